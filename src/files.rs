@@ -1,0 +1,103 @@
+//! Reads files from disk, or from the defaults that are part of the binary.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Where a description and the files that it names are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Folder {
+    /// A folder of the defaults, for instance `models`.
+    Bundled(&'static str),
+    /// A folder on disk.
+    Disk(PathBuf),
+}
+
+macro_rules! bundle {
+    ($($path:literal),* $(,)?) => {
+        const BUNDLED: &[(&str, &[u8])] = &[$(($path, include_bytes!(concat!("../", $path)))),*];
+    };
+}
+
+bundle!(
+    "models/sdtv1_2-64_fashion.ron",
+    "models/sdtv1_2-64_fashion.safetensors",
+    "models/settings/mixed.ron",
+    "data/fashion-mnist/fashion-mnist.ron",
+    "data/fashion-mnist/t10k-images-idx3-ubyte.gz",
+    "data/fashion-mnist/t10k-labels-idx1-ubyte.gz",
+    "data/fashion-mnist/validation-images-idx3-ubyte.gz",
+    "data/fashion-mnist/validation-labels-idx1-ubyte.gz",
+    "hw_configs/edge-28.ron",
+    "hw_configs/systolic-28.ron",
+    "hw_configs/cortex-m4.ron",
+);
+
+impl Folder {
+    /// Finds the description `spec`: the name of a default in `bundled`, or a path to a `.ron` file.
+    /// Returns its folder and its file name there.
+    pub fn locate(bundled: &'static str, spec: &str) -> Result<(Self, String)> {
+        let file = format!("{spec}.ron");
+        if Self::Bundled(bundled).find(&file).is_some() {
+            return Ok((Self::Bundled(bundled), file));
+        }
+        let path = Path::new(spec);
+        if path.extension().is_none() && !path.exists() {
+            let known = Self::Bundled(bundled).names("ron").join(", ");
+            return Err(Error::mismatch(format!("{spec}: neither a file nor one of the defaults: {known}")));
+        }
+        let name = path.file_name().ok_or_else(|| Error::mismatch(format!("{spec}: not a file")))?;
+        let parent = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Ok((Self::Disk(parent), name.to_string_lossy().into_owned()))
+    }
+
+    /// Names, without extension, of the defaults here that end in `.extension`.
+    pub fn names(&self, extension: &str) -> Vec<&'static str> {
+        let Self::Bundled(folder) = self else { return Vec::new() };
+        let inside = |path: &'static str| path.strip_prefix(folder)?.strip_prefix('/');
+        let files =
+            BUNDLED.iter().filter_map(|(path, _)| inside(path)?.strip_suffix(extension)?.strip_suffix('.'));
+        files.filter(|name| !name.contains('/')).collect()
+    }
+
+    /// What messages call the file `name` of this folder.
+    pub fn path(&self, name: &str) -> String {
+        match self {
+            Self::Bundled(folder) => format!("{folder}/{name}"),
+            Self::Disk(folder) => folder.join(name).display().to_string(),
+        }
+    }
+
+    /// The bytes of the file `name`.
+    pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
+        match (self, self.find(name)) {
+            (Self::Bundled(_), Some(bytes)) => Ok(Cow::Borrowed(bytes)),
+            (Self::Bundled(_), None) => Err(Error::mismatch(format!("{}: no such default", self.path(name)))),
+            (Self::Disk(folder), _) => {
+                let path = folder.join(name);
+                std::fs::read(&path).map(Cow::Owned).map_err(|e| Error::io(path, e))
+            }
+        }
+    }
+
+    /// The text of the file `name`.
+    pub fn read_text(&self, name: &str) -> Result<String> {
+        String::from_utf8(self.read(name)?.into_owned())
+            .map_err(|e| Error::field(self.path(name), "text", format!("not UTF-8 ({})", e.utf8_error())))
+    }
+
+    fn find(&self, name: &str) -> Option<&'static [u8]> {
+        let Self::Bundled(folder) = self else { return None };
+        let wanted = format!("{folder}/{name}");
+        BUNDLED.iter().find(|(path, _)| *path == wanted).map(|(_, bytes)| *bytes)
+    }
+}
+
+/// SHA-256 of the concatenation of `parts`, as hexadecimal.
+pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hasher = Sha256::new();
+    parts.into_iter().for_each(|part| hasher.update(part));
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,33 @@
+//! `spiq` executes quantized spiking vision transformers bit for bit in fixed point and
+//! charges a described accelerator for exactly what was executed.
+//!
+//! Data flows one way, and the modules show it; a module imports only from those above it:
+//!
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`error`]: fixed-point numbers, arrays, files, and the
+//!    error that a user sees.
+//! 2. [`model`]: layer IR, families, weights, data sets.
+//! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
+//! 4. [`exec`]: the float reference, the scalar specification, activity counters.
+//! 5. [`hw`]: hardware descriptions, energy tables, memory technologies.
+//! 6. [`map`]: workloads and how they are tiled onto the hardware.
+//! 7. [`cost`]: cycles, energy, memory and area, as pure functions.
+//! 8. [`evaluate`]: one (model, setting, hardware, data) -> one evaluation.
+//! 9. [`report`]: tables, files and pictures of evaluations.
+//! 10. [`cli`]: the command line.
+
+pub mod cli;
+pub mod cost;
+pub mod error;
+pub mod evaluate;
+pub mod exec;
+pub mod files;
+pub mod hw;
+pub mod map;
+pub mod model;
+pub mod num;
+pub mod quant;
+pub mod report;
+pub mod ron_file;
+pub mod tensor;
+
+pub use error::{Error, Result};

@@ -1,0 +1,31 @@
+//! Fixed-point numbers whose widths are known only at run time.
+
+mod format;
+mod requantizer;
+mod rounding;
+mod word;
+
+pub use format::Format;
+pub use requantizer::Requantizer;
+pub use rounding::Rounding;
+pub use word::Word;
+
+/// Bits of the narrowest two's complement word that holds every integer in `[low, high]`.
+pub fn signed_bits(low: i64, high: i64) -> u32 {
+    let magnitude = |x: i64| if x < 0 { !x } else { x };
+    65 - magnitude(low).leading_zeros().min(magnitude(high).leading_zeros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed_bits;
+
+    #[test]
+    fn signed_bits_of_hand_worked_ranges() {
+        for (low, high, bits) in [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-128, 127, 8), (-129, 0, 9), (0, 255, 9)]
+        {
+            assert_eq!(signed_bits(low, high), bits, "[{low}, {high}]");
+        }
+        assert_eq!(signed_bits(i64::MIN, i64::MAX), 64);
+    }
+}

@@ -1,0 +1,45 @@
+use std::ops::{Add, AddAssign, Mul, Shl, Shr, Sub};
+
+/// The machine word that the scalar executor computes in: `i32` where the proven bounds of a
+/// network allow it, `i64` otherwise.
+pub trait Word:
+    Copy
+    + Default
+    + Ord
+    + Send
+    + Sync
+    + std::fmt::Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + AddAssign
+    + Shl<u32, Output = Self>
+    + Shr<u32, Output = Self>
+    + From<i16>
+    + Into<i64>
+{
+    /// Width in bits.
+    const BITS: u32;
+
+    /// Converts a value that is known to fit.
+    ///
+    /// # Panics
+    /// If it does not fit, which the bounds proven by the quantizer exclude.
+    fn narrow(x: i64) -> Self;
+}
+
+impl Word for i32 {
+    const BITS: u32 = 32;
+
+    fn narrow(x: i64) -> Self {
+        i32::try_from(x).expect("value within the proven 32-bit bound")
+    }
+}
+
+impl Word for i64 {
+    const BITS: u32 = 64;
+
+    fn narrow(x: i64) -> Self {
+        x
+    }
+}
