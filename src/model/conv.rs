@@ -1,0 +1,111 @@
+use crate::tensor::Shape;
+
+/// A two-dimensional convolution; a linear layer is 1x1 on a 1x1 map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvGeometry {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// Steps between outputs, rows and columns.
+    pub stride: [usize; 2],
+    /// Zeros (or constants) around the input, rows and columns.
+    pub pad: [usize; 2],
+    /// Groups that do not mix; `in_channels` for a depthwise convolution.
+    pub groups: usize,
+}
+
+impl ConvGeometry {
+    /// Inputs of one output value.
+    pub fn fan_in(&self) -> usize {
+        self.in_channels / self.groups * self.taps()
+    }
+
+    /// Kernel positions.
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Weights, biases not included.
+    pub fn weights(&self) -> usize {
+        self.out_channels * self.fan_in()
+    }
+
+    /// Height and width of the output; `None` where the kernel does not fit the padded input.
+    pub fn output(&self, input: Shape) -> Option<Shape> {
+        let extent = |size: usize, axis: usize| {
+            let padded = size + 2 * self.pad[axis];
+            padded.checked_sub(self.kernel[axis]).map(|room| room / self.stride[axis] + 1)
+        };
+        Some(Shape::new(self.out_channels, extent(input.height, 0)?, extent(input.width, 1)?))
+    }
+
+    /// What each output position reads.
+    pub fn taps_of(&self, input: Shape, y: usize, x: usize) -> Taps<'_> {
+        Taps { geometry: self, input, origin: [y * self.stride[0], x * self.stride[1]], next: 0 }
+    }
+}
+
+/// Iterates over kernel taps of one output position: (tap, input position), `None` where the
+/// tap falls on the padding.
+pub struct Taps<'a> {
+    geometry: &'a ConvGeometry,
+    input: Shape,
+    origin: [usize; 2],
+    next: usize,
+}
+
+impl Iterator for Taps<'_> {
+    type Item = (usize, Option<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let tap = self.next;
+        if tap == self.geometry.taps() {
+            return None;
+        }
+        self.next += 1;
+        let columns = self.geometry.kernel[1];
+        let y = (self.origin[0] + tap / columns).wrapping_sub(self.geometry.pad[0]);
+        let x = (self.origin[1] + tap % columns).wrapping_sub(self.geometry.pad[1]);
+        let inside = y < self.input.height && x < self.input.width;
+        Some((tap, inside.then(|| y * self.input.width + x)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corner_of_a_3x3_convolution_reads_four_inputs() {
+        let g = ConvGeometry {
+            in_channels: 2,
+            out_channels: 5,
+            kernel: [3, 3],
+            stride: [1, 1],
+            pad: [1, 1],
+            groups: 1,
+        };
+        let input = Shape::new(2, 4, 3);
+        assert_eq!(g.output(input), Some(Shape::new(5, 4, 3)));
+        let inside: Vec<_> = g.taps_of(input, 0, 0).filter_map(|(tap, p)| p.map(|p| (tap, p))).collect();
+        assert_eq!(inside, [(4, 0), (5, 1), (7, 3), (8, 4)]);
+        assert_eq!((g.fan_in(), g.weights()), (18, 90));
+    }
+
+    #[test]
+    fn a_kernel_larger_than_its_input_has_no_output() {
+        let g = ConvGeometry {
+            in_channels: 1,
+            out_channels: 1,
+            kernel: [7, 7],
+            stride: [2, 2],
+            pad: [0, 0],
+            groups: 1,
+        };
+        assert_eq!(g.output(Shape::new(1, 6, 9)), None);
+        assert_eq!(g.output(Shape::new(1, 7, 9)), Some(Shape::new(1, 1, 2)));
+    }
+}

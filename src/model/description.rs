@@ -1,0 +1,143 @@
+use serde::Deserialize;
+
+use super::families::SpikeDrivenV1;
+use super::{Network, Weights};
+use crate::error::{Error, Result};
+use crate::files::{Folder, sha256};
+use crate::ron_file::parse_ron;
+use crate::tensor::Shape;
+
+/// `models/<name>.ron`: a family with its hyperparameters, its input and its weights.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Model")]
+pub struct ModelDescription {
+    /// What reports call it.
+    pub name: String,
+    /// Family and hyperparameters.
+    pub family: Family,
+    /// What the network looks at.
+    pub input: InputSpec,
+    /// Timesteps.
+    pub timesteps: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Where the weights come from.
+    pub weights: WeightSource,
+}
+
+/// Published families; one more is one file in `families/` and one line in each place here.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub enum Family {
+    /// Spike-driven Transformer v1.
+    SpikeDrivenV1(SpikeDrivenV1),
+}
+
+impl Family {
+    /// As a description spells it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SpikeDrivenV1(_) => "SpikeDrivenV1",
+        }
+    }
+
+    fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
+        match self {
+            Self::SpikeDrivenV1(family) => family.build(input, constant, timesteps, classes),
+        }
+    }
+}
+
+/// What a network looks at.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum InputSpec {
+    /// An image of unsigned bytes, presented at every timestep (direct coding).
+    Image {
+        /// Channels, height, width.
+        shape: Shape,
+        /// Per channel, of values in 0..=1.
+        mean: Vec<f64>,
+        /// Per channel, of values in 0..=1.
+        std: Vec<f64>,
+    },
+}
+
+/// Where weights come from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub enum WeightSource {
+    /// A safetensors file beside the description.
+    File(String),
+}
+
+/// A described model with its network and its weights.
+#[derive(Debug)]
+pub struct Model {
+    /// The description.
+    pub description: ModelDescription,
+    /// The network that the family builds.
+    pub network: Network,
+    /// Its parameters.
+    pub weights: Weights,
+    /// SHA-256 of the weights file.
+    pub sha256: String,
+}
+
+impl ModelDescription {
+    /// Parses and checks a description; `path` is for messages.
+    pub fn parse(text: &str, path: &str) -> Result<Self> {
+        let description: Self = parse_ron(text, path)?;
+        description.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        Ok(description)
+    }
+
+    /// The network, without weights.
+    pub fn network(&self, path: &str) -> Result<Network> {
+        let InputSpec::Image { shape, .. } = self.input;
+        self.family
+            .build(shape, true, self.timesteps, self.classes)
+            .map_err(|e| Error::field(path, "family", e.to_string()))
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let in_range = |field, value: usize, max| match value {
+            v if (1..=max).contains(&v) => Ok(()),
+            v => Err((field, format!("{v} is not in 1..={max}"))),
+        };
+        in_range("timesteps", self.timesteps, 64)?;
+        in_range("classes", self.classes, 100_000)?;
+        let InputSpec::Image { shape, mean, std } = &self.input;
+        in_range("input.shape: channels", shape.channels, 64)?;
+        in_range("input.shape: height", shape.height, 4096)?;
+        in_range("input.shape: width", shape.width, 4096)?;
+        for (field, values) in [("input.mean", mean), ("input.std", std)] {
+            if values.len() != shape.channels {
+                return Err((field, format!("{} values for {} channels", values.len(), shape.channels)));
+            }
+        }
+        if let Some(m) = mean.iter().find(|m| !(0.0..=1.0).contains(*m)) {
+            return Err(("input.mean", format!("{m} is not in 0..=1")));
+        }
+        if let Some(s) = std.iter().find(|s| !(1e-3..=10.0).contains(*s)) {
+            return Err(("input.std", format!("{s} is not in 0.001..=10")));
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    /// Loads `spec`: the name of a default, or a path to a `.ron` file.
+    ///
+    /// # Errors
+    /// Names the file, and the position, field or tensor that is wrong.
+    pub fn load(spec: &str) -> Result<Self> {
+        let (folder, name) = Folder::locate("models", spec)?;
+        let path = folder.path(&name);
+        let description = ModelDescription::parse(&folder.read_text(&name)?, &path)?;
+        let network = description.network(&path)?;
+        let WeightSource::File(file) = &description.weights;
+        let bytes = folder.read(file)?;
+        let weights = Weights::parse(&bytes, &folder.path(file), &network)?;
+        let sha256 = sha256([bytes.as_ref()]);
+        Ok(Self { description, network, weights, sha256 })
+    }
+}

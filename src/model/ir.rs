@@ -1,0 +1,334 @@
+use serde::Deserialize;
+
+use super::ConvGeometry;
+use crate::tensor::Shape;
+
+/// Index of a node of a [`Network`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// As an index into `Network::nodes`.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A network: nodes in order of execution, each reading only earlier ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// The nodes; the first is the input, the last yields the logits.
+    pub nodes: Vec<Node>,
+    /// Timesteps that every spiking node runs for.
+    pub timesteps: usize,
+    /// Parameters that checkpoints hold and the forward pass never reads.
+    pub unused: Vec<Parameter>,
+}
+
+/// One operation and what it yields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The module's name in the original implementation, unique.
+    pub name: String,
+    /// Where it belongs, for grouping.
+    pub scope: Scope,
+    /// What it does.
+    pub op: Op,
+    /// What it reads.
+    pub inputs: Vec<NodeId>,
+    /// Shape of one frame of its output.
+    pub shape: Shape,
+    /// What kind of numbers it yields.
+    pub kind: Kind,
+    /// True where all timesteps yield the same values, which are then computed once.
+    pub constant: bool,
+}
+
+/// Partitions of the network that settings and searches group by, coarse to fine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Resolution stage: `stem`, `stage.0`, `head`.
+    pub stage: String,
+    /// Block inside the stage: `patch_embed`, `block.0`.
+    pub block: String,
+    /// Module inside the block: `block.0.attn`.
+    pub module: String,
+}
+
+/// The numbers that a node yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Signed multi-bit pixels, or event counts.
+    Image,
+    /// 0 or 1.
+    Spikes,
+    /// Integers 0..=max: sums of spikes.
+    Count {
+        /// Largest possible value.
+        max: u32,
+    },
+    /// Accumulators with their bias: wide integers whose scale may differ by channel.
+    PreActivation,
+    /// Requantized values on one grid.
+    Grid(Grid),
+    /// Sums over time, one per class.
+    Logits,
+}
+
+/// Grids that real values are requantized to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grid {
+    /// The residual stream: one format for the whole network.
+    Residual,
+    /// Signed activations between two weight layers without a neuron between.
+    Activation,
+}
+
+/// Operations.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// The image or the event frames.
+    Input,
+    /// Convolution or linear layer, with the normalizations that follow it.
+    Weighted(Weighted),
+    /// Spiking neuron.
+    Neuron(Neuron),
+    /// Maximum over windows; OR on spikes.
+    MaxPool(Window),
+    /// Brings a pre-activation onto a grid.
+    Requantize(Grid),
+    /// Residual join of two inputs.
+    Add(Join),
+    /// Integer part of a spiking attention; its scale lives in the neuron behind it.
+    Attention(Attention),
+    /// Spikes AND a mask that is broadcast over positions or channels.
+    Mask,
+    /// Mean over positions.
+    MeanTokens,
+    /// Mean over timesteps: the logits.
+    MeanTimesteps,
+}
+
+/// Convolution (or linear layer) with bias and folded normalizations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighted {
+    /// Channels, kernel, stride, padding, groups.
+    pub geometry: ConvGeometry,
+    /// What the padding holds.
+    pub padding: Padding,
+    /// True if the checkpoint has `{name}.bias`.
+    pub bias: bool,
+    /// Prefixes of the batch normalizations that follow, in order.
+    pub norms: Vec<String>,
+    /// True for a linear layer, whose weight is stored [out, in].
+    pub linear: bool,
+}
+
+/// What lies around the input of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Padding {
+    /// Zeros.
+    Zero,
+    /// The folded bias of the layer before: RepConv pads behind its first normalization.
+    BiasOfInput,
+}
+
+/// A spiking neuron: potential = leak(membrane) + input, fire, reset.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neuron {
+    /// Firing threshold, in units of the float network.
+    pub threshold: f64,
+    /// Membrane dynamics.
+    pub leak: Leak,
+    /// What a spike leaves behind.
+    pub reset: Reset,
+    /// Comparison with the threshold.
+    pub fire: Fire,
+}
+
+impl Neuron {
+    /// SpikingJelly's default LIF: H = V + (X - V)/2, fire on H >= threshold, reset to 0.
+    pub fn lif(threshold: f64) -> Self {
+        Self { threshold, leak: Leak::HalfWithInput, reset: Reset::Zero, fire: Fire::AtThreshold }
+    }
+}
+
+/// Membrane dynamics that are exact in integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Leak {
+    /// tau = 2 with input decay: H = (V + X)/2.
+    HalfWithInput,
+    /// H = V 2^-k + X: the input is not decayed.
+    Shift(u32),
+    /// Integrate and fire: H = V + X.
+    None,
+}
+
+impl Leak {
+    /// log2 of the factor by which the integer potential g = 2^gain H exceeds the potential.
+    pub fn gain_log2(self) -> u32 {
+        u32::from(self == Self::HalfWithInput)
+    }
+
+    /// Arithmetic right shift of the potential that becomes the membrane.
+    pub fn shift(self) -> u32 {
+        match self {
+            Self::HalfWithInput => 1,
+            Self::Shift(k) => k,
+            Self::None => 0,
+        }
+    }
+}
+
+/// What a spike leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Reset {
+    /// Hard reset to 0.
+    Zero,
+    /// Soft reset: the threshold is subtracted.
+    Subtract,
+}
+
+/// When a neuron fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Fire {
+    /// potential >= threshold.
+    AtThreshold,
+    /// potential > threshold.
+    AboveThreshold,
+}
+
+/// A pooling window; padding never wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Rows and columns.
+    pub size: usize,
+    /// Step.
+    pub stride: usize,
+    /// Padding on every side.
+    pub pad: usize,
+}
+
+/// Residual joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// Membrane shortcut: stream + requantized branch, saturated.
+    Membrane,
+    /// Spike addition: small unsigned integers, exact.
+    Spikes,
+}
+
+/// Integer products of spiking attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Attention {
+    /// SDSA-1, inputs (k, v): per channel, tokens where both fire.
+    KeyValueCount,
+    /// Token attention of QKFormer, input q: per token and head, channels that fire.
+    ChannelCount {
+        /// Heads.
+        heads: usize,
+    },
+    /// SSA and SDSA-3, inputs (q, k, v): (q k^T) v = q (k^T v), times `scale`.
+    Product {
+        /// Heads.
+        heads: usize,
+        /// Factor behind the integer product.
+        scale: f64,
+    },
+}
+
+/// A tensor that a checkpoint must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Key.
+    pub name: String,
+    /// Shape, trailing ones dropped.
+    pub shape: Vec<usize>,
+    /// False for running statistics, which are not counted as parameters.
+    pub trained: bool,
+}
+
+impl Parameter {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True if it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Network {
+    /// Node `id`.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Input `i` of `node`.
+    pub fn input_of(&self, node: &Node, i: usize) -> &Node {
+        self.node(node.inputs[i])
+    }
+
+    /// Ids and nodes, in order of execution.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
+    }
+
+    /// The weight layers.
+    pub fn weighted(&self) -> impl Iterator<Item = (NodeId, &Node, &Weighted)> {
+        self.iter().filter_map(|(id, node)| match &node.op {
+            Op::Weighted(weighted) => Some((id, node, weighted)),
+            _ => None,
+        })
+    }
+
+    /// Nodes that read `id`.
+    pub fn readers(&self, id: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.iter().filter(move |(_, node)| node.inputs.contains(&id))
+    }
+
+    /// Classes that the logits tell apart.
+    pub fn classes(&self) -> usize {
+        self.nodes.last().map_or(0, |node| node.shape.channels)
+    }
+
+    /// Every tensor that the forward pass reads.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.weighted().flat_map(|(_, node, weighted)| weighted.parameters(&node.name)).collect()
+    }
+
+    /// Trained values, unused ones included.
+    pub fn parameter_count(&self) -> u64 {
+        let all = self.parameters().into_iter().chain(self.unused.iter().cloned());
+        all.filter(|p| p.trained).map(|p| p.len() as u64).sum()
+    }
+}
+
+impl Weighted {
+    /// The tensors of this layer, named as in a checkpoint.
+    pub fn parameters(&self, name: &str) -> Vec<Parameter> {
+        let g = &self.geometry;
+        let mut shape = vec![g.out_channels, g.in_channels / g.groups];
+        if !self.linear {
+            shape.extend(g.kernel);
+        }
+        while shape.last() == Some(&1) {
+            shape.pop();
+        }
+        let channels = |name: String, trained| Parameter { name, shape: vec![g.out_channels], trained };
+        let mut all = vec![Parameter { name: format!("{name}.weight"), shape, trained: true }];
+        if self.bias {
+            all.push(channels(format!("{name}.bias"), true));
+        }
+        for norm in &self.norms {
+            all.push(channels(format!("{norm}.weight"), true));
+            all.push(channels(format!("{norm}.bias"), true));
+            all.push(channels(format!("{norm}.running_mean"), false));
+            all.push(channels(format!("{norm}.running_var"), false));
+        }
+        all
+    }
+}

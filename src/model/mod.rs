@@ -1,0 +1,20 @@
+//! What is executed: the layer IR, the families that build it, weights and data sets.
+
+mod builder;
+mod conv;
+pub mod data;
+mod description;
+mod families;
+mod idx;
+mod ir;
+mod weights;
+
+pub use builder::{Conv, NetworkBuilder};
+pub use conv::{ConvGeometry, Taps};
+pub use data::{DataSet, Images};
+pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
+pub use ir::{
+    Attention, Fire, Grid, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Padding, Parameter, Reset,
+    Scope, Weighted, Window,
+};
+pub use weights::{BatchNorm, LayerWeights, Weights};
