@@ -1,0 +1,68 @@
+use crate::model::{LayerWeights, Weighted};
+
+/// A weight layer with its batch normalizations folded in, in double precision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoldedLayer {
+    /// `[out][in / groups][tap]`.
+    pub weight: Vec<f64>,
+    /// `[out]`.
+    pub bias: Vec<f64>,
+}
+
+/// PyTorch's default `eps` of batch normalization, which all families use.
+const EPSILON: f64 = 1e-5;
+
+/// w' = w g / sqrt(var + eps), b' = (b - mean) g / sqrt(var + eps) + beta, norm after norm.
+pub fn fold(weighted: &Weighted, layer: &LayerWeights) -> FoldedLayer {
+    let fan_in = weighted.geometry.fan_in();
+    let mut weight: Vec<f64> = layer.weight.iter().map(|&w| f64::from(w)).collect();
+    let mut bias = match layer.bias {
+        Some(bias) => bias.iter().map(|&b| f64::from(b)).collect(),
+        None => vec![0.0; weighted.geometry.out_channels],
+    };
+    for norm in &layer.norms {
+        for (channel, row) in weight.chunks_exact_mut(fan_in).enumerate() {
+            let gain = f64::from(norm.weight[channel]) / (f64::from(norm.variance[channel]) + EPSILON).sqrt();
+            row.iter_mut().for_each(|w| *w *= gain);
+            bias[channel] =
+                (bias[channel] - f64::from(norm.mean[channel])) * gain + f64::from(norm.bias[channel]);
+        }
+    }
+    FoldedLayer { weight, bias }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BatchNorm, ConvGeometry, Padding};
+
+    #[test]
+    fn two_norms_by_hand() {
+        let geometry = ConvGeometry {
+            in_channels: 1,
+            out_channels: 2,
+            kernel: [1, 1],
+            stride: [1, 1],
+            pad: [0, 0],
+            groups: 1,
+        };
+        let weighted = Weighted {
+            geometry,
+            padding: Padding::Zero,
+            bias: true,
+            norms: vec!["a".into(), "b".into()],
+            linear: false,
+        };
+        let variance = [4.0 - 1e-5, 0.25 - 1e-5];
+        let norm =
+            || BatchNorm { weight: &[2.0, 1.0], bias: &[0.5, 0.0], mean: &[1.0, 3.0], variance: &variance };
+        let layer =
+            LayerWeights { weight: &[3.0, 5.0], bias: Some(&[1.0, 4.0]), norms: vec![norm(), norm()] };
+        let folded = fold(&weighted, &layer);
+        // Gains 2/sqrt(4) = 1 and 1/sqrt(0.25) = 2, twice.
+        // Channel 0: bias (1-1)*1+0.5 = 0.5, then (0.5-1)+0.5 = 0. Channel 1: (4-3)*2 = 2, (2-3)*2 = -2.
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(close(&folded.weight, &[3.0, 20.0]), "{folded:?}");
+        assert!(close(&folded.bias, &[0.0, -2.0]), "{folded:?}");
+    }
+}

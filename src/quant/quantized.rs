@@ -1,0 +1,141 @@
+use super::{FixedPoint, WeightScheme};
+use crate::model::{ConvGeometry, Network, NodeId};
+use crate::num::{Format, Requantizer};
+
+/// A network of integers: everything that the scalar specification executes.
+#[derive(Debug, Clone)]
+pub struct QuantizedModel {
+    /// The network.
+    pub network: Network,
+    /// One per node.
+    pub ops: Vec<QuantizedOp>,
+    /// Per node, the proven bound of the magnitude of what it yields.
+    pub bounds: Vec<i64>,
+    /// The setting that made it.
+    pub setting: FixedPoint,
+    /// The format of the residual stream.
+    pub residual: Format,
+}
+
+/// What a node does with integers. Nodes not listed are the same in every number system.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QuantizedOp {
+    /// x = pixel - zero point, one per channel.
+    Input {
+        /// z_c = round(255 mean_c).
+        zero_points: Vec<i64>,
+    },
+    /// Convolution or linear layer.
+    Weighted(QuantizedWeighted),
+    /// Spiking neuron.
+    Neuron(QuantizedNeuron),
+    /// Onto a grid, one requantizer per channel (or one for all).
+    Requantize {
+        /// Per channel.
+        requantizers: Vec<Requantizer>,
+        /// The grid.
+        format: Format,
+    },
+    /// Residual join of the membrane kind.
+    AddMembrane(QuantizedAdd),
+    /// The same integers whatever the setting.
+    Exact,
+}
+
+/// acc = sum of codes times inputs; X = (acc << fraction_bits) + bias.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantizedWeighted {
+    /// Channels, kernel, stride, padding, groups.
+    pub geometry: ConvGeometry,
+    /// `[out][in / groups][tap]`.
+    pub codes: Vec<i32>,
+    /// `[out]`, at `fraction_bits`.
+    pub bias: Vec<i64>,
+    /// f.
+    pub fraction_bits: u32,
+    /// `[out]`: the value of one step of X.
+    pub lsb: Vec<f64>,
+    /// The scheme of the codes.
+    pub scheme: WeightScheme,
+    /// What the padding holds, per input channel; `None` for zeros.
+    pub padding: Option<Vec<i64>>,
+    /// Proven width of acc, sign included.
+    pub accumulator_bits: u32,
+}
+
+/// What a datapath does with a weight code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightForm {
+    /// An integer: added for a spike, multiplied by a multi-bit input.
+    Integer {
+        /// Code width.
+        bits: u32,
+    },
+    /// A signed power of two: a spike adds a shifted one, a multi-bit input is shifted.
+    PowerOfTwo {
+        /// Largest exponent; the operand is this many bits wide, sign apart.
+        max_exponent: u32,
+    },
+}
+
+impl WeightForm {
+    /// Width, sign included, of the operand that reaches the adder for a spike.
+    pub fn operand_bits(self) -> u32 {
+        match self {
+            Self::Integer { bits } => bits,
+            Self::PowerOfTwo { max_exponent } => max_exponent + 2,
+        }
+    }
+}
+
+/// g = V + X; fires iff g >= threshold; V' = (fires ? reset : g) >> shift.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantizedNeuron {
+    /// Per channel, or one for all.
+    pub thresholds: Vec<i64>,
+    /// Arithmetic shift of the leak.
+    pub shift: u32,
+    /// True for a soft reset, which subtracts the threshold.
+    pub subtract: bool,
+    /// How the membrane is stored; `None` for a neuron that never keeps anything.
+    pub membrane: Option<MembraneWord>,
+}
+
+/// The stored membrane: V >> discard, clamped to `bits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembraneWord {
+    /// Word width, sign included.
+    pub bits: u32,
+    /// Low bits that are not stored.
+    pub discard: u32,
+}
+
+/// stream + requantized branch, saturated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantizedAdd {
+    /// Of the branch, per channel or one for all; `None` where it is on the grid already.
+    pub branch: Option<Vec<Requantizer>>,
+    /// The grid.
+    pub format: Format,
+}
+
+impl QuantizedModel {
+    /// What node `id` does.
+    pub fn op(&self, id: NodeId) -> &QuantizedOp {
+        &self.ops[id.index()]
+    }
+
+    /// The weight layers.
+    pub fn weighted(&self) -> impl Iterator<Item = (NodeId, &QuantizedWeighted)> {
+        self.network.iter().filter_map(|(id, _)| match self.op(id) {
+            QuantizedOp::Weighted(weighted) => Some((id, weighted)),
+            _ => None,
+        })
+    }
+
+    /// True if every intermediate value is proven to fit 32 bits; a neuron adds two values of
+    /// its input's bound.
+    pub fn fits_32_bits(&self) -> bool {
+        self.bounds.iter().all(|&bound| bound < 1 << 30)
+    }
+}

@@ -1,0 +1,306 @@
+//! Model and setting -> [`QuantizedModel`]. All floating point of a setting happens here, in
+//! `f64`, once.
+
+use super::quantized::*;
+use super::{Calibration, FixedPoint, WeightScheme, fold};
+use crate::error::{Error, Result};
+use crate::model::{
+    Attention, Fire, Grid, InputSpec, Join, Kind, Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
+};
+use crate::num::{Format, Requantizer, Rounding, signed_bits};
+use crate::quant::scheme::Granularity;
+
+/// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
+const THRESHOLD_STEPS: f64 = 256.0;
+/// No pre-activation has more fraction bits.
+const MAX_FRACTION_BITS: u32 = 16;
+/// Pixels are bytes, and one pixel step is worth 2^-8: weights absorb the rest of the
+/// normalization.
+const PIXEL_BITS: i32 = 8;
+/// Requantization multiplies by 16 bits in a 64-bit word.
+const MAX_BOUND: i64 = 1 << 46;
+
+/// The network of integers that `setting` makes of `model`.
+///
+/// # Errors
+/// If the setting names layers that the model lacks, or a bound does not fit 64-bit arithmetic.
+pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) -> Result<QuantizedModel> {
+    setting.check_names(&model.network)?;
+    let mut quantizer = Quantizer::new(model, setting, calibration);
+    for (id, node) in model.network.iter() {
+        quantizer.push(id, node)?;
+    }
+    Ok(QuantizedModel {
+        network: model.network.clone(),
+        ops: quantizer.ops,
+        bounds: quantizer.bounds,
+        setting: setting.clone(),
+        residual: quantizer.residual,
+    })
+}
+
+/// The state of a pass over the nodes in order of execution.
+struct Quantizer<'a> {
+    model: &'a Model,
+    setting: &'a FixedPoint,
+    calibration: &'a Calibration,
+    residual: Format,
+    ops: Vec<QuantizedOp>,
+    bounds: Vec<i64>,
+    /// Per node, the value of one step: per channel, or one for all.
+    lsbs: Vec<Vec<f64>>,
+}
+
+impl<'a> Quantizer<'a> {
+    fn new(model: &'a Model, setting: &'a FixedPoint, calibration: &'a Calibration) -> Self {
+        let stream = |node: &Node| node.kind == Kind::Grid(Grid::Residual);
+        let seen = model.network.nodes.iter().zip(&calibration.magnitude).filter(|(node, _)| stream(node));
+        let magnitude = seen.fold(0.0, |m: f64, (_, &x)| m.max(x));
+        let residual = Format::for_magnitude(setting.residual_bits, magnitude);
+        Self { model, setting, calibration, residual, ops: vec![], bounds: vec![], lsbs: vec![] }
+    }
+
+    fn push(&mut self, id: NodeId, node: &Node) -> Result<()> {
+        let (op, bound, lsb) = match &node.op {
+            Op::Input => self.input(),
+            Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
+            Op::Neuron(neuron) => self.neuron(node, neuron),
+            Op::Requantize(grid) => self.requantize(id, node, *grid)?,
+            Op::Add(Join::Membrane) => self.add_membrane(node)?,
+            Op::Add(Join::Spikes) => self.exact(node, self.bound(node, 0) + self.bound(node, 1)),
+            Op::MaxPool(_) | Op::Mask => self.exact(node, self.bound(node, 0)),
+            Op::Attention(attention) => self.attention(node, *attention),
+            Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
+            Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
+        };
+        if bound >= MAX_BOUND {
+            let message = format!("layer {}: values up to {bound} exceed 46 bits", node.name);
+            return Err(Error::mismatch(message));
+        }
+        self.ops.push(op);
+        self.bounds.push(bound);
+        self.lsbs.push(lsb);
+        Ok(())
+    }
+
+    fn bound(&self, node: &Node, input: usize) -> i64 {
+        self.bounds[node.inputs[input].index()]
+    }
+
+    fn lsb(&self, node: &Node, input: usize) -> &[f64] {
+        &self.lsbs[node.inputs[input].index()]
+    }
+
+    fn exact(&self, node: &Node, bound: i64) -> (QuantizedOp, i64, Vec<f64>) {
+        (QuantizedOp::Exact, bound, self.lsb(node, 0).to_vec())
+    }
+
+    /// A mean is an exact sum whose step is `count` times smaller.
+    fn mean(&self, node: &Node, count: usize) -> (QuantizedOp, i64, Vec<f64>) {
+        let lsb = self.lsb(node, 0).iter().map(|lsb| lsb / count as f64).collect();
+        (QuantizedOp::Exact, self.bound(node, 0) * count as i64, lsb)
+    }
+
+    fn attention(&self, node: &Node, attention: Attention) -> (QuantizedOp, i64, Vec<f64>) {
+        let Kind::Count { max } = node.kind else { unreachable!("attention yields counts") };
+        let scale = match attention {
+            Attention::Product { scale, .. } => scale,
+            Attention::KeyValueCount | Attention::ChannelCount { .. } => 1.0,
+        };
+        (QuantizedOp::Exact, i64::from(max), vec![scale])
+    }
+
+    fn input(&self) -> (QuantizedOp, i64, Vec<f64>) {
+        let InputSpec::Image { mean, .. } = &self.model.description.input;
+        let zero_points: Vec<i64> = mean.iter().map(|m| Rounding::HalfEven.round(255.0 * m)).collect();
+        let bound = zero_points.iter().map(|&z| z.max(255 - z)).max().unwrap_or(255);
+        (QuantizedOp::Input { zero_points }, bound, vec![f64::from(-PIXEL_BITS).exp2()])
+    }
+
+    /// Weights and bias in real numbers, in units of the input's integer step where it has one.
+    fn real_layer(&self, node: &Node, weighted: &Weighted) -> super::FoldedLayer {
+        let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
+        let (QuantizedOp::Input { zero_points }, InputSpec::Image { mean, std, .. }) =
+            (&self.ops[node.inputs[0].index()], &self.model.description.input)
+        else {
+            return layer;
+        };
+        // x = (x_int + z - 255 mean) / (255 std): the factor goes into the weights, what the
+        // rounded zero point leaves into the bias.
+        let (taps, group) = (weighted.geometry.taps(), weighted.geometry.fan_in() / weighted.geometry.taps());
+        let outputs_per_group = weighted.geometry.out_channels / weighted.geometry.groups;
+        for (out, row) in layer.weight.chunks_exact_mut(weighted.geometry.fan_in()).enumerate() {
+            for (i, w) in row.iter_mut().enumerate() {
+                let channel = out / outputs_per_group * group + i / taps;
+                let constant = (zero_points[channel] as f64 - 255.0 * mean[channel]) / (255.0 * std[channel]);
+                layer.bias[out] += *w * constant;
+                *w *= f64::from(PIXEL_BITS).exp2() / (255.0 * std[channel]);
+            }
+        }
+        layer
+    }
+
+    fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, i64, Vec<f64>)> {
+        let layer = self.real_layer(node, weighted);
+        let mut scheme = self.setting.weights_of(&node.name);
+        if self.model.network.readers(id).any(|(_, reader)| reader.op == Op::MeanTimesteps) {
+            // Logits are compared with one another, so they share one scale.
+            scheme = scheme.per_layer();
+        }
+        let geometry = weighted.geometry;
+        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in());
+        let input_lsb = self.lsb(node, 0);
+        if input_lsb.len() != 1 {
+            let message = format!("layer {}: reads values whose scale differs by channel", node.name);
+            return Err(Error::mismatch(message));
+        }
+        let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0]).collect();
+        let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
+            Some(bits) => bits,
+            None => default_fraction_bits(&steps, self.threshold_of(id)),
+        };
+        let lsb: Vec<f64> = steps.iter().map(|s| s / f64::from(fraction_bits).exp2()).collect();
+        let bias: Vec<i64> =
+            layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
+        let padding = self.padding(node, weighted);
+        let input_bound = self.bound(node, 0);
+        let row_bound = |row: &[i32]| {
+            row.iter().map(|&c| i64::from(c.unsigned_abs())).sum::<i64>().saturating_mul(input_bound)
+        };
+        let rows: Vec<i64> = codes.chunks_exact(geometry.fan_in()).map(row_bound).collect();
+        let accumulator = rows.iter().copied().max().unwrap_or(0);
+        let shifted = rows
+            .iter()
+            .zip(&bias)
+            .map(|(&r, b)| r.saturating_mul(1 << fraction_bits).saturating_add(b.saturating_abs()));
+        let bound = shifted.max().unwrap_or(0);
+        let accumulator_bits = signed_bits(-accumulator, accumulator);
+        let op = QuantizedWeighted {
+            geometry,
+            codes,
+            bias,
+            fraction_bits,
+            lsb: lsb.clone(),
+            scheme,
+            padding,
+            accumulator_bits,
+        };
+        Ok((QuantizedOp::Weighted(op), bound, lsb))
+    }
+
+    /// The smallest integer potential, in real units, that a reader of `id` compares with.
+    fn threshold_of(&self, id: NodeId) -> f64 {
+        let network = &self.model.network;
+        let thresholds = network.readers(id).map(|(reader_id, reader)| match &reader.op {
+            Op::Neuron(neuron) => neuron.threshold * f64::from(neuron.leak.gain_log2()).exp2(),
+            Op::MaxPool(_) => self.threshold_of(reader_id),
+            // The streams and sums of these families feed neurons of threshold 1 and tau 2.
+            _ => 2.0,
+        });
+        thresholds.fold(f64::INFINITY, f64::min).min(2.0)
+    }
+
+    fn padding(&self, node: &Node, weighted: &Weighted) -> Option<Vec<i64>> {
+        if weighted.padding == Padding::Zero {
+            return None;
+        }
+        // What the layer before yields for an all-zero input: its bias, on the grid read here.
+        let grid = node.inputs[0];
+        let before = self.model.network.node(grid).inputs[0];
+        match (&self.ops[grid.index()], &self.ops[before.index()]) {
+            (QuantizedOp::Requantize { requantizers, format }, QuantizedOp::Weighted(producer)) => {
+                let value = |(c, &b)| format.saturate(per_channel(requantizers, c).apply(b)).0;
+                Some(producer.bias.iter().enumerate().map(value).collect())
+            }
+            _ => None,
+        }
+    }
+
+    fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, i64, Vec<f64>) {
+        let gain = f64::from(neuron.leak.gain_log2()).exp2();
+        let threshold = |lsb: &f64| {
+            let steps = gain * neuron.threshold / lsb;
+            match neuron.fire {
+                Fire::AtThreshold => steps.ceil() as i64,
+                Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
+            }
+        };
+        let thresholds: Vec<i64> = self.lsb(node, 0).iter().map(threshold).collect();
+        let shift = neuron.leak.shift();
+        let subtract = neuron.reset == Reset::Subtract;
+        let counts = matches!(self.model.network.input_of(node, 0).kind, Kind::Count { .. });
+        // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
+        let stateless = counts && !subtract && thresholds.iter().all(|&th| th == 1);
+        let bits = self.setting.membrane_bits_of(&node.name);
+        let highest = thresholds.iter().map(|th| (th - 1) >> shift).max().unwrap_or(0);
+        let membrane = (!stateless).then(|| MembraneWord { bits, discard: discarded_bits(highest, bits) });
+        (QuantizedOp::Neuron(QuantizedNeuron { thresholds, shift, subtract, membrane }), 1, vec![1.0])
+    }
+
+    fn requantize(&self, id: NodeId, node: &Node, grid: Grid) -> Result<(QuantizedOp, i64, Vec<f64>)> {
+        let format = match grid {
+            Grid::Residual => self.residual,
+            Grid::Activation => {
+                Format::for_magnitude(self.setting.activation_bits, self.calibration.magnitude[id.index()])
+            }
+        };
+        let requantizers = requantizers(node, self.lsb(node, 0), format)?;
+        Ok((QuantizedOp::Requantize { requantizers, format }, -format.min(), vec![format.lsb()]))
+    }
+
+    fn add_membrane(&self, node: &Node) -> Result<(QuantizedOp, i64, Vec<f64>)> {
+        let format = self.residual;
+        let from_accumulator = self.model.network.input_of(node, 1).kind == Kind::PreActivation;
+        let branch = match from_accumulator {
+            true => Some(requantizers(node, self.lsb(node, 1), format)?),
+            false => None,
+        };
+        Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), -format.min(), vec![format.lsb()]))
+    }
+}
+
+/// The entry of a channel in a list that holds one per channel, or one for all.
+pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
+    if list.len() == 1 { list[0] } else { list[channel] }
+}
+
+/// Codes of all rows and the scale of each.
+fn quantize_rows(weight: &[f64], scheme: &WeightScheme, fan_in: usize) -> (Vec<i32>, Vec<f64>) {
+    let rows = weight.len() / fan_in;
+    match scheme.granularity() {
+        Granularity::Layer => {
+            let all = scheme.quantize(weight);
+            (all.codes, vec![all.lsb; rows])
+        }
+        Granularity::Channel => {
+            let quantized: Vec<_> = weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
+            let lsbs = quantized.iter().map(|q| q.lsb).collect();
+            (quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs)
+        }
+    }
+}
+
+/// The smallest f that gives `threshold` at least [`THRESHOLD_STEPS`] steps in every channel.
+fn default_fraction_bits(steps: &[f64], threshold: f64) -> u32 {
+    let coarsest = steps.iter().copied().fold(0.0, f64::max);
+    let missing = (THRESHOLD_STEPS * coarsest / threshold).log2().ceil();
+    (missing.max(0.0) as u32).min(MAX_FRACTION_BITS)
+}
+
+/// Low bits to discard so that `highest` fits a signed word of `bits`.
+fn discarded_bits(highest: i64, bits: u32) -> u32 {
+    (signed_bits(0, highest)).saturating_sub(bits)
+}
+
+/// From pre-activations with `lsbs` onto `format`; a channel too fine to matter becomes 0.
+fn requantizers(node: &Node, lsbs: &[f64], format: Format) -> Result<Vec<Requantizer>> {
+    let vanish = Requantizer { multiplier: 1, shift: 62 };
+    let requantizer = |lsb: &f64| match lsb / format.lsb() {
+        ratio if ratio >= 32768.0 => {
+            let message = format!("layer {}: a step of {lsb} is more than 2^15 steps of the grid", node.name);
+            Err(Error::mismatch(message))
+        }
+        ratio => Ok(Requantizer::from_ratio(ratio).unwrap_or(vanish)),
+    };
+    lsbs.iter().map(requantizer).collect()
+}

@@ -1,0 +1,150 @@
+//! Weight schemes, one file each: real weights to integer codes with a scale.
+
+mod power_of_two;
+mod uniform;
+mod unit_floor;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quant::WeightForm;
+
+/// How the weights of a layer become integers. One more scheme is one file and one line in
+/// each place here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum WeightScheme {
+    /// Equal steps, symmetric, narrow range: -(2^(b-1)-1) ..= 2^(b-1)-1.
+    Uniform {
+        /// Code width, 2..=16.
+        bits: u32,
+        /// Which scales are allowed.
+        scale: Scale,
+        /// What shares a scale.
+        granularity: Granularity,
+        /// How the scale is found.
+        clip: Clip,
+    },
+    /// floor(w 2^(b-1)), no scale and no clamp: the quantizer of the QSViT line of work.
+    UnitFloor {
+        /// Code width, 2..=16.
+        bits: u32,
+    },
+    /// 0 and +-2^k for 0 <= k <= 2^(b-1)-2, nearest in the linear domain.
+    PowerOfTwo {
+        /// Code width, 2..=5: sign and exponent index.
+        bits: u32,
+        /// Which scales are allowed.
+        scale: Scale,
+        /// What shares a scale.
+        granularity: Granularity,
+    },
+}
+
+/// Allowed scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scale {
+    /// Powers of two: requantization is a shift, and float32 oracles are exact.
+    Pow2,
+    /// Any positive real; it ends up in thresholds and 16-bit requantizers.
+    Free,
+}
+
+/// What shares a scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Granularity {
+    /// The whole layer.
+    Layer,
+    /// Each output channel by itself.
+    Channel,
+}
+
+/// How a uniform scale is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Clip {
+    /// The largest magnitude is representable.
+    Max,
+    /// Smallest squared error, large weights clipped where that helps.
+    Mse,
+}
+
+/// Integer codes of weights that share one scale: weight = code x lsb.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Codes {
+    /// The scale.
+    pub lsb: f64,
+    /// The integers.
+    pub codes: Vec<i32>,
+}
+
+impl WeightScheme {
+    /// Code width.
+    pub fn bits(&self) -> u32 {
+        match *self {
+            Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::PowerOfTwo { bits, .. } => bits,
+        }
+    }
+
+    /// What shares a scale.
+    pub fn granularity(&self) -> Granularity {
+        match *self {
+            Self::Uniform { granularity, .. } | Self::PowerOfTwo { granularity, .. } => granularity,
+            Self::UnitFloor { .. } => Granularity::Layer,
+        }
+    }
+
+    /// What the datapath does with a code.
+    pub fn form(&self) -> WeightForm {
+        match *self {
+            Self::Uniform { bits, .. } | Self::UnitFloor { bits } => WeightForm::Integer { bits },
+            Self::PowerOfTwo { bits, .. } => {
+                WeightForm::PowerOfTwo { max_exponent: power_of_two::max_exponent(bits) }
+            }
+        }
+    }
+
+    /// The same scheme with one scale for the whole layer.
+    pub fn per_layer(self) -> Self {
+        let granularity = Granularity::Layer;
+        match self {
+            Self::Uniform { bits, scale, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
+            Self::PowerOfTwo { bits, scale, .. } => Self::PowerOfTwo { bits, scale, granularity },
+            Self::UnitFloor { .. } => self,
+        }
+    }
+
+    /// Codes of `weights`, which share one scale.
+    pub fn quantize(&self, weights: &[f64]) -> Codes {
+        match *self {
+            Self::Uniform { bits, scale, clip, .. } => uniform::quantize(weights, bits, scale, clip),
+            Self::UnitFloor { bits } => unit_floor::quantize(weights, bits),
+            Self::PowerOfTwo { bits, scale, .. } => power_of_two::quantize(weights, bits, scale),
+        }
+    }
+
+    /// Says what is wrong with the numbers, if anything.
+    pub fn check(&self) -> Result<(), String> {
+        let max = if matches!(self, Self::PowerOfTwo { .. }) { 5 } else { 16 };
+        match self.bits() {
+            bits if (2..=max).contains(&bits) => Ok(()),
+            bits => Err(format!("{bits} bits are not in 2..={max}")),
+        }
+    }
+}
+
+/// Largest magnitude.
+fn largest(weights: &[f64]) -> f64 {
+    weights.iter().fold(0.0, |m, w| m.max(w.abs()))
+}
+
+/// The candidate scale with the smallest squared error; the first of equals.
+fn best_lsb(weights: &[f64], candidates: impl Iterator<Item = f64>, value: impl Fn(f64, f64) -> f64) -> f64 {
+    let error = |lsb: f64| weights.iter().map(|&w| (value(w, lsb) - w).powi(2)).sum::<f64>();
+    let mut best = (f64::INFINITY, 1.0);
+    for lsb in candidates {
+        let error = error(lsb);
+        if error < best.0 {
+            best = (error, lsb);
+        }
+    }
+    best.1
+}

@@ -1,0 +1,67 @@
+use super::{Codes, Scale, best_lsb, largest};
+
+/// Scales tried per octave, for a free scale.
+const STEPS_PER_OCTAVE: i32 = 16;
+
+/// Largest k of the levels +-2^k.
+pub fn max_exponent(bits: u32) -> u32 {
+    (1 << (bits - 1)) - 2
+}
+
+/// The level nearest to `magnitude` steps, the smaller one on a tie.
+fn nearest_level(magnitude: f64, max_exponent: u32) -> i32 {
+    if magnitude <= 0.5 {
+        return 0;
+    }
+    // The midpoint between 2^k and 2^(k+1) is 1.5 x 2^k.
+    let exponent = (magnitude / 1.5).log2().ceil().max(0.0) as u32;
+    1 << exponent.min(max_exponent)
+}
+
+/// Signed levels with the scale of the smallest squared error.
+pub fn quantize(weights: &[f64], bits: u32, scale: Scale) -> Codes {
+    let top = max_exponent(bits);
+    let level = |w: f64, lsb: f64| nearest_level(w.abs() / lsb, top) * if w < 0.0 { -1 } else { 1 };
+    let full = largest(weights) / f64::from(top).exp2();
+    if full == 0.0 {
+        return Codes { lsb: 1.0, codes: vec![0; weights.len()] };
+    }
+    let value = |w: f64, lsb: f64| f64::from(level(w, lsb)) * lsb;
+    // From half an octave above the scale that represents the largest weight to three below.
+    let lsb = match scale {
+        Scale::Free => {
+            let candidates = (-STEPS_PER_OCTAVE / 2..=3 * STEPS_PER_OCTAVE)
+                .map(|i| full * (-f64::from(i) / f64::from(STEPS_PER_OCTAVE)).exp2());
+            best_lsb(weights, candidates, value)
+        }
+        Scale::Pow2 => best_lsb(weights, (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2()), value),
+    };
+    Codes { lsb, codes: weights.iter().map(|&w| level(w, lsb)).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn levels_by_hand() {
+        assert_eq!([2, 3, 4].map(max_exponent), [0, 2, 6]);
+        let levels = [0.5, 0.51, 1.5, 1.51, 3.0, 3.01, 100.0].map(|m| nearest_level(m, 2));
+        assert_eq!(levels, [0, 1, 1, 2, 2, 4, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_code_is_the_nearest_level(weights in prop::collection::vec(-1.0f64..1.0, 1..30), bits in 2u32..=4) {
+            let q = quantize(&weights, bits, Scale::Free);
+            let levels: Vec<f64> = std::iter::once(0.0)
+                .chain((0..=max_exponent(bits)).flat_map(|k| [f64::from(1 << k), -f64::from(1 << k)])).collect();
+            for (w, &c) in weights.iter().zip(&q.codes) {
+                prop_assert!(levels.contains(&f64::from(c)));
+                let best = levels.iter().map(|l| (l * q.lsb - w).abs()).fold(f64::INFINITY, f64::min);
+                prop_assert!((f64::from(c) * q.lsb - w).abs() <= best + 1e-12);
+            }
+        }
+    }
+}

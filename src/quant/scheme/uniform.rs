@@ -1,0 +1,71 @@
+use super::{Clip, Codes, Scale, best_lsb, largest};
+use crate::num::Rounding;
+
+/// Scales tried below the one that represents the largest weight, for [`Clip::Mse`].
+const SHRINK_STEPS: u32 = 80;
+
+/// clamp(round_half_even(w / lsb)) in the narrow range of `bits`.
+pub fn quantize(weights: &[f64], bits: u32, scale: Scale, clip: Clip) -> Codes {
+    let limit = i64::from((1i32 << (bits - 1)) - 1);
+    let code = |w: f64, lsb: f64| Rounding::HalfEven.round(w / lsb).clamp(-limit, limit);
+    let full = largest(weights) / limit as f64;
+    if full == 0.0 {
+        return Codes { lsb: 1.0, codes: vec![0; weights.len()] };
+    }
+    let value = |w: f64, lsb: f64| code(w, lsb) as f64 * lsb;
+    let lsb = match (scale, clip) {
+        (Scale::Free, Clip::Max) => full,
+        (Scale::Pow2, Clip::Max) => full.log2().ceil().exp2(),
+        (Scale::Free, Clip::Mse) => {
+            best_lsb(weights, (0..SHRINK_STEPS).map(|i| full * (1.0 - f64::from(i) * 0.01)), value)
+        }
+        (Scale::Pow2, Clip::Mse) => {
+            best_lsb(weights, (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2()), value)
+        }
+    };
+    Codes { lsb, codes: weights.iter().map(|&w| code(w, lsb) as i32).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn three_bits_by_hand() {
+        // Largest 3.1, limit 3: a power of two not below 3.1/3 is 2.
+        let pow2 = quantize(&[3.1, -1.0, 1.0, 0.9, 3.0], 3, Scale::Pow2, Clip::Max);
+        // 1.55 -> 2; -0.5 -> -0 (even); 0.5 -> 0; 0.45 -> 0; 1.5 -> 2 (even)
+        assert_eq!(pow2, Codes { lsb: 2.0, codes: vec![2, 0, 0, 0, 2] });
+        let free = quantize(&[3.0, -1.0, 0.4], 3, Scale::Free, Clip::Max);
+        assert_eq!(free, Codes { lsb: 1.0, codes: vec![3, -1, 0] });
+    }
+
+    #[test]
+    fn zeros_stay_zeros() {
+        let codes = quantize(&[0.0; 4], 8, Scale::Free, Clip::Mse);
+        assert_eq!(codes, Codes { lsb: 1.0, codes: vec![0; 4] });
+    }
+
+    proptest! {
+        #[test]
+        fn in_range_and_mse_never_worse_than_max(
+            weights in prop::collection::vec(-2.0f64..2.0, 1..40), bits in 2u32..=8, pow2: bool,
+        ) {
+            let scale = if pow2 { Scale::Pow2 } else { Scale::Free };
+            let error = |q: &Codes| -> f64 {
+                weights.iter().zip(&q.codes).map(|(w, &c)| (f64::from(c) * q.lsb - w).powi(2)).sum()
+            };
+            let (max, mse) = (quantize(&weights, bits, scale, Clip::Max), quantize(&weights, bits, scale, Clip::Mse));
+            prop_assert!(error(&mse) <= error(&max));
+            let limit = (1 << (bits - 1)) - 1;
+            prop_assert!(max.codes.iter().chain(&mse.codes).all(|c| c.abs() <= limit));
+            // Nothing is clipped at `Max`, so no weight is further off than half a step.
+            prop_assert!(weights.iter().zip(&max.codes).all(|(w, &c)| (f64::from(c) * max.lsb - w).abs() <= max.lsb * 0.5 + 1e-12));
+            if pow2 {
+                prop_assert_eq!(max.lsb.log2().fract(), 0.0);
+                prop_assert_eq!(mse.lsb.log2().fract(), 0.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use serde::Deserialize;
+
+use super::scheme::{Clip, Granularity, Scale, WeightScheme};
+use crate::error::{Error, Result};
+use crate::files::Folder;
+use crate::model::{Network, Node, Op};
+use crate::ron_file::parse_ron;
+
+/// A quantization setting: what a user chooses per network, and per layer where wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// What reports call it.
+    pub name: String,
+    /// Float or fixed point.
+    pub precision: Precision,
+}
+
+/// Number system of a setting.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Precision {
+    /// The float network.
+    Float32,
+    /// Fixed point.
+    Fixed(FixedPoint),
+}
+
+/// A fixed-point setting, as `models/settings/*.ron` spell it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Setting")]
+pub struct FixedPoint {
+    /// What reports call it.
+    name: String,
+    /// Weights of every layer that `layers` does not name.
+    pub weights: WeightScheme,
+    /// Bits of a membrane potential, 2..=32.
+    pub membrane_bits: u32,
+    /// Bits of the residual stream, 4..=24.
+    pub residual_bits: u32,
+    /// Bits of activations between two weight layers without a neuron between, 4..=16.
+    #[serde(default = "default_activation_bits")]
+    pub activation_bits: u32,
+    /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
+    #[serde(default)]
+    pub layers: Vec<(String, LayerOverride)>,
+}
+
+fn default_activation_bits() -> u32 {
+    16
+}
+
+/// What a layer has of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Layer", default)]
+pub struct LayerOverride {
+    /// Weights, of a weight layer.
+    pub weights: Option<WeightScheme>,
+    /// Membrane bits, of a neuron layer.
+    pub membrane_bits: Option<u32>,
+    /// Fraction bits of the pre-activation, of a weight layer.
+    pub fraction_bits: Option<u32>,
+}
+
+impl Setting {
+    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`), the name of a default setting file, or
+    /// the path of one.
+    pub fn load(spec: &str) -> Result<Self> {
+        if spec == "fp32" {
+            return Ok(Self { name: spec.to_owned(), precision: Precision::Float32 });
+        }
+        if let Some(fixed) = FixedPoint::from_shorthand(spec) {
+            fixed.check().map_err(|(field, message)| Error::field(spec, field, message))?;
+            return Ok(Self { name: spec.to_owned(), precision: Precision::Fixed(fixed) });
+        }
+        let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
+            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, each with u2 to u32 for membrane bits, as in w4u8"))
+        })?;
+        Self::parse(&folder.read_text(&file)?, &folder.path(&file))
+    }
+
+    /// Parses and checks a setting file; `path` is for messages.
+    pub fn parse(text: &str, path: &str) -> Result<Self> {
+        let fixed: FixedPoint = parse_ron(text, path)?;
+        fixed.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        Ok(Self { name: fixed.name.clone(), precision: Precision::Fixed(fixed) })
+    }
+}
+
+impl FixedPoint {
+    /// `<scheme><bits>[u<membrane bits>]`, scheme one of `w`, `pot`, `floor`.
+    fn from_shorthand(spec: &str) -> Option<Self> {
+        let digits = spec.find(|c: char| c.is_ascii_digit())?;
+        let (scheme, rest) = spec.split_at(digits);
+        let (bits, membrane) = rest.split_once('u').unwrap_or((rest, "16"));
+        let bits = bits.parse().ok()?;
+        let (scale, granularity) = (Scale::Free, Granularity::Channel);
+        let weights = match scheme {
+            "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Mse },
+            "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
+            "floor" => WeightScheme::UnitFloor { bits },
+            _ => return None,
+        };
+        Some(Self {
+            name: spec.to_owned(),
+            weights,
+            membrane_bits: membrane.parse().ok()?,
+            residual_bits: 16,
+            activation_bits: default_activation_bits(),
+            layers: Vec::new(),
+        })
+    }
+
+    fn check(&self) -> Result<(), (String, String)> {
+        let in_range = |field: &str, value: u32, min: u32, max: u32| match value {
+            v if (min..=max).contains(&v) => Ok(()),
+            v => Err((field.to_owned(), format!("{v} is not in {min}..={max}"))),
+        };
+        in_range("membrane_bits", self.membrane_bits, 2, 32)?;
+        in_range("residual_bits", self.residual_bits, 4, 24)?;
+        in_range("activation_bits", self.activation_bits, 4, 16)?;
+        self.weights.check().map_err(|m| ("weights".to_owned(), m))?;
+        for (pattern, layer) in &self.layers {
+            let field = |name: &str| format!("layers: {pattern}: {name}");
+            if let Some(weights) = &layer.weights {
+                weights.check().map_err(|m| (field("weights"), m))?;
+            }
+            in_range(&field("membrane_bits"), layer.membrane_bits.unwrap_or(16), 2, 32)?;
+            in_range(&field("fraction_bits"), layer.fraction_bits.unwrap_or(0), 0, 16)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses an override that matches no layer, or none that it says something of.
+    pub fn check_names(&self, network: &Network) -> Result<()> {
+        for (pattern, layer) in &self.layers {
+            let says = |node: &Node| match node.op {
+                Op::Weighted(_) => layer.weights.is_some() || layer.fraction_bits.is_some(),
+                Op::Neuron(_) => layer.membrane_bits.is_some(),
+                _ => false,
+            };
+            if !network.nodes.iter().any(|node| matches(pattern, &node.name) && says(node)) {
+                let message = "matches no layer of the model that this override could change";
+                return Err(Error::field(&self.name, format!("layers: {pattern}"), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Weights of the layer `name`.
+    pub fn weights_of(&self, name: &str) -> WeightScheme {
+        self.last_override(name, |layer| layer.weights).unwrap_or(self.weights)
+    }
+
+    /// Membrane bits of the neuron layer `name`.
+    pub fn membrane_bits_of(&self, name: &str) -> u32 {
+        self.last_override(name, |layer| layer.membrane_bits).unwrap_or(self.membrane_bits)
+    }
+
+    /// Fraction bits of the layer `name`, if the setting fixes them.
+    pub fn fraction_bits_of(&self, name: &str) -> Option<u32> {
+        self.last_override(name, |layer| layer.fraction_bits)
+    }
+
+    fn last_override<T>(&self, name: &str, get: impl Fn(&LayerOverride) -> Option<T>) -> Option<T> {
+        self.layers
+            .iter()
+            .rev()
+            .filter(|(pattern, _)| matches(pattern, name))
+            .find_map(|(_, layer)| get(layer))
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(spec: &str) -> FixedPoint {
+        match Setting::load(spec).unwrap().precision {
+            Precision::Fixed(fixed) => fixed,
+            Precision::Float32 => panic!("{spec} is float"),
+        }
+    }
+
+    #[test]
+    fn shorthands() {
+        assert_eq!((fixed("w4u8").weights.bits(), fixed("w4u8").membrane_bits), (4, 8));
+        assert_eq!((fixed("w8").weights.bits(), fixed("w8").membrane_bits), (8, 16));
+        assert!(matches!(fixed("pot3").weights, WeightScheme::PowerOfTwo { bits: 3, .. }));
+        assert!(matches!(fixed("floor5").weights, WeightScheme::UnitFloor { bits: 5 }));
+        assert_eq!(Setting::load("fp32").unwrap().precision, Precision::Float32);
+    }
+
+    #[test]
+    fn the_last_override_that_matches_wins() {
+        let text = r#"Setting(name: "s", weights: UnitFloor(bits: 8), membrane_bits: 16, residual_bits: 16, layers: [
+            ("block.*", Layer(weights: UnitFloor(bits: 4), membrane_bits: 8)),
+            ("block.1.*", Layer(weights: UnitFloor(bits: 2))),
+        ])"#;
+        let Precision::Fixed(s) = Setting::parse(text, "s.ron").unwrap().precision else { panic!() };
+        assert_eq!(["stem", "block.0.x", "block.1.x"].map(|n| s.weights_of(n).bits()), [8, 4, 2]);
+        assert_eq!(["stem", "block.0.x", "block.1.x"].map(|n| s.membrane_bits_of(n)), [16, 8, 8]);
+    }
+
+    #[test]
+    fn refuses_widths_that_make_no_sense() {
+        let message = |spec: &str| Setting::load(spec).unwrap_err().to_string();
+        assert_eq!(message("w1"), "w1: weights: 1 bits are not in 2..=16");
+        assert_eq!(message("pot6"), "pot6: weights: 6 bits are not in 2..=5");
+        assert_eq!(message("w4u99"), "w4u99: membrane_bits: 99 is not in 2..=32");
+    }
+}
