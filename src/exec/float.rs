@@ -1,0 +1,282 @@
+//! The reference in single precision: what the checkpoint means before quantization.
+
+use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
+use super::{Execution, live::Live};
+use crate::model::{
+    Attention, Fire, InputSpec, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted, Window,
+};
+use crate::quant::{Calibration, fold};
+use crate::tensor::{Frames, Shape};
+
+/// Executes a model in `f32`, batch normalizations folded.
+pub struct FloatExecutor<'a> {
+    model: &'a Model,
+    /// Per node; empty for all but weight layers.
+    layers: Vec<FloatLayer>,
+}
+
+#[derive(Default)]
+struct FloatLayer {
+    /// `[group][tap][in][out]`
+    rows: Vec<f32>,
+    bias: Vec<f32>,
+    /// What the padding holds, per input channel; empty for zeros.
+    padding: Vec<f32>,
+}
+
+impl<'a> FloatExecutor<'a> {
+    /// Folds and lays out the weights.
+    pub fn new(model: &'a Model) -> Self {
+        let mut layers: Vec<FloatLayer> = Vec::new();
+        for node in &model.network.nodes {
+            layers.push(match &node.op {
+                Op::Weighted(weighted) => {
+                    let mut layer = float_layer(model, node, weighted);
+                    if weighted.padding == Padding::BiasOfInput {
+                        let grid = model.network.input_of(node, 0);
+                        layer.padding.clone_from(&layers[grid.inputs[0].index()].bias);
+                    }
+                    layer
+                }
+                _ => FloatLayer::default(),
+            });
+        }
+        Self { model, layers }
+    }
+
+    /// Runs one image, `[y][x][channel]` bytes.
+    pub fn run(&self, pixels: &[u8]) -> Execution<f32> {
+        self.run_observed(pixels, |_, _| ())
+    }
+
+    /// What one image says about the ranges of every node.
+    pub fn calibrate(&self, pixels: &[u8]) -> Calibration {
+        let mut calibration = Calibration::new(self.model.network.nodes.len());
+        self.run_observed(pixels, |id, value| {
+            let magnitude = value.data.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            calibration.magnitude[id.index()] = f64::from(magnitude);
+        });
+        calibration
+    }
+
+    /// Runs one image and shows what every node yields.
+    pub fn run_observed(
+        &self,
+        pixels: &[u8],
+        mut observe: impl FnMut(NodeId, &Frames<f32>),
+    ) -> Execution<f32> {
+        let mut live = Live::new(&self.model.network);
+        let mut activity = Activity::default();
+        for (id, node) in self.model.network.iter() {
+            let value = self.node(id, node, &live, pixels);
+            observe(id, &value);
+            activity.nodes.push(self.count(node, &live, &value));
+            live.finish(id, node, value);
+        }
+        Execution { logits: live.into_last().map_or_else(Vec::new, |frames| frames.data), activity }
+    }
+
+    fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, pixels: &[u8]) -> Frames<f32> {
+        let input = |i| live.input(node, i);
+        let timesteps = self.model.network.timesteps;
+        match &node.op {
+            Op::Input => image(pixels, node.shape, &self.model.description.input),
+            Op::Weighted(op) => weighted(op, &self.layers[id.index()], input(0), node.shape),
+            Op::Neuron(op) => neuron(op, input(0), timesteps),
+            Op::Requantize(_) => input(0).clone(),
+            Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
+            Op::MaxPool(window) => max_pool(window, input(0), node.shape),
+            Op::Attention(Attention::KeyValueCount) => sum_tokens(&zip(input(0), input(1), |k, v| k * v)),
+            Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
+            Op::Attention(Attention::Product { heads, scale }) => {
+                product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
+            }
+            Op::Mask => mask(input(0), input(1)),
+            Op::MeanTokens => {
+                let tokens = input(0).shape.positions() as f32;
+                sum_tokens(input(0)).map(|sum, _| sum / tokens)
+            }
+            Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
+        }
+    }
+
+    fn count(&self, node: &Node, live: &Live<f32>, value: &Frames<f32>) -> NodeActivity {
+        match &node.op {
+            Op::Weighted(op) => {
+                let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
+                count_products(live.input(node, 0), &op.geometry, multi_bit)
+            }
+            Op::Neuron(_) => {
+                let mut counted = count_outputs(value);
+                counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
+                counted
+            }
+            Op::MaxPool(_) | Op::Attention(_) | Op::Mask => count_outputs(value),
+            _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
+        }
+    }
+}
+
+fn float_layer(model: &Model, node: &Node, weighted: &Weighted) -> FloatLayer {
+    let folded = fold(weighted, &model.weights.layer(node, weighted));
+    let g = &weighted.geometry;
+    let (taps, per_group, outs) = (g.taps(), g.in_channels / g.groups, g.out_channels / g.groups);
+    let mut rows = Vec::with_capacity(folded.weight.len());
+    for group in 0..g.groups {
+        for tap in 0..taps {
+            for i in 0..per_group {
+                let weight = |o| folded.weight[((group * outs + o) * per_group + i) * taps + tap];
+                rows.extend((0..outs).map(|o| weight(o) as f32));
+            }
+        }
+    }
+    FloatLayer { rows, bias: folded.bias.iter().map(|&b| b as f32).collect(), padding: Vec::new() }
+}
+
+fn image(pixels: &[u8], shape: Shape, input: &InputSpec) -> Frames<f32> {
+    let InputSpec::Image { mean, std, .. } = input;
+    let value = |(i, &p): (usize, &u8)| {
+        let channel = i % shape.channels;
+        ((f64::from(p) / 255.0 - mean[channel]) / std[channel]) as f32
+    };
+    Frames { frames: 1, shape, data: pixels.iter().enumerate().map(value).collect() }
+}
+
+fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+    let g = &op.geometry;
+    let (per_group, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
+            out.copy_from_slice(&layer.bias);
+            for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
+                let pixel = match at {
+                    Some(at) => &source[at * g.in_channels..][..g.in_channels],
+                    None if layer.padding.is_empty() => continue,
+                    None => layer.padding.as_slice(),
+                };
+                for (group, acc) in out.chunks_exact_mut(outs).enumerate() {
+                    let rows = layer.rows[(group * g.taps() + tap) * per_group * outs..].chunks_exact(outs);
+                    for (&a, row) in pixel[group * per_group..][..per_group].iter().zip(rows) {
+                        if a != 0.0 {
+                            acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    output
+}
+
+fn neuron(op: &Neuron, input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+    let threshold = op.threshold as f32;
+    let mut membrane = vec![0.0f32; input.shape.values()];
+    let mut output = Frames::zeros(timesteps, input.shape);
+    for t in 0..timesteps {
+        for ((v, &x), spike) in membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)) {
+            let potential = match op.leak {
+                Leak::HalfWithInput => *v + (x - *v) / 2.0,
+                Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
+                Leak::None => *v + x,
+            };
+            let fires = match op.fire {
+                Fire::AtThreshold => potential >= threshold,
+                Fire::AboveThreshold => potential > threshold,
+            };
+            *spike = f32::from(u8::from(fires));
+            *v = match (fires, op.reset) {
+                (false, _) => potential,
+                (true, Reset::Subtract) => potential - threshold,
+                (true, Reset::Zero) => 0.0,
+            };
+        }
+    }
+    output
+}
+
+fn zip(a: &Frames<f32>, b: &Frames<f32>, f: impl Fn(f32, f32) -> f32) -> Frames<f32> {
+    let frames = a.frames.max(b.frames);
+    let data = (0..frames).flat_map(|t| a.at(t).iter().zip(b.at(t))).map(|(&a, &b)| f(a, b));
+    Frames { frames, shape: a.shape, data: data.collect() }
+}
+
+fn max_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+    let geometry = window.geometry(shape.channels);
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
+            out.fill(f32::NEG_INFINITY);
+            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
+            for at in taps.filter_map(|(_, at)| at) {
+                out.iter_mut()
+                    .zip(&source[at * shape.channels..])
+                    .for_each(|(x, &candidate)| *x = x.max(candidate));
+            }
+        }
+    }
+    output
+}
+
+fn channel_sum(q: &Frames<f32>, heads: usize) -> Frames<f32> {
+    let data = q.data.chunks_exact(q.shape.channels / heads).map(|head| head.iter().sum()).collect();
+    Frames { frames: q.frames, shape: Shape { channels: heads, ..q.shape }, data }
+}
+
+/// (q k^T) v, head by head.
+fn product(q: &Frames<f32>, k: &Frames<f32>, v: &Frames<f32>, heads: usize) -> Frames<f32> {
+    let (channels, width, tokens) = (q.shape.channels, q.shape.channels / heads, q.shape.positions());
+    let mut output = Frames::zeros(q.frames, q.shape);
+    for t in 0..q.frames {
+        for head in 0..heads {
+            let row = |frames: &'_ Frames<f32>, token: usize| -> Vec<f32> {
+                frames.at(t)[token * channels + head * width..][..width].to_vec()
+            };
+            for i in 0..tokens {
+                for j in 0..tokens {
+                    let score: f32 = row(q, i).iter().zip(row(k, j)).map(|(q, k)| q * k).sum();
+                    let out = &mut output.frame_mut(t)[i * channels + head * width..][..width];
+                    out.iter_mut().zip(row(v, j)).for_each(|(x, v)| *x += score * v);
+                }
+            }
+        }
+    }
+    output
+}
+
+fn mask(spikes: &Frames<f32>, by: &Frames<f32>) -> Frames<f32> {
+    let (channels, by_channels) = (spikes.shape.channels, by.shape.channels);
+    let mut output = spikes.clone();
+    for t in 0..spikes.frames {
+        let gate = by.at(t);
+        for (token, values) in output.frame_mut(t).chunks_exact_mut(channels).enumerate() {
+            let row =
+                if by.shape.positions() == 1 { gate } else { &gate[token * by_channels..][..by_channels] };
+            for (head, group) in values.chunks_exact_mut(channels / by_channels).enumerate() {
+                group.iter_mut().for_each(|x| *x *= row[head]);
+            }
+        }
+    }
+    output
+}
+
+fn sum_tokens(input: &Frames<f32>) -> Frames<f32> {
+    let channels = input.shape.channels;
+    let mut output = Frames::zeros(input.frames, Shape::new(channels, 1, 1));
+    for t in 0..input.frames {
+        for token in input.at(t).chunks_exact(channels) {
+            output.frame_mut(t).iter_mut().zip(token).for_each(|(sum, &x)| *sum += x);
+        }
+    }
+    output
+}
+
+fn mean_timesteps(input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+    let mut output = Frames::zeros(1, input.shape);
+    for t in 0..timesteps {
+        output.data.iter_mut().zip(input.at(t)).for_each(|(sum, &x)| *sum += x / timesteps as f32);
+    }
+    output
+}

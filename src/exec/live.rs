@@ -1,0 +1,42 @@
+use crate::model::{Network, Node, NodeId};
+use crate::tensor::Frames;
+
+/// The values of a run that a later node still reads.
+pub struct Live<T> {
+    values: Vec<Option<Frames<T>>>,
+    /// Per node, its last reader.
+    last_reader: Vec<Option<usize>>,
+}
+
+impl<T> Live<T> {
+    /// No value yet.
+    pub fn new(network: &Network) -> Self {
+        let mut last_reader = vec![None; network.nodes.len()];
+        for (id, node) in network.iter() {
+            for input in &node.inputs {
+                last_reader[input.index()] = Some(id.index());
+            }
+        }
+        Self { values: network.nodes.iter().map(|_| None).collect(), last_reader }
+    }
+
+    /// Input `i` of `node`.
+    pub fn input(&self, node: &Node, i: usize) -> &Frames<T> {
+        self.values[node.inputs[i].index()].as_ref().expect("nodes run in order")
+    }
+
+    /// Keeps what node `id` yields, and drops what it was the last to read.
+    pub fn finish(&mut self, id: NodeId, node: &Node, value: Frames<T>) {
+        self.values[id.index()] = Some(value);
+        for input in &node.inputs {
+            if self.last_reader[input.index()] == Some(id.index()) {
+                self.values[input.index()] = None;
+            }
+        }
+    }
+
+    /// What the last node yielded.
+    pub fn into_last(mut self) -> Option<Frames<T>> {
+        self.values.pop().flatten()
+    }
+}

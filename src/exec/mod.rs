@@ -1,0 +1,33 @@
+//! Runs networks: the float reference, and the scalar integer specification. Both count what
+//! they execute.
+
+mod activity;
+mod float;
+mod live;
+mod scalar;
+
+pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
+pub use float::FloatExecutor;
+pub use scalar::ScalarExecutor;
+
+/// What one image did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution<L> {
+    /// One per class; integers carry no scale, which argmax does not need.
+    pub logits: Vec<L>,
+    /// What was executed.
+    pub activity: Activity,
+}
+
+impl<L: PartialOrd> Execution<L> {
+    /// The class with the largest logit, the first of equals.
+    pub fn prediction(&self) -> usize {
+        let mut best = 0;
+        for (class, logit) in self.logits.iter().enumerate() {
+            if *logit > self.logits[best] {
+                best = class;
+            }
+        }
+        best
+    }
+}

@@ -1,0 +1,331 @@
+//! The specification: `docs/semantics.md` in Rust, one integer operation at a time.
+//!
+//! Every other implementation must agree with this one on every integer.
+
+use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
+use super::{Execution, live::Live};
+use crate::model::{Attention, Kind, Node, NodeId, Op, Window};
+use crate::num::{Format, Requantizer, Word};
+use crate::quant::{
+    MembraneWord, QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel,
+};
+use crate::tensor::{Frames, Shape};
+
+/// Executes a quantized model in words of type `W`; [`QuantizedModel::fits_32_bits`] says which
+/// suffices.
+pub struct ScalarExecutor<'a, W> {
+    model: &'a QuantizedModel,
+    /// Per node, weights as `[group][tap][in][out]`: one input gates a contiguous row.
+    rows: Vec<Vec<W>>,
+}
+
+impl<'a, W: Word> ScalarExecutor<'a, W> {
+    /// Lays out the weights.
+    pub fn new(model: &'a QuantizedModel) -> Self {
+        let rows = model.ops.iter().map(|op| match op {
+            QuantizedOp::Weighted(weighted) => weight_rows(weighted),
+            _ => Vec::new(),
+        });
+        Self { model, rows: rows.collect() }
+    }
+
+    /// Runs one image, `[y][x][channel]` bytes.
+    pub fn run(&self, pixels: &[u8]) -> Execution<i64> {
+        self.run_observed(pixels, |_, _| ())
+    }
+
+    /// Runs one image and shows what every node yields.
+    pub fn run_observed(&self, pixels: &[u8], mut observe: impl FnMut(NodeId, &Frames<W>)) -> Execution<i64> {
+        let mut live = Live::new(&self.model.network);
+        let mut activity = Activity::default();
+        for (id, node) in self.model.network.iter() {
+            let (value, counted) = self.node(id, node, &live, pixels);
+            observe(id, &value);
+            activity.nodes.push(counted);
+            live.finish(id, node, value);
+        }
+        let logits = live.into_last().map_or_else(Vec::new, |frames| frames.data);
+        Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
+    }
+
+    fn node(&self, id: NodeId, node: &Node, live: &Live<W>, pixels: &[u8]) -> (Frames<W>, NodeActivity) {
+        let input = |i| live.input(node, i);
+        let timesteps = self.model.network.timesteps;
+        match (&node.op, self.model.op(id)) {
+            (_, QuantizedOp::Input { zero_points }) => quiet(image(pixels, node.shape, zero_points)),
+            (_, QuantizedOp::Weighted(op)) => {
+                let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
+                let counted = count_products(input(0), &op.geometry, multi_bit);
+                (weighted(op, &self.rows[id.index()], input(0), node.shape), counted)
+            }
+            (_, QuantizedOp::Neuron(op)) => neuron(op, input(0), timesteps),
+            (_, QuantizedOp::Requantize { requantizers, format }) => {
+                requantize(requantizers, *format, input(0))
+            }
+            (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
+            (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
+            (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
+            (Op::Attention(attention), _) => match attention {
+                Attention::KeyValueCount => counted(key_value_count(input(0), input(1))),
+                Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
+                Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
+            },
+            (Op::Mask, _) => counted(mask(input(0), input(1))),
+            (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
+            (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
+            (op, _) => unreachable!("{op:?} is quantized to an operation of its own"),
+        }
+    }
+}
+
+/// A value with nothing to count.
+fn quiet<W>(value: Frames<W>) -> (Frames<W>, NodeActivity) {
+    let steps = vec![StepActivity::default(); value.frames];
+    (value, NodeActivity { steps })
+}
+
+/// A value whose non-zero entries are events.
+fn counted<W: Word>(value: Frames<W>) -> (Frames<W>, NodeActivity) {
+    let activity = count_outputs(&value);
+    (value, activity)
+}
+
+fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
+    let g = &op.geometry;
+    let (taps, per_group, outs) = (g.taps(), g.in_channels / g.groups, g.out_channels / g.groups);
+    let mut rows = Vec::with_capacity(op.codes.len());
+    for group in 0..g.groups {
+        for tap in 0..taps {
+            for i in 0..per_group {
+                let code = |o| op.codes[((group * outs + o) * per_group + i) * taps + tap];
+                rows.extend((0..outs).map(|o| W::narrow(i64::from(code(o)))));
+            }
+        }
+    }
+    rows
+}
+
+/// Section 1: x = pixel - zero point.
+fn image<W: Word>(pixels: &[u8], shape: Shape, zero_points: &[i64]) -> Frames<W> {
+    let value = |(i, &p): (usize, &u8)| W::narrow(i64::from(p) - zero_points[i % shape.channels]);
+    Frames { frames: 1, shape, data: pixels.iter().enumerate().map(value).collect() }
+}
+
+/// Section 3: acc = sum of weight times input; X = (acc << f) + bias.
+fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shape: Shape) -> Frames<W> {
+    let g = &op.geometry;
+    let (per_group, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    let bias: Vec<W> = op.bias.iter().map(|&b| W::narrow(b)).collect();
+    let padding: Option<Vec<W>> = op.padding.as_ref().map(|p| p.iter().map(|&x| W::narrow(x)).collect());
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
+            for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
+                let pixel = match (at, &padding) {
+                    (Some(at), _) => &source[at * g.in_channels..][..g.in_channels],
+                    (None, Some(constant)) => constant.as_slice(),
+                    (None, None) => continue,
+                };
+                for (group, acc) in out.chunks_exact_mut(outs).enumerate() {
+                    let inputs = &pixel[group * per_group..][..per_group];
+                    let weights = &rows[(group * g.taps() + tap) * per_group * outs..][..per_group * outs];
+                    accumulate(acc, inputs, weights);
+                }
+            }
+            for (x, &b) in out.iter_mut().zip(&bias) {
+                *x = (*x << op.fraction_bits) + b;
+            }
+        }
+    }
+    output
+}
+
+/// acc += row x input for every input that is not zero; a spike only gates its row.
+fn accumulate<W: Word>(acc: &mut [W], inputs: &[W], weights: &[W]) {
+    for (&a, row) in inputs.iter().zip(weights.chunks_exact(acc.len())) {
+        if a == W::from(0) {
+            continue;
+        }
+        if a == W::from(1) {
+            acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w);
+        } else {
+            acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+        }
+    }
+}
+
+/// Section 4: g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, stored in the
+/// membrane word.
+fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) -> (Frames<W>, NodeActivity) {
+    let channels = input.shape.channels;
+    let thresholds: Vec<W> =
+        (0..channels).map(|c| W::narrow(per_channel(&op.thresholds, c).min(1 << 30))).collect();
+    let mut membrane = vec![W::default(); input.shape.values()];
+    let mut output = Frames::zeros(timesteps, input.shape);
+    let mut steps = Vec::with_capacity(timesteps);
+    for t in 0..timesteps {
+        let mut step = StepActivity::default();
+        let cells =
+            membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)).zip(thresholds.iter().cycle());
+        for (((v, &x), spike), &threshold) in cells {
+            let g = *v + x;
+            let fires = g >= threshold;
+            let kept = match (fires, op.subtract) {
+                (false, _) => g,
+                (true, true) => g - threshold,
+                (true, false) => W::default(),
+            };
+            *spike = W::from(i16::from(fires));
+            step.output_events += u32::from(fires);
+            *v = match op.membrane {
+                Some(word) => store(kept >> op.shift, word, &mut step.saturations),
+                None => W::default(),
+            };
+        }
+        step.neuron_updates = input.shape.values() as u32;
+        steps.push(step);
+    }
+    (output, NodeActivity { steps })
+}
+
+/// V as it comes back from the membrane word.
+fn store<W: Word>(v: W, word: MembraneWord, saturations: &mut u32) -> W {
+    let high = W::narrow((1i64 << (word.bits.min(W::BITS - 1) - 1)) - 1);
+    let low = W::from(-1) - high;
+    let narrow = v >> word.discard;
+    let clamped = narrow.clamp(low, high);
+    *saturations += u32::from(clamped != narrow);
+    clamped << word.discard
+}
+
+/// Section 5: (acc M + 2^(S-1)) >> S, saturated.
+fn requantize<W: Word>(by: &[Requantizer], format: Format, input: &Frames<W>) -> (Frames<W>, NodeActivity) {
+    let grid = input.map(|x, c| per_channel(by, c).apply(x.into()));
+    saturate(&grid, format)
+}
+
+/// Section 5: r = sat(r + requant(branch)).
+fn add_membrane<W: Word>(
+    op: &QuantizedAdd,
+    stream: &Frames<W>,
+    branch: &Frames<W>,
+) -> (Frames<W>, NodeActivity) {
+    let on_grid =
+        |x: W, c: usize| op.branch.as_ref().map_or(x.into(), |by| per_channel(by, c).apply(x.into()));
+    let sum = zip(&stream.map(|x, _| x.into()), &branch.map(on_grid), |a: i64, b| a + b);
+    saturate(&sum, op.format)
+}
+
+fn saturate<W: Word>(wide: &Frames<i64>, format: Format) -> (Frames<W>, NodeActivity) {
+    let mut output = Frames::zeros(wide.frames, wide.shape);
+    let mut steps = vec![StepActivity::default(); wide.frames];
+    for (t, step) in steps.iter_mut().enumerate() {
+        for (out, &x) in output.frame_mut(t).iter_mut().zip(wide.at(t)) {
+            let (value, clamped) = format.saturate(x);
+            step.saturations += u32::from(clamped);
+            *out = W::narrow(value);
+        }
+    }
+    (output, NodeActivity { steps })
+}
+
+/// Value by value; a side that is constant in time is repeated.
+fn zip<T: Word>(a: &Frames<T>, b: &Frames<T>, f: impl Fn(T, T) -> T) -> Frames<T> {
+    let frames = a.frames.max(b.frames);
+    let data = (0..frames).flat_map(|t| a.at(t).iter().zip(b.at(t))).map(|(&a, &b)| f(a, b));
+    Frames { frames, shape: a.shape, data: data.collect() }
+}
+
+/// Section 7: the largest value of each window; on spikes an OR.
+fn max_pool<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames<W> {
+    let geometry = window.geometry(shape.channels);
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
+            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
+            for (i, at) in taps.filter_map(|(_, at)| at).enumerate() {
+                for (x, &candidate) in out.iter_mut().zip(&source[at * shape.channels..]) {
+                    *x = if i == 0 { candidate } else { candidate.max(*x) };
+                }
+            }
+        }
+    }
+    output
+}
+
+/// Section 6, SDSA-1: per channel, the tokens where key and value both fire.
+fn key_value_count<W: Word>(k: &Frames<W>, v: &Frames<W>) -> Frames<W> {
+    sum_tokens(&zip(k, v, |k, v| k * v))
+}
+
+/// Section 6, token attention: per token and head, the channels that fire.
+fn channel_count<W: Word>(q: &Frames<W>, heads: usize) -> Frames<W> {
+    let head = |channels: &[W]| channels.iter().fold(W::default(), |sum, &x| sum + x);
+    let data = q.data.chunks_exact(q.shape.channels / heads).map(head).collect();
+    Frames { frames: q.frames, shape: Shape { channels: heads, ..q.shape }, data }
+}
+
+/// Section 6, SSA and SDSA-3: q (k^T v), head by head.
+fn product<W: Word>(q: &Frames<W>, k: &Frames<W>, v: &Frames<W>, heads: usize) -> Frames<W> {
+    let (channels, width) = (q.shape.channels, q.shape.channels / heads);
+    let mut output = Frames::zeros(q.frames, q.shape);
+    for t in 0..q.frames {
+        for head in 0..heads {
+            let row = |frames: &'_ Frames<W>, token: usize, i: usize| {
+                frames.at(t)[token * channels + head * width + i]
+            };
+            let mut pairs = vec![W::default(); width * width];
+            for token in 0..q.shape.positions() {
+                for (i, pair) in pairs.iter_mut().enumerate() {
+                    *pair += row(k, token, i / width) * row(v, token, i % width);
+                }
+            }
+            let out = output.frame_mut(t);
+            for token in 0..q.shape.positions() {
+                for (i, &pair) in pairs.iter().enumerate() {
+                    out[token * channels + head * width + i % width] += row(q, token, i / width) * pair;
+                }
+            }
+        }
+    }
+    output
+}
+
+/// Spikes AND a mask with one position, or with one channel per head.
+fn mask<W: Word>(spikes: &Frames<W>, by: &Frames<W>) -> Frames<W> {
+    let shape = spikes.shape;
+    let mut output = spikes.clone();
+    for t in 0..spikes.frames {
+        let gate = by.at(t);
+        for (i, x) in output.frame_mut(t).iter_mut().enumerate() {
+            let (position, channel) = (i / shape.channels, i % shape.channels);
+            let head = channel * by.shape.channels / shape.channels;
+            *x =
+                *x * gate[if by.shape.positions() == 1 { head } else { position * by.shape.channels + head }];
+        }
+    }
+    output
+}
+
+/// Section 7: the sum over positions.
+fn sum_tokens<W: Word>(input: &Frames<W>) -> Frames<W> {
+    let channels = input.shape.channels;
+    let mut output = Frames::zeros(input.frames, Shape::new(channels, 1, 1));
+    for t in 0..input.frames {
+        for token in input.at(t).chunks_exact(channels) {
+            output.frame_mut(t).iter_mut().zip(token).for_each(|(sum, &x)| *sum += x);
+        }
+    }
+    output
+}
+
+/// Section 7: the sum over timesteps.
+fn sum_timesteps<W: Word>(input: &Frames<W>, timesteps: usize) -> Frames<W> {
+    let mut output = Frames::zeros(1, input.shape);
+    for t in 0..timesteps {
+        output.data.iter_mut().zip(input.at(t)).for_each(|(sum, &x)| *sum += x);
+    }
+    output
+}
