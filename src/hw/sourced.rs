@@ -1,0 +1,38 @@
+//! A figure together with where it comes from.
+
+use serde::{Deserialize, Serialize};
+
+/// A value and its source: `(value: 3.0, source: "synthesis, 28 nm")` in RON.
+///
+/// A cost without a stated origin cannot be judged, so the source is no option.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sourced<T> {
+    /// The figure, in the unit of the field that holds it.
+    pub value: T,
+    /// Where the figure comes from: a paper, a tool run, or a stated assumption.
+    pub source: String,
+}
+
+impl<T> Sourced<T> {
+    /// `value` from `source`.
+    pub fn new(value: T, source: impl Into<String>) -> Self {
+        Self { value, source: source.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ron_file::parse_ron;
+
+    #[test]
+    fn reads_from_ron_and_refuses_what_it_does_not_know() {
+        let figure: Sourced<f64> = parse_ron(r#"(value: 3.5, source: "measured")"#, "a.ron").unwrap();
+        assert_eq!(figure, Sourced::new(3.5, "measured"));
+        let message = parse_ron::<Sourced<f64>>(r#"(value: 3.5)"#, "a.ron").unwrap_err().to_string();
+        assert!(message.contains("source"), "{message}");
+        let unit = r#"(value: 3.5, source: "measured", unit: "pJ")"#;
+        assert!(parse_ron::<Sourced<f64>>(unit, "a.ron").unwrap_err().to_string().contains("unit"));
+    }
+}
