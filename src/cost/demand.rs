@@ -1,0 +1,48 @@
+use super::parts::EnergyJ;
+use super::timeline::ArrayCycles;
+use crate::hw::Operand;
+
+/// Bits read from and written to one memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Traffic {
+    /// Bits read.
+    pub read_bits: f64,
+    /// Bits written.
+    pub written_bits: f64,
+}
+
+impl Traffic {
+    /// Both directions.
+    pub fn bits(&self) -> f64 {
+        self.read_bits + self.written_bits
+    }
+}
+
+/// What one layer asks of a machine for one image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Demand {
+    /// Time of the array.
+    pub array: ArrayCycles,
+    /// Time of neurons, joins, pooling and attention.
+    pub epilogue_cycles: f64,
+    /// On-chip traffic per operand of [`Operand::ALL`].
+    pub on_chip: [Traffic; 5],
+    /// Off-chip traffic.
+    pub dram: Traffic,
+    /// Energy of operations; memories are charged from the traffic.
+    pub operations_j: EnergyJ,
+    /// Tiles that load, compute and store one after the other.
+    pub tiles: f64,
+}
+
+impl Demand {
+    /// Counts `bits` read from the memory of `operand`.
+    pub fn read(&mut self, operand: Operand, bits: f64) {
+        self.on_chip[operand as usize].read_bits += bits;
+    }
+
+    /// Counts `bits` written to the memory of `operand`.
+    pub fn write(&mut self, operand: Operand, bits: f64) {
+        self.on_chip[operand as usize].written_bits += bits;
+    }
+}

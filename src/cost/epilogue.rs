@@ -1,0 +1,137 @@
+//! Neurons, joins, pooling, sums and spike products: nothing here is free.
+
+use super::{Demand, Machine, processor};
+use crate::hw::{Compute, Operand, Placement, VectorUnit};
+use crate::map::{Dataflow, Epilogue, EpilogueKind, Layer, Plan};
+
+/// Adds to `demand` what follows the product of `layer` in `timesteps` timesteps.
+pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, timesteps: f64) {
+    for epilogue in &layer.epilogue {
+        let frames = if epilogue.constant { 1.0 } else { timesteps };
+        match &machine.hardware.compute {
+            Compute::SpikeLanes(lanes) => on_vector_unit(demand, machine, &lanes.vector, epilogue, frames),
+            Compute::Systolic(array) => on_vector_unit(demand, machine, &array.vector, epilogue, frames),
+            Compute::Processor(p) => {
+                let cycles = processor::epilogue_cycles(p, epilogue) * frames;
+                demand.epilogue_cycles += cycles;
+                *energy_of(demand, epilogue) += cycles * p.energy_pj_per_cycle.value * 1e-12;
+                continue;
+            }
+        }
+        add_traffic(demand, layer, plan, &machine.hardware.compute, epilogue, frames);
+    }
+}
+
+fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a mut f64 {
+    match epilogue.kind {
+        EpilogueKind::Neuron { .. } => &mut demand.operations_j.neuron,
+        EpilogueKind::SpikeProducts { .. } => &mut demand.operations_j.attention,
+        _ => &mut demand.operations_j.elementwise,
+    }
+}
+
+fn on_vector_unit(
+    demand: &mut Demand,
+    machine: &Machine,
+    unit: &VectorUnit,
+    epilogue: &Epilogue,
+    frames: f64,
+) {
+    let values = epilogue.values as f64 * frames;
+    let per_cycle = f64::from(unit.values_per_cycle.value);
+    demand.epilogue_cycles += match epilogue.kind {
+        EpilogueKind::SpikeProducts { operations, reads } => {
+            operations.max(reads) as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
+        }
+        // An OR of spikes goes through the spike path, comparisons of integers through the lanes.
+        EpilogueKind::Pool { comparisons, bits: 1, .. } => {
+            values * comparisons as f64 / f64::from(unit.spike_bits_per_cycle.value)
+        }
+        EpilogueKind::Pool { comparisons, .. } => values * comparisons as f64 / per_cycle,
+        EpilogueKind::Sum { additions, .. } => values * additions as f64 / per_cycle,
+        _ => values / per_cycle,
+    };
+    *energy_of(demand, epilogue) += values * operation_pj(machine, epilogue) * 1e-12;
+}
+
+/// Energy of one output value.
+fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
+    let table = &machine.table;
+    let rescale_pj = |bits: u32, shift: bool| match shift {
+        true => table.shift_pj(f64::from(bits)),
+        false => table.multiply_pj(f64::from(bits), 16.0),
+    };
+    match epilogue.kind {
+        EpilogueKind::Neuron { potential_bits, .. } => {
+            let bits = f64::from(potential_bits);
+            table.add_pj(bits) + table.compare_pj(bits) + table.register_pj(bits)
+        }
+        EpilogueKind::Requantize { from_bits, shift, .. } => rescale_pj(from_bits, shift),
+        EpilogueKind::Join { from_bits, bits, shift } => {
+            rescale_pj(from_bits, shift) + table.add_pj(f64::from(bits)) + table.register_pj(f64::from(bits))
+        }
+        EpilogueKind::CountJoin { bits } => table.add_pj(f64::from(bits)),
+        EpilogueKind::Pool { comparisons, bits: 1, .. } => comparisons as f64 * table.and_pj(1.0),
+        EpilogueKind::Pool { comparisons, bits, .. } => {
+            comparisons as f64 * table.compare_pj(f64::from(bits))
+        }
+        EpilogueKind::Sum { additions, bits } => additions as f64 * table.add_pj(f64::from(bits)),
+        // An AND and one bit of the count (or of the OR) behind it.
+        EpilogueKind::SpikeProducts { operations, .. } => {
+            2.0 * operations as f64 / epilogue.values.max(1) as f64 * table.and_pj(1.0)
+        }
+    }
+}
+
+fn add_traffic(
+    demand: &mut Demand,
+    layer: &Layer,
+    plan: &Plan,
+    compute: &Compute,
+    epilogue: &Epilogue,
+    frames: f64,
+) {
+    let values = epilogue.values as f64 * frames;
+    let stored = values * f64::from(epilogue.stored_bits);
+    match epilogue.kind {
+        EpilogueKind::Neuron { membrane_bits, .. } => {
+            let bits = values * f64::from(membrane_bits.unwrap_or(0));
+            if !membranes_stay_in_the_array(layer, plan, compute) {
+                demand.read(Operand::Membranes, bits);
+                demand.write(Operand::Membranes, bits);
+            }
+            demand.write(Operand::Activations, stored);
+        }
+        EpilogueKind::Requantize { residual: true, .. } => demand.write(Operand::Residual, stored),
+        EpilogueKind::Join { bits, .. } => {
+            demand.read(Operand::Residual, values * f64::from(bits));
+            demand.write(Operand::Residual, stored);
+        }
+        EpilogueKind::Pool { bits, inputs, .. } if bits > 1 => {
+            let buffered = (inputs as f64) * frames * f64::from(bits);
+            demand.write(Operand::PartialSums, buffered);
+            demand.read(Operand::PartialSums, buffered);
+        }
+        EpilogueKind::SpikeProducts { reads, .. } => {
+            demand.read(Operand::Activations, reads as f64 * frames);
+            demand.write(Operand::Activations, stored);
+        }
+        EpilogueKind::Sum { .. } => {}
+        EpilogueKind::CountJoin { bits } => {
+            demand.read(Operand::Activations, values * f64::from(bits));
+            demand.write(Operand::Activations, stored);
+        }
+        EpilogueKind::Pool { .. } | EpilogueKind::Requantize { .. } => {
+            demand.write(Operand::Activations, stored)
+        }
+    }
+}
+
+/// With the timesteps of an output running one after the other in its own accumulator, its
+/// membrane never leaves it.
+fn membranes_stay_in_the_array(layer: &Layer, plan: &Plan, compute: &Compute) -> bool {
+    matches!(compute, Compute::SpikeLanes(_))
+        && layer.product.is_some()
+        && plan.dataflow == Dataflow::OutputStationary
+        && plan.placement == Placement::Innermost
+}

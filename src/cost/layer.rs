@@ -1,0 +1,230 @@
+use super::parts::{Cycles, EnergyJ};
+use super::timeline::{Times, timeline};
+use super::{Demand, Machine, epilogue, processor, spike_lanes, systolic};
+use crate::error::Result;
+use crate::exec::{Activity, NodeActivity};
+use crate::hw::{Compute, Objective, Operand, Placement};
+use crate::map::{EpilogueKind, Layer, Plan, Product, Workload, candidates};
+
+/// Time and energy of one layer for one image.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LayerCost {
+    /// Cycles by cause.
+    pub cycles: Cycles,
+    /// Dynamic energy by component.
+    pub energy_j: EnergyJ,
+}
+
+/// A workload with the plan that was chosen for each layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MappedWorkload {
+    /// The workload.
+    pub workload: Workload,
+    /// One per layer.
+    pub plans: Vec<Plan>,
+}
+
+impl MappedWorkload {
+    /// Chooses, per layer, the legal plan that `machine`'s objective likes best on the `samples`,
+    /// and the placement of the timesteps for all layers together.
+    ///
+    /// # Errors
+    /// If no plan is legal.
+    pub fn best(workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<Self> {
+        let mut best: Option<(f64, Vec<Plan>)> = None;
+        let mut refusal = None;
+        for &placement in &machine.hardware.placements {
+            let per_layer = match candidates(&workload, &machine.hardware, placement) {
+                Ok(per_layer) => per_layer,
+                Err(e) => {
+                    refusal.get_or_insert(e);
+                    continue;
+                }
+            };
+            let mut whole = LayerCost::default();
+            let mut plans = Vec::new();
+            for (layer, choices) in workload.layers.iter().zip(per_layer) {
+                let (plan, cost) = best_plan(layer, &choices, machine, &workload, samples);
+                whole.cycles.add_scaled(&cost.cycles, 1.0);
+                whole.energy_j.add_scaled(&cost.energy_j, 1.0);
+                plans.push(plan);
+            }
+            let score = score(&whole, machine);
+            if best.as_ref().is_none_or(|(best, _)| score < *best) {
+                best = Some((score, plans));
+            }
+        }
+        match (best, refusal) {
+            (Some((_, plans)), _) => Ok(Self { workload, plans }),
+            (None, Some(refusal)) => Err(refusal),
+            (None, None) => unreachable!("a hardware description has at least one placement"),
+        }
+    }
+
+    /// Cost of every layer for one image.
+    pub fn costs(&self, machine: &Machine, activity: &Activity) -> Vec<LayerCost> {
+        let layers = self.workload.layers.iter().zip(&self.plans);
+        layers
+            .map(|(layer, plan)| layer_cost(layer, plan, machine, activity, self.workload.timesteps))
+            .collect()
+    }
+}
+
+fn best_plan(
+    layer: &Layer,
+    choices: &[Plan],
+    machine: &Machine,
+    workload: &Workload,
+    samples: &[Activity],
+) -> (Plan, LayerCost) {
+    let cost = |plan: &Plan| {
+        samples.iter().fold(LayerCost::default(), |mut sum, activity| {
+            let one = layer_cost(layer, plan, machine, activity, workload.timesteps);
+            sum.cycles.add_scaled(&one.cycles, 1.0);
+            sum.energy_j.add_scaled(&one.energy_j, 1.0);
+            sum
+        })
+    };
+    let mut best = (choices[0], cost(&choices[0]));
+    for plan in &choices[1..] {
+        let candidate = cost(plan);
+        if score(&candidate, machine) < score(&best.1, machine) {
+            best = (*plan, candidate);
+        }
+    }
+    best
+}
+
+fn score(cost: &LayerCost, machine: &Machine) -> f64 {
+    let seconds = machine.seconds(cost.cycles.total());
+    let energy_j = cost.energy_j.total() + machine.leakage_w * seconds;
+    match machine.hardware.objective {
+        Objective::Energy => energy_j,
+        Objective::Latency => seconds,
+        Objective::EnergyDelay => energy_j * seconds,
+    }
+}
+
+/// Cost of `layer` under `plan` for one image.
+pub fn layer_cost(
+    layer: &Layer,
+    plan: &Plan,
+    machine: &Machine,
+    activity: &Activity,
+    timesteps: usize,
+) -> LayerCost {
+    let timesteps = timesteps as f64;
+    let mut demand = match &layer.product {
+        Some(product) => {
+            let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
+            let counted = &activity.nodes[product.node.index()];
+            let mut demand = product_demand(machine, product, plan, counted, frames);
+            hold_constant_sums(&mut demand, layer, product, plan, machine, timesteps);
+            demand
+        }
+        None => Demand { tiles: 1.0, ..Demand::default() },
+    };
+    if !matches!(machine.hardware.compute, Compute::Processor(_)) {
+        let fetches = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
+        demand.read(Operand::Weights, layer.parameter_bits() * fetches);
+    }
+    epilogue::add(&mut demand, machine, layer, plan, timesteps);
+    off_chip(&mut demand, layer, plan, timesteps);
+    let cycles = timeline(&times(&demand, machine), demand.tiles);
+    LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles) }
+}
+
+fn product_demand(
+    machine: &Machine,
+    product: &Product,
+    plan: &Plan,
+    activity: &NodeActivity,
+    frames: f64,
+) -> Demand {
+    match &machine.hardware.compute {
+        Compute::SpikeLanes(lanes) => spike_lanes::demand(lanes, machine, product, plan, activity, frames),
+        Compute::Systolic(array) => systolic::demand(array, machine, product, plan, activity, frames),
+        Compute::Processor(p) => processor::demand(p, product, activity, frames),
+    }
+}
+
+/// A product computed once for all timesteps is written and read back at each of them, unless the
+/// timesteps run inside the array.
+fn hold_constant_sums(
+    demand: &mut Demand,
+    layer: &Layer,
+    product: &Product,
+    plan: &Plan,
+    machine: &Machine,
+    timesteps: f64,
+) {
+    let varies = layer.epilogue.iter().any(|e| matches!(e.kind, EpilogueKind::Neuron { .. }));
+    let in_array =
+        plan.placement == Placement::Innermost && matches!(machine.hardware.compute, Compute::SpikeLanes(_));
+    if product.constant && !plan.recompute && varies && !in_array {
+        let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
+        demand.write(Operand::PartialSums, bits);
+        demand.read(Operand::PartialSums, bits * timesteps);
+    }
+}
+
+/// Off-chip traffic: the image, weights that do not stay on the chip, and what spilled.
+fn off_chip(demand: &mut Demand, layer: &Layer, plan: &Plan, timesteps: f64) {
+    let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
+    if let Some(product) = &layer.product {
+        let input_bits = product.input_values as f64 * f64::from(product.input.bits());
+        if product.from_outside {
+            demand.dram.read_bits += input_bits;
+        } else if plan.is_off_chip(Operand::Activations) {
+            demand.dram.read_bits += input_bits * if product.constant { 1.0 } else { timesteps };
+        }
+        if plan.is_off_chip(Operand::Weights) {
+            demand.dram.read_bits += (layer.weight_bits() + layer.parameter_bits()) * passes;
+        }
+    }
+    for operand in [Operand::Activations, Operand::Membranes, Operand::Residual] {
+        if plan.is_off_chip(operand) {
+            let traffic = demand.on_chip[operand as usize];
+            demand.dram.written_bits += traffic.written_bits;
+            if operand != Operand::Activations || layer.product.is_none() {
+                demand.dram.read_bits += traffic.read_bits;
+            }
+        }
+    }
+}
+
+fn times(demand: &Demand, machine: &Machine) -> Times {
+    let port = |memory: &crate::hw::MemorySpec| {
+        let bits: f64 = memory.holds.iter().map(|&o| demand.on_chip[o as usize].bits()).sum();
+        bits / f64::from(memory.bandwidth_bits_per_cycle.value)
+    };
+    let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
+    Times {
+        array: demand.array,
+        epilogue: demand.epilogue_cycles,
+        port: machine.hardware.memories.iter().map(port).fold(0.0, f64::max),
+        load: bus(demand.dram.read_bits),
+        store: bus(demand.dram.written_bits),
+    }
+}
+
+fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
+    let on_chip_j = |operand: Operand| {
+        let (memory, traffic) = (machine.memory(operand), demand.on_chip[operand as usize]);
+        (traffic.read_bits * memory.read_pj_per_bit + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
+    };
+    let dram_j = machine.dram.map_or(0.0, |dram| {
+        let bits = demand.dram.bits();
+        let awake = if dram.always_awake { cycles.total() } else { bits / dram.bits_per_cycle };
+        bits * dram.pj_per_bit * 1e-12 + machine.seconds(awake) * dram.background_w
+    });
+    EnergyJ {
+        weight_memory: on_chip_j(Operand::Weights),
+        activation_memory: on_chip_j(Operand::Activations),
+        partial_sum_memory: on_chip_j(Operand::PartialSums),
+        membrane_memory: on_chip_j(Operand::Membranes),
+        residual_memory: on_chip_j(Operand::Residual),
+        dram: dram_j,
+        ..demand.operations_j
+    }
+}

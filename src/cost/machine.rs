@@ -1,0 +1,68 @@
+use super::area::area_mm2;
+use crate::error::Result;
+use crate::hw::sram::Sram;
+use crate::hw::table::EnergyTable;
+use crate::hw::{DramIdle, Hardware, Operand};
+
+/// A hardware description with everything that its names stand for, looked up once.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The description.
+    pub hardware: Hardware,
+    /// Operation energies.
+    pub table: EnergyTable,
+    /// Per operand of [`Operand::ALL`], the memory that holds it.
+    pub memories: [Sram; 5],
+    /// Off-chip memory.
+    pub dram: Option<Dram>,
+    /// Leakage of memories and logic.
+    pub leakage_w: f64,
+    /// Area of memories and logic; `None` where the description does not give it.
+    pub area_mm2: Option<f64>,
+}
+
+/// Off-chip memory as this machine uses it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dram {
+    /// Energy of a transfer.
+    pub pj_per_bit: f64,
+    /// Power while awake.
+    pub background_w: f64,
+    /// True if it stays awake between transfers.
+    pub always_awake: bool,
+    /// Peak bandwidth.
+    pub bits_per_cycle: f64,
+}
+
+impl Machine {
+    /// Looks up table, memories and parts.
+    pub fn new(hardware: Hardware) -> Result<Self> {
+        let table = hardware.table();
+        let memories = Operand::ALL.map(|operand| hardware.memory_macro(hardware.memory(operand)));
+        let dram = hardware.dram_part().map(|(part, share)| Dram {
+            pj_per_bit: part.sequential_pj_per_bit,
+            background_w: part.background_w * share,
+            always_awake: hardware.dram.as_ref().is_some_and(|d| d.idle == DramIdle::Awake),
+            bits_per_cycle: part.peak_bits_per_s * share / hardware.clock_hz.value,
+        });
+        let area = area_mm2(&hardware, &table);
+        let memory_leakage_w: f64 =
+            hardware.memories.iter().map(|m| hardware.memory_macro(m).leakage_w).sum();
+        let logic_leakage_w = match (&hardware.logic_leakage_w_per_mm2, &area) {
+            (Some(density), Some(area)) => density.value * area.logic_mm2,
+            _ => 0.0,
+        };
+        let leakage_w = memory_leakage_w + logic_leakage_w;
+        Ok(Self { table, memories, dram, leakage_w, area_mm2: area.map(|a| a.total()), hardware })
+    }
+
+    /// The memory that holds `operand`.
+    pub fn memory(&self, operand: Operand) -> &Sram {
+        &self.memories[operand as usize]
+    }
+
+    /// Seconds of `cycles`.
+    pub fn seconds(&self, cycles: f64) -> f64 {
+        cycles / self.hardware.clock_hz.value
+    }
+}

@@ -1,0 +1,97 @@
+//! Cycles, energy and memory, each as named parts that add up to its total.
+
+use serde::Serialize;
+
+/// Declares a struct of `f64` parts with `total`, `parts`, `add` and `scale`.
+macro_rules! parts {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $label:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+        pub struct $name { $($(#[$field_doc])* pub $field: f64),+ }
+
+        impl $name {
+            /// (field name, label for people) of every part, in printing order.
+            pub const LABELS: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($field), $label)),+];
+
+            /// Every part, in the order of [`Self::LABELS`].
+            pub fn parts(&self) -> Vec<f64> {
+                vec![$(self.$field),+]
+            }
+
+            /// The sum of the parts.
+            pub fn total(&self) -> f64 {
+                self.parts().iter().sum()
+            }
+
+            /// Adds `other` times `factor`, part by part.
+            pub fn add_scaled(&mut self, other: &Self, factor: f64) {
+                $(self.$field += other.$field * factor;)+
+            }
+        }
+    };
+}
+
+parts! {
+    /// Clock cycles by what the array spends them on.
+    Cycles {
+        /// Operations divided by lanes: what a perfectly used array would need.
+        ideal: "ideal",
+        /// Lanes without work at the ragged edge of a tile.
+        under_utilisation: "under-utilisation",
+        /// Pipeline fill and drain of a systolic array.
+        fill_drain: "fill and drain",
+        /// Lanes that wait for the slowest lane of their wave.
+        imbalance: "imbalance",
+        /// Neurons, residual additions, pooling and attention that do not hide behind the array.
+        epilogue: "neurons and joins",
+        /// On-chip memory ports slower than the array.
+        port_stall: "port stall",
+        /// Off-chip memory slower than the array.
+        dram_stall: "DRAM stall",
+        /// Load of the first tile.
+        load: "load",
+        /// Store of the last tile.
+        store: "store",
+    }
+}
+
+parts! {
+    /// Dynamic energy in joules by what draws it.
+    EnergyJ {
+        /// Accumulations and multiplications of the weight layers.
+        synapse: "synapses",
+        /// Membrane updates, comparisons and resets.
+        neuron: "neurons",
+        /// Residual additions, requantization, pooling and sums.
+        elementwise: "joins and pooling",
+        /// Spike products of the attention.
+        attention: "attention",
+        /// On-chip weight memory.
+        weight_memory: "weight memory",
+        /// On-chip memory of spikes and other activations.
+        activation_memory: "activation memory",
+        /// On-chip memory of partial sums.
+        partial_sum_memory: "partial sums",
+        /// On-chip memory of membrane potentials.
+        membrane_memory: "membranes",
+        /// On-chip memory of the residual stream.
+        residual_memory: "residual stream",
+        /// Off-chip memory: transfers and the background power while it is awake.
+        dram: "DRAM",
+    }
+}
+
+parts! {
+    /// Bytes of storage by kind.
+    MemoryBytes {
+        /// Weight codes.
+        weights: "weights",
+        /// Membrane potentials of all neurons that keep one.
+        membrane: "membranes",
+        /// The largest residual stream alive, one timestep.
+        residual: "residual stream",
+        /// Biases, thresholds, requantizers, and the largest spike maps alive, one timestep.
+        other: "other",
+    }
+}

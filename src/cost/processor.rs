@@ -1,0 +1,80 @@
+//! Products and epilogues on a scalar processor: instructions counted from what was executed.
+
+use super::{ArrayCycles, Demand};
+use crate::exec::NodeActivity;
+use crate::hw::Processor;
+use crate::map::{Epilogue, EpilogueKind, Input, Product};
+use crate::quant::WeightForm;
+
+/// Narrowest accumulators that are packed into a word.
+const PACKED_ACCUMULATOR_BITS: u32 = 16;
+
+/// What `product` asks for: for every input that is not zero, a row of packed weights is loaded,
+/// unpacked and added to the partial sums of one position.
+pub fn demand(processor: &Processor, product: &Product, activity: &NodeActivity, frames: f64) -> Demand {
+    let total = activity.total();
+    let repeat = frames / activity.steps.len().max(1) as f64;
+    let operations = total.synaptic_operations() as f64 * repeat;
+    let events = total.gathered_events as f64 * repeat;
+    let word = f64::from(processor.word_bits.value);
+    // Partial sums of up to 16 bits are added two at a time, as SADD16 does.
+    let lanes = if product.accumulator_bits <= PACKED_ACCUMULATOR_BITS { 2.0 } else { 1.0 };
+    let weight_words = f64::from(product.weight_bits) / word;
+    let sum_words = 1.0 / lanes;
+    let arithmetic = match (product.input, product.weight) {
+        (Input::Spikes, _) => processor.alu_cycles.value / lanes,
+        (_, WeightForm::PowerOfTwo { .. }) => 2.0 * processor.alu_cycles.value,
+        (_, WeightForm::Integer { .. }) => processor.multiply_cycles.value + processor.alu_cycles.value,
+    };
+    // Full words need no unpacking; bytes and halves one extension per pair, other widths a shift more.
+    let unpack = match product.weight_bits {
+        32 => 0.0,
+        8 | 16 => processor.alu_cycles.value / lanes,
+        _ => 2.0 * processor.alu_cycles.value / lanes,
+    };
+    let inputs = (product.positions * product.fan_in * product.groups) as f64 * frames;
+    let looks = inputs
+        * (processor.alu_cycles.value + processor.load_cycles.value * f64::from(product.input.bits()) / word);
+    let array = ArrayCycles {
+        ideal: operations * arithmetic,
+        under_utilisation: operations * unpack
+            + events * (processor.branch_cycles.value + processor.alu_cycles.value)
+            + looks,
+        access: operations * processor.load_cycles.value * (weight_words + 2.0 * sum_words),
+        ..ArrayCycles::default()
+    };
+    let mut demand = Demand { array, tiles: 1.0, ..Demand::default() };
+    demand.operations_j.synapse = array.total() * processor.energy_pj_per_cycle.value * 1e-12;
+    demand
+}
+
+/// Cycles of one execution of `epilogue`.
+pub fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
+    let (load, alu) = (processor.load_cycles.value, processor.alu_cycles.value);
+    let (branch, multiply) = (processor.branch_cycles.value, processor.multiply_cycles.value);
+    let word = f64::from(processor.word_bits.value);
+    let values = epilogue.values as f64;
+    match epilogue.kind {
+        // Load the sum; add, compare, shift; load and store the membrane; set the spike bit.
+        EpilogueKind::Neuron { membrane_bits, .. } => {
+            let state = if membrane_bits.is_some() { 2.0 * load } else { 0.0 };
+            values * (load + state + 4.0 * alu + branch)
+        }
+        EpilogueKind::Requantize { shift, .. } => {
+            values * (2.0 * load + if shift { 2.0 * alu } else { multiply + 2.0 * alu })
+        }
+        EpilogueKind::Join { shift, .. } => {
+            values * (3.0 * load + if shift { 4.0 * alu } else { multiply + 4.0 * alu })
+        }
+        EpilogueKind::CountJoin { .. } => values * (3.0 * load + alu),
+        EpilogueKind::Pool { comparisons, bits, .. } => {
+            let per_word = if bits == 1 { word } else { 1.0 };
+            values * comparisons as f64 * (load + alu) / per_word
+        }
+        EpilogueKind::Sum { additions, .. } => values * additions as f64 * (load + alu),
+        // A word of spikes at a time.
+        EpilogueKind::SpikeProducts { operations, reads } => {
+            (reads as f64 * load + 2.0 * operations as f64 * alu) / word
+        }
+    }
+}

@@ -1,0 +1,481 @@
+//! What a network asks of any machine: fused layers with the bit width of every operand.
+
+use crate::model::{Attention, Grid, Kind, Network, Node, NodeId, Op};
+use crate::num::signed_bits;
+use crate::quant::{QuantizedModel, QuantizedOp, WeightForm};
+
+/// Biases and thresholds are words of this width.
+pub const PARAMETER_BITS: u32 = 32;
+/// Multiplier and shift of a requantizer.
+pub const REQUANTIZER_BITS: u32 = 22;
+
+/// A network at one setting, as the hardware sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Fused layers, in order of execution.
+    pub layers: Vec<Layer>,
+    /// Timesteps.
+    pub timesteps: usize,
+}
+
+/// A weight layer with everything that follows it up to the next one, or an attention.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// The weight layer's name, or the attention's.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// Block of the network.
+    pub block: String,
+    /// The weighted sum, if there is one.
+    pub product: Option<Product>,
+    /// What is done with its results before they are stored.
+    pub epilogue: Vec<Epilogue>,
+    /// Spikes, counts and images alive while this layer runs, bits of one timestep.
+    pub live_activation_bits: f64,
+    /// Residual stream alive while this layer runs, bits of one timestep.
+    pub live_residual_bits: f64,
+}
+
+/// A weighted sum over one frame: M positions, K inputs each, N outputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Product {
+    /// The node.
+    pub node: NodeId,
+    /// M: output positions.
+    pub positions: usize,
+    /// K: inputs of one output, of one group.
+    pub fan_in: usize,
+    /// N: output channels, all groups.
+    pub outputs: usize,
+    /// Groups that do not mix.
+    pub groups: usize,
+    /// True if the input is the same at every timestep.
+    pub constant: bool,
+    /// What it sums.
+    pub input: Input,
+    /// Values of one input frame.
+    pub input_values: usize,
+    /// True if the input comes from outside the chip.
+    pub from_outside: bool,
+    /// What the datapath does with a weight.
+    pub weight: WeightForm,
+    /// Width of a stored weight code.
+    pub weight_bits: u32,
+    /// Proven width of the sum.
+    pub accumulator_bits: u32,
+}
+
+/// What a weighted sum reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// One bit that gates a weight.
+    Spikes,
+    /// Integers that multiply a weight.
+    Integers {
+        /// Width.
+        bits: u32,
+    },
+}
+
+impl Input {
+    /// Width of one value.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Spikes => 1,
+            Self::Integers { bits } => bits,
+        }
+    }
+}
+
+/// An operation without weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Epilogue {
+    /// The node.
+    pub node: NodeId,
+    /// What it does.
+    pub kind: EpilogueKind,
+    /// Values of one frame of its output.
+    pub values: usize,
+    /// True if it runs once and not at every timestep.
+    pub constant: bool,
+    /// Bits of one stored output value; 0 where the next operation consumes it on the fly.
+    pub stored_bits: u32,
+}
+
+/// Operations without weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EpilogueKind {
+    /// Membrane update, comparison, reset.
+    Neuron {
+        /// Stored width; `None` for a neuron that keeps nothing.
+        membrane_bits: Option<u32>,
+        /// Width of the potential.
+        potential_bits: u32,
+    },
+    /// Onto the residual stream or an activation grid.
+    Requantize {
+        /// Width of what is requantized.
+        from_bits: u32,
+        /// True for a pure shift.
+        shift: bool,
+        /// True for the residual stream.
+        residual: bool,
+    },
+    /// stream + requantized branch.
+    Join {
+        /// Width of the branch.
+        from_bits: u32,
+        /// Width of the stream.
+        bits: u32,
+        /// True for a pure shift.
+        shift: bool,
+    },
+    /// Spike addition.
+    CountJoin {
+        /// Width of the sum.
+        bits: u32,
+    },
+    /// Comparisons of a max pooling.
+    Pool {
+        /// Comparisons per output.
+        comparisons: usize,
+        /// Width of what is compared; 1 for spikes.
+        bits: u32,
+        /// Values of one input frame.
+        inputs: usize,
+    },
+    /// Additions of a sum over positions or timesteps.
+    Sum {
+        /// Additions per output.
+        additions: usize,
+        /// Width of the sum.
+        bits: u32,
+    },
+    /// Spike-by-spike products.
+    SpikeProducts {
+        /// AND (and count) operations of one frame.
+        operations: usize,
+        /// Spike bits read in one frame.
+        reads: usize,
+    },
+}
+
+/// The widths that a number system gives to a network.
+trait Widths {
+    fn weight(&self, id: NodeId) -> (WeightForm, u32);
+    fn image_bits(&self) -> u32;
+    /// Signed width of what node `id` yields.
+    fn value_bits(&self, id: NodeId) -> u32;
+    fn accumulator_bits(&self, id: NodeId) -> u32;
+    fn membrane_bits(&self, id: NodeId) -> Option<u32>;
+    fn residual_bits(&self) -> u32;
+    fn requantizes_by_shift(&self, id: NodeId) -> bool;
+}
+
+impl Widths for QuantizedModel {
+    fn weight(&self, id: NodeId) -> (WeightForm, u32) {
+        match self.op(id) {
+            QuantizedOp::Weighted(w) => (w.scheme.form(), w.scheme.bits()),
+            op => unreachable!("{op:?} has no weights"),
+        }
+    }
+
+    fn image_bits(&self) -> u32 {
+        signed_bits(-self.bounds[0], self.bounds[0])
+    }
+
+    fn value_bits(&self, id: NodeId) -> u32 {
+        let bound = self.bounds[id.index()];
+        signed_bits(-bound, bound)
+    }
+
+    fn accumulator_bits(&self, id: NodeId) -> u32 {
+        match self.op(id) {
+            QuantizedOp::Weighted(w) => w.accumulator_bits,
+            op => unreachable!("{op:?} has no accumulator"),
+        }
+    }
+
+    fn membrane_bits(&self, id: NodeId) -> Option<u32> {
+        match self.op(id) {
+            QuantizedOp::Neuron(neuron) => neuron.membrane.map(|word| word.bits),
+            op => unreachable!("{op:?} has no membrane"),
+        }
+    }
+
+    fn residual_bits(&self) -> u32 {
+        self.residual.bits
+    }
+
+    fn requantizes_by_shift(&self, id: NodeId) -> bool {
+        match self.op(id) {
+            QuantizedOp::Requantize { requantizers, .. } => requantizers.iter().all(|r| r.is_shift()),
+            QuantizedOp::AddMembrane(add) => add.branch.iter().flatten().all(|r| r.is_shift()),
+            _ => true,
+        }
+    }
+}
+
+/// Every operand 32 bits wide.
+struct Float32<'a>(&'a Network);
+
+impl Widths for Float32<'_> {
+    fn weight(&self, _: NodeId) -> (WeightForm, u32) {
+        (WeightForm::Integer { bits: 32 }, 32)
+    }
+
+    fn image_bits(&self) -> u32 {
+        32
+    }
+
+    fn value_bits(&self, _: NodeId) -> u32 {
+        32
+    }
+
+    fn accumulator_bits(&self, _: NodeId) -> u32 {
+        32
+    }
+
+    fn membrane_bits(&self, id: NodeId) -> Option<u32> {
+        let counts = matches!(self.0.input_of(self.0.node(id), 0).kind, Kind::Count { .. });
+        (!counts).then_some(32)
+    }
+
+    fn residual_bits(&self) -> u32 {
+        32
+    }
+
+    fn requantizes_by_shift(&self, _: NodeId) -> bool {
+        true
+    }
+}
+
+impl Workload {
+    /// Of a fixed-point network.
+    pub fn quantized(model: &QuantizedModel) -> Self {
+        Self::build(&model.network, model)
+    }
+
+    /// Of the float network, on a datapath that is 32 bits wide everywhere.
+    pub fn float32(network: &Network) -> Self {
+        Self::build(network, &Float32(network))
+    }
+
+    fn build(network: &Network, widths: &dyn Widths) -> Self {
+        let mut layers: Vec<Layer> = Vec::new();
+        // Per node, the fused layer that it belongs to.
+        let mut home: Vec<Option<usize>> = Vec::new();
+        let live = live_bits(network, widths);
+        for (id, node) in network.iter() {
+            let latest = node.inputs.iter().filter_map(|input| home[input.index()]).max();
+            let starts = matches!(node.op, Op::Weighted(_) | Op::Attention(_));
+            let layer = match node.op {
+                Op::Input => None,
+                _ if starts || latest.is_none() => {
+                    layers.push(Layer::new(node));
+                    Some(layers.len() - 1)
+                }
+                _ => latest,
+            };
+            home.push(layer);
+            let Some(layer) = layer.map(|i| &mut layers[i]) else { continue };
+            match &node.op {
+                Op::Weighted(_) => layer.product = Some(Product::new(network, widths, id, node)),
+                _ => layer.epilogue.push(Epilogue::new(network, widths, id, node)),
+            }
+            layer.live_activation_bits = layer.live_activation_bits.max(live[id.index()].0);
+            layer.live_residual_bits = layer.live_residual_bits.max(live[id.index()].1);
+        }
+        Self { layers, timesteps: network.timesteps }
+    }
+
+    /// Bits of all weight codes.
+    pub fn weight_bits(&self) -> f64 {
+        self.layers.iter().map(Layer::weight_bits).sum()
+    }
+
+    /// Weights, biases not included.
+    pub fn weights(&self) -> f64 {
+        self.layers.iter().filter_map(|l| l.product.as_ref()).map(|p| (p.fan_in * p.outputs) as f64).sum()
+    }
+
+    /// Bits of all biases, thresholds and requantizers.
+    pub fn parameter_bits(&self) -> f64 {
+        self.layers.iter().map(Layer::parameter_bits).sum()
+    }
+
+    /// Bits of all membranes.
+    pub fn membrane_bits(&self) -> f64 {
+        self.layers.iter().map(Layer::membrane_bits).sum()
+    }
+}
+
+impl Layer {
+    fn new(node: &Node) -> Self {
+        let kind = match &node.op {
+            Op::Weighted(w) if w.linear => "linear".to_owned(),
+            Op::Weighted(w) if w.geometry.groups > 1 => format!("conv {0}x{0} grouped", w.geometry.kernel[0]),
+            Op::Weighted(w) => format!("conv {0}x{0}", w.geometry.kernel[0]),
+            Op::Attention(_) => "attention".to_owned(),
+            _ => "input".to_owned(),
+        };
+        Self {
+            name: node.name.clone(),
+            kind,
+            block: node.scope.block.clone(),
+            product: None,
+            epilogue: Vec::new(),
+            live_activation_bits: 0.0,
+            live_residual_bits: 0.0,
+        }
+    }
+
+    /// Bits of the weight codes.
+    pub fn weight_bits(&self) -> f64 {
+        self.product.as_ref().map_or(0.0, |p| (p.fan_in * p.outputs) as f64 * f64::from(p.weight_bits))
+    }
+
+    /// Bits of biases, thresholds and requantizers: one each per channel.
+    pub fn parameter_bits(&self) -> f64 {
+        let Some(product) = &self.product else { return 0.0 };
+        let per_channel = self.epilogue.iter().map(|e| match e.kind {
+            EpilogueKind::Neuron { .. } => PARAMETER_BITS,
+            EpilogueKind::Requantize { .. } | EpilogueKind::Join { .. } => REQUANTIZER_BITS,
+            _ => 0,
+        });
+        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>())
+    }
+
+    /// Bits of the membranes of its neurons.
+    pub fn membrane_bits(&self) -> f64 {
+        let bits = |e: &Epilogue| match e.kind {
+            EpilogueKind::Neuron { membrane_bits: Some(bits), .. } => e.values as f64 * f64::from(bits),
+            _ => 0.0,
+        };
+        self.epilogue.iter().map(bits).sum()
+    }
+}
+
+impl Product {
+    fn new(network: &Network, widths: &dyn Widths, id: NodeId, node: &Node) -> Self {
+        let Op::Weighted(weighted) = &node.op else { unreachable!("only weight layers have products") };
+        let from = network.input_of(node, 0);
+        let input = match from.kind {
+            Kind::Spikes => Input::Spikes,
+            _ => Input::Integers { bits: stored_bits(widths, node.inputs[0], from) },
+        };
+        let (weight, weight_bits) = widths.weight(id);
+        Self {
+            node: id,
+            positions: node.shape.positions(),
+            fan_in: weighted.geometry.fan_in(),
+            outputs: weighted.geometry.out_channels,
+            groups: weighted.geometry.groups,
+            constant: node.constant,
+            input,
+            input_values: from.shape.values(),
+            from_outside: from.op == Op::Input,
+            weight,
+            weight_bits,
+            accumulator_bits: widths.accumulator_bits(id),
+        }
+    }
+
+    /// Multiply-accumulates of one frame, zeros included.
+    pub fn dense_operations(&self) -> f64 {
+        (self.positions * self.fan_in) as f64 * self.outputs as f64
+    }
+}
+
+impl Epilogue {
+    fn new(network: &Network, widths: &dyn Widths, id: NodeId, node: &Node) -> Self {
+        let input = network.input_of(node, 0);
+        let input_bits = widths.value_bits(node.inputs[0]);
+        let values = node.shape.values();
+        let kind = match &node.op {
+            Op::Neuron(_) => EpilogueKind::Neuron {
+                membrane_bits: widths.membrane_bits(id),
+                potential_bits: (input_bits + 1).min(32),
+            },
+            Op::Requantize(grid) => EpilogueKind::Requantize {
+                from_bits: input_bits,
+                shift: widths.requantizes_by_shift(id),
+                residual: *grid == Grid::Residual,
+            },
+            Op::Add(_) if node.kind == Kind::Grid(Grid::Residual) => EpilogueKind::Join {
+                from_bits: widths.value_bits(node.inputs[1]),
+                bits: widths.residual_bits(),
+                shift: widths.requantizes_by_shift(id),
+            },
+            Op::MaxPool(window) => EpilogueKind::Pool {
+                comparisons: window.size * window.size - 1,
+                bits: stored_bits(widths, node.inputs[0], input),
+                inputs: input.shape.values(),
+            },
+            Op::MeanTokens => {
+                EpilogueKind::Sum { additions: input.shape.positions(), bits: widths.value_bits(id) }
+            }
+            Op::MeanTimesteps => {
+                EpilogueKind::Sum { additions: network.timesteps, bits: widths.value_bits(id) }
+            }
+            Op::Attention(attention) => spike_products(*attention, input, node.inputs.len()),
+            Op::Mask => EpilogueKind::SpikeProducts { operations: values, reads: values },
+            Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
+            Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
+        };
+        let consumed =
+            network.readers(id).all(|(_, reader)| matches!(reader.op, Op::MaxPool(_)) || !is_stored(node));
+        let stored_bits = if consumed { 0 } else { stored_bits(widths, id, node) };
+        Self { node: id, kind, values, constant: node.constant, stored_bits }
+    }
+}
+
+fn spike_products(attention: Attention, input: &Node, inputs: usize) -> EpilogueKind {
+    let (values, tokens) = (input.shape.values(), input.shape.positions());
+    let operations = match attention {
+        Attention::KeyValueCount | Attention::ChannelCount { .. } => values,
+        // The cheaper of (q k^T) v and q (k^T v): two products over tokens or over head channels.
+        Attention::Product { heads, .. } => 2 * values * tokens.min(input.shape.channels / heads),
+    };
+    EpilogueKind::SpikeProducts { operations, reads: inputs * values }
+}
+
+/// True for what goes to a memory when it is not consumed on the fly.
+fn is_stored(node: &Node) -> bool {
+    !matches!(node.kind, Kind::PreActivation | Kind::Logits)
+}
+
+/// Width of one value of `node` in memory.
+fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
+    match node.kind {
+        Kind::Spikes => 1,
+        Kind::Image => widths.image_bits(),
+        Kind::Count { max } => 32 - max.leading_zeros(),
+        Kind::Grid(Grid::Residual) => widths.residual_bits(),
+        Kind::PreActivation | Kind::Grid(Grid::Activation) | Kind::Logits => widths.value_bits(id),
+    }
+}
+
+/// Per node, bits of (activations, residual stream) that are alive while it runs, one timestep.
+fn live_bits(network: &Network, widths: &dyn Widths) -> Vec<(f64, f64)> {
+    let last_read = |id: NodeId| network.readers(id).map(|(reader, _)| reader).max().unwrap_or(id);
+    let spans: Vec<_> = network
+        .iter()
+        .filter(|(_, node)| is_stored(node))
+        .map(|(id, node)| {
+            let bits = node.shape.values() as f64 * f64::from(stored_bits(widths, id, node));
+            (id, last_read(id), bits, node.kind == Kind::Grid(Grid::Residual))
+        })
+        .collect();
+    let alive = |now: NodeId| {
+        let mut bits = (0.0, 0.0);
+        for &(born, dies, size, residual) in &spans {
+            if born <= now && now <= dies {
+                *(if residual { &mut bits.1 } else { &mut bits.0 }) += size;
+            }
+        }
+        bits
+    };
+    network.iter().map(|(id, _)| alive(id)).collect()
+}
