@@ -1,0 +1,78 @@
+use clap::{Args, ValueEnum};
+
+use super::print;
+use crate::error::Result;
+use crate::files::Folder;
+use crate::hw::{Hardware, table};
+use crate::model::Model;
+
+/// Arguments of `spiq list`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// What to list.
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Models with their weights.
+    Models,
+    /// Hardware descriptions.
+    Hw,
+    /// Operation energy tables.
+    Tables,
+    /// Setting files.
+    Settings,
+    /// Data sets.
+    Data,
+}
+
+/// Runs `spiq list`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let rows: Vec<(String, String)> = match arguments.what {
+        What::Models => models()?,
+        What::Hw => hardware()?,
+        What::Tables => tables(),
+        What::Settings => names("models/settings"),
+        What::Data => names("data/fashion-mnist"),
+    };
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let text: String = rows
+        .iter()
+        .map(|(name, text)| format!("{}\n", format!("{name:width$}  {text}").trim_end()))
+        .collect();
+    print(&text)
+}
+
+fn names(folder: &'static str) -> Vec<(String, String)> {
+    let names = Folder::Bundled(folder).names("ron");
+    names.into_iter().map(|name| (name.to_owned(), String::new())).collect()
+}
+
+fn models() -> Result<Vec<(String, String)>> {
+    let names = Folder::Bundled("models").names("ron").into_iter();
+    names
+        .map(|name| {
+            let model = Model::load(name)?;
+            let (network, family) = (&model.network, model.description.family.name());
+            let text = format!(
+                "{family}, {} parameters, input {}, {} timesteps, {} classes",
+                network.parameter_count(),
+                network.nodes[0].shape,
+                network.timesteps,
+                network.classes()
+            );
+            Ok((name.to_owned(), text))
+        })
+        .collect()
+}
+
+fn hardware() -> Result<Vec<(String, String)>> {
+    let names = Folder::Bundled("hw_configs").names("ron").into_iter();
+    names.map(|name| Ok((name.to_owned(), Hardware::load(name)?.0.description))).collect()
+}
+
+fn tables() -> Vec<(String, String)> {
+    let tables = table::BUNDLED.iter().filter_map(|(name, _)| table::bundled(name.trim_end_matches(".ron")));
+    tables.map(|t| (t.name().to_owned(), format!("{} nm: {}", t.technology_nm(), t.source()))).collect()
+}

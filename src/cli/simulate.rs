@@ -1,0 +1,140 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{print, progress};
+use crate::cost::Machine;
+use crate::error::{Error, Result};
+use crate::evaluate::{DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation};
+use crate::hw::Hardware;
+use crate::model::{DataSet, Model};
+use crate::quant::{Precision, Setting};
+use crate::report;
+
+/// Settings that are compared when none is asked for.
+const DEFAULT_SETTINGS: [&str; 8] = ["fp32", "w8", "w6", "w4", "w3", "pot3", "w4u8", "mixed"];
+
+/// Flags of `spiq simulate`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A built-in model, or the path of a model description.
+    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
+    model: String,
+    /// A built-in accelerator, or the path of a hardware description.
+    #[arg(long, value_name = "H", default_value = "edge-28")]
+    hw: String,
+    /// A setting: fp32, w8, w4, pot3, w4u8 (weights 4, membranes 8), floor8, a built-in setting or
+    /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
+    #[arg(long, value_name = "Q")]
+    quant: Vec<String>,
+    /// A built-in data set, or the path of a data description.
+    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
+    data: String,
+    /// Run only the first N test images.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Write report.json, settings.csv, layers.csv and plots/ here.
+    #[arg(long, value_name = "DIR", default_value = "spiq-out")]
+    out: PathBuf,
+    /// Print the report as JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Threads to run on [default: one per core]; the results do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Draw no progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A checked request: everything is loaded, everything fits.
+struct Request {
+    model: Model,
+    machine: Machine,
+    hardware_sha256: String,
+    data: DataSet,
+    settings: Vec<Setting>,
+}
+
+/// Runs `spiq simulate`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let request = Request::new(arguments)?;
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = arguments.threads {
+        pool = pool.num_threads(threads);
+    }
+    let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
+    let simulation = pool.install(|| request.simulate(arguments))?;
+    report::write(&simulation, &arguments.out)?;
+    match arguments.json {
+        true => print(&report::to_json(&simulation)?),
+        false => print(&format!("{}\nWrote {}\n", report::table(&simulation), arguments.out.display())),
+    }
+}
+
+impl Request {
+    fn new(arguments: &Arguments) -> Result<Self> {
+        let in_range = |flag: &str, value: Option<usize>, max: usize| match value {
+            Some(v) if !(1..=max).contains(&v) => {
+                Err(Error::mismatch(format!("--{flag}: {v} is not in 1..={max}")))
+            }
+            _ => Ok(()),
+        };
+        in_range("threads", arguments.threads, 1024)?;
+        let names: Vec<&str> = match arguments.quant.is_empty() {
+            true => DEFAULT_SETTINGS.to_vec(),
+            false => arguments.quant.iter().map(String::as_str).collect(),
+        };
+        let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
+        for (i, setting) in settings.iter().enumerate() {
+            if settings[..i].iter().any(|other| other.name == setting.name) {
+                return Err(Error::mismatch(format!("--quant: two settings are named {}", setting.name)));
+            }
+        }
+        let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
+        let model = Model::load(&arguments.model)?;
+        let mut data = DataSet::load(&arguments.data)?;
+        in_range("limit", arguments.limit, data.test.len())?;
+        data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
+        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, data, settings })
+    }
+
+    fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
+        let images = self.data.test.len();
+        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test)?;
+        // What cannot run is refused before anything long starts.
+        for setting in &self.settings {
+            if let Precision::Fixed(fixed) = &setting.precision {
+                evaluator.quantize(fixed)?;
+            }
+        }
+        let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
+        let mut settings = Vec::new();
+        for setting in &self.settings {
+            bar.set_message(setting.name.clone());
+            settings.push(evaluator.evaluate(setting, &|| bar.inc(1))?);
+        }
+        let reference =
+            match settings.iter().zip(&self.settings).find(|(_, s)| s.precision == Precision::Float32) {
+                Some((evaluation, _)) => evaluation.accuracy,
+                None => evaluator.float_accuracy(),
+            };
+        bar.finish_and_clear();
+        settings.iter_mut().for_each(|evaluation| evaluation.accuracy_drop = reference - evaluation.accuracy);
+        let description = &self.model.description;
+        Ok(Simulation {
+            model: ModelSummary {
+                name: description.name.clone(),
+                family: description.family.name().to_owned(),
+                parameters: self.model.network.parameter_count(),
+                sha256: self.model.sha256.clone(),
+            },
+            hardware: HardwareSummary {
+                name: self.machine.hardware.name.clone(),
+                sha256: self.hardware_sha256.clone(),
+            },
+            data: DataSummary { name: self.data.name.clone(), images, sha256: self.data.test.sha256.clone() },
+            settings,
+        })
+    }
+}

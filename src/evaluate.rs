@@ -1,0 +1,465 @@
+//! One (model, setting, hardware, data) -> one [`Evaluation`].
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::cost::{Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, MemoryBytes, memory_bytes};
+use crate::error::{Error, Result};
+use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
+use crate::map::{Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
+use crate::model::{DataSet, Images, InputSpec, Model};
+use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
+
+/// The model of a [`Simulation`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelSummary {
+    /// Name of the model description.
+    pub name: String,
+    /// Family, as the description spells it.
+    pub family: String,
+    /// Parameters of the checkpoint that the family knows, unused ones included.
+    pub parameters: u64,
+    /// SHA-256 of the weights file.
+    pub sha256: String,
+}
+
+/// The hardware of a [`Simulation`].
+#[derive(Debug, Clone, Serialize)]
+pub struct HardwareSummary {
+    /// Name of the hardware description.
+    pub name: String,
+    /// SHA-256 of the description.
+    pub sha256: String,
+}
+
+/// The images of a [`Simulation`].
+#[derive(Debug, Clone, Serialize)]
+pub struct DataSummary {
+    /// Name of the data set.
+    pub name: String,
+    /// Images executed.
+    pub images: usize,
+    /// SHA-256 of images and labels of the test part.
+    pub sha256: String,
+}
+
+/// Cost of one layer per inference, averaged over the images.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerEvaluation {
+    /// Name of the weight layer (with the neurons and joins that follow it) or of the attention.
+    pub name: String,
+    /// What it is: `conv 3x3`, `linear`, `attention`.
+    pub kind: String,
+    /// Block of the network that it belongs to.
+    pub block: String,
+    /// Bits of a weight code; 0 where there are no weights.
+    pub weight_bits: u32,
+    /// Bits of a membrane potential; 0 where there are none.
+    pub membrane_bits: u32,
+    /// How the array runs it, in words: dataflow and tiling.
+    pub mapping: String,
+    /// Weights gated by a non-zero input, all timesteps.
+    pub synaptic_operations: f64,
+    /// Multiply-accumulates of the same layer if nothing were skipped, all timesteps.
+    pub dense_operations: f64,
+    /// Membrane updates, all timesteps.
+    pub neuron_updates: f64,
+    /// Fraction of non-zero inputs.
+    pub input_rate: f64,
+    /// Fraction of neurons that fire.
+    pub spike_rate: f64,
+    /// Spikes emitted, all timesteps.
+    pub spikes: f64,
+    /// Values clamped or wrapped, all timesteps.
+    pub saturations: f64,
+    /// Cycles by cause.
+    pub cycles: Cycles,
+    /// Dynamic energy by component.
+    pub energy_j: EnergyJ,
+    /// Leakage energy while this layer runs.
+    pub leakage_j: f64,
+    /// Weight memory of this layer.
+    pub weight_bytes: f64,
+}
+
+/// Cost and accuracy of one setting, per inference (one image, batch 1), averaged over the images.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evaluation {
+    /// Name of the setting.
+    pub name: String,
+    /// What a reader must know of this row, for instance that `fp32` is charged as 32-bit integers.
+    pub notes: Vec<String>,
+    /// Fraction of images classified correctly.
+    pub accuracy: f64,
+    /// Accuracy of the float network on the same images minus `accuracy`.
+    pub accuracy_drop: f64,
+    /// Bits per weight, averaged over all weights.
+    pub average_weight_bits: f64,
+    /// Storage by kind.
+    pub memory_bytes: MemoryBytes,
+    /// Cycles by cause.
+    pub cycles: Cycles,
+    /// Mean latency.
+    pub latency_s: f64,
+    /// Latency of the slowest image.
+    pub worst_latency_s: f64,
+    /// Dynamic energy by component.
+    pub energy_j: EnergyJ,
+    /// Leakage energy.
+    pub leakage_j: f64,
+    /// Dynamic and leakage energy of the most expensive image.
+    pub worst_energy_j: f64,
+    /// Energy divided by latency.
+    pub power_w: f64,
+    /// Weights gated by a non-zero input, all layers and timesteps.
+    pub synaptic_operations: f64,
+    /// Spikes emitted by all neurons.
+    pub spikes: f64,
+    /// Values clamped or wrapped.
+    pub saturations: f64,
+    /// Area of the hardware; absent where its description does not give enough to know it.
+    pub area_mm2: Option<f64>,
+    /// Per layer, in order of execution.
+    pub layers: Vec<LayerEvaluation>,
+}
+
+impl Evaluation {
+    /// Dynamic and leakage energy, J.
+    pub fn total_energy_j(&self) -> f64 {
+        self.energy_j.total() + self.leakage_j
+    }
+
+    /// Energy per synaptic operation, J.
+    pub fn energy_per_synaptic_operation_j(&self) -> f64 {
+        self.total_energy_j() / self.synaptic_operations.max(1.0)
+    }
+}
+
+/// Everything that one `simulate` found out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Simulation {
+    /// The network.
+    pub model: ModelSummary,
+    /// The accelerator.
+    pub hardware: HardwareSummary,
+    /// The images.
+    pub data: DataSummary,
+    /// One per setting, in the order asked for.
+    pub settings: Vec<Evaluation>,
+}
+
+/// What an evaluation needs beside a setting: the model with its calibration, the machine, the
+/// images.
+#[derive(Debug)]
+pub struct Evaluator<'a> {
+    model: &'a Model,
+    machine: &'a Machine,
+    images: &'a Images,
+    calibration: Calibration,
+    /// Validation images whose spikes the mapper sees.
+    mapping_samples: Vec<&'a [u8]>,
+}
+
+/// Validation images that ranges are calibrated on.
+const CALIBRATION_IMAGES: usize = 512;
+/// Validation images whose spikes the mapper sees.
+const MAPPING_IMAGES: usize = 16;
+/// Images run in parallel before their costs are added up, in order.
+const CHUNK: usize = 256;
+
+/// One image: its class and its counters.
+struct Outcome {
+    prediction: usize,
+    activity: Activity,
+}
+
+/// Sums over images, and the worst of them.
+struct Totals {
+    correct: usize,
+    layers: Vec<LayerTotals>,
+    worst_latency_s: f64,
+    worst_energy_j: f64,
+}
+
+#[derive(Clone, Default)]
+struct LayerTotals {
+    cost: LayerCost,
+    counters: LayerCounters,
+}
+
+/// Sums over images of the counters of a fused layer.
+#[derive(Clone, Default)]
+struct LayerCounters {
+    synaptic_operations: f64,
+    input_events: f64,
+    neuron_updates: f64,
+    spikes: f64,
+    saturations: f64,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Calibrates `model` on the validation images of `data`; `images` are the ones to measure.
+    ///
+    /// # Errors
+    /// If the images are not what the model looks at, or labels exceed its classes.
+    pub fn new(
+        model: &'a Model,
+        machine: &'a Machine,
+        data: &'a DataSet,
+        images: &'a Images,
+    ) -> Result<Self> {
+        check_fit(model, data)?;
+        let validation = &data.validation;
+        let count = validation.len().min(CALIBRATION_IMAGES);
+        let float = FloatExecutor::new(model);
+        let calibration = (0..count)
+            .into_par_iter()
+            .map(|i| float.calibrate(validation.image(i)))
+            .reduce(|| Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
+        let mapping_samples = (0..count.min(MAPPING_IMAGES)).map(|i| validation.image(i)).collect();
+        Ok(Self { model, machine, images, calibration, mapping_samples })
+    }
+
+    /// The network of integers that `setting` makes.
+    pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
+        quantize(self.model, setting, &self.calibration)
+    }
+
+    /// Runs every image at `setting` and charges the machine for it; `progress` is told of every
+    /// image. `accuracy_drop` is left 0: it needs the float network's accuracy.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or the machine cannot run it.
+    pub fn evaluate(&self, setting: &Setting, progress: &(dyn Fn() + Sync)) -> Result<Evaluation> {
+        match &setting.precision {
+            Precision::Float32 => {
+                let float = FloatExecutor::new(self.model);
+                let workload = Workload::float32(&self.model.network);
+                let run = |pixels: &[u8]| outcome(float.run(pixels));
+                let mut evaluation = self.measure(setting, workload, &run, progress)?;
+                evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
+                Ok(evaluation)
+            }
+            Precision::Fixed(fixed) => {
+                let quantized = self.quantize(fixed)?;
+                let workload = Workload::quantized(&quantized);
+                if quantized.fits_32_bits() {
+                    let scalar = ScalarExecutor::<i32>::new(&quantized);
+                    self.measure(setting, workload, &|pixels| outcome(scalar.run(pixels)), progress)
+                } else {
+                    let scalar = ScalarExecutor::<i64>::new(&quantized);
+                    self.measure(setting, workload, &|pixels| outcome(scalar.run(pixels)), progress)
+                }
+            }
+        }
+    }
+
+    /// Accuracy of the float network on the images.
+    pub fn float_accuracy(&self) -> f64 {
+        let float = FloatExecutor::new(self.model);
+        let right =
+            |&i: &usize| float.run(self.images.image(i)).prediction() == self.images.labels[i] as usize;
+        (0..self.images.len()).into_par_iter().filter(right).count() as f64 / self.images.len() as f64
+    }
+
+    fn measure(
+        &self,
+        setting: &Setting,
+        workload: Workload,
+        run: &(dyn Fn(&[u8]) -> Outcome + Sync),
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Evaluation> {
+        let samples: Vec<Activity> =
+            self.mapping_samples.par_iter().map(|pixels| run(pixels).activity).collect();
+        let mapped = MappedWorkload::best(workload, self.machine, &samples)?;
+        let mut totals = Totals::new(mapped.workload.layers.len());
+        for start in (0..self.images.len()).step_by(CHUNK) {
+            let chunk = start..(start + CHUNK).min(self.images.len());
+            let outcomes: Vec<_> = chunk
+                .into_par_iter()
+                .map(|i| {
+                    let outcome = run(self.images.image(i));
+                    let costs = mapped.costs(self.machine, &outcome.activity);
+                    let counters = count(&mapped.workload, &outcome.activity);
+                    progress();
+                    (outcome.prediction == self.images.labels[i] as usize, costs, counters)
+                })
+                .collect();
+            outcomes
+                .iter()
+                .for_each(|(correct, costs, counters)| totals.add(*correct, costs, counters, self.machine));
+        }
+        Ok(self.summarize(setting, &mapped, &totals))
+    }
+
+    fn summarize(&self, setting: &Setting, mapped: &MappedWorkload, totals: &Totals) -> Evaluation {
+        let images = self.images.len() as f64;
+        let workload = &mapped.workload;
+        let layers: Vec<_> = (workload.layers.iter().zip(&mapped.plans))
+            .zip(&totals.layers)
+            .map(|((layer, plan), totals)| {
+                self.summarize_layer(layer, plan, totals, workload.timesteps, images)
+            })
+            .collect();
+        let mut cycles = Cycles::default();
+        let mut energy_j = EnergyJ::default();
+        for layer in &layers {
+            cycles.add_scaled(&layer.cycles, 1.0);
+            energy_j.add_scaled(&layer.energy_j, 1.0);
+        }
+        let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
+        let latency_s = self.machine.seconds(cycles.total());
+        let leakage_j = sum(|layer| layer.leakage_j);
+        Evaluation {
+            name: setting.name.clone(),
+            notes: Vec::new(),
+            accuracy: totals.correct as f64 / images,
+            accuracy_drop: 0.0,
+            average_weight_bits: workload.weight_bits() / workload.weights(),
+            memory_bytes: memory_bytes(workload),
+            cycles,
+            latency_s,
+            worst_latency_s: totals.worst_latency_s,
+            energy_j,
+            leakage_j,
+            worst_energy_j: totals.worst_energy_j,
+            power_w: (energy_j.total() + leakage_j) / latency_s,
+            synaptic_operations: sum(|layer| layer.synaptic_operations),
+            spikes: sum(|layer| layer.spikes),
+            saturations: sum(|layer| layer.saturations),
+            area_mm2: self.machine.area_mm2,
+            layers,
+        }
+    }
+
+    fn summarize_layer(
+        &self,
+        layer: &Layer,
+        plan: &Plan,
+        totals: &LayerTotals,
+        timesteps: usize,
+        images: f64,
+    ) -> LayerEvaluation {
+        let (mut cycles, mut energy_j) = (Cycles::default(), EnergyJ::default());
+        cycles.add_scaled(&totals.cost.cycles, 1.0 / images);
+        energy_j.add_scaled(&totals.cost.energy_j, 1.0 / images);
+        let counters = &totals.counters;
+        let product = layer.product.as_ref();
+        let frames = |p: &Product| if p.constant && !plan.recompute { 1.0 } else { timesteps as f64 };
+        let counted_frames = |p: &Product| if p.constant { 1.0 } else { timesteps as f64 };
+        let inputs = product.map_or(0.0, |p| p.input_values as f64 * counted_frames(p));
+        let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+        let repeat = product.map_or(1.0, |p| frames(p) / counted_frames(p));
+        LayerEvaluation {
+            name: layer.name.clone(),
+            kind: layer.kind.clone(),
+            block: layer.block.clone(),
+            weight_bits: product.map_or(0, |p| p.weight_bits),
+            membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
+            mapping: plan.describe(layer),
+            synaptic_operations: counters.synaptic_operations / images * repeat,
+            dense_operations: product.map_or(0.0, |p| p.dense_operations() * frames(p)),
+            neuron_updates: counters.neuron_updates / images,
+            input_rate: ratio(counters.input_events, inputs * images),
+            spike_rate: ratio(counters.spikes, counters.neuron_updates),
+            spikes: counters.spikes / images,
+            saturations: counters.saturations / images,
+            leakage_j: self.machine.leakage_w * self.machine.seconds(cycles.total()),
+            cycles,
+            energy_j,
+            weight_bytes: layer.weight_bits() / 8.0,
+        }
+    }
+}
+
+fn membrane_bits(epilogue: &Epilogue) -> Option<u32> {
+    match epilogue.kind {
+        EpilogueKind::Neuron { membrane_bits, .. } => membrane_bits,
+        _ => None,
+    }
+}
+
+fn outcome<L: PartialOrd>(execution: Execution<L>) -> Outcome {
+    Outcome { prediction: execution.prediction(), activity: execution.activity }
+}
+
+fn check_fit(model: &Model, data: &DataSet) -> Result<()> {
+    let InputSpec::Image { shape, .. } = model.description.input;
+    for images in [&data.test, &data.validation] {
+        if images.shape != shape {
+            let message = format!(
+                "data {} has images of {}, and model {} looks at {shape}",
+                data.name, images.shape, model.description.name
+            );
+            return Err(Error::mismatch(message));
+        }
+        if let Some(&label) = images.labels.iter().find(|&&label| label as usize >= model.network.classes()) {
+            let message = format!(
+                "data {} has a label {label}, and model {} tells {} classes apart",
+                data.name,
+                model.description.name,
+                model.network.classes()
+            );
+            return Err(Error::mismatch(message));
+        }
+    }
+    Ok(())
+}
+
+/// Counters of every fused layer for one image.
+fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounters> {
+    let layer = |layer: &Layer| {
+        let mut counters = LayerCounters::default();
+        if let Some(product) = &layer.product {
+            let total = activity.nodes[product.node.index()].total();
+            counters.synaptic_operations = total.synaptic_operations() as f64;
+            counters.input_events = f64::from(total.input_events);
+        }
+        for epilogue in &layer.epilogue {
+            let total = activity.nodes[epilogue.node.index()].total();
+            if matches!(epilogue.kind, EpilogueKind::Neuron { .. }) {
+                counters.spikes += f64::from(total.output_events);
+            }
+            counters.neuron_updates += f64::from(total.neuron_updates);
+            counters.saturations += f64::from(total.saturations);
+        }
+        counters
+    };
+    workload.layers.iter().map(layer).collect()
+}
+
+impl Totals {
+    fn new(layers: usize) -> Self {
+        Self {
+            correct: 0,
+            layers: vec![LayerTotals::default(); layers],
+            worst_latency_s: 0.0,
+            worst_energy_j: 0.0,
+        }
+    }
+
+    fn add(&mut self, correct: bool, costs: &[LayerCost], counters: &[LayerCounters], machine: &Machine) {
+        self.correct += usize::from(correct);
+        let (mut cycles, mut energy_j) = (0.0, 0.0);
+        for ((total, cost), counters) in self.layers.iter_mut().zip(costs).zip(counters) {
+            total.cost.cycles.add_scaled(&cost.cycles, 1.0);
+            total.cost.energy_j.add_scaled(&cost.energy_j, 1.0);
+            total.counters.add(counters);
+            cycles += cost.cycles.total();
+            energy_j += cost.energy_j.total();
+        }
+        let latency_s = machine.seconds(cycles);
+        self.worst_latency_s = self.worst_latency_s.max(latency_s);
+        self.worst_energy_j = self.worst_energy_j.max(energy_j + machine.leakage_w * latency_s);
+    }
+}
+
+impl LayerCounters {
+    fn add(&mut self, other: &Self) {
+        self.synaptic_operations += other.synaptic_operations;
+        self.input_events += other.input_events;
+        self.neuron_updates += other.neuron_updates;
+        self.spikes += other.spikes;
+        self.saturations += other.saturations;
+    }
+}

@@ -1,0 +1,146 @@
+//! A hand-made simulation for the tests of this module.
+
+use crate::cost::{Cycles, EnergyJ, MemoryBytes};
+use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
+
+const SETTINGS: [(&str, f64, f64, f64); 8] = [
+    ("fp32", 0.915, 32.0, 200.0),
+    ("w8", 0.914, 8.0, 74.0),
+    ("w6", 0.913, 6.0, 61.0),
+    ("w4", 0.905, 4.0, 48.0),
+    ("w3", 0.87, 3.0, 40.0),
+    ("pot3", 0.89, 3.0, 20.0),
+    ("w4u8", 0.904, 4.0, 45.0),
+    ("mixed", 0.908, 4.6, 52.0),
+];
+
+/// `settings` settings that repeat after eight, each with `layers` layers.
+pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
+    Simulation {
+        model: ModelSummary {
+            name: "spikformer-tiny".into(),
+            family: "spikformer".into(),
+            parameters: 171_146,
+            sha256: "aa".repeat(32),
+        },
+        hardware: HardwareSummary { name: "edge-128".into(), sha256: "bb".repeat(32) },
+        data: DataSummary { name: "fashion-mnist".into(), images: 1000, sha256: "cc".repeat(32) },
+        settings: (0..settings).map(|index| setting(index, layers)).collect(),
+    }
+}
+
+fn setting(index: usize, layers: usize) -> Evaluation {
+    let (name, accuracy, bits, microjoules) = SETTINGS[index % SETTINGS.len()];
+    let round = index / SETTINGS.len();
+    let name = if round == 0 { name.to_owned() } else { format!("{name}-{round}") };
+    let rows: Vec<LayerEvaluation> = (0..layers).map(|l| layer(l, layers, bits, microjoules)).collect();
+    let mut cycles = Cycles::default();
+    let mut energy_j = EnergyJ::default();
+    for row in &rows {
+        cycles.add_scaled(&row.cycles, 1.0);
+        energy_j.add_scaled(&row.energy_j, 1.0);
+    }
+    let leakage_j: f64 = rows.iter().map(|row| row.leakage_j).sum();
+    let latency_s = cycles.total() / 200e6;
+    let energy = energy_j.total() + leakage_j;
+    Evaluation {
+        name,
+        notes: notes(index),
+        accuracy,
+        accuracy_drop: SETTINGS[0].1 - accuracy,
+        average_weight_bits: bits,
+        memory_bytes: MemoryBytes {
+            weights: 21_393.25 * bits,
+            membrane: 768.0 * bits.min(16.0),
+            residual: 8192.0,
+            other: 5120.0,
+        },
+        cycles,
+        latency_s,
+        worst_latency_s: latency_s * 1.2,
+        energy_j,
+        leakage_j,
+        worst_energy_j: energy * 1.25,
+        power_w: if latency_s > 0.0 { energy / latency_s } else { 0.0 },
+        synaptic_operations: rows.iter().map(|row| row.synaptic_operations).sum(),
+        spikes: rows.iter().map(|row| row.spikes).sum(),
+        saturations: 12.0,
+        area_mm2: Some(1.75),
+        layers: rows,
+    }
+}
+
+fn notes(index: usize) -> Vec<String> {
+    let mut notes = vec!["energies are those of the described 28 nm process".to_owned()];
+    if index == 0 {
+        notes.push("charged as 32-bit integers".to_owned());
+    }
+    notes
+}
+
+/// Six layers per block after the patch embedding, a head at the end.
+fn layer_name(index: usize, layers: usize) -> String {
+    const PARTS: [&str; 6] =
+        ["attn.q_conv", "attn.k_conv", "attn.v_conv", "attn", "mlp.fc1_conv", "mlp.fc2_conv"];
+    match index {
+        0 => "patch_embed.proj_conv".to_owned(),
+        1 => "patch_embed.proj_conv1".to_owned(),
+        last if last + 1 == layers && layers > 3 => "head".to_owned(),
+        _ => format!("block.{}.{}", (index - 2) / 6, PARTS[(index - 2) % 6]),
+    }
+}
+
+fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvaluation {
+    let name = layer_name(index, layers);
+    let weight = 1.0 + ((index * 7) % 5) as f64;
+    let energy = microjoules * 1e-6 * weight / (3.0 * layers as f64);
+    let attention = f64::from(u8::from(name.ends_with("attn")));
+    LayerEvaluation {
+        kind: if attention > 0.0 { "attention" } else { "conv 1x1" }.to_owned(),
+        block: name.rsplit_once('.').map_or(name.as_str(), |(block, _)| block).to_owned(),
+        name,
+        weight_bits: bits as u32,
+        membrane_bits: 16,
+        mapping: "output stationary, 16 x 16".to_owned(),
+        synaptic_operations: 4e5 * weight,
+        dense_operations: 2e6 * weight,
+        neuron_updates: 8192.0,
+        input_rate: 0.2,
+        spike_rate: 0.15,
+        spikes: 1228.8,
+        saturations: 0.5,
+        cycles: cycles(weight, attention),
+        energy_j: energies(energy, attention),
+        leakage_j: energy * 0.09,
+        weight_bytes: 1024.0 * bits,
+    }
+}
+
+fn cycles(weight: f64, attention: f64) -> Cycles {
+    Cycles {
+        ideal: 1500.0 * weight * (1.0 - attention),
+        under_utilisation: 220.0 * weight * (1.0 - attention),
+        fill_drain: 64.0 * (1.0 - attention),
+        imbalance: 310.0 * weight * (1.0 - attention),
+        epilogue: 256.0 + 900.0 * attention,
+        port_stall: 120.0,
+        dram_stall: 0.0,
+        load: 40.0,
+        store: 32.0,
+    }
+}
+
+fn energies(total: f64, attention: f64) -> EnergyJ {
+    EnergyJ {
+        synapse: total * 0.22 * (1.0 - attention),
+        neuron: total * 0.06,
+        elementwise: total * 0.03,
+        attention: total * 0.3 * attention,
+        weight_memory: total * 0.2 * (1.0 - attention),
+        activation_memory: total * 0.08,
+        partial_sum_memory: total * 0.1,
+        membrane_memory: total * 0.07,
+        residual_memory: total * 0.04,
+        dram: total * 0.11,
+    }
+}

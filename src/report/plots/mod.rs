@@ -1,0 +1,142 @@
+//! The pictures of a report, each as SVG and as PNG.
+
+mod axis;
+mod backend;
+mod bars;
+mod figures;
+mod font;
+mod labels;
+mod palette;
+mod scatter;
+mod scene;
+
+use crate::error::Result;
+use crate::evaluate::Simulation;
+
+/// Width of every picture in pixels of the SVG.
+const WIDTH: f64 = 900.0;
+
+/// One rendered picture.
+pub(super) struct Picture {
+    /// File name without its ending.
+    pub stem: &'static str,
+    /// The text of the SVG file.
+    pub svg: String,
+    /// The bytes of the PNG file, twice the SVG's size.
+    pub png: Vec<u8>,
+}
+
+/// Draws every figure of [`figures::FIGURES`]; all numbers must be finite.
+pub(super) fn render(simulation: &Simulation) -> Result<Vec<Picture>> {
+    let draw = |figure: &figures::Figure| {
+        let scene = (figure.draw)(simulation);
+        let svg = backend::svg(&scene, figure.stem)?;
+        Ok(Picture { stem: figure.stem, svg, png: backend::png(&scene, figure.stem)? })
+    };
+    figures::FIGURES.iter().map(draw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::scene::Scene;
+    use super::*;
+    use crate::cost::{Cycles, EnergyJ};
+
+    fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        (info.width, info.height, pixels)
+    }
+
+    /// Simulations that leave an axis without a range, a chart without bars, or little room.
+    fn degenerate() -> Vec<Simulation> {
+        let mut zero = fixture::simulation(3, 4);
+        for setting in &mut zero.settings {
+            (setting.energy_j, setting.cycles, setting.leakage_j) = Default::default();
+            (setting.memory_bytes, setting.power_w, setting.accuracy) = Default::default();
+            for layer in &mut setting.layers {
+                (layer.energy_j, layer.cycles, layer.leakage_j) =
+                    (EnergyJ::default(), Cycles::default(), 0.0);
+            }
+        }
+        let mut same = fixture::simulation(40, 1);
+        let first = same.settings[0].clone();
+        for setting in &mut same.settings {
+            *setting = crate::evaluate::Evaluation { name: setting.name.clone(), ..first.clone() };
+        }
+        let mut long = fixture::simulation(2, 3);
+        long.model.name = "m".repeat(200);
+        long.settings[1].name = "a very long name of a setting ".repeat(8);
+        long.settings[1].layers[0].name = "block.".repeat(40);
+        let empty = [(0, 0), (1, 0), (1, 1), (2, 2), (40, 20), (8, 220)];
+        let empty = empty.iter().map(|&(settings, layers)| fixture::simulation(settings, layers));
+        empty.chain([zero, same, long]).collect()
+    }
+
+    fn overlap(a: [f64; 4], b: [f64; 4]) -> bool {
+        a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
+    }
+
+    fn assert_readable(scene: &Scene, what: &str) {
+        let boxes = scene.text_boxes();
+        for (index, (text, a)) in boxes.iter().enumerate() {
+            let inside = a[0] >= 0.0 && a[1] >= 0.0 && a[2] <= scene.width && a[3] <= scene.height;
+            assert!(inside, "{what}: `{text}` is clipped: {a:?}");
+            for (other, b) in &boxes[..index] {
+                assert!(!overlap(*a, *b), "{what}: `{text}` covers `{other}`: {a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_clipped_or_covered() {
+        for (index, simulation) in degenerate().iter().chain([&fixture::simulation(8, 22)]).enumerate() {
+            for figure in figures::FIGURES {
+                assert_readable(&(figure.draw)(simulation), &format!("{} of case {index}", figure.stem));
+            }
+        }
+    }
+
+    #[test]
+    fn every_degenerate_figure_renders() {
+        for simulation in degenerate() {
+            assert_eq!(render(&simulation).unwrap().len(), figures::FIGURES.len());
+        }
+    }
+
+    #[test]
+    fn png_has_the_size_of_its_scene_and_is_not_blank() {
+        let simulation = fixture::simulation(8, 20);
+        for (figure, picture) in figures::FIGURES.iter().zip(render(&simulation).unwrap()) {
+            let scene = (figure.draw)(&simulation);
+            let (width, height, pixels) = decode(&picture.png);
+            assert_eq!((width, height), (2 * scene.width as u32, 2 * scene.height as u32));
+            assert_eq!(pixels.len(), (width * height * 3) as usize);
+            let inked = pixels.iter().filter(|&&byte| byte < 128).count();
+            assert!(inked > 5000, "{}: {inked}", picture.stem);
+        }
+    }
+
+    #[test]
+    fn svg_names_its_axes_units_and_settings() {
+        let simulation = fixture::simulation(8, 20);
+        let pictures = render(&simulation).unwrap();
+        let svg = |stem: &str| pictures.iter().find(|p| p.stem == stem).unwrap().svg.as_str();
+        for (stem, words) in [
+            ("energy_per_layer", ["Energy per inference (µJ)", "Layer", "w4"]),
+            ("cycles_per_layer", ["Cycles per inference (kcycles)", "Layer", "imbalance"]),
+            ("memory", ["Memory (KiB)", "Setting", "membranes"]),
+            ("energy", ["Energy per inference (µJ)", "Setting", "leakage"]),
+            ("accuracy_memory", ["Memory (KiB", "Accuracy (%)", "w4u8"]),
+            ("accuracy_energy", ["Energy per inference (µJ", "Accuracy (%)", "pot3"]),
+            ("power", ["Average power (mW)", "Setting", "mixed"]),
+        ] {
+            for word in words {
+                assert!(svg(stem).contains(word), "{stem}: {word}");
+            }
+        }
+        assert!(!svg("cycles_per_layer").contains("DRAM stall"), "a cause without cycles is in the legend");
+    }
+}
