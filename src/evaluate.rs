@@ -3,9 +3,12 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::cost::{Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, MemoryBytes, memory_bytes};
+use crate::cost::{
+    Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, MemoryBytes, TrafficBits, memory_bytes,
+};
 use crate::error::{Error, Result};
 use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
+use crate::hw::Operand;
 use crate::map::{Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, InputSpec, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
@@ -60,6 +63,10 @@ pub struct LayerEvaluation {
     pub mapping: String,
     /// Weights gated by a non-zero input, all timesteps.
     pub synaptic_operations: f64,
+    /// Those of them where the input is one bit: the weight is only added.
+    pub accumulations: f64,
+    /// Those of them where the input is an integer: the weight is multiplied.
+    pub multiplications: f64,
     /// Multiply-accumulates of the same layer if nothing were skipped, all timesteps.
     pub dense_operations: f64,
     /// Membrane updates, all timesteps.
@@ -76,6 +83,8 @@ pub struct LayerEvaluation {
     pub cycles: Cycles,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
+    /// Bits that moved, by what they are and which way.
+    pub traffic_bits: TrafficBits,
     /// Leakage energy while this layer runs.
     pub leakage_j: f64,
     /// Weight memory of this layer.
@@ -105,6 +114,8 @@ pub struct Evaluation {
     pub worst_latency_s: f64,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
+    /// Bits that moved, by what they are and which way.
+    pub traffic_bits: TrafficBits,
     /// Leakage energy.
     pub leakage_j: f64,
     /// Dynamic and leakage energy of the most expensive image.
@@ -190,7 +201,8 @@ struct LayerTotals {
 /// Sums over images of the counters of a fused layer.
 #[derive(Clone, Default)]
 struct LayerCounters {
-    synaptic_operations: f64,
+    accumulations: f64,
+    multiplications: f64,
     input_events: f64,
     neuron_updates: f64,
     spikes: f64,
@@ -303,16 +315,18 @@ impl<'a> Evaluator<'a> {
             .collect();
         let mut cycles = Cycles::default();
         let mut energy_j = EnergyJ::default();
+        let mut traffic_bits = TrafficBits::default();
         for layer in &layers {
             cycles.add_scaled(&layer.cycles, 1.0);
             energy_j.add_scaled(&layer.energy_j, 1.0);
+            traffic_bits.add_scaled(&layer.traffic_bits, 1.0);
         }
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
         let latency_s = self.machine.seconds(cycles.total());
         let leakage_j = sum(|layer| layer.leakage_j);
         Evaluation {
             name: setting.name.clone(),
-            notes: Vec::new(),
+            notes: notes(mapped),
             accuracy: totals.correct as f64 / images,
             accuracy_drop: 0.0,
             average_weight_bits: workload.weight_bits() / workload.weights(),
@@ -321,6 +335,7 @@ impl<'a> Evaluator<'a> {
             latency_s,
             worst_latency_s: totals.worst_latency_s,
             energy_j,
+            traffic_bits,
             leakage_j,
             worst_energy_j: totals.worst_energy_j,
             power_w: (energy_j.total() + leakage_j) / latency_s,
@@ -341,8 +356,10 @@ impl<'a> Evaluator<'a> {
         images: f64,
     ) -> LayerEvaluation {
         let (mut cycles, mut energy_j) = (Cycles::default(), EnergyJ::default());
+        let mut traffic_bits = TrafficBits::default();
         cycles.add_scaled(&totals.cost.cycles, 1.0 / images);
         energy_j.add_scaled(&totals.cost.energy_j, 1.0 / images);
+        traffic_bits.add_scaled(&totals.cost.traffic_bits, 1.0 / images);
         let counters = &totals.counters;
         let product = layer.product.as_ref();
         let frames = |p: &Product| if p.constant && !plan.recompute { 1.0 } else { timesteps as f64 };
@@ -357,7 +374,9 @@ impl<'a> Evaluator<'a> {
             weight_bits: product.map_or(0, |p| p.weight_bits),
             membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
             mapping: plan.describe(layer),
-            synaptic_operations: counters.synaptic_operations / images * repeat,
+            synaptic_operations: (counters.accumulations + counters.multiplications) / images * repeat,
+            accumulations: counters.accumulations / images * repeat,
+            multiplications: counters.multiplications / images * repeat,
             dense_operations: product.map_or(0.0, |p| p.dense_operations() * frames(p)),
             neuron_updates: counters.neuron_updates / images,
             input_rate: ratio(counters.input_events, inputs * images),
@@ -367,8 +386,17 @@ impl<'a> Evaluator<'a> {
             leakage_j: self.machine.leakage_w * self.machine.seconds(cycles.total()),
             cycles,
             energy_j,
+            traffic_bits,
             weight_bytes: layer.weight_bits() / 8.0,
         }
+    }
+}
+
+fn notes(mapped: &MappedWorkload) -> Vec<String> {
+    let resident = mapped.plans.iter().all(|plan| !plan.is_off_chip(Operand::Weights));
+    match resident {
+        true => vec!["all weights fit on chip and stay there: loading them once is not charged".to_owned()],
+        false => Vec::new(),
     }
 }
 
@@ -412,7 +440,8 @@ fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounters> {
         let mut counters = LayerCounters::default();
         if let Some(product) = &layer.product {
             let total = activity.nodes[product.node.index()].total();
-            counters.synaptic_operations = total.synaptic_operations() as f64;
+            counters.accumulations = total.accumulations as f64;
+            counters.multiplications = total.multiplications as f64;
             counters.input_events = f64::from(total.input_events);
         }
         for epilogue in &layer.epilogue {
@@ -442,8 +471,7 @@ impl Totals {
         self.correct += usize::from(correct);
         let (mut cycles, mut energy_j) = (0.0, 0.0);
         for ((total, cost), counters) in self.layers.iter_mut().zip(costs).zip(counters) {
-            total.cost.cycles.add_scaled(&cost.cycles, 1.0);
-            total.cost.energy_j.add_scaled(&cost.energy_j, 1.0);
+            total.cost.add(cost);
             total.counters.add(counters);
             cycles += cost.cycles.total();
             energy_j += cost.energy_j.total();
@@ -456,7 +484,8 @@ impl Totals {
 
 impl LayerCounters {
     fn add(&mut self, other: &Self) {
-        self.synaptic_operations += other.synaptic_operations;
+        self.accumulations += other.accumulations;
+        self.multiplications += other.multiplications;
         self.input_events += other.input_events;
         self.neuron_updates += other.neuron_updates;
         self.spikes += other.spikes;

@@ -21,7 +21,7 @@ from sdt_v1 import SpikeDrivenTransformer
 
 
 def to_input(images: np.ndarray) -> torch.Tensor:
-    x = torch.from_numpy(images).float().div_(255.0)
+    x = torch.from_numpy(images.copy()).float().div_(255.0)
     return x.sub_(fashion_mnist.MEAN).div_(fashion_mnist.STD).unsqueeze(1)
 
 
@@ -66,7 +66,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--max-steps", type=int, default=None, help="stop early, to time a step")
     args = parser.parse_args()
-    print(vars(args), "torch", torch.__version__, flush=True)
+    hyperparameters = ("dim", "depth", "epochs", "batch", "peak_rate", "seed")
+    print(*(f"{name} {getattr(args, name)} " for name in hyperparameters), f"torch {torch.__version__}", flush=True)
 
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)

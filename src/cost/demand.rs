@@ -1,4 +1,4 @@
-use super::parts::EnergyJ;
+use super::parts::{EnergyJ, TrafficBits};
 use super::timeline::ArrayCycles;
 use crate::hw::Operand;
 
@@ -39,6 +39,24 @@ impl Demand {
     /// Counts `bits` read from the memory of `operand`.
     pub fn read(&mut self, operand: Operand, bits: f64) {
         self.on_chip[operand as usize].read_bits += bits;
+    }
+
+    /// All traffic by kind.
+    pub fn traffic_bits(&self) -> TrafficBits {
+        let on_chip = |operand: Operand| self.on_chip[operand as usize];
+        TrafficBits {
+            weights_read: on_chip(Operand::Weights).read_bits,
+            activations_read: on_chip(Operand::Activations).read_bits,
+            activations_written: on_chip(Operand::Activations).written_bits,
+            partial_sums_read: on_chip(Operand::PartialSums).read_bits,
+            partial_sums_written: on_chip(Operand::PartialSums).written_bits,
+            membranes_read: on_chip(Operand::Membranes).read_bits,
+            membranes_written: on_chip(Operand::Membranes).written_bits,
+            residual_read: on_chip(Operand::Residual).read_bits,
+            residual_written: on_chip(Operand::Residual).written_bits,
+            dram_read: self.dram.read_bits,
+            dram_written: self.dram.written_bits,
+        }
     }
 
     /// Counts `bits` written to the memory of `operand`.

@@ -1,4 +1,4 @@
-use super::parts::{Cycles, EnergyJ};
+use super::parts::{Cycles, EnergyJ, TrafficBits};
 use super::timeline::{Times, timeline};
 use super::{Demand, Machine, epilogue, processor, spike_lanes, systolic};
 use crate::error::Result;
@@ -13,6 +13,17 @@ pub struct LayerCost {
     pub cycles: Cycles,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
+    /// Bits that moved.
+    pub traffic_bits: TrafficBits,
+}
+
+impl LayerCost {
+    /// Adds `other`, part by part.
+    pub fn add(&mut self, other: &Self) {
+        self.cycles.add_scaled(&other.cycles, 1.0);
+        self.energy_j.add_scaled(&other.energy_j, 1.0);
+        self.traffic_bits.add_scaled(&other.traffic_bits, 1.0);
+    }
 }
 
 /// A workload with the plan that was chosen for each layer.
@@ -45,8 +56,7 @@ impl MappedWorkload {
             let mut plans = Vec::new();
             for (layer, choices) in workload.layers.iter().zip(per_layer) {
                 let (plan, cost) = best_plan(layer, &choices, machine, &workload, samples);
-                whole.cycles.add_scaled(&cost.cycles, 1.0);
-                whole.energy_j.add_scaled(&cost.energy_j, 1.0);
+                whole.add(&cost);
                 plans.push(plan);
             }
             let score = score(&whole, machine);
@@ -79,9 +89,7 @@ fn best_plan(
 ) -> (Plan, LayerCost) {
     let cost = |plan: &Plan| {
         samples.iter().fold(LayerCost::default(), |mut sum, activity| {
-            let one = layer_cost(layer, plan, machine, activity, workload.timesteps);
-            sum.cycles.add_scaled(&one.cycles, 1.0);
-            sum.energy_j.add_scaled(&one.energy_j, 1.0);
+            sum.add(&layer_cost(layer, plan, machine, activity, workload.timesteps));
             sum
         })
     };
@@ -131,7 +139,7 @@ pub fn layer_cost(
     epilogue::add(&mut demand, machine, layer, plan, timesteps);
     off_chip(&mut demand, layer, plan, timesteps);
     let cycles = timeline(&times(&demand, machine), demand.tiles);
-    LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles) }
+    LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles), traffic_bits: demand.traffic_bits() }
 }
 
 fn product_demand(

@@ -83,6 +83,34 @@ parts! {
 }
 
 parts! {
+    /// Bits that moved, by what they are and which way.
+    TrafficBits {
+        /// Weight codes, biases and thresholds read on chip.
+        weights_read: "weights read",
+        /// Spikes, counts and pixels read on chip.
+        activations_read: "activations read",
+        /// Spikes and counts written on chip.
+        activations_written: "activations written",
+        /// Partial sums read on chip.
+        partial_sums_read: "partial sums read",
+        /// Partial sums written on chip.
+        partial_sums_written: "partial sums written",
+        /// Membrane potentials read on chip.
+        membranes_read: "membranes read",
+        /// Membrane potentials written on chip.
+        membranes_written: "membranes written",
+        /// Residual stream read on chip.
+        residual_read: "residual stream read",
+        /// Residual stream written on chip.
+        residual_written: "residual stream written",
+        /// Anything read off chip.
+        dram_read: "DRAM read",
+        /// Anything written off chip.
+        dram_written: "DRAM written",
+    }
+}
+
+parts! {
     /// Bytes of storage by kind.
     MemoryBytes {
         /// Weight codes.

@@ -1,7 +1,7 @@
 //! The flat columns of a setting and of a layer: what the CSV files hold, and what is checked
 //! before anything is written.
 
-use crate::cost::{Cycles, EnergyJ, MemoryBytes};
+use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, LayerEvaluation, Simulation};
 
@@ -66,6 +66,7 @@ pub(super) const SETTING: &[Column<Evaluation>] = &[
     Column::One("energy_total_j", |e| Cell::Number(e.total_energy_j())),
     Column::Parts("energy", "j", EnergyJ::LABELS, |e| e.energy_j.parts()),
     Column::One("energy_leakage_j", |e| Cell::Number(e.leakage_j)),
+    Column::Parts("traffic", "bits", TrafficBits::LABELS, |e| e.traffic_bits.parts()),
     Column::One("worst_energy_j", |e| Cell::Number(e.worst_energy_j)),
     Column::One("power_w", |e| Cell::Number(e.power_w)),
     Column::One("energy_per_synaptic_operation_j", |e| Cell::Number(e.energy_per_synaptic_operation_j())),
@@ -86,6 +87,8 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
     Column::One("membrane_bits", |l| Cell::Number(l.membrane_bits.into())),
     Column::One("weight_bytes", |l| Cell::Number(l.weight_bytes)),
     Column::One("synaptic_operations", |l| Cell::Number(l.synaptic_operations)),
+    Column::One("accumulations", |l| Cell::Number(l.accumulations)),
+    Column::One("multiplications", |l| Cell::Number(l.multiplications)),
     Column::One("dense_operations", |l| Cell::Number(l.dense_operations)),
     Column::One("neuron_updates", |l| Cell::Number(l.neuron_updates)),
     Column::One("input_rate", |l| Cell::Number(l.input_rate)),
@@ -97,6 +100,7 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
     Column::One("energy_total_j", |l| Cell::Number(l.energy_j.total() + l.leakage_j)),
     Column::Parts("energy", "j", EnergyJ::LABELS, |l| l.energy_j.parts()),
     Column::One("energy_leakage_j", |l| Cell::Number(l.leakage_j)),
+    Column::Parts("traffic", "bits", TrafficBits::LABELS, |l| l.traffic_bits.parts()),
 ];
 
 /// Names of `columns`, in order.

@@ -1,6 +1,6 @@
 //! A hand-made simulation for the tests of this module.
 
-use crate::cost::{Cycles, EnergyJ, MemoryBytes};
+use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
 use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
@@ -59,6 +59,7 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         latency_s,
         worst_latency_s: latency_s * 1.2,
         energy_j,
+        traffic_bits: TrafficBits::default(),
         leakage_j,
         worst_energy_j: energy * 1.25,
         power_w: if latency_s > 0.0 { energy / latency_s } else { 0.0 },
@@ -103,6 +104,8 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         membrane_bits: 16,
         mapping: "output stationary, 16 x 16".to_owned(),
         synaptic_operations: 4e5 * weight,
+        accumulations: 4e5 * weight,
+        multiplications: 0.0,
         dense_operations: 2e6 * weight,
         neuron_updates: 8192.0,
         input_rate: 0.2,
@@ -111,6 +114,7 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         saturations: 0.5,
         cycles: cycles(weight, attention),
         energy_j: energies(energy, attention),
+        traffic_bits: TrafficBits { weights_read: 8e5, ..TrafficBits::default() },
         leakage_j: energy * 0.09,
         weight_bytes: 1024.0 * bits,
     }

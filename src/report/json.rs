@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::columns;
-use crate::cost::{Cycles, EnergyJ, MemoryBytes};
+use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
 
@@ -87,6 +87,7 @@ struct Setting<'a> {
     latency_s: f64,
     worst_latency_s: f64,
     energy_j: Energy<'a>,
+    traffic_bits: &'a TrafficBits,
     worst_energy_j: f64,
     power_w: f64,
     energy_per_synaptic_operation_j: f64,
@@ -110,6 +111,7 @@ impl<'a> Setting<'a> {
             latency_s: evaluation.latency_s,
             worst_latency_s: evaluation.worst_latency_s,
             energy_j: Energy::new(&evaluation.energy_j, evaluation.leakage_j),
+            traffic_bits: &evaluation.traffic_bits,
             worst_energy_j: evaluation.worst_energy_j,
             power_w: evaluation.power_w,
             energy_per_synaptic_operation_j: evaluation.energy_per_synaptic_operation_j(),
@@ -132,6 +134,8 @@ struct Layer<'a> {
     membrane_bits: u32,
     weight_bytes: f64,
     synaptic_operations: f64,
+    accumulations: f64,
+    multiplications: f64,
     dense_operations: f64,
     neuron_updates: f64,
     input_rate: f64,
@@ -140,6 +144,7 @@ struct Layer<'a> {
     saturations: f64,
     cycles: CycleCount<'a>,
     energy_j: Energy<'a>,
+    traffic_bits: &'a TrafficBits,
 }
 
 impl<'a> Layer<'a> {
@@ -153,6 +158,8 @@ impl<'a> Layer<'a> {
             membrane_bits: layer.membrane_bits,
             weight_bytes: layer.weight_bytes,
             synaptic_operations: layer.synaptic_operations,
+            accumulations: layer.accumulations,
+            multiplications: layer.multiplications,
             dense_operations: layer.dense_operations,
             neuron_updates: layer.neuron_updates,
             input_rate: layer.input_rate,
@@ -161,6 +168,7 @@ impl<'a> Layer<'a> {
             saturations: layer.saturations,
             cycles: CycleCount::new(&layer.cycles),
             energy_j: Energy::new(&layer.energy_j, layer.leakage_j),
+            traffic_bits: &layer.traffic_bits,
         }
     }
 }

@@ -35,10 +35,14 @@ impl Scale {
         Self::si(largest.max(1.0), unit)
     }
 
-    /// Binary prefix for sizes up to `largest` bytes.
+    /// Binary prefix for sizes up to `largest` bytes; a prefix above KiB is not used before ten of
+    /// it, because accelerators are compared in KiB.
     pub fn bytes(largest: f64) -> Self {
         const PREFIXES: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-        let power = (0..PREFIXES.len()).rev().find(|&k| largest >= 1024f64.powi(k as i32)).unwrap_or(0);
+        let power = (0..PREFIXES.len())
+            .rev()
+            .find(|&k| largest >= 1024f64.powi(k as i32) * if k > 1 { 10.0 } else { 1.0 })
+            .unwrap_or(0);
         Self { divisor: 1024f64.powi(power as i32), unit: PREFIXES[power].to_owned() }
     }
 
@@ -91,7 +95,8 @@ mod tests {
         assert_eq!(Scale::bytes(0.0).unit, "B");
         assert_eq!(Scale::bytes(1023.0).unit, "B");
         assert_eq!(Scale::bytes(1024.0), Scale { divisor: 1024.0, unit: "KiB".into() });
-        assert_eq!(Scale::bytes(3e6).unit, "MiB");
+        assert_eq!(Scale::bytes(3e6).unit, "KiB");
+        assert_eq!(Scale::bytes(3e7).unit, "MiB");
     }
 
     #[test]
