@@ -421,6 +421,14 @@ fn check_fit(model: &Model, data: &DataSet) -> Result<()> {
             );
             return Err(Error::mismatch(message));
         }
+        let white = model.description.input.full_scale();
+        if let Some(&pixel) = images.pixels.iter().find(|&&pixel| f64::from(pixel) > white) {
+            let message = format!(
+                "data {} has a pixel {pixel}, and model {} has {white} for white (input.bits)",
+                data.name, model.description.name
+            );
+            return Err(Error::mismatch(message));
+        }
         if let Some(&label) = images.labels.iter().find(|&&label| label as usize >= model.network.classes()) {
             let message = format!(
                 "data {} has a label {label}, and model {} tells {} classes apart",

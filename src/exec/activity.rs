@@ -99,25 +99,33 @@ fn count_step<T: Copy + Default + PartialEq>(
     let events = |pixel: &[T]| pixel.iter().filter(|&&x| x != T::default()).count() as u32;
     let per_input: Vec<u32> = input.at(t).chunks_exact(input.shape.channels).map(events).collect();
     let out = geometry.output(input.shape).expect("checked when the network was built");
-    let mut step = StepActivity { input_events: per_input.iter().sum(), ..StepActivity::default() };
-    let mut peaks = [0u32; WAVE_SIZES];
-    for position in 0..out.positions() {
+    let gathered = |position: usize| -> u32 {
         let taps = geometry.taps_of(input.shape, position / out.width, position % out.width);
-        let gathered: u32 = taps.filter_map(|(_, p)| p).map(|p| per_input[p]).sum();
-        step.gathered_events += u64::from(gathered);
-        for (i, peak) in peaks.iter_mut().enumerate() {
-            *peak = (*peak).max(gathered);
-            if (position + 1) % wave_size(i) == 0 || position + 1 == out.positions() {
-                step.wave_peaks[i] += std::mem::take(peak);
-            }
-        }
-    }
+        taps.filter_map(|(_, p)| p).map(|p| per_input[p]).sum()
+    };
+    let gathered: Vec<u32> = (0..out.positions()).map(gathered).collect();
+    let mut step = StepActivity {
+        input_events: per_input.iter().sum(),
+        gathered_events: gathered.iter().map(|&events| u64::from(events)).sum(),
+        wave_peaks: wave_peaks(gathered),
+        ..StepActivity::default()
+    };
     let operations = step.gathered_events * (geometry.out_channels / geometry.groups) as u64;
     match multi_bit {
         true => step.multiplications = operations,
         false => step.accumulations = operations,
     }
     step
+}
+
+/// The busiest of 2^i consecutive positions, summed over waves: each level is the pairwise maximum
+/// of the one before.
+fn wave_peaks(mut events: Vec<u32>) -> [u32; WAVE_SIZES] {
+    std::array::from_fn(|_| {
+        let sum = events.iter().sum();
+        events = events.chunks(2).map(|pair| pair.iter().copied().fold(0, u32::max)).collect();
+        sum
+    })
 }
 
 /// Counts what a node yields that is not zero.

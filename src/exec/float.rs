@@ -137,7 +137,7 @@ fn image(pixels: &[u8], shape: Shape, input: &InputSpec) -> Frames<f32> {
     let InputSpec::Image { mean, std, .. } = input;
     let value = |(i, &p): (usize, &u8)| {
         let channel = i % shape.channels;
-        ((f64::from(p) / 255.0 - mean[channel]) / std[channel]) as f32
+        ((f64::from(p) / input.full_scale() - mean[channel]) / std[channel]) as f32
     };
     Frames { frames: 1, shape, data: pixels.iter().enumerate().map(value).collect() }
 }

@@ -59,7 +59,17 @@ pub enum InputSpec {
         mean: Vec<f64>,
         /// Per channel, of values in 0..=1.
         std: Vec<f64>,
+        /// Width of a pixel; 1.0 is 2^bits - 1.
+        bits: u32,
     },
+}
+
+impl InputSpec {
+    /// The pixel that stands for 1.0.
+    pub fn full_scale(&self) -> f64 {
+        let Self::Image { bits, .. } = self;
+        f64::from((1u32 << bits) - 1)
+    }
 }
 
 /// Where weights come from.
@@ -105,7 +115,8 @@ impl ModelDescription {
         };
         in_range("timesteps", self.timesteps, 64)?;
         in_range("classes", self.classes, 100_000)?;
-        let InputSpec::Image { shape, mean, std } = &self.input;
+        let InputSpec::Image { shape, mean, std, bits } = &self.input;
+        in_range("input.bits", *bits as usize, 8)?;
         in_range("input.shape: channels", shape.channels, 64)?;
         in_range("input.shape: height", shape.height, 4096)?;
         in_range("input.shape: width", shape.width, 4096)?;

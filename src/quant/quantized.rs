@@ -22,7 +22,7 @@ pub struct QuantizedModel {
 pub enum QuantizedOp {
     /// x = pixel - zero point, one per channel.
     Input {
-        /// z_c = round(255 mean_c).
+        /// z_c = round((2^bits - 1) mean_c).
         zero_points: Vec<i64>,
     },
     /// Convolution or linear layer.

@@ -14,9 +14,6 @@ use crate::quant::scheme::Granularity;
 const THRESHOLD_STEPS: f64 = 256.0;
 /// No pre-activation has more fraction bits.
 const MAX_FRACTION_BITS: u32 = 16;
-/// Pixels are bytes, and one pixel step is worth 2^-8: weights absorb the rest of the
-/// normalization.
-const PIXEL_BITS: i32 = 8;
 /// Requantization multiplies by 16 bits in a 64-bit word.
 const MAX_BOUND: i64 = 1 << 46;
 
@@ -56,7 +53,8 @@ impl<'a> Quantizer<'a> {
         let stream = |node: &Node| node.kind == Kind::Grid(Grid::Residual);
         let seen = model.network.nodes.iter().zip(&calibration.magnitude).filter(|(node, _)| stream(node));
         let magnitude = seen.fold(0.0, |m: f64, (_, &x)| m.max(x));
-        let residual = Format::for_magnitude(setting.residual_bits, magnitude);
+        let mut residual = Format::for_magnitude(setting.residual_bits, magnitude);
+        residual.fraction_bits = setting.residual_fraction_bits.unwrap_or(residual.fraction_bits);
         Self { model, setting, calibration, residual, ops: vec![], bounds: vec![], lsbs: vec![] }
     }
 
@@ -111,30 +109,36 @@ impl<'a> Quantizer<'a> {
     }
 
     fn input(&self) -> (QuantizedOp, i64, Vec<f64>) {
-        let InputSpec::Image { mean, .. } = &self.model.description.input;
-        let zero_points: Vec<i64> = mean.iter().map(|m| Rounding::HalfEven.round(255.0 * m)).collect();
-        let bound = zero_points.iter().map(|&z| z.max(255 - z)).max().unwrap_or(255);
-        (QuantizedOp::Input { zero_points }, bound, vec![f64::from(-PIXEL_BITS).exp2()])
+        let input = &self.model.description.input;
+        let InputSpec::Image { mean, bits, .. } = input;
+        let zero_points: Vec<i64> =
+            mean.iter().map(|m| Rounding::HalfEven.round(input.full_scale() * m)).collect();
+        let white = input.full_scale() as i64;
+        let bound = zero_points.iter().map(|&z| z.max(white - z)).max().unwrap_or(white);
+        // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
+        (QuantizedOp::Input { zero_points }, bound, vec![(-f64::from(*bits)).exp2()])
     }
 
     /// Weights and bias in real numbers, in units of the input's integer step where it has one.
     fn real_layer(&self, node: &Node, weighted: &Weighted) -> super::FoldedLayer {
         let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
-        let (QuantizedOp::Input { zero_points }, InputSpec::Image { mean, std, .. }) =
-            (&self.ops[node.inputs[0].index()], &self.model.description.input)
+        let input = &self.model.description.input;
+        let (QuantizedOp::Input { zero_points }, InputSpec::Image { mean, std, bits, .. }) =
+            (&self.ops[node.inputs[0].index()], input)
         else {
             return layer;
         };
-        // x = (x_int + z - 255 mean) / (255 std): the factor goes into the weights, what the
+        let (white, steps) = (input.full_scale(), f64::from(*bits).exp2());
+        // x = (x_int + z - white mean) / (white std): the factor goes into the weights, what the
         // rounded zero point leaves into the bias.
         let (taps, group) = (weighted.geometry.taps(), weighted.geometry.fan_in() / weighted.geometry.taps());
         let outputs_per_group = weighted.geometry.out_channels / weighted.geometry.groups;
         for (out, row) in layer.weight.chunks_exact_mut(weighted.geometry.fan_in()).enumerate() {
             for (i, w) in row.iter_mut().enumerate() {
                 let channel = out / outputs_per_group * group + i / taps;
-                let constant = (zero_points[channel] as f64 - 255.0 * mean[channel]) / (255.0 * std[channel]);
+                let constant = (zero_points[channel] as f64 - white * mean[channel]) / (white * std[channel]);
                 layer.bias[out] += *w * constant;
-                *w *= f64::from(PIXEL_BITS).exp2() / (255.0 * std[channel]);
+                *w *= steps / (white * std[channel]);
             }
         }
         layer

@@ -36,6 +36,10 @@ pub struct FixedPoint {
     pub membrane_bits: u32,
     /// Bits of the residual stream, 4..=24.
     pub residual_bits: u32,
+    /// Fraction bits of the residual stream, 0..=24; without, as many as leave room for twice the
+    /// calibrated magnitude.
+    #[serde(default)]
+    pub residual_fraction_bits: Option<u32>,
     /// Bits of activations between two weight layers without a neuron between, 4..=16.
     #[serde(default = "default_activation_bits")]
     pub activation_bits: u32,
@@ -94,7 +98,7 @@ impl FixedPoint {
         let bits = bits.parse().ok()?;
         let (scale, granularity) = (Scale::Free, Granularity::Channel);
         let weights = match scheme {
-            "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Mse },
+            "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max },
             "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
             "floor" => WeightScheme::UnitFloor { bits },
             _ => return None,
@@ -104,6 +108,7 @@ impl FixedPoint {
             weights,
             membrane_bits: membrane.parse().ok()?,
             residual_bits: 16,
+            residual_fraction_bits: None,
             activation_bits: default_activation_bits(),
             layers: Vec::new(),
         })
@@ -116,6 +121,7 @@ impl FixedPoint {
         };
         in_range("membrane_bits", self.membrane_bits, 2, 32)?;
         in_range("residual_bits", self.residual_bits, 4, 24)?;
+        in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), 0, 24)?;
         in_range("activation_bits", self.activation_bits, 4, 16)?;
         self.weights.check().map_err(|m| ("weights".to_owned(), m))?;
         for (pattern, layer) in &self.layers {

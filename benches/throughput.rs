@@ -1,0 +1,57 @@
+//! Images per second of the float reference and of the scalar specification, and evaluations per
+//! second of the cost model from counted activity.
+//!
+//!     cargo bench
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use spiq::cost::{Machine, MappedWorkload};
+use spiq::exec::{FloatExecutor, ScalarExecutor};
+use spiq::hw::Hardware;
+use spiq::map::Workload;
+use spiq::model::{DataSet, Model};
+use spiq::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
+
+fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
+    let float = FloatExecutor::new(model);
+    let calibration = (0..32)
+        .map(|i| float.calibrate(data.validation.image(i)))
+        .fold(Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
+    let Precision::Fixed(fixed) = Setting::load(setting).unwrap().precision else { unreachable!() };
+    quantize(model, &fixed, &calibration).unwrap()
+}
+
+fn throughput(c: &mut Criterion) {
+    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let data = DataSet::load("fashion-mnist").unwrap();
+    let image = data.test.image(0);
+    let mut images = c.benchmark_group("images");
+    images.throughput(Throughput::Elements(1));
+    let float = FloatExecutor::new(&model);
+    images.bench_function("float", |b| b.iter(|| black_box(float.run(black_box(image)))));
+    for setting in ["w8", "w4", "pot3"] {
+        let network = quantized(&model, &data, setting);
+        let scalar = ScalarExecutor::<i32>::new(&network);
+        images.bench_function(format!("scalar {setting}"), |b| {
+            b.iter(|| black_box(scalar.run(black_box(image))))
+        });
+    }
+    images.finish();
+
+    let mut cost = c.benchmark_group("cost");
+    cost.throughput(Throughput::Elements(1));
+    let network = quantized(&model, &data, "w4");
+    let activity = ScalarExecutor::<i32>::new(&network).run(image).activity;
+    for name in ["edge-28", "systolic-28", "cortex-m4"] {
+        let machine = Machine::new(Hardware::load(name).unwrap().0).unwrap();
+        let mapped =
+            MappedWorkload::best(Workload::quantized(&network), &machine, std::slice::from_ref(&activity))
+                .unwrap();
+        cost.bench_function(name, |b| b.iter(|| black_box(mapped.costs(&machine, black_box(&activity)))));
+    }
+    cost.finish();
+}
+
+criterion_group!(benches, throughput);
+criterion_main!(benches);

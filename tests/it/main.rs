@@ -1,0 +1,8 @@
+//! Integration tests, one binary.
+
+mod bad_input;
+mod cost_laws;
+mod exactness;
+mod oracle_logits;
+mod reports;
+mod tidy;
