@@ -62,8 +62,9 @@ impl Bars<'_> {
         let longest = totals.iter().copied().fold(0.0, f64::max);
         let scale = (self.scale)(longest);
         let axis = Axis::from_zero(scale.apply(longest));
-        let digits = decimals(scale.apply(longest), 3);
-        let totals: Vec<String> = totals.iter().map(|&total| fixed(scale.apply(total), digits)).collect();
+        // Three digits of each bar: a short one beside a long one is read as exactly.
+        let text = |total: f64| fixed(total, decimals(total, 3).min(3));
+        let totals: Vec<String> = totals.iter().map(|&total| text(scale.apply(total))).collect();
         let layout = self.layout(&totals);
         let bottom = layout.top + layout.height;
         let mut scene = Scene::new(WIDTH, bottom + FOOT, &self.title, &self.subtitle);
