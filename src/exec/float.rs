@@ -88,7 +88,7 @@ impl<'a> FloatExecutor<'a> {
             Op::MaxPool(window) => max_pool(window, input(0), node.shape),
             Op::Attention(Attention::KeyValueCount) => sum_tokens(&zip(input(0), input(1), |k, v| k * v)),
             Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
-            Op::Attention(Attention::Product { heads, scale }) => {
+            Op::Attention(Attention::Product { heads, scale, .. }) => {
                 product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
             }
             Op::Mask => mask(input(0), input(1)),

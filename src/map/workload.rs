@@ -443,7 +443,7 @@ fn spike_products(attention: Attention, input: &Node, inputs: usize) -> Epilogue
 
 /// True for what goes to a memory when it is not consumed on the fly.
 fn is_stored(node: &Node) -> bool {
-    !matches!(node.kind, Kind::PreActivation | Kind::Logits)
+    !matches!(node.kind, Kind::PreActivation | Kind::Mean)
 }
 
 /// Width of one value of `node` in memory.
@@ -453,7 +453,7 @@ fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
         Kind::Image => widths.image_bits(),
         Kind::Count { max } => 32 - max.leading_zeros(),
         Kind::Grid(Grid::Residual) => widths.residual_bits(),
-        Kind::PreActivation | Kind::Grid(Grid::Activation) | Kind::Logits => widths.value_bits(id),
+        Kind::PreActivation | Kind::Grid(Grid::Activation) | Kind::Mean => widths.value_bits(id),
     }
 }
 

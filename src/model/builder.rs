@@ -103,27 +103,30 @@ impl NetworkBuilder {
     /// The finished network.
     ///
     /// # Errors
-    /// If the last node is not the mean over timesteps, or two nodes share a name.
+    /// If the last node does not yield one value per class, the same at every timestep, or two
+    /// nodes share a name.
     pub fn finish(self, unused: Vec<Parameter>) -> Result<Network> {
         let mut names: Vec<_> = self.nodes.iter().map(|n| &n.name).collect();
         names.sort();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Error::mismatch(format!("layer {}: defined twice", pair[0])));
         }
-        match self.nodes.last().map(|n| n.kind) {
-            Some(Kind::Logits) => Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused }),
-            _ => Err(Error::mismatch("the network does not end in logits")),
+        let logits = |node: &Node| {
+            node.constant
+                && node.shape.positions() == 1
+                && matches!(node.kind, Kind::PreActivation | Kind::Mean)
+        };
+        match self.nodes.last().is_some_and(logits) {
+            true => Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused }),
+            false => Err(Error::mismatch("the network does not end in one value per class")),
         }
     }
 
     /// Adds a convolution or linear layer.
     pub fn conv(&mut self, name: &str, input: NodeId, conv: Conv) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
-        if !matches!(
-            from.kind,
-            Kind::Image | Kind::Spikes | Kind::Count { .. } | Kind::Grid(Grid::Activation)
-        ) {
-            return Err(self.wrong_kind(name, "spikes, counts, an image or activations", input));
+        if matches!(from.kind, Kind::PreActivation | Kind::Grid(Grid::Residual)) {
+            return Err(self.wrong_kind(name, "spikes, counts, means, an image or activations", input));
         }
         let channels = from.shape.channels;
         let geometry = ConvGeometry {
@@ -161,10 +164,10 @@ impl NetworkBuilder {
         let from = &self.nodes[input.index()];
         let shape = from.shape;
         match from.kind {
-            Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } => {
+            Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
                 Ok(self.push(name, Op::Neuron(neuron), vec![input], shape, Kind::Spikes, false))
             }
-            _ => Err(self.wrong_kind(name, "pre-activations, the residual stream or counts", input)),
+            _ => Err(self.wrong_kind(name, "pre-activations, the residual stream, counts or means", input)),
         }
     }
 
@@ -269,24 +272,25 @@ impl NetworkBuilder {
     /// Adds the mean over positions.
     pub fn mean_tokens(&mut self, name: &str, input: NodeId) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
-        let shape = Shape::new(from.shape.channels, 1, 1);
-        let (kind, constant) = match from.kind {
-            Kind::Grid(Grid::Residual) | Kind::PreActivation => (Kind::PreActivation, from.constant),
-            Kind::Spikes => (Kind::Count { max: from.shape.positions() as u32 }, from.constant),
-            Kind::Count { max } => (Kind::Count { max: max * from.shape.positions() as u32 }, from.constant),
-            _ => return Err(self.wrong_kind(name, "the residual stream or spikes", input)),
-        };
-        Ok(self.push(name, Op::MeanTokens, vec![input], shape, kind, constant))
+        let (shape, constant) = (Shape::new(from.shape.channels, 1, 1), from.constant);
+        match from.kind {
+            Kind::Grid(Grid::Residual) | Kind::Spikes | Kind::Count { .. } => {
+                Ok(self.push(name, Op::MeanTokens, vec![input], shape, Kind::Mean, constant))
+            }
+            _ => Err(self.wrong_kind(name, "the residual stream or spikes", input)),
+        }
     }
 
-    /// Adds the mean over timesteps, which ends the network.
+    /// Adds the mean over timesteps.
     pub fn mean_timesteps(&mut self, name: &str, input: NodeId) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
-        if from.kind != Kind::PreActivation || from.shape.positions() != 1 {
-            return Err(self.wrong_kind(name, "one pre-activation per class", input));
-        }
         let shape = from.shape;
-        Ok(self.push(name, Op::MeanTimesteps, vec![input], shape, Kind::Logits, true))
+        match from.kind {
+            Kind::PreActivation | Kind::Mean => {
+                Ok(self.push(name, Op::MeanTimesteps, vec![input], shape, Kind::Mean, true))
+            }
+            _ => Err(self.wrong_kind(name, "pre-activations or means", input)),
+        }
     }
 
     fn push(

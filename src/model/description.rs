@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::families::SpikeDrivenV1;
+use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, Spikformer, Spikingformer};
 use super::{Network, Weights};
 use crate::error::{Error, Result};
 use crate::files::{Folder, sha256};
@@ -28,21 +28,37 @@ pub struct ModelDescription {
 /// Published families; one more is one file in `families/` and one line in each place here.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub enum Family {
+    /// QKFormer.
+    QkFormer(QkFormer),
     /// Spike-driven Transformer v1.
     SpikeDrivenV1(SpikeDrivenV1),
+    /// Spike-driven Transformer v2, Meta-SpikeFormer.
+    SpikeDrivenV2(SpikeDrivenV2),
+    /// Spikformer.
+    Spikformer(Spikformer),
+    /// Spikingformer.
+    Spikingformer(Spikingformer),
 }
 
 impl Family {
     /// As a description spells it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::QkFormer(_) => "QkFormer",
             Self::SpikeDrivenV1(_) => "SpikeDrivenV1",
+            Self::SpikeDrivenV2(_) => "SpikeDrivenV2",
+            Self::Spikformer(_) => "Spikformer",
+            Self::Spikingformer(_) => "Spikingformer",
         }
     }
 
     fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
         match self {
+            Self::QkFormer(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV1(family) => family.build(input, constant, timesteps, classes),
+            Self::SpikeDrivenV2(family) => family.build(input, constant, timesteps, classes),
+            Self::Spikformer(family) => family.build(input, constant, timesteps, classes),
+            Self::Spikingformer(family) => family.build(input, constant, timesteps, classes),
         }
     }
 }

@@ -17,7 +17,7 @@ impl NodeId {
 /// A network: nodes in order of execution, each reading only earlier ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    /// The nodes; the first is the input, the last yields the logits.
+    /// The nodes; the first is the input, the last yields one value per class.
     pub nodes: Vec<Node>,
     /// Timesteps that every spiking node runs for.
     pub timesteps: usize,
@@ -71,8 +71,8 @@ pub enum Kind {
     PreActivation,
     /// Requantized values on one grid.
     Grid(Grid),
-    /// Sums over time, one per class.
-    Logits,
+    /// Exact sums over positions or timesteps, standing for their mean.
+    Mean,
 }
 
 /// Grids that real values are requantized to.
@@ -105,7 +105,7 @@ pub enum Op {
     Mask,
     /// Mean over positions.
     MeanTokens,
-    /// Mean over timesteps: the logits.
+    /// Mean over timesteps.
     MeanTimesteps,
 }
 
@@ -235,7 +235,18 @@ pub enum Attention {
         heads: usize,
         /// Factor behind the integer product.
         scale: f64,
+        /// The order that the original computes in; the integers do not depend on it.
+        order: ProductOrder,
     },
+}
+
+/// Which of the two products of an attention comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum ProductOrder {
+    /// (q k^T) v: work grows with the square of the tokens.
+    QueryKeyFirst,
+    /// q (k^T v): work grows with the width of a head.
+    KeyValueFirst,
 }
 
 /// A tensor that a checkpoint must hold.
@@ -285,6 +296,11 @@ impl Network {
         })
     }
 
+    /// The weight layer whose outputs are compared with one another.
+    pub fn classifier(&self) -> Option<NodeId> {
+        self.weighted().last().map(|(id, ..)| id)
+    }
+
     /// Nodes that read `id`.
     pub fn readers(&self, id: NodeId) -> impl Iterator<Item = (NodeId, &Node)> {
         self.iter().filter(move |(_, node)| node.inputs.contains(&id))
@@ -304,6 +320,56 @@ impl Network {
     pub fn parameter_count(&self) -> u64 {
         let all = self.parameters().into_iter().chain(self.unused.iter().cloned());
         all.filter(|p| p.trained).map(|p| p.len() as u64).sum()
+    }
+}
+
+/// Multiply-accumulates per timestep, zeros included, by what meets the weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Operations {
+    /// Inputs are spikes.
+    pub binary: u64,
+    /// Inputs are sums of spikes, or event counts.
+    pub integer: u64,
+    /// Inputs are pixels, multi-bit activations or means.
+    pub real: u64,
+    /// Products of spikes with spikes, in the order of the original.
+    pub attention: u64,
+}
+
+impl Network {
+    /// Neurons that keep or could keep a membrane.
+    pub fn neuron_count(&self) -> u64 {
+        let neurons = self.nodes.iter().filter(|node| matches!(node.op, Op::Neuron(_)));
+        neurons.map(|node| node.shape.values() as u64).sum()
+    }
+
+    /// Work per timestep.
+    pub fn operations(&self) -> Operations {
+        let mut operations = Operations::default();
+        for node in &self.nodes {
+            let input = || self.input_of(node, 0);
+            match &node.op {
+                Op::Weighted(weighted) => {
+                    let work = (weighted.geometry.fan_in() * node.shape.values()) as u64;
+                    let from = input();
+                    match from.kind {
+                        Kind::Spikes => operations.binary += work,
+                        Kind::Count { .. } => operations.integer += work,
+                        Kind::Image if !from.constant => operations.integer += work,
+                        _ => operations.real += work,
+                    }
+                }
+                Op::Attention(Attention::Product { heads, order, .. }) => {
+                    let inner = match order {
+                        ProductOrder::QueryKeyFirst => node.shape.positions(),
+                        ProductOrder::KeyValueFirst => node.shape.channels / heads,
+                    };
+                    operations.attention += (2 * node.shape.values() * inner) as u64;
+                }
+                _ => {}
+            }
+        }
+        operations
     }
 }
 

@@ -14,7 +14,7 @@ pub use conv::{ConvGeometry, Taps};
 pub use data::{DataSet, Images};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
 pub use ir::{
-    Attention, Fire, Grid, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Padding, Parameter, Reset,
-    Scope, Weighted, Window,
+    Attention, Fire, Grid, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations, Padding,
+    Parameter, ProductOrder, Reset, Scope, Weighted, Window,
 };
 pub use weights::{BatchNorm, LayerWeights, Weights};

@@ -147,7 +147,7 @@ impl<'a> Quantizer<'a> {
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, i64, Vec<f64>)> {
         let layer = self.real_layer(node, weighted);
         let mut scheme = self.setting.weights_of(&node.name);
-        if self.model.network.readers(id).any(|(_, reader)| reader.op == Op::MeanTimesteps) {
+        if self.model.network.classifier() == Some(id) {
             // Logits are compared with one another, so they share one scale.
             scheme = scheme.per_layer();
         }

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use super::{POOL, check_transformer};
+use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, Parameter, Window};
 use crate::tensor::Shape;
 
@@ -18,14 +19,18 @@ pub struct SpikeDrivenV1 {
     pub mlp_ratio: usize,
     /// Which of the four stem stages are followed by a 3x3 stride-2 max pooling.
     pub pooling: (bool, bool, bool, bool),
+    /// True for event cameras: k and v see a 3x3 stride-1 max pooling.
+    #[serde(default)]
+    pub pool_keys: bool,
 }
 
-const POOL: Window = Window { size: 3, stride: 2, pad: 1 };
+/// The pooling of k and v.
+const KEY_POOL: Window = Window { size: 3, stride: 1, pad: 1 };
 
 impl SpikeDrivenV1 {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        self.check()?;
+        check_transformer("SpikeDrivenV1", self.dim, self.depth, self.heads, self.mlp_ratio)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
         let mut stream = self.stem(&mut net, image)?;
         let mut unused = Vec::new();
@@ -44,24 +49,6 @@ impl SpikeDrivenV1 {
         let logits = net.conv("head", spikes, Conv::linear(classes))?;
         net.mean_timesteps("logits", logits)?;
         net.finish(unused)
-    }
-
-    fn check(&self) -> Result<()> {
-        let refuse =
-            |field: &str, message: String| Err(Error::mismatch(format!("SpikeDrivenV1: {field}: {message}")));
-        if self.dim == 0 || self.dim > 4096 || !self.dim.is_multiple_of(8) {
-            return refuse("dim", format!("{} is not a multiple of 8 in 8..=4096", self.dim));
-        }
-        if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
-            return refuse("heads", format!("{} does not divide dim {}", self.heads, self.dim));
-        }
-        if self.depth == 0 || self.depth > 64 {
-            return refuse("depth", format!("{} is not in 1..=64", self.depth));
-        }
-        if self.mlp_ratio == 0 || self.mlp_ratio > 16 {
-            return refuse("mlp_ratio", format!("{} is not in 1..=16", self.mlp_ratio));
-        }
-        Ok(())
     }
 
     /// Four convolution stages; the last pools before its neuron, and what it pooled is the
@@ -100,7 +87,11 @@ impl SpikeDrivenV1 {
         let mut project = |which: &str| {
             let conv = Conv::new(self.dim, 1).norm(name(&format!("{which}_bn")));
             let x = net.conv(&name(&format!("{which}_conv")), spikes, conv)?;
-            net.neuron(&name(&format!("{which}_lif")), x, Neuron::lif(1.0))
+            let x = net.neuron(&name(&format!("{which}_lif")), x, Neuron::lif(1.0))?;
+            match self.pool_keys && which != "q" {
+                true => net.max_pool(&name(&format!("{which}_pool")), x, KEY_POOL),
+                false => Ok(x),
+            }
         };
         let (q, k, v) = (project("q")?, project("k")?, project("v")?);
         let count = net.attention(&name("sdsa"), &[k, v], Attention::KeyValueCount)?;
@@ -130,60 +121,35 @@ fn suffix(stage: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::counts::{Counts, assert_counts};
     use super::*;
-    use crate::model::Op;
 
-    /// Totals of the original implementation for published variants: parameters, unused ones,
-    /// neurons and multiply-accumulates per timestep.
     #[test]
     fn published_variants_count_to_the_unit() {
+        let (all, last_two, last_three) =
+            ((true, true, true, true), (false, false, true, true), (false, true, true, true));
+        let (small, large) = ((3, 32, 32), (3, 224, 224));
         let cases = [
-            (256, 2, (3, 32, 32), 10, (false, false, true, true), 2_567_082, 128, 541_440, 309_168_640),
-            (512, 2, (3, 32, 32), 10, (false, false, true, true), 10_233_546, 128, 1_082_880, 1_234_899_968),
+            (256, 2, small, 10, last_two, [2_567_082, 128, 541_440, 308_283_904, 0, 884_736, 0]),
+            (512, 2, small, 10, last_two, [10_233_546, 128, 1_082_880, 1_233_130_496, 0, 1_769_472, 0]),
+            (256, 2, (2, 64, 64), 10, last_two, [2_566_794, 128, 2_163_456, 1_233_127_936, 2_359_296, 0, 0]),
             (
-                384,
-                8,
-                (3, 224, 224),
-                1000,
-                (true, true, true, true),
-                16_816_536,
-                512,
-                9_712_512,
-                4_660_730_880,
+                256,
+                2,
+                (2, 128, 128),
+                11,
+                last_three,
+                [2_567_051, 128, 3_343_104, 1_459_620_608, 9_437_184, 0, 0],
             ),
-            (
-                512,
-                8,
-                (3, 224, 224),
-                1000,
-                (true, true, true, true),
-                29_689_896,
-                512,
-                12_950_016,
-                8_256_671_744,
-            ),
-            (
-                768,
-                8,
-                (3, 224, 224),
-                1000,
-                (true, true, true, true),
-                66_339_144,
-                512,
-                19_425_024,
-                18_512_099_328,
-            ),
+            (384, 8, large, 1000, all, [16_816_536, 512, 9_712_512, 4_595_702_784, 0, 65_028_096, 0]),
+            (512, 8, large, 1000, all, [29_689_896, 512, 12_950_016, 8_169_967_616, 0, 86_704_128, 0]),
+            (768, 8, large, 1000, all, [66_339_144, 512, 19_425_024, 18_382_043_136, 0, 130_056_192, 0]),
         ];
-        for (dim, depth, input, classes, pooling, parameters, unused, neurons, macs) in cases {
-            let family = SpikeDrivenV1 { dim, depth, heads: 8, mlp_ratio: 4, pooling };
-            let net = family.build(input.into(), true, 4, classes).unwrap();
-            assert_eq!(net.parameter_count(), parameters, "{dim}");
-            assert_eq!(net.unused.iter().map(Parameter::len).sum::<usize>(), unused);
-            let count =
-                |node: &crate::model::Node| matches!(node.op, Op::Neuron(_)).then_some(node.shape.values());
-            assert_eq!(net.nodes.iter().filter_map(count).sum::<usize>(), neurons, "{dim}");
-            let work = net.weighted().map(|(_, n, w)| w.geometry.fan_in() * n.shape.values());
-            assert_eq!(work.sum::<usize>(), macs, "{dim}");
+        for (dim, depth, input, classes, pooling, counts) in cases {
+            let events = input.0 == 2;
+            let family = SpikeDrivenV1 { dim, depth, heads: 8, mlp_ratio: 4, pooling, pool_keys: events };
+            let network = family.build(input.into(), !events, 4, classes).unwrap();
+            assert_counts(&network, Counts::from(counts));
         }
     }
 }

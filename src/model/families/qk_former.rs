@@ -1,0 +1,251 @@
+use serde::Deserialize;
+
+use super::{POOL, check_transformer};
+use crate::error::Result;
+use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
+use crate::tensor::Shape;
+
+/// QKFormer (Zhou et al., NeurIPS 2024): spike addition, token attention in the first stages, SSA
+/// in the last.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QkFormer {
+    /// Channels of the last stage; a multiple of 16 and of `heads`.
+    pub dim: usize,
+    /// Blocks of the stages; the middle one does not exist for `Events`.
+    pub depths: (usize, usize, usize),
+    /// Heads.
+    pub heads: usize,
+    /// Hidden channels of the MLP divided by those of its stage.
+    pub mlp_ratio: usize,
+    /// Shape of the patch embeddings and names of the checkpoint.
+    pub style: Style,
+}
+
+/// The three published shapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Style {
+    /// 32 x 32 images: no pooling in the first embedding.
+    Cifar,
+    /// 224 x 224 images.
+    ImageNet,
+    /// Event cameras: two stages.
+    Events,
+}
+
+impl QkFormer {
+    /// The network; `constant` input is the same image at every timestep.
+    pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
+        check_transformer("QkFormer", self.dim, self.depths.2, self.heads, self.mlp_ratio)?;
+        let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
+        net.scope("stage1", "patch_embed1", "patch_embed1");
+        let mut x = match self.style {
+            Style::Cifar => self.first_cifar(&mut net, image)?,
+            Style::ImageNet => self.first_imagenet(&mut net, image)?,
+            Style::Events => self.first_events(&mut net, image)?,
+        };
+        x = self.stage(&mut net, 1, self.depths.0, x, true)?;
+        let last = if self.style == Style::Events { 2 } else { 3 };
+        if last == 3 {
+            x = self.next_embedding(&mut net, 2, x)?;
+            x = self.stage(&mut net, 2, self.depths.1, x, true)?;
+        }
+        x = self.next_embedding(&mut net, last, x)?;
+        x = self.stage(&mut net, last, self.depths.2, x, false)?;
+        net.scope("head", "head", "head");
+        let tokens = net.mean_tokens("head_mean", x)?;
+        let time = net.mean_timesteps("head_mean_time", tokens)?;
+        net.conv("head", time, Conv::linear(classes))?;
+        net.finish(Vec::new())
+    }
+
+    fn first_cifar(&self, net: &mut NetworkBuilder, image: NodeId) -> Result<NodeId> {
+        let base = embed(net, "patch_embed1.proj", image, self.dim / 8, Embed::default())?;
+        let x = embed(net, "patch_embed1.proj1", base, self.dim / 4, Embed::default())?;
+        let shortcut = embed(net, "patch_embed1.proj_res", base, self.dim / 4, Embed::shortcut(1))?;
+        net.add("patch_embed1.add", x, shortcut)
+    }
+
+    fn first_imagenet(&self, net: &mut NetworkBuilder, image: NodeId) -> Result<NodeId> {
+        let base = embed(net, "patch_embed1.proj", image, self.dim / 8, Embed::pooled())?;
+        let x = embed(net, "patch_embed1.proj1", base, self.dim / 4, Embed::pooled())?;
+        let x = embed(net, "patch_embed1.proj2", x, self.dim / 4, Embed::default())?;
+        let shortcut = embed(net, "patch_embed1.proj_res", base, self.dim / 4, Embed::shortcut(2))?;
+        net.add("patch_embed1.add", x, shortcut)
+    }
+
+    fn first_events(&self, net: &mut NetworkBuilder, image: NodeId) -> Result<NodeId> {
+        let x = embed(net, "patch_embed1.proj", image, self.dim / 16, Embed::default())?;
+        let base = embed(net, "patch_embed1.proj1", x, self.dim / 8, Embed::pooled())?;
+        let x = embed(net, "patch_embed1.proj2", base, self.dim / 4, Embed::pooled())?;
+        let x = embed(net, "patch_embed1.proj3", x, self.dim / 2, Embed::pooled())?;
+        let shortcut = embed(net, "patch_embed1.proj_res", base, self.dim / 2, Embed::shortcut(4))?;
+        net.add("patch_embed1.add", x, shortcut)
+    }
+
+    /// Two 3x3 convolutions, one of them pooled, beside a strided 1x1 shortcut; channels double.
+    fn next_embedding(&self, net: &mut NetworkBuilder, index: usize, x: NodeId) -> Result<NodeId> {
+        let name = |part: &str| format!("patch_embed{index}.{part}");
+        net.scope(format!("stage{index}"), format!("patch_embed{index}"), format!("patch_embed{index}"));
+        let channels = 2 * net.shape(x).channels;
+        let first = if self.style == Style::Events { "proj" } else { "proj3" };
+        let (early, late) = match self.style {
+            Style::ImageNet => (Embed::pooled(), Embed::default()),
+            Style::Cifar | Style::Events => (Embed::default(), Embed::pooled()),
+        };
+        let main = embed(net, &name(first), x, channels, early)?;
+        let main = embed(net, &name("proj4"), main, channels, late)?;
+        let shortcut = embed(net, &name("proj_res"), x, channels, Embed::shortcut(2))?;
+        net.add(&name("add"), main, shortcut)
+    }
+
+    fn stage(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: usize,
+        depth: usize,
+        mut x: NodeId,
+        tokens: bool,
+    ) -> Result<NodeId> {
+        for block in 0..depth {
+            let name = format!("stage{stage}.{block}");
+            let attention = match (tokens, self.style) {
+                (true, _) => "tssa",
+                (false, Style::ImageNet) => "attn",
+                (false, _) => "ssa",
+            };
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.{attention}"));
+            x = self.attention(net, &format!("{name}.{attention}"), x, tokens)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
+            x = self.mlp(net, &format!("{name}.mlp"), x)?;
+        }
+        Ok(x)
+    }
+
+    fn attention(&self, net: &mut NetworkBuilder, name: &str, x: NodeId, tokens: bool) -> Result<NodeId> {
+        let dim = net.shape(x).channels;
+        let part = |part: &str| format!("{name}.{part}");
+        let q = layer(net, &part("q"), x, Conv::new(dim, 1))?;
+        let k = layer(net, &part("k"), x, Conv::new(dim, 1))?;
+        let spikes = if tokens {
+            let count = net.attention(&part("qk"), &[q], Attention::ChannelCount { heads: self.heads })?;
+            let mask = net.neuron(&part("attn_lif"), count, Neuron::lif(0.5))?;
+            net.mask(&part("mask"), k, mask)?
+        } else {
+            let v = layer(net, &part("v"), x, Conv::new(dim, 1))?;
+            let order = ProductOrder::KeyValueFirst;
+            let attention = Attention::Product { heads: self.heads, scale: 0.125, order };
+            let product = net.attention(&part("product"), &[q, k, v], attention)?;
+            net.neuron(&part("attn_lif"), product, Neuron::lif(0.5))?
+        };
+        let branch = layer(net, &part("proj"), spikes, Conv::new(dim, 1).bias())?;
+        net.add(&part("add"), x, branch)
+    }
+
+    fn mlp(&self, net: &mut NetworkBuilder, name: &str, x: NodeId) -> Result<NodeId> {
+        let dim = net.shape(x).channels;
+        let (first, second) = if self.style == Style::ImageNet { ("fc1", "fc2") } else { ("mlp1", "mlp2") };
+        let hidden = layer(net, &format!("{name}.{first}"), x, Conv::new(dim * self.mlp_ratio, 1).bias())?;
+        let branch = layer(net, &format!("{name}.{second}"), hidden, Conv::new(dim, 1).bias())?;
+        net.add(&format!("{name}.add"), x, branch)
+    }
+}
+
+/// What a convolution of a patch embedding has beside its channels: 3x3 unless it is a shortcut.
+#[derive(Clone, Copy, Default)]
+struct Embed {
+    pooled: bool,
+    shortcut_stride: Option<usize>,
+}
+
+impl Embed {
+    /// Max pooling between normalization and neuron.
+    fn pooled() -> Self {
+        Self { pooled: true, shortcut_stride: None }
+    }
+
+    /// 1x1 with a stride.
+    fn shortcut(stride: usize) -> Self {
+        Self { pooled: false, shortcut_stride: Some(stride) }
+    }
+}
+
+/// conv-BN-(pooling)-LIF of a patch embedding.
+fn embed(net: &mut NetworkBuilder, name: &str, x: NodeId, channels: usize, embed: Embed) -> Result<NodeId> {
+    let conv = match embed.shortcut_stride {
+        Some(stride) => Conv::new(channels, 1).stride(stride),
+        None => Conv::new(channels, 3).pad(1),
+    };
+    let mut x = net.conv(&format!("{name}_conv"), x, conv.norm(format!("{name}_bn")))?;
+    if embed.pooled {
+        x = net.max_pool(&format!("{name}_maxpool"), x, POOL)?;
+    }
+    net.neuron(&format!("{name}_lif"), x, Neuron::lif(1.0))
+}
+
+/// conv-BN-LIF of a block.
+fn layer(net: &mut NetworkBuilder, name: &str, x: NodeId, conv: Conv) -> Result<NodeId> {
+    let x = net.conv(&format!("{name}_conv"), x, conv.norm(format!("{name}_bn")))?;
+    net.neuron(&format!("{name}_lif"), x, Neuron::lif(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts::{Counts, assert_counts};
+    use super::*;
+
+    /// Neurons are those of the listing of the original plus what that listing leaves out: it reads
+    /// the last neuron layer of an SSA block, whose tensor has no batch axis, as one channel.
+    #[test]
+    fn published_variants_count_to_the_unit() {
+        let imagenet =
+            |dim| QkFormer { dim, depths: (1, 2, 7), heads: dim / 64, mlp_ratio: 4, style: Style::ImageNet };
+        let cifar = QkFormer { dim: 384, depths: (1, 1, 2), heads: 8, mlp_ratio: 4, style: Style::Cifar };
+        let events =
+            |mlp_ratio| QkFormer { dim: 256, depths: (1, 0, 1), heads: 16, mlp_ratio, style: Style::Events };
+        let (large, recording) = ((3, 224, 224), (2, 128, 128));
+        let cases = [
+            (
+                imagenet(384),
+                large,
+                1000,
+                196,
+                [16_473_688, 0, 11_770_780, 2_760_081_408, 3_005_743_104, 65_412_096, 67_436_544],
+            ),
+            (
+                imagenet(512),
+                large,
+                1000,
+                196,
+                [29_079_336, 0, 15_693_916, 4_906_811_392, 5_343_543_296, 87_216_128, 89_915_392],
+            ),
+            (
+                imagenet(768),
+                large,
+                1000,
+                196,
+                [64_962_760, 0, 23_540_188, 11_040_325_632, 12_022_972_416, 130_824_192, 134_873_088],
+            ),
+            (
+                cifar,
+                (3, 32, 32),
+                10,
+                64,
+                [6_706_234, 0, 2_320_512, 915_406_848, 594_542_592, 1_330_944, 4_718_592],
+            ),
+            (events(1), recording, 10, 64, [1_504_138, 0, 888_896, 395_313_152, 111_673_344, 2560, 524_288]),
+            (
+                events(4),
+                recording,
+                11,
+                64,
+                [1_999_371, 0, 1_036_352, 420_478_976, 136_839_168, 2816, 524_288],
+            ),
+        ];
+        for (family, input, classes, tokens, mut counts) in cases {
+            let network = family.build(input.into(), input.0 == 3, 4, classes).unwrap();
+            counts[2] += (family.depths.2 * (family.dim - 1) * tokens) as u64;
+            assert_counts(&network, Counts::from(counts));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+use serde::Deserialize;
+
+use super::{check_range, check_transformer};
+use crate::error::Result;
+use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
+use crate::tensor::Shape;
+
+/// Spike-driven Transformer v2, Meta-SpikeFormer (Yao et al., ICLR 2024): membrane shortcuts,
+/// convolution blocks, RepConv projections, SDSA-3.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpikeDrivenV2 {
+    /// Channels of the four stages; the first convolution has half of the first.
+    pub dims: (usize, usize, usize, usize),
+    /// Transformer blocks of the last two stages.
+    pub depths: (usize, usize),
+    /// Heads.
+    pub heads: usize,
+    /// Hidden channels of the MLP divided by those of its stage.
+    pub mlp_ratio: usize,
+}
+
+impl SpikeDrivenV2 {
+    /// The network; `constant` input is the same image at every timestep.
+    pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
+        let (e0, e1, e2, e3) = self.dims;
+        for (dim, depth) in [(e2, self.depths.0), (e3, self.depths.1)] {
+            check_transformer("SpikeDrivenV2", dim, depth, self.heads, self.mlp_ratio)?;
+        }
+        for (field, dim) in [("dims.0", e0), ("dims.1", e1)] {
+            check_range("SpikeDrivenV2", field, dim as f64, 2.0, 4096.0)?;
+        }
+        let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
+        net.scope("stage1", "downsample1_1", "downsample1_1");
+        let first = Conv::new(e0 / 2, 7).stride(2).pad(3).bias().norm("downsample1_1.encode_bn");
+        let mut x = net.conv("downsample1_1.encode_conv", image, first)?;
+        x = net.requantize("downsample1_1.stream", x, Grid::Residual)?;
+        x = conv_block(&mut net, "stage1", "ConvBlock1_1.0", x)?;
+        x = downsample(&mut net, "stage1", "downsample1_2", x, e0, 2)?;
+        x = conv_block(&mut net, "stage1", "ConvBlock1_2.0", x)?;
+        x = downsample(&mut net, "stage2", "downsample2", x, e1, 2)?;
+        for block in ["ConvBlock2_1.0", "ConvBlock2_2.0"] {
+            x = conv_block(&mut net, "stage2", block, x)?;
+        }
+        x = downsample(&mut net, "stage3", "downsample3", x, e2, 2)?;
+        x = self.transformer(&mut net, 3, self.depths.0, x)?;
+        x = downsample(&mut net, "stage4", "downsample4", x, e3, 1)?;
+        x = self.transformer(&mut net, 4, self.depths.1, x)?;
+        net.scope("head", "head", "head");
+        let mean = net.mean_tokens("head_mean", x)?;
+        let spikes = net.neuron("lif", mean, Neuron::lif(1.0))?;
+        let logits = net.conv("head", spikes, Conv::linear(classes))?;
+        net.mean_timesteps("logits", logits)?;
+        net.finish(Vec::new())
+    }
+
+    fn transformer(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: usize,
+        depth: usize,
+        mut x: NodeId,
+    ) -> Result<NodeId> {
+        for block in 0..depth {
+            let name = format!("block{stage}.{block}");
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
+            x = self.attention(net, &format!("{name}.attn"), x)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
+            x = self.mlp(net, &format!("{name}.mlp"), x)?;
+        }
+        Ok(x)
+    }
+
+    fn attention(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
+        let spikes = net.neuron(&format!("{name}.head_lif"), stream, Neuron::lif(1.0))?;
+        let mut project = |which: &str| {
+            let x = rep_conv(net, &format!("{name}.{which}_conv"), spikes)?;
+            net.neuron(&format!("{name}.{which}_lif"), x, Neuron::lif(1.0))
+        };
+        let qkv = [project("q")?, project("k")?, project("v")?];
+        let attention =
+            Attention::Product { heads: self.heads, scale: 0.125, order: ProductOrder::KeyValueFirst };
+        let product = net.attention(&format!("{name}.sdsa"), &qkv, attention)?;
+        let spikes = net.neuron(&format!("{name}.attn_lif"), product, Neuron::lif(0.5))?;
+        let branch = rep_conv(net, &format!("{name}.proj_conv"), spikes)?;
+        net.add(&format!("{name}.add"), stream, branch)
+    }
+
+    fn mlp(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        let mut x = stream;
+        for (layer, channels) in [("fc1", dim * self.mlp_ratio), ("fc2", dim)] {
+            x = net.neuron(&format!("{name}.{layer}_lif"), x, Neuron::lif(1.0))?;
+            let conv = Conv::new(channels, 1).bias().norm(format!("{name}.{layer}_bn"));
+            x = net.conv(&format!("{name}.{layer}_conv"), x, conv)?;
+        }
+        net.add(&format!("{name}.add"), stream, x)
+    }
+}
+
+/// LIF, strided 3x3 convolution, and a new residual stream.
+fn downsample(
+    net: &mut NetworkBuilder,
+    stage: &str,
+    name: &str,
+    stream: NodeId,
+    channels: usize,
+    stride: usize,
+) -> Result<NodeId> {
+    net.scope(stage, name, name);
+    let spikes = net.neuron(&format!("{name}.encode_lif"), stream, Neuron::lif(1.0))?;
+    let conv = Conv::new(channels, 3).stride(stride).pad(1).bias().norm(format!("{name}.encode_bn"));
+    let x = net.conv(&format!("{name}.encode_conv"), spikes, conv)?;
+    net.requantize(&format!("{name}.stream"), x, Grid::Residual)
+}
+
+/// A separable convolution (1x1, depthwise 7x7, 1x1) and a channel convolution (3x3, 3x3), each a
+/// membrane shortcut.
+fn conv_block(net: &mut NetworkBuilder, stage: &str, name: &str, stream: NodeId) -> Result<NodeId> {
+    let dim = net.shape(stream).channels;
+    let part = |part: &str| format!("{name}.{part}");
+    net.scope(stage, name, part("Conv"));
+    let spikes = net.neuron(&part("Conv.lif1"), stream, Neuron::lif(1.0))?;
+    let x = net.conv(&part("Conv.pwconv1"), spikes, Conv::new(2 * dim, 1).norm(part("Conv.bn1")))?;
+    let spikes = net.neuron(&part("Conv.lif2"), x, Neuron::lif(1.0))?;
+    let x = net.conv(&part("Conv.dwconv"), spikes, Conv::new(2 * dim, 7).pad(3).groups(2 * dim))?;
+    let x = net.requantize(&part("Conv.dwconv.grid"), x, Grid::Activation)?;
+    let branch = net.conv(&part("Conv.pwconv2"), x, Conv::new(dim, 1).norm(part("Conv.bn2")))?;
+    let stream = net.add(&part("Conv.add"), stream, branch)?;
+
+    net.scope(stage, name, part("conv"));
+    let spikes = net.neuron(&part("lif1"), stream, Neuron::lif(1.0))?;
+    let x = net.conv(&part("conv1"), spikes, Conv::new(4 * dim, 3).pad(1).norm(part("bn1")))?;
+    let spikes = net.neuron(&part("lif2"), x, Neuron::lif(1.0))?;
+    let branch = net.conv(&part("conv2"), spikes, Conv::new(dim, 3).pad(1).norm(part("bn2")))?;
+    net.add(&part("add"), stream, branch)
+}
+
+/// 1x1 with a normalization, a depthwise 3x3 padded with that normalization's answer to zeros, and
+/// 1x1 with two normalizations: what a checkpoint holds before it is fused.
+fn rep_conv(net: &mut NetworkBuilder, name: &str, spikes: NodeId) -> Result<NodeId> {
+    let dim = net.shape(spikes).channels;
+    let part = |part: &str| format!("{name}.0.body.{part}");
+    let x = net.conv(&part("0"), spikes, Conv::new(dim, 1).norm(part("1.bn")))?;
+    let x = net.requantize(&part("1.grid"), x, Grid::Activation)?;
+    let x = net.conv(&part("2.0"), x, Conv::new(dim, 3).pad(1).groups(dim).pad_with_bias())?;
+    let x = net.requantize(&part("2.0.grid"), x, Grid::Activation)?;
+    net.conv(&part("2.1"), x, Conv::new(dim, 1).norm(part("2.2")).norm(format!("{name}.1")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts::{Counts, assert_counts};
+    use super::*;
+
+    #[test]
+    fn published_variants_count_to_the_unit() {
+        let cases = [
+            ((64, 128, 256, 360), [15_112_208, 0, 11_597_288, 5_751_633_472, 0, 689_179_904, 31_968_384]),
+            ((96, 192, 384, 480), [31_333_864, 0, 17_160_672, 12_553_310_976, 0, 1_397_652_480, 65_931_264]),
+            (
+                (128, 256, 512, 640),
+                [55_350_248, 0, 22_880_896, 22_264_333_312, 0, 2_435_141_632, 117_211_136],
+            ),
+            ((32, 64, 128, 192), [4_093_448, 0, 5_845_696, 1_481_387_520, 0, 198_195_200, 8_429_568]),
+        ];
+        for (dims, counts) in cases {
+            let family = SpikeDrivenV2 { dims, depths: (6, 2), heads: 8, mlp_ratio: 4 };
+            let network = family.build(Shape::new(3, 224, 224), true, 4, 1000).unwrap();
+            assert_counts(&network, Counts::from(counts));
+        }
+    }
+}

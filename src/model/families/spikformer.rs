@@ -1,0 +1,209 @@
+use serde::Deserialize;
+
+use super::{POOL, check_range, check_transformer};
+use crate::error::Result;
+use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
+use crate::tensor::Shape;
+
+/// Spikformer (Zhou et al., ICLR 2023): spike addition, SSA.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spikformer {
+    /// Channels of the blocks; a multiple of 8 and of `heads`.
+    pub dim: usize,
+    /// Blocks.
+    pub depth: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Hidden channels of the MLP divided by `dim`.
+    pub mlp_ratio: usize,
+    /// Which of the four stem stages are followed by a 3x3 stride-2 max pooling.
+    pub pooling: (bool, bool, bool, bool),
+    /// Classes that the original uses in its blocks.
+    pub layers: Layers,
+    /// Which product of the attention the original computes first.
+    pub order: ProductOrder,
+    /// Factor behind the attention product.
+    pub scale: f64,
+    /// Tokens of an unused position embedding, as the event-camera checkpoints hold it together
+    /// with an unused last normalization; 0 for none.
+    #[serde(default)]
+    pub unused_tokens: usize,
+}
+
+/// How a checkpoint names and shapes the layers of its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Layers {
+    /// `q_linear`, with bias (CIFAR).
+    Linear,
+    /// `q_conv`, without bias in q, k, v (ImageNet, event cameras).
+    Conv,
+}
+
+impl Spikformer {
+    /// The network; `constant` input is the same image at every timestep.
+    pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
+        check_transformer("Spikformer", self.dim, self.depth, self.heads, self.mlp_ratio)?;
+        check_range("Spikformer", "scale", self.scale, 1e-3, 1.0)?;
+        let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
+        let mut x = self.stem(&mut net, image)?;
+        for block in 0..self.depth {
+            x = self.attention(&mut net, block, x)?;
+            x = self.mlp(&mut net, block, x)?;
+        }
+        net.scope("head", "head", "head");
+        let tokens = net.mean_tokens("head_mean", x)?;
+        let time = net.mean_timesteps("head_mean_time", tokens)?;
+        net.conv("head", time, Conv::linear(classes))?;
+        net.finish(self.unused())
+    }
+
+    fn unused(&self) -> Vec<Parameter> {
+        let norms = (0..self.depth).flat_map(|block| [1, 2].map(|i| format!("block.{block}.norm{i}")));
+        let last = (self.unused_tokens > 0).then(|| "norm".to_owned());
+        let parameter = |name: String, shape| Parameter { name, shape, trained: true };
+        let mut unused: Vec<_> = norms
+            .chain(last)
+            .flat_map(|norm| {
+                ["weight", "bias"].map(|part| parameter(format!("{norm}.{part}"), vec![self.dim]))
+            })
+            .collect();
+        if self.unused_tokens > 0 {
+            unused.push(parameter("pos_embed".to_owned(), vec![1, self.unused_tokens, self.dim]));
+        }
+        unused
+    }
+
+    fn stem(&self, net: &mut NetworkBuilder, image: NodeId) -> Result<NodeId> {
+        net.scope("stem", "patch_embed", "patch_embed");
+        let (p0, p1, p2, p3) = self.pooling;
+        let mut x = image;
+        for (stage, pool) in [p0, p1, p2, p3].into_iter().enumerate() {
+            let suffix = if stage == 0 { String::new() } else { stage.to_string() };
+            let conv =
+                Conv::new(self.dim >> (3 - stage), 3).pad(1).norm(format!("patch_embed.proj_bn{suffix}"));
+            x = net.conv(&format!("patch_embed.proj_conv{suffix}"), x, conv)?;
+            x = net.neuron(&format!("patch_embed.proj_lif{suffix}"), x, Neuron::lif(1.0))?;
+            if pool {
+                x = net.max_pool(&format!("patch_embed.maxpool{suffix}"), x, POOL)?;
+            }
+        }
+        let conv = Conv::new(self.dim, 3).pad(1).norm("patch_embed.rpe_bn");
+        let position = net.conv("patch_embed.rpe_conv", x, conv)?;
+        let position = net.neuron("patch_embed.rpe_lif", position, Neuron::lif(1.0))?;
+        net.add("patch_embed.add", position, x)
+    }
+
+    /// conv-BN-LIF, as every layer of a block.
+    fn layer(
+        &self,
+        net: &mut NetworkBuilder,
+        prefix: &str,
+        x: NodeId,
+        channels: usize,
+        bias: bool,
+    ) -> Result<NodeId> {
+        let (conv, kind) = match self.layers {
+            Layers::Linear => (Conv::linear(channels), "linear"),
+            Layers::Conv if bias => (Conv::new(channels, 1).bias(), "conv"),
+            Layers::Conv => (Conv::new(channels, 1), "conv"),
+        };
+        let x = net.conv(&format!("{prefix}_{kind}"), x, conv.norm(format!("{prefix}_bn")))?;
+        net.neuron(&format!("{prefix}_lif"), x, Neuron::lif(1.0))
+    }
+
+    fn attention(&self, net: &mut NetworkBuilder, block: usize, x: NodeId) -> Result<NodeId> {
+        let name = |part: &str| format!("block.{block}.attn.{part}");
+        net.scope("blocks", format!("block.{block}"), format!("block.{block}.attn"));
+        let mut project = |which: &str| self.layer(net, &name(which), x, self.dim, false);
+        let qkv = [project("q")?, project("k")?, project("v")?];
+        let attention = Attention::Product { heads: self.heads, scale: self.scale, order: self.order };
+        let product = net.attention(&name("ssa"), &qkv, attention)?;
+        let spikes = net.neuron(&name("attn_lif"), product, Neuron::lif(0.5))?;
+        let branch = self.layer(net, &name("proj"), spikes, self.dim, true)?;
+        net.add(&name("add"), x, branch)
+    }
+
+    fn mlp(&self, net: &mut NetworkBuilder, block: usize, x: NodeId) -> Result<NodeId> {
+        let name = |part: &str| format!("block.{block}.mlp.{part}");
+        net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
+        let hidden = self.layer(net, &name("fc1"), x, self.dim * self.mlp_ratio, true)?;
+        let branch = self.layer(net, &name("fc2"), hidden, self.dim, true)?;
+        net.add(&name("add"), x, branch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts::{Counts, assert_counts};
+    use super::*;
+
+    const IMAGENET: (bool, bool, bool, bool) = (true, true, true, true);
+    const CIFAR: (bool, bool, bool, bool) = (false, false, true, true);
+
+    fn spikformer(dim: usize, depth: usize, heads: usize, layers: Layers, order: ProductOrder) -> Spikformer {
+        let pooling = if layers == Layers::Linear { CIFAR } else { IMAGENET };
+        Spikformer { dim, depth, heads, mlp_ratio: 4, pooling, layers, order, scale: 0.125, unused_tokens: 0 }
+    }
+
+    #[test]
+    fn published_variants_count_to_the_unit() {
+        let cifar =
+            |dim, depth, heads| spikformer(dim, depth, heads, Layers::Linear, ProductOrder::QueryKeyFirst);
+        let imagenet = |dim| spikformer(dim, 8, 8, Layers::Conv, ProductOrder::KeyValueFirst);
+        let events = Spikformer {
+            unused_tokens: 64,
+            scale: 0.25,
+            ..spikformer(256, 2, 16, Layers::Conv, ProductOrder::QueryKeyFirst)
+        };
+        let (small, large) = ((3, 32, 32), (3, 224, 224));
+        let cases = [
+            (
+                events,
+                (2, 128, 128),
+                10,
+                [2_585_610, 18_944, 1_327_104, 306_184_192, 68_157_440, 2560, 4_194_304],
+            ),
+            (
+                cifar(384, 2, 12),
+                small,
+                10,
+                [5_768_122, 3072, 958_464, 561_512_448, 132_120_576, 1_330_944, 6_291_456],
+            ),
+            (
+                cifar(256, 4, 8),
+                small,
+                10,
+                [4_159_274, 4096, 966_656, 291_504_128, 117_440_512, 887_296, 8_388_608],
+            ),
+            (
+                cifar(384, 4, 12),
+                small,
+                10,
+                [9_330_874, 6144, 1_449_984, 655_884_288, 264_241_152, 1_330_944, 12_582_912],
+            ),
+            (
+                imagenet(384),
+                large,
+                1000,
+                [16_828_312, 12_288, 10_612_224, 2_976_841_728, 1_618_477_056, 65_412_096, 57_802_752],
+            ),
+            (
+                imagenet(512),
+                large,
+                1000,
+                [29_705_768, 16_384, 14_149_632, 5_292_163_072, 2_877_292_544, 87_216_128, 102_760_448],
+            ),
+            (
+                imagenet(768),
+                large,
+                1000,
+                [66_363_208, 24_576, 21_224_448, 11_907_366_912, 6_473_908_224, 130_824_192, 231_211_008],
+            ),
+        ];
+        for (family, input, classes, counts) in cases {
+            let network = family.build(input.into(), input.0 == 3, 4, classes).unwrap();
+            assert_counts(&network, Counts::from(counts));
+        }
+    }
+}
