@@ -1,5 +1,6 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
+mod describe;
 mod list;
 mod progress;
 mod simulate;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Runs a model at several quantization settings on a described accelerator.
     Simulate(simulate::Arguments),
+    /// Shows the layers of a model: shapes, parameters, neurons, operations.
+    Describe(describe::Arguments),
     /// Lists what is built in: models, hw, tables, settings or data.
     List(list::Arguments),
 }
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Describe(arguments) => describe::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
     }
 }

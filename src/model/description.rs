@@ -116,6 +116,16 @@ impl ModelDescription {
         Ok(description)
     }
 
+    /// Loads `spec`, the name of a default or a path to a `.ron` file, and builds its network; the
+    /// weights are not read.
+    pub fn load(spec: &str) -> Result<(Self, Network)> {
+        let (folder, name) = Folder::locate("models", spec)?;
+        let path = folder.path(&name);
+        let description = Self::parse(&folder.read_text(&name)?, &path)?;
+        let network = description.network(&path)?;
+        Ok((description, network))
+    }
+
     /// The network, without weights.
     pub fn network(&self, path: &str) -> Result<Network> {
         let InputSpec::Image { shape, .. } = self.input;

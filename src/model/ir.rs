@@ -345,31 +345,48 @@ impl Network {
 
     /// Work per timestep.
     pub fn operations(&self) -> Operations {
-        let mut operations = Operations::default();
+        let mut sum = Operations::default();
         for node in &self.nodes {
-            let input = || self.input_of(node, 0);
-            match &node.op {
-                Op::Weighted(weighted) => {
-                    let work = (weighted.geometry.fan_in() * node.shape.values()) as u64;
-                    let from = input();
-                    match from.kind {
-                        Kind::Spikes => operations.binary += work,
-                        Kind::Count { .. } => operations.integer += work,
-                        Kind::Image if !from.constant => operations.integer += work,
-                        _ => operations.real += work,
-                    }
+            let one = self.operations_of(node);
+            sum.binary += one.binary;
+            sum.integer += one.integer;
+            sum.real += one.real;
+            sum.attention += one.attention;
+        }
+        sum
+    }
+
+    /// Work of one node per timestep.
+    pub fn operations_of(&self, node: &Node) -> Operations {
+        let mut operations = Operations::default();
+        match &node.op {
+            Op::Weighted(weighted) => {
+                let work = (weighted.geometry.fan_in() * node.shape.values()) as u64;
+                let from = self.input_of(node, 0);
+                match from.kind {
+                    Kind::Spikes => operations.binary = work,
+                    Kind::Count { .. } => operations.integer = work,
+                    Kind::Image if !from.constant => operations.integer = work,
+                    _ => operations.real = work,
                 }
-                Op::Attention(Attention::Product { heads, order, .. }) => {
-                    let inner = match order {
-                        ProductOrder::QueryKeyFirst => node.shape.positions(),
-                        ProductOrder::KeyValueFirst => node.shape.channels / heads,
-                    };
-                    operations.attention += (2 * node.shape.values() * inner) as u64;
-                }
-                _ => {}
             }
+            Op::Attention(Attention::Product { heads, order, .. }) => {
+                let inner = match order {
+                    ProductOrder::QueryKeyFirst => node.shape.positions(),
+                    ProductOrder::KeyValueFirst => node.shape.channels / heads,
+                };
+                operations.attention = (2 * node.shape.values() * inner) as u64;
+            }
+            _ => {}
         }
         operations
+    }
+}
+
+impl Operations {
+    /// All kinds.
+    pub fn total(&self) -> u64 {
+        self.binary + self.integer + self.real + self.attention
     }
 }
 

@@ -1,0 +1,141 @@
+use clap::Args;
+use serde::Serialize;
+
+use super::print;
+use crate::error::Result;
+use crate::model::{ModelDescription, Network, Node, Op, Operations};
+
+/// Arguments of `spiq describe`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A built-in model, or the path of a model description; its weights are not read.
+    model: String,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Description<'a> {
+    name: &'a str,
+    family: &'a str,
+    parameters: u64,
+    unused_parameters: u64,
+    neurons: u64,
+    timesteps: usize,
+    operations_per_timestep: Operations,
+    layers: Vec<Layer<'a>>,
+}
+
+#[derive(Serialize)]
+struct Layer<'a> {
+    name: &'a str,
+    stage: &'a str,
+    block: &'a str,
+    kind: &'static str,
+    /// Channels, height, width.
+    output: [usize; 3],
+    parameters: u64,
+    neurons: u64,
+    operations_per_timestep: u64,
+}
+
+/// Runs `spiq describe`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let (description, network) = ModelDescription::load(&arguments.model)?;
+    let unused = network.unused.iter().map(|p| p.len() as u64).sum();
+    let described = Description {
+        name: &description.name,
+        family: description.family.name(),
+        parameters: network.parameter_count(),
+        unused_parameters: unused,
+        neurons: network.neuron_count(),
+        timesteps: network.timesteps,
+        operations_per_timestep: network.operations(),
+        layers: network.nodes.iter().map(|node| layer(&network, node)).collect(),
+    };
+    match arguments.json {
+        true => {
+            let json = serde_json::to_string_pretty(&described).expect("integers and names");
+            print(&format!("{json}\n"))
+        }
+        false => print(&table(&described)),
+    }
+}
+
+fn layer<'a>(network: &Network, node: &'a Node) -> Layer<'a> {
+    let parameters = match &node.op {
+        Op::Weighted(weighted) => weighted.parameters(&node.name),
+        _ => Vec::new(),
+    };
+    Layer {
+        name: &node.name,
+        stage: &node.scope.stage,
+        block: &node.scope.block,
+        kind: kind(&node.op),
+        output: [node.shape.channels, node.shape.height, node.shape.width],
+        parameters: parameters.iter().filter(|p| p.trained).map(|p| p.len() as u64).sum(),
+        neurons: if matches!(node.op, Op::Neuron(_)) { node.shape.values() as u64 } else { 0 },
+        operations_per_timestep: network.operations_of(node).total(),
+    }
+}
+
+fn kind(op: &Op) -> &'static str {
+    match op {
+        Op::Input => "input",
+        Op::Weighted(weighted) if weighted.linear => "linear",
+        Op::Weighted(weighted) if weighted.geometry.groups > 1 => "grouped convolution",
+        Op::Weighted(_) => "convolution",
+        Op::Neuron(_) => "neuron",
+        Op::MaxPool(_) => "max pooling",
+        Op::Requantize(_) => "requantization",
+        Op::Add(_) => "join",
+        Op::Attention(_) => "attention",
+        Op::Mask => "mask",
+        Op::MeanTokens => "mean over positions",
+        Op::MeanTimesteps => "mean over timesteps",
+    }
+}
+
+fn table(described: &Description) -> String {
+    let operations = &described.operations_per_timestep;
+    let width = described.layers.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    let mut text = format!(
+        "{} ({})\n\n\
+         parameters              {}, of which {} are never read\n\
+         neurons                 {}\n\
+         timesteps               {}\n\
+         operations per timestep binary {}, integer {}, real {}, attention {}\n\n\
+         {:width$}  {:20} {:>16} {:>11} {:>10} {:>13}\n",
+        described.name,
+        described.family,
+        described.parameters,
+        described.unused_parameters,
+        described.neurons,
+        described.timesteps,
+        operations.binary,
+        operations.integer,
+        operations.real,
+        operations.attention,
+        "layer",
+        "kind",
+        "output",
+        "parameters",
+        "neurons",
+        "operations",
+    );
+    for layer in &described.layers {
+        let [channels, height, rows] = layer.output;
+        text += &format!(
+            "{:width$}  {:20} {:>16} {:>11} {:>10} {:>13}\n",
+            layer.name,
+            layer.kind,
+            format!("{channels} x {height} x {rows}"),
+            layer.parameters,
+            layer.neurons,
+            layer.operations_per_timestep,
+        );
+    }
+    text
+}
