@@ -31,8 +31,10 @@ pub struct Demand {
     pub dram: Traffic,
     /// Energy of operations; memories are charged from the traffic.
     pub operations_j: EnergyJ,
-    /// Tiles that load, compute and store one after the other.
+    /// Tiles of weights that are loaded one after the other.
     pub tiles: f64,
+    /// Waves of outputs that leave the array one after the other.
+    pub waves: f64,
 }
 
 impl Demand {
@@ -46,6 +48,7 @@ impl Demand {
         let on_chip = |operand: Operand| self.on_chip[operand as usize];
         TrafficBits {
             weights_read: on_chip(Operand::Weights).read_bits,
+            weights_written: on_chip(Operand::Weights).written_bits,
             activations_read: on_chip(Operand::Activations).read_bits,
             activations_written: on_chip(Operand::Activations).written_bits,
             partial_sums_read: on_chip(Operand::PartialSums).read_bits,

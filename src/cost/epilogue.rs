@@ -1,8 +1,8 @@
 //! Neurons, joins, pooling, sums and spike products: nothing here is free.
 
 use super::{Demand, Machine, processor};
-use crate::hw::{Compute, Operand, Placement, VectorUnit};
-use crate::map::{Dataflow, Epilogue, EpilogueKind, Layer, Plan};
+use crate::hw::{Compute, Operand, VectorUnit};
+use crate::map::{Epilogue, EpilogueKind, Layer, Plan};
 
 /// Adds to `demand` what follows the product of `layer` in `timesteps` timesteps.
 pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, timesteps: f64) {
@@ -96,7 +96,7 @@ fn add_traffic(
     match epilogue.kind {
         EpilogueKind::Neuron { membrane_bits, .. } => {
             let bits = values * f64::from(membrane_bits.unwrap_or(0));
-            if !membranes_stay_in_the_array(layer, plan, compute) {
+            if !plan.keeps_membranes(layer, compute) {
                 demand.read(Operand::Membranes, bits);
                 demand.write(Operand::Membranes, bits);
             }
@@ -125,13 +125,4 @@ fn add_traffic(
             demand.write(Operand::Activations, stored)
         }
     }
-}
-
-/// With the timesteps of an output running one after the other in its own accumulator, its
-/// membrane never leaves it.
-fn membranes_stay_in_the_array(layer: &Layer, plan: &Plan, compute: &Compute) -> bool {
-    matches!(compute, Compute::SpikeLanes(_))
-        && layer.product.is_some()
-        && plan.dataflow == Dataflow::OutputStationary
-        && plan.placement == Placement::Innermost
 }

@@ -1,10 +1,10 @@
 use super::parts::{Cycles, EnergyJ, TrafficBits};
 use super::timeline::{Times, timeline};
-use super::{Demand, Machine, epilogue, processor, spike_lanes, systolic};
+use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic};
 use crate::error::Result;
 use crate::exec::{Activity, NodeActivity};
 use crate::hw::{Compute, Objective, Operand, Placement};
-use crate::map::{EpilogueKind, Layer, Plan, Product, Workload, candidates};
+use crate::map::{Dataflow, EpilogueKind, Layer, Plan, Product, Workload, candidates};
 
 /// Time and energy of one layer for one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -130,15 +130,16 @@ pub fn layer_cost(
             hold_constant_sums(&mut demand, layer, product, plan, machine, timesteps);
             demand
         }
-        None => Demand { tiles: 1.0, ..Demand::default() },
+        None => Demand::default(),
     };
     if !matches!(machine.hardware.compute, Compute::Processor(_)) {
         let fetches = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
+    let product = demand.clone();
     epilogue::add(&mut demand, machine, layer, plan, timesteps);
-    off_chip(&mut demand, layer, plan, timesteps);
-    let cycles = timeline(&times(&demand, machine), demand.tiles);
+    off_chip(&mut demand, &product, layer, plan, timesteps);
+    let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
     LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles), traffic_bits: demand.traffic_bits() }
 }
 
@@ -157,7 +158,7 @@ fn product_demand(
 }
 
 /// A product computed once for all timesteps is written and read back at each of them, unless the
-/// timesteps run inside the array.
+/// timesteps run inside the array. Weight stationary, its sums are written and read once already.
 fn hold_constant_sums(
     demand: &mut Demand,
     layer: &Layer,
@@ -167,50 +168,73 @@ fn hold_constant_sums(
     timesteps: f64,
 ) {
     let varies = layer.epilogue.iter().any(|e| matches!(e.kind, EpilogueKind::Neuron { .. }));
-    let in_array =
-        plan.placement == Placement::Innermost && matches!(machine.hardware.compute, Compute::SpikeLanes(_));
+    let in_array = plan.keeps_membranes(layer, &machine.hardware.compute);
     if product.constant && !plan.recompute && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
-        demand.write(Operand::PartialSums, bits);
-        demand.read(Operand::PartialSums, bits * timesteps);
+        let stored = if plan.dataflow == Dataflow::WeightStationary { 1.0 } else { 0.0 };
+        demand.write(Operand::PartialSums, bits * (1.0 - stored));
+        demand.read(Operand::PartialSums, bits * (timesteps - stored));
     }
 }
 
-/// Off-chip traffic: the image, weights that do not stay on the chip, and what spilled.
-fn off_chip(demand: &mut Demand, layer: &Layer, plan: &Plan, timesteps: f64) {
+/// Off-chip traffic: the image, weights that do not stay on the chip, and what spilled. Whatever
+/// is loaded is written to its on-chip memory first, whatever is stored is read from there.
+fn off_chip(demand: &mut Demand, product_demand: &Demand, layer: &Layer, plan: &Plan, timesteps: f64) {
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
+    let mut dram = [Traffic::default(); 5];
     if let Some(product) = &layer.product {
         let input_bits = product.input_values as f64 * f64::from(product.input.bits());
+        let inputs = &mut dram[Operand::Activations as usize].read_bits;
         if product.from_outside {
-            demand.dram.read_bits += input_bits;
+            *inputs += input_bits;
         } else if plan.is_off_chip(Operand::Activations) {
-            demand.dram.read_bits += input_bits * if product.constant { 1.0 } else { timesteps };
+            *inputs += input_bits * if product.constant { 1.0 } else { timesteps };
         }
         if plan.is_off_chip(Operand::Weights) {
-            demand.dram.read_bits += (layer.weight_bits() + layer.parameter_bits()) * passes;
+            dram[Operand::Weights as usize].read_bits +=
+                (layer.weight_bits() + layer.parameter_bits()) * passes;
         }
     }
-    for operand in [Operand::Activations, Operand::Membranes, Operand::Residual] {
+    for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {
         if plan.is_off_chip(operand) {
             let traffic = demand.on_chip[operand as usize];
-            demand.dram.written_bits += traffic.written_bits;
-            if operand != Operand::Activations || layer.product.is_none() {
-                demand.dram.read_bits += traffic.read_bits;
-            }
+            // What a product reads again and again was loaded once, above.
+            let again = match operand {
+                Operand::Activations => product_demand.on_chip[operand as usize].read_bits,
+                _ => 0.0,
+            };
+            dram[operand as usize].written_bits += traffic.written_bits;
+            dram[operand as usize].read_bits += traffic.read_bits - again;
         }
+    }
+    for operand in Operand::ALL {
+        let traffic = dram[operand as usize];
+        demand.dram.read_bits += traffic.read_bits;
+        demand.dram.written_bits += traffic.written_bits;
+        demand.write(operand, traffic.read_bits);
+        demand.read(operand, traffic.written_bits);
     }
 }
 
-fn times(demand: &Demand, machine: &Machine) -> Times {
-    let port = |memory: &crate::hw::MemorySpec| {
-        let bits: f64 = memory.holds.iter().map(|&o| demand.on_chip[o as usize].bits()).sum();
+/// The busiest memory port under `traffic`.
+fn port_cycles(machine: &Machine, traffic: impl Fn(Operand) -> f64) -> f64 {
+    let cycles = |memory: &crate::hw::MemorySpec| {
+        let bits: f64 = memory.holds.iter().map(|&operand| traffic(operand)).sum();
         bits / f64::from(memory.bandwidth_bits_per_cycle.value)
     };
+    machine.hardware.memories.iter().map(cycles).fold(0.0, f64::max)
+}
+
+fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
+    let all = |operand: Operand| demand.on_chip[operand as usize].bits();
+    let array = |operand: Operand| product.on_chip[operand as usize].bits();
     let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
     Times {
         array: demand.array,
         epilogue: demand.epilogue_cycles,
-        port: machine.hardware.memories.iter().map(port).fold(0.0, f64::max),
+        port: port_cycles(machine, all),
+        array_port: port_cycles(machine, array),
+        epilogue_port: port_cycles(machine, |operand| all(operand) - array(operand)),
         load: bus(demand.dram.read_bits),
         store: bus(demand.dram.written_bits),
     }

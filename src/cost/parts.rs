@@ -87,6 +87,8 @@ parts! {
     TrafficBits {
         /// Weight codes, biases and thresholds read on chip.
         weights_read: "weights read",
+        /// Weight codes, biases and thresholds that came from off chip, written on chip.
+        weights_written: "weights written",
         /// Spikes, counts and pixels read on chip.
         activations_read: "activations read",
         /// Spikes and counts written on chip.

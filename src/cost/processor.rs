@@ -43,7 +43,7 @@ pub fn demand(processor: &Processor, product: &Product, activity: &NodeActivity,
         access: operations * processor.load_cycles.value * (weight_words + 2.0 * sum_words),
         ..ArrayCycles::default()
     };
-    let mut demand = Demand { array, tiles: 1.0, ..Demand::default() };
+    let mut demand = Demand { array, ..Demand::default() };
     demand.operations_j.synapse = array.total() * processor.energy_pj_per_cycle.value * 1e-12;
     demand
 }

@@ -2,7 +2,7 @@
 
 use super::{Demand, Machine, Traffic};
 use crate::exec::NodeActivity;
-use crate::hw::{MultiBit, Operand, Skipping, SpikeLanes};
+use crate::hw::{MultiBit, Operand, Placement, Skipping, SpikeLanes};
 use crate::map::{Dataflow, Input, Plan, Product};
 use crate::quant::WeightForm;
 
@@ -93,7 +93,10 @@ fn output_stationary(
             (waves * inputs_per_wave, product.positions as f64 * frames * inputs_per_wave / positions)
         }
     };
-    let mut demand = Demand { tiles: passes * product.groups as f64, ..Demand::default() };
+    let tiles = passes * product.groups as f64;
+    // Outermost, other layers run between the timesteps: only waves of one timestep overlap.
+    let overlapping = if plan.placement == Placement::Innermost { waves } else { waves / frames };
+    let mut demand = Demand { tiles, waves: tiles * overlapping, ..Demand::default() };
     demand.array.ideal = average * serial * outputs / channels;
     demand.array.under_utilisation = average * serial * passes - demand.array.ideal;
     demand.array.imbalance = (busiest - average) * serial * passes;
@@ -117,7 +120,9 @@ fn weight_stationary(lanes: &SpikeLanes, product: &Product, plan: &Plan, frames:
         ((product.fan_in as f64 / rows).ceil(), (outputs / plan.channels as f64).ceil());
     let positions = product.positions as f64 * frames;
     let serial = cycles_per_input(lanes, product);
-    let mut demand = Demand { tiles: input_tiles * output_tiles * groups, ..Demand::default() };
+    // Sums are complete after the last inputs.
+    let waves = output_tiles * groups;
+    let mut demand = Demand { tiles: input_tiles * waves, waves, ..Demand::default() };
     demand.array.ideal = positions * product.fan_in as f64 * outputs * groups * serial / (rows * channels);
     demand.array.under_utilisation =
         positions * input_tiles * output_tiles * groups * serial - demand.array.ideal;
@@ -132,8 +137,8 @@ fn weight_stationary(lanes: &SpikeLanes, product: &Product, plan: &Plan, frames:
 /// Times that stationary weights are brought into the array.
 pub fn weight_passes(plan: &Plan, frames: f64) -> f64 {
     match plan.placement {
-        crate::hw::Placement::Innermost => 1.0,
-        crate::hw::Placement::Outermost => frames,
+        Placement::Innermost => 1.0,
+        Placement::Outermost => frames,
     }
 }
 

@@ -22,7 +22,8 @@ pub fn demand(
         Placement::Innermost => (product.positions as f64 * frames, 1.0),
         Placement::Outermost => (product.positions as f64, frames),
     };
-    let repeats = repeats * product.groups as f64;
+    let groups = product.groups as f64;
+    let repeats = repeats * groups;
     let (k, n) = (product.fan_in as f64, (product.outputs / product.groups) as f64);
     let (input_bits, weight_bits) = (f64::from(product.input.bits()), f64::from(product.weight_bits));
     let mut demand = Demand::default();
@@ -33,7 +34,10 @@ pub fn demand(
             let folds = input_tiles * output_tiles * repeats;
             demand.array.under_utilisation = folds * m - demand.array.ideal;
             demand.array.fill_drain = folds * (2.0 * rows + columns - 2.0);
-            demand.tiles = folds;
+            // Of one timestep where they are outermost: other layers run between them. Sums are
+            // complete after the last inputs.
+            demand.waves = output_tiles * groups;
+            demand.tiles = input_tiles * demand.waves;
             demand.read(
                 Operand::Weights,
                 k * n * weight_bits * product.groups as f64 * weight_passes(plan, frames),
@@ -46,7 +50,8 @@ pub fn demand(
             let folds = position_tiles * output_tiles * repeats;
             demand.array.under_utilisation = folds * k - demand.array.ideal;
             demand.array.fill_drain = folds * (rows + columns - 2.0);
-            demand.tiles = folds;
+            demand.tiles = output_tiles * groups;
+            demand.waves = position_tiles * demand.tiles;
             demand.read(Operand::Weights, position_tiles * k * n * repeats * weight_bits);
             demand.read(Operand::Activations, m * k * output_tiles * repeats * input_bits);
         }

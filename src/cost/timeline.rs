@@ -33,43 +33,47 @@ pub struct Times {
     pub epilogue: f64,
     /// The busiest on-chip memory port.
     pub port: f64,
+    /// The busiest port by what the array reads and writes.
+    pub array_port: f64,
+    /// The busiest port by what follows the array, or passes between on-chip and off-chip memory.
+    pub epilogue_port: f64,
     /// Off-chip reads.
     pub load: f64,
     /// Off-chip writes, over the same bus.
     pub store: f64,
 }
 
-/// Time of `tiles` equal tiles that pass through load, array, vector unit and store, each stage
-/// double buffered.
+/// Time of a layer whose weights come in `tiles` equal tiles and whose outputs leave the array in
+/// `waves` equal waves, each double buffered.
 ///
-/// With stage times l, c, e, s of one tile and n tiles, n (c) + l + e + s + (n-1) (max - c),
-/// where max is the slowest of array, vector unit, port and bus (which loads and stores); on the
-/// first tile nothing overlaps. With infinitely fast memories and vector unit it is the array's
-/// time.
-pub fn timeline(times: &Times, tiles: f64) -> Cycles {
-    let n = tiles.max(1.0);
+/// On the chip the array works on one wave while the vector unit finishes the one before: with
+/// stage times c and e of one wave and m waves, c + e + (m-1) max, where max is the slowest of
+/// array, vector unit and port, and a port slower than a stage stretches it. Around that, with l
+/// and s of one of n tiles, l + s + n max(on chip, bus) where the bus of the first tile and the
+/// chip of the last one have nothing to hide behind. With infinitely fast memories and vector unit
+/// it is the array's time.
+pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
+    let (n, m) = (tiles.max(1.0), waves.max(1.0));
     let array = times.array.total();
-    let bus = times.load + times.store;
-    let slowest = array.max(times.epilogue).max(times.port).max(bus);
-    let stall = (slowest - array) * (n - 1.0) / n;
-    // A port slower than the array stretches the first tile too.
-    let first_port = (times.port - array).max(0.0) / n;
+    let slowest = array.max(times.epilogue).max(times.port);
+    let stall = (slowest - array) * (m - 1.0) / m;
+    let first_port =
+        ((times.array_port - array).max(0.0) + (times.epilogue_port - times.epilogue).max(0.0)) / m;
+    let on_chip = array + stall + first_port + times.epilogue / m;
     let mut cycles = Cycles {
         ideal: times.array.ideal,
         under_utilisation: times.array.under_utilisation,
         fill_drain: times.array.fill_drain,
         imbalance: times.array.imbalance,
-        epilogue: times.epilogue / n,
+        epilogue: times.epilogue / m,
         port_stall: times.array.access + first_port,
-        dram_stall: 0.0,
+        dram_stall: (times.load + times.store - on_chip).max(0.0) * (n - 1.0) / n,
         load: times.load / n,
         store: times.store / n,
     };
-    if slowest == bus {
-        cycles.dram_stall += stall;
-    } else if slowest == times.port {
+    if slowest == times.port {
         cycles.port_stall += stall;
-    } else if slowest == times.epilogue {
+    } else {
         cycles.epilogue += stall;
     }
     cycles
@@ -86,34 +90,46 @@ mod tests {
 
     #[test]
     fn two_tiles_by_hand() {
-        // Two tiles of load 30, compute 20, neurons 5, store 10. The bus needs 40 per tile:
-        // load 0-30, compute 30-50, load 30-60, ... 30 + 20 + 5 + 10 and one more bus slot of 40.
-        let times = Times { array: array(40.0), epilogue: 10.0, port: 0.0, load: 60.0, store: 20.0 };
-        let cycles = timeline(&times, 2.0);
-        assert_eq!((cycles.load, cycles.store, cycles.epilogue, cycles.dram_stall), (30.0, 10.0, 5.0, 20.0));
-        assert_eq!(cycles.total(), 105.0);
+        // Two tiles of load 30, compute 20, neurons 5, store 10. On the chip 20 + max(20, 5) + 5 = 45,
+        // 22.5 a tile; the bus needs 40 a tile: 30 + 22.5 + 10 and one more bus slot of 40.
+        let times = Times { array: array(40.0), epilogue: 10.0, load: 60.0, store: 20.0, ..Times::default() };
+        let cycles = timeline(&times, 2.0, 2.0);
+        assert_eq!((cycles.load, cycles.store, cycles.epilogue, cycles.dram_stall), (30.0, 10.0, 5.0, 17.5));
+        assert_eq!(cycles.total(), 102.5);
+    }
+
+    #[test]
+    fn a_layer_without_product_hides_its_port_behind_its_vector_unit() {
+        let times = Times { epilogue: 30.0, port: 50.0, epilogue_port: 50.0, ..Times::default() };
+        let cycles = timeline(&times, 1.0, 1.0);
+        assert_eq!((cycles.epilogue, cycles.port_stall, cycles.total()), (30.0, 20.0, 50.0));
     }
 
     #[test]
     fn fast_memories_leave_the_array() {
         let times = Times { array: array(40.0), ..Times::default() };
-        assert_eq!(timeline(&times, 7.0).total(), 40.0);
+        assert_eq!(timeline(&times, 7.0, 3.0).total(), 40.0);
     }
 
     proptest! {
         #[test]
         fn bounded_by_serial_and_by_the_slowest(
-            compute in 0.0f64..1e6, epilogue in 0.0f64..1e6, port in 0.0f64..1e6, load in 0.0f64..1e6,
-            store in 0.0f64..1e6, tiles in 1u32..50,
+            compute in 0.0f64..1e6, epilogue in 0.0f64..1e6, array_port in 0.0f64..1e6,
+            epilogue_port in 0.0f64..1e6, same_port: bool, load in 0.0f64..1e6, store in 0.0f64..1e6,
+            tiles in 1u32..50, waves in 1u32..50,
         ) {
-            let times = Times { array: array(compute), epilogue, port, load, store };
-            let total = timeline(&times, f64::from(tiles)).total();
+            let port = if same_port { array_port + epilogue_port } else { array_port.max(epilogue_port) };
+            let times =
+                Times { array: array(compute), epilogue, port, array_port, epilogue_port, load, store };
+            let (tiles, waves) = (f64::from(tiles), f64::from(waves));
+            let total = timeline(&times, tiles, waves).total();
             let slowest = compute.max(epilogue).max(port).max(load + store);
             prop_assert!(total >= slowest * (1.0 - 1e-12));
-            prop_assert!(total <= (compute.max(port) + epilogue + load + store) * (1.0 + 1e-12));
+            let serial = compute.max(array_port) + epilogue.max(epilogue_port) + load + store;
+            prop_assert!(total <= serial * (1.0 + 1e-12));
             // Everything faster is never slower.
-            let faster = Times { port: port / 2.0, load: load / 2.0, ..times };
-            prop_assert!(timeline(&faster, f64::from(tiles)).total() <= total * (1.0 + 1e-12));
+            let faster = Times { port: port / 2.0, array_port: array_port / 2.0, load: load / 2.0, ..times };
+            prop_assert!(timeline(&faster, tiles, waves).total() <= total * (1.0 + 1e-12));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
-use super::{Layer, Product, Workload};
+use super::{Layer, Workload};
 use crate::error::{Error, Result};
 use crate::hw::{Compute, Hardware, Operand, Placement};
 
@@ -24,8 +24,8 @@ pub struct Plan {
     pub placement: Placement,
     /// True if a product that is the same at every timestep is computed at each of them.
     pub recompute: bool,
-    /// Output channels of one tile: as many as the array has, fewer where the weights of a tile
-    /// would not fit their memory.
+    /// Output channels of one tile: as many as the array has, or fewer where two tiles of weights
+    /// would not fit their memory or smaller ones overlap better.
     pub channels: usize,
     /// Per operand of [`Operand::ALL`], true if it is read from and written to off-chip memory.
     pub off_chip: [bool; 5],
@@ -35,6 +35,15 @@ impl Plan {
     /// True if `operand` is read from and written to off-chip memory.
     pub fn is_off_chip(&self, operand: Operand) -> bool {
         self.off_chip[operand as usize]
+    }
+
+    /// True if the timesteps of an output run one after the other in its own accumulator: its
+    /// membrane never leaves the array.
+    pub fn keeps_membranes(&self, layer: &Layer, compute: &Compute) -> bool {
+        matches!(compute, Compute::SpikeLanes(_))
+            && layer.product.is_some()
+            && self.dataflow == Dataflow::OutputStationary
+            && self.placement == Placement::Innermost
     }
 
     /// In words.
@@ -78,11 +87,11 @@ fn off_chip_name(operand: Operand) -> &'static str {
 /// # Errors
 /// If an operand fits nowhere, or a weight code is wider than the machine takes.
 pub fn candidates(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Vec<Vec<Plan>>> {
-    let network = spilled(workload, hardware, placement)?;
+    let weights_off_chip = spilled(workload, hardware, placement)?[Operand::Weights as usize];
     workload
         .layers
         .iter()
-        .map(|layer| layer_candidates(layer, workload, hardware, placement, network))
+        .map(|layer| layer_candidates(layer, workload, hardware, placement, weights_off_chip))
         .collect()
 }
 
@@ -91,74 +100,140 @@ fn layer_candidates(
     workload: &Workload,
     hardware: &Hardware,
     placement: Placement,
-    network: [bool; 5],
+    weights_off_chip: bool,
 ) -> Result<Vec<Plan>> {
-    let mut off_chip = network;
-    for operand in [Operand::Activations, Operand::Residual] {
-        // The network's peak may not fit where this layer by itself does.
-        let capacity = capacity_bits(hardware, operand);
-        off_chip[operand as usize] &= live_bits(layer, operand, workload, placement) > capacity;
-    }
+    check_weight_width(layer, hardware)?;
     let dataflows: &[Dataflow] = match &hardware.compute {
         Compute::Processor(_) => &[Dataflow::Sequential],
         Compute::SpikeLanes(_) | Compute::Systolic(_) => {
             &[Dataflow::OutputStationary, Dataflow::WeightStationary]
         }
     };
-    let Some(product) = &layer.product else {
-        return Ok(vec![Plan { dataflow: dataflows[0], placement, recompute: false, channels: 0, off_chip }]);
-    };
-    check_weight_width(layer, hardware)?;
-    // Innermost, a constant product stays in the array for all timesteps: recomputing it is never better.
-    let recompute: &[bool] =
-        if product.constant && placement == Placement::Outermost { &[false, true] } else { &[false] };
+    let constant = layer.product.as_ref().is_some_and(|p| p.constant);
+    // Innermost, lanes keep a constant sum for all timesteps: recomputing it is never better.
+    let kept = placement == Placement::Innermost && matches!(hardware.compute, Compute::SpikeLanes(_));
+    let recompute: &[bool] = if constant && !kept { &[false, true] } else { &[false] };
     let mut plans = Vec::new();
-    for &dataflow in dataflows {
-        let channels = tile_channels(layer, product, hardware, dataflow, &off_chip)?;
-        plans.extend(recompute.iter().map(|&recompute| Plan {
-            dataflow,
-            placement,
-            recompute,
-            channels,
-            off_chip,
-        }));
+    for &dataflow in if layer.product.is_some() { dataflows } else { &dataflows[..1] } {
+        for &recompute in recompute {
+            for channels in tile_sizes(layer, hardware) {
+                let plan = Plan { dataflow, placement, recompute, channels, off_chip: [false; 5] };
+                plans.extend(placed(plan, layer, workload, hardware, weights_off_chip));
+            }
+        }
+    }
+    if plans.is_empty() {
+        let bits = layer.product.as_ref().map_or(0.0, |p| p.fan_in as f64 * f64::from(p.weight_bits));
+        let what = format!("layer {}: one output channel", layer.name);
+        return Err(too_small(hardware, Operand::Weights, &what, bits));
     }
     Ok(plans)
 }
 
-/// Output channels whose weights fit the weight memory together, up to what the array takes.
-fn tile_channels(
-    layer: &Layer,
-    product: &Product,
-    hardware: &Hardware,
-    dataflow: Dataflow,
-    off_chip: &[bool; 5],
-) -> Result<usize> {
-    let outputs = product.outputs / product.groups;
-    let (inputs, columns) = match (&hardware.compute, dataflow) {
-        (Compute::Processor(_), _) => return Ok(outputs),
-        (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => {
-            (lanes.positions.value, lanes.channels.value)
-        }
-        (Compute::Systolic(array), Dataflow::WeightStationary) => (array.rows.value, array.columns.value),
-        (Compute::SpikeLanes(lanes), _) => (u32::MAX, lanes.channels.value),
-        (Compute::Systolic(array), _) => (u32::MAX, array.columns.value),
+/// Output channels of a tile that are worth a try: as many as the array has, and by halves down to
+/// one. Small tiles fit small memories and overlap more; the list is the same at any capacity and
+/// any weight width, so neither more memory nor fewer bits takes a choice away.
+fn tile_sizes(layer: &Layer, hardware: &Hardware) -> Vec<usize> {
+    let columns = match (&layer.product, &hardware.compute) {
+        (None, _) => return vec![0],
+        (Some(product), Compute::Processor(_)) => return vec![product.outputs / product.groups],
+        (_, Compute::SpikeLanes(lanes)) => lanes.channels.value,
+        (_, Compute::Systolic(array)) => array.columns.value,
     };
-    let columns = columns as usize;
-    if !off_chip[Operand::Weights as usize] {
-        return Ok(columns);
-    }
-    let column_bits = (product.fan_in.min(inputs as usize)) as f64 * f64::from(product.weight_bits);
-    let fitting = (capacity_bits(hardware, Operand::Weights) / column_bits).floor() as usize;
-    match fitting {
-        0 => Err(too_small(
-            hardware,
+    std::iter::successors(Some(columns as usize), |n| (*n > 1).then_some(n / 2)).collect()
+}
+
+/// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
+fn placed(
+    mut plan: Plan,
+    layer: &Layer,
+    workload: &Workload,
+    hardware: &Hardware,
+    weights_off_chip: bool,
+) -> Option<Plan> {
+    plan.off_chip[Operand::Weights as usize] = weights_off_chip && layer.product.is_some();
+    for memory in &hardware.memories {
+        let mut free = memory.capacity_bytes.value as f64 * 8.0;
+        // Weights have their place already, or need one for the tiles that pass through.
+        for operand in [
             Operand::Weights,
-            &format!("layer {}: one output channel", layer.name),
-            column_bits,
-        )),
-        _ => Ok(columns.min(fitting)),
+            Operand::Membranes,
+            Operand::PartialSums,
+            Operand::Residual,
+            Operand::Activations,
+        ] {
+            if !memory.holds.contains(&operand) {
+                continue;
+            }
+            let needed = match operand {
+                Operand::Weights if weights_off_chip => tile_buffer_bits(&plan, layer, hardware),
+                _ => needed_bits(&plan, operand, layer, workload, hardware),
+            };
+            if needed <= free {
+                free -= needed;
+            } else if operand == Operand::Weights || hardware.dram.is_none() {
+                return None;
+            } else {
+                plan.off_chip[operand as usize] = true;
+            }
+        }
     }
+    Some(plan)
+}
+
+/// Room for the weights of one tile, and for the next one while it computes.
+fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
+    let Some(product) = &layer.product else { return 0.0 };
+    let inputs = match (&hardware.compute, plan.dataflow) {
+        // A processor streams through its weights.
+        (Compute::Processor(_), _) => return 0.0,
+        (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => lanes.positions.value as usize,
+        (Compute::Systolic(array), Dataflow::WeightStationary) => array.rows.value as usize,
+        _ => product.fan_in,
+    };
+    let values = product.fan_in.min(inputs) * plan.channels.min(product.outputs / product.groups);
+    let buffers = if values == product.fan_in * product.outputs { 1 } else { 2 };
+    (values * buffers) as f64 * f64::from(product.weight_bits)
+}
+
+/// Bits of `operand` that are stored somewhere while `layer` runs by `plan`.
+fn needed_bits(
+    plan: &Plan,
+    operand: Operand,
+    layer: &Layer,
+    workload: &Workload,
+    hardware: &Hardware,
+) -> f64 {
+    match operand {
+        Operand::Membranes if plan.placement == Placement::Outermost => workload.membrane_bits(),
+        Operand::Membranes if plan.keeps_membranes(layer, &hardware.compute) => 0.0,
+        Operand::Membranes => layer.membrane_bits(),
+        Operand::PartialSums => partial_sum_bits(plan, layer, workload, hardware),
+        Operand::Weights => workload.weight_bits() + workload.parameter_bits(),
+        Operand::Activations | Operand::Residual => live_bits(layer, operand, workload, plan.placement),
+    }
+}
+
+/// Sums of one tile of channels between its passes over the inputs, and sums that are computed
+/// once for all timesteps.
+fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
+    let Some(product) = &layer.product else { return 0.0 };
+    let rows = match &hardware.compute {
+        Compute::SpikeLanes(lanes) => lanes.positions.value,
+        Compute::Systolic(array) => array.rows.value,
+        Compute::Processor(_) => return 0.0,
+    };
+    let once = product.constant && !plan.recompute;
+    let innermost = plan.placement == Placement::Innermost;
+    let frames = if innermost && !once { workload.timesteps } else { 1 };
+    let passes = plan.dataflow == Dataflow::WeightStationary && product.fan_in > rows as usize;
+    let held = once && !plan.keeps_membranes(layer, &hardware.compute);
+    let channels = match (held, passes) {
+        (true, _) => product.outputs,
+        (false, true) => plan.channels.min(product.outputs / product.groups),
+        (false, false) => 0,
+    };
+    (product.positions * channels * frames) as f64 * f64::from(product.accumulator_bits)
 }
 
 fn check_weight_width(layer: &Layer, hardware: &Hardware) -> Result<()> {
@@ -179,7 +254,7 @@ fn check_weight_width(layer: &Layer, hardware: &Hardware) -> Result<()> {
     Ok(())
 }
 
-/// Which operands do not fit on the chip at the network's peak.
+/// Which operands do not fit on the chip at the network's peak; decides where weights live.
 fn spilled(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<[bool; 5]> {
     let mut off_chip = [false; 5];
     for memory in &hardware.memories {
@@ -189,7 +264,7 @@ fn spilled(workload: &Workload, hardware: &Hardware, placement: Placement) -> Re
             if !memory.holds.contains(&operand) {
                 continue;
             }
-            let needed = peak_bits(workload, operand, placement);
+            let needed = peak_bits(workload, operand, hardware, placement);
             if needed <= free {
                 free -= needed;
             } else if hardware.dram.is_some() {
@@ -202,18 +277,12 @@ fn spilled(workload: &Workload, hardware: &Hardware, placement: Placement) -> Re
     Ok(off_chip)
 }
 
-fn peak_bits(workload: &Workload, operand: Operand, placement: Placement) -> f64 {
-    match (operand, placement) {
-        (Operand::Weights, _) => workload.weight_bits() + workload.parameter_bits(),
-        (Operand::Membranes, Placement::Outermost) => workload.membrane_bits(),
-        (Operand::Membranes, Placement::Innermost) => {
-            workload.layers.iter().map(Layer::membrane_bits).fold(0.0, f64::max)
-        }
-        (Operand::PartialSums, _) => 0.0,
-        (Operand::Activations | Operand::Residual, _) => {
-            workload.layers.iter().map(|l| live_bits(l, operand, workload, placement)).fold(0.0, f64::max)
-        }
-    }
+/// The most that any layer needs by the plan that stores the least.
+fn peak_bits(workload: &Workload, operand: Operand, hardware: &Hardware, placement: Placement) -> f64 {
+    let (dataflow, recompute) = (Dataflow::OutputStationary, false);
+    let plan = Plan { dataflow, placement, recompute, channels: 0, off_chip: [false; 5] };
+    let layers = workload.layers.iter();
+    layers.map(|l| needed_bits(&plan, operand, l, workload, hardware)).fold(0.0, f64::max)
 }
 
 /// Activations or residual stream alive while `layer` runs, for the timesteps that are stored.
@@ -223,10 +292,6 @@ fn live_bits(layer: &Layer, operand: Operand, workload: &Workload, placement: Pl
         Operand::Residual => layer.live_residual_bits * frames,
         _ => layer.live_activation_bits * frames,
     }
-}
-
-fn capacity_bits(hardware: &Hardware, operand: Operand) -> f64 {
-    hardware.memory(operand).capacity_bytes.value as f64 * 8.0
 }
 
 fn too_small(hardware: &Hardware, operand: Operand, what: &str, needed_bits: f64) -> Error {

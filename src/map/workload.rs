@@ -266,7 +266,6 @@ impl Workload {
         let mut layers: Vec<Layer> = Vec::new();
         // Per node, the fused layer that it belongs to.
         let mut home: Vec<Option<usize>> = Vec::new();
-        let live = live_bits(network, widths);
         for (id, node) in network.iter() {
             let latest = node.inputs.iter().filter_map(|input| home[input.index()]).max();
             let starts = matches!(node.op, Op::Weighted(_) | Op::Attention(_));
@@ -284,8 +283,10 @@ impl Workload {
                 Op::Weighted(_) => layer.product = Some(Product::new(network, widths, id, node)),
                 _ => layer.epilogue.push(Epilogue::new(network, widths, id, node)),
             }
-            layer.live_activation_bits = layer.live_activation_bits.max(live[id.index()].0);
-            layer.live_residual_bits = layer.live_residual_bits.max(live[id.index()].1);
+        }
+        let live = live_bits(network, widths, &home, layers.len());
+        for (layer, [activations, residual]) in layers.iter_mut().zip(live) {
+            (layer.live_activation_bits, layer.live_residual_bits) = (activations, residual);
         }
         Self { layers, timesteps: network.timesteps }
     }
@@ -424,9 +425,7 @@ impl Epilogue {
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };
-        let consumed =
-            network.readers(id).all(|(_, reader)| matches!(reader.op, Op::MaxPool(_)) || !is_stored(node));
-        let stored_bits = if consumed { 0 } else { stored_bits(widths, id, node) };
+        let stored_bits = if is_stored(network, id) { stored_bits(widths, id, node) } else { 0 };
         Self { node: id, kind, values, constant: node.constant, stored_bits }
     }
 }
@@ -441,9 +440,14 @@ fn spike_products(attention: Attention, input: &Node, inputs: usize) -> Epilogue
     EpilogueKind::SpikeProducts { operations, reads: inputs * values }
 }
 
-/// True for what goes to a memory when it is not consumed on the fly.
-fn is_stored(node: &Node) -> bool {
-    !matches!(node.kind, Kind::PreActivation | Kind::Mean)
+/// True for what goes to a memory: not what the next operation of the same fused layer consumes on
+/// the fly.
+fn is_stored(network: &Network, id: NodeId) -> bool {
+    let on_the_fly = |reader: &Node| {
+        matches!(reader.op, Op::MaxPool(_) | Op::Neuron(_) | Op::MeanTokens | Op::MeanTimesteps)
+    };
+    !matches!(network.node(id).kind, Kind::PreActivation | Kind::Mean)
+        && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 
 /// Width of one value of `node` in memory.
@@ -457,25 +461,23 @@ fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
     }
 }
 
-/// Per node, bits of (activations, residual stream) that are alive while it runs, one timestep.
-fn live_bits(network: &Network, widths: &dyn Widths) -> Vec<(f64, f64)> {
-    let last_read = |id: NodeId| network.readers(id).map(|(reader, _)| reader).max().unwrap_or(id);
-    let spans: Vec<_> = network
-        .iter()
-        .filter(|(_, node)| is_stored(node))
-        .map(|(id, node)| {
-            let bits = node.shape.values() as f64 * f64::from(stored_bits(widths, id, node));
-            (id, last_read(id), bits, node.kind == Kind::Grid(Grid::Residual))
-        })
-        .collect();
-    let alive = |now: NodeId| {
-        let mut bits = (0.0, 0.0);
-        for &(born, dies, size, residual) in &spans {
-            if born <= now && now <= dies {
-                *(if residual { &mut bits.1 } else { &mut bits.0 }) += size;
-            }
+/// Per fused layer, bits of (activations, residual stream) that are alive while it runs, one
+/// timestep: all that it reads, yields, and leaves for later layers.
+fn live_bits(network: &Network, widths: &dyn Widths, home: &[Option<usize>], layers: usize) -> Vec<[f64; 2]> {
+    let mut alive = vec![[0.0; 2]; layers];
+    for (id, node) in network.iter().filter(|(id, _)| is_stored(network, *id)) {
+        let residual = node.kind == Kind::Grid(Grid::Residual);
+        let last = network.readers(id).max_by_key(|(reader, _)| *reader);
+        let Some((reader, dies)) = last.and_then(|(id, reader)| Some((reader, home[id.index()]?))) else {
+            continue;
+        };
+        // A join writes the stream that it yields over the stream that it read.
+        let overwritten = residual && matches!(reader.op, Op::Add(_)) && reader.inputs[0] == id;
+        let end = if overwritten { dies } else { dies + 1 };
+        let bits = node.shape.values() as f64 * f64::from(stored_bits(widths, id, node));
+        for layer in &mut alive[home[id.index()].unwrap_or(0)..end] {
+            layer[usize::from(residual)] += bits;
         }
-        bits
-    };
-    network.iter().map(|(id, _)| alive(id)).collect()
+    }
+    alive
 }

@@ -1,0 +1,101 @@
+//! The bundled network's workload and costs, by hand.
+
+use spiq::cost::{Machine, MappedWorkload, memory_bytes};
+use spiq::exec::FloatExecutor;
+use spiq::hw::Hardware;
+use spiq::map::{Input, Product, Workload};
+use spiq::model::{DataSet, Model};
+use spiq::quant::{Calibration, Precision, Setting, quantize};
+
+use super::close;
+
+/// Layers of the bundled network with weights: name, M, K, N.
+const BUNDLED: [(&str, usize, usize, usize); 8] = [
+    ("patch_embed.proj_conv", 784, 9, 8),
+    ("patch_embed.proj_conv1", 784, 72, 16),
+    ("patch_embed.proj_conv3", 196, 288, 64),
+    ("patch_embed.rpe_conv", 49, 576, 64),
+    ("block.0.attn.q_conv", 49, 64, 64),
+    ("block.1.mlp.fc1_conv", 49, 64, 256),
+    ("block.1.mlp.fc2_conv", 49, 256, 64),
+    ("head", 1, 64, 10),
+];
+
+fn bundled(setting: &str) -> Workload {
+    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let Precision::Fixed(setting) = Setting::load(setting).unwrap().precision else { unreachable!() };
+    let calibration = Calibration { magnitude: vec![4.0; model.network.nodes.len()] };
+    Workload::quantized(&quantize(&model, &setting, &calibration).unwrap())
+}
+
+#[test]
+fn the_bundled_network_by_hand() {
+    let (w8, w4) = (bundled("w8"), bundled("w4"));
+    // 72 + 1152 + 4608 + 18432 in the stem, 36864 of the positions, two blocks of 49152, 640.
+    let weights = 61_128.0 + 2.0 * 49_152.0 + 640.0;
+    assert_eq!((w8.weights(), w8.weight_bits(), w4.weight_bits()), (weights, 8.0 * weights, 4.0 * weights));
+    for (name, m, k, n) in BUNDLED {
+        let product = w4.layers.iter().find(|l| l.name == name).and_then(|l| l.product.as_ref()).unwrap();
+        assert_eq!(
+            (product.positions, product.fan_in, product.outputs, product.groups),
+            (m, k, n, 1),
+            "{name}"
+        );
+        let first = name == "patch_embed.proj_conv";
+        assert_eq!(
+            (product.constant, product.from_outside, product.weight_bits),
+            (first, first, 4),
+            "{name}"
+        );
+        assert_eq!(product.input, if first { Input::Integers { bits: 9 } } else { Input::Spikes });
+    }
+    let dense: f64 = w8.layers.iter().filter_map(|l| l.product.as_ref()).map(Product::dense_operations).sum();
+    let positions =
+        784.0 * (72.0 + 1152.0 + 4608.0) + 196.0 * 18_432.0 + 49.0 * (36_864.0 + 98_304.0) + 640.0;
+    assert_eq!(dense, positions);
+
+    let bytes = memory_bytes(&w8);
+    assert_eq!((bytes.weights, memory_bytes(&w4).weights), (weights, weights / 2.0));
+    // Neurons: 784 x (8 + 16 + 32) and 49 x 64 in the stem; per block five of 49 x 64 and one of
+    // 49 x 256, the one of the attention keeps nothing; 64 in the head. 16 bits each.
+    let neurons = 784.0 * 56.0 + 3136.0 + 2.0 * (5.0 * 3136.0 + 12_544.0) + 64.0;
+    assert_eq!((bytes.membrane, memory_bytes(&bundled("w4u8")).membrane), (neurons * 2.0, neurons));
+    // One stream of 49 x 64 values of 16 bits, which joins overwrite.
+    assert_eq!(bytes.residual, 3136.0 * 2.0);
+    // Bias and threshold, 32 bits each, and 22 bits of requantizer where a layer joins the stream:
+    // 64 bits for 8 + 16 + 32 channels, 86 for 2 x 64; per block 64 for 3 x 64 and 256 channels, 86
+    // for 2 x 64; 32 for the head's 10. Spikes: the stem's second stage reads 8 x 784 and writes
+    // 16 x 784; its third reads 16 x 784 and writes 32 x 196, pooled on the fly.
+    let parameters = 64.0 * 56.0 + 86.0 * 128.0 + 2.0 * (64.0 * 448.0 + 86.0 * 128.0) + 320.0;
+    assert_eq!(bytes.other, (parameters + 24.0 * 784.0) / 8.0);
+}
+
+/// Neurons, joins and the attention of the bundled network on `edge-28`: what is not fused away is
+/// paid once.
+#[test]
+fn the_last_stream_is_not_stored() {
+    let (workload, spec) = (bundled("w4"), Hardware::load("edge-28").unwrap().0);
+    let machine = Machine::new(spec).unwrap();
+    let data = DataSet::load("fashion-mnist").unwrap();
+    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let float = FloatExecutor::new(&model);
+    let activity = float.run(data.validation.image(0)).activity;
+    let mapped = MappedWorkload::best(workload, &machine, std::slice::from_ref(&activity)).unwrap();
+    let costs = mapped.costs(&machine, &activity);
+    let of = |name: &str| {
+        let i = mapped.workload.layers.iter().position(|l| l.name == name).unwrap();
+        costs[i]
+    };
+    // 49 x 64 values of 16 bits at 4 timesteps.
+    let stream = 3136.0 * 16.0 * 4.0;
+    let (inner, last) = (of("block.0.mlp.fc2_conv").traffic_bits, of("block.1.mlp.fc2_conv").traffic_bits);
+    assert_eq!((inner.residual_read, inner.residual_written), (stream, stream));
+    assert_eq!((last.residual_read, last.residual_written), (stream, 0.0));
+    // The attention reads k, v and q and writes mask and masked q, at 256 bits a cycle, while its
+    // vector unit works.
+    let attention = of("block.0.attn.sdsa");
+    let bits = (3.0 * 3136.0 + 64.0 + 3136.0) * 4.0;
+    let t = &attention.traffic_bits;
+    assert_eq!(t.activations_read + t.activations_written, bits);
+    assert!(close(attention.cycles.total(), bits / 256.0));
+}
