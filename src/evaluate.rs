@@ -228,6 +228,7 @@ impl<'a> Evaluator<'a> {
             .into_par_iter()
             .map(|i| float.calibrate(validation.image(i)))
             .reduce(|| Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
+        check_ranges(model, &calibration)?;
         let mapping_samples = (0..count.min(MAPPING_IMAGES)).map(|i| validation.image(i)).collect();
         Ok(Self { model, machine, images, calibration, mapping_samples })
     }
@@ -235,6 +236,25 @@ impl<'a> Evaluator<'a> {
     /// The network of integers that `setting` makes.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
         quantize(self.model, setting, &self.calibration)
+    }
+
+    /// Refuses a setting that does not fit the model, or that the machine cannot run, before any
+    /// image runs.
+    ///
+    /// # Errors
+    /// Names the setting, and the layer or memory that is too small.
+    pub fn check(&self, setting: &Setting) -> Result<()> {
+        let workload = match &setting.precision {
+            Precision::Float32 => Ok(Workload::float32(&self.model.network)),
+            Precision::Fixed(fixed) => self.quantize(fixed).map(|quantized| Workload::quantized(&quantized)),
+        };
+        let mapped = workload.and_then(|workload| MappedWorkload::best(workload, self.machine, &[]));
+        match mapped {
+            Err(Error::Mismatch(message)) => {
+                Err(Error::mismatch(format!("setting {}: {message}", setting.name)))
+            }
+            other => other.map(|_| ()),
+        }
     }
 
     /// Runs every image at `setting` and charges the machine for it; `progress` is told of every
@@ -440,6 +460,18 @@ fn check_fit(model: &Model, data: &DataSet) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses weights so large that the float network overflows.
+fn check_ranges(model: &Model, calibration: &Calibration) -> Result<()> {
+    let mut nodes = model.network.nodes.iter().zip(&calibration.magnitude);
+    match nodes.find(|(_, magnitude)| !magnitude.is_finite()) {
+        Some((node, _)) => Err(Error::mismatch(format!(
+            "model {}: layer {}: values of validation images exceed single precision",
+            model.description.name, node.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Counters of every fused layer for one image.

@@ -45,7 +45,9 @@ impl Folder {
         let path = Path::new(spec);
         if path.extension().is_none() && !path.exists() {
             let known = Self::Bundled(bundled).names("ron").join(", ");
-            return Err(Error::mismatch(format!("{spec}: neither a file nor one of the defaults: {known}")));
+            return Err(Error::mismatch(format!(
+                "{spec:?}: neither a file nor one of the defaults: {known}"
+            )));
         }
         let name = path.file_name().ok_or_else(|| Error::mismatch(format!("{spec}: not a file")))?;
         let parent = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
@@ -91,6 +93,14 @@ impl Folder {
         let Self::Bundled(folder) = self else { return None };
         let wanted = format!("{folder}/{name}");
         BUNDLED.iter().find(|(path, _)| *path == wanted).map(|(_, bytes)| *bytes)
+    }
+}
+
+/// Says what is wrong with a name that reports print, if anything.
+pub fn check_name(name: &str) -> Result<(), String> {
+    match name.trim().is_empty() || name.contains(char::is_control) {
+        true => Err(format!("{name:?} is empty or has control characters")),
+        false => Ok(()),
     }
 }
 

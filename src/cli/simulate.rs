@@ -59,6 +59,7 @@ struct Request {
 /// Runs `spiq simulate`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
+    report::check_target(&arguments.out)?;
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
         pool = pool.num_threads(threads);
@@ -103,11 +104,7 @@ impl Request {
         let images = self.data.test.len();
         let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test)?;
         // What cannot run is refused before anything long starts.
-        for setting in &self.settings {
-            if let Precision::Fixed(fixed) = &setting.precision {
-                evaluator.quantize(fixed)?;
-            }
-        }
+        self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
         let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
         let mut settings = Vec::new();
         for setting in &self.settings {

@@ -53,7 +53,9 @@ impl<'a> FloatExecutor<'a> {
     pub fn calibrate(&self, pixels: &[u8]) -> Calibration {
         let mut calibration = Calibration::new(self.model.network.nodes.len());
         self.run_observed(pixels, |id, value| {
-            let magnitude = value.data.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            // What is no number would be lost in a maximum.
+            let finite = |x: &f32| if x.is_finite() { x.abs() } else { f32::INFINITY };
+            let magnitude = value.data.iter().map(finite).fold(0.0, f32::max);
             calibration.magnitude[id.index()] = f64::from(magnitude);
         });
         calibration

@@ -159,8 +159,8 @@ fn accumulate<W: Word>(acc: &mut [W], inputs: &[W], weights: &[W]) {
 /// membrane word.
 fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) -> (Frames<W>, NodeActivity) {
     let channels = input.shape.channels;
-    let thresholds: Vec<W> =
-        (0..channels).map(|c| W::narrow(per_channel(&op.thresholds, c).min(1 << 30))).collect();
+    // A threshold beyond the word is beyond any potential: bounds leave a bit of room.
+    let thresholds: Vec<W> = (0..channels).map(|c| W::saturate(per_channel(&op.thresholds, c))).collect();
     let mut membrane = vec![W::default(); input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     let mut steps = Vec::with_capacity(timesteps);

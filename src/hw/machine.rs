@@ -5,7 +5,7 @@ use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
 use crate::error::{Error, Result};
-use crate::files::{Folder, sha256};
+use crate::files::{Folder, check_name, sha256};
 use crate::ron_file::parse_ron;
 
 /// A described machine. Every constant names its source.
@@ -286,6 +286,7 @@ impl Hardware {
     }
 
     fn check(&self) -> Result<(), (String, String)> {
+        check_name(&self.name).map_err(|message| ("name".into(), message))?;
         number("technology_nm", &self.technology_nm, 1.0, 1000.0)?;
         number("clock_hz", &self.clock_hz, 1e3, 1e11)?;
         if table::bundled(&self.energy_table).is_none() {
@@ -303,9 +304,9 @@ impl Hardware {
         self.compute.check()?;
         self.memories.iter().try_for_each(|memory| self.check_memory(memory))?;
         for operand in Operand::ALL {
-            let homes = self.memories.iter().filter(|m| m.holds.contains(&operand)).count();
+            let homes = self.memories.iter().flat_map(|m| &m.holds).filter(|&&held| held == operand).count();
             if homes != 1 {
-                return Err(("memories".into(), format!("{homes} of them hold {operand:?}, expected 1")));
+                return Err(("memories".into(), format!("{operand:?} is held {homes} times, expected once")));
             }
         }
         self.dram.as_ref().map_or(Ok(()), check_dram)
@@ -390,7 +391,7 @@ fn check_dram(dram: &DramSpec) -> Result<(), (String, String)> {
 /// Finite, in range, and with a source.
 fn number(field: &str, sourced: &Sourced<f64>, min: f64, max: f64) -> Result<(), (String, String)> {
     if !(min..=max).contains(&sourced.value) {
-        return Err((field.into(), format!("{} is not in {min}..={max}", sourced.value)));
+        return Err((field.into(), format!("{:?} is not in {min:?}..={max:?}", sourced.value)));
     }
     has_source(field, &sourced.source)
 }

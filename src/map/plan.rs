@@ -297,11 +297,11 @@ fn live_bits(layer: &Layer, operand: Operand, workload: &Workload, placement: Pl
 fn too_small(hardware: &Hardware, operand: Operand, what: &str, needed_bits: f64) -> Error {
     let memory = hardware.memory(operand);
     Error::mismatch(format!(
-        "{what}: {operand:?} need {:.1} KiB, and memory {} of hardware {} holds {:.1} KiB (capacity_bytes){}",
-        needed_bits / 8192.0,
+        "{what}: {operand:?} need {:.0} bytes, and memory {} of hardware {} holds {} (capacity_bytes){}",
+        (needed_bits / 8.0).ceil(),
         memory.name,
         hardware.name,
-        memory.capacity_bytes.value as f64 / 1024.0,
+        memory.capacity_bytes.value,
         if hardware.dram.is_some() { "" } else { " and there is no dram" },
     ))
 }

@@ -249,10 +249,12 @@ impl NetworkBuilder {
             return Err(Error::mismatch(message));
         }
         let (tokens, width) = (first.positions() as u32, (first.channels / heads) as u32);
+        let too_many =
+            || Error::mismatch(format!("layer {name}: {tokens} tokens of {width} channels are too many"));
         let (shape, max) = match attention {
             Attention::KeyValueCount => (Shape::new(first.channels, 1, 1), tokens),
             Attention::ChannelCount { heads } => (Shape { channels: heads, ..first }, width),
-            Attention::Product { .. } => (first, tokens * width),
+            Attention::Product { .. } => (first, tokens.checked_mul(width).ok_or_else(too_many)?),
         };
         Ok(self.push(name, Op::Attention(attention), inputs.to_vec(), shape, Kind::Count { max }, false))
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::idx;
 use crate::error::{Error, Result};
-use crate::files::{Folder, sha256};
+use crate::files::{Folder, check_name, sha256};
 use crate::ron_file::parse_ron;
 use crate::tensor::Shape;
 
@@ -56,12 +56,10 @@ pub struct Images {
 impl DataSet {
     /// Loads `spec`: the name of a default, or a path to a `.ron` file.
     pub fn load(spec: &str) -> Result<Self> {
-        let (folder, name) = match spec {
-            "fashion-mnist" => Folder::locate("data/fashion-mnist", spec)?,
-            _ => Folder::locate("data", spec)?,
-        };
+        let (folder, name) = Folder::locate("data/fashion-mnist", spec)?;
         let path = folder.path(&name);
         let description: DataDescription = parse_ron(&folder.read_text(&name)?, &path)?;
+        check_name(&description.name).map_err(|message| Error::field(&path, "name", message))?;
         let part = |part: &Part| Images::load(&folder, part, description.classes);
         let (test, validation) = (part(&description.test)?, part(&description.validation)?);
         if test.shape != validation.shape {
@@ -106,7 +104,8 @@ impl Images {
             [_, height, width, channels] => Shape::new(channels, height, width),
             _ => return Err(Error::field(image_path, "dimensions", "not images, which have 3 or 4")),
         };
-        if shape.values() == 0 || pixels.shape[0] == 0 {
+        // Extents beside a 0 may be of any size; without one, their product is the length of the data.
+        if pixels.shape.contains(&0) {
             return Err(Error::field(image_path, "extents", "no image"));
         }
         if labels.shape != [pixels.shape[0]] {

@@ -1,9 +1,9 @@
 use serde::Deserialize;
 
 use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, Spikformer, Spikingformer};
-use super::{Network, Weights};
+use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
-use crate::files::{Folder, sha256};
+use crate::files::{Folder, check_name, sha256};
 use crate::ron_file::parse_ron;
 use crate::tensor::Shape;
 
@@ -95,6 +95,10 @@ pub enum WeightSource {
     File(String),
 }
 
+/// Values that one node may hold for one image: half a gigabyte of floats. Runs keep a few nodes at a
+/// time, and counters of 32 bits count their events.
+const MAX_VALUES: usize = 1 << 27;
+
 /// A described model with its network and its weights.
 #[derive(Debug)]
 pub struct Model {
@@ -129,9 +133,19 @@ impl ModelDescription {
     /// The network, without weights.
     pub fn network(&self, path: &str) -> Result<Network> {
         let InputSpec::Image { shape, .. } = self.input;
-        self.family
+        let network = self
+            .family
             .build(shape, true, self.timesteps, self.classes)
-            .map_err(|e| Error::field(path, "family", e.to_string()))
+            .map_err(|e| Error::field(path, "family", e.to_string()))?;
+        let values = |node: &Node| node.shape.values() * if node.constant { 1 } else { self.timesteps };
+        match network.nodes.iter().find(|node| values(node) > MAX_VALUES) {
+            Some(node) => {
+                let message =
+                    format!("layer {}: {} values of an image exceed {MAX_VALUES}", node.name, values(node));
+                Err(Error::field(path, "input.shape", message))
+            }
+            None => Ok(network),
+        }
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
@@ -139,6 +153,7 @@ impl ModelDescription {
             v if (1..=max).contains(&v) => Ok(()),
             v => Err((field, format!("{v} is not in 1..={max}"))),
         };
+        check_name(&self.name).map_err(|message| ("name", message))?;
         in_range("timesteps", self.timesteps, 64)?;
         in_range("classes", self.classes, 100_000)?;
         let InputSpec::Image { shape, mean, std, bits } = &self.input;
@@ -152,10 +167,10 @@ impl ModelDescription {
             }
         }
         if let Some(m) = mean.iter().find(|m| !(0.0..=1.0).contains(*m)) {
-            return Err(("input.mean", format!("{m} is not in 0..=1")));
+            return Err(("input.mean", format!("{m:?} is not in 0..=1")));
         }
         if let Some(s) = std.iter().find(|s| !(1e-3..=10.0).contains(*s)) {
-            return Err(("input.std", format!("{s} is not in 0.001..=10")));
+            return Err(("input.std", format!("{s:?} is not in 0.001..=10")));
         }
         Ok(())
     }

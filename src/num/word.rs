@@ -26,6 +26,9 @@ pub trait Word:
     /// # Panics
     /// If it does not fit, which the bounds proven by the quantizer exclude.
     fn narrow(x: i64) -> Self;
+
+    /// The nearest value that fits.
+    fn saturate(x: i64) -> Self;
 }
 
 impl Word for i32 {
@@ -34,12 +37,20 @@ impl Word for i32 {
     fn narrow(x: i64) -> Self {
         i32::try_from(x).expect("value within the proven 32-bit bound")
     }
+
+    fn saturate(x: i64) -> Self {
+        x.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+    }
 }
 
 impl Word for i64 {
     const BITS: u32 = 64;
 
     fn narrow(x: i64) -> Self {
+        x
+    }
+
+    fn saturate(x: i64) -> Self {
         x
     }
 }

@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use super::scheme::{Clip, Granularity, Scale, WeightScheme};
 use crate::error::{Error, Result};
-use crate::files::Folder;
+use crate::files::{Folder, check_name};
 use crate::model::{Network, Node, Op};
 use crate::ron_file::parse_ron;
 
@@ -95,7 +95,12 @@ impl FixedPoint {
         let digits = spec.find(|c: char| c.is_ascii_digit())?;
         let (scheme, rest) = spec.split_at(digits);
         let (bits, membrane) = rest.split_once('u').unwrap_or((rest, "16"));
-        let bits = bits.parse().ok()?;
+        // Plain numbers only: "+4" and "04" would be further spellings of one setting.
+        let number = |text: &str| -> Option<u32> {
+            let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+            if plain { text.parse().ok() } else { None }
+        };
+        let bits = number(bits)?;
         let (scale, granularity) = (Scale::Free, Granularity::Channel);
         let weights = match scheme {
             "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max },
@@ -106,7 +111,7 @@ impl FixedPoint {
         Some(Self {
             name: spec.to_owned(),
             weights,
-            membrane_bits: membrane.parse().ok()?,
+            membrane_bits: number(membrane)?,
             residual_bits: 16,
             residual_fraction_bits: None,
             activation_bits: default_activation_bits(),
@@ -119,6 +124,7 @@ impl FixedPoint {
             v if (min..=max).contains(&v) => Ok(()),
             v => Err((field.to_owned(), format!("{v} is not in {min}..={max}"))),
         };
+        check_name(&self.name).map_err(|message| ("name".to_owned(), message))?;
         in_range("membrane_bits", self.membrane_bits, 2, 32)?;
         in_range("residual_bits", self.residual_bits, 4, 24)?;
         in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), 0, 24)?;
@@ -145,7 +151,8 @@ impl FixedPoint {
             };
             if !network.nodes.iter().any(|node| matches(pattern, &node.name) && says(node)) {
                 let message = "matches no layer of the model that this override could change";
-                return Err(Error::field(&self.name, format!("layers: {pattern}"), message));
+                let setting = format!("setting {}", self.name);
+                return Err(Error::field(setting, format!("layers: {pattern}"), message));
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ mod table;
 mod units;
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -45,6 +45,17 @@ pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a `dir` that [`write()`] could not write to, before anything long starts; makes nothing.
+///
+/// # Errors
+///
+/// The first folder above that exists is none, or nothing can be written there.
+pub fn check_target(dir: &Path) -> Result<()> {
+    let plots = dir.join("plots");
+    let existing = plots.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(existing).map(|_| ()).map_err(|source| Error::io(existing, source))
+}
+
 /// Every file of a report: its path inside the folder, and its bytes.
 fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![
@@ -63,6 +74,10 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
 fn stage(path: PathBuf, bytes: &[u8]) -> Result<(PathBuf, NamedTempFile)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let write = || {
+        // A rename onto a folder would fail after others have succeeded.
+        if path.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         make_readable(&file)?;

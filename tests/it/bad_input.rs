@@ -1,1 +1,11 @@
-//! Placeholder.
+//! Every kind of bad input ends in exit code 2 and one message that names the file, the position
+//! and the field; nothing on standard output, and an earlier result as it was.
+
+mod data;
+mod flags;
+mod fuzz;
+mod hardware;
+mod model;
+mod setting;
+pub mod support;
+mod weights;

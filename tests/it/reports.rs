@@ -1,1 +1,493 @@
-//! Placeholder.
+//! What `spiq simulate` leaves behind and prints, from the outside: the program is run, its files
+//! are read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::bad_input::support::{Bench, bundled_text, change};
+
+/// In an order of our own, which the reports must keep.
+const SETTINGS: [&str; 9] = ["w4", "fp32", "w8", "w6", "w3", "w2", "w4u8", "pot3", "mixed"];
+
+/// One run of the program: the folder that it wrote and what it printed.
+struct Run {
+    out: PathBuf,
+    stdout: String,
+}
+
+impl Run {
+    /// Runs `simulate` with `flags` in the working directory `cwd`, into an empty folder `name`.
+    fn new(name: &str, cwd: &Path, flags: &[&str]) -> Self {
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&out);
+        let mut command = cargo_bin_cmd!("spiq");
+        command.current_dir(cwd).args(["simulate", "--quiet", "--out"]).arg(&out).args(flags);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self { out, stdout: String::from_utf8(output.stdout).unwrap() }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.out.join(name)).unwrap()
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_str(&self.read("report.json")).unwrap()
+    }
+
+    fn rows(&self, name: &str) -> Vec<csv::StringRecord> {
+        csv::Reader::from_path(self.out.join(name)).unwrap().records().map(Result::unwrap).collect()
+    }
+
+    /// The table as printed, without the line that names the folder.
+    fn table(&self) -> String {
+        let (table, wrote) = self.stdout.rsplit_once("\nWrote ").unwrap();
+        assert_eq!(Path::new(wrote.trim_end()), self.out);
+        table.to_owned()
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `--quant` before each of `settings`, then `flags`.
+fn quant<'a>(settings: &[&'a str], flags: &[&'a str]) -> Vec<&'a str> {
+    settings.iter().flat_map(|setting| ["--quant", setting]).chain(flags.iter().copied()).collect()
+}
+
+/// All settings on twenty images, two threads; most tests look at this run.
+static RUN: LazyLock<Run> = LazyLock::new(|| {
+    Run::new("reports", repository(), &quant(&SETTINGS, &["--limit", "20", "--threads", "2"]))
+});
+static REPORT: LazyLock<Value> = LazyLock::new(|| RUN.report());
+
+fn settings() -> &'static Vec<Value> {
+    REPORT["settings"].as_array().unwrap()
+}
+
+fn setting(name: &str) -> &'static Value {
+    settings().iter().find(|setting| setting["name"] == name).unwrap()
+}
+
+fn layers(setting: &Value) -> &Vec<Value> {
+    setting["layers"].as_array().unwrap()
+}
+
+fn number(value: &Value, pointer: &str) -> f64 {
+    value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("no number at {pointer}"))
+}
+
+fn assert_close(a: f64, b: f64, what: &str) {
+    assert!((a - b).abs() <= 1e-9 * a.abs().max(b.abs()), "{what}: {a} and {b}");
+}
+
+/// Every number inside `value`, with its path.
+fn numbers(value: &Value, path: &str, found: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Number(n) => found.push((path.to_owned(), n.as_f64().unwrap())),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, v)| numbers(v, &format!("{path}/{i}"), found))
+        }
+        Value::Object(map) => map.iter().for_each(|(key, v)| numbers(v, &format!("{path}/{key}"), found)),
+        _ => {}
+    }
+}
+
+/// The keys of `value` and below, one line per object; lists show their first entry.
+fn keys(value: &Value, path: &str, text: &mut String) {
+    match value {
+        Value::Array(items) => items.iter().take(1).for_each(|item| keys(item, &format!("{path}[]"), text)),
+        Value::Object(map) => {
+            let names: Vec<&str> = map.keys().map(String::as_str).collect();
+            text.push_str(&format!("{path}: {}\n", names.join(" ")));
+            map.iter().for_each(|(key, value)| keys(value, &format!("{path}.{key}"), text));
+        }
+        _ => {}
+    }
+}
+
+/// A key that changes its name or goes is a new `schema_version`.
+#[test]
+fn schema() {
+    assert_eq!(REPORT["schema_version"], 1);
+    assert_eq!(REPORT["spiq_version"], env!("CARGO_PKG_VERSION"));
+    let mut text = String::new();
+    keys(&REPORT, "report", &mut text);
+    assert_snapshot!(text, @r"
+    report: data hardware model schema_version settings spiq_version
+    report.data: images name sha256
+    report.hardware: name sha256
+    report.model: family name parameters sha256
+    report.settings[]: accuracy accuracy_drop area_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
+    report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
+    report.settings[].energy_j: dynamic leakage total
+    report.settings[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
+    report.settings[].layers[]: accumulations block cycles dense_operations energy_j input_rate kind mapping membrane_bits multiplications name neuron_updates saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
+    report.settings[].layers[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
+    report.settings[].layers[].energy_j: dynamic leakage total
+    report.settings[].layers[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
+    report.settings[].layers[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
+    report.settings[].memory_bytes: membrane other residual total weights
+    report.settings[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
+    ");
+}
+
+#[test]
+fn every_layer_of_every_setting_has_the_same_keys() {
+    let shape = |value: &Value| {
+        let mut text = String::new();
+        keys(value, "", &mut text);
+        text
+    };
+    let first = shape(&layers(&settings()[0])[0]);
+    for setting in settings() {
+        assert_eq!(layers(setting).len(), layers(&settings()[0]).len());
+        layers(setting).iter().for_each(|layer| assert_eq!(shape(layer), first));
+    }
+}
+
+#[test]
+fn all_numbers_are_finite_and_none_is_negative() {
+    let mut found = Vec::new();
+    numbers(&REPORT, "", &mut found);
+    assert!(found.len() > 5000, "{}", found.len());
+    for (path, value) in found {
+        assert!(value.is_finite(), "{path} is {value}");
+        assert!(value >= 0.0 || path.ends_with("/accuracy_drop"), "{path} is {value}");
+    }
+}
+
+/// The sum of the fields of the object at `pointer`, without `total`.
+fn parts(value: &Value, pointer: &str) -> f64 {
+    let object = value.pointer(pointer).unwrap().as_object().unwrap();
+    object.iter().filter(|(key, _)| *key != "total").map(|(_, part)| part.as_f64().unwrap()).sum()
+}
+
+#[test]
+fn totals_are_the_sums_of_their_parts() {
+    let check = |row: &Value| {
+        assert_close(number(row, "/cycles/total"), parts(row, "/cycles"), "cycles");
+        let energy = parts(row, "/energy_j/dynamic") + number(row, "/energy_j/leakage");
+        assert_close(number(row, "/energy_j/total"), energy, "energy");
+    };
+    for setting in settings() {
+        check(setting);
+        assert_close(number(setting, "/memory_bytes/total"), parts(setting, "/memory_bytes"), "memory");
+        layers(setting).iter().for_each(check);
+    }
+}
+
+/// Cycles, energy, traffic and counts of a setting are those of its layers.
+#[test]
+fn a_setting_is_the_sum_of_its_layers() {
+    for setting in settings() {
+        let mut found = Vec::new();
+        for field in ["cycles", "energy_j", "traffic_bits", "synaptic_operations", "spikes", "saturations"] {
+            numbers(&setting[field], &format!("/{field}"), &mut found);
+        }
+        assert!(found.len() > 30);
+        for (pointer, total) in found {
+            let sum: f64 = layers(setting).iter().map(|layer| number(layer, &pointer)).sum();
+            assert_close(total, sum, &format!("{} {pointer}", setting["name"]));
+        }
+        let weights: f64 = layers(setting).iter().map(|layer| number(layer, "/weight_bytes")).sum();
+        assert_close(number(setting, "/memory_bytes/weights"), weights, "weights");
+    }
+}
+
+#[test]
+fn derived_figures_follow_from_the_others() {
+    for setting in settings() {
+        let at = |pointer: &str| number(setting, pointer);
+        assert_close(at("/latency_s"), at("/cycles/total") / 400e6, "latency at 400 MHz");
+        assert_close(at("/power_w"), at("/energy_j/total") / at("/latency_s"), "power");
+        let operation = at("/energy_j/total") / at("/synaptic_operations");
+        assert_close(at("/energy_per_synaptic_operation_j"), operation, "energy per operation");
+        assert!(at("/worst_latency_s") >= at("/latency_s"));
+        assert!(at("/worst_energy_j") >= at("/energy_j/total"));
+        for layer in layers(setting) {
+            let at = |pointer: &str| number(layer, pointer);
+            let operations = at("/accumulations") + at("/multiplications");
+            assert_close(at("/synaptic_operations"), operations, "operations");
+            assert!(operations <= at("/dense_operations"), "{layer}");
+            assert!(at("/input_rate") <= 1.0 && at("/spike_rate") <= 1.0, "{layer}");
+            assert_close(at("/spikes"), at("/spike_rate") * at("/neuron_updates"), "spikes");
+        }
+    }
+}
+
+#[test]
+fn accuracy_counts_images_and_drops_from_the_float_network() {
+    let float = number(setting("fp32"), "/accuracy");
+    for setting in settings() {
+        let right = 20.0 * number(setting, "/accuracy");
+        assert!((right - right.round()).abs() < 1e-9 && right <= 20.0, "{right} images");
+        assert_close(number(setting, "/accuracy_drop"), float - number(setting, "/accuracy"), "drop");
+    }
+    // The first images are easy ones: a network that lost them is broken, not quantized.
+    assert!(float >= 0.8 && number(setting("w8"), "/accuracy") >= 0.8);
+}
+
+/// Without `fp32` among the settings the drop is from the same float network.
+#[test]
+fn the_drop_does_not_need_a_float_row() {
+    let run = Run::new("reports-drop", repository(), &quant(&["w3"], &["--limit", "20"]));
+    assert_eq!(run.report()["settings"][0], *setting("w3"));
+}
+
+#[test]
+fn the_order_of_settings_is_kept() {
+    let names: Vec<_> = settings().iter().map(|setting| setting["name"].as_str().unwrap()).collect();
+    assert_eq!(names, SETTINGS);
+    let rows: Vec<_> = RUN.rows("settings.csv").iter().map(|row| row[0].to_owned()).collect();
+    assert_eq!(rows, SETTINGS);
+    let mut rows: Vec<_> = RUN.rows("layers.csv").iter().map(|row| row[0].to_owned()).collect();
+    rows.dedup();
+    assert_eq!(rows, SETTINGS);
+    let table = RUN.table();
+    let places: Vec<_> = SETTINGS.iter().map(|name| table.find(&format!("\n{name} "))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{table}");
+}
+
+#[test]
+fn fp32_is_marked() {
+    let note = "float network, charged as a datapath of 32-bit integers";
+    for setting in settings() {
+        let marked = setting["notes"].as_array().unwrap().iter().any(|text| text == note);
+        assert_eq!(marked, setting["name"] == "fp32", "{}", setting["name"]);
+    }
+    assert!(RUN.table().contains(&format!("fp32: {note}")), "{}", RUN.table());
+}
+
+#[test]
+fn fewer_bits_never_take_more_memory() {
+    for pair in ["fp32", "w8", "w6", "w4", "w3", "w2"].windows(2) {
+        for field in ["/memory_bytes/weights", "/memory_bytes/total"] {
+            let [more, fewer] = [pair[0], pair[1]].map(|name| number(setting(name), field));
+            assert!(fewer <= more, "{field} of {}", pair[1]);
+        }
+    }
+    let [u16, u8] = ["w4", "w4u8"].map(|name| number(setting(name), "/memory_bytes/membrane"));
+    assert_eq!(u8, u16 / 2.0);
+}
+
+/// The files for spreadsheets hold the numbers of the report.
+#[test]
+fn csv_files_agree_with_the_report() {
+    let mut reader = csv::Reader::from_path(RUN.out.join("settings.csv")).unwrap();
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    for (row, setting) in RUN.rows("settings.csv").iter().zip(settings()) {
+        // The parser of JSON may be off by one unit in the last place.
+        let agrees = |name: &str, pointer: &str| {
+            assert_close(row[column(name)].parse().unwrap(), number(setting, pointer), name);
+        };
+        agrees("accuracy", "/accuracy");
+        agrees("memory_total_bytes", "/memory_bytes/total");
+        agrees("cycles_total", "/cycles/total");
+        agrees("energy_total_j", "/energy_j/total");
+        agrees("energy_dram_j", "/energy_j/dynamic/dram");
+        agrees("area_mm2", "/area_mm2");
+    }
+    assert_eq!(RUN.rows("layers.csv").len(), SETTINGS.len() * layers(&settings()[0]).len());
+}
+
+/// One thread, another working directory, JSON instead of a table: the same bytes.
+#[test]
+fn threads_and_working_directory_change_nothing() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let flags = quant(&SETTINGS, &["--limit", "20", "--threads", "1", "--json"]);
+    let run = Run::new("reports-elsewhere", elsewhere.path(), &flags);
+    for name in ["report.json", "settings.csv", "layers.csv"] {
+        assert!(run.read(name) == RUN.read(name), "{name} differs");
+    }
+    for name in pictures(&RUN) {
+        assert!(fs::read(run.out.join(&name)).unwrap() == fs::read(RUN.out.join(&name)).unwrap(), "{name}");
+    }
+    assert!(run.stdout == run.read("report.json"), "--json prints something else");
+    assert_eq!(
+        fs::read_dir(elsewhere.path()).unwrap().count(),
+        0,
+        "files were left in the working directory"
+    );
+}
+
+fn pictures(run: &Run) -> Vec<String> {
+    let entries = fs::read_dir(run.out.join("plots")).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| format!("plots/{}", entry.unwrap().file_name().to_string_lossy())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn seven_pictures_in_two_formats_and_nothing_else() {
+    let names = pictures(&RUN);
+    let stems: Vec<_> = names.iter().filter_map(|name| name.strip_suffix(".svg")).collect();
+    assert_eq!((names.len(), stems.len()), (14, 7), "{names:?}");
+    for stem in stems {
+        let (svg, png) =
+            (RUN.read(&format!("{stem}.svg")), fs::read(RUN.out.join(format!("{stem}.png"))).unwrap());
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{stem}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{stem}");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert!(pixels.iter().any(|&byte| byte != pixels[0]), "{stem} is empty");
+    }
+    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 4);
+}
+
+/// Names go into CSV, SVG and JSON as they are, and none of them breaks.
+#[test]
+fn names_with_special_characters() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    let name = r#"a<b>&"c", d'"#;
+    let text = "weights: UnitFloor(bits: 4), membrane_bits: 8, residual_bits: 16";
+    bench.write("s.ron", format!("Setting(name: {name:?}, {text})"));
+    let run = Run::new("reports-names", &bench.path(""), &["--data", "data.ron", "--quant", "s.ron"]);
+    assert_eq!(run.report()["settings"][0]["name"], name);
+    assert_eq!(&run.rows("settings.csv")[0][0], name);
+    assert!(run.table().contains(name));
+    for picture in pictures(&run).iter().filter(|picture| picture.ends_with(".svg")) {
+        let svg = run.read(picture);
+        assert!(!svg.contains("a<b>") && !svg.contains("&\""), "{picture}");
+    }
+}
+
+/// A second run replaces the first one's files.
+#[test]
+fn a_later_run_replaces_an_earlier_one() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    for setting in ["w4", "w8"] {
+        let output = bench.run(&["simulate", "--quiet", "--data", "data.ron", "--quant", setting]);
+        assert!(output.status.success(), "{output:?}");
+        // The default of --out.
+        let report = fs::read_to_string(bench.path("spiq-out/report.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["settings"][0]["name"], setting);
+    }
+    assert_eq!(fs::read_dir(bench.path("spiq-out/plots")).unwrap().count(), 14);
+}
+
+/// Thresholds of 2^32 steps and more, which 64-bit words hold, decide as coarser ones do.
+#[test]
+fn finer_steps_do_not_change_what_a_neuron_decides() {
+    let bench = Bench::new();
+    let cortex = bundled_text("hw_configs/cortex-m4.ron");
+    let cortex = change(&cortex, "value: 1048576,", "value: 16777216,");
+    bench.write("large.ron", change(&cortex, "value: 393216,", "value: 16777216,"));
+    let scheme = "Uniform(bits: 16, scale: Free, granularity: Channel, clip: Max)";
+    for bits in ["8", "16"] {
+        let layers = format!("[(\"*\", Layer(fraction_bits: {bits}))]");
+        let text = format!("weights: {scheme}, membrane_bits: 32, residual_bits: 16, layers: {layers}");
+        bench.write(&format!("f{bits}.ron"), format!("Setting(name: \"f{bits}\", {text})"));
+    }
+    let flags = quant(&["f8.ron", "f16.ron"], &["--hw", "large.ron", "--limit", "20"]);
+    let report = Run::new("reports-fine", &bench.path(""), &flags).report();
+    let [coarse, fine] = [0, 1].map(|i| number(&report["settings"][i], "/spikes"));
+    assert!((fine / coarse - 1.0).abs() < 0.01, "{coarse} spikes and {fine}");
+}
+
+/// The figures of the table, as a reader sees them.
+#[test]
+fn table() {
+    let run =
+        Run::new("reports-table", repository(), &quant(&["fp32", "w8", "w4u8", "mixed"], &["--limit", "5"]));
+    assert_snapshot!(run.table(), @r"
+    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
+    hardware  edge-28
+    data      fashion-mnist, 5 images
+
+    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
+    fp32       100.00    0.00   32.00      625        404    1057    294.9    737.2  811.1   78.56  82.15  106.6     11.49
+    w8         100.00    0.00    8.00      156        202     378     93.8    234.5  257.1   21.17  22.07   90.3      3.07
+    w4u8        80.00   20.00    4.00       78        101     199     68.5    171.2  187.4    4.56   5.03   26.7      0.68
+    mixed      100.00    0.00    3.61       71        126     217     68.7    171.8  188.6    4.48   4.95   26.1      0.65
+
+    fp32: float network, charged as a datapath of 32-bit integers
+    w4u8, mixed: all weights fit on chip and stay there: loading them once is not charged
+    ");
+}
+
+#[test]
+fn every_bundled_machine_runs() {
+    let row = |hardware: &str| {
+        let flags = quant(&["w8", "pot3"], &["--limit", "3", "--hw", hardware]);
+        let run = Run::new(&format!("reports-{hardware}"), repository(), &flags);
+        assert_eq!(run.report()["hardware"]["name"], hardware);
+        run.table()
+    };
+    assert_snapshot!(row("edge-28"), @r"
+    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
+    hardware  edge-28
+    data      fashion-mnist, 3 images
+
+    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    95.58    238.9  257.1   21.38  22.07  89.48     3.011
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    56.07    140.2  151.3    3.82   4.11  27.27     0.559
+
+    pot3: all weights fit on chip and stay there: loading them once is not charged
+    ");
+    assert_snapshot!(row("systolic-28"), @r"
+    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
+    hardware  systolic-28
+    data      fashion-mnist, 3 images
+
+    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    282.2    705.4  705.4   22.99  23.11  32.59     3.238
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    292.8    732.1  732.1    5.51   5.59   7.53     0.807
+
+    pot3: all weights fit on chip and stay there: loading them once is not charged
+    ");
+    assert_snapshot!(row("cortex-m4"), @r"
+    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
+    hardware  cortex-m4
+    data      fashion-mnist, 3 images
+
+    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight      KiB        KiB     KiB  Mcycles       ms     ms      mJ     mJ     mW  pJ/synop
+    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    33.49    697.7  749.5   1.373  1.475  1.968     193.4
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    33.70    702.0  756.7   1.382  1.489  1.968     202.2
+
+    all settings: all weights fit on chip and stay there: loading them once is not charged
+    ");
+}
+
+#[test]
+fn lists() {
+    let list = |what: &str| {
+        let output = cargo_bin_cmd!("spiq").args(["list", what]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_snapshot!(list("models"), @"sdtv1_2-64_fashion  SpikeDrivenV1, 163650 parameters, input 1 x 28 x 28, 4 timesteps, 10 classes");
+    assert_snapshot!(list("hw"), @r"
+    edge-28      28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
+    systolic-28  28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
+    cortex-m4    Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
+    ");
+    assert_snapshot!(list("tables"), @r"
+    aladdin-40   40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
+    horowitz-45  45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V (via secondary tables)
+    qkeras       45 nm: QKeras qtools fits (Apache-2.0 licence) to Horowitz, ISSCC 2014
+    sata-28      28 nm: SATA_Sim inference energy kernels (MIT licence): synthesized units, 400 MHz
+    ");
+    assert_snapshot!(list("settings"), @"mixed");
+    assert_snapshot!(list("data"), @"fashion-mnist");
+}

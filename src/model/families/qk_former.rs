@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{POOL, check_transformer};
+use super::{POOL, check_range, check_transformer};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
 use crate::tensor::Shape;
@@ -37,6 +37,9 @@ impl QkFormer {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
         check_transformer("QkFormer", self.dim, self.depths.2, self.heads, self.mlp_ratio)?;
+        for (field, depth) in [("depths.0", self.depths.0), ("depths.1", self.depths.1)] {
+            check_range("QkFormer", field, depth as f64, 0.0, 64.0)?;
+        }
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
         net.scope("stage1", "patch_embed1", "patch_embed1");
         let mut x = match self.style {

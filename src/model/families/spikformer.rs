@@ -45,6 +45,7 @@ impl Spikformer {
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
         check_transformer("Spikformer", self.dim, self.depth, self.heads, self.mlp_ratio)?;
         check_range("Spikformer", "scale", self.scale, 1e-3, 1.0)?;
+        check_range("Spikformer", "unused_tokens", self.unused_tokens as f64, 0.0, 1e6)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
         let mut x = self.stem(&mut net, image)?;
         for block in 0..self.depth {

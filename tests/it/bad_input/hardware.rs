@@ -1,0 +1,238 @@
+//! Hardware descriptions that make no sense, or that cannot run the network.
+
+use insta::assert_snapshot;
+
+use super::support::{Bench, bundled_text, change, changed, lines};
+
+const EDGE: &str = "hw_configs/edge-28.ron";
+const SYSTOLIC: &str = "hw_configs/systolic-28.ron";
+const CORTEX: &str = "hw_configs/cortex-m4.ron";
+
+/// A file that RON, or the schema, does not accept.
+#[test]
+fn text_that_does_not_parse() {
+    let cases = [
+        ("missing parenthesis", "Hardware(", "Hardware"),
+        ("missing comma", "energy_table: \"sata-28\",", "energy_table: \"sata-28\""),
+        ("unknown field", "energy_table:", "energy_tabel:"),
+        ("missing field", "    energy_table: \"sata-28\",\n", ""),
+        ("field given twice", "energy_table:", "name: \"twice\", energy_table:"),
+        ("text for a number", "(value: 28.0,", "(value: \"28\","),
+        (
+            "fraction for a count",
+            "(value: 64, source: \"design choice: the width",
+            "(value: 6.4, source: \"the width",
+        ),
+        (
+            "negative count",
+            "(value: 64, source: \"design choice: the width",
+            "(value: -1, source: \"the width",
+        ),
+        ("number without a source", "value: 4, source: \"design choice\"", "value: 4"),
+        ("bare number", "(value: 4, source: \"design choice\")", "4"),
+        ("unknown datapath", "SpikeLanes(", "SpikeLines("),
+        ("unknown operand", "[Weights]", "[Weight]"),
+        ("2^64", "value: 98304,", "value: 18446744073709551616,"),
+    ];
+    assert_snapshot!(changed("--hw", EDGE, &cases), @r"
+    missing parenthesis
+      changed.ron:2:9: Expected opening `(` for struct `Hardware`
+    missing comma
+      changed.ron:8:5: Expected comma
+    unknown field
+      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `compute`, `memories`, `dram`, `logic_leakage_w_per_mm2`, `placements`, or `objective` instead
+    missing field
+      changed.ron:56:1: Unexpected missing field named `energy_table` in `Hardware`
+    field given twice
+      changed.ron:7:5: Unexpected duplicate field named `name` in `Hardware`
+    text for a number
+      changed.ron:5:27: Expected float
+    fraction for a count
+      changed.ron:10:28: Expected comma
+    negative count
+      changed.ron:10:28: Integer is out of bounds
+    number without a source
+      changed.ron:9:29: Unexpected missing field named `source` in `Sourced`
+    bare number
+      changed.ron:9:19: Expected opening `(` for struct `Sourced`
+    unknown datapath
+      changed.ron:8:14: Unexpected variant named `SpikeLines` in enum `Compute`, expected one of `SpikeLanes`, `Systolic`, or `Processor` instead
+    unknown operand
+      changed.ron:23:21: Unexpected variant named `Weight` in enum `Operand`, expected one of `Weights`, `Activations`, `PartialSums`, `Membranes`, or `Residual` instead
+    2^64
+      changed.ron:24:37: Integer is out of bounds
+    ");
+}
+
+/// Numbers without meaning, and numbers that no machine has.
+#[test]
+fn values_out_of_range() {
+    let cases = [
+        ("NaN", "(value: 400e6", "(value: NaN"),
+        ("infinity", "(value: 400e6", "(value: inf"),
+        ("no clock", "(value: 400e6", "(value: 0.0"),
+        ("clock of 10^300 Hz", "(value: 400e6", "(value: 1e300"),
+        ("negative leakage", "value: 0.0081", "value: -0.0081"),
+        ("node without SRAM figures", "(value: 28.0,", "(value: 7.0,"),
+        ("no lanes", "channels: (value: 64,", "channels: (value: 0,"),
+        ("2^32 - 1 lanes", "channels: (value: 64,", "channels: (value: 4294967295,"),
+        ("three positions", "positions: (value: 4,", "positions: (value: 3,"),
+        ("2,048 positions", "positions: (value: 4,", "positions: (value: 2048,"),
+        ("no capacity", "value: 98304,", "value: 0,"),
+        ("2^60 bytes", "value: 98304,", "value: 1152921504606846976,"),
+        ("word of no bits", "word_bits: (value: 256,", "word_bits: (value: 0,"),
+        ("no bandwidth", "bandwidth_bits_per_cycle: (value: 1024,", "bandwidth_bits_per_cycle: (value: 0,"),
+        ("no vector unit", "values_per_cycle: (value: 64,", "values_per_cycle: (value: 0,"),
+        ("64-bit weights", "max_weight_bits: (value: 8,", "max_weight_bits: (value: 64,"),
+        ("DRAM bus of no bits", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 0,"),
+        ("DRAM bus wider than the part", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 128,"),
+        ("empty source", "source: \"one x16 device\"", "source: \" \""),
+    ];
+    assert_snapshot!(changed("--hw", EDGE, &cases), @r"
+    NaN
+      changed.ron: clock_hz: NaN is not in 1000.0..=100000000000.0
+    infinity
+      changed.ron: clock_hz: inf is not in 1000.0..=100000000000.0
+    no clock
+      changed.ron: clock_hz: 0.0 is not in 1000.0..=100000000000.0
+    clock of 10^300 Hz
+      changed.ron: clock_hz: 1e300 is not in 1000.0..=100000000000.0
+    negative leakage
+      changed.ron: logic_leakage_w_per_mm2: -0.0081 is not in 0.0..=10.0
+    node without SRAM figures
+      changed.ron: memories: weight SRAM: macro_model: no SRAM figures at 7 nm: they reach from 22 to 45 nm
+    no lanes
+      changed.ron: compute.channels: 0 is not in 1..=65536
+    2^32 - 1 lanes
+      changed.ron: compute.channels: 4294967295 is not in 1..=65536
+    three positions
+      changed.ron: compute.positions: 3 is not a power of two
+    2,048 positions
+      changed.ron: compute.positions: 2048 is not in 1..=1024
+    no capacity
+      changed.ron: memories: weight SRAM: capacity_bytes: 0 is not in 1..=1099511627776
+    2^60 bytes
+      changed.ron: memories: weight SRAM: capacity_bytes: 1152921504606846976 is not in 1..=1099511627776
+    word of no bits
+      changed.ron: memories: weight SRAM: word_bits: 0 is not in 1..=65536
+    no bandwidth
+      changed.ron: memories: weight SRAM: bandwidth_bits_per_cycle: 0 is not in 1..=16777216
+    no vector unit
+      changed.ron: compute.vector.values_per_cycle: 0 is not in 1..=65536
+    64-bit weights
+      changed.ron: compute.max_weight_bits: 64 is not in 1..=32
+    DRAM bus of no bits
+      changed.ron: dram.bus_width_bits: 0 is not in 1..=64
+    DRAM bus wider than the part
+      changed.ron: dram.bus_width_bits: 128 is not in 1..=64
+    empty source
+      changed.ron: dram.bus_width_bits.source: empty: say where the number comes from
+    ");
+    let cases = [
+        ("no rows", "rows: (value: 16,", "rows: (value: 0,"),
+        ("no accumulator", "accumulator_bits: (value: 24,", "accumulator_bits: (value: 0,"),
+    ];
+    assert_snapshot!(changed("--hw", SYSTOLIC, &cases), @r"
+    no rows
+      changed.ron: compute.rows: 0 is not in 1..=65536
+    no accumulator
+      changed.ron: compute.accumulator_bits: 0 is not in 1..=64
+    ");
+    let cases = [
+        ("negative energy", "energy_pj_per_cycle: (value: 41.0,", "energy_pj_per_cycle: (value: -41.0,"),
+        ("loads in no time", "load_cycles: (value: 2.0,", "load_cycles: (value: 0.0,"),
+        ("branches of NaN cycles", "branch_cycles: (value: 3.0,", "branch_cycles: (value: NaN,"),
+    ];
+    assert_snapshot!(changed("--hw", CORTEX, &cases), @r"
+    negative energy
+      changed.ron: compute.energy_pj_per_cycle: -41.0 is not in 0.0..=1000000.0
+    loads in no time
+      changed.ron: compute.load_cycles: 0.0 is not in 0.01..=1000.0
+    branches of NaN cycles
+      changed.ron: compute.branch_cycles: NaN is not in 0.01..=1000.0
+    ");
+}
+
+/// Names that stand for nothing, operands without a home, and contradictions.
+#[test]
+fn names_and_operands() {
+    let cases = [
+        ("unknown energy table", "\"sata-28\"", "\"sata-29\""),
+        ("unknown DRAM part", "\"LPDDR4_8Gb_x16_2400\"", "\"LPDDR9\""),
+        ("operand in no memory", "[PartialSums, Membranes]", "[PartialSums]"),
+        ("operand in two memories", "[PartialSums, Membranes]", "[PartialSums, Membranes, Weights]"),
+        ("operand twice in one memory", "[PartialSums, Membranes]", "[PartialSums, Membranes, Membranes]"),
+        ("no placement", "[Innermost, Outermost]", "[]"),
+        ("memory of a processor", "Cacti(LowPower)", "IncludedInProcessor"),
+        ("name of two lines", "\"edge-28\"", "\"edge\\n28\""),
+    ];
+    assert_snapshot!(changed("--hw", EDGE, &cases), @r#"
+    unknown energy table
+      changed.ron: energy_table: sata-29 is not one of aladdin-40, horowitz-45, qkeras, sata-28
+    unknown DRAM part
+      changed.ron: dram.part: LPDDR9 is not one of LPDDR4_8Gb_x16_2400, LPDDR3_8Gb_x32_1600, DDR4_8Gb_x16_3200, DDR4_8Gb_x8_2400, DDR3_4Gb_x8_1600, HBM2_8Gb_x128, GDDR6_8Gb_x16
+    operand in no memory
+      changed.ron: memories: Membranes is held 0 times, expected once
+    operand in two memories
+      changed.ron: memories: Weights is held 2 times, expected once
+    operand twice in one memory
+      changed.ron: memories: Membranes is held 2 times, expected once
+    no placement
+      changed.ron: placements: empty
+    memory of a processor
+      changed.ron: memories: weight SRAM: macro_model: there is no processor
+    name of two lines
+      changed.ron: name: "edge\n28" is empty or has control characters
+    "#);
+}
+
+/// The description is right, and the network does not fit: refused before any image runs.
+#[test]
+fn machines_that_cannot_run_the_network() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    let refuses = |text: String, quant: &str| {
+        bench.write("changed.ron", text);
+        bench.refuses(&["--hw", "changed.ron", "--data", "data.ron", "--quant", quant])
+    };
+    let edge = bundled_text(EDGE);
+    let without_dram = {
+        let (start, end) = (edge.find("    dram: (").unwrap(), edge.find("    logic_leakage").unwrap());
+        format!("{}{}", &edge[..start], &edge[end..])
+    };
+    let small = |text: &str| change(text, "value: 98304,", "value: 1,");
+    let flash = change(&bundled_text(CORTEX), "value: 1048576,", "value: 131072,");
+    let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");
+    let cases = [
+        ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
+        ("weights without DRAM", (without_dram.clone(), "w8")),
+        ("not one output channel", (small(&edge), "w8")),
+        ("weights in one byte without DRAM", (small(&without_dram), "w4")),
+        ("fp32 in 128 KiB of flash", (flash, "fp32")),
+        ("spikes in 16 KiB of SRAM", (sram, "w4")),
+    ];
+    assert_snapshot!(lines(cases, |(text, quant)| refuses(text, quant)), @r"
+    16-bit weights on 8-bit lanes
+      setting w16: layer patch_embed.proj_conv: 16-bit weights, and hardware edge-28 takes up to 8 (compute.max_weight_bits)
+    weights without DRAM
+      setting w8: the network: Weights need 171856 bytes, and memory weight SRAM of hardware edge-28 holds 98304 (capacity_bytes) and there is no dram
+    not one output channel
+      setting w8: layer patch_embed.proj_conv: one output channel: Weights need 9 bytes, and memory weight SRAM of hardware edge-28 holds 1 (capacity_bytes)
+    weights in one byte without DRAM
+      setting w4: the network: Weights need 91820 bytes, and memory weight SRAM of hardware edge-28 holds 1 (capacity_bytes) and there is no dram
+    fp32 in 128 KiB of flash
+      setting fp32: the network: Weights need 652072 bytes, and memory flash of hardware cortex-m4 holds 131072 (capacity_bytes) and there is no dram
+    spikes in 16 KiB of SRAM
+      setting w4: the network: Membranes need 50176 bytes, and memory SRAM of hardware cortex-m4 holds 16384 (capacity_bytes) and there is no dram
+    ");
+}
+
+/// What cannot be mapped is refused before the settings in front of it have run.
+#[test]
+fn a_setting_that_does_not_fit_is_refused_before_the_others_run() {
+    let started = std::time::Instant::now();
+    let message = Bench::new().refuses(&["--quant", "fp32", "--quant", "w8", "--quant", "w16"]);
+    assert!(message.starts_with("setting w16: "), "{message}");
+    // 20,000 images would take far longer.
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

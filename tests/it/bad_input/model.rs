@@ -1,0 +1,273 @@
+//! Model descriptions that make no sense, and images that the model does not look at.
+
+use insta::assert_snapshot;
+
+use super::fuzz::{FAMILIES, description};
+use super::support::{Bench, MODEL, WEIGHTS, bundled, bundled_text, change, changed, lines};
+
+#[test]
+fn text_that_does_not_parse() {
+    let cases = [
+        ("missing parenthesis", "classes: 10,\n    weights: File(", "classes: 10,\n    weights: File"),
+        ("unknown field", "timesteps: 4", "time_steps: 4"),
+        ("missing field", "    classes: 10,\n", ""),
+        ("fraction for a count", "timesteps: 4", "timesteps: 4.5"),
+        ("negative count", "timesteps: 4", "timesteps: -4"),
+        ("unknown family", "SpikeDrivenV1(", "SpikeDrivenV9("),
+        ("unknown field of the family", "heads: 8", "head: 8"),
+        ("missing field of the family", "depth: 2, ", ""),
+        ("three poolings", "(false, false, true, true)", "(false, true, true)"),
+        ("two extents", "(1, 28, 28)", "(28, 28)"),
+        ("text for a number", "mean: [0.2860]", "mean: [\"0.2860\"]"),
+        ("unknown source of weights", "weights: File(", "weights: Url("),
+    ];
+    assert_snapshot!(changed("--model", MODEL, &cases), @r"
+    missing parenthesis
+      changed.ron:8:18: Expected opening `(`
+    unknown field
+      changed.ron:6:5: Unexpected field named `time_steps` in `Model`, expected one of `name`, `family`, `input`, `timesteps`, `classes`, or `weights` instead
+    missing field
+      changed.ron:8:1: Unexpected missing field named `classes` in `Model`
+    fraction for a count
+      changed.ron:6:17: Expected comma
+    negative count
+      changed.ron:6:17: Integer is out of bounds
+    unknown family
+      changed.ron:4:13: Unexpected variant named `SpikeDrivenV9` in enum `Family`, expected one of `QkFormer`, `SpikeDrivenV1`, `SpikeDrivenV2`, `Spikformer`, or `Spikingformer` instead
+    unknown field of the family
+      changed.ron:4:46: Unexpected field named `head` in `SpikeDrivenV1`, expected one of `dim`, `depth`, `heads`, `mlp_ratio`, `pooling`, or `pool_keys` instead
+    missing field of the family
+      changed.ron:4:95: Unexpected missing field named `depth` in `SpikeDrivenV1`
+    three poolings
+      changed.ron:4:97: Expected a tuple of size 4 but found 3 elements instead
+    two extents
+      changed.ron:5:32: Expected a tuple of size 3 but found 2 elements instead
+    text for a number
+      changed.ron:5:45: Expected float
+    unknown source of weights
+      changed.ron:8:14: Unexpected variant named `Url` in enum `WeightSource`, expected `File` instead
+    ");
+}
+
+#[test]
+fn numbers_that_make_no_sense() {
+    let cases = [
+        ("dim not a multiple of 8", "dim: 64", "dim: 60"),
+        ("no channels", "dim: 64", "dim: 0"),
+        ("absurd dim", "dim: 64", "dim: 18446744073709551608"),
+        ("no blocks", "depth: 2", "depth: 0"),
+        ("a million blocks", "depth: 2", "depth: 1000000"),
+        ("heads that do not divide", "heads: 8", "heads: 7"),
+        ("no heads", "heads: 8", "heads: 0"),
+        ("no hidden channels", "mlp_ratio: 4", "mlp_ratio: 0"),
+        ("absurd hidden channels", "mlp_ratio: 4", "mlp_ratio: 1000000000"),
+        ("pixels of no bits", "bits: 8", "bits: 0"),
+        ("pixels of nine bits", "bits: 8", "bits: 9"),
+        ("no timesteps", "timesteps: 4", "timesteps: 0"),
+        ("10^9 timesteps", "timesteps: 4", "timesteps: 1000000000"),
+        ("no classes", "classes: 10", "classes: 0"),
+        ("10^9 classes", "classes: 10", "classes: 1000000000"),
+        ("no image", "(1, 28, 28)", "(1, 0, 28)"),
+        ("image of 2^32 columns", "(1, 28, 28)", "(1, 28, 4294967296)"),
+        ("no colours", "(1, 28, 28)", "(0, 28, 28)"),
+        ("two means for one channel", "mean: [0.2860]", "mean: [0.2860, 0.5]"),
+        ("no deviation", "std: [0.3530]", "std: []"),
+        ("mean of NaN", "mean: [0.2860]", "mean: [NaN]"),
+        ("mean above 1", "mean: [0.2860]", "mean: [128.0]"),
+        ("deviation of 0", "std: [0.3530]", "std: [0.0]"),
+        ("infinite deviation", "std: [0.3530]", "std: [inf]"),
+        ("negative deviation", "std: [0.3530]", "std: [-0.3530]"),
+        ("weights that are not there", "sdtv1_2-64_fashion.safetensors", "elsewhere.safetensors"),
+        ("weights of another depth", "depth: 2", "depth: 3"),
+        ("weights of another width", "dim: 64", "dim: 72"),
+        ("more values than memory holds", "(1, 28, 28)", "(1, 4096, 4096)"),
+    ];
+    assert_snapshot!(changed("--model", MODEL, &cases), @r"
+    dim not a multiple of 8
+      changed.ron: family: SpikeDrivenV1: dim: 60 is not a multiple of 8 in 8..=4096
+    no channels
+      changed.ron: family: SpikeDrivenV1: dim: 0 is not a multiple of 8 in 8..=4096
+    absurd dim
+      changed.ron: family: SpikeDrivenV1: dim: 18446744073709551608 is not a multiple of 8 in 8..=4096
+    no blocks
+      changed.ron: family: SpikeDrivenV1: depth: 0 is not in 1..=64
+    a million blocks
+      changed.ron: family: SpikeDrivenV1: depth: 1000000 is not in 1..=64
+    heads that do not divide
+      changed.ron: family: SpikeDrivenV1: heads: 7 does not divide dim 64
+    no heads
+      changed.ron: family: SpikeDrivenV1: heads: 0 does not divide dim 64
+    no hidden channels
+      changed.ron: family: SpikeDrivenV1: mlp_ratio: 0 is not in 1..=16
+    absurd hidden channels
+      changed.ron: family: SpikeDrivenV1: mlp_ratio: 1000000000 is not in 1..=16
+    pixels of no bits
+      changed.ron: input.bits: 0 is not in 1..=8
+    pixels of nine bits
+      changed.ron: input.bits: 9 is not in 1..=8
+    no timesteps
+      changed.ron: timesteps: 0 is not in 1..=64
+    10^9 timesteps
+      changed.ron: timesteps: 1000000000 is not in 1..=64
+    no classes
+      changed.ron: classes: 0 is not in 1..=100000
+    10^9 classes
+      changed.ron: classes: 1000000000 is not in 1..=100000
+    no image
+      changed.ron: input.shape: height: 0 is not in 1..=4096
+    image of 2^32 columns
+      changed.ron: input.shape: width: 4294967296 is not in 1..=4096
+    no colours
+      changed.ron: input.shape: channels: 0 is not in 1..=64
+    two means for one channel
+      changed.ron: input.mean: 2 values for 1 channels
+    no deviation
+      changed.ron: input.std: 0 values for 1 channels
+    mean of NaN
+      changed.ron: input.mean: NaN is not in 0..=1
+    mean above 1
+      changed.ron: input.mean: 128.0 is not in 0..=1
+    deviation of 0
+      changed.ron: input.std: 0.0 is not in 0.001..=10
+    infinite deviation
+      changed.ron: input.std: inf is not in 0.001..=10
+    negative deviation
+      changed.ron: input.std: -0.353 is not in 0.001..=10
+    weights that are not there
+      elsewhere.safetensors: No such file or directory (os error 2)
+    weights of another depth
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing block.2.attn.q_conv.weight and 32 more
+    weights of another width
+      sdtv1_2-64_fashion.safetensors: patch_embed.proj_conv.weight: shape [8, 1, 3, 3], expected [9, 1, 3, 3]
+    more values than memory holds
+      changed.ron: input.shape: layer patch_embed.proj_lif: 536870912 values of an image exceed 134217728
+    ");
+}
+
+/// The same description, without weights.
+#[test]
+fn descriptions_of_models() {
+    let bench = Bench::new();
+    bench.write("m.ron", change(&bundled_text(MODEL), "dim: 64", "dim: 60"));
+    let cases = [("numbers", "m.ron"), ("no file", "absent.ron"), ("no default", "sdtv1")];
+    let refuses = |model: &str| bench.refusal(&["describe", model]).trim_end().to_owned();
+    assert_snapshot!(lines(cases, refuses), @r#"
+    numbers
+      error: m.ron: family: SpikeDrivenV1: dim: 60 is not a multiple of 8 in 8..=4096
+    no file
+      error: absent.ron: No such file or directory (os error 2)
+    no default
+      error: "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion
+    "#);
+}
+
+/// One of the families, and what is replaced in its description.
+type Changes<'a> = (usize, &'a [(&'a str, &'a str)]);
+
+/// The other families, which come without weights.
+#[test]
+fn families() {
+    let bench = Bench::new();
+    let refuses = |(family, changes): Changes| {
+        let text = description(FAMILIES[family]);
+        let text = changes.iter().fold(text, |text, (from, to)| change(&text, from, to));
+        bench.write("m.ron", text);
+        bench.refusal(&["describe", "m.ron"]).trim_end().to_owned()
+    };
+    let large = ("(1, 32, 32)", "(1, 4096, 4096)");
+    let cases: [(&'static str, Changes); 10] = [
+        ("blocks of the first stage", (0, &[("(1, 1, 2)", "(1000000000, 1, 2)")])),
+        ("blocks of the second stage", (0, &[("(1, 1, 2)", "(1, 18446744073709551615, 2)")])),
+        ("heads that do not divide", (0, &[("heads: 8", "heads: 3")])),
+        ("no channels in a stage", (1, &[("(16, 32, 64, 96)", "(0, 32, 64, 96)")])),
+        ("heads of the last stage", (1, &[("(16, 32, 64, 96)", "(16, 32, 64, 100)")])),
+        ("scale of NaN", (2, &[("scale: 0.125", "scale: NaN")])),
+        ("unused tokens", (2, &[("unused_tokens: 8", "unused_tokens: 18446744073709551615")])),
+        (
+            "tokens",
+            (
+                2,
+                &[
+                    large,
+                    ("(false, false, true, true)", "(false, false, false, false)"),
+                    ("dim: 64", "dim: 4096"),
+                ],
+            ),
+        ),
+        ("values", (3, &[large])),
+        ("stem", (3, &[("stem: Proj", "stem: Projection")])),
+    ];
+    assert_snapshot!(lines(cases, refuses), @r"
+    blocks of the first stage
+      error: m.ron: family: QkFormer: depths.0: 1000000000 is not in 0..=64
+    blocks of the second stage
+      error: m.ron: family: QkFormer: depths.1: 18446744073709552000 is not in 0..=64
+    heads that do not divide
+      error: m.ron: family: QkFormer: heads: 3 does not divide dim 64
+    no channels in a stage
+      error: m.ron: family: SpikeDrivenV2: dims.0: 0 is not in 2..=4096
+    heads of the last stage
+      error: m.ron: family: SpikeDrivenV2: dim: 100 is not a multiple of 8 in 8..=4096
+    scale of NaN
+      error: m.ron: family: Spikformer: scale: NaN is not in 0.001..=1
+    unused tokens
+      error: m.ron: family: Spikformer: unused_tokens: 18446744073709552000 is not in 0..=1000000
+    tokens
+      error: m.ron: family: layer block.0.attn.ssa: 16777216 tokens of 512 channels are too many
+    values
+      error: m.ron: input.shape: layer patch_embed.proj1_lif: 536870912 values of an image exceed 134217728
+    stem
+      error: m.ron:1:124: Unexpected variant named `Projection` in enum `StemNames`, expected either `Proj` or `Block` instead
+    ");
+}
+
+/// An image of one pixel passes through all poolings, and is no reason to stop.
+#[test]
+fn the_smallest_image_runs() {
+    let bench = Bench::new();
+    bench.small_data(1, 1);
+    bench.write("sdtv1_2-64_fashion.safetensors", bundled(WEIGHTS));
+    bench.write("m.ron", change(&bundled_text(MODEL), "(1, 28, 28)", "(1, 1, 1)"));
+    let output = bench.run(&["simulate", "--model", "m.ron", "--data", "data.ron", "--quant", "w4"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn images_that_the_model_does_not_look_at() {
+    let bench = Bench::new();
+    bench.write("sdtv1_2-64_fashion.safetensors", bundled(WEIGHTS));
+    let refuses = |(size, input): (usize, &str)| {
+        bench.small_data(size, size);
+        bench.write("m.ron", change(&bundled_text(MODEL), "(1, 28, 28)", input));
+        bench.refuses(&["--model", "m.ron", "--data", "data.ron"])
+    };
+    let cases = [("one row more", (28, "(1, 29, 28)")), ("smaller images", (12, "(1, 28, 28)"))];
+    assert_snapshot!(lines(cases, refuses), @r"
+    one row more
+      data small has images of 1 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 29 x 28
+    smaller images
+      data small has images of 1 x 12 x 12, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+    ");
+}
+
+#[test]
+fn colours_and_classes_that_the_weights_do_not_have() {
+    let bench = Bench::new();
+    bench.write("sdtv1_2-64_fashion.safetensors", bundled(WEIGHTS));
+    let refuses = |(from, to): (&str, &str)| {
+        let text = change(&bundled_text(MODEL), from, to);
+        let colours = "mean: [0.1, 0.1, 0.1], std: [0.3, 0.3, 0.3]";
+        let text =
+            if to.starts_with("(3") { change(&text, "mean: [0.2860], std: [0.3530]", colours) } else { text };
+        bench.write("m.ron", text);
+        bench.refuses(&["--model", "m.ron", "--limit", "1"])
+    };
+    let cases =
+        [("three colours", ("(1, 28, 28)", "(3, 28, 28)")), ("nine classes", ("classes: 10", "classes: 9"))];
+    assert_snapshot!(lines(cases, refuses), @r"
+    three colours
+      sdtv1_2-64_fashion.safetensors: patch_embed.proj_conv.weight: shape [8, 1, 3, 3], expected [8, 3, 3, 3]
+    nine classes
+      sdtv1_2-64_fashion.safetensors: head.weight: shape [10, 64], expected [9, 64]
+    ");
+}
