@@ -186,10 +186,10 @@ proptest! {
             let same = layer_cost(&case.layer, &twin, &machine, &case.activity, case.timesteps);
             prop_assert!(close(cost.cycles.ideal, same.cycles.ideal));
             prop_assert!(close(cost.energy_j.synapse, same.energy_j.synapse));
-            prop_assert!(case.timesteps > 1 || close(cost.cycles.total(), same.cycles.total()));
+            // Ports take next to no time here; what one choice keeps in the array the other stores.
+            prop_assert!(case.timesteps > 1 || (cost.cycles.total() - same.cycles.total()).abs() < 0.01);
             let again = Plan { recompute: true, ..*plan };
             let again = layer_cost(&case.layer, &again, &machine, &case.activity, case.timesteps);
-            // But for ports, which take next to no time here: what is kept has to be read again.
             prop_assert!(cost.cycles.total() <= again.cycles.total() + 0.01, "{plan:?}");
         }
     }
