@@ -7,7 +7,7 @@ use super::{Execution, live::Live};
 use crate::model::{Attention, Kind, Node, NodeId, Op, Window};
 use crate::num::{Format, Requantizer, Word};
 use crate::quant::{
-    MembraneWord, QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel,
+    QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel,
 };
 use crate::tensor::{Frames, Shape};
 
@@ -159,27 +159,31 @@ fn accumulate<W: Word>(acc: &mut [W], inputs: &[W], weights: &[W]) {
 /// membrane word.
 fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) -> (Frames<W>, NodeActivity) {
     let channels = input.shape.channels;
-    // A threshold beyond the word is beyond any potential: bounds leave a bit of room.
-    let thresholds: Vec<W> = (0..channels).map(|c| W::saturate(per_channel(&op.thresholds, c))).collect();
+    let cell = |c| {
+        let discard = op.membrane.as_ref().map_or(0, |word| per_channel(&word.discards, c));
+        (W::saturate(per_channel(&op.thresholds, c)), discard)
+    };
+    let parameters: Vec<(W, u32)> = (0..channels).map(cell).collect();
+    let bits = op.membrane.as_ref().map(|word| word.bits);
     let mut membrane = vec![W::default(); input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     let mut steps = Vec::with_capacity(timesteps);
     for t in 0..timesteps {
         let mut step = StepActivity::default();
         let cells =
-            membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)).zip(thresholds.iter().cycle());
-        for (((v, &x), spike), &threshold) in cells {
+            membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)).zip(parameters.iter().cycle());
+        for (((v, &x), spike), &(threshold, discard)) in cells {
             let g = *v + x;
             let fires = g >= threshold;
             let kept = match (fires, op.subtract) {
                 (false, _) => g,
-                (true, true) => g - threshold,
+                (true, true) => g - threshold + W::from(i16::from(op.strict)),
                 (true, false) => W::default(),
             };
             *spike = W::from(i16::from(fires));
             step.output_events += u32::from(fires);
-            *v = match op.membrane {
-                Some(word) => store(kept >> op.shift, word, &mut step.saturations),
+            *v = match bits {
+                Some(bits) => store(kept >> op.shift, bits, discard, &mut step.saturations),
                 None => W::default(),
             };
         }
@@ -190,13 +194,13 @@ fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) ->
 }
 
 /// V as it comes back from the membrane word.
-fn store<W: Word>(v: W, word: MembraneWord, saturations: &mut u32) -> W {
-    let high = W::narrow((1i64 << (word.bits.min(W::BITS - 1) - 1)) - 1);
+fn store<W: Word>(v: W, bits: u32, discard: u32, saturations: &mut u32) -> W {
+    let high = W::narrow((1i64 << (bits - 1)) - 1);
     let low = W::from(-1) - high;
-    let narrow = v >> word.discard;
+    let narrow = v >> discard;
     let clamped = narrow.clamp(low, high);
     *saturations += u32::from(clamped != narrow);
-    clamped << word.discard
+    clamped << discard
 }
 
 /// Section 5: (acc M + 2^(S-1)) >> S, saturated.

@@ -199,7 +199,7 @@ impl Widths for QuantizedModel {
 
     fn membrane_bits(&self, id: NodeId) -> Option<u32> {
         match self.op(id) {
-            QuantizedOp::Neuron(neuron) => neuron.membrane.map(|word| word.bits),
+            QuantizedOp::Neuron(neuron) => neuron.membrane.as_ref().map(|word| word.bits),
             op => unreachable!("{op:?} has no membrane"),
         }
     }

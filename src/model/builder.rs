@@ -128,6 +128,13 @@ impl NetworkBuilder {
         if matches!(from.kind, Kind::PreActivation | Kind::Grid(Grid::Residual)) {
             return Err(self.wrong_kind(name, "spikes, counts, means, an image or activations", input));
         }
+        if conv.padding == Padding::BiasOfInput && from.kind != Kind::Grid(Grid::Activation) {
+            return Err(self.wrong_kind(
+                name,
+                "a grid of activations, whose zeros its padding stands for",
+                input,
+            ));
+        }
         let channels = from.shape.channels;
         let geometry = ConvGeometry {
             in_channels: channels,
@@ -163,6 +170,12 @@ impl NetworkBuilder {
     pub fn neuron(&mut self, name: &str, input: NodeId, neuron: Neuron) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
         let shape = from.shape;
+        if neuron.leak.shift() > 30 {
+            return Err(Error::mismatch(format!(
+                "layer {name}: a leak of 2^-{} exceeds 2^-30",
+                neuron.leak.shift()
+            )));
+        }
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
                 Ok(self.push(name, Op::Neuron(neuron), vec![input], shape, Kind::Spikes, false))
@@ -174,6 +187,16 @@ impl NetworkBuilder {
     /// Adds a max pooling.
     pub fn max_pool(&mut self, name: &str, input: NodeId, window: Window) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
+        if from.kind == Kind::Image {
+            return Err(self.wrong_kind(name, "spikes, pre-activations or the residual stream", input));
+        }
+        if window.pad >= window.size {
+            let message = format!(
+                "layer {name}: a window of {} with padding {} can miss its input",
+                window.size, window.pad
+            );
+            return Err(Error::mismatch(message));
+        }
         let geometry = window.geometry(from.shape.channels);
         let (kind, constant) = (from.kind, from.constant);
         let shape = geometry.output(from.shape).ok_or_else(|| {
@@ -204,6 +227,12 @@ impl NetworkBuilder {
                 "layer {name}: {} does not add to {}",
                 right.shape, left.shape
             )));
+        }
+        // A product of attention counts in steps of its scale, spikes in steps of one.
+        for (id, node) in [(a, left), (b, right)] {
+            if matches!(node.op, Op::Attention(Attention::Product { .. })) {
+                return Err(self.wrong_kind(name, "the residual stream or spikes", id));
+            }
         }
         let maximum = |kind| match kind {
             Kind::Spikes => Some(1),

@@ -1,5 +1,5 @@
 use super::{FixedPoint, WeightScheme};
-use crate::model::{ConvGeometry, Network, NodeId};
+use crate::model::{ConvGeometry, Network, NodeId, Op};
 use crate::num::{Format, Requantizer};
 
 /// A network of integers: everything that the scalar specification executes.
@@ -97,17 +97,20 @@ pub struct QuantizedNeuron {
     pub shift: u32,
     /// True for a soft reset, which subtracts the threshold.
     pub subtract: bool,
+    /// True where the threshold itself does not fire: `thresholds` are then one more than what a
+    /// soft reset subtracts.
+    pub strict: bool,
     /// How the membrane is stored; `None` for a neuron that never keeps anything.
     pub membrane: Option<MembraneWord>,
 }
 
 /// The stored membrane: V >> discard, clamped to `bits`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembraneWord {
     /// Word width, sign included.
     pub bits: u32,
-    /// Low bits that are not stored.
-    pub discard: u32,
+    /// Low bits that are not stored: per channel, as the thresholds, or one for all.
+    pub discards: Vec<u32>,
 }
 
 /// stream + requantized branch, saturated.
@@ -133,9 +136,16 @@ impl QuantizedModel {
         })
     }
 
-    /// True if every intermediate value is proven to fit 32 bits; a neuron adds two values of
-    /// its input's bound.
+    /// True if every intermediate value is proven to fit 32 bits.
     pub fn fits_32_bits(&self) -> bool {
-        self.bounds.iter().all(|&bound| bound < 1 << 30)
+        self.network.iter().all(|(id, node)| {
+            let potential = match &node.op {
+                Op::Neuron(neuron) => {
+                    self.bounds[node.inputs[0].index()] * neuron.leak.reach(self.network.timesteps)
+                }
+                _ => 0,
+            };
+            self.bounds[id.index()].max(potential) < 1 << 30
+        })
     }
 }

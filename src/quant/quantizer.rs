@@ -222,12 +222,15 @@ impl<'a> Quantizer<'a> {
 
     fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, i64, Vec<f64>) {
         let gain = f64::from(neuron.leak.gain_log2()).exp2();
+        // A threshold out of reach never fires, and neither does one just out of reach.
+        let unreachable = self.bound(node, 0) * neuron.leak.reach(self.model.network.timesteps) + 1;
         let threshold = |lsb: &f64| {
             let steps = gain * neuron.threshold / lsb;
-            match neuron.fire {
+            let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
-            }
+            };
+            smallest.min(unreachable)
         };
         let thresholds: Vec<i64> = self.lsb(node, 0).iter().map(threshold).collect();
         let shift = neuron.leak.shift();
@@ -236,9 +239,11 @@ impl<'a> Quantizer<'a> {
         // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
         let stateless = counts && !subtract && thresholds.iter().all(|&th| th == 1);
         let bits = self.setting.membrane_bits_of(&node.name);
-        let highest = thresholds.iter().map(|th| (th - 1) >> shift).max().unwrap_or(0);
-        let membrane = (!stateless).then(|| MembraneWord { bits, discard: discarded_bits(highest, bits) });
-        (QuantizedOp::Neuron(QuantizedNeuron { thresholds, shift, subtract, membrane }), 1, vec![1.0])
+        let discards = thresholds.iter().map(|th| discarded_bits((th - 1) >> shift, bits)).collect();
+        let membrane = (!stateless).then_some(MembraneWord { bits, discards });
+        let strict = neuron.fire == Fire::AboveThreshold;
+        let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
+        (QuantizedOp::Neuron(op), 1, vec![1.0])
     }
 
     fn requantize(&self, id: NodeId, node: &Node, grid: Grid) -> Result<(QuantizedOp, i64, Vec<f64>)> {

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{POOL, check_range, check_transformer};
+use super::blocks::{POOL, check_range, check_transformer, conv_norm_lif};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
 use crate::tensor::Shape;
@@ -10,7 +10,7 @@ use crate::tensor::Shape;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QkFormer {
-    /// Channels of the last stage; a multiple of 16 and of `heads`.
+    /// Channels of the last stage; a multiple of 8 and of `heads`.
     pub dim: usize,
     /// Blocks of the stages; the middle one does not exist for `Events`.
     pub depths: (usize, usize, usize),
@@ -128,28 +128,29 @@ impl QkFormer {
     fn attention(&self, net: &mut NetworkBuilder, name: &str, x: NodeId, tokens: bool) -> Result<NodeId> {
         let dim = net.shape(x).channels;
         let part = |part: &str| format!("{name}.{part}");
-        let q = layer(net, &part("q"), x, Conv::new(dim, 1))?;
-        let k = layer(net, &part("k"), x, Conv::new(dim, 1))?;
+        let q = conv_norm_lif(net, &part("q"), x, Conv::new(dim, 1))?;
+        let k = conv_norm_lif(net, &part("k"), x, Conv::new(dim, 1))?;
         let spikes = if tokens {
             let count = net.attention(&part("qk"), &[q], Attention::ChannelCount { heads: self.heads })?;
             let mask = net.neuron(&part("attn_lif"), count, Neuron::lif(0.5))?;
             net.mask(&part("mask"), k, mask)?
         } else {
-            let v = layer(net, &part("v"), x, Conv::new(dim, 1))?;
+            let v = conv_norm_lif(net, &part("v"), x, Conv::new(dim, 1))?;
             let order = ProductOrder::KeyValueFirst;
             let attention = Attention::Product { heads: self.heads, scale: 0.125, order };
             let product = net.attention(&part("product"), &[q, k, v], attention)?;
             net.neuron(&part("attn_lif"), product, Neuron::lif(0.5))?
         };
-        let branch = layer(net, &part("proj"), spikes, Conv::new(dim, 1).bias())?;
+        let branch = conv_norm_lif(net, &part("proj"), spikes, Conv::new(dim, 1).bias())?;
         net.add(&part("add"), x, branch)
     }
 
     fn mlp(&self, net: &mut NetworkBuilder, name: &str, x: NodeId) -> Result<NodeId> {
         let dim = net.shape(x).channels;
         let (first, second) = if self.style == Style::ImageNet { ("fc1", "fc2") } else { ("mlp1", "mlp2") };
-        let hidden = layer(net, &format!("{name}.{first}"), x, Conv::new(dim * self.mlp_ratio, 1).bias())?;
-        let branch = layer(net, &format!("{name}.{second}"), hidden, Conv::new(dim, 1).bias())?;
+        let hidden =
+            conv_norm_lif(net, &format!("{name}.{first}"), x, Conv::new(dim * self.mlp_ratio, 1).bias())?;
+        let branch = conv_norm_lif(net, &format!("{name}.{second}"), hidden, Conv::new(dim, 1).bias())?;
         net.add(&format!("{name}.add"), x, branch)
     }
 }
@@ -183,12 +184,6 @@ fn embed(net: &mut NetworkBuilder, name: &str, x: NodeId, channels: usize, embed
     if embed.pooled {
         x = net.max_pool(&format!("{name}_maxpool"), x, POOL)?;
     }
-    net.neuron(&format!("{name}_lif"), x, Neuron::lif(1.0))
-}
-
-/// conv-BN-LIF of a block.
-fn layer(net: &mut NetworkBuilder, name: &str, x: NodeId, conv: Conv) -> Result<NodeId> {
-    let x = net.conv(&format!("{name}_conv"), x, conv.norm(format!("{name}_bn")))?;
     net.neuron(&format!("{name}_lif"), x, Neuron::lif(1.0))
 }
 

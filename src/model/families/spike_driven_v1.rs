@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{POOL, check_transformer};
+use super::blocks::{POOL, check_transformer, conv_norm_lif, membrane_mlp};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, Parameter, Window};
 use crate::tensor::Shape;
@@ -36,7 +36,9 @@ impl SpikeDrivenV1 {
         let mut unused = Vec::new();
         for block in 0..self.depth {
             stream = self.attention(&mut net, block, stream)?;
-            stream = self.mlp(&mut net, block, stream)?;
+            net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
+            let name = format!("block.{block}.mlp");
+            stream = membrane_mlp(&mut net, &name, ["fc1", "fc2"], self.mlp_ratio, stream)?;
             unused.push(Parameter {
                 name: format!("block.{block}.attn.talking_heads.weight"),
                 shape: vec![self.heads, self.heads],
@@ -85,9 +87,7 @@ impl SpikeDrivenV1 {
         net.scope("blocks", format!("block.{block}"), format!("block.{block}.attn"));
         let spikes = net.neuron(&name("shortcut_lif"), stream, Neuron::lif(1.0))?;
         let mut project = |which: &str| {
-            let conv = Conv::new(self.dim, 1).norm(name(&format!("{which}_bn")));
-            let x = net.conv(&name(&format!("{which}_conv")), spikes, conv)?;
-            let x = net.neuron(&name(&format!("{which}_lif")), x, Neuron::lif(1.0))?;
+            let x = conv_norm_lif(net, &name(which), spikes, Conv::new(self.dim, 1))?;
             match self.pool_keys && which != "q" {
                 true => net.max_pool(&name(&format!("{which}_pool")), x, KEY_POOL),
                 false => Ok(x),
@@ -100,18 +100,6 @@ impl SpikeDrivenV1 {
         let conv = Conv::new(self.dim, 1).bias().norm(name("proj_bn"));
         let branch = net.conv(&name("proj_conv"), masked, conv)?;
         net.add(&name("add"), stream, branch)
-    }
-
-    fn mlp(&self, net: &mut NetworkBuilder, block: usize, stream: NodeId) -> Result<NodeId> {
-        let name = |part: &str| format!("block.{block}.mlp.{part}");
-        net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
-        let mut x = stream;
-        for (layer, channels) in [("fc1", self.dim * self.mlp_ratio), ("fc2", self.dim)] {
-            x = net.neuron(&name(&format!("{layer}_lif")), x, Neuron::lif(1.0))?;
-            let conv = Conv::new(channels, 1).bias().norm(name(&format!("{layer}_bn")));
-            x = net.conv(&name(&format!("{layer}_conv")), x, conv)?;
-        }
-        net.add(&name("add"), stream, x)
     }
 }
 

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{check_range, check_transformer};
+use super::blocks::{check_range, check_transformer, lif_conv_norm, membrane_mlp};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
 use crate::tensor::Shape;
@@ -66,7 +66,7 @@ impl SpikeDrivenV2 {
             net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
             x = self.attention(net, &format!("{name}.attn"), x)?;
             net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
-            x = self.mlp(net, &format!("{name}.mlp"), x)?;
+            x = membrane_mlp(net, &format!("{name}.mlp"), ["fc1", "fc2"], self.mlp_ratio, x)?;
         }
         Ok(x)
     }
@@ -85,17 +85,6 @@ impl SpikeDrivenV2 {
         let branch = rep_conv(net, &format!("{name}.proj_conv"), spikes)?;
         net.add(&format!("{name}.add"), stream, branch)
     }
-
-    fn mlp(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
-        let dim = net.shape(stream).channels;
-        let mut x = stream;
-        for (layer, channels) in [("fc1", dim * self.mlp_ratio), ("fc2", dim)] {
-            x = net.neuron(&format!("{name}.{layer}_lif"), x, Neuron::lif(1.0))?;
-            let conv = Conv::new(channels, 1).bias().norm(format!("{name}.{layer}_bn"));
-            x = net.conv(&format!("{name}.{layer}_conv"), x, conv)?;
-        }
-        net.add(&format!("{name}.add"), stream, x)
-    }
 }
 
 /// LIF, strided 3x3 convolution, and a new residual stream.
@@ -108,9 +97,8 @@ fn downsample(
     stride: usize,
 ) -> Result<NodeId> {
     net.scope(stage, name, name);
-    let spikes = net.neuron(&format!("{name}.encode_lif"), stream, Neuron::lif(1.0))?;
-    let conv = Conv::new(channels, 3).stride(stride).pad(1).bias().norm(format!("{name}.encode_bn"));
-    let x = net.conv(&format!("{name}.encode_conv"), spikes, conv)?;
+    let conv = Conv::new(channels, 3).stride(stride).pad(1).bias();
+    let x = lif_conv_norm(net, &format!("{name}.encode"), stream, conv)?;
     net.requantize(&format!("{name}.stream"), x, Grid::Residual)
 }
 

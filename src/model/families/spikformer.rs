@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{POOL, check_range, check_transformer};
+use super::blocks::{POOL, check_range, check_transformer};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
 use crate::tensor::Shape;

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::{POOL, check_transformer};
+use super::blocks::{POOL, check_transformer, conv_norm_lif, membrane_mlp};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
 use crate::tensor::Shape;
@@ -43,7 +43,9 @@ impl Spikingformer {
         let mut unused = Vec::new();
         for block in 0..self.depth {
             stream = self.attention(&mut net, block, stream)?;
-            stream = self.mlp(&mut net, block, stream)?;
+            net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
+            let name = format!("block.{block}.mlp");
+            stream = membrane_mlp(&mut net, &name, ["mlp1", "mlp2"], self.mlp_ratio, stream)?;
             for name in ["norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"] {
                 let name = format!("block.{block}.{name}");
                 unused.push(Parameter { name, shape: vec![self.dim], trained: true });
@@ -85,11 +87,7 @@ impl Spikingformer {
         let name = |part: &str| format!("block.{block}.attn.{part}");
         net.scope("blocks", format!("block.{block}"), format!("block.{block}.attn"));
         let spikes = net.neuron(&name("proj_lif"), stream, Neuron::lif(1.0))?;
-        let mut project = |which: &str| {
-            let conv = Conv::new(self.dim, 1).norm(name(&format!("{which}_bn")));
-            let x = net.conv(&name(&format!("{which}_conv")), spikes, conv)?;
-            net.neuron(&name(&format!("{which}_lif")), x, Neuron::lif(1.0))
-        };
+        let mut project = |which: &str| conv_norm_lif(net, &name(which), spikes, Conv::new(self.dim, 1));
         let qkv = [project("q")?, project("k")?, project("v")?];
         let attention = Attention::Product { heads: self.heads, scale: 0.125, order: self.order };
         let product = net.attention(&name("ssa"), &qkv, attention)?;
@@ -97,18 +95,6 @@ impl Spikingformer {
         let conv = Conv::new(self.dim, 1).bias().norm(name("proj_bn"));
         let branch = net.conv(&name("proj_conv"), spikes, conv)?;
         net.add(&name("add"), stream, branch)
-    }
-
-    fn mlp(&self, net: &mut NetworkBuilder, block: usize, stream: NodeId) -> Result<NodeId> {
-        let name = |part: &str| format!("block.{block}.mlp.{part}");
-        net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
-        let mut x = stream;
-        for (layer, channels) in [("mlp1", self.dim * self.mlp_ratio), ("mlp2", self.dim)] {
-            x = net.neuron(&name(&format!("{layer}_lif")), x, Neuron::lif(1.0))?;
-            let conv = Conv::new(channels, 1).bias().norm(name(&format!("{layer}_bn")));
-            x = net.conv(&name(&format!("{layer}_conv")), x, conv)?;
-        }
-        net.add(&name("add"), stream, x)
     }
 }
 

@@ -1,163 +1,20 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
 
-use rayon::prelude::*;
-use serde::Serialize;
+mod evaluation;
+mod totals;
 
-use crate::cost::{
-    Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, MemoryBytes, TrafficBits, memory_bytes,
-};
+pub use evaluation::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
+
+use rayon::prelude::*;
+
+use self::totals::{LayerTotals, Totals, count};
+use crate::cost::{Cycles, EnergyJ, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
 use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
 use crate::hw::Operand;
 use crate::map::{Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, InputSpec, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
-
-/// The model of a [`Simulation`].
-#[derive(Debug, Clone, Serialize)]
-pub struct ModelSummary {
-    /// Name of the model description.
-    pub name: String,
-    /// Family, as the description spells it.
-    pub family: String,
-    /// Parameters of the checkpoint that the family knows, unused ones included.
-    pub parameters: u64,
-    /// SHA-256 of the weights file.
-    pub sha256: String,
-}
-
-/// The hardware of a [`Simulation`].
-#[derive(Debug, Clone, Serialize)]
-pub struct HardwareSummary {
-    /// Name of the hardware description.
-    pub name: String,
-    /// SHA-256 of the description.
-    pub sha256: String,
-}
-
-/// The images of a [`Simulation`].
-#[derive(Debug, Clone, Serialize)]
-pub struct DataSummary {
-    /// Name of the data set.
-    pub name: String,
-    /// Images executed.
-    pub images: usize,
-    /// SHA-256 of images and labels of the test part.
-    pub sha256: String,
-}
-
-/// Cost of one layer per inference, averaged over the images.
-#[derive(Debug, Clone, Serialize)]
-pub struct LayerEvaluation {
-    /// Name of the weight layer (with the neurons and joins that follow it) or of the attention.
-    pub name: String,
-    /// What it is: `conv 3x3`, `linear`, `attention`.
-    pub kind: String,
-    /// Block of the network that it belongs to.
-    pub block: String,
-    /// Bits of a weight code; 0 where there are no weights.
-    pub weight_bits: u32,
-    /// Bits of a membrane potential; 0 where there are none.
-    pub membrane_bits: u32,
-    /// How the array runs it, in words: dataflow and tiling.
-    pub mapping: String,
-    /// Weights gated by a non-zero input, all timesteps.
-    pub synaptic_operations: f64,
-    /// Those of them where the input is one bit: the weight is only added.
-    pub accumulations: f64,
-    /// Those of them where the input is an integer: the weight is multiplied.
-    pub multiplications: f64,
-    /// Multiply-accumulates of the same layer if nothing were skipped, all timesteps.
-    pub dense_operations: f64,
-    /// Membrane updates, all timesteps.
-    pub neuron_updates: f64,
-    /// Fraction of non-zero inputs.
-    pub input_rate: f64,
-    /// Fraction of neurons that fire.
-    pub spike_rate: f64,
-    /// Spikes emitted, all timesteps.
-    pub spikes: f64,
-    /// Values clamped or wrapped, all timesteps.
-    pub saturations: f64,
-    /// Cycles by cause.
-    pub cycles: Cycles,
-    /// Dynamic energy by component.
-    pub energy_j: EnergyJ,
-    /// Bits that moved, by what they are and which way.
-    pub traffic_bits: TrafficBits,
-    /// Leakage energy while this layer runs.
-    pub leakage_j: f64,
-    /// Weight memory of this layer.
-    pub weight_bytes: f64,
-}
-
-/// Cost and accuracy of one setting, per inference (one image, batch 1), averaged over the images.
-#[derive(Debug, Clone, Serialize)]
-pub struct Evaluation {
-    /// Name of the setting.
-    pub name: String,
-    /// What a reader must know of this row, for instance that `fp32` is charged as 32-bit integers.
-    pub notes: Vec<String>,
-    /// Fraction of images classified correctly.
-    pub accuracy: f64,
-    /// Accuracy of the float network on the same images minus `accuracy`.
-    pub accuracy_drop: f64,
-    /// Bits per weight, averaged over all weights.
-    pub average_weight_bits: f64,
-    /// Storage by kind.
-    pub memory_bytes: MemoryBytes,
-    /// Cycles by cause.
-    pub cycles: Cycles,
-    /// Mean latency.
-    pub latency_s: f64,
-    /// Latency of the slowest image.
-    pub worst_latency_s: f64,
-    /// Dynamic energy by component.
-    pub energy_j: EnergyJ,
-    /// Bits that moved, by what they are and which way.
-    pub traffic_bits: TrafficBits,
-    /// Leakage energy.
-    pub leakage_j: f64,
-    /// Dynamic and leakage energy of the most expensive image.
-    pub worst_energy_j: f64,
-    /// Energy divided by latency.
-    pub power_w: f64,
-    /// Weights gated by a non-zero input, all layers and timesteps.
-    pub synaptic_operations: f64,
-    /// Spikes emitted by all neurons.
-    pub spikes: f64,
-    /// Values clamped or wrapped.
-    pub saturations: f64,
-    /// Area of the hardware; absent where its description does not give enough to know it.
-    pub area_mm2: Option<f64>,
-    /// Per layer, in order of execution.
-    pub layers: Vec<LayerEvaluation>,
-}
-
-impl Evaluation {
-    /// Dynamic and leakage energy, J.
-    pub fn total_energy_j(&self) -> f64 {
-        self.energy_j.total() + self.leakage_j
-    }
-
-    /// Energy per synaptic operation, J.
-    pub fn energy_per_synaptic_operation_j(&self) -> f64 {
-        self.total_energy_j() / self.synaptic_operations.max(1.0)
-    }
-}
-
-/// Everything that one `simulate` found out.
-#[derive(Debug, Clone, Serialize)]
-pub struct Simulation {
-    /// The network.
-    pub model: ModelSummary,
-    /// The accelerator.
-    pub hardware: HardwareSummary,
-    /// The images.
-    pub data: DataSummary,
-    /// One per setting, in the order asked for.
-    pub settings: Vec<Evaluation>,
-}
 
 /// What an evaluation needs beside a setting: the model with its calibration, the machine, the
 /// images.
@@ -182,31 +39,6 @@ const CHUNK: usize = 256;
 struct Outcome {
     prediction: usize,
     activity: Activity,
-}
-
-/// Sums over images, and the worst of them.
-struct Totals {
-    correct: usize,
-    layers: Vec<LayerTotals>,
-    worst_latency_s: f64,
-    worst_energy_j: f64,
-}
-
-#[derive(Clone, Default)]
-struct LayerTotals {
-    cost: LayerCost,
-    counters: LayerCounters,
-}
-
-/// Sums over images of the counters of a fused layer.
-#[derive(Clone, Default)]
-struct LayerCounters {
-    accumulations: f64,
-    multiplications: f64,
-    input_events: f64,
-    neuron_updates: f64,
-    spikes: f64,
-    saturations: f64,
 }
 
 impl<'a> Evaluator<'a> {
@@ -471,64 +303,5 @@ fn check_ranges(model: &Model, calibration: &Calibration) -> Result<()> {
             model.description.name, node.name
         ))),
         None => Ok(()),
-    }
-}
-
-/// Counters of every fused layer for one image.
-fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounters> {
-    let layer = |layer: &Layer| {
-        let mut counters = LayerCounters::default();
-        if let Some(product) = &layer.product {
-            let total = activity.nodes[product.node.index()].total();
-            counters.accumulations = total.accumulations as f64;
-            counters.multiplications = total.multiplications as f64;
-            counters.input_events = f64::from(total.input_events);
-        }
-        for epilogue in &layer.epilogue {
-            let total = activity.nodes[epilogue.node.index()].total();
-            if matches!(epilogue.kind, EpilogueKind::Neuron { .. }) {
-                counters.spikes += f64::from(total.output_events);
-            }
-            counters.neuron_updates += f64::from(total.neuron_updates);
-            counters.saturations += f64::from(total.saturations);
-        }
-        counters
-    };
-    workload.layers.iter().map(layer).collect()
-}
-
-impl Totals {
-    fn new(layers: usize) -> Self {
-        Self {
-            correct: 0,
-            layers: vec![LayerTotals::default(); layers],
-            worst_latency_s: 0.0,
-            worst_energy_j: 0.0,
-        }
-    }
-
-    fn add(&mut self, correct: bool, costs: &[LayerCost], counters: &[LayerCounters], machine: &Machine) {
-        self.correct += usize::from(correct);
-        let (mut cycles, mut energy_j) = (0.0, 0.0);
-        for ((total, cost), counters) in self.layers.iter_mut().zip(costs).zip(counters) {
-            total.cost.add(cost);
-            total.counters.add(counters);
-            cycles += cost.cycles.total();
-            energy_j += cost.energy_j.total();
-        }
-        let latency_s = machine.seconds(cycles);
-        self.worst_latency_s = self.worst_latency_s.max(latency_s);
-        self.worst_energy_j = self.worst_energy_j.max(energy_j + machine.leakage_w * latency_s);
-    }
-}
-
-impl LayerCounters {
-    fn add(&mut self, other: &Self) {
-        self.accumulations += other.accumulations;
-        self.multiplications += other.multiplications;
-        self.input_events += other.input_events;
-        self.neuron_updates += other.neuron_updates;
-        self.spikes += other.spikes;
-        self.saturations += other.saturations;
     }
 }

@@ -1,0 +1,149 @@
+use serde::Serialize;
+
+use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+
+/// The model of a [`Simulation`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelSummary {
+    /// Name of the model description.
+    pub name: String,
+    /// Family, as the description spells it.
+    pub family: String,
+    /// Parameters of the checkpoint that the family knows, unused ones included.
+    pub parameters: u64,
+    /// SHA-256 of the weights file.
+    pub sha256: String,
+}
+
+/// The hardware of a [`Simulation`].
+#[derive(Debug, Clone, Serialize)]
+pub struct HardwareSummary {
+    /// Name of the hardware description.
+    pub name: String,
+    /// SHA-256 of the description.
+    pub sha256: String,
+}
+
+/// The images of a [`Simulation`].
+#[derive(Debug, Clone, Serialize)]
+pub struct DataSummary {
+    /// Name of the data set.
+    pub name: String,
+    /// Images executed.
+    pub images: usize,
+    /// SHA-256 of images and labels of the test part.
+    pub sha256: String,
+}
+
+/// Cost of one layer per inference, averaged over the images.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerEvaluation {
+    /// Name of the weight layer (with the neurons and joins that follow it) or of the attention.
+    pub name: String,
+    /// What it is: `conv 3x3`, `linear`, `attention`.
+    pub kind: String,
+    /// Block of the network that it belongs to.
+    pub block: String,
+    /// Bits of a weight code; 0 where there are no weights.
+    pub weight_bits: u32,
+    /// Bits of a membrane potential; 0 where there are none.
+    pub membrane_bits: u32,
+    /// How the array runs it, in words: dataflow and tiling.
+    pub mapping: String,
+    /// Weights gated by a non-zero input, all timesteps.
+    pub synaptic_operations: f64,
+    /// Those of them where the input is one bit: the weight is only added.
+    pub accumulations: f64,
+    /// Those of them where the input is an integer: the weight is multiplied.
+    pub multiplications: f64,
+    /// Multiply-accumulates of the same layer if nothing were skipped, all timesteps.
+    pub dense_operations: f64,
+    /// Membrane updates, all timesteps.
+    pub neuron_updates: f64,
+    /// Fraction of non-zero inputs.
+    pub input_rate: f64,
+    /// Fraction of neurons that fire.
+    pub spike_rate: f64,
+    /// Spikes emitted, all timesteps.
+    pub spikes: f64,
+    /// Values clamped or wrapped, all timesteps.
+    pub saturations: f64,
+    /// Cycles by cause.
+    pub cycles: Cycles,
+    /// Dynamic energy by component.
+    pub energy_j: EnergyJ,
+    /// Bits that moved, by what they are and which way.
+    pub traffic_bits: TrafficBits,
+    /// Leakage energy while this layer runs.
+    pub leakage_j: f64,
+    /// Weight memory of this layer.
+    pub weight_bytes: f64,
+}
+
+/// Cost and accuracy of one setting, per inference (one image, batch 1), averaged over the images.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evaluation {
+    /// Name of the setting.
+    pub name: String,
+    /// What a reader must know of this row, for instance that `fp32` is charged as 32-bit integers.
+    pub notes: Vec<String>,
+    /// Fraction of images classified correctly.
+    pub accuracy: f64,
+    /// Accuracy of the float network on the same images minus `accuracy`.
+    pub accuracy_drop: f64,
+    /// Bits per weight, averaged over all weights.
+    pub average_weight_bits: f64,
+    /// Storage by kind.
+    pub memory_bytes: MemoryBytes,
+    /// Cycles by cause.
+    pub cycles: Cycles,
+    /// Mean latency.
+    pub latency_s: f64,
+    /// Latency of the slowest image.
+    pub worst_latency_s: f64,
+    /// Dynamic energy by component.
+    pub energy_j: EnergyJ,
+    /// Bits that moved, by what they are and which way.
+    pub traffic_bits: TrafficBits,
+    /// Leakage energy.
+    pub leakage_j: f64,
+    /// Dynamic and leakage energy of the most expensive image.
+    pub worst_energy_j: f64,
+    /// Energy divided by latency.
+    pub power_w: f64,
+    /// Weights gated by a non-zero input, all layers and timesteps.
+    pub synaptic_operations: f64,
+    /// Spikes emitted by all neurons.
+    pub spikes: f64,
+    /// Values clamped or wrapped.
+    pub saturations: f64,
+    /// Area of the hardware; absent where its description does not give enough to know it.
+    pub area_mm2: Option<f64>,
+    /// Per layer, in order of execution.
+    pub layers: Vec<LayerEvaluation>,
+}
+
+impl Evaluation {
+    /// Dynamic and leakage energy, J.
+    pub fn total_energy_j(&self) -> f64 {
+        self.energy_j.total() + self.leakage_j
+    }
+
+    /// Energy per synaptic operation, J.
+    pub fn energy_per_synaptic_operation_j(&self) -> f64 {
+        self.total_energy_j() / self.synaptic_operations.max(1.0)
+    }
+}
+
+/// Everything that one `simulate` found out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Simulation {
+    /// The network.
+    pub model: ModelSummary,
+    /// The accelerator.
+    pub hardware: HardwareSummary,
+    /// The images.
+    pub data: DataSummary,
+    /// One per setting, in the order asked for.
+    pub settings: Vec<Evaluation>,
+}

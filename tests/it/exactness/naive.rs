@@ -1,0 +1,346 @@
+//! Every node and every counter again, computed naively.
+
+use super::dequantized::steps_of;
+use super::support::*;
+
+/// The value at a position, which may lie outside, where `outside` is taken.
+pub fn value_at(f: &Frames<i64>, t: usize, [y, x]: [isize; 2], c: usize, outside: i64) -> i64 {
+    let (height, width) = (f.shape.height as isize, f.shape.width as isize);
+    if y < 0 || x < 0 || y >= height || x >= width {
+        return outside;
+    }
+    let frame = if f.frames == 1 { 0 } else { t };
+    f.data[((frame * f.shape.height + y as usize) * f.shape.width + x as usize) * f.shape.channels + c]
+}
+
+/// Fills frames value by value, in the order `[timestep][y][x][channel]`.
+pub fn fill(
+    frames: usize,
+    shape: Shape,
+    mut value: impl FnMut(usize, [isize; 2], usize) -> i64,
+) -> Frames<i64> {
+    let mut data = Vec::new();
+    for t in 0..frames {
+        for y in 0..shape.height {
+            for x in 0..shape.width {
+                data.extend((0..shape.channels).map(|c| value(t, [y as isize, x as isize], c)));
+            }
+        }
+    }
+    Frames { frames, shape, data }
+}
+
+/// Where tap (ky, kx) of the window at `[y, x]` reads.
+pub fn tap(g: &ConvGeometry, [y, x]: [isize; 2], ky: usize, kx: usize) -> [isize; 2] {
+    let of =
+        |at: isize, k: usize, axis: usize| at * g.stride[axis] as isize + k as isize - g.pad[axis] as isize;
+    [of(y, ky, 0), of(x, kx, 1)]
+}
+
+/// Rows, columns and input channels that output channel `o` reads.
+pub fn fan_in(g: &ConvGeometry, o: usize) -> Vec<(usize, usize, usize)> {
+    let per_group = g.in_channels / g.groups;
+    let first = o / (g.out_channels / g.groups) * per_group;
+    let mut all = Vec::new();
+    for c in first..first + per_group {
+        for ky in 0..g.kernel[0] {
+            all.extend((0..g.kernel[1]).map(|kx| (ky, kx, c)));
+        }
+    }
+    all
+}
+
+pub fn naive_weighted(op: &QuantizedWeighted, input: &Frames<i64>, shape: Shape) -> Frames<i64> {
+    let g = &op.geometry;
+    fill(input.frames, shape, |t, at, o| {
+        let products = fan_in(g, o).into_iter().enumerate().map(|(i, (ky, kx, c))| {
+            let outside = op.padding.as_ref().map_or(0, |padding| padding[c]);
+            i64::from(op.codes[o * g.fan_in() + i]) * value_at(input, t, tap(g, at, ky, kx), c, outside)
+        });
+        products.sum::<i64>() * (1 << op.fraction_bits) + op.bias[o]
+    })
+}
+
+/// Floor of x / 2^shift.
+pub fn halved(x: i64, shift: u32) -> i64 {
+    x.div_euclid(1 << shift)
+}
+
+/// Halvings of the membrane at every step.
+pub fn halvings(leak: Leak) -> u32 {
+    match leak {
+        Leak::HalfWithInput => 1,
+        Leak::Shift(k) => k,
+        Leak::None => 0,
+    }
+}
+
+/// Spikes, and membranes clamped per timestep, in words of `bits` that keep the upper bits of
+/// what lies below the threshold of their channel.
+pub fn naive_neuron(
+    neuron: &Neuron,
+    op: &QuantizedNeuron,
+    bits: u32,
+    input: &Frames<i64>,
+    timesteps: usize,
+) -> (Frames<i64>, Vec<u32>) {
+    let (values, shift) = (input.shape.values(), halvings(neuron.leak));
+    let mut membrane = vec![0; values];
+    let mut saturations = vec![0; timesteps];
+    let mut cells = (0..values).cycle();
+    let output = fill(timesteps, input.shape, |t, at, c| {
+        let v = &mut membrane[cells.next().unwrap()];
+        let fires_at = op.thresholds[c % op.thresholds.len()];
+        let g = *v + value_at(input, t, at, c, 0);
+        let kept = match (g >= fires_at, neuron.reset, neuron.fire) {
+            (false, ..) => g,
+            (true, Reset::Zero, _) => 0,
+            (true, Reset::Subtract, Fire::AtThreshold) => g - fires_at,
+            (true, Reset::Subtract, Fire::AboveThreshold) => g - (fires_at - 1),
+        };
+        let (step, limit) = (1i64 << discarded(halved(fires_at - 1, shift), bits), 1i64 << (bits - 1));
+        let stored = halved(kept, shift).div_euclid(step);
+        let clamped = stored.max(-limit).min(limit - 1);
+        saturations[t] += u32::from(clamped != stored);
+        *v = clamped * step;
+        i64::from(g >= fires_at)
+    });
+    (output, saturations)
+}
+
+/// The fewest low bits without which `highest` is less than 2^(bits-1).
+pub fn discarded(highest: i64, bits: u32) -> u32 {
+    (0..64).find(|&d| halved(highest, d) < 1 << (bits - 1)).unwrap()
+}
+
+/// (x M + 2^(S-1)) >> S as the floor of an exact quotient, then clamped; counts the clamped.
+pub fn naive_grid(x: i64, by: Option<Requantizer>, format: Format, other: i64, saturations: &mut u32) -> i64 {
+    let grid = match by {
+        Some(by) => {
+            let doubled = 2 * i128::from(x) * i128::from(by.multiplier) + (1i128 << by.shift);
+            doubled.div_euclid(1i128 << (by.shift + 1)) as i64
+        }
+        None => x,
+    };
+    let limit = 1i64 << (format.bits - 1);
+    let sum = other + grid;
+    *saturations += u32::from(sum < -limit || sum >= limit);
+    sum.max(-limit).min(limit - 1)
+}
+
+pub fn naive_max_pool(window: &Window, input: &Frames<i64>, shape: Shape) -> Frames<i64> {
+    let g = window.geometry(shape.channels);
+    fill(input.frames, shape, |t, at, c| {
+        let taps = (0..window.size).flat_map(|ky| (0..window.size).map(move |kx| (ky, kx)));
+        taps.map(|(ky, kx)| value_at(input, t, tap(&g, at, ky, kx), c, i64::MIN)).max().unwrap()
+    })
+}
+
+/// Sums over the positions of `input`.
+pub fn over_positions(input: &Frames<i64>, f: impl Fn([isize; 2]) -> i64) -> i64 {
+    let positions = 0..input.shape.positions();
+    positions.map(|p| f([(p / input.shape.width) as isize, (p % input.shape.width) as isize])).sum()
+}
+
+pub fn naive_attention(
+    attention: Attention,
+    inputs: &[&Frames<i64>],
+    node: &Node,
+    timesteps: usize,
+) -> Frames<i64> {
+    let q = inputs[0];
+    fill(timesteps, node.shape, |t, at, c| match attention {
+        Attention::KeyValueCount => {
+            over_positions(q, |p| value_at(q, t, p, c, 0) * value_at(inputs[1], t, p, c, 0))
+        }
+        Attention::ChannelCount { heads } => {
+            let width = q.shape.channels / heads;
+            (c * width..(c + 1) * width).map(|i| value_at(q, t, at, i, 0)).sum()
+        }
+        // (q k^T) v, which the executor computes in the other order.
+        Attention::Product { heads, .. } => {
+            let width = q.shape.channels / heads;
+            let head = c / width * width..(c / width + 1) * width;
+            over_positions(q, |p| {
+                let score = |i| value_at(q, t, at, i, 0) * value_at(inputs[1], t, p, i, 0);
+                head.clone().map(score).sum::<i64>() * value_at(inputs[2], t, p, c, 0)
+            })
+        }
+    })
+}
+
+pub fn naive_mask(spikes: &Frames<i64>, by: &Frames<i64>, node: &Node) -> Frames<i64> {
+    let width = spikes.shape.channels / by.shape.channels;
+    fill(spikes.frames, node.shape, |t, at, c| {
+        let gate = if by.shape.positions() == 1 { [0, 0] } else { at };
+        value_at(spikes, t, at, c, 0) & value_at(by, t, gate, c / width, 0)
+    })
+}
+
+/// Requantization, and the residual join of a stream with a branch.
+pub fn naive_stream(
+    stream: Option<&Frames<i64>>,
+    branch: &Frames<i64>,
+    by: Option<&[Requantizer]>,
+    format: Format,
+    saturations: &mut [u32],
+) -> Frames<i64> {
+    fill(saturations.len(), branch.shape, |t, at, c| {
+        let by = by.map(|by| by[c % by.len()]);
+        let stream = stream.map_or(0, |stream| value_at(stream, t, at, c, 0));
+        naive_grid(value_at(branch, t, at, c, 0), by, format, stream, &mut saturations[t])
+    })
+}
+
+/// What a node yields for what its inputs yielded, and its saturations per frame.
+pub fn naive(
+    q: &QuantizedModel,
+    id: NodeId,
+    values: &[Frames<i64>],
+    pixels: &[u8],
+) -> (Frames<i64>, Vec<u32>) {
+    let (node, timesteps) = (q.network.node(id), q.network.timesteps);
+    let inputs: Vec<&Frames<i64>> = node.inputs.iter().map(|i| &values[i.index()]).collect();
+    let frames = inputs.iter().map(|f| f.frames).max().unwrap_or(1);
+    let mut saturations = vec![0; frames];
+    let value = match (&node.op, q.op(id)) {
+        (_, QuantizedOp::Input { zero_points }) => {
+            let mut pixels = pixels.iter();
+            fill(1, node.shape, |_, _, c| i64::from(*pixels.next().unwrap()) - zero_points[c])
+        }
+        (_, QuantizedOp::Weighted(op)) => naive_weighted(op, inputs[0], node.shape),
+        (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
+            let bits = q.setting.membrane_bits_of(&node.name);
+            return naive_neuron(neuron, op, bits, inputs[0], timesteps);
+        }
+        (_, QuantizedOp::Requantize { requantizers, format }) => {
+            naive_stream(None, inputs[0], Some(requantizers), *format, &mut saturations)
+        }
+        (_, QuantizedOp::AddMembrane(op)) => {
+            naive_stream(Some(inputs[0]), inputs[1], op.branch.as_deref(), op.format, &mut saturations)
+        }
+        (Op::Add(_), _) => fill(frames, node.shape, |t, at, c| {
+            value_at(inputs[0], t, at, c, 0) + value_at(inputs[1], t, at, c, 0)
+        }),
+        (Op::MaxPool(window), _) => naive_max_pool(window, inputs[0], node.shape),
+        (Op::Attention(attention), _) => naive_attention(*attention, &inputs, node, timesteps),
+        (Op::Mask, _) => naive_mask(inputs[0], inputs[1], node),
+        (Op::MeanTokens, _) => {
+            fill(frames, node.shape, |t, _, c| over_positions(inputs[0], |p| value_at(inputs[0], t, p, c, 0)))
+        }
+        (Op::MeanTimesteps, _) => {
+            fill(1, node.shape, |_, at, c| (0..timesteps).map(|t| value_at(inputs[0], t, at, c, 0)).sum())
+        }
+        (op, quantized) => panic!("{op:?} as {quantized:?}"),
+    };
+    (value, saturations)
+}
+
+/// The counters of a weight layer at one timestep, from its definition: one look at every
+/// (output position, output channel, tap, input channel).
+pub fn naive_products(
+    g: &ConvGeometry,
+    input: &Frames<i64>,
+    t: usize,
+    out: Shape,
+    multi_bit: bool,
+) -> StepActivity {
+    let mut step = StepActivity::default();
+    let is_event = |at, c| u64::from(value_at(input, t, at, c, 0) != 0);
+    let all = fill(1, input.shape, |_, at, c| is_event(at, c) as i64);
+    step.input_events = all.data.iter().sum::<i64>() as u32;
+    let (mut operations, mut events) = (0, Vec::new());
+    for position in 0..out.positions() {
+        let at = [(position / out.width) as isize, (position % out.width) as isize];
+        // Inputs of this position, whichever output channels read them.
+        let mut seen = BTreeMap::new();
+        for o in 0..g.out_channels {
+            for (ky, kx, c) in fan_in(g, o) {
+                let event = is_event(tap(g, at, ky, kx), c);
+                operations += event;
+                seen.insert((ky, kx, c), event);
+            }
+        }
+        events.push(seen.values().sum::<u64>());
+    }
+    step.gathered_events = events.iter().sum();
+    step.wave_peaks = std::array::from_fn(|i| {
+        let waves = events.chunks(wave_size(i));
+        waves.map(|wave| *wave.iter().max().unwrap() as u32).sum()
+    });
+    match multi_bit {
+        true => step.multiplications = operations,
+        false => step.accumulations = operations,
+    }
+    step
+}
+
+/// Every counter of a node.
+pub fn naive_activity(
+    q: &QuantizedModel,
+    id: NodeId,
+    values: &[Frames<i64>],
+    saturations: &[u32],
+) -> NodeActivity {
+    let (node, value) = (q.network.node(id), &values[id.index()]);
+    let step = |t: usize| {
+        let mut step = StepActivity::default();
+        if let Op::Weighted(op) = &node.op {
+            let input = node.inputs[0];
+            let multi_bit = q.network.node(input).kind != Kind::Spikes;
+            step = naive_products(&op.geometry, &values[input.index()], t, node.shape, multi_bit);
+        }
+        if matches!(node.op, Op::Neuron(_) | Op::MaxPool(_) | Op::Attention(_) | Op::Mask) {
+            step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;
+        }
+        if matches!(node.op, Op::Neuron(_)) {
+            step.neuron_updates = (node.shape.channels * node.shape.height * node.shape.width) as u32;
+        }
+        step.saturations = saturations[t];
+        step
+    };
+    NodeActivity { steps: (0..value.frames).map(step).collect() }
+}
+
+/// Every node of a run agrees with its naive value, its counters and its bound; yields how many
+/// values were compared and how many were saturated.
+pub fn assert_naive(q: &QuantizedModel, run: &Run, pixels: &[u8]) -> (usize, u32) {
+    let (mut compared, mut saturated) = (0, 0);
+    for (id, node) in q.network.iter() {
+        let value = &run.values[id.index()];
+        let (expected, saturations) = naive(q, id, &run.values, pixels);
+        assert_eq!(value, &expected, "{}", node.name);
+        assert_eq!(value.frames == 1, node.constant || q.network.timesteps == 1, "{}", node.name);
+        let bound = q.bounds[id.index()];
+        assert!(value.data.iter().all(|x| x.abs() <= bound), "{} exceeds {bound}", node.name);
+        let activity = naive_activity(q, id, &run.values, &saturations);
+        assert_eq!(run.execution.activity.nodes[id.index()], activity, "{}", node.name);
+        compared += value.data.len();
+        saturated += saturations.iter().sum::<u32>();
+    }
+    assert_eq!(run.execution.logits, run.values.last().unwrap().data);
+    (compared, saturated)
+}
+
+/// Thresholds are the smallest integers that reach (or exceed) the real ones, as far as any
+/// potential reaches.
+pub fn assert_thresholds(q: &QuantizedModel) {
+    let steps = steps_of(q);
+    for (id, node) in q.network.iter() {
+        let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
+        let input = node.inputs[0].index();
+        let real = if neuron.leak == Leak::HalfWithInput { 2.0 } else { 1.0 } * neuron.threshold;
+        let adds_up = if halvings(neuron.leak) == 0 { q.network.timesteps.max(2) as i64 } else { 2 };
+        for (c, step) in steps[input].iter().enumerate() {
+            let threshold = op.thresholds[c % op.thresholds.len()];
+            let [below, at] = [threshold - 1, threshold].map(|th| th as f64 * step);
+            let slack = if step.log2().fract() == 0.0 { 0.0 } else { 1e-9 * real };
+            let smallest = match neuron.fire {
+                Fire::AtThreshold => below < real + slack && at >= real - slack,
+                Fire::AboveThreshold => below <= real + slack && at > real - slack,
+            };
+            let never = threshold == q.bounds[input] * adds_up + 1 && at < real;
+            assert!(smallest || never, "{}: {threshold} steps of {step}", node.name);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Random networks of every operation, against the naive computation and the float network.
+
+use super::dequantized::*;
+use super::naive::*;
+use super::support::*;
+
+/// A neuron of any kind; `exact` leaves out what single precision and integers decide differently:
+/// floor(V) > threshold is not V > threshold.
+fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
+    let leak =
+        dice.pick(&[Leak::HalfWithInput, Leak::HalfWithInput, Leak::Shift(1), Leak::Shift(2), Leak::None]);
+    let fire = match exact && leak != Leak::None {
+        true => Fire::AtThreshold,
+        false => dice.pick(&[Fire::AtThreshold, Fire::AboveThreshold]),
+    };
+    let threshold = dice.pick(&[0.5, 1.0, 1.5]);
+    Neuron { threshold, leak, fire, reset: dice.pick(&[Reset::Zero, Reset::Subtract]) }
+}
+
+/// Convolutions, an attention of each kind, masks of both shapes and sums of spikes.
+fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bool) -> spiq::Result<NodeId> {
+    let project = |net: &mut NetworkBuilder, name: &str, conv: Conv, dice: &mut Dice| {
+        let x = net.conv(name, x, conv.norm(format!("{name}_bn")))?;
+        net.neuron(&format!("{name}_lif"), x, any_neuron(dice, exact))
+    };
+    let q = project(net, "q", Conv::new(8, 1).bias(), dice)?;
+    let k = project(net, "k", Conv::new(8, 3).pad(1).groups(dice.pick(&[2, 4, 8])), dice)?;
+    let v = project(net, "v", Conv::new(8, 1).groups(dice.pick(&[1, 2])), dice)?;
+    let heads = dice.pick(&[1, 2, 4, 8]);
+    let product = net.attention(
+        "product",
+        &[q, k, v],
+        Attention::Product { heads, scale: 0.125, order: ProductOrder::KeyValueFirst },
+    )?;
+    let product = net.neuron("product_lif", product, any_neuron(dice, exact))?;
+    let channels =
+        net.attention("channels", &[q], Attention::ChannelCount { heads: dice.pick(&[1, 2, 4]) })?;
+    // Counts have steps of 1, and only a whole threshold on them is exact.
+    let by_count = Neuron { threshold: dice.pick(&[1.0, 2.0]), ..any_neuron(dice, exact) };
+    let tokens = net.neuron("channels_lif", channels, by_count)?;
+    let by_token = net.mask("token_mask", k, tokens)?;
+    let count = net.attention("sdsa", &[k, v], Attention::KeyValueCount)?;
+    let mask = net.neuron("sdsa_lif", count, Neuron::lif(0.5))?;
+    let by_channel = net.mask("channel_mask", q, mask)?;
+    let two = net.add("two", product, by_token)?;
+    net.add("three", two, by_channel)
+}
+
+/// The inner stages of RepConv: 1x1, padded with what that yields for nothing, 3x3 depthwise, 1x1.
+fn zoo_rep_conv(net: &mut NetworkBuilder, x: NodeId) -> spiq::Result<NodeId> {
+    let x = net.conv("rep.0", x, Conv::new(8, 1).norm("rep.0_bn"))?;
+    let x = net.requantize("rep.0_grid", x, Grid::Activation)?;
+    let x = net.conv("rep.1", x, Conv::new(8, 3).pad(1).groups(8).pad_with_bias())?;
+    let x = net.requantize("rep.1_grid", x, Grid::Activation)?;
+    net.conv("rep.2", x, Conv::new(8, 1).norm("rep.2_bn"))
+}
+
+/// A network with every operation in it.
+fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> {
+    let (mut net, image) = NetworkBuilder::new(Shape::new(2, 8, 8), true, timesteps);
+    let x = net.conv("stem", image, Conv::new(8, 3).pad(1).norm("stem_bn"))?;
+    let x = net.neuron("stem_lif", x, any_neuron(dice, exact))?;
+    let x = net.max_pool("stem_pool", x, Window { size: 3, stride: 2, pad: 1 })?;
+    let counts = zoo_attention(&mut net, x, dice, exact)?;
+    let x = net.conv("mix", counts, Conv::new(8, 3).pad(1).norm("mix_bn"))?;
+    let stream = net.requantize("stream", x, Grid::Residual)?;
+    let x = net.neuron("rep_lif", stream, any_neuron(dice, exact))?;
+    let branch = zoo_rep_conv(&mut net, x)?;
+    let stream = net.add("rep_add", stream, branch)?;
+    let x = net.neuron("down_lif", stream, any_neuron(dice, exact))?;
+    let x = net.conv("down", x, Conv::new(8, 3).stride(2).pad(1).norm("down_bn"))?;
+    let pooled = net.max_pool("down_pool", x, Window { size: 3, stride: 1, pad: 1 })?;
+    let (stream, branch) = (
+        net.requantize("down_stream", pooled, Grid::Residual)?,
+        net.requantize("down_branch", x, Grid::Residual)?,
+    );
+    let stream = net.add("down_add", stream, branch)?;
+    match dice.int(0, 1) {
+        0 => {
+            let mean = net.mean_tokens("head_mean", stream)?;
+            let spikes = net.neuron("head_lif", mean, any_neuron(dice, exact))?;
+            let logits = net.conv("head", spikes, Conv::linear(5))?;
+            net.mean_timesteps("logits", logits)?;
+        }
+        _ => {
+            let spikes = net.neuron("head_lif", stream, any_neuron(dice, exact))?;
+            let mean = net.mean_tokens("head_mean", spikes)?;
+            let mean = net.mean_timesteps("head_time", mean)?;
+            net.conv("head", mean, Conv::linear(5))?;
+        }
+    }
+    net.finish(Vec::new())
+}
+
+/// A zoo with realistic parameters, its parameters, and images.
+fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Vec<u8>>) {
+    let network = zoo(dice, timesteps, exact).unwrap();
+    let images: Vec<Vec<u8>> = (0..2).map(|_| dice.pixels(network.nodes[0].shape)).collect();
+    let tensors = realistic_tensors(&network, dice, &images);
+    let mean = if exact { [0.0; 2] } else { [dice.real(0.0, 1.0), dice.real(0.0, 1.0)] };
+    (model(network, &mean, &tensors), tensors, images)
+}
+
+/// Weight schemes of every kind.
+fn any_scheme(dice: &mut Dice) -> String {
+    let (scale, granularity) = (dice.pick(&["Pow2", "Free"]), dice.pick(&["Layer", "Channel"]));
+    let clip = dice.pick(&["Max", "Mse"]);
+    match dice.int(0, 4) {
+        0 => format!("UnitFloor(bits: {})", dice.int(3, 8)),
+        1 => format!("PowerOfTwo(bits: {}, scale: {scale}, granularity: {granularity})", dice.int(2, 4)),
+        _ => {
+            let bits = dice.int(2, 9);
+            format!("Uniform(bits: {bits}, scale: {scale}, granularity: {granularity}, clip: {clip})")
+        }
+    }
+}
+
+#[test]
+fn every_node_and_counter_is_what_a_naive_computation_says() {
+    let mut dice = Dice::new(77);
+    let (mut compared, mut saturated) = (0, 0);
+    for case in 0..60 {
+        let timesteps = dice.int(1, 5) as usize;
+        let (model, _, images) = zoo_model(&mut dice, timesteps, false);
+        let scheme = any_scheme(&mut dice);
+        let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
+        let setting = setting(&scheme, membrane, residual, "");
+        let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
+        assert_thresholds(&quantized);
+        assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds);
+        let logits = steps_of(&quantized).pop().unwrap();
+        assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");
+        let image = dice.pixels(model.network.nodes[0].shape);
+        let (wide, narrow) = (run::<i64>(&quantized, &image), run::<i32>(&quantized, &image));
+        assert_eq!(wide, narrow, "case {case}");
+        let (values, clamped) = assert_naive(&quantized, &wide, &image);
+        compared += values;
+        saturated += clamped;
+    }
+    println!("{compared} values, {saturated} saturations");
+    assert!(compared > 500_000 && saturated > 1000);
+}
+
+#[test]
+fn every_operation_is_that_of_the_dequantized_float_network() {
+    let mut dice = Dice::new(78);
+    let mut all = Compared::default();
+    for _ in 0..150 {
+        let timesteps = dice.pick(&[1, 2, 4]);
+        let (original, tensors, images) = zoo_model(&mut dice, timesteps, true);
+        let (bits, granularity) = (dice.int(3, 4), dice.pick(&["Layer", "Channel"]));
+        let scheme = format!("Uniform(bits: {bits}, scale: Pow2, granularity: {granularity}, clip: Max)");
+        // Coarse steps of the inner stages, so that no requantizer rounds.
+        let setting = setting(&scheme, 32, 24, "(\"rep.*\", Layer(fraction_bits: 0))");
+        // Few bits change the network: calibrated on what it becomes, nothing is saturated.
+        let mut calibration = calibrate(&original, &images);
+        // A layer that the original leaves silent may yet be reached.
+        calibration.magnitude.iter_mut().for_each(|magnitude| *magnitude = magnitude.max(8.0));
+        let draft = quantize(&original, &setting, &calibration).unwrap();
+        let float = model(original.network.clone(), &[0.0; 2], &dequantized_tensors(&draft));
+        let calibration = calibration.merge(&calibrate(&float, &images));
+        let quantized = quantize(&original, &setting, &calibration).unwrap();
+        assert_nearest(&quantized, &tensors);
+        assert_thresholds(&quantized);
+        let float = model(original.network.clone(), &[0.0; 2], &dequantized_tensors(&quantized));
+        assert_dequantized(&quantized, &float);
+        for image in &images {
+            let (run, compared) = compare_with_float(&quantized, &float, image);
+            assert_single_precision_is_exact(&quantized, &run);
+            assert_naive(&quantized, &run, image);
+            all += compared;
+        }
+    }
+    println!("{all:?}");
+    assert!(all.spikes > 100_000 && all.fired > 10_000);
+}
