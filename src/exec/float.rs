@@ -1,6 +1,7 @@
 //! The reference in single precision: what the checkpoint means before quantization.
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
+use super::events::Events;
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted, Window,
@@ -17,7 +18,7 @@ pub struct FloatExecutor<'a> {
 
 #[derive(Default)]
 struct FloatLayer {
-    /// `[group][tap][in][out]`
+    /// Weights as rows that one input gates.
     rows: Vec<f32>,
     bias: Vec<f32>,
     /// What the padding holds, per input channel; empty for zeros.
@@ -121,17 +122,7 @@ impl<'a> FloatExecutor<'a> {
 
 fn float_layer(model: &Model, node: &Node, weighted: &Weighted) -> FloatLayer {
     let folded = fold(weighted, &model.weights.layer(node, weighted));
-    let g = &weighted.geometry;
-    let (taps, per_group, outs) = (g.taps(), g.in_channels / g.groups, g.out_channels / g.groups);
-    let mut rows = Vec::with_capacity(folded.weight.len());
-    for group in 0..g.groups {
-        for tap in 0..taps {
-            for i in 0..per_group {
-                let weight = |o| folded.weight[((group * outs + o) * per_group + i) * taps + tap];
-                rows.extend((0..outs).map(|o| weight(o) as f32));
-            }
-        }
-    }
+    let rows = weighted.geometry.rows(|i| folded.weight[i] as f32);
     FloatLayer { rows, bias: folded.bias.iter().map(|&b| b as f32).collect(), padding: Vec::new() }
 }
 
@@ -146,25 +137,18 @@ fn image(pixels: &[u8], shape: Shape, input: &InputSpec) -> Frames<f32> {
 
 fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
     let g = &op.geometry;
-    let (per_group, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    let outs = g.out_channels / g.groups;
+    let padding = Events::of_pixels(std::iter::once(layer.padding.as_slice()));
     let mut output = Frames::zeros(input.frames, shape);
     for t in 0..input.frames {
-        let source = input.at(t);
+        let events = Events::new(input, t);
         for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
             out.copy_from_slice(&layer.bias);
             for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
-                let pixel = match at {
-                    Some(at) => &source[at * g.in_channels..][..g.in_channels],
-                    None if layer.padding.is_empty() => continue,
-                    None => layer.padding.as_slice(),
-                };
-                for (group, acc) in out.chunks_exact_mut(outs).enumerate() {
-                    let rows = layer.rows[(group * g.taps() + tap) * per_group * outs..].chunks_exact(outs);
-                    for (&a, row) in pixel[group * per_group..][..per_group].iter().zip(rows) {
-                        if a != 0.0 {
-                            acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
-                        }
-                    }
+                for &(channel, a) in at.map_or(padding.at(0), |at| events.at(at)) {
+                    let row = &layer.rows[(tap * g.in_channels + channel) * outs..][..outs];
+                    let acc = &mut out[g.group_of(channel) * outs..][..outs];
+                    acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
                 }
             }
         }

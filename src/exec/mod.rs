@@ -2,6 +2,7 @@
 //! they execute.
 
 mod activity;
+mod events;
 mod float;
 mod live;
 mod scalar;

@@ -3,6 +3,7 @@
 //! Every other implementation must agree with this one on every integer.
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
+use super::events::Events;
 use super::{Execution, live::Live};
 use crate::model::{Attention, Kind, Node, NodeId, Op, Window};
 use crate::num::{Format, Requantizer, Word};
@@ -15,7 +16,7 @@ use crate::tensor::{Frames, Shape};
 /// suffices.
 pub struct ScalarExecutor<'a, W> {
     model: &'a QuantizedModel,
-    /// Per node, weights as `[group][tap][in][out]`: one input gates a contiguous row.
+    /// Per node, weights as rows that one input gates.
     rows: Vec<Vec<W>>,
 }
 
@@ -91,18 +92,7 @@ fn counted<W: Word>(value: Frames<W>) -> (Frames<W>, NodeActivity) {
 }
 
 fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
-    let g = &op.geometry;
-    let (taps, per_group, outs) = (g.taps(), g.in_channels / g.groups, g.out_channels / g.groups);
-    let mut rows = Vec::with_capacity(op.codes.len());
-    for group in 0..g.groups {
-        for tap in 0..taps {
-            for i in 0..per_group {
-                let code = |o| op.codes[((group * outs + o) * per_group + i) * taps + tap];
-                rows.extend((0..outs).map(|o| W::narrow(i64::from(code(o)))));
-            }
-        }
-    }
-    rows
+    op.geometry.rows(|i| W::narrow(i64::from(op.codes[i])))
 }
 
 /// Section 1: x = pixel - zero point.
@@ -114,23 +104,18 @@ fn image<W: Word>(pixels: &[u8], shape: Shape, zero_points: &[i64]) -> Frames<W>
 /// Section 3: acc = sum of weight times input; X = (acc << f) + bias.
 fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shape: Shape) -> Frames<W> {
     let g = &op.geometry;
-    let (per_group, outs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    let outs = g.out_channels / g.groups;
     let bias: Vec<W> = op.bias.iter().map(|&b| W::narrow(b)).collect();
-    let padding: Option<Vec<W>> = op.padding.as_ref().map(|p| p.iter().map(|&x| W::narrow(x)).collect());
+    let padding: Vec<W> = op.padding.iter().flatten().map(|&x| W::narrow(x)).collect();
+    let padding = Events::of_pixels(std::iter::once(padding.as_slice()));
     let mut output = Frames::zeros(input.frames, shape);
     for t in 0..input.frames {
-        let source = input.at(t);
+        let events = Events::new(input, t);
         for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
             for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
-                let pixel = match (at, &padding) {
-                    (Some(at), _) => &source[at * g.in_channels..][..g.in_channels],
-                    (None, Some(constant)) => constant.as_slice(),
-                    (None, None) => continue,
-                };
-                for (group, acc) in out.chunks_exact_mut(outs).enumerate() {
-                    let inputs = &pixel[group * per_group..][..per_group];
-                    let weights = &rows[(group * g.taps() + tap) * per_group * outs..][..per_group * outs];
-                    accumulate(acc, inputs, weights);
+                for &(channel, a) in at.map_or(padding.at(0), |at| events.at(at)) {
+                    let row = &rows[(tap * g.in_channels + channel) * outs..][..outs];
+                    accumulate(&mut out[g.group_of(channel) * outs..][..outs], row, a);
                 }
             }
             for (x, &b) in out.iter_mut().zip(&bias) {
@@ -141,17 +126,12 @@ fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shap
     output
 }
 
-/// acc += row x input for every input that is not zero; a spike only gates its row.
-fn accumulate<W: Word>(acc: &mut [W], inputs: &[W], weights: &[W]) {
-    for (&a, row) in inputs.iter().zip(weights.chunks_exact(acc.len())) {
-        if a == W::from(0) {
-            continue;
-        }
-        if a == W::from(1) {
-            acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w);
-        } else {
-            acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
-        }
+/// acc += row x input; a spike only gates its row.
+fn accumulate<W: Word>(acc: &mut [W], row: &[W], a: W) {
+    if a == W::from(1) {
+        acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w);
+    } else {
+        acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
     }
 }
 

@@ -42,6 +42,26 @@ impl ConvGeometry {
         Some(Shape::new(self.out_channels, extent(input.height, 0)?, extent(input.width, 1)?))
     }
 
+    /// The group of an input channel.
+    pub fn group_of(&self, in_channel: usize) -> usize {
+        if self.groups == 1 { 0 } else { in_channel * self.groups / self.in_channels }
+    }
+
+    /// Weights stored `[out][in / groups][tap]`, as PyTorch does, laid out `[tap][in][out / groups]`:
+    /// one input channel gates a contiguous row. `weight` yields the stored weight of an index.
+    pub fn rows<T>(&self, weight: impl Fn(usize) -> T) -> Vec<T> {
+        let (taps, per_group) = (self.taps(), self.in_channels / self.groups);
+        let outs = self.out_channels / self.groups;
+        let mut rows = Vec::with_capacity(self.weights());
+        for tap in 0..taps {
+            for channel in 0..self.in_channels {
+                let (first, i) = (self.group_of(channel) * outs, channel % per_group);
+                rows.extend((first..first + outs).map(|out| weight((out * per_group + i) * taps + tap)));
+            }
+        }
+        rows
+    }
+
     /// What each output position reads.
     pub fn taps_of(&self, input: Shape, y: usize, x: usize) -> Taps<'_> {
         Taps { geometry: self, input, origin: [y * self.stride[0], x * self.stride[1]], next: 0 }
