@@ -135,52 +135,65 @@ fn accumulate<W: Word>(acc: &mut [W], row: &[W], a: W) {
     }
 }
 
-/// Section 4: g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, stored in the
-/// membrane word.
+/// Section 4, all timesteps of a layer: V starts at 0, channels have their own constants.
 fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) -> (Frames<W>, NodeActivity) {
     let channels = input.shape.channels;
-    let cell = |c| {
-        let discard = op.membrane.as_ref().map_or(0, |word| per_channel(&word.discards, c));
-        (W::saturate(per_channel(&op.thresholds, c)), discard)
-    };
-    let parameters: Vec<(W, u32)> = (0..channels).map(cell).collect();
-    let bits = op.membrane.as_ref().map(|word| word.bits);
+    let cells: Vec<Cell<W>> = (0..channels).map(|c| Cell::new(op, c)).collect();
     let mut membrane = vec![W::default(); input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     let mut steps = Vec::with_capacity(timesteps);
     for t in 0..timesteps {
-        let mut step = StepActivity::default();
-        let cells =
-            membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)).zip(parameters.iter().cycle());
-        for (((v, &x), spike), &(threshold, discard)) in cells {
-            let g = *v + x;
-            let fires = g >= threshold;
-            let kept = match (fires, op.subtract) {
-                (false, _) => g,
-                (true, true) => g - threshold + W::from(i16::from(op.strict)),
-                (true, false) => W::default(),
-            };
-            *spike = W::from(i16::from(fires));
-            step.output_events += u32::from(fires);
-            *v = match bits {
-                Some(bits) => store(kept >> op.shift, bits, discard, &mut step.saturations),
-                None => W::default(),
-            };
+        let mut step = StepActivity { neuron_updates: membrane.len() as u32, ..StepActivity::default() };
+        let inputs = input.at(t).chunks_exact(channels);
+        let spikes = output.frame_mut(t).chunks_exact_mut(channels);
+        for ((v, x), spike) in membrane.chunks_exact_mut(channels).zip(inputs).zip(spikes) {
+            for (((v, &x), spike), cell) in v.iter_mut().zip(x).zip(spike).zip(&cells) {
+                let (fires, clamped);
+                (fires, *v, clamped) = cell.update(*v, x);
+                *spike = W::from(i16::from(fires));
+                step.output_events += u32::from(fires);
+                step.saturations += u32::from(clamped);
+            }
         }
-        step.neuron_updates = input.shape.values() as u32;
         steps.push(step);
     }
     (output, NodeActivity { steps })
 }
 
-/// V as it comes back from the membrane word.
-fn store<W: Word>(v: W, bits: u32, discard: u32, saturations: &mut u32) -> W {
-    let high = W::narrow((1i64 << (bits - 1)) - 1);
-    let low = W::from(-1) - high;
-    let narrow = v >> discard;
-    let clamped = narrow.clamp(low, high);
-    *saturations += u32::from(clamped != narrow);
-    clamped << discard
+/// The constants of one neuron.
+struct Cell<W> {
+    threshold: W,
+    /// What a soft reset subtracts; `None` for a hard reset.
+    subtract: Option<W>,
+    shift: u32,
+    discard: u32,
+    /// Range of the stored membrane; empty for a neuron that keeps nothing.
+    low: W,
+    high: W,
+}
+
+impl<W: Word> Cell<W> {
+    fn new(op: &QuantizedNeuron, channel: usize) -> Self {
+        let threshold = W::saturate(per_channel(&op.thresholds, channel));
+        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
+        let (discard, high) = match &op.membrane {
+            Some(word) => (per_channel(&word.discards, channel), W::narrow((1i64 << (word.bits - 1)) - 1)),
+            None => (0, W::default()),
+        };
+        let low = if op.membrane.is_some() { W::from(-1) - high } else { high };
+        Self { threshold, subtract, shift: op.shift, discard, low, high }
+    }
+
+    /// g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, as it comes back from the
+    /// membrane word. Returns whether it fires, V', and whether the word clamped it.
+    fn update(&self, v: W, x: W) -> (bool, W, bool) {
+        let g = v + x;
+        let fires = g >= self.threshold;
+        let reset = self.subtract.map_or(W::default(), |threshold| g - threshold);
+        let kept = (if fires { reset } else { g } >> self.shift) >> self.discard;
+        let stored = kept.clamp(self.low, self.high);
+        (fires, stored << self.discard, stored != kept)
+    }
 }
 
 /// Section 5: (acc M + 2^(S-1)) >> S, saturated.
