@@ -245,11 +245,15 @@ impl<'a> Evaluator<'a> {
 }
 
 fn notes(mapped: &MappedWorkload) -> Vec<String> {
-    let resident = mapped.plans.iter().all(|plan| !plan.is_off_chip(Operand::Weights));
-    match resident {
-        true => vec!["all weights fit on chip and stay there: loading them once is not charged".to_owned()],
-        false => Vec::new(),
-    }
+    let layers = mapped.workload.layers.iter().zip(&mapped.plans);
+    let resident = layers.filter(|(_, plan)| !plan.is_off_chip(Operand::Weights));
+    let share = resident.map(|(layer, _)| layer.weight_bits()).sum::<f64>() / mapped.workload.weight_bits();
+    let kept = match share {
+        0.0 => return Vec::new(),
+        1.0 => "all weights fit on chip and stay there".to_owned(),
+        _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
+    };
+    vec![format!("{kept}: loading them once is not charged")]
 }
 
 fn membrane_bits(epilogue: &Epilogue) -> Option<u32> {

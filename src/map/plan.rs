@@ -87,20 +87,56 @@ fn off_chip_name(operand: Operand) -> &'static str {
 /// # Errors
 /// If an operand fits nowhere, or a weight code is wider than the machine takes.
 pub fn candidates(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Vec<Vec<Plan>>> {
-    let weights_off_chip = spilled(workload, hardware, placement)?[Operand::Weights as usize];
-    workload
-        .layers
-        .iter()
-        .map(|layer| layer_candidates(layer, workload, hardware, placement, weights_off_chip))
-        .collect()
+    let residents = Residents::new(workload, hardware, placement)?;
+    let layers = workload.layers.iter().enumerate();
+    layers.map(|(i, layer)| layer_candidates((i, layer), workload, hardware, placement, &residents)).collect()
+}
+
+/// Weights that stay on chip from image to image.
+struct Residents {
+    /// Per layer.
+    layers: Vec<bool>,
+    /// Room that they take.
+    bits: f64,
+}
+
+impl Residents {
+    /// All of them, if they fit beside what else lives in their memory; otherwise, in order of
+    /// execution, every layer that still fits beside a buffer for the tiles of the others.
+    ///
+    /// In this order neither more memory nor fewer bits leaves more weights outside.
+    fn new(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Self> {
+        let free = free_weight_bits(workload, hardware, placement)?;
+        let needed = workload.weight_bits() + workload.parameter_bits();
+        if needed <= free {
+            return Ok(Self { layers: vec![true; workload.layers.len()], bits: needed });
+        }
+        if hardware.dram.is_none() {
+            return Err(too_small(hardware, Operand::Weights, "the network", needed));
+        }
+        let (dataflow, recompute, off_chip) = (Dataflow::OutputStationary, false, [false; 5]);
+        let buffer = |layer: &Layer| {
+            let channels = tile_sizes(layer, hardware)[0];
+            tile_buffer_bits(&Plan { dataflow, placement, recompute, channels, off_chip }, layer, hardware)
+        };
+        let budget = free - workload.layers.iter().map(buffer).fold(0.0, f64::max);
+        let mut residents = Self { layers: Vec::new(), bits: 0.0 };
+        for layer in &workload.layers {
+            let bits = layer.weight_bits() + layer.parameter_bits();
+            let fits = residents.bits + bits <= budget;
+            residents.layers.push(fits);
+            residents.bits += if fits { bits } else { 0.0 };
+        }
+        Ok(residents)
+    }
 }
 
 fn layer_candidates(
-    layer: &Layer,
+    (index, layer): (usize, &Layer),
     workload: &Workload,
     hardware: &Hardware,
     placement: Placement,
-    weights_off_chip: bool,
+    residents: &Residents,
 ) -> Result<Vec<Plan>> {
     check_weight_width(layer, hardware)?;
     let dataflows: &[Dataflow] = match &hardware.compute {
@@ -117,8 +153,10 @@ fn layer_candidates(
     for &dataflow in if layer.product.is_some() { dataflows } else { &dataflows[..1] } {
         for &recompute in recompute {
             for channels in tile_sizes(layer, hardware) {
-                let plan = Plan { dataflow, placement, recompute, channels, off_chip: [false; 5] };
-                plans.extend(placed(plan, layer, workload, hardware, weights_off_chip));
+                let mut plan = Plan { dataflow, placement, recompute, channels, off_chip: [false; 5] };
+                plan.off_chip[Operand::Weights as usize] =
+                    layer.product.is_some() && !residents.layers[index];
+                plans.extend(placed(plan, layer, workload, hardware, residents.bits));
             }
         }
     }
@@ -149,9 +187,8 @@ fn placed(
     layer: &Layer,
     workload: &Workload,
     hardware: &Hardware,
-    weights_off_chip: bool,
+    resident_bits: f64,
 ) -> Option<Plan> {
-    plan.off_chip[Operand::Weights as usize] = weights_off_chip && layer.product.is_some();
     for memory in &hardware.memories {
         let mut free = memory.capacity_bytes.value as f64 * 8.0;
         // Weights have their place already, or need one for the tiles that pass through.
@@ -166,7 +203,10 @@ fn placed(
                 continue;
             }
             let needed = match operand {
-                Operand::Weights if weights_off_chip => tile_buffer_bits(&plan, layer, hardware),
+                Operand::Weights if plan.is_off_chip(operand) => {
+                    resident_bits + tile_buffer_bits(&plan, layer, hardware)
+                }
+                Operand::Weights => resident_bits,
                 _ => needed_bits(&plan, operand, layer, workload, hardware),
             };
             if needed <= free {
@@ -209,7 +249,7 @@ fn needed_bits(
         Operand::Membranes if plan.keeps_membranes(layer, &hardware.compute) => 0.0,
         Operand::Membranes => layer.membrane_bits(),
         Operand::PartialSums => partial_sum_bits(plan, layer, workload, hardware),
-        Operand::Weights => workload.weight_bits() + workload.parameter_bits(),
+        Operand::Weights => layer.weight_bits() + layer.parameter_bits(),
         Operand::Activations | Operand::Residual => live_bits(layer, operand, workload, plan.placement),
     }
 }
@@ -254,27 +294,28 @@ fn check_weight_width(layer: &Layer, hardware: &Hardware) -> Result<()> {
     Ok(())
 }
 
-/// Which operands do not fit on the chip at the network's peak; decides where weights live.
-fn spilled(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<[bool; 5]> {
-    let mut off_chip = [false; 5];
+/// Room that the memory of the weights has for them at the network's peak.
+fn free_weight_bits(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<f64> {
+    let mut free_for_weights = 0.0;
     for memory in &hardware.memories {
         let mut free = memory.capacity_bytes.value as f64 * 8.0;
-        // State first, weights last: weights stream once, the others go back and forth.
-        for operand in [Operand::Membranes, Operand::Residual, Operand::Activations, Operand::Weights] {
+        // Weights come last: they stream once, the others go back and forth.
+        for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
             if !memory.holds.contains(&operand) {
                 continue;
             }
             let needed = peak_bits(workload, operand, hardware, placement);
             if needed <= free {
                 free -= needed;
-            } else if hardware.dram.is_some() {
-                off_chip[operand as usize] = true;
-            } else {
+            } else if hardware.dram.is_none() {
                 return Err(too_small(hardware, operand, "the network", needed));
             }
         }
+        if memory.holds.contains(&Operand::Weights) {
+            free_for_weights = free;
+        }
     }
-    Ok(off_chip)
+    Ok(free_for_weights)
 }
 
 /// The most that any layer needs by the plan that stores the least.

@@ -2,7 +2,7 @@
 
 use spiq::cost::{Machine, MappedWorkload, memory_bytes};
 use spiq::exec::FloatExecutor;
-use spiq::hw::Hardware;
+use spiq::hw::{Hardware, Operand};
 use spiq::map::{Input, Product, Workload};
 use spiq::model::{DataSet, Model};
 use spiq::quant::{Calibration, Precision, Setting, quantize};
@@ -98,4 +98,53 @@ fn the_last_stream_is_not_stored() {
     let t = &attention.traffic_bits;
     assert_eq!(t.activations_read + t.activations_written, bits);
     assert!(close(attention.cycles.total(), bits / 256.0));
+}
+
+/// Bits of weights and parameters that the bundled network loads for every image.
+fn loaded_bits(workload: &Workload, weight_bytes: u64) -> f64 {
+    let edge = include_str!("../../../hw_configs/edge-28.ron");
+    let text =
+        edge.replace("capacity_bytes: (value: 98304", &format!("capacity_bytes: (value: {weight_bytes}"));
+    assert!(weight_bytes == 98_304 || text != edge);
+    let machine = Machine::new(Hardware::parse(&text, "edge-28.ron").unwrap()).unwrap();
+    let mapped = MappedWorkload::best(workload.clone(), &machine, &[]).unwrap();
+    let layers = mapped.workload.layers.iter().zip(&mapped.plans);
+    let streamed = layers.filter(|(_, plan)| plan.is_off_chip(Operand::Weights));
+    streamed.map(|(layer, _)| layer.weight_bits() + layer.parameter_bits()).sum()
+}
+
+#[test]
+fn more_memory_or_fewer_bits_never_load_more_weights() {
+    let settings = ["w8", "w7", "w6", "w5", "w4", "w3", "w2"].map(bundled);
+    let capacities: Vec<u64> = (0..24).map(|i| 4096 + 8192 * i).collect();
+    let loaded: Vec<Vec<f64>> =
+        settings.iter().map(|w| capacities.iter().map(|&bytes| loaded_bits(w, bytes)).collect()).collect();
+    for row in &loaded {
+        assert!(row.windows(2).all(|pair| pair[1] <= pair[0]), "{row:?}");
+    }
+    for (more, fewer) in loaded.iter().zip(&loaded[1..]) {
+        assert!(more.iter().zip(fewer).all(|(more, fewer)| fewer <= more), "{more:?} {fewer:?}");
+    }
+    // The smallest memory keeps nothing, the largest everything.
+    let all = settings[0].weight_bits() + settings[0].parameter_bits();
+    assert_eq!((loaded[0][0], *loaded[0].last().unwrap()), (all, 0.0));
+}
+
+#[test]
+fn layers_stay_in_order_of_execution() {
+    // w8 in 96 KiB: 36,864 bytes are the buffer of the largest tile; of the rest the stem takes
+    // 72 + 1152 + 4608 + 18,432 bytes of codes and some of its parameters, and the 36,864 of the
+    // position convolution no longer fit.
+    let machine = Machine::new(Hardware::load("edge-28").unwrap().0).unwrap();
+    let mapped = MappedWorkload::best(bundled("w8"), &machine, &[]).unwrap();
+    let names = mapped.workload.layers.iter().zip(&mapped.plans);
+    let streamed: Vec<&str> = names
+        .filter(|(_, plan)| plan.is_off_chip(Operand::Weights))
+        .map(|(layer, _)| layer.name.as_str())
+        .collect();
+    assert_eq!(streamed[0], "patch_embed.rpe_conv");
+    assert!(
+        !streamed.contains(&"block.0.attn.q_conv") && streamed.contains(&"block.1.mlp.fc2_conv"),
+        "{streamed:?}"
+    );
 }
