@@ -17,5 +17,5 @@ pub use demand::{Demand, Traffic};
 pub use layer::{LayerCost, MappedWorkload, layer_cost};
 pub use machine::Machine;
 pub use memory::memory_bytes;
-pub use parts::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+pub use parts::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 pub use timeline::{ArrayCycles, Times, timeline};

@@ -83,7 +83,7 @@ parts! {
 }
 
 parts! {
-    /// Bits that moved, by what they are and which way.
+    /// Bits that moved in the machine, by what they are and which way.
     TrafficBits {
         /// Weight codes, biases and thresholds read on chip.
         weights_read: "weights read",
@@ -109,6 +109,27 @@ parts! {
         dram_read: "DRAM read",
         /// Anything written off chip.
         dram_written: "DRAM written",
+    }
+}
+
+parts! {
+    /// Bits that the network's own operations read and wrote, whatever the machine: a weight for
+    /// every synaptic operation, a membrane for every update, a map once.
+    ExecutedBits {
+        /// Weight codes read.
+        weights_read: "weights read",
+        /// Pixels, spikes and counts read.
+        activations_read: "activations read",
+        /// Spikes and counts written.
+        activations_written: "activations written",
+        /// Membrane potentials read.
+        membranes_read: "membranes read",
+        /// Membrane potentials written.
+        membranes_written: "membranes written",
+        /// Residual stream read.
+        residual_read: "residual stream read",
+        /// Residual stream written.
+        residual_written: "residual stream written",
     }
 }
 

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 
 /// The model of a [`Simulation`].
 #[derive(Debug, Clone, Serialize)]
@@ -72,7 +72,9 @@ pub struct LayerEvaluation {
     pub cycles: Cycles,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
-    /// Bits that moved, by what they are and which way.
+    /// Bits that the network's operations read and wrote, all timesteps.
+    pub executed_bits: ExecutedBits,
+    /// Bits that moved in the machine, by what they are and which way.
     pub traffic_bits: TrafficBits,
     /// Leakage energy while this layer runs.
     pub leakage_j: f64,

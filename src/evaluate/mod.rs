@@ -8,11 +8,11 @@ pub use evaluation::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, 
 use rayon::prelude::*;
 
 use self::totals::{LayerTotals, Totals, count};
-use crate::cost::{Cycles, EnergyJ, Machine, MappedWorkload, TrafficBits, memory_bytes};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
 use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
 use crate::hw::Operand;
-use crate::map::{Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
+use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, InputSpec, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
@@ -238,6 +238,7 @@ impl<'a> Evaluator<'a> {
             leakage_j: self.machine.leakage_w * self.machine.seconds(cycles.total()),
             cycles,
             energy_j,
+            executed_bits: executed_bits(&counters.bits, images),
             traffic_bits,
             weight_bytes: layer.weight_bits() / 8.0,
         }
@@ -254,6 +255,20 @@ fn notes(mapped: &MappedWorkload) -> Vec<String> {
         _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
     };
     vec![format!("{kept}: loading them once is not charged")]
+}
+
+/// Sums over `images`, per image.
+fn executed_bits(sum: &BitCounts, images: f64) -> ExecutedBits {
+    let mean = |bits: u64| bits as f64 / images;
+    ExecutedBits {
+        weights_read: mean(sum.weights_read),
+        activations_read: mean(sum.activations_read),
+        activations_written: mean(sum.activations_written),
+        membranes_read: mean(sum.membranes_read),
+        membranes_written: mean(sum.membranes_written),
+        residual_read: mean(sum.residual_read),
+        residual_written: mean(sum.residual_written),
+    }
 }
 
 fn membrane_bits(epilogue: &Epilogue) -> Option<u32> {

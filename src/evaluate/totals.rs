@@ -2,7 +2,7 @@
 
 use crate::cost::{LayerCost, Machine};
 use crate::exec::Activity;
-use crate::map::{EpilogueKind, Layer, Workload};
+use crate::map::{BitCounts, EpilogueKind, Layer, Workload};
 
 /// Sums over images, and the worst of them.
 pub(super) struct Totals {
@@ -27,12 +27,14 @@ pub(super) struct LayerCounters {
     pub neuron_updates: f64,
     pub spikes: f64,
     pub saturations: f64,
+    pub bits: BitCounts,
 }
 
 /// Counters of every fused layer for one image.
 pub(super) fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounters> {
     let layer = |layer: &Layer| {
         let mut counters = LayerCounters::default();
+        (0..workload.timesteps).for_each(|t| counters.bits.add(&layer.bits_at(activity, t)));
         if let Some(product) = &layer.product {
             let total = activity.nodes[product.node.index()].total();
             counters.accumulations = total.accumulations as f64;
@@ -85,5 +87,6 @@ impl LayerCounters {
         self.neuron_updates += other.neuron_updates;
         self.spikes += other.spikes;
         self.saturations += other.saturations;
+        self.bits.add(&other.bits);
     }
 }

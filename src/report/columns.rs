@@ -1,7 +1,7 @@
 //! The flat columns of a setting and of a layer: what the CSV files hold, and what is checked
 //! before anything is written.
 
-use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, LayerEvaluation, Simulation};
 
@@ -100,6 +100,7 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
     Column::One("energy_total_j", |l| Cell::Number(l.energy_j.total() + l.leakage_j)),
     Column::Parts("energy", "j", EnergyJ::LABELS, |l| l.energy_j.parts()),
     Column::One("energy_leakage_j", |l| Cell::Number(l.leakage_j)),
+    Column::Parts("executed", "bits", ExecutedBits::LABELS, |l| l.executed_bits.parts()),
     Column::Parts("traffic", "bits", TrafficBits::LABELS, |l| l.traffic_bits.parts()),
 ];
 

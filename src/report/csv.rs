@@ -52,7 +52,7 @@ fn field(cell: &Cell) -> String {
 mod tests {
     use super::super::fixture;
     use super::*;
-    use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+    use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 
     fn parse(bytes: &[u8]) -> (Vec<String>, Vec<Vec<String>>) {
         let mut reader = csv::Reader::from_reader(bytes);
@@ -79,7 +79,10 @@ mod tests {
     fn layers_have_one_row_per_setting_and_layer() {
         let simulation = fixture::simulation(8, 20);
         let (header, rows) = parse(&layers(&simulation).unwrap());
-        let parts = Cycles::LABELS.len() + EnergyJ::LABELS.len() + TrafficBits::LABELS.len();
+        let parts = Cycles::LABELS.len()
+            + EnergyJ::LABELS.len()
+            + ExecutedBits::LABELS.len()
+            + TrafficBits::LABELS.len();
         assert_eq!(header.len(), 1 + parts + 19);
         assert_eq!(rows.len(), 160);
         assert_eq!(rows[21][..2], ["w8".to_owned(), simulation.settings[1].layers[1].name.clone()]);

@@ -1,6 +1,6 @@
 //! A hand-made simulation for the tests of this module.
 
-use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
@@ -114,6 +114,7 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         saturations: 0.5,
         cycles: cycles(weight, attention),
         energy_j: energies(energy, attention),
+        executed_bits: ExecutedBits { weights_read: 4e5 * weight * bits, ..ExecutedBits::default() },
         traffic_bits: TrafficBits { weights_read: 8e5, ..TrafficBits::default() },
         leakage_j: energy * 0.09,
         weight_bytes: 1024.0 * bits,

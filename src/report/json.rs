@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::columns;
-use crate::cost::{Cycles, EnergyJ, MemoryBytes, TrafficBits};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
 
@@ -144,6 +144,7 @@ struct Layer<'a> {
     saturations: f64,
     cycles: CycleCount<'a>,
     energy_j: Energy<'a>,
+    executed_bits: &'a ExecutedBits,
     traffic_bits: &'a TrafficBits,
 }
 
@@ -168,6 +169,7 @@ impl<'a> Layer<'a> {
             saturations: layer.saturations,
             cycles: CycleCount::new(&layer.cycles),
             energy_j: Energy::new(&layer.energy_j, layer.leakage_j),
+            executed_bits: &layer.executed_bits,
             traffic_bits: &layer.traffic_bits,
         }
     }

@@ -129,10 +129,11 @@ fn schema() {
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
     report.settings[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
-    report.settings[].layers[]: accumulations block cycles dense_operations energy_j input_rate kind mapping membrane_bits multiplications name neuron_updates saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
+    report.settings[].layers[]: accumulations block cycles dense_operations energy_j executed_bits input_rate kind mapping membrane_bits multiplications name neuron_updates saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
     report.settings[].layers[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].layers[].energy_j: dynamic leakage total
     report.settings[].layers[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
+    report.settings[].layers[].executed_bits: activations_read activations_written membranes_read membranes_written residual_read residual_written weights_read
     report.settings[].layers[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
     report.settings[].memory_bytes: membrane other residual total weights
     report.settings[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
