@@ -91,38 +91,19 @@ fn add_traffic(
     epilogue: &Epilogue,
     frames: f64,
 ) {
-    let values = epilogue.values as f64 * frames;
-    let stored = values * f64::from(epilogue.stored_bits);
-    match epilogue.kind {
-        EpilogueKind::Neuron { membrane_bits, .. } => {
-            let bits = values * f64::from(membrane_bits.unwrap_or(0));
-            if !plan.keeps_membranes(layer, compute) {
-                demand.read(Operand::Membranes, bits);
-                demand.write(Operand::Membranes, bits);
-            }
-            demand.write(Operand::Activations, stored);
-        }
-        EpilogueKind::Requantize { residual: true, .. } => demand.write(Operand::Residual, stored),
-        EpilogueKind::Join { bits, .. } => {
-            demand.read(Operand::Residual, values * f64::from(bits));
-            demand.write(Operand::Residual, stored);
-        }
-        EpilogueKind::Pool { bits, inputs, .. } if bits > 1 => {
-            let buffered = (inputs as f64) * frames * f64::from(bits);
-            demand.write(Operand::PartialSums, buffered);
-            demand.read(Operand::PartialSums, buffered);
-        }
-        EpilogueKind::SpikeProducts { reads, .. } => {
-            demand.read(Operand::Activations, reads as f64 * frames);
-            demand.write(Operand::Activations, stored);
-        }
-        EpilogueKind::Sum { .. } => {}
-        EpilogueKind::CountJoin { bits } => {
-            demand.read(Operand::Activations, values * f64::from(bits));
-            demand.write(Operand::Activations, stored);
-        }
-        EpilogueKind::Pool { .. } | EpilogueKind::Requantize { .. } => {
-            demand.write(Operand::Activations, stored)
-        }
+    let bits = epilogue.bits_per_frame();
+    demand.read(Operand::Activations, bits.activations_read as f64 * frames);
+    demand.write(Operand::Activations, bits.activations_written as f64 * frames);
+    demand.read(Operand::Residual, bits.residual_read as f64 * frames);
+    demand.write(Operand::Residual, bits.residual_written as f64 * frames);
+    if !plan.keeps_membranes(layer, compute) {
+        demand.read(Operand::Membranes, bits.membranes_read as f64 * frames);
+        demand.write(Operand::Membranes, bits.membranes_written as f64 * frames);
+    }
+    // Integers wait in a buffer for the rest of their window.
+    if let EpilogueKind::Pool { bits: width @ 2.., inputs, .. } = epilogue.kind {
+        let buffered = inputs as f64 * frames * f64::from(width);
+        demand.write(Operand::PartialSums, buffered);
+        demand.read(Operand::PartialSums, buffered);
     }
 }

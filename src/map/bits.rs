@@ -1,5 +1,5 @@
-use super::{EpilogueKind, Layer};
-use crate::exec::{Activity, StepActivity};
+use super::{Epilogue, EpilogueKind, Layer};
+use crate::exec::Activity;
 
 /// Bits that the operations of a layer read and write at one timestep, by kind: a weight for every
 /// synaptic operation, a membrane for every update, a map once. What a machine keeps close or
@@ -45,41 +45,38 @@ impl Layer {
             bits.weights_read = step.synaptic_operations() * u64::from(product.weight_bits);
             bits.activations_read = product.input_values as u64 * u64::from(product.input.bits());
         }
-        for epilogue in &self.epilogue {
-            if let Some(step) = step(epilogue.node) {
-                let values = epilogue.values as u64;
-                bits.add(&epilogue_bits(
-                    epilogue.kind,
-                    step,
-                    values,
-                    values * u64::from(epilogue.stored_bits),
-                ));
-            }
+        for epilogue in self.epilogue.iter().filter(|e| step(e.node).is_some()) {
+            bits.add(&epilogue.bits_per_frame());
         }
         bits
     }
 }
 
-fn epilogue_bits(kind: EpilogueKind, step: &StepActivity, values: u64, stored: u64) -> BitCounts {
-    let mut bits = BitCounts::default();
-    match kind {
-        EpilogueKind::Neuron { membrane_bits, .. } => {
-            let membranes = u64::from(step.neuron_updates) * u64::from(membrane_bits.unwrap_or(0));
-            (bits.membranes_read, bits.membranes_written) = (membranes, membranes);
-            bits.activations_written = stored;
+impl Epilogue {
+    /// What one execution reads and writes.
+    pub fn bits_per_frame(&self) -> BitCounts {
+        let values = self.values as u64;
+        let stored = values * u64::from(self.stored_bits);
+        let mut bits = BitCounts::default();
+        match self.kind {
+            EpilogueKind::Neuron { membrane_bits, .. } => {
+                let membranes = values * u64::from(membrane_bits.unwrap_or(0));
+                (bits.membranes_read, bits.membranes_written) = (membranes, membranes);
+                bits.activations_written = stored;
+            }
+            EpilogueKind::Join { bits: width, .. } => {
+                (bits.residual_read, bits.residual_written) = (values * u64::from(width), stored);
+            }
+            EpilogueKind::Requantize { residual: true, .. } => bits.residual_written = stored,
+            EpilogueKind::CountJoin { bits: width } => {
+                (bits.activations_read, bits.activations_written) = (values * u64::from(width), stored);
+            }
+            EpilogueKind::SpikeProducts { reads, .. } => {
+                (bits.activations_read, bits.activations_written) = (reads as u64, stored);
+            }
+            EpilogueKind::Requantize { .. } | EpilogueKind::Pool { .. } => bits.activations_written = stored,
+            EpilogueKind::Sum { .. } => {}
         }
-        EpilogueKind::Join { bits: width, .. } => {
-            (bits.residual_read, bits.residual_written) = (values * u64::from(width), stored);
-        }
-        EpilogueKind::Requantize { residual: true, .. } => bits.residual_written = stored,
-        EpilogueKind::CountJoin { bits: width } => {
-            (bits.activations_read, bits.activations_written) = (values * u64::from(width), stored);
-        }
-        EpilogueKind::SpikeProducts { reads, .. } => {
-            (bits.activations_read, bits.activations_written) = (reads as u64, stored);
-        }
-        EpilogueKind::Requantize { .. } | EpilogueKind::Pool { .. } => bits.activations_written = stored,
-        EpilogueKind::Sum { .. } => {}
+        bits
     }
-    bits
 }
