@@ -76,7 +76,7 @@ fn layer<'a>(network: &Network, node: &'a Node) -> Layer<'a> {
         kind: kind(&node.op),
         output: [node.shape.channels, node.shape.height, node.shape.width],
         parameters: parameters.iter().filter(|p| p.trained).map(|p| p.len() as u64).sum(),
-        neurons: if matches!(node.op, Op::Neuron(_)) { node.shape.values() as u64 } else { 0 },
+        neurons: if node.op.is_neuron() { node.shape.values() as u64 } else { 0 },
         operations_per_timestep: network.operations_of(node).total(),
     }
 }
@@ -88,6 +88,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Weighted(weighted) if weighted.geometry.groups > 1 => "grouped convolution",
         Op::Weighted(_) => "convolution",
         Op::Neuron(_) => "neuron",
+        Op::IntegerNeuron(_) => "integer neuron",
         Op::MaxPool(_) => "max pooling",
         Op::Requantize(_) => "requantization",
         Op::Add(_) => "join",

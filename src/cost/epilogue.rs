@@ -24,7 +24,7 @@ pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, t
 
 fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a mut f64 {
     match epilogue.kind {
-        EpilogueKind::Neuron { .. } => &mut demand.operations_j.neuron,
+        EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => &mut demand.operations_j.neuron,
         EpilogueKind::SpikeProducts { .. } => &mut demand.operations_j.attention,
         _ => &mut demand.operations_j.elementwise,
     }
@@ -65,6 +65,9 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
         EpilogueKind::Neuron { potential_bits, .. } => {
             let bits = f64::from(potential_bits);
             table.add_pj(bits) + table.compare_pj(bits) + table.register_pj(bits)
+        }
+        EpilogueKind::IntegerNeuron { levels, potential_bits } => {
+            f64::from(levels) * table.compare_pj(f64::from(potential_bits))
         }
         EpilogueKind::Requantize { from_bits, shift, .. } => rescale_pj(from_bits, shift),
         EpilogueKind::Join { from_bits, bits, shift } => {

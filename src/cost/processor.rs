@@ -60,6 +60,8 @@ pub fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
             let state = if membrane_bits.is_some() { 2.0 * load } else { 0.0 };
             values * (load + state + 4.0 * alu + branch)
         }
+        // Load the sum; compare and count; store the level.
+        EpilogueKind::IntegerNeuron { levels, .. } => values * (2.0 * load + 2.0 * f64::from(levels) * alu),
         EpilogueKind::Requantize { shift, .. } => {
             values * (2.0 * load + if shift { 2.0 * alu } else { multiply + 2.0 * alu })
         }

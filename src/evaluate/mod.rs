@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
-use crate::model::{DataSet, Images, InputSpec, Model};
+use crate::model::{DataSet, Images, Model, Sample};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
 /// What an evaluation needs beside a setting: the model with its calibration, the machine, the
@@ -25,7 +25,7 @@ pub struct Evaluator<'a> {
     images: &'a Images,
     calibration: Calibration,
     /// Validation images whose spikes the mapper sees.
-    mapping_samples: Vec<&'a [u8]>,
+    mapping_samples: Vec<Sample>,
 }
 
 /// Validation images that ranges are calibrated on.
@@ -58,10 +58,10 @@ impl<'a> Evaluator<'a> {
         let float = FloatExecutor::new(model);
         let calibration = (0..count)
             .into_par_iter()
-            .map(|i| float.calibrate(validation.image(i)))
+            .map(|i| float.calibrate(&validation.sample(i)))
             .reduce(|| Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
         check_ranges(model, &calibration)?;
-        let mapping_samples = (0..count.min(MAPPING_IMAGES)).map(|i| validation.image(i)).collect();
+        let mapping_samples = (0..count.min(MAPPING_IMAGES)).map(|i| validation.sample(i)).collect();
         Ok(Self { model, machine, images, calibration, mapping_samples })
     }
 
@@ -99,7 +99,7 @@ impl<'a> Evaluator<'a> {
             Precision::Float32 => {
                 let float = FloatExecutor::new(self.model);
                 let workload = Workload::float32(&self.model.network);
-                let run = |pixels: &[u8]| outcome(float.run(pixels));
+                let run = |sample: &Sample| outcome(float.run(sample));
                 let mut evaluation = self.measure(setting, workload, &run, progress)?;
                 evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
                 Ok(evaluation)
@@ -109,10 +109,10 @@ impl<'a> Evaluator<'a> {
                 let workload = Workload::quantized(&quantized);
                 if quantized.fits_32_bits() {
                     let scalar = ScalarExecutor::<i32>::new(&quantized);
-                    self.measure(setting, workload, &|pixels| outcome(scalar.run(pixels)), progress)
+                    self.measure(setting, workload, &|sample| outcome(scalar.run(sample)), progress)
                 } else {
                     let scalar = ScalarExecutor::<i64>::new(&quantized);
-                    self.measure(setting, workload, &|pixels| outcome(scalar.run(pixels)), progress)
+                    self.measure(setting, workload, &|sample| outcome(scalar.run(sample)), progress)
                 }
             }
         }
@@ -122,7 +122,7 @@ impl<'a> Evaluator<'a> {
     pub fn float_accuracy(&self) -> f64 {
         let float = FloatExecutor::new(self.model);
         let right =
-            |&i: &usize| float.run(self.images.image(i)).prediction() == self.images.labels[i] as usize;
+            |&i: &usize| float.run(&self.images.sample(i)).prediction() == self.images.labels[i] as usize;
         (0..self.images.len()).into_par_iter().filter(right).count() as f64 / self.images.len() as f64
     }
 
@@ -130,11 +130,11 @@ impl<'a> Evaluator<'a> {
         &self,
         setting: &Setting,
         workload: Workload,
-        run: &(dyn Fn(&[u8]) -> Outcome + Sync),
+        run: &(dyn Fn(&Sample) -> Outcome + Sync),
         progress: &(dyn Fn() + Sync),
     ) -> Result<Evaluation> {
         let samples: Vec<Activity> =
-            self.mapping_samples.par_iter().map(|pixels| run(pixels).activity).collect();
+            self.mapping_samples.par_iter().map(|sample| run(sample).activity).collect();
         let mapped = MappedWorkload::best(workload, self.machine, &samples)?;
         let mut totals = Totals::new(mapped.workload.layers.len());
         for start in (0..self.images.len()).step_by(CHUNK) {
@@ -142,7 +142,7 @@ impl<'a> Evaluator<'a> {
             let outcomes: Vec<_> = chunk
                 .into_par_iter()
                 .map(|i| {
-                    let outcome = run(self.images.image(i));
+                    let outcome = run(&self.images.sample(i));
                     let costs = mapped.costs(self.machine, &outcome.activity);
                     let counters = count(&mapped.workload, &outcome.activity);
                     progress();
@@ -283,7 +283,7 @@ fn outcome<L: PartialOrd>(execution: Execution<L>) -> Outcome {
 }
 
 fn check_fit(model: &Model, data: &DataSet) -> Result<()> {
-    let InputSpec::Image { shape, .. } = model.description.input;
+    let shape = model.description.input.shape();
     for images in [&data.test, &data.validation] {
         if images.shape != shape {
             let message = format!(
@@ -292,8 +292,8 @@ fn check_fit(model: &Model, data: &DataSet) -> Result<()> {
             );
             return Err(Error::mismatch(message));
         }
-        let white = model.description.input.full_scale();
-        if let Some(&pixel) = images.pixels.iter().find(|&&pixel| f64::from(pixel) > white) {
+        let white = model.description.input.max();
+        if let Some(&pixel) = images.pixels.iter().find(|&&pixel| u16::from(pixel) > white) {
             let message = format!(
                 "data {} has a pixel {pixel}, and model {} has {white} for white (input.bits)",
                 data.name, model.description.name

@@ -43,7 +43,7 @@ pub(super) fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounte
         }
         for epilogue in &layer.epilogue {
             let total = activity.nodes[epilogue.node.index()].total();
-            if matches!(epilogue.kind, EpilogueKind::Neuron { .. }) {
+            if matches!(epilogue.kind, EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. }) {
                 counters.spikes += f64::from(total.output_events);
             }
             counters.neuron_updates += f64::from(total.neuron_updates);

@@ -4,7 +4,8 @@ use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count
 use super::events::Events;
 use super::{Execution, live::Live};
 use crate::model::{
-    Attention, Fire, InputSpec, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted, Window,
+    Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
+    Sample, Weighted, Window,
 };
 use crate::quant::{Calibration, fold};
 use crate::tensor::{Frames, Shape};
@@ -45,15 +46,15 @@ impl<'a> FloatExecutor<'a> {
         Self { model, layers }
     }
 
-    /// Runs one image, `[y][x][channel]` bytes.
-    pub fn run(&self, pixels: &[u8]) -> Execution<f32> {
-        self.run_observed(pixels, |_, _| ())
+    /// Runs one image.
+    pub fn run(&self, sample: &Sample) -> Execution<f32> {
+        self.run_observed(sample, |_, _| ())
     }
 
     /// What one image says about the ranges of every node.
-    pub fn calibrate(&self, pixels: &[u8]) -> Calibration {
+    pub fn calibrate(&self, sample: &Sample) -> Calibration {
         let mut calibration = Calibration::new(self.model.network.nodes.len());
-        self.run_observed(pixels, |id, value| {
+        self.run_observed(sample, |id, value| {
             // What is no number would be lost in a maximum.
             let finite = |x: &f32| if x.is_finite() { x.abs() } else { f32::INFINITY };
             let magnitude = value.data.iter().map(finite).fold(0.0, f32::max);
@@ -65,13 +66,13 @@ impl<'a> FloatExecutor<'a> {
     /// Runs one image and shows what every node yields.
     pub fn run_observed(
         &self,
-        pixels: &[u8],
+        sample: &Sample,
         mut observe: impl FnMut(NodeId, &Frames<f32>),
     ) -> Execution<f32> {
         let mut live = Live::new(&self.model.network);
         let mut activity = Activity::default();
         for (id, node) in self.model.network.iter() {
-            let value = self.node(id, node, &live, pixels);
+            let value = self.node(id, node, &live, sample);
             observe(id, &value);
             activity.nodes.push(self.count(node, &live, &value));
             live.finish(id, node, value);
@@ -79,13 +80,14 @@ impl<'a> FloatExecutor<'a> {
         Execution { logits: live.into_last().map_or_else(Vec::new, |frames| frames.data), activity }
     }
 
-    fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, pixels: &[u8]) -> Frames<f32> {
+    fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, sample: &Sample) -> Frames<f32> {
         let input = |i| live.input(node, i);
         let timesteps = self.model.network.timesteps;
         match &node.op {
-            Op::Input => image(pixels, node.shape, &self.model.description.input),
+            Op::Input => image(sample, &self.model.description.input),
             Op::Weighted(op) => weighted(op, &self.layers[id.index()], input(0), node.shape),
             Op::Neuron(op) => neuron(op, input(0), timesteps),
+            Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
             Op::Requantize(_) => input(0).clone(),
             Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
             Op::MaxPool(window) => max_pool(window, input(0), node.shape),
@@ -109,7 +111,7 @@ impl<'a> FloatExecutor<'a> {
                 let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
                 count_products(live.input(node, 0), &op.geometry, multi_bit)
             }
-            Op::Neuron(_) => {
+            Op::Neuron(_) | Op::IntegerNeuron(_) => {
                 let mut counted = count_outputs(value);
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
@@ -126,13 +128,14 @@ fn float_layer(model: &Model, node: &Node, weighted: &Weighted) -> FloatLayer {
     FloatLayer { rows, bias: folded.bias.iter().map(|&b| b as f32).collect(), padding: Vec::new() }
 }
 
-fn image(pixels: &[u8], shape: Shape, input: &InputSpec) -> Frames<f32> {
-    let InputSpec::Image { mean, std, .. } = input;
-    let value = |(i, &p): (usize, &u8)| {
-        let channel = i % shape.channels;
-        ((f64::from(p) / input.full_scale() - mean[channel]) / std[channel]) as f32
-    };
-    Frames { frames: 1, shape, data: pixels.iter().enumerate().map(value).collect() }
+fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
+    match input {
+        InputSpec::Image { mean, std, .. } => {
+            let white = f64::from(input.max());
+            sample.map(|p, c| ((f64::from(p) / white - mean[c]) / std[c]) as f32)
+        }
+        InputSpec::Events { .. } | InputSpec::Integers { .. } => sample.map(|p, _| f32::from(p)),
+    }
 }
 
 fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
@@ -182,6 +185,10 @@ fn neuron(op: &Neuron, input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
     output
 }
 
+fn integer_neuron(op: IntegerNeuron, input: &Frames<f32>) -> Frames<f32> {
+    input.map(|x, _| x.clamp(0.0, op.max as f32).round_ties_even() / op.norm as f32)
+}
+
 fn zip(a: &Frames<f32>, b: &Frames<f32>, f: impl Fn(f32, f32) -> f32) -> Frames<f32> {
     let frames = a.frames.max(b.frames);
     let data = (0..frames).flat_map(|t| a.at(t).iter().zip(b.at(t))).map(|(&a, &b)| f(a, b));
@@ -213,23 +220,32 @@ fn channel_sum(q: &Frames<f32>, heads: usize) -> Frames<f32> {
 
 /// (q k^T) v, head by head.
 fn product(q: &Frames<f32>, k: &Frames<f32>, v: &Frames<f32>, heads: usize) -> Frames<f32> {
-    let (channels, width, tokens) = (q.shape.channels, q.shape.channels / heads, q.shape.positions());
-    let mut output = Frames::zeros(q.frames, q.shape);
+    let tokens = q.shape.positions();
+    let mut output = Frames::zeros(q.frames, v.shape);
     for t in 0..q.frames {
-        for head in 0..heads {
-            let row = |frames: &'_ Frames<f32>, token: usize| -> Vec<f32> {
-                frames.at(t)[token * channels + head * width..][..width].to_vec()
-            };
-            for i in 0..tokens {
-                for j in 0..tokens {
-                    let score: f32 = row(q, i).iter().zip(row(k, j)).map(|(q, k)| q * k).sum();
-                    let out = &mut output.frame_mut(t)[i * channels + head * width..][..width];
-                    out.iter_mut().zip(row(v, j)).for_each(|(x, v)| *x += score * v);
+        let out = output.frame_mut(t);
+        for (i, j) in (0..tokens).flat_map(|i| (0..tokens).map(move |j| (i, j))) {
+            for head in 0..heads {
+                let score: f32 = head_of(q, t, i, head, heads)
+                    .iter()
+                    .zip(head_of(k, t, j, head, heads))
+                    .map(|(q, k)| q * k)
+                    .sum();
+                if score != 0.0 {
+                    let values = head_of(v, t, j, head, heads);
+                    let first = i * v.shape.channels + head * values.len();
+                    out[first..][..values.len()].iter_mut().zip(values).for_each(|(x, v)| *x += score * v);
                 }
             }
         }
     }
     output
+}
+
+/// The channels of one head of one token.
+fn head_of(frames: &Frames<f32>, t: usize, token: usize, head: usize, heads: usize) -> &[f32] {
+    let (channels, width) = (frames.shape.channels, frames.shape.channels / heads);
+    &frames.at(t)[token * channels + head * width..][..width]
 }
 
 fn mask(spikes: &Frames<f32>, by: &Frames<f32>) -> Frames<f32> {

@@ -5,7 +5,7 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, Node, NodeId, Op, Window};
+use crate::model::{Attention, Kind, Node, NodeId, Op, Sample, Window};
 use crate::num::{Format, Requantizer, Word};
 use crate::quant::{
     QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel,
@@ -30,17 +30,21 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         Self { model, rows: rows.collect() }
     }
 
-    /// Runs one image, `[y][x][channel]` bytes.
-    pub fn run(&self, pixels: &[u8]) -> Execution<i64> {
-        self.run_observed(pixels, |_, _| ())
+    /// Runs one image.
+    pub fn run(&self, sample: &Sample) -> Execution<i64> {
+        self.run_observed(sample, |_, _| ())
     }
 
     /// Runs one image and shows what every node yields.
-    pub fn run_observed(&self, pixels: &[u8], mut observe: impl FnMut(NodeId, &Frames<W>)) -> Execution<i64> {
+    pub fn run_observed(
+        &self,
+        sample: &Sample,
+        mut observe: impl FnMut(NodeId, &Frames<W>),
+    ) -> Execution<i64> {
         let mut live = Live::new(&self.model.network);
         let mut activity = Activity::default();
         for (id, node) in self.model.network.iter() {
-            let (value, counted) = self.node(id, node, &live, pixels);
+            let (value, counted) = self.node(id, node, &live, sample);
             observe(id, &value);
             activity.nodes.push(counted);
             live.finish(id, node, value);
@@ -49,17 +53,18 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
     }
 
-    fn node(&self, id: NodeId, node: &Node, live: &Live<W>, pixels: &[u8]) -> (Frames<W>, NodeActivity) {
+    fn node(&self, id: NodeId, node: &Node, live: &Live<W>, sample: &Sample) -> (Frames<W>, NodeActivity) {
         let input = |i| live.input(node, i);
         let timesteps = self.model.network.timesteps;
         match (&node.op, self.model.op(id)) {
-            (_, QuantizedOp::Input { zero_points }) => quiet(image(pixels, node.shape, zero_points)),
+            (_, QuantizedOp::Input { zero_points }) => quiet(image(sample, zero_points)),
             (_, QuantizedOp::Weighted(op)) => {
                 let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
                 let counted = count_products(input(0), &op.geometry, multi_bit);
                 (weighted(op, &self.rows[id.index()], input(0), node.shape), counted)
             }
             (_, QuantizedOp::Neuron(op)) => neuron(op, input(0), timesteps),
+            (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
             (_, QuantizedOp::Requantize { requantizers, format }) => {
                 requantize(requantizers, *format, input(0))
             }
@@ -95,10 +100,9 @@ fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
     op.geometry.rows(|i| W::narrow(i64::from(op.codes[i])))
 }
 
-/// Section 1: x = pixel - zero point.
-fn image<W: Word>(pixels: &[u8], shape: Shape, zero_points: &[i64]) -> Frames<W> {
-    let value = |(i, &p): (usize, &u8)| W::narrow(i64::from(p) - zero_points[i % shape.channels]);
-    Frames { frames: 1, shape, data: pixels.iter().enumerate().map(value).collect() }
+/// Section 1: x = pixel or count - zero point.
+fn image<W: Word>(sample: &Sample, zero_points: &[i64]) -> Frames<W> {
+    sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
 }
 
 /// Section 3: acc = sum of weight times input; X = (acc << f) + bias.
@@ -158,6 +162,19 @@ fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) ->
         steps.push(step);
     }
     (output, NodeActivity { steps })
+}
+
+/// Section 4, integer spikes: how many of the thresholds of its channel the input reaches.
+fn levels<W: Word>(thresholds: &[Vec<i64>], input: &Frames<W>) -> (Frames<W>, NodeActivity) {
+    let level = |x: W, c: usize| {
+        let channel = if thresholds.len() == 1 { &thresholds[0] } else { &thresholds[c] };
+        let reached = channel.iter().filter(|&&threshold| x.into() >= threshold).count();
+        W::narrow(reached as i64)
+    };
+    let output = input.map(level);
+    let mut activity = count_outputs(&output);
+    activity.steps.iter_mut().for_each(|step| step.neuron_updates = input.shape.values() as u32);
+    (output, activity)
 }
 
 /// The constants of one neuron.
@@ -266,23 +283,25 @@ fn channel_count<W: Word>(q: &Frames<W>, heads: usize) -> Frames<W> {
 
 /// Section 6, SSA and SDSA-3: q (k^T v), head by head.
 fn product<W: Word>(q: &Frames<W>, k: &Frames<W>, v: &Frames<W>, heads: usize) -> Frames<W> {
-    let (channels, width) = (q.shape.channels, q.shape.channels / heads);
-    let mut output = Frames::zeros(q.frames, q.shape);
+    let (width, v_width) = (q.shape.channels / heads, v.shape.channels / heads);
+    let mut output = Frames::zeros(q.frames, v.shape);
     for t in 0..q.frames {
         for head in 0..heads {
             let row = |frames: &'_ Frames<W>, token: usize, i: usize| {
-                frames.at(t)[token * channels + head * width + i]
+                let channels = frames.shape.channels;
+                frames.at(t)[token * channels + head * (channels / heads) + i]
             };
-            let mut pairs = vec![W::default(); width * width];
+            let mut pairs = vec![W::default(); width * v_width];
             for token in 0..q.shape.positions() {
                 for (i, pair) in pairs.iter_mut().enumerate() {
-                    *pair += row(k, token, i / width) * row(v, token, i % width);
+                    *pair += row(k, token, i / v_width) * row(v, token, i % v_width);
                 }
             }
             let out = output.frame_mut(t);
             for token in 0..q.shape.positions() {
                 for (i, &pair) in pairs.iter().enumerate() {
-                    out[token * channels + head * width + i % width] += row(q, token, i / width) * pair;
+                    let channel = head * v_width + i % v_width;
+                    out[token * v.shape.channels + channel] += row(q, token, i / v_width) * pair;
                 }
             }
         }

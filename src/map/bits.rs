@@ -74,7 +74,9 @@ impl Epilogue {
             EpilogueKind::SpikeProducts { reads, .. } => {
                 (bits.activations_read, bits.activations_written) = (reads as u64, stored);
             }
-            EpilogueKind::Requantize { .. } | EpilogueKind::Pool { .. } => bits.activations_written = stored,
+            EpilogueKind::IntegerNeuron { .. }
+            | EpilogueKind::Requantize { .. }
+            | EpilogueKind::Pool { .. } => bits.activations_written = stored,
             EpilogueKind::Sum { .. } => {}
         }
         bits

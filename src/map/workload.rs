@@ -113,6 +113,13 @@ pub enum EpilogueKind {
         /// Width of the potential.
         potential_bits: u32,
     },
+    /// Comparisons of an integer spike.
+    IntegerNeuron {
+        /// Thresholds.
+        levels: u32,
+        /// Width of the input.
+        potential_bits: u32,
+    },
     /// Onto the residual stream or an activation grid.
     Requantize {
         /// Width of what is requantized.
@@ -152,7 +159,7 @@ pub enum EpilogueKind {
         /// Width of the sum.
         bits: u32,
     },
-    /// Spike-by-spike products.
+    /// Spike-by-spike products; integer spikes multiply bit plane by bit plane.
     SpikeProducts {
         /// AND (and count) operations of one frame.
         operations: usize,
@@ -342,6 +349,7 @@ impl Layer {
         let Some(product) = &self.product else { return 0.0 };
         let per_channel = self.epilogue.iter().map(|e| match e.kind {
             EpilogueKind::Neuron { .. } => PARAMETER_BITS,
+            EpilogueKind::IntegerNeuron { levels, .. } => PARAMETER_BITS * levels,
             EpilogueKind::Requantize { .. } | EpilogueKind::Join { .. } => REQUANTIZER_BITS,
             _ => 0,
         });
@@ -399,6 +407,9 @@ impl Epilogue {
                 membrane_bits: widths.membrane_bits(id),
                 potential_bits: (input_bits + 1).min(32),
             },
+            Op::IntegerNeuron(neuron) => {
+                EpilogueKind::IntegerNeuron { levels: neuron.max, potential_bits: input_bits.min(32) }
+            }
             Op::Requantize(grid) => EpilogueKind::Requantize {
                 from_bits: input_bits,
                 shift: widths.requantizes_by_shift(id),
@@ -420,7 +431,7 @@ impl Epilogue {
             Op::MeanTimesteps => {
                 EpilogueKind::Sum { additions: network.timesteps, bits: widths.value_bits(id) }
             }
-            Op::Attention(attention) => spike_products(*attention, input, node.inputs.len()),
+            Op::Attention(attention) => spike_products(network, node, *attention),
             Op::Mask => EpilogueKind::SpikeProducts { operations: values, reads: values },
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
@@ -430,21 +441,36 @@ impl Epilogue {
     }
 }
 
-fn spike_products(attention: Attention, input: &Node, inputs: usize) -> EpilogueKind {
-    let (values, tokens) = (input.shape.values(), input.shape.positions());
+fn spike_products(network: &Network, node: &Node, attention: Attention) -> EpilogueKind {
+    let planes = |kind: Kind| kind.largest_count().map_or(1, bits_of_count) as usize;
+    let inputs = || node.inputs.iter().map(|&id| network.node(id));
+    let keys = network.input_of(node, 0);
+    let (values, tokens) = (keys.shape.values(), keys.shape.positions());
     let operations = match attention {
         Attention::KeyValueCount | Attention::ChannelCount { .. } => values,
         // The cheaper of (q k^T) v and q (k^T v): two products over tokens or over head channels.
-        Attention::Product { heads, .. } => 2 * values * tokens.min(input.shape.channels / heads),
+        Attention::Product { heads, .. } => {
+            let query_key_first = (values + node.shape.values()) * tokens;
+            let key_value_first = 2 * values * (node.shape.channels / heads);
+            query_key_first.min(key_value_first) * planes(keys.kind).pow(2)
+        }
     };
-    EpilogueKind::SpikeProducts { operations, reads: inputs * values }
+    EpilogueKind::SpikeProducts {
+        operations,
+        reads: inputs().map(|i| i.shape.values() * planes(i.kind)).sum(),
+    }
+}
+
+/// Width of an unsigned count.
+fn bits_of_count(max: u32) -> u32 {
+    u32::BITS - max.leading_zeros()
 }
 
 /// True for what goes to a memory: not what the next operation of the same fused layer consumes on
 /// the fly.
 fn is_stored(network: &Network, id: NodeId) -> bool {
     let on_the_fly = |reader: &Node| {
-        matches!(reader.op, Op::MaxPool(_) | Op::Neuron(_) | Op::MeanTokens | Op::MeanTimesteps)
+        reader.op.is_neuron() || matches!(reader.op, Op::MaxPool(_) | Op::MeanTokens | Op::MeanTimesteps)
     };
     !matches!(network.node(id).kind, Kind::PreActivation | Kind::Mean)
         && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
@@ -455,7 +481,7 @@ fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
     match node.kind {
         Kind::Spikes => 1,
         Kind::Image => widths.image_bits(),
-        Kind::Count { max } => 32 - max.leading_zeros(),
+        Kind::Count { max } | Kind::Levels { max, .. } => bits_of_count(max),
         Kind::Grid(Grid::Residual) => widths.residual_bits(),
         Kind::PreActivation | Kind::Grid(Grid::Activation) | Kind::Mean => widths.value_bits(id),
     }

@@ -184,6 +184,25 @@ impl NetworkBuilder {
         }
     }
 
+    /// Adds a layer of integer spikes.
+    pub fn integer_neuron(&mut self, name: &str, input: NodeId, neuron: IntegerNeuron) -> Result<NodeId> {
+        let IntegerNeuron { max, norm } = neuron;
+        let from = &self.nodes[input.index()];
+        let (shape, constant) = (from.shape, from.constant);
+        if !(1..=255).contains(&max) || !(1..=255).contains(&norm) {
+            return Err(Error::mismatch(format!(
+                "layer {name}: {max} levels of 1/{norm} are not in 1..=255"
+            )));
+        }
+        match from.kind {
+            Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
+                let kind = Kind::Levels { max, norm };
+                Ok(self.push(name, Op::IntegerNeuron(neuron), vec![input], shape, kind, constant))
+            }
+            _ => Err(self.wrong_kind(name, "pre-activations, the residual stream, counts or means", input)),
+        }
+    }
+
     /// Adds a max pooling.
     pub fn max_pool(&mut self, name: &str, input: NodeId, window: Window) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
@@ -234,10 +253,10 @@ impl NetworkBuilder {
                 return Err(self.wrong_kind(name, "the residual stream or spikes", id));
             }
         }
+        // Nor do integer spikes, which count in steps of 1/norm.
         let maximum = |kind| match kind {
-            Kind::Spikes => Some(1),
-            Kind::Count { max } => Some(max),
-            _ => None,
+            Kind::Levels { .. } => None,
+            kind => kind.largest_count(),
         };
         let (join, kind) = match (left.kind, right.kind) {
             (Kind::Grid(Grid::Residual), Kind::PreActivation | Kind::Grid(Grid::Residual)) => {
@@ -254,10 +273,16 @@ impl NetworkBuilder {
     /// Adds the integer part of an attention.
     pub fn attention(&mut self, name: &str, inputs: &[NodeId], attention: Attention) -> Result<NodeId> {
         let first = self.nodes[inputs[0].index()].shape;
-        for &input in inputs {
+        let product = matches!(attention, Attention::Product { .. });
+        for (i, &input) in inputs.iter().enumerate() {
             let from = &self.nodes[input.index()];
-            if from.kind != Kind::Spikes || from.shape != first {
-                return Err(self.wrong_kind(name, &format!("spikes of shape {first}"), input));
+            let shape = match product && i == 2 {
+                true => Shape { channels: from.shape.channels, ..first },
+                false => first,
+            };
+            let fires = from.kind == Kind::Spikes || product && matches!(from.kind, Kind::Levels { .. });
+            if !fires || from.shape != shape {
+                return Err(self.wrong_kind(name, &format!("spikes of shape {shape}"), input));
             }
         }
         let arity = match attention {
@@ -277,15 +302,27 @@ impl NetworkBuilder {
             );
             return Err(Error::mismatch(message));
         }
+        let last = &self.nodes[inputs[arity - 1].index()];
+        if !last.shape.channels.is_multiple_of(heads) {
+            let message = format!("layer {name}: {} channels of v in {heads} heads", last.shape.channels);
+            return Err(Error::mismatch(message));
+        }
         let (tokens, width) = (first.positions() as u32, (first.channels / heads) as u32);
-        let too_many =
-            || Error::mismatch(format!("layer {name}: {tokens} tokens of {width} channels are too many"));
         let (shape, max) = match attention {
             Attention::KeyValueCount => (Shape::new(first.channels, 1, 1), tokens),
             Attention::ChannelCount { heads } => (Shape { channels: heads, ..first }, width),
-            Attention::Product { .. } => (first, tokens.checked_mul(width).ok_or_else(too_many)?),
+            Attention::Product { .. } => (last.shape, self.largest_product(name, inputs, tokens, width)?),
         };
-        Ok(self.push(name, Op::Attention(attention), inputs.to_vec(), shape, Kind::Count { max }, false))
+        let constant = inputs.iter().all(|input| self.nodes[input.index()].constant);
+        Ok(self.push(name, Op::Attention(attention), inputs.to_vec(), shape, Kind::Count { max }, constant))
+    }
+
+    /// Largest entry of q (k^T v).
+    fn largest_product(&self, name: &str, qkv: &[NodeId], tokens: u32, width: u32) -> Result<u32> {
+        let largest = qkv.iter().filter_map(|input| self.nodes[input.index()].kind.largest_count());
+        largest.fold(tokens.checked_mul(width), |product, max| product?.checked_mul(max)).ok_or_else(|| {
+            Error::mismatch(format!("layer {name}: {tokens} tokens of {width} channels are too many"))
+        })
     }
 
     /// Adds `spikes` AND `mask`; the mask has one position, or one channel per head.
@@ -305,7 +342,7 @@ impl NetworkBuilder {
         let from = &self.nodes[input.index()];
         let (shape, constant) = (Shape::new(from.shape.channels, 1, 1), from.constant);
         match from.kind {
-            Kind::Grid(Grid::Residual) | Kind::Spikes | Kind::Count { .. } => {
+            Kind::Grid(Grid::Residual) | Kind::Spikes | Kind::Count { .. } | Kind::Levels { .. } => {
                 Ok(self.push(name, Op::MeanTokens, vec![input], shape, Kind::Mean, constant))
             }
             _ => Err(self.wrong_kind(name, "the residual stream or spikes", input)),

@@ -6,7 +6,7 @@ use super::idx;
 use crate::error::{Error, Result};
 use crate::files::{Folder, check_name, sha256};
 use crate::ron_file::parse_ron;
-use crate::tensor::Shape;
+use crate::tensor::{Frames, Shape};
 
 /// `data/<name>/<name>.ron`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -26,6 +26,9 @@ enum Part {
     /// Images and labels in IDX, gzip or plain, beside the description.
     Idx { images: String, labels: String },
 }
+
+/// What a network looks at once: one frame that every timestep sees, or one per timestep.
+pub type Sample = Frames<u16>;
 
 /// A loaded data set.
 #[derive(Debug, Clone)]
@@ -82,9 +85,10 @@ impl Images {
         self.labels.is_empty()
     }
 
-    /// The pixels of image `i`, `[y][x][channel]`.
-    pub fn image(&self, i: usize) -> &[u8] {
-        &self.pixels[i * self.shape.values()..][..self.shape.values()]
+    /// Image `i`.
+    pub fn sample(&self, i: usize) -> Sample {
+        let pixels = &self.pixels[i * self.shape.values()..][..self.shape.values()];
+        Frames { frames: 1, shape: self.shape, data: pixels.iter().map(|&p| u16::from(p)).collect() }
     }
 
     /// The first `count` images.

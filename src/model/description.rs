@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, Spikformer, Spikingformer};
+use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer};
 use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
 use crate::files::{Folder, check_name, sha256};
@@ -34,6 +34,8 @@ pub enum Family {
     SpikeDrivenV1(SpikeDrivenV1),
     /// Spike-driven Transformer v2, Meta-SpikeFormer.
     SpikeDrivenV2(SpikeDrivenV2),
+    /// Spike-driven Transformer v3, E-SpikeFormer.
+    SpikeDrivenV3(SpikeDrivenV3),
     /// Spikformer.
     Spikformer(Spikformer),
     /// Spikingformer.
@@ -47,6 +49,7 @@ impl Family {
             Self::QkFormer(_) => "QkFormer",
             Self::SpikeDrivenV1(_) => "SpikeDrivenV1",
             Self::SpikeDrivenV2(_) => "SpikeDrivenV2",
+            Self::SpikeDrivenV3(_) => "SpikeDrivenV3",
             Self::Spikformer(_) => "Spikformer",
             Self::Spikingformer(_) => "Spikingformer",
         }
@@ -57,6 +60,7 @@ impl Family {
             Self::QkFormer(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV1(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV2(family) => family.build(input, constant, timesteps, classes),
+            Self::SpikeDrivenV3(family) => family.build(input, constant, timesteps, classes),
             Self::Spikformer(family) => family.build(input, constant, timesteps, classes),
             Self::Spikingformer(family) => family.build(input, constant, timesteps, classes),
         }
@@ -78,13 +82,42 @@ pub enum InputSpec {
         /// Width of a pixel; 1.0 is 2^bits - 1.
         bits: u32,
     },
+    /// Events counted into one frame per timestep, as an event camera yields them; used as they are.
+    Events {
+        /// Channels (polarities), height, width.
+        shape: Shape,
+        /// Largest count of a pixel; recordings with a larger one are refused.
+        max: u16,
+    },
+    /// Unsigned integers used as they are, presented at every timestep: for networks that are integers
+    /// already.
+    Integers {
+        /// Channels, height, width.
+        shape: Shape,
+        /// Largest value.
+        max: u16,
+    },
 }
 
 impl InputSpec {
-    /// The pixel that stands for 1.0.
-    pub fn full_scale(&self) -> f64 {
-        let Self::Image { bits, .. } = self;
-        f64::from((1u32 << bits) - 1)
+    /// Shape of one frame.
+    pub fn shape(&self) -> Shape {
+        match self {
+            Self::Image { shape, .. } | Self::Events { shape, .. } | Self::Integers { shape, .. } => *shape,
+        }
+    }
+
+    /// True where every timestep sees the same frame (direct coding).
+    pub fn is_constant(&self) -> bool {
+        !matches!(self, Self::Events { .. })
+    }
+
+    /// Largest integer of a frame; of an image, the pixel that stands for 1.0.
+    pub fn max(&self) -> u16 {
+        match self {
+            Self::Image { bits, .. } => ((1u32 << bits) - 1) as u16,
+            Self::Events { max, .. } | Self::Integers { max, .. } => *max,
+        }
     }
 }
 
@@ -132,10 +165,9 @@ impl ModelDescription {
 
     /// The network, without weights.
     pub fn network(&self, path: &str) -> Result<Network> {
-        let InputSpec::Image { shape, .. } = self.input;
         let network = self
             .family
-            .build(shape, true, self.timesteps, self.classes)
+            .build(self.input.shape(), self.input.is_constant(), self.timesteps, self.classes)
             .map_err(|e| Error::field(path, "family", e.to_string()))?;
         let values = |node: &Node| node.shape.values() * if node.constant { 1 } else { self.timesteps };
         match network.nodes.iter().find(|node| values(node) > MAX_VALUES) {
@@ -156,11 +188,14 @@ impl ModelDescription {
         check_name(&self.name).map_err(|message| ("name", message))?;
         in_range("timesteps", self.timesteps, 64)?;
         in_range("classes", self.classes, 100_000)?;
-        let InputSpec::Image { shape, mean, std, bits } = &self.input;
-        in_range("input.bits", *bits as usize, 8)?;
+        let shape = self.input.shape();
         in_range("input.shape: channels", shape.channels, 64)?;
         in_range("input.shape: height", shape.height, 4096)?;
         in_range("input.shape: width", shape.width, 4096)?;
+        let InputSpec::Image { mean, std, bits, .. } = &self.input else {
+            return in_range("input.max", usize::from(self.input.max()), usize::from(u16::MAX));
+        };
+        in_range("input.bits", *bits as usize, 8)?;
         for (field, values) in [("input.mean", mean), ("input.std", std)] {
             if values.len() != shape.channels {
                 return Err((field, format!("{} values for {} channels", values.len(), shape.channels)));

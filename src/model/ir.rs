@@ -67,6 +67,13 @@ pub enum Kind {
         /// Largest possible value.
         max: u32,
     },
+    /// Integer spikes 0..=max, each worth 1/norm.
+    Levels {
+        /// Largest level.
+        max: u32,
+        /// The level that stands for 1.0.
+        norm: u32,
+    },
     /// Accumulators with their bias: wide integers whose scale may differ by channel.
     PreActivation,
     /// Requantized values on one grid.
@@ -93,6 +100,8 @@ pub enum Op {
     Weighted(Weighted),
     /// Spiking neuron.
     Neuron(Neuron),
+    /// Neuron of integer spikes.
+    IntegerNeuron(IntegerNeuron),
     /// Maximum over windows; OR on spikes.
     MaxPool(Window),
     /// Brings a pre-activation onto a grid.
@@ -107,6 +116,13 @@ pub enum Op {
     MeanTokens,
     /// Mean over timesteps.
     MeanTimesteps,
+}
+
+impl Op {
+    /// True for what fires.
+    pub fn is_neuron(&self) -> bool {
+        matches!(self, Self::Neuron(_) | Self::IntegerNeuron(_))
+    }
 }
 
 /// Convolution (or linear layer) with bias and folded normalizations.
@@ -152,6 +168,16 @@ impl Neuron {
     pub fn lif(threshold: f64) -> Self {
         Self { threshold, leak: Leak::HalfWithInput, reset: Reset::Zero, fire: Fire::AtThreshold }
     }
+}
+
+/// A neuron without memory that fires integer spikes: round(clamp(input, 0, max)) / norm, halves to even
+/// (Yao et al., Scaling Spike-driven Transformer, 2024). One timestep of it stands for `max` binary ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntegerNeuron {
+    /// Largest level.
+    pub max: u32,
+    /// Divisor of the level.
+    pub norm: u32,
 }
 
 /// Membrane dynamics that are exact in integers.
@@ -237,7 +263,8 @@ pub enum Attention {
         /// Heads.
         heads: usize,
     },
-    /// SSA and SDSA-3, inputs (q, k, v): (q k^T) v = q (k^T v), times `scale`.
+    /// SSA and SDSA-3, inputs (q, k, v): (q k^T) v = q (k^T v), times `scale`; spikes or integer
+    /// spikes, and v may have other channels than q and k.
     Product {
         /// Heads.
         heads: usize,
@@ -277,6 +304,17 @@ impl Parameter {
     /// True if it holds no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Kind {
+    /// Largest value of spikes, of their sums and of integer spikes; `None` for anything else.
+    pub fn largest_count(self) -> Option<u32> {
+        match self {
+            Self::Spikes => Some(1),
+            Self::Count { max } | Self::Levels { max, .. } => Some(max),
+            Self::Image | Self::PreActivation | Self::Grid(_) | Self::Mean => None,
+        }
     }
 }
 
@@ -336,19 +374,18 @@ impl Network {
 pub struct Operations {
     /// Inputs are spikes.
     pub binary: u64,
-    /// Inputs are sums of spikes, or event counts.
+    /// Inputs are whole numbers: sums of spikes, event counts, integer spikes that are not divided.
     pub integer: u64,
-    /// Inputs are pixels, multi-bit activations or means.
+    /// Inputs are pixels, multi-bit activations, means, or integer spikes divided by their norm.
     pub real: u64,
     /// Products of spikes with spikes, in the order of the original.
     pub attention: u64,
 }
 
 impl Network {
-    /// Neurons that keep or could keep a membrane.
+    /// Neurons, whether they keep a membrane or not.
     pub fn neuron_count(&self) -> u64 {
-        let neurons = self.nodes.iter().filter(|node| matches!(node.op, Op::Neuron(_)));
-        neurons.map(|node| node.shape.values() as u64).sum()
+        self.nodes.iter().filter(|node| node.op.is_neuron()).map(|node| node.shape.values() as u64).sum()
     }
 
     /// Work per timestep.
@@ -373,17 +410,17 @@ impl Network {
                 let from = self.input_of(node, 0);
                 match from.kind {
                     Kind::Spikes => operations.binary = work,
-                    Kind::Count { .. } => operations.integer = work,
+                    Kind::Count { .. } | Kind::Levels { norm: 1, .. } => operations.integer = work,
                     Kind::Image if !from.constant => operations.integer = work,
                     _ => operations.real = work,
                 }
             }
             Op::Attention(Attention::Product { heads, order, .. }) => {
-                let inner = match order {
-                    ProductOrder::QueryKeyFirst => node.shape.positions(),
-                    ProductOrder::KeyValueFirst => node.shape.channels / heads,
-                };
-                operations.attention = (2 * node.shape.values() * inner) as u64;
+                let keys = self.input_of(node, 0).shape;
+                operations.attention = match order {
+                    ProductOrder::QueryKeyFirst => (keys.values() + node.shape.values()) * keys.positions(),
+                    ProductOrder::KeyValueFirst => 2 * keys.values() * (node.shape.channels / heads),
+                } as u64;
             }
             _ => {}
         }

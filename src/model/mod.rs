@@ -11,10 +11,10 @@ mod weights;
 
 pub use builder::{Conv, NetworkBuilder};
 pub use conv::{ConvGeometry, Taps};
-pub use data::{DataSet, Images};
+pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
 pub use ir::{
-    Attention, Fire, Grid, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations, Padding,
-    Parameter, ProductOrder, Reset, Scope, Weighted, Window,
+    Attention, Fire, Grid, IntegerNeuron, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations,
+    Padding, Parameter, ProductOrder, Reset, Scope, Weighted, Window,
 };
 pub use weights::{BatchNorm, LayerWeights, Weights};

@@ -20,15 +20,20 @@ pub struct QuantizedModel {
 /// What a node does with integers. Nodes not listed are the same in every number system.
 #[derive(Debug, Clone, PartialEq)]
 pub enum QuantizedOp {
-    /// x = pixel - zero point, one per channel.
+    /// x = pixel or count - zero point, one per channel.
     Input {
-        /// z_c = round((2^bits - 1) mean_c).
+        /// z_c = round((2^bits - 1) mean_c) of images, 0 of counts.
         zero_points: Vec<i64>,
     },
     /// Convolution or linear layer.
     Weighted(QuantizedWeighted),
     /// Spiking neuron.
     Neuron(QuantizedNeuron),
+    /// Integer spikes: how many of the thresholds the input reaches.
+    Levels {
+        /// Per channel, or one list for all: ascending, one per level.
+        thresholds: Vec<Vec<i64>>,
+    },
     /// Onto a grid, one requantizer per channel (or one for all).
     Requantize {
         /// Per channel.

@@ -5,7 +5,8 @@ use super::quantized::*;
 use super::{Calibration, FixedPoint, WeightScheme, fold};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Fire, Grid, InputSpec, Join, Kind, Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
+    Attention, Fire, Grid, InputSpec, IntegerNeuron, Join, Kind, Model, Neuron, Node, NodeId, Op, Padding,
+    Reset, Weighted,
 };
 use crate::num::{Format, Requantizer, Rounding, signed_bits};
 use crate::quant::scheme::Granularity;
@@ -63,6 +64,7 @@ impl<'a> Quantizer<'a> {
             Op::Input => self.input(),
             Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
             Op::Neuron(neuron) => self.neuron(node, neuron),
+            Op::IntegerNeuron(neuron) => self.integer_neuron(node, *neuron),
             Op::Requantize(grid) => self.requantize(id, node, *grid)?,
             Op::Add(Join::Membrane) => self.add_membrane(node)?,
             Op::Add(Join::Spikes) => self.exact(node, self.bound(node, 0) + self.bound(node, 1)),
@@ -101,19 +103,23 @@ impl<'a> Quantizer<'a> {
 
     fn attention(&self, node: &Node, attention: Attention) -> (QuantizedOp, i64, Vec<f64>) {
         let Kind::Count { max } = node.kind else { unreachable!("attention yields counts") };
-        let scale = match attention {
-            Attention::Product { scale, .. } => scale,
+        let lsb = match attention {
+            // Spikes are worth 1, integer spikes 1/norm: one step for all channels.
+            Attention::Product { scale, .. } => (0..3).fold(scale, |lsb, i| lsb * self.lsb(node, i)[0]),
             Attention::KeyValueCount | Attention::ChannelCount { .. } => 1.0,
         };
-        (QuantizedOp::Exact, i64::from(max), vec![scale])
+        (QuantizedOp::Exact, i64::from(max), vec![lsb])
     }
 
     fn input(&self) -> (QuantizedOp, i64, Vec<f64>) {
         let input = &self.model.description.input;
-        let InputSpec::Image { mean, bits, .. } = input;
+        let white = i64::from(input.max());
+        let InputSpec::Image { mean, bits, .. } = input else {
+            let zero_points = vec![0; input.shape().channels];
+            return (QuantizedOp::Input { zero_points }, white, vec![1.0]);
+        };
         let zero_points: Vec<i64> =
-            mean.iter().map(|m| Rounding::HalfEven.round(input.full_scale() * m)).collect();
-        let white = input.full_scale() as i64;
+            mean.iter().map(|m| Rounding::HalfEven.round(f64::from(input.max()) * m)).collect();
         let bound = zero_points.iter().map(|&z| z.max(white - z)).max().unwrap_or(white);
         // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
         (QuantizedOp::Input { zero_points }, bound, vec![(-f64::from(*bits)).exp2()])
@@ -128,7 +134,7 @@ impl<'a> Quantizer<'a> {
         else {
             return layer;
         };
-        let (white, steps) = (input.full_scale(), f64::from(*bits).exp2());
+        let (white, steps) = (f64::from(input.max()), f64::from(*bits).exp2());
         // x = (x_int + z - white mean) / (white std): the factor goes into the weights, what the
         // rounded zero point leaves into the bias.
         let (taps, group) = (weighted.geometry.taps(), weighted.geometry.fan_in() / weighted.geometry.taps());
@@ -197,6 +203,7 @@ impl<'a> Quantizer<'a> {
         let network = &self.model.network;
         let thresholds = network.readers(id).map(|(reader_id, reader)| match &reader.op {
             Op::Neuron(neuron) => neuron.threshold * f64::from(neuron.leak.gain_log2()).exp2(),
+            Op::IntegerNeuron(_) => 1.0,
             Op::MaxPool(_) => self.threshold_of(reader_id),
             // The streams and sums of these families feed neurons of threshold 1 and tau 2.
             _ => 2.0,
@@ -244,6 +251,24 @@ impl<'a> Quantizer<'a> {
         let strict = neuron.fire == Fire::AboveThreshold;
         let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
         (QuantizedOp::Neuron(op), 1, vec![1.0])
+    }
+
+    /// Level k is reached where round(x) >= k, halves to even: at k - 1/2 for an even k, behind it for an
+    /// odd one.
+    fn integer_neuron(&self, node: &Node, neuron: IntegerNeuron) -> (QuantizedOp, i64, Vec<f64>) {
+        let unreachable = self.bound(node, 0) + 1;
+        let threshold = |level: u32, lsb: f64| {
+            let steps = (f64::from(level) - 0.5) / lsb;
+            let smallest = match level % 2 {
+                0 => steps.ceil() as i64,
+                _ => (steps.floor() as i64).saturating_add(1),
+            };
+            smallest.min(unreachable)
+        };
+        let thresholds =
+            |lsb: &f64| -> Vec<i64> { (1..=neuron.max).map(|level| threshold(level, *lsb)).collect() };
+        let thresholds = self.lsb(node, 0).iter().map(thresholds).collect();
+        (QuantizedOp::Levels { thresholds }, i64::from(neuron.max), vec![1.0 / f64::from(neuron.norm)])
     }
 
     fn requantize(&self, id: NodeId, node: &Node, grid: Grid) -> Result<(QuantizedOp, i64, Vec<f64>)> {

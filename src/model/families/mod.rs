@@ -4,12 +4,14 @@ mod blocks;
 mod qk_former;
 mod spike_driven_v1;
 mod spike_driven_v2;
+mod spike_driven_v3;
 mod spikformer;
 mod spikingformer;
 
 pub use qk_former::QkFormer;
 pub use spike_driven_v1::SpikeDrivenV1;
 pub use spike_driven_v2::SpikeDrivenV2;
+pub use spike_driven_v3::SpikeDrivenV3;
 pub use spikformer::Spikformer;
 pub use spikingformer::Spikingformer;
 

@@ -13,6 +13,7 @@ use spiq::hw::Hardware;
 use spiq::map::Workload;
 use spiq::model::{DataSet, Model, ModelDescription, Network, Weights};
 use spiq::quant::{Precision, Setting};
+use spiq::tensor::{Frames, Shape};
 
 use super::support::{DATA, MODEL, bundled_text, idx};
 
@@ -83,8 +84,9 @@ fn number() -> impl Strategy<Value = &'static str> {
 /// The bundled network as 32-bit integers, with what one image did.
 static SAMPLE: LazyLock<(Workload, Activity)> = LazyLock::new(|| {
     let model = Model::load("sdtv1_2-64_fashion").unwrap();
-    let pixels: Vec<u8> = (0..784).map(|i| (i % 251) as u8).collect();
-    (Workload::float32(&model.network), FloatExecutor::new(&model).run(&pixels).activity)
+    let data = (0..784).map(|i| i % 251).collect();
+    let image = Frames { frames: 1, shape: Shape::new(1, 28, 28), data };
+    (Workload::float32(&model.network), FloatExecutor::new(&model).run(&image).activity)
 });
 
 /// A described machine either refuses the network or has a finite cost for it.

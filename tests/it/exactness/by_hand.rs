@@ -10,7 +10,7 @@ pub fn by_hand(
     neuron: Neuron,
     membrane_bits: u32,
     zero_point: u8,
-    pixels: &[u8],
+    pixels: &[u16],
 ) -> (QuantizedModel, Run) {
     let (mut net, image) = NetworkBuilder::new(Shape::new(1, 1, pixels.len()), true, timesteps);
     let x = net.conv("x", image, Conv::new(1, 1)).unwrap();
@@ -23,7 +23,7 @@ pub fn by_hand(
     let two = "Uniform(bits: 2, scale: Pow2, granularity: Layer, clip: Max)";
     let setting = setting(two, membrane_bits, 16, "(\"x\", Layer(fraction_bits: 0))");
     let quantized = quantize(&model, &setting, &Calibration::new(model.network.nodes.len())).unwrap();
-    let run = run::<i32>(&quantized, pixels);
+    let run = run::<i32>(&quantized, &image_of(&quantized, pixels));
     (quantized, run)
 }
 
@@ -166,7 +166,7 @@ fn the_residual_stream_saturates_at_both_ends_by_hand() {
         16, 0, 0, 16,  // 1 + 0: a half rounds up, also below zero
         255, 0, 0, 17, // 8 -> 7, and then 7 - 1 = 6
     ];
-    let run = run::<i32>(&quantized, &pixels);
+    let run = run::<i32>(&quantized, &image_of(&quantized, &pixels));
     assert_eq!(run.values[find(&quantized.network, "stream")].data, [7, -7, -3, 1, 7]);
     assert_eq!(run.values[find(&quantized.network, "add")].data, [7, -8, 5, 1, 6]);
     assert_eq!(clamped(&quantized, &run, "stream"), [1]);
@@ -201,7 +201,7 @@ fn a_bias_of_half_a_step_rounds_to_even() {
         _ => vec![1.0; p.len()],
     });
     assert_eq!(weighted_of(&quantized, "x").bias, [0, 2, 2, 0, -2, 3]);
-    let run = run::<i32>(&quantized, &[10]);
+    let run = run::<i32>(&quantized, &image_of(&quantized, &[10]));
     assert_eq!(run.values[find(&quantized.network, "x")].data, [20, 22, 22, 20, 18, 23]);
 }
 
@@ -215,7 +215,7 @@ fn the_zero_point_is_the_rounded_mean_and_its_remainder_goes_to_the_bias() {
     let quantized = with_parameters(network, 72.75 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);
     assert_eq!(quantized.ops[0], QuantizedOp::Input { zero_points: vec![73] });
     assert_eq!(weighted_of(&quantized, "x").bias, [4]);
-    let run = run::<i32>(&quantized, &[0, 255]);
+    let run = run::<i32>(&quantized, &image_of(&quantized, &[0, 255]));
     assert_eq!(run.values[0].data, [-73, 182]);
     assert_eq!(run.values[1].data, [-73 * 16 + 4, 182 * 16 + 4]);
 }
@@ -232,7 +232,8 @@ fn padding_never_wins_a_maximum() {
         let network = finish(net, pooled);
         let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 0))");
         let quantized = with_parameters(network, 200.0 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);
-        let run = run::<i32>(&quantized, &[100, 110, 120, 150, 105, 140, 160, 101, 190]);
+        let run =
+            run::<i32>(&quantized, &image_of(&quantized, &[100, 110, 120, 150, 105, 140, 160, 101, 190]));
         // -100  -90  -80
         //  -50  -95  -60
         //  -40  -99  -10
@@ -256,7 +257,7 @@ fn a_sum_over_tokens_and_its_threshold_by_hand() {
     // 12 bits, and twice 4 needs 3 integer bits: 8 behind the point.
     let quantized =
         with_parameters(network, 20.0 / 255.0, &setting, &[("stream", 4.0)], |p| vec![1.0; p.len()]);
-    let run = run::<i32>(&quantized, &[21, 20, 22, 20, 23, 20, 26, 31]);
+    let run = run::<i32>(&quantized, &image_of(&quantized, &[21, 20, 22, 20, 23, 20, 26, 31]));
     assert_eq!(run.values[find(&quantized.network, "tokens")].data, [12, 11]);
     assert_eq!(neuron_of(&quantized, "lif").thresholds, [12]);
     assert_eq!(run.values[find(&quantized.network, "lif")].data, [1, 0]);
@@ -292,7 +293,7 @@ fn masked_attention_by_hand() {
         0, 1,  1, 1,  1, 0,
         1, 0,  1, 0,  1, 1,
     ];
-    let run = run::<i32>(&quantized, &pixels);
+    let run = run::<i32>(&quantized, &image_of(&quantized, &pixels));
     // Channel 0: k and v meet at tokens 1 and 2. Channel 1: never.
     assert_eq!(run.values[find(&quantized.network, "count")].data, [2, 0]);
     assert_eq!(neuron_of(&quantized, "mask_lif").membrane, None);
@@ -306,4 +307,27 @@ fn the_first_of_equal_logits_is_predicted() {
     assert_eq!(prediction(&[3, 5, 5, 1]), 1);
     assert_eq!(prediction(&[0, 0, 0]), 0);
     assert_eq!(prediction(&[-3, -2, -2]), 1);
+}
+
+#[test]
+fn integer_spikes_by_hand() {
+    let (mut net, image) = NetworkBuilder::new(Shape::new(1, 1, 10), true, 1);
+    let x = net.conv("x", image, Conv::new(1, 1)).unwrap();
+    let levels = net.integer_neuron("levels", x, IntegerNeuron { max: 4, norm: 4 }).unwrap();
+    let end = net.conv("end", levels, Conv::new(1, 1)).unwrap();
+    let network = finish(net, end);
+    let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 0))");
+    let quantized =
+        with_parameters(network, 0.0, &setting, &[], |p| vec![if p.name == "x.weight" { 16.0 } else { 1.0 }]);
+    // A pixel is worth 16/256: round(p/16) in 0..=4, halves to even. 8 is one half -> 0, 24 is 1.5 -> 2,
+    // 40 is 2.5 -> 2, 56 is 3.5 -> 4.
+    let QuantizedOp::Levels { thresholds } = &quantized.ops[find(&quantized.network, "levels")] else {
+        panic!("not integer spikes")
+    };
+    assert_eq!(thresholds[0], [9, 24, 41, 56]);
+    let image = image_of(&quantized, &[0, 8, 9, 23, 24, 40, 41, 55, 56, 255]);
+    let run = run::<i32>(&quantized, &image);
+    assert_eq!(run.values[find(&quantized.network, "levels")].data, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+    let step = run.execution.activity.nodes[find(&quantized.network, "levels")].steps[0];
+    assert_eq!((step.output_events, step.neuron_updates), (8, 10));
 }

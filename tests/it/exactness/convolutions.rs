@@ -110,8 +110,8 @@ fn conv_case(case: &ConvCase) -> Result<[usize; 2], TestCaseError> {
     let layers = format!("(\"conv\", Layer(fraction_bits: {}))", case.fraction_bits);
     let setting = setting(INTEGERS, 32, 16, &layers);
     let quantized = quantize(&model, &setting, &Calibration::new(model.network.nodes.len())).unwrap();
-    let pixels = dice.pixels(model.network.nodes[0].shape);
-    let run = run::<i64>(&quantized, &pixels);
+    let image = dice.image(&model.network);
+    let run = run::<i64>(&quantized, &image);
 
     let conv = find(&model.network, "conv");
     let node = &model.network.nodes[conv];
@@ -120,7 +120,8 @@ fn conv_case(case: &ConvCase) -> Result<[usize; 2], TestCaseError> {
     if case.spikes {
         prop_assert!(input.data.iter().all(|&s| s == 0 || s == 1));
     } else {
-        let signed: Vec<i64> = pixels.iter().map(|&p| i64::from(p) - i64::from(case.zero_point)).collect();
+        let signed: Vec<i64> =
+            image.data.iter().map(|&p| i64::from(p) - i64::from(case.zero_point)).collect();
         prop_assert_eq!(&input.data, &signed);
     }
     let product = matrix_product(input, &op.geometry, &values["conv.weight"], node.shape);

@@ -36,7 +36,7 @@ pub fn set_norm(all: &mut Tensors, prefix: &str, values: [Vec<f32>; 4]) {
 
 /// Random weights whose normalizations hold the statistics that `images` really produce, layer
 /// after layer, with gains of both signs: so neurons fire now and then, as in a trained network.
-pub fn realistic_tensors(network: &Network, dice: &mut Dice, images: &[Vec<u8>]) -> Tensors {
+pub fn realistic_tensors(network: &Network, dice: &mut Dice, images: &[Sample]) -> Tensors {
     let mut all = plain_tensors(network, dice);
     let mean = vec![0.0; network.nodes[0].shape.channels];
     for (id, node, op) in network.weighted() {
@@ -59,7 +59,7 @@ pub fn realistic_tensors(network: &Network, dice: &mut Dice, images: &[Vec<u8>])
         };
         let gains = list(&mut |dice| dice.pick(&[-1.0, 1.0]) * dice.real(0.8, 1.5));
         // What goes to the stream adds up there, and its maxima are taken.
-        let to_neuron = network.readers(id).all(|(_, reader)| matches!(reader.op, Op::Neuron(_)));
+        let to_neuron = network.readers(id).all(|(_, reader)| reader.op.is_neuron());
         let low = if to_neuron { -0.2 } else { -0.75 };
         let shifts = list(&mut |dice| dice.real(low, low + 1.0));
         set_norm(&mut all, norm, [gains, shifts, means, variances]);
@@ -77,13 +77,16 @@ pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
         let uniform = |step: f64| vec![step; node.shape.channels];
         let divided = |all: &[Vec<f64>], by: usize| from(all, 0).iter().map(|s| s / by as f64).collect();
         let steps = match (&node.op, quantized.op(id)) {
-            (_, QuantizedOp::Input { .. }) => uniform(1.0 / 256.0),
+            (_, QuantizedOp::Input { .. }) => uniform(if node.constant { 1.0 / 256.0 } else { 1.0 }),
             (_, QuantizedOp::Weighted(op)) => op.lsb.clone(),
             (_, QuantizedOp::Requantize { format, .. }) => uniform(format.lsb()),
             (_, QuantizedOp::AddMembrane(op)) => uniform(op.format.lsb()),
             (Op::MeanTokens, _) => divided(&all, quantized.network.input_of(node, 0).shape.positions()),
             (Op::MeanTimesteps, _) => divided(&all, quantized.network.timesteps),
-            (Op::Attention(Attention::Product { scale, .. }), _) => uniform(*scale),
+            (Op::Attention(Attention::Product { scale, .. }), _) => {
+                uniform((0..3).map(|i| from(&all, i)[0]).product::<f64>() * scale)
+            }
+            (Op::IntegerNeuron(neuron), _) => uniform(1.0 / f64::from(neuron.norm)),
             (Op::Neuron(_) | Op::Attention(_), _) => uniform(1.0),
             _ => from(&all, 0),
         };
@@ -190,7 +193,7 @@ pub fn assert_single_precision_is_exact(quantized: &QuantizedModel, run: &Run) -
         };
         let needed = match &node.op {
             Op::Weighted(_) => 64 - quantized.bounds[id.index()].leading_zeros(),
-            Op::Neuron(_) | Op::MeanTokens => {
+            Op::Neuron(_) | Op::IntegerNeuron(_) | Op::MeanTokens => {
                 let (from, values) = (network.input_of(node, 0), &run.values[node.inputs[0].index()]);
                 let extra = match node.op {
                     Op::MeanTokens => from.shape.positions().ilog2() as usize,
@@ -230,9 +233,9 @@ pub struct Compared {
 }
 
 /// Every value of every node at every timestep: float == integer x step, spikes included.
-pub fn compare_with_float(quantized: &QuantizedModel, float: &Model, pixels: &[u8]) -> (Run, Compared) {
-    let run = run::<i64>(quantized, pixels);
-    let reals = run_float(float, pixels);
+pub fn compare_with_float(quantized: &QuantizedModel, float: &Model, sample: &Sample) -> (Run, Compared) {
+    let run = run::<i64>(quantized, sample);
+    let reals = run_float(float, sample);
     let steps = steps_of(quantized);
     let mut compared = Compared::default();
     for (id, node) in quantized.network.iter() {
@@ -288,7 +291,7 @@ impl std::ops::AddAssign for Compared {
 
 pub fn spike_for_spike([dim, depth, timesteps]: [usize; 3], weights: &str, dice: &mut Dice) -> Compared {
     let network = v1(dim, depth, timesteps);
-    let images: Vec<Vec<u8>> = (0..3).map(|_| dice.pixels(network.nodes[0].shape)).collect();
+    let images: Vec<Sample> = (0..3).map(|_| dice.image(&network)).collect();
     let tensors = realistic_tensors(&network, dice, &images);
     let original = model(network.clone(), &[0.0], &tensors);
     let calibration = calibrate(&original, &images);

@@ -159,8 +159,8 @@ pub fn naive_attention(
         }
         // (q k^T) v, which the executor computes in the other order.
         Attention::Product { heads, .. } => {
-            let width = q.shape.channels / heads;
-            let head = c / width * width..(c / width + 1) * width;
+            let (width, value_width) = (q.shape.channels / heads, node.shape.channels / heads);
+            let head = c / value_width * width..(c / value_width + 1) * width;
             over_positions(q, |p| {
                 let score = |i| value_at(q, t, at, i, 0) * value_at(inputs[1], t, p, i, 0);
                 head.clone().map(score).sum::<i64>() * value_at(inputs[2], t, p, c, 0)
@@ -197,21 +197,28 @@ pub fn naive(
     q: &QuantizedModel,
     id: NodeId,
     values: &[Frames<i64>],
-    pixels: &[u8],
+    sample: &Sample,
 ) -> (Frames<i64>, Vec<u32>) {
     let (node, timesteps) = (q.network.node(id), q.network.timesteps);
     let inputs: Vec<&Frames<i64>> = node.inputs.iter().map(|i| &values[i.index()]).collect();
-    let frames = inputs.iter().map(|f| f.frames).max().unwrap_or(1);
+    let frames = inputs.iter().map(|f| f.frames).max().unwrap_or(sample.frames);
     let mut saturations = vec![0; frames];
     let value = match (&node.op, q.op(id)) {
         (_, QuantizedOp::Input { zero_points }) => {
-            let mut pixels = pixels.iter();
-            fill(1, node.shape, |_, _, c| i64::from(*pixels.next().unwrap()) - zero_points[c])
+            let mut values = sample.data.iter();
+            fill(sample.frames, node.shape, |_, _, c| i64::from(*values.next().unwrap()) - zero_points[c])
         }
         (_, QuantizedOp::Weighted(op)) => naive_weighted(op, inputs[0], node.shape),
         (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
             let bits = q.setting.membrane_bits_of(&node.name);
             return naive_neuron(neuron, op, bits, inputs[0], timesteps);
+        }
+        (Op::IntegerNeuron(neuron), _) => {
+            let steps = &steps_of(q)[node.inputs[0].index()];
+            fill(frames, node.shape, |t, at, c| {
+                let real = value_at(inputs[0], t, at, c, 0) as f64 * steps[c];
+                real.round_ties_even().clamp(0.0, f64::from(neuron.max)) as i64
+            })
         }
         (_, QuantizedOp::Requantize { requantizers, format }) => {
             naive_stream(None, inputs[0], Some(requantizers), *format, &mut saturations)
@@ -290,10 +297,10 @@ pub fn naive_activity(
             let multi_bit = q.network.node(input).kind != Kind::Spikes;
             step = naive_products(&op.geometry, &values[input.index()], t, node.shape, multi_bit);
         }
-        if matches!(node.op, Op::Neuron(_) | Op::MaxPool(_) | Op::Attention(_) | Op::Mask) {
+        if node.op.is_neuron() || matches!(node.op, Op::MaxPool(_) | Op::Attention(_) | Op::Mask) {
             step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;
         }
-        if matches!(node.op, Op::Neuron(_)) {
+        if node.op.is_neuron() {
             step.neuron_updates = (node.shape.channels * node.shape.height * node.shape.width) as u32;
         }
         step.saturations = saturations[t];
@@ -304,11 +311,11 @@ pub fn naive_activity(
 
 /// Every node of a run agrees with its naive value, its counters and its bound; yields how many
 /// values were compared and how many were saturated.
-pub fn assert_naive(q: &QuantizedModel, run: &Run, pixels: &[u8]) -> (usize, u32) {
+pub fn assert_naive(q: &QuantizedModel, run: &Run, sample: &Sample) -> (usize, u32) {
     let (mut compared, mut saturated) = (0, 0);
     for (id, node) in q.network.iter() {
         let value = &run.values[id.index()];
-        let (expected, saturations) = naive(q, id, &run.values, pixels);
+        let (expected, saturations) = naive(q, id, &run.values, sample);
         assert_eq!(value, &expected, "{}", node.name);
         assert_eq!(value.frames == 1, node.constant || q.network.timesteps == 1, "{}", node.name);
         let bound = q.bounds[id.index()];

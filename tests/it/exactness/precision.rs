@@ -73,7 +73,7 @@ fn lif_trains(seed: u64, timesteps: usize, quarters: i64) -> Vec<(Vec<i64>, Vec<
     let setting = setting(INTEGERS, 32, 16, "(\"x\", Layer(fraction_bits: 0))");
     let quantized = quantize(&model, &setting, &Calibration::new(model.network.nodes.len())).unwrap();
     assert_eq!(neuron_of(&quantized, "lif").thresholds, [rounded_up(quarters); 8]);
-    let run = run::<i32>(&quantized, &dice.pixels(model.network.nodes[0].shape));
+    let run = run::<i32>(&quantized, &dice.image(&model.network));
     let (x, s) = (&run.values[find(&model.network, "x")], &run.values[find(&model.network, "lif")]);
     let over_time = |f: &Frames<i64>, i: usize| (0..timesteps).map(|t| f.at(t)[i]).collect();
     (0..x.shape.values()).map(|i| (over_time(x, i), over_time(s, i))).collect()

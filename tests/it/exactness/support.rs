@@ -10,8 +10,8 @@ pub use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub use safetensors::tensor::TensorView;
 pub use spiq::exec::{Execution, FloatExecutor, NodeActivity, ScalarExecutor, StepActivity, wave_size};
 pub use spiq::model::{
-    Attention, Conv, ConvGeometry, Fire, Grid, Kind, Leak, Model, ModelDescription, Network, NetworkBuilder,
-    Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Weights, Window,
+    Attention, Conv, ConvGeometry, Fire, Grid, IntegerNeuron, Kind, Leak, Model, ModelDescription, Network,
+    NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window,
 };
 pub use spiq::num::{Format, Requantizer, Word};
 pub use spiq::quant::{
@@ -49,13 +49,25 @@ impl Dice {
         (0..12).map(|_| self.real(-0.5, 0.5)).sum()
     }
 
-    pub fn pixels(&mut self, shape: Shape) -> Vec<u8> {
-        (0..shape.values()).map(|_| self.int(0, 255) as u8).collect()
+    /// What `network` looks at: an image of bytes, or counts of events.
+    pub fn image(&mut self, network: &Network) -> Sample {
+        let shape = network.nodes[0].shape;
+        let (frames, max) = if network.nodes[0].constant { (1, 255) } else { (network.timesteps, 5) };
+        Frames {
+            frames,
+            shape,
+            data: (0..frames * shape.values()).map(|_| self.int(0, max) as u16).collect(),
+        }
     }
 
     pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.int(0, from.len() as i64 - 1) as usize]
     }
+}
+
+/// An image for the input of `quantized`.
+pub fn image_of(quantized: &QuantizedModel, pixels: &[u16]) -> Sample {
+    Frames { frames: 1, shape: quantized.network.nodes[0].shape, data: pixels.to_vec() }
 }
 
 /// Runs `test` on `cases` values, the same ones every time.
@@ -74,17 +86,21 @@ pub fn tensors(network: &Network, mut value: impl FnMut(&Parameter) -> Vec<f32>)
     network.parameters().into_iter().map(|p| (p.name.clone(), value(&p))).collect()
 }
 
-/// `network` as a model: the description is that of some v1, and only its input is ever read.
+/// `network` as a model: the description is that of some v1, and only its input is ever read: bytes with
+/// `mean`, or counts of events.
 pub fn model(network: Network, mean: &[f64], tensors: &Tensors) -> Model {
-    let shape = network.nodes[0].shape;
-    let std = vec![STD; shape.channels];
+    let Shape { channels, height, width } = network.nodes[0].shape;
+    let std = vec![STD; channels];
+    let input = match network.nodes[0].constant {
+        true => {
+            format!("Image(shape: ({channels}, {height}, {width}), mean: {mean:?}, std: {std:?}, bits: 8)")
+        }
+        false => format!("Events(shape: ({channels}, {height}, {width}), max: 5)"),
+    };
     let text = format!(
         "Model(name: \"test\", family: SpikeDrivenV1(dim: 8, depth: 1, heads: 1, mlp_ratio: 1, \
-         pooling: (false, false, false, false)), input: Image(shape: ({}, {}, {}), mean: {mean:?}, \
-         std: {std:?}, bits: 8), timesteps: {}, classes: {}, weights: File(\"none\"))",
-        shape.channels,
-        shape.height,
-        shape.width,
+         pooling: (false, false, false, false)), input: {input}, timesteps: {}, classes: {}, \
+         weights: File(\"none\"))",
         network.timesteps,
         network.classes()
     );
@@ -126,20 +142,20 @@ pub struct Run {
     pub execution: Execution<i64>,
 }
 
-pub fn run<W: Word>(quantized: &QuantizedModel, pixels: &[u8]) -> Run {
+pub fn run<W: Word>(quantized: &QuantizedModel, sample: &Sample) -> Run {
     let mut values = Vec::new();
     let execution = ScalarExecutor::<W>::new(quantized)
-        .run_observed(pixels, |_, frames| values.push(frames.map(|x, _| x.into())));
+        .run_observed(sample, |_, frames| values.push(frames.map(|x, _| x.into())));
     Run { values, execution }
 }
 
-pub fn run_float(model: &Model, pixels: &[u8]) -> Vec<Frames<f32>> {
+pub fn run_float(model: &Model, sample: &Sample) -> Vec<Frames<f32>> {
     let mut values = Vec::new();
-    FloatExecutor::new(model).run_observed(pixels, |_, frames| values.push(frames.clone()));
+    FloatExecutor::new(model).run_observed(sample, |_, frames| values.push(frames.clone()));
     values
 }
 
-pub fn calibrate(model: &Model, images: &[Vec<u8>]) -> Calibration {
+pub fn calibrate(model: &Model, images: &[Sample]) -> Calibration {
     let executor = FloatExecutor::new(model);
     let nothing = Calibration::new(model.network.nodes.len());
     images.iter().fold(nothing, |all, image| all.merge(&executor.calibrate(image)))

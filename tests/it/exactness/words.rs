@@ -28,9 +28,9 @@ fn two_channels(
 
 /// Spikes of both channels over time, in words of 64 bits, and of 32 where they suffice.
 fn trains_of(quantized: &QuantizedModel) -> [Vec<i64>; 2] {
-    let wide = run::<i64>(quantized, &[0]);
+    let wide = run::<i64>(quantized, &image_of(quantized, &[0]));
     if quantized.fits_32_bits() {
-        assert!(wide == run::<i32>(quantized, &[0]), "32 bits do not suffice");
+        assert!(wide == run::<i32>(quantized, &image_of(quantized, &[0])), "32 bits do not suffice");
     }
     let spikes = &wide.values[find(&quantized.network, "lif")];
     [0, 1].map(|c| (0..quantized.network.timesteps).map(|t| spikes.at(t)[c]).collect())

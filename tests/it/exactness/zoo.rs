@@ -55,9 +55,25 @@ fn zoo_rep_conv(net: &mut NetworkBuilder, x: NodeId) -> spiq::Result<NodeId> {
     net.conv("rep.2", x, Conv::new(8, 1).norm("rep.2_bn"))
 }
 
-/// A network with every operation in it.
+/// Integer spikes with an attention whose values are wider than its keys.
+fn zoo_levels(net: &mut NetworkBuilder, stream: NodeId, dice: &mut Dice) -> spiq::Result<NodeId> {
+    let neuron = IntegerNeuron { max: dice.pick(&[2, 4, 7]), norm: dice.pick(&[1, 4]) };
+    let x = net.integer_neuron("levels", stream, neuron)?;
+    let mut qkv = Vec::new();
+    for (name, channels) in [("level_q", 4), ("level_k", 4), ("level_v", 8)] {
+        let x = net.conv(name, x, Conv::new(channels, 1).norm(format!("{name}_bn")))?;
+        qkv.push(net.integer_neuron(&format!("{name}_spike"), x, IntegerNeuron { max: 4, norm: 4 })?);
+    }
+    let (heads, order) = (dice.pick(&[1, 2, 4]), ProductOrder::QueryKeyFirst);
+    let product = net.attention("level_product", &qkv, Attention::Product { heads, scale: 0.5, order })?;
+    let x = net.integer_neuron("level_spike", product, IntegerNeuron { max: 4, norm: 4 })?;
+    net.conv("level_out", x, Conv::new(8, 1).norm("level_out_bn"))
+}
+
+/// A network with every operation in it, on an image or on events.
 fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> {
-    let (mut net, image) = NetworkBuilder::new(Shape::new(2, 8, 8), true, timesteps);
+    let constant = dice.pick(&[true, true, false]);
+    let (mut net, image) = NetworkBuilder::new(Shape::new(2, 8, 8), constant, timesteps);
     let x = net.conv("stem", image, Conv::new(8, 3).pad(1).norm("stem_bn"))?;
     let x = net.neuron("stem_lif", x, any_neuron(dice, exact))?;
     let x = net.max_pool("stem_pool", x, Window { size: 3, stride: 2, pad: 1 })?;
@@ -67,6 +83,8 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let x = net.neuron("rep_lif", stream, any_neuron(dice, exact))?;
     let branch = zoo_rep_conv(&mut net, x)?;
     let stream = net.add("rep_add", stream, branch)?;
+    let branch = zoo_levels(&mut net, stream, dice)?;
+    let stream = net.add("level_add", stream, branch)?;
     let x = net.neuron("down_lif", stream, any_neuron(dice, exact))?;
     let x = net.conv("down", x, Conv::new(8, 3).stride(2).pad(1).norm("down_bn"))?;
     let pooled = net.max_pool("down_pool", x, Window { size: 3, stride: 1, pad: 1 })?;
@@ -93,9 +111,9 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
 }
 
 /// A zoo with realistic parameters, its parameters, and images.
-fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Vec<u8>>) {
+fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Sample>) {
     let network = zoo(dice, timesteps, exact).unwrap();
-    let images: Vec<Vec<u8>> = (0..2).map(|_| dice.pixels(network.nodes[0].shape)).collect();
+    let images: Vec<Sample> = (0..2).map(|_| dice.image(&network)).collect();
     let tensors = realistic_tensors(&network, dice, &images);
     let mean = if exact { [0.0; 2] } else { [dice.real(0.0, 1.0), dice.real(0.0, 1.0)] };
     (model(network, &mean, &tensors), tensors, images)
@@ -130,7 +148,7 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds);
         let logits = steps_of(&quantized).pop().unwrap();
         assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");
-        let image = dice.pixels(model.network.nodes[0].shape);
+        let image = dice.image(&model.network);
         let (wide, narrow) = (run::<i64>(&quantized, &image), run::<i32>(&quantized, &image));
         assert_eq!(wide, narrow, "case {case}");
         let (values, clamped) = assert_naive(&quantized, &wide, &image);

@@ -1,0 +1,196 @@
+use serde::Deserialize;
+
+use super::blocks::{check_range, check_transformer};
+use crate::error::Result;
+use crate::model::{Attention, Conv, Grid, IntegerNeuron, Network, NetworkBuilder, NodeId, ProductOrder};
+use crate::tensor::Shape;
+
+/// Spike-driven Transformer v3, E-SpikeFormer (Yao et al., TPAMI 2025): membrane shortcuts, integer
+/// spikes, separable convolutions in every block, attention with wide values.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpikeDrivenV3 {
+    /// Channels of the four stages; the first convolution has half of the first.
+    pub dims: (usize, usize, usize, usize),
+    /// Transformer blocks of the last two stages.
+    pub depths: (usize, usize),
+    /// Heads.
+    pub heads: usize,
+    /// Hidden channels of the MLP divided by those of its stage.
+    pub mlp_ratio: usize,
+    /// Channels of the attention's values divided by those of its stage.
+    pub value_ratio: usize,
+    /// Largest integer spike, worth 1.0.
+    pub levels: u32,
+}
+
+impl SpikeDrivenV3 {
+    /// The network; `constant` input is the same image at every timestep.
+    pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
+        let (e0, e1, e2, e3) = self.dims;
+        for (dim, depth) in [(e2, self.depths.0), (e3, self.depths.1)] {
+            check_transformer("SpikeDrivenV3", dim, depth, self.heads, self.mlp_ratio)?;
+        }
+        for (field, dim) in [("dims.0", e0), ("dims.1", e1)] {
+            check_range("SpikeDrivenV3", field, dim as f64, 2.0, 4096.0)?;
+        }
+        check_range("SpikeDrivenV3", "value_ratio", self.value_ratio as f64, 1.0, 16.0)?;
+        let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
+        net.scope("stage1", "downsample1_1", "downsample1_1");
+        let first = Conv::new(e0 / 2, 7).stride(2).pad(3).bias().norm("downsample1_1.encode_bn");
+        let mut x = net.conv("downsample1_1.encode_conv", image, first)?;
+        x = net.requantize("downsample1_1.stream", x, Grid::Residual)?;
+        x = self.conv_block(&mut net, "stage1", "ConvBlock1_1.0", x)?;
+        x = self.downsample(&mut net, "stage1", "downsample1_2", x, e0, 2)?;
+        x = self.conv_block(&mut net, "stage1", "ConvBlock1_2.0", x)?;
+        x = self.downsample(&mut net, "stage2", "downsample2", x, e1, 2)?;
+        for block in ["ConvBlock2_1.0", "ConvBlock2_2.0"] {
+            x = self.conv_block(&mut net, "stage2", block, x)?;
+        }
+        x = self.downsample(&mut net, "stage3", "downsample3", x, e2, 2)?;
+        x = self.transformer(&mut net, 3, self.depths.0, x)?;
+        x = self.downsample(&mut net, "stage4", "downsample4", x, e3, 1)?;
+        x = self.transformer(&mut net, 4, self.depths.1, x)?;
+        net.scope("head", "head", "head");
+        let mean = net.mean_tokens("head_mean", x)?;
+        let spikes = net.integer_neuron("spike", mean, IntegerNeuron { max: self.levels, norm: 1 })?;
+        let logits = net.conv("head", spikes, Conv::linear(classes))?;
+        net.mean_timesteps("logits", logits)?;
+        net.finish(Vec::new())
+    }
+
+    fn spikes(&self, net: &mut NetworkBuilder, name: &str, x: NodeId) -> Result<NodeId> {
+        net.integer_neuron(name, x, IntegerNeuron { max: self.levels, norm: self.levels })
+    }
+
+    fn transformer(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: usize,
+        depth: usize,
+        mut x: NodeId,
+    ) -> Result<NodeId> {
+        for block in 0..depth {
+            let name = format!("block{stage}.{block}");
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.conv"));
+            x = self.separable(net, &format!("{name}.conv"), 3, x)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
+            x = self.attention(net, &format!("{name}.attn"), x)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
+            x = self.mlp(net, &format!("{name}.mlp"), x)?;
+        }
+        Ok(x)
+    }
+
+    fn attention(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        let spikes = self.spikes(net, &format!("{name}.head_spike"), stream)?;
+        let mut project = |which: &str, channels: usize| {
+            let conv = Conv::new(channels, 1).norm(format!("{name}.{which}_conv.1"));
+            let x = net.conv(&format!("{name}.{which}_conv.0"), spikes, conv)?;
+            self.spikes(net, &format!("{name}.{which}_spike"), x)
+        };
+        let qkv = [project("q", dim)?, project("k", dim)?, project("v", dim * self.value_ratio)?];
+        let scale = 2.0 * ((dim / self.heads) as f64).powf(-0.5);
+        let order = ProductOrder::QueryKeyFirst;
+        let attention = Attention::Product { heads: self.heads, scale, order };
+        let product = net.attention(&format!("{name}.product"), &qkv, attention)?;
+        let spikes = self.spikes(net, &format!("{name}.attn_spike"), product)?;
+        let conv = Conv::new(dim, 1).norm(format!("{name}.proj_conv.1"));
+        let branch = net.conv(&format!("{name}.proj_conv.0"), spikes, conv)?;
+        net.add(&format!("{name}.add"), stream, branch)
+    }
+
+    fn mlp(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        let mut x = stream;
+        for (part, channels) in [("fc1", dim * self.mlp_ratio), ("fc2", dim)] {
+            x = self.spikes(net, &format!("{name}.{part}_spike"), x)?;
+            let conv = Conv::new(channels, 1).bias().norm(format!("{name}.{part}_bn"));
+            x = net.conv(&format!("{name}.{part}_conv"), x, conv)?;
+        }
+        net.add(&format!("{name}.add"), stream, x)
+    }
+
+    /// Integer spikes, strided 3x3 convolution, and a new residual stream.
+    fn downsample(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: &str,
+        name: &str,
+        stream: NodeId,
+        channels: usize,
+        stride: usize,
+    ) -> Result<NodeId> {
+        net.scope(stage, name, name);
+        let spikes = self.spikes(net, &format!("{name}.encode_spike"), stream)?;
+        let conv = Conv::new(channels, 3).stride(stride).pad(1).bias().norm(format!("{name}.encode_bn"));
+        let x = net.conv(&format!("{name}.encode_conv"), spikes, conv)?;
+        net.requantize(&format!("{name}.stream"), x, Grid::Residual)
+    }
+
+    /// A separable convolution and a channel convolution (3x3, 3x3), each a membrane shortcut.
+    fn conv_block(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: &str,
+        name: &str,
+        stream: NodeId,
+    ) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        net.scope(stage, name, format!("{name}.Conv"));
+        let stream = self.separable(net, &format!("{name}.Conv"), 7, stream)?;
+        net.scope(stage, name, format!("{name}.conv"));
+        let mut x = stream;
+        for (index, channels) in [(1, 4 * dim), (2, dim)] {
+            x = self.spikes(net, &format!("{name}.spike{index}"), x)?;
+            let conv = Conv::new(channels, 3).pad(1).norm(format!("{name}.bn{index}"));
+            x = net.conv(&format!("{name}.conv{index}"), x, conv)?;
+        }
+        net.add(&format!("{name}.add"), stream, x)
+    }
+
+    /// 1x1 to twice the channels, depthwise `kernel` x `kernel`, 1x1 back, each on integer spikes.
+    fn separable(
+        &self,
+        net: &mut NetworkBuilder,
+        name: &str,
+        kernel: usize,
+        stream: NodeId,
+    ) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        let convs = [
+            ("pwconv1", Conv::new(2 * dim, 1)),
+            ("dwconv", Conv::new(2 * dim, kernel).pad(kernel / 2).groups(2 * dim)),
+            ("pwconv2", Conv::new(dim, 1)),
+        ];
+        let mut x = stream;
+        for (i, (part, conv)) in convs.into_iter().enumerate() {
+            x = self.spikes(net, &format!("{name}.spike{}", i + 1), x)?;
+            x = net.conv(&format!("{name}.{part}.0"), x, conv.norm(format!("{name}.{part}.1")))?;
+        }
+        net.add(&format!("{name}.add"), stream, x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts::{Counts, assert_counts};
+    use super::*;
+
+    #[test]
+    fn published_variants_count_to_the_unit() {
+        let cases = [
+            ((24, 48, 96, 128), [2_702_048, 0, 6_717_440, 0, 128_000, 1_029_486_080, 159_810_560]),
+            ((32, 64, 128, 192), [5_105_608, 0, 9_132_224, 0, 192_000, 1_877_636_096, 221_276_160]),
+            ((48, 96, 192, 240), [10_023_112, 0, 13_303_152, 0, 240_000, 3_934_839_552, 313_474_560]),
+            ((64, 128, 256, 360), [18_987_504, 0, 18_066_856, 0, 360_000, 7_199_735_424, 433_332_480]),
+        ];
+        for (dims, counts) in cases {
+            let family =
+                SpikeDrivenV3 { dims, depths: (6, 2), heads: 8, mlp_ratio: 4, value_ratio: 4, levels: 4 };
+            let network = family.build(Shape::new(3, 224, 224), true, 1, 1000).unwrap();
+            assert_counts(&network, Counts::from(counts));
+        }
+    }
+}
