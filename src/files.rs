@@ -24,6 +24,39 @@ bundle!(
     "models/sdtv1_2-64_fashion.ron",
     "models/sdtv1_2-64_fashion.safetensors",
     "models/settings/mixed.ron",
+    "models/qkformer_10-384_imagenet.ron",
+    "models/qkformer_10-512_imagenet.ron",
+    "models/qkformer_10-768_imagenet.ron",
+    "models/qkformer_4-256_cifar10dvs.ron",
+    "models/qkformer_4-256_gesture.ron",
+    "models/qkformer_4-384_cifar10.ron",
+    "models/sdtv1_2-256_cifar10.ron",
+    "models/sdtv1_2-256_cifar10dvs.ron",
+    "models/sdtv1_2-256_gesture.ron",
+    "models/sdtv1_2-512_cifar10.ron",
+    "models/sdtv1_8-384_imagenet.ron",
+    "models/sdtv1_8-512_imagenet.ron",
+    "models/sdtv1_8-768_imagenet.ron",
+    "models/sdtv2_5M.ron",
+    "models/sdtv2_15M.ron",
+    "models/sdtv2_31M.ron",
+    "models/sdtv2_55M.ron",
+    "models/sdtv3_3M.ron",
+    "models/sdtv3_5M.ron",
+    "models/sdtv3_10M.ron",
+    "models/sdtv3_19M.ron",
+    "models/spikformer_2-256_cifar10dvs.ron",
+    "models/spikformer_2-384_cifar10.ron",
+    "models/spikformer_4-256_cifar10.ron",
+    "models/spikformer_4-384_cifar10.ron",
+    "models/spikformer_8-384_imagenet.ron",
+    "models/spikformer_8-512_imagenet.ron",
+    "models/spikformer_8-768_imagenet.ron",
+    "models/spikingformer_2-256_cifar10dvs.ron",
+    "models/spikingformer_4-384_cifar10.ron",
+    "models/spikingformer_8-384_imagenet.ron",
+    "models/spikingformer_8-512_imagenet.ron",
+    "models/spikingformer_8-768_imagenet.ron",
     "data/fashion-mnist/fashion-mnist.ron",
     "data/fashion-mnist/t10k-images-idx3-ubyte.gz",
     "data/fashion-mnist/t10k-labels-idx1-ubyte.gz",
@@ -44,7 +77,7 @@ impl Folder {
         }
         let path = Path::new(spec);
         if path.extension().is_none() && !path.exists() {
-            let known = Self::Bundled(bundled).names("ron").join(", ");
+            let known = nearest(spec, Self::Bundled(bundled).names("ron"));
             return Err(Error::mismatch(format!(
                 "{spec:?}: neither a file nor one of the defaults: {known}"
             )));
@@ -96,6 +129,20 @@ impl Folder {
     }
 }
 
+/// Those of `names` that start as `spec` does, or all where none does: the first few, and how many more
+/// there are.
+fn nearest(spec: &str, mut names: Vec<&str>) -> String {
+    const SHOWN: usize = 8;
+    if names.iter().any(|name| name.starts_with(spec)) {
+        names.retain(|name| name.starts_with(spec));
+    }
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// Says what is wrong with a name that reports print, if anything.
 pub fn check_name(name: &str) -> Result<(), String> {
     match name.trim().is_empty() || name.contains(char::is_control) {
@@ -105,7 +152,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// SHA-256 of the concatenation of `parts`, as hexadecimal.
-pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+pub fn sha256(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     use sha2::{Digest, Sha256};
     let mut hasher = Sha256::new();
     parts.into_iter().for_each(|part| hasher.update(part));

@@ -43,7 +43,7 @@ struct Layer<'a> {
 
 /// Runs `spiq describe`.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let (description, network) = ModelDescription::load(&arguments.model)?;
+    let (description, network, _) = ModelDescription::load(&arguments.model)?;
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();
     let described = Description {
         name: &description.name,

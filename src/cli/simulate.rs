@@ -20,6 +20,9 @@ pub struct Arguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     model: String,
+    /// A checkpoint in the place of the weights that the model description names.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
@@ -93,7 +96,10 @@ impl Request {
             }
         }
         let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
-        let model = Model::load(&arguments.model)?;
+        let model = match &arguments.weights {
+            Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
+            None => Model::load(&arguments.model)?,
+        };
         let mut data = DataSet::load(&arguments.data)?;
         in_range("limit", arguments.limit, data.test.len())?;
         data.test.truncate(arguments.limit.unwrap_or(data.test.len()));

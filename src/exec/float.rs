@@ -17,13 +17,15 @@ pub struct FloatExecutor<'a> {
     layers: Vec<FloatLayer>,
 }
 
+/// A weight layer as it is executed.
 #[derive(Default)]
-struct FloatLayer {
+pub struct FloatLayer {
     /// Weights as rows that one input gates.
-    rows: Vec<f32>,
-    bias: Vec<f32>,
+    pub rows: Vec<f32>,
+    /// Per output channel.
+    pub bias: Vec<f32>,
     /// What the padding holds, per input channel; empty for zeros.
-    padding: Vec<f32>,
+    pub padding: Vec<f32>,
 }
 
 impl<'a> FloatExecutor<'a> {
@@ -81,27 +83,10 @@ impl<'a> FloatExecutor<'a> {
     }
 
     fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, sample: &Sample) -> Frames<f32> {
-        let input = |i| live.input(node, i);
-        let timesteps = self.model.network.timesteps;
         match &node.op {
             Op::Input => image(sample, &self.model.description.input),
-            Op::Weighted(op) => weighted(op, &self.layers[id.index()], input(0), node.shape),
-            Op::Neuron(op) => neuron(op, input(0), timesteps),
-            Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
-            Op::Requantize(_) => input(0).clone(),
-            Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
-            Op::MaxPool(window) => max_pool(window, input(0), node.shape),
-            Op::Attention(Attention::KeyValueCount) => sum_tokens(&zip(input(0), input(1), |k, v| k * v)),
-            Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
-            Op::Attention(Attention::Product { heads, scale, .. }) => {
-                product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
-            }
-            Op::Mask => mask(input(0), input(1)),
-            Op::MeanTokens => {
-                let tokens = input(0).shape.positions() as f32;
-                sum_tokens(input(0)).map(|sum, _| sum / tokens)
-            }
-            Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
+            Op::Weighted(op) => weighted(op, &self.layers[id.index()], live.input(node, 0), node.shape),
+            _ => without_weights(node, live, self.model.network.timesteps),
         }
     }
 
@@ -122,13 +107,39 @@ impl<'a> FloatExecutor<'a> {
     }
 }
 
+/// What an operation that reads no weights yields.
+pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frames<f32> {
+    let input = |i| live.input(node, i);
+    match &node.op {
+        Op::Neuron(op) => neuron(op, input(0), timesteps),
+        Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
+        Op::Requantize(_) => input(0).clone(),
+        Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
+        Op::MaxPool(window) => max_pool(window, input(0), node.shape),
+        Op::Attention(Attention::KeyValueCount) => sum_tokens(&zip(input(0), input(1), |k, v| k * v)),
+        Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
+        Op::Attention(Attention::Product { heads, scale, .. }) => {
+            product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
+        }
+        Op::Mask => mask(input(0), input(1)),
+        Op::MeanTokens => {
+            let tokens = input(0).shape.positions() as f32;
+            sum_tokens(input(0)).map(|sum, _| sum / tokens)
+        }
+        Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
+        Op::Input | Op::Weighted(_) => unreachable!("{} is no operation without weights", node.name),
+    }
+}
+
+/// A weight layer with its normalizations folded in.
 fn float_layer(model: &Model, node: &Node, weighted: &Weighted) -> FloatLayer {
     let folded = fold(weighted, &model.weights.layer(node, weighted));
     let rows = weighted.geometry.rows(|i| folded.weight[i] as f32);
     FloatLayer { rows, bias: folded.bias.iter().map(|&b| b as f32).collect(), padding: Vec::new() }
 }
 
-fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
+/// The image in real numbers.
+pub fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
     match input {
         InputSpec::Image { mean, std, .. } => {
             let white = f64::from(input.max());
@@ -138,7 +149,8 @@ fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
     }
 }
 
-fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+/// Weighted sums and bias.
+pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
     let g = &op.geometry;
     let outs = g.out_channels / g.groups;
     let padding = Events::of_pixels(std::iter::once(layer.padding.as_slice()));

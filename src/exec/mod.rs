@@ -5,11 +5,14 @@ mod activity;
 mod events;
 mod float;
 mod live;
+mod load;
 mod scalar;
+mod seeded;
 
 pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
 pub use float::FloatExecutor;
 pub use scalar::ScalarExecutor;
+pub use seeded::seeded_weights;
 
 /// What one image did.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer};
 use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
-use crate::files::{Folder, check_name, sha256};
+use crate::files::{Folder, check_name};
 use crate::ron_file::parse_ron;
 use crate::tensor::Shape;
 
@@ -126,6 +126,9 @@ impl InputSpec {
 pub enum WeightSource {
     /// A safetensors file beside the description.
     File(String),
+    /// Random weights of this seed, with batch normalizations calibrated on noise: for what a network
+    /// costs, where there is no checkpoint.
+    Seeded(u64),
 }
 
 /// Values that one node may hold for one image: half a gigabyte of floats. Runs keep a few nodes at a
@@ -141,7 +144,7 @@ pub struct Model {
     pub network: Network,
     /// Its parameters.
     pub weights: Weights,
-    /// SHA-256 of the weights file.
+    /// SHA-256 of the weights file, or of the seeded weights.
     pub sha256: String,
 }
 
@@ -154,13 +157,13 @@ impl ModelDescription {
     }
 
     /// Loads `spec`, the name of a default or a path to a `.ron` file, and builds its network; the
-    /// weights are not read.
-    pub fn load(spec: &str) -> Result<(Self, Network)> {
+    /// weights are not read. Yields the folder of the file, too.
+    pub fn load(spec: &str) -> Result<(Self, Network, Folder)> {
         let (folder, name) = Folder::locate("models", spec)?;
         let path = folder.path(&name);
         let description = Self::parse(&folder.read_text(&name)?, &path)?;
         let network = description.network(&path)?;
-        Ok((description, network))
+        Ok((description, network, folder))
     }
 
     /// The network, without weights.
@@ -208,23 +211,5 @@ impl ModelDescription {
             return Err(("input.std", format!("{s:?} is not in 0.001..=10")));
         }
         Ok(())
-    }
-}
-
-impl Model {
-    /// Loads `spec`: the name of a default, or a path to a `.ron` file.
-    ///
-    /// # Errors
-    /// Names the file, and the position, field or tensor that is wrong.
-    pub fn load(spec: &str) -> Result<Self> {
-        let (folder, name) = Folder::locate("models", spec)?;
-        let path = folder.path(&name);
-        let description = ModelDescription::parse(&folder.read_text(&name)?, &path)?;
-        let network = description.network(&path)?;
-        let WeightSource::File(file) = &description.weights;
-        let bytes = folder.read(file)?;
-        let weights = Weights::parse(&bytes, &folder.path(file), &network)?;
-        let sha256 = sha256([bytes.as_ref()]);
-        Ok(Self { description, network, weights, sha256 })
     }
 }

@@ -53,6 +53,16 @@ impl Weights {
         Ok(Self { tensors })
     }
 
+    /// Parameters made up by the program.
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor<f32>>) -> Self {
+        Self { tensors }
+    }
+
+    /// All parameters, in order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor<f32>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
     /// The parameters of the weight layer `node`.
     ///
     /// # Panics

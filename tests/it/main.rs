@@ -3,6 +3,7 @@
 mod bad_input;
 mod cost_laws;
 mod exactness;
+mod families;
 mod oracle_logits;
 mod reports;
 mod tidy;

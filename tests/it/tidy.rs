@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use spiq::files::Folder;
 use spiq::hw::Hardware;
 use spiq::hw::table::EnergyTable;
-use spiq::model::{DataSet, Model};
+use spiq::model::{DataSet, ModelDescription};
 use spiq::quant::Setting;
 
 const LINES_OF_A_FILE: usize = 600;
@@ -291,7 +291,7 @@ fn every_description_is_bundled_and_parses() {
             Folder::Bundled(folder).names("ron").into_iter().map(str::to_owned).collect();
         assert_eq!(bundled, described(folder), "{folder}");
     }
-    described("models").iter().for_each(|name| drop(Model::load(name).unwrap()));
+    described("models").iter().for_each(|name| drop(ModelDescription::load(name).unwrap()));
     described("hw_configs").iter().for_each(|name| assert_eq!(Hardware::load(name).unwrap().0.name, *name));
     described("models/settings").iter().for_each(|name| assert_eq!(Setting::load(name).unwrap().name, *name));
     described("data/fashion-mnist")
