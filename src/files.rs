@@ -39,6 +39,7 @@ bundle!(
     "models/sdtv1_8-768_imagenet.ron",
     "models/sdtv2_5M.ron",
     "models/sdtv2_15M.ron",
+    "models/sdtv2_15M_fused.ron",
     "models/sdtv2_31M.ron",
     "models/sdtv2_55M.ron",
     "models/sdtv3_3M.ron",

@@ -5,9 +5,9 @@ use super::events::Events;
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
-    Sample, Weighted, Window,
+    Sample, Weighted, Window, fold,
 };
-use crate::quant::{Calibration, fold};
+use crate::quant::Calibration;
 use crate::tensor::{Frames, Shape};
 
 /// Executes a model in `f32`, batch normalizations folded.

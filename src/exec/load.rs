@@ -3,7 +3,7 @@ use std::path::Path;
 use super::seeded::seeded_weights;
 use crate::error::{Error, Result};
 use crate::files::sha256;
-use crate::model::{Model, ModelDescription, Network, WeightSource, Weights};
+use crate::model::{Model, ModelDescription, Network, WeightSource, Weights, fuse};
 
 impl Model {
     /// Loads `spec`: the name of a default, or a path to a `.ron` file. Seeded weights are made by
@@ -13,11 +13,10 @@ impl Model {
     /// Names the file, and the position, field or tensor that is wrong.
     pub fn load(spec: &str) -> Result<Self> {
         let (description, network, folder) = ModelDescription::load(spec)?;
-        let (weights, sha256) = match &description.weights {
-            WeightSource::File(file) => parse(&folder.read(file)?, &folder.path(file), &network)?,
-            WeightSource::Seeded(seed) => seeded(&description, &network, *seed),
-        };
-        Ok(Self { description, network, weights, sha256 })
+        Self::with_weights(description, network, |description, network| match &description.weights {
+            WeightSource::File(file) => parse(&folder.read(file)?, &folder.path(file), network),
+            WeightSource::Seeded(seed) => Ok(seeded(description, network, *seed)),
+        })
     }
 
     /// As [`Model::load`], with the weights of `checkpoint` for those that the description names.
@@ -27,7 +26,24 @@ impl Model {
     pub fn load_checkpoint(spec: &str, checkpoint: &Path) -> Result<Self> {
         let (description, network, _) = ModelDescription::load(spec)?;
         let bytes = std::fs::read(checkpoint).map_err(|e| Error::io(checkpoint, e))?;
-        let (weights, sha256) = parse(&bytes, &checkpoint.display().to_string(), &network)?;
+        let path = checkpoint.display().to_string();
+        Self::with_weights(description, network, |_, network| parse(&bytes, &path, network))
+    }
+
+    /// `read` yields the weights of the network as checkpoints hold it, and their hash.
+    fn with_weights(
+        description: ModelDescription,
+        network: Network,
+        read: impl Fn(&ModelDescription, &Network) -> Result<(Weights, String)>,
+    ) -> Result<Self> {
+        let (weights, sha256) = match description.unfused() {
+            Some(unfused) => {
+                let stored = unfused.network(&description.name)?;
+                let (weights, sha256) = read(&unfused, &stored)?;
+                (fuse(&stored, &weights, &network), sha256)
+            }
+            None => read(&description, &network)?,
+        };
         Ok(Self { description, network, weights, sha256 })
     }
 }

@@ -135,6 +135,10 @@ impl Dice {
     }
 }
 
+/// Weights have variance 1/fan-in, so a layer varies about as much as its inputs are active: at least as
+/// if one in a hundred were.
+const LEAST_VARIANCE: f64 = 0.01;
+
 /// Mean and variance of every channel. A channel that hardly varies counts as varying a hundredth of
 /// what the others do: one image says little of it, and another must not be magnified without bound.
 fn statistics(value: &Frames<f32>) -> (Vec<f32>, Vec<f32>) {
@@ -149,7 +153,7 @@ fn statistics(value: &Frames<f32>) -> (Vec<f32>, Vec<f32>) {
         let squares = pixel.iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2) / count);
         variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
     }
-    let floor = variance.iter().sum::<f64>() / channels as f64 / 100.0;
+    let floor = (variance.iter().sum::<f64>() / channels as f64 / 100.0).max(LEAST_VARIANCE);
     let narrow = |list: &[f64], floor: f64| list.iter().map(|&x| x.max(floor) as f32).collect();
     (narrow(&mean, f64::NEG_INFINITY), narrow(&variance, floor))
 }
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn statistics_by_hand() {
         let value = Frames { frames: 1, shape: Shape::new(2, 1, 2), data: vec![1.0, 5.0, 3.0, 5.0] };
-        // Channel 0: mean 2, variance 1. Channel 1 does not vary: a hundredth of the mean variance 0.5.
-        assert_eq!(statistics(&value), (vec![2.0, 5.0], vec![1.0, 0.005]));
+        // Channel 0: mean 2, variance 1. Channel 1 does not vary.
+        assert_eq!(statistics(&value), (vec![2.0, 5.0], vec![1.0, 0.01]));
     }
 }

@@ -1,6 +1,8 @@
 use serde::Deserialize;
 
-use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer};
+use super::families::{
+    QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
+};
 use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
 use crate::files::{Folder, check_name};
@@ -52,6 +54,16 @@ impl Family {
             Self::SpikeDrivenV3(_) => "SpikeDrivenV3",
             Self::Spikformer(_) => "Spikformer",
             Self::Spikingformer(_) => "Spikingformer",
+        }
+    }
+
+    /// The family as its checkpoints hold it, where that is not how it runs.
+    fn unfused(&self) -> Option<Self> {
+        match self {
+            Self::SpikeDrivenV2(family) if family.rep_conv == RepConv::Fused => {
+                Some(Self::SpikeDrivenV2(SpikeDrivenV2 { rep_conv: RepConv::Unfused, ..family.clone() }))
+            }
+            _ => None,
         }
     }
 
@@ -164,6 +176,12 @@ impl ModelDescription {
         let description = Self::parse(&folder.read_text(&name)?, &path)?;
         let network = description.network(&path)?;
         Ok((description, network, folder))
+    }
+
+    /// The description as a checkpoint holds its network, where layers are fused to run: the weights
+    /// of that network [`fuse`](super::fuse) into those of this.
+    pub fn unfused(&self) -> Option<Self> {
+        Some(Self { family: self.family.unfused()?, ..self.clone() })
     }
 
     /// The network, without weights.

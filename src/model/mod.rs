@@ -5,16 +5,20 @@ mod conv;
 pub mod data;
 mod description;
 mod families;
+mod fold;
 mod idx;
 mod ir;
+mod rep_conv;
 mod weights;
 
 pub use builder::{Conv, NetworkBuilder};
 pub use conv::{ConvGeometry, Taps};
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
+pub use fold::{FoldedLayer, fold};
 pub use ir::{
     Attention, Fire, Grid, IntegerNeuron, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations,
     Padding, Parameter, ProductOrder, Reset, Scope, Weighted, Window,
 };
+pub use rep_conv::fuse;
 pub use weights::{BatchNorm, LayerWeights, Weights};

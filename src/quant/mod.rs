@@ -1,14 +1,12 @@
 //! From a float model and a setting to a network of integers.
 
 mod calibration;
-mod fold;
 mod quantized;
 mod quantizer;
 pub mod scheme;
 mod setting;
 
 pub use calibration::Calibration;
-pub use fold::{FoldedLayer, fold};
 pub use quantized::{
     MembraneWord, QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };

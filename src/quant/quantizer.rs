@@ -2,11 +2,11 @@
 //! `f64`, once.
 
 use super::quantized::*;
-use super::{Calibration, FixedPoint, WeightScheme, fold};
+use super::{Calibration, FixedPoint, WeightScheme};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Fire, Grid, InputSpec, IntegerNeuron, Join, Kind, Model, Neuron, Node, NodeId, Op, Padding,
-    Reset, Weighted,
+    Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Model, Neuron, Node, NodeId,
+    Op, Padding, Reset, Weighted, fold,
 };
 use crate::num::{Format, Requantizer, Rounding, signed_bits};
 use crate::quant::scheme::Granularity;
@@ -126,7 +126,7 @@ impl<'a> Quantizer<'a> {
     }
 
     /// Weights and bias in real numbers, in units of the input's integer step where it has one.
-    fn real_layer(&self, node: &Node, weighted: &Weighted) -> super::FoldedLayer {
+    fn real_layer(&self, node: &Node, weighted: &Weighted) -> FoldedLayer {
         let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
         let input = &self.model.description.input;
         let (QuantizedOp::Input { zero_points }, InputSpec::Image { mean, std, bits, .. }) =

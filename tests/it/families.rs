@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use spiq::exec::{FloatExecutor, seeded_weights};
 use spiq::files::Folder;
-use spiq::model::{Family, InputSpec, Model, ModelDescription, Network, Operations, Sample};
+use spiq::model::{Family, InputSpec, Model, ModelDescription, Network, Operations, Sample, fuse};
 use spiq::tensor::Frames;
 
 const PUBLISHED: &str = include_str!("../data/published_counts.csv");
@@ -94,11 +94,15 @@ const SMALL: [(&str, &str, &str); 7] = [
 const IMAGE: &str = "Image(shape: (3, 32, 32), mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26], bits: 8)";
 const LARGE: &str = "Image(shape: (3, 64, 64), mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26], bits: 8)";
 
-fn seeded(family: &str, input: &str, seed: u64) -> Model {
+fn seeded_description(family: &str, input: &str, seed: u64) -> ModelDescription {
     let text = format!(
         "Model(name: \"small\", family: {family}, input: {input}, timesteps: 4, classes: 10, weights: Seeded({seed}))"
     );
-    let description = ModelDescription::parse(&text, "small.ron").unwrap();
+    ModelDescription::parse(&text, "small.ron").unwrap()
+}
+
+fn seeded(family: &str, input: &str, seed: u64) -> Model {
+    let description = seeded_description(family, input, seed);
     let network = description.network("small.ron").unwrap();
     let weights = seeded_weights(&network, &description.input, seed);
     Model { description, network, weights, sha256: String::new() }
@@ -110,7 +114,9 @@ fn gradient(model: &Model) -> Sample {
     let frames = if input.is_constant() { 1 } else { model.network.timesteps };
     let value = |i: usize| match input {
         InputSpec::Image { .. } => (i * 7 % 256) as u16,
-        InputSpec::Events { .. } | InputSpec::Integers { .. } => u16::from(i.is_multiple_of(11)) * (i % 3) as u16,
+        InputSpec::Events { .. } | InputSpec::Integers { .. } => {
+            u16::from(i.is_multiple_of(11)) * (i % 3) as u16
+        }
     };
     Frames { frames, shape, data: (0..frames * shape.values()).map(value).collect() }
 }
@@ -133,4 +139,42 @@ fn seeded_networks_of_every_family_are_alive_and_the_same_every_time() {
         let other = FloatExecutor::new(&seeded(family, input, 6)).run(&gradient(&model));
         assert_ne!(execution.logits, other.logits, "{name}");
     }
+}
+
+#[test]
+fn a_fused_rep_conv_computes_what_its_layers_do() {
+    let (name, family, input) = SMALL[2];
+    assert_eq!(name, "v2");
+    let unfused = seeded(family, input, 5);
+    let mut description = unfused.description.clone();
+    let fused_family = family.replace("mlp_ratio: 4", "mlp_ratio: 4, rep_conv: Fused");
+    description.family = seeded_description(&fused_family, input, 5).family;
+    let network = description.network("small.ron").unwrap();
+    let weights = fuse(&unfused.network, &unfused.weights, &network);
+    let fused = Model { description, network, weights, sha256: String::new() };
+    let sample = gradient(&fused);
+    let mut layers = Vec::new();
+    FloatExecutor::new(&unfused).run_observed(&sample, |id, value| {
+        let name = &unfused.network.node(id).name;
+        layers.extend(name.strip_suffix(".0.body.2.1").map(|name| (name.to_owned(), value.clone())));
+    });
+    assert_eq!(layers.len(), 8);
+    let mut compared = 0;
+    FloatExecutor::new(&fused).run_observed(&sample, |id, value| {
+        let node = fused.network.node(id);
+        if let Some((_, expected)) = layers.iter().find(|(name, _)| *name == node.name) {
+            let largest = expected.data.iter().map(|x| x.abs()).fold(1.0, f32::max);
+            let differs = |(a, b): &(&f32, &f32)| (*a - *b).abs() > 1e-5 * largest;
+            let different = value.data.iter().zip(&expected.data).filter(differs).count();
+            assert_eq!(different, 0, "{}", node.name);
+            compared += value.data.len();
+        }
+    });
+    assert_eq!(compared, 4 * 4 * 16 * (64 + 80));
+}
+
+#[test]
+fn fusing_more_than_doubles_the_weights() {
+    let count = |name: &str| ModelDescription::load(name).unwrap().1.parameter_count();
+    assert_eq!([count("sdtv2_15M"), count("sdtv2_15M_fused")], [15_112_208, 33_253_520]);
 }

@@ -497,6 +497,7 @@ fn lists() {
     sdtv1_8-768_imagenet            SpikeDrivenV1, 66339144 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv2_5M                        SpikeDrivenV2, 4093448 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
     sdtv2_15M                       SpikeDrivenV2, 15112208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv2_15M_fused                 SpikeDrivenV2, 33253520 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv2_31M                       SpikeDrivenV2, 31333864 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv2_55M                       SpikeDrivenV2, 55350248 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv3_3M                        SpikeDrivenV3, 2702048 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes

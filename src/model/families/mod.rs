@@ -10,7 +10,7 @@ mod spikingformer;
 
 pub use qk_former::QkFormer;
 pub use spike_driven_v1::SpikeDrivenV1;
-pub use spike_driven_v2::SpikeDrivenV2;
+pub use spike_driven_v2::{RepConv, SpikeDrivenV2};
 pub use spike_driven_v3::SpikeDrivenV3;
 pub use spikformer::Spikformer;
 pub use spikingformer::Spikingformer;

@@ -18,6 +18,19 @@ pub struct SpikeDrivenV2 {
     pub heads: usize,
     /// Hidden channels of the MLP divided by those of its stage.
     pub mlp_ratio: usize,
+    /// How the projections of the attention run.
+    #[serde(default)]
+    pub rep_conv: RepConv,
+}
+
+/// How a RepConv (1x1, depthwise 3x3, 1x1, with normalizations) runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum RepConv {
+    /// Layer by layer, as a checkpoint holds it.
+    #[default]
+    Unfused,
+    /// As the one dense 3x3 convolution that it is equal to: one pass over spikes, and more weights.
+    Fused,
 }
 
 impl SpikeDrivenV2 {
@@ -74,7 +87,7 @@ impl SpikeDrivenV2 {
     fn attention(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
         let spikes = net.neuron(&format!("{name}.head_lif"), stream, Neuron::lif(1.0))?;
         let mut project = |which: &str| {
-            let x = rep_conv(net, &format!("{name}.{which}_conv"), spikes)?;
+            let x = self.rep_conv(net, &format!("{name}.{which}_conv"), spikes)?;
             net.neuron(&format!("{name}.{which}_lif"), x, Neuron::lif(1.0))
         };
         let qkv = [project("q")?, project("k")?, project("v")?];
@@ -82,8 +95,23 @@ impl SpikeDrivenV2 {
             Attention::Product { heads: self.heads, scale: 0.125, order: ProductOrder::KeyValueFirst };
         let product = net.attention(&format!("{name}.sdsa"), &qkv, attention)?;
         let spikes = net.neuron(&format!("{name}.attn_lif"), product, Neuron::lif(0.5))?;
-        let branch = rep_conv(net, &format!("{name}.proj_conv"), spikes)?;
+        let branch = self.rep_conv(net, &format!("{name}.proj_conv"), spikes)?;
         net.add(&format!("{name}.add"), stream, branch)
+    }
+
+    /// Unfused: 1x1 with a normalization, a depthwise 3x3 padded with that normalization's answer to
+    /// zeros, and 1x1 with two normalizations.
+    fn rep_conv(&self, net: &mut NetworkBuilder, name: &str, spikes: NodeId) -> Result<NodeId> {
+        let dim = net.shape(spikes).channels;
+        if self.rep_conv == RepConv::Fused {
+            return net.conv(name, spikes, Conv::new(dim, 3).pad(1).bias());
+        }
+        let part = |part: &str| format!("{name}.0.body.{part}");
+        let x = net.conv(&part("0"), spikes, Conv::new(dim, 1).norm(part("1.bn")))?;
+        let x = net.requantize(&part("1.grid"), x, Grid::Activation)?;
+        let x = net.conv(&part("2.0"), x, Conv::new(dim, 3).pad(1).groups(dim).pad_with_bias())?;
+        let x = net.requantize(&part("2.0.grid"), x, Grid::Activation)?;
+        net.conv(&part("2.1"), x, Conv::new(dim, 1).norm(part("2.2")).norm(format!("{name}.1")))
     }
 }
 
@@ -122,16 +150,4 @@ fn conv_block(net: &mut NetworkBuilder, stage: &str, name: &str, stream: NodeId)
     let spikes = net.neuron(&part("lif2"), x, Neuron::lif(1.0))?;
     let branch = net.conv(&part("conv2"), spikes, Conv::new(dim, 3).pad(1).norm(part("bn2")))?;
     net.add(&part("add"), stream, branch)
-}
-
-/// 1x1 with a normalization, a depthwise 3x3 padded with that normalization's answer to zeros, and
-/// 1x1 with two normalizations: what a checkpoint holds before it is fused.
-fn rep_conv(net: &mut NetworkBuilder, name: &str, spikes: NodeId) -> Result<NodeId> {
-    let dim = net.shape(spikes).channels;
-    let part = |part: &str| format!("{name}.0.body.{part}");
-    let x = net.conv(&part("0"), spikes, Conv::new(dim, 1).norm(part("1.bn")))?;
-    let x = net.requantize(&part("1.grid"), x, Grid::Activation)?;
-    let x = net.conv(&part("2.0"), x, Conv::new(dim, 3).pad(1).groups(dim).pad_with_bias())?;
-    let x = net.requantize(&part("2.0.grid"), x, Grid::Activation)?;
-    net.conv(&part("2.1"), x, Conv::new(dim, 1).norm(part("2.2")).norm(format!("{name}.1")))
 }

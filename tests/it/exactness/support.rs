@@ -11,12 +11,12 @@ pub use safetensors::tensor::TensorView;
 pub use spiq::exec::{Execution, FloatExecutor, NodeActivity, ScalarExecutor, StepActivity, wave_size};
 pub use spiq::model::{
     Attention, Conv, ConvGeometry, Fire, Grid, IntegerNeuron, Kind, Leak, Model, ModelDescription, Network,
-    NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window,
+    NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window, fold,
 };
 pub use spiq::num::{Format, Requantizer, Word};
 pub use spiq::quant::{
     Calibration, FixedPoint, Precision, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted,
-    Setting, fold, quantize,
+    Setting, quantize,
 };
 pub use spiq::tensor::{Frames, Shape};
 
