@@ -7,7 +7,7 @@ use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
     Sample, Weighted, Window, fold,
 };
-use crate::quant::Calibration;
+use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
 
 /// Executes a model in `f32`, batch normalizations folded.
@@ -86,6 +86,10 @@ impl<'a> FloatExecutor<'a> {
         match &node.op {
             Op::Input => image(sample, &self.model.description.input),
             Op::Weighted(op) => weighted(op, &self.layers[id.index()], live.input(node, 0), node.shape),
+            Op::Neuron(op) => {
+                let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
+                neuron(op, scales, live.input(node, 0), self.model.network.timesteps)
+            }
             _ => without_weights(node, live, self.model.network.timesteps),
         }
     }
@@ -111,7 +115,6 @@ impl<'a> FloatExecutor<'a> {
 pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frames<f32> {
     let input = |i| live.input(node, i);
     match &node.op {
-        Op::Neuron(op) => neuron(op, input(0), timesteps),
         Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
         Op::Requantize(_) => input(0).clone(),
         Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
@@ -127,7 +130,7 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
             sum_tokens(input(0)).map(|sum, _| sum / tokens)
         }
         Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
-        Op::Input | Op::Weighted(_) => unreachable!("{} is no operation without weights", node.name),
+        Op::Input | Op::Weighted(_) | Op::Neuron(_) => unreachable!("{} reads more than values", node.name),
     }
 }
 
@@ -171,12 +174,16 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
     output
 }
 
-fn neuron(op: &Neuron, input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
-    let threshold = op.threshold as f32;
+/// Spikes of all timesteps; `scales` multiply the threshold, per channel or one for all.
+pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+    let channels = input.shape.channels;
+    let thresholds: Vec<f32> = (0..channels).map(|c| op.threshold as f32 * per_channel(scales, c)).collect();
     let mut membrane = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     for t in 0..timesteps {
-        for ((v, &x), spike) in membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)) {
+        let thresholds = thresholds.iter().copied().cycle();
+        let values = membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t));
+        for (((v, &x), spike), threshold) in values.zip(thresholds) {
             let potential = match op.leak {
                 Leak::HalfWithInput => *v + (x - *v) / 2.0,
                 Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::float::{FloatLayer, image, weighted, without_weights};
+use super::float::{FloatLayer, image, neuron, weighted, without_weights};
 use super::live::Live;
 use crate::model::{InputSpec, Network, Node, Op, Padding, Sample, Weighted, Weights};
 use crate::tensor::{Frames, Tensor};
@@ -36,6 +36,13 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                 }
                 let value = weighted(op, &layer, live.input(node, 0), node.shape);
                 dice.normalize(value, layer.bias, op, &mut tensors)
+            }
+            Op::Neuron(op) => {
+                for parameter in node.parameters() {
+                    let data = vec![1.0; parameter.len()];
+                    tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+                }
+                (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())
             }
             _ => (without_weights(node, &live, network.timesteps), Vec::new()),
         };

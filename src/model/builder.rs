@@ -15,6 +15,7 @@ pub struct Conv {
     groups: usize,
     bias: bool,
     linear: bool,
+    flatten: bool,
     padding: Padding,
     norms: Vec<String>,
 }
@@ -31,6 +32,7 @@ impl Conv {
             groups: 1,
             bias: false,
             linear: false,
+            flatten: false,
             padding,
             norms: Vec::new(),
         }
@@ -39,6 +41,11 @@ impl Conv {
     /// A linear layer with a bias.
     pub fn linear(out_features: usize) -> Self {
         Self { linear: true, bias: true, ..Self::new(out_features, 1) }
+    }
+
+    /// Of the whole map: the kernel is as large as the input.
+    pub fn flatten(self) -> Self {
+        Self { flatten: true, ..self }
     }
 
     /// With padding `pad` on every side.
@@ -139,18 +146,20 @@ impl NetworkBuilder {
         let geometry = ConvGeometry {
             in_channels: channels,
             out_channels: conv.out_channels,
-            kernel: [conv.kernel; 2],
+            kernel: if conv.flatten { [from.shape.height, from.shape.width] } else { [conv.kernel; 2] },
             stride: [conv.stride; 2],
             pad: [conv.pad; 2],
             groups: conv.groups,
         };
         if conv.groups == 0
+            || conv.stride == 0
+            || conv.kernel == 0
             || !channels.is_multiple_of(conv.groups)
             || !conv.out_channels.is_multiple_of(conv.groups)
         {
             let message = format!(
-                "layer {name}: {channels} -> {} channels in {} groups",
-                conv.out_channels, conv.groups
+                "layer {name}: {channels} -> {} channels in {} groups, kernel {}, stride {}",
+                conv.out_channels, conv.groups, conv.kernel, conv.stride
             );
             return Err(Error::mismatch(message));
         }
@@ -175,6 +184,10 @@ impl NetworkBuilder {
                 "layer {name}: a leak of 2^-{} exceeds 2^-30",
                 neuron.leak.shift()
             )));
+        }
+        if !(1e-9..=1e9).contains(&neuron.threshold) {
+            let message = format!("layer {name}: a threshold of {:?} is not in 1e-9..=1e9", neuron.threshold);
+            return Err(Error::mismatch(message));
         }
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
@@ -209,10 +222,10 @@ impl NetworkBuilder {
         if from.kind == Kind::Image {
             return Err(self.wrong_kind(name, "spikes, pre-activations or the residual stream", input));
         }
-        if window.pad >= window.size {
+        if window.stride == 0 || window.pad >= window.size {
             let message = format!(
-                "layer {name}: a window of {} with padding {} can miss its input",
-                window.size, window.pad
+                "layer {name}: a window of {} with padding {} and stride {} can miss its input",
+                window.size, window.pad, window.stride
             );
             return Err(Error::mismatch(message));
         }

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
 use super::families::{
-    QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
+    Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
 };
 use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
@@ -30,6 +30,8 @@ pub struct ModelDescription {
 /// Published families; one more is one file in `families/` and one line in each place here.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub enum Family {
+    /// Written out layer by layer.
+    Layers(Layers),
     /// QKFormer.
     QkFormer(QkFormer),
     /// Spike-driven Transformer v1.
@@ -48,6 +50,7 @@ impl Family {
     /// As a description spells it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Layers(_) => "Layers",
             Self::QkFormer(_) => "QkFormer",
             Self::SpikeDrivenV1(_) => "SpikeDrivenV1",
             Self::SpikeDrivenV2(_) => "SpikeDrivenV2",
@@ -69,6 +72,7 @@ impl Family {
 
     fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
         match self {
+            Self::Layers(layers) => layers.build(input, constant, timesteps, classes),
             Self::QkFormer(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV1(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV2(family) => family.build(input, constant, timesteps, classes),

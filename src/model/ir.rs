@@ -83,7 +83,7 @@ pub enum Kind {
 }
 
 /// Grids that real values are requantized to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Grid {
     /// The residual stream: one format for the whole network.
     Residual,
@@ -155,6 +155,9 @@ pub enum Padding {
 pub struct Neuron {
     /// Firing threshold, in units of the float network.
     pub threshold: f64,
+    /// True if the checkpoint has `{name}.threshold`, one per channel, which multiplies `threshold`.
+    #[serde(default)]
+    pub per_channel: bool,
     /// Membrane dynamics.
     pub leak: Leak,
     /// What a spike leaves behind.
@@ -166,7 +169,8 @@ pub struct Neuron {
 impl Neuron {
     /// SpikingJelly's default LIF: H = V + (X - V)/2, fire on H >= threshold, reset to 0.
     pub fn lif(threshold: f64) -> Self {
-        Self { threshold, leak: Leak::HalfWithInput, reset: Reset::Zero, fire: Fire::AtThreshold }
+        let (leak, reset, fire) = (Leak::HalfWithInput, Reset::Zero, Fire::AtThreshold);
+        Self { threshold, per_channel: false, leak, reset, fire }
     }
 }
 
@@ -254,7 +258,8 @@ pub enum Join {
 }
 
 /// Integer products of spiking attention.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Attention {
     /// SDSA-1, inputs (k, v): per channel, tokens where both fire.
     KeyValueCount,
@@ -359,13 +364,32 @@ impl Network {
 
     /// Every tensor that the forward pass reads.
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.weighted().flat_map(|(_, node, weighted)| weighted.parameters(&node.name)).collect()
+        self.nodes.iter().flat_map(Node::parameters).collect()
     }
 
     /// Trained values, unused ones included.
     pub fn parameter_count(&self) -> u64 {
         let all = self.parameters().into_iter().chain(self.unused.iter().cloned());
         all.filter(|p| p.trained).map(|p| p.len() as u64).sum()
+    }
+}
+
+impl Node {
+    /// The tensors that it reads, named as in a checkpoint.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        match &self.op {
+            Op::Weighted(weighted) => weighted.parameters(&self.name),
+            Op::Neuron(neuron) if neuron.per_channel => {
+                let (name, shape) = (self.threshold_name(), vec![self.shape.channels]);
+                vec![Parameter { name, shape, trained: true }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The tensor of thresholds of a neuron that has one per channel.
+    pub fn threshold_name(&self) -> String {
+        format!("{}.threshold", self.name)
     }
 }
 
@@ -440,8 +464,10 @@ impl Weighted {
     pub fn parameters(&self, name: &str) -> Vec<Parameter> {
         let g = &self.geometry;
         let mut shape = vec![g.out_channels, g.in_channels / g.groups];
-        if !self.linear {
-            shape.extend(g.kernel);
+        match self.linear {
+            // The inputs of a flattened map are channels times positions.
+            true => shape[1] *= g.taps(),
+            false => shape.extend(g.kernel),
         }
         while shape.last() == Some(&1) {
             shape.pop();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use safetensors::{Dtype, SafeTensors};
 
-use super::{Network, Node, Parameter, Weighted};
+use super::{Network, Node, Op, Parameter, Weighted};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -61,6 +61,17 @@ impl Weights {
     /// All parameters, in order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor<f32>)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// What multiplies the threshold of the neurons `node`, per channel; `None` where nothing does.
+    ///
+    /// # Panics
+    /// If `node` is not of the network that these weights were read for.
+    pub fn thresholds(&self, node: &Node) -> Option<&[f32]> {
+        match node.op {
+            Op::Neuron(neuron) if neuron.per_channel => Some(&self.tensors[&node.threshold_name()].data),
+            _ => None,
+        }
     }
 
     /// The parameters of the weight layer `node`.

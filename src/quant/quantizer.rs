@@ -157,8 +157,12 @@ impl<'a> Quantizer<'a> {
             // Logits are compared with one another, so they share one scale.
             scheme = scheme.per_layer();
         }
+        if matches!(scheme, WeightScheme::Stored { .. }) {
+            self.check_stored(node, &layer)?;
+        }
         let geometry = weighted.geometry;
-        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in());
+        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in())
+            .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
         let input_lsb = self.lsb(node, 0);
         if input_lsb.len() != 1 {
             let message = format!("layer {}: reads values whose scale differs by channel", node.name);
@@ -167,6 +171,7 @@ impl<'a> Quantizer<'a> {
         let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0]).collect();
         let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
             Some(bits) => bits,
+            None if matches!(scheme, WeightScheme::Stored { .. }) => 0,
             None => default_fraction_bits(&steps, self.threshold_of(id)),
         };
         let lsb: Vec<f64> = steps.iter().map(|s| s / f64::from(fraction_bits).exp2()).collect();
@@ -198,11 +203,30 @@ impl<'a> Quantizer<'a> {
         Ok((QuantizedOp::Weighted(op), bound, lsb))
     }
 
+    /// Refuses a layer whose integers would not be executed as they are stored.
+    fn check_stored(&self, node: &Node, layer: &FoldedLayer) -> Result<()> {
+        let refuse = |message: String| Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        let from = self.model.network.input_of(node, 0);
+        if from.op == Op::Input && matches!(self.model.description.input, InputSpec::Image { .. }) {
+            return refuse(
+                "integer weights read `Integers` or `Events`, not a normalized `Image`".to_owned(),
+            );
+        }
+        match layer.bias.iter().position(|b| b.fract() != 0.0) {
+            Some(i) => refuse(format!("bias {i} is {}, and no integer", layer.bias[i])),
+            None => Ok(()),
+        }
+    }
+
     /// The smallest integer potential, in real units, that a reader of `id` compares with.
     fn threshold_of(&self, id: NodeId) -> f64 {
         let network = &self.model.network;
         let thresholds = network.readers(id).map(|(reader_id, reader)| match &reader.op {
-            Op::Neuron(neuron) => neuron.threshold * f64::from(neuron.leak.gain_log2()).exp2(),
+            Op::Neuron(neuron) => {
+                let scales = self.model.weights.thresholds(reader).unwrap_or(&[1.0]);
+                let scale = scales.iter().copied().fold(f32::INFINITY, f32::min);
+                neuron.threshold * f64::from(scale) * f64::from(neuron.leak.gain_log2()).exp2()
+            }
             Op::IntegerNeuron(_) => 1.0,
             Op::MaxPool(_) => self.threshold_of(reader_id),
             // The streams and sums of these families feed neurons of threshold 1 and tau 2.
@@ -231,15 +255,17 @@ impl<'a> Quantizer<'a> {
         let gain = f64::from(neuron.leak.gain_log2()).exp2();
         // A threshold out of reach never fires, and neither does one just out of reach.
         let unreachable = self.bound(node, 0) * neuron.leak.reach(self.model.network.timesteps) + 1;
-        let threshold = |lsb: &f64| {
-            let steps = gain * neuron.threshold / lsb;
+        let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
+        let lsbs = self.lsb(node, 0);
+        let threshold = |c: usize| {
+            let steps = gain * neuron.threshold * f64::from(per_channel(scales, c)) / per_channel(lsbs, c);
             let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
             };
             smallest.min(unreachable)
         };
-        let thresholds: Vec<i64> = self.lsb(node, 0).iter().map(threshold).collect();
+        let thresholds: Vec<i64> = (0..lsbs.len().max(scales.len())).map(threshold).collect();
         let shift = neuron.leak.shift();
         let subtract = neuron.reset == Reset::Subtract;
         let counts = matches!(self.model.network.input_of(node, 0).kind, Kind::Count { .. });
@@ -299,17 +325,23 @@ pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
 }
 
 /// Codes of all rows and the scale of each.
-fn quantize_rows(weight: &[f64], scheme: &WeightScheme, fan_in: usize) -> (Vec<i32>, Vec<f64>) {
+fn quantize_rows(
+    weight: &[f64],
+    scheme: &WeightScheme,
+    fan_in: usize,
+) -> Result<(Vec<i32>, Vec<f64>), String> {
     let rows = weight.len() / fan_in;
     match scheme.granularity() {
         Granularity::Layer => {
-            let all = scheme.quantize(weight);
-            (all.codes, vec![all.lsb; rows])
+            let all = scheme.quantize(weight)?;
+            Ok((all.codes, vec![all.lsb; rows]))
         }
         Granularity::Channel => {
-            let quantized: Vec<_> = weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
+            let quantized: Result<Vec<_>, _> =
+                weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
+            let quantized = quantized?;
             let lsbs = quantized.iter().map(|q| q.lsb).collect();
-            (quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs)
+            Ok((quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs))
         }
     }
 }

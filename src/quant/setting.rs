@@ -65,7 +65,7 @@ pub struct LayerOverride {
 }
 
 impl Setting {
-    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`), the name of a default setting file, or
+    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`, `int8`), the name of a default setting file, or
     /// the path of one.
     pub fn load(spec: &str) -> Result<Self> {
         if spec == "fp32" {
@@ -76,7 +76,7 @@ impl Setting {
             return Ok(Self { name: spec.to_owned(), precision: Precision::Fixed(fixed) });
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
-            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, each with u2 to u32 for membrane bits, as in w4u8"))
+            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8"))
         })?;
         Self::parse(&folder.read_text(&file)?, &folder.path(&file))
     }
@@ -90,7 +90,7 @@ impl Setting {
 }
 
 impl FixedPoint {
-    /// `<scheme><bits>[u<membrane bits>]`, scheme one of `w`, `pot`, `floor`.
+    /// `<scheme><bits>[u<membrane bits>]`, scheme one of `w`, `pot`, `floor`, `int`.
     fn from_shorthand(spec: &str) -> Option<Self> {
         let digits = spec.find(|c: char| c.is_ascii_digit())?;
         let (scheme, rest) = spec.split_at(digits);
@@ -106,6 +106,7 @@ impl FixedPoint {
             "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max },
             "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
             "floor" => WeightScheme::UnitFloor { bits },
+            "int" => WeightScheme::Stored { bits },
             _ => return None,
         };
         Some(Self {

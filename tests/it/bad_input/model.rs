@@ -33,7 +33,7 @@ fn text_that_does_not_parse() {
     negative count
       changed.ron:6:17: Integer is out of bounds
     unknown family
-      changed.ron:4:13: Unexpected variant named `SpikeDrivenV9` in enum `Family`, expected one of `QkFormer`, `SpikeDrivenV1`, `SpikeDrivenV2`, `SpikeDrivenV3`, `Spikformer`, or `Spikingformer` instead
+      changed.ron:4:13: Unexpected variant named `SpikeDrivenV9` in enum `Family`, expected one of `Layers`, `QkFormer`, `SpikeDrivenV1`, `SpikeDrivenV2`, `SpikeDrivenV3`, `Spikformer`, or `Spikingformer` instead
     unknown field of the family
       changed.ron:4:46: Unexpected field named `head` in `SpikeDrivenV1`, expected one of `dim`, `depth`, `heads`, `mlp_ratio`, `pooling`, or `pool_keys` instead
     missing field of the family

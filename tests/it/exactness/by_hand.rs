@@ -81,8 +81,7 @@ fn a_narrow_membrane_discards_and_saturates_by_hand() {
 
 #[test]
 fn a_membrane_above_its_word_is_clamped_by_hand() {
-    let neuron =
-        Neuron { threshold: 17.0 / 256.0, leak: Leak::None, reset: Reset::Subtract, fire: Fire::AtThreshold };
+    let neuron = Neuron { leak: Leak::None, reset: Reset::Subtract, ..Neuron::lif(17.0 / 256.0) };
     let (quantized, run) = by_hand(4, neuron, 4, 0, &[40, 9]);
     // V < 17 has 5 bits: the word discards 2, and its highest is 7 x 4 = 28.
     // 40: fires, 23 -> 20; 60 fires, 43 -> 10 clamped to 7 x 4 = 28; 68 fires, 51 -> 12 clamped.
@@ -94,7 +93,7 @@ fn a_membrane_above_its_word_is_clamped_by_hand() {
 
 #[test]
 fn other_neurons_by_hand() {
-    let neuron = |leak, reset, fire| Neuron { threshold: 10.0 / 256.0, leak, reset, fire };
+    let neuron = |leak, reset, fire| Neuron { leak, reset, fire, ..Neuron::lif(10.0 / 256.0) };
     let train_of = |neuron, pixel| {
         let (quantized, run) = by_hand(5, neuron, 16, 0, &[pixel]);
         train(&quantized, &run, 0)

@@ -14,7 +14,7 @@ fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
         false => dice.pick(&[Fire::AtThreshold, Fire::AboveThreshold]),
     };
     let threshold = dice.pick(&[0.5, 1.0, 1.5]);
-    Neuron { threshold, leak, fire, reset: dice.pick(&[Reset::Zero, Reset::Subtract]) }
+    Neuron { leak, fire, reset: dice.pick(&[Reset::Zero, Reset::Subtract]), ..Neuron::lif(threshold) }
 }
 
 /// Convolutions, an attention of each kind, masks of both shapes and sums of spikes.
