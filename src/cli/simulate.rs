@@ -130,6 +130,7 @@ impl Request {
                 name: description.name.clone(),
                 family: description.family.name().to_owned(),
                 parameters: self.model.network.parameter_count(),
+                notes: self.model.weights.notes.clone(),
                 sha256: self.model.sha256.clone(),
             },
             hardware: HardwareSummary {

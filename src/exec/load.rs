@@ -3,7 +3,7 @@ use std::path::Path;
 use super::seeded::seeded_weights;
 use crate::error::{Error, Result};
 use crate::files::sha256;
-use crate::model::{Model, ModelDescription, Network, WeightSource, Weights, fuse};
+use crate::model::{Model, ModelDescription, Network, WeightSource, Weights, fuse, name_lookalikes};
 
 impl Model {
     /// Loads `spec`: the name of a default, or a path to a `.ron` file. Seeded weights are made by
@@ -14,7 +14,7 @@ impl Model {
     pub fn load(spec: &str) -> Result<Self> {
         let (description, network, folder) = ModelDescription::load(spec)?;
         Self::with_weights(description, network, |description, network| match &description.weights {
-            WeightSource::File(file) => parse(&folder.read(file)?, &folder.path(file), network),
+            WeightSource::File(file) => parse(&folder.read(file)?, &folder.path(file), description, network),
             WeightSource::Seeded(seed) => Ok(seeded(description, network, *seed)),
         })
     }
@@ -27,7 +27,9 @@ impl Model {
         let (description, network, _) = ModelDescription::load(spec)?;
         let bytes = std::fs::read(checkpoint).map_err(|e| Error::io(checkpoint, e))?;
         let path = checkpoint.display().to_string();
-        Self::with_weights(description, network, |_, network| parse(&bytes, &path, network))
+        Self::with_weights(description, network, |description, network| {
+            parse(&bytes, &path, description, network)
+        })
     }
 
     /// `read` yields the weights of the network as checkpoints hold it, and their hash.
@@ -48,8 +50,15 @@ impl Model {
     }
 }
 
-fn parse(bytes: &[u8], path: &str, network: &Network) -> Result<(Weights, String)> {
-    Ok((Weights::parse(bytes, path, network)?, sha256([bytes])))
+fn parse(
+    bytes: &[u8],
+    path: &str,
+    description: &ModelDescription,
+    network: &Network,
+) -> Result<(Weights, String)> {
+    let weights = Weights::parse(bytes, path, network)
+        .map_err(|error| name_lookalikes(error, bytes, network, description))?;
+    Ok((weights, sha256([bytes])))
 }
 
 fn seeded(description: &ModelDescription, network: &Network, seed: u64) -> (Weights, String) {

@@ -140,7 +140,7 @@ impl InputSpec {
 /// Where weights come from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub enum WeightSource {
-    /// A safetensors file beside the description.
+    /// A checkpoint beside the description: safetensors, or a file of `torch.save`.
     File(String),
     /// Random weights of this seed, with batch normalizations calibrated on noise: for what a network
     /// costs, where there is no checkpoint.

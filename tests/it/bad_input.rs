@@ -6,6 +6,7 @@ mod flags;
 mod fuzz;
 mod hardware;
 mod model;
+mod pickles;
 mod setting;
 pub mod support;
 mod weights;

@@ -1,6 +1,7 @@
 //! Integration tests, one binary.
 
 mod bad_input;
+mod checkpoints;
 mod cost_laws;
 mod exactness;
 mod families;
