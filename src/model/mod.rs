@@ -5,7 +5,6 @@ mod conv;
 pub mod data;
 mod description;
 mod families;
-mod idx;
 mod ir;
 mod weights;
 
