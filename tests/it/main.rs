@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cost_laws;
+mod data_sets;
 mod exactness;
 mod oracle_logits;
 mod reports;

@@ -195,20 +195,20 @@ mod tests {
         );
         assert_eq!(
             message(&[HEADER, &whole[..20]]),
-            "x.aedat: packet at byte 62: header: 20 of 28 bytes are there"
+            "x.aedat: packet at byte 61: header: 20 of 28 bytes are there"
         );
-        assert_eq!(message(&[HEADER, &whole[..40]]), "x.aedat: packet at byte 62: events: 1 of 2 are there");
+        assert_eq!(message(&[HEADER, &whole[..40]]), "x.aedat: packet at byte 61: events: 1 of 2 are there");
         assert_eq!(
             message(&[HEADER, &whole, &packet(0, 0, 1, 1, &[1; 12])[..30]]),
-            "x.aedat: packet at byte 106: length: 10 of 12 bytes are missing"
+            "x.aedat: packet at byte 105: length: 10 of 12 bytes are missing"
         );
         assert_eq!(
             message(&[HEADER, &packet(1, 0, 1, 2, &BRIGHTER)]),
-            "x.aedat: packet at byte 62: eventNumber: 2 exceeds eventCapacity 1"
+            "x.aedat: packet at byte 61: eventNumber: 2 exceeds eventCapacity 1"
         );
         assert_eq!(
             message(&[HEADER, &packet(1, 0, 1, 1, &[0; 12])]),
-            "x.aedat: packet at byte 62: eventSize: 12 bytes with the time at 4, expected 8 and 4"
+            "x.aedat: packet at byte 61: eventSize: 12 bytes with the time at 4, expected 8 and 4"
         );
     }
 }

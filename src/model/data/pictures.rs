@@ -216,6 +216,21 @@ mod tests {
         assert_eq!(data, [2, 1, 100, 3, 1, 100, 2, 2, 100, 3, 2, 100]);
     }
 
+    /// `Resize(5, BICUBIC)` and `CenterCrop(4)` of torchvision 0.29.2 on Pillow 13.0.0, which rounds to
+    /// bytes between rows and columns too.
+    #[test]
+    fn resizing_is_that_of_pillow() {
+        let value = |x: u32, y: u32, c: u32| ((x * 37 + y * 11 + c * 90) % 256) as u8;
+        let rgb = image::RgbImage::from_fn(11, 8, |x, y| image::Rgb([0, 1, 2].map(|c| value(x, y, c))));
+        let data = decode(&png(&rgb.into()), Some(5), Shape::new(3, 4, 4)).unwrap();
+        let pillow: [u16; 48] = [
+            85, 184, 124, 162, 181, 69, 174, 46, 152, 32, 127, 183, 102, 198, 57, 179, 90, 91, 197, 66, 168,
+            49, 144, 206, 120, 215, 56, 198, 68, 111, 140, 85, 190, 65, 161, 151, 137, 152, 50, 220, 38, 131,
+            85, 108, 214, 80, 187, 100,
+        ];
+        assert!(data.iter().zip(pillow).all(|(&ours, pillow)| ours.abs_diff(pillow) <= 1), "{data:?}");
+    }
+
     #[test]
     fn grey_becomes_three_channels_or_stays_one() {
         let grey = png(&image::GrayImage::from_fn(2, 2, |x, y| image::Luma([(10 * x + y) as u8])).into());
