@@ -16,7 +16,7 @@ use spiq::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
 fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
     let float = FloatExecutor::new(model);
     let calibration = (0..32)
-        .map(|i| float.calibrate(&data.validation.sample(i)))
+        .map(|i| float.calibrate(&data.validation.sample(i).unwrap()))
         .fold(Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
     let Precision::Fixed(fixed) = Setting::load(setting).unwrap().precision else { unreachable!() };
     quantize(model, &fixed, &calibration).unwrap()
@@ -25,7 +25,7 @@ fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
 fn throughput(c: &mut Criterion) {
     let model = Model::load("sdtv1_2-64_fashion").unwrap();
     let data = DataSet::load("fashion-mnist").unwrap();
-    let image = &data.test.sample(0);
+    let image = &data.test.sample(0).unwrap();
     let mut images = c.benchmark_group("images");
     images.throughput(Throughput::Elements(1));
     let float = FloatExecutor::new(&model);

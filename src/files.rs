@@ -105,6 +105,17 @@ impl Folder {
         }
     }
 
+    /// Where the file or folder `name` is, for what is read piece by piece.
+    ///
+    /// # Errors
+    /// If the defaults are meant, which are no files.
+    pub fn on_disk(&self, name: &str) -> Result<PathBuf> {
+        match self {
+            Self::Bundled(_) => Err(Error::mismatch(format!("{}: no such default", self.path(name)))),
+            Self::Disk(folder) => Ok(folder.join(name)),
+        }
+    }
+
     /// The bytes of the file `name`.
     pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
         match (self, self.find(name)) {

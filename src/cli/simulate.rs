@@ -5,7 +5,9 @@ use clap::Args;
 use super::{print, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
-use crate::evaluate::{DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation};
+use crate::evaluate::{
+    CALIBRATION_IMAGES, DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation,
+};
 use crate::hw::Hardware;
 use crate::model::{DataSet, Model};
 use crate::quant::{Precision, Setting};
@@ -30,7 +32,8 @@ pub struct Arguments {
     /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
     #[arg(long, value_name = "Q")]
     quant: Vec<String>,
-    /// A built-in data set, or the path of a data description.
+    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that
+    /// fit any model.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
     data: String,
     /// Run only the first N test images.
@@ -100,7 +103,7 @@ impl Request {
             Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
             None => Model::load(&arguments.model)?,
         };
-        let mut data = DataSet::load(&arguments.data)?;
+        let mut data = DataSet::load_for(&arguments.data, &model.description)?;
         in_range("limit", arguments.limit, data.test.len())?;
         data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
         Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, data, settings })
@@ -108,7 +111,13 @@ impl Request {
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
         let images = self.data.test.len();
-        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test)?;
+        let sha256 = self.data.test.sha256()?;
+        let read = images + self.data.validation.len().min(CALIBRATION_IMAGES);
+        let bar = progress::bar(read as u64, arguments.quiet);
+        bar.set_message("reading");
+        let tick = || bar.inc(1);
+        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test, &tick)?;
+        bar.finish_and_clear();
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
         let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
@@ -120,7 +129,7 @@ impl Request {
         let reference =
             match settings.iter().zip(&self.settings).find(|(_, s)| s.precision == Precision::Float32) {
                 Some((evaluation, _)) => evaluation.accuracy,
-                None => evaluator.float_accuracy(),
+                None => evaluator.float_accuracy()?,
             };
         bar.finish_and_clear();
         settings.iter_mut().for_each(|evaluation| evaluation.accuracy_drop = reference - evaluation.accuracy);
@@ -137,7 +146,7 @@ impl Request {
                 name: self.machine.hardware.name.clone(),
                 sha256: self.hardware_sha256.clone(),
             },
-            data: DataSummary { name: self.data.name.clone(), images, sha256: self.data.test.sha256.clone() },
+            data: DataSummary { name: self.data.name.clone(), images, sha256 },
             settings,
         })
     }

@@ -8,7 +8,6 @@ mod description;
 mod families;
 mod fit;
 mod fold;
-mod idx;
 mod ir;
 mod rep_conv;
 mod weights;

@@ -3,6 +3,7 @@
 
 mod data;
 mod flags;
+mod formats;
 mod fuzz;
 mod hardware;
 mod model;
