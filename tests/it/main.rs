@@ -6,6 +6,7 @@ mod cost_laws;
 mod data_sets;
 mod exactness;
 mod families;
+mod integer_network;
 mod oracle_logits;
 mod reports;
 mod tidy;
