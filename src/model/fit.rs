@@ -85,7 +85,7 @@ fn lookalikes(
     match names.is_empty() {
         true => String::new(),
         false => format!(
-            "; this looks like {}, and the model file says {} ({})",
+            "; this looks like the built-in {}, and the model file says {} ({})",
             first(&names),
             says.name,
             says.family.name()
@@ -146,7 +146,10 @@ mod tests {
         let candidates = || [v1("v1", "(true, true, true, true)"), v2("large", 24)].into_iter();
         let networks = |(description, network): (ModelDescription, Network)| (description.name, network);
         let end = lookalikes(&opened, &small.0, candidates().map(networks));
-        assert_eq!(end, "; this looks like large, and the model file says small (SpikeDrivenV2)");
+        assert_eq!(
+            end,
+            "; this looks like the built-in large, and the model file says small (SpikeDrivenV2)"
+        );
         assert_eq!(lookalikes(&opened, &small.0, candidates().map(networks).take(1)), "");
     }
 
@@ -158,7 +161,10 @@ mod tests {
         let opened = Checkpoint::open(&bytes, "w.pth").unwrap();
         let end =
             lookalikes(&opened, &v2("x", 16).0, twins.into_iter().map(|(d, network)| (d.name, network)));
-        assert_eq!(end, "; this looks like a, b, c and 1 more, and the model file says x (SpikeDrivenV2)");
+        assert_eq!(
+            end,
+            "; this looks like the built-in a, b, c and 1 more, and the model file says x (SpikeDrivenV2)"
+        );
     }
 
     #[test]

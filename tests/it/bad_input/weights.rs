@@ -173,7 +173,8 @@ fn a_checkpoint_of_a_built_in_model_is_named() {
         bench.refuses(&["--model", "mine.ron", "--data", "data.ron", "--quant", "w4"])
     };
     let message = refuses("dim: 64", "dim: 32");
-    let end = "; this looks like sdtv1_2-64_fashion, and the model file says mine (SpikeDrivenV1)";
+    let end =
+        "; this looks like the built-in sdtv1_2-64_fashion, and the model file says mine (SpikeDrivenV1)";
     assert!(message.contains(": do not fit the model: misshapen ") && message.ends_with(end), "{message}");
     assert!(refuses("depth: 2", "depth: 1").ends_with(end));
     // What fits no built-in model looks like none.
