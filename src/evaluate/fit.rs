@@ -52,15 +52,11 @@ fn check_extents(model: &Model, images: &Images) -> Result<(), Difference> {
         return Err((format!("images of {}", images.shape), format!("looks at {shape}")));
     }
     let (frames, looks) = match input {
-        InputSpec::Events { .. } => {
-            (model.description.timesteps, "looks at one for each of its timesteps, which are")
-        }
-        InputSpec::Image { .. } | InputSpec::Integers { .. } => {
-            (1, "looks at the same one at every timestep:")
-        }
+        InputSpec::Events { .. } => (model.description.timesteps, "one per timestep"),
+        InputSpec::Image { .. } | InputSpec::Integers { .. } => (1, "the same at every timestep"),
     };
     if images.frames != frames {
-        return Err((format!("{} frames of a sample", images.frames), format!("{looks} {frames}")));
+        return Err((format!("samples of {} frames", images.frames), format!("looks at {frames}, {looks}")));
     }
     match images.labels.iter().find(|&&label| label as usize >= classes) {
         Some(label) => Err((format!("a label {label}"), format!("tells {classes} classes apart"))),

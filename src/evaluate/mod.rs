@@ -6,6 +6,8 @@ mod totals;
 
 pub use evaluation::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use self::fit::check_fit;
@@ -261,10 +263,17 @@ impl<'a> Evaluator<'a> {
 }
 
 fn image_notes(images: &Images, validation: &Images) -> Vec<String> {
+    let seen: HashSet<String> = (0..validation.len()).map(|i| validation.origin(i)).collect();
+    let shared = (0..images.len()).filter(|&i| seen.contains(&images.origin(i))).count();
     let measured = "images are synthetic noise: the accuracy means nothing, and activity is not that of data";
     let calibrated = "ranges and mappings are chosen on synthetic noise";
-    let notes = [(images, measured), (validation, calibrated)];
-    notes.iter().filter(|(images, _)| images.is_synthetic()).map(|(_, note)| (*note).to_owned()).collect()
+    let both = format!("ranges and mappings are chosen on {shared} of the {} images measured", images.len());
+    let notes = [
+        (images.is_synthetic(), measured),
+        (validation.is_synthetic(), calibrated),
+        (shared > 0, both.as_str()),
+    ];
+    notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| (*note).to_owned()).collect()
 }
 
 fn notes(mapped: &MappedWorkload) -> Vec<String> {

@@ -153,6 +153,9 @@ fn a_run_on_pictures_is_a_run_on_their_pixels() {
     let pictures = run(r#"Folder(path: "images", crop: 28, channels: 1)"#);
     let pixels = run(r#"Idx(images: "x.idx", labels: "y.idx")"#);
     assert_eq!(pictures["settings"], pixels["settings"]);
+    // Both parts are the same files, which no report hides.
+    let notes = pictures["settings"][0]["notes"].to_string();
+    assert!(notes.contains("chosen on 2 of the 2 images measured"), "{notes}");
     assert_eq!(pictures["data"]["images"], 2);
     // The digest is of the files in use: not of the third.
     bench.write("images/2/a.png", std::fs::read(bench.path("images/1/a.png")).unwrap());

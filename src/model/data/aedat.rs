@@ -26,8 +26,7 @@ pub fn events(mut file: impl BufRead, path: &str, keep: impl Fn(u64) -> bool) ->
         let refuse = |field, message: String| {
             Err(Error::field(path, format!("packet at byte {at}: {field}"), message))
         };
-        let [capacity, number, size] =
-            [header.capacity, header.number, header.size].map(|value| u64::from(value));
+        let [capacity, number, size] = [header.capacity, header.number, header.size].map(u64::from);
         if number > capacity {
             return refuse("eventNumber", format!("{number} exceeds eventCapacity {capacity}"));
         }

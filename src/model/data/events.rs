@@ -53,7 +53,7 @@ impl Integration {
     ) -> Result<Self> {
         context.in_range("frames", frames, 1, 64)?;
         let downscale = downscale.unwrap_or(1);
-        if downscale == 0 || side % downscale != 0 {
+        if !side.is_multiple_of(downscale) {
             let message = format!("{downscale} does not divide the {side} pixels of a side");
             return Err(context.refuse("downscale", message));
         }

@@ -94,7 +94,7 @@ fn value_at(plane: u64, y: usize, x: usize, max: u16) -> u16 {
     let max = i64::from(max);
     let random = |kind: u64, y: usize, x: usize, range: i64| {
         let at = mix(plane ^ mix(kind << 48 | (y as u64) << 24 | x as u64));
-        (at >> 32) as i64 * range >> 32
+        ((at >> 32) as i64 * range) >> 32
     };
     let corner = |dy: usize, dx: usize| random(0, y / CELL + dy, x / CELL + dx, max + 1);
     let (down, right, cell) = ((y % CELL) as i64, (x % CELL) as i64, CELL as i64);

@@ -26,7 +26,7 @@ fn npy_images() {
     let (nhw, nchw, nhwc, ntchw) = (part("Nhw"), part("Nchw"), part("Nhwc"), part("Ntchw"));
     let shape = "(3, 28, 28)";
     let good = npy("|u1", shape, &[7; 2352]);
-    let floats: Vec<u8> = [1.0f32, 0.5].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let floats: Vec<u8> = [1.0f32, 0.5, 2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let words = |value: u16| [&[7, 0].repeat(2351)[..], &value.to_le_bytes()].concat();
     let mut fortran = good.clone();
     let order = fortran.windows(5).position(|word| word == b"False").unwrap();
@@ -39,18 +39,49 @@ fn npy_images() {
         ("columns first", &nhw, fortran),
         ("big endian", &nhw, npy(">u2", shape, &[0; 2352 * 2])),
         ("64 bits", &nhw, npy("<u8", shape, &[0; 2352 * 8])),
-        ("halves", &nhw, npy("<f4", "(1, 1, 2)", &floats)),
+        ("halves", &nhw, npy("<f4", "(3, 1, 1)", &floats)),
         ("another layout", &nhwc, good.clone()),
         ("no images", &nhw, npy("|u1", "(0, 28, 28)", &[])),
-        ("negative", &nhw, npy("<i4", "(1, 1, 1)", &[0xff; 4])),
+        ("negative", &nhw, npy("<i4", "(3, 1, 1)", &[0xff; 12])),
         ("colours", &nchw, npy("|u1", "(3, 3, 28, 28)", &[7; 3 * 2352])),
         ("frames", &ntchw, npy("|u1", "(3, 4, 1, 28, 28)", &[7; 4 * 2352])),
         ("brighter than white", &nhw, npy("<u2", shape, &words(300))),
-        ("more than 16 bits", &nhw, npy("<i4", "(1, 1, 1)", &65_536i32.to_le_bytes())),
+        ("more than 16 bits", &nhw, npy("<i4", "(3, 1, 1)", &[0, 0, 1, 0].repeat(3))),
     ];
     let cases = cases.map(|(name, part, bytes)| (name, (part, bytes)));
     let refuses = |(part, bytes): (&str, Vec<u8>)| refuses((part, &[("x.npy", bytes), ("y.npy", labels())]));
-    assert_snapshot!(lines(cases, refuses), @"");
+    assert_snapshot!(lines(cases, refuses), @r#"
+    truncated
+      x.npy: length: 1925 bytes of data for [3, 28, 28] of uint8
+    a picture
+      x.npy: magic: not a .npy file
+    empty
+      x.npy: magic: not a .npy file
+    doubles
+      x.npy: descr: "<f8" is not of integers or float32
+    columns first
+      x.npy: fortran_order: True: save numpy.ascontiguousarray of it
+    big endian
+      x.npy: descr: ">u2" is big endian: save it with .astype("<u2")
+    64 bits
+      x.npy: descr: uint64, expected uint8, uint16, int32 or float32
+    halves
+      x.npy: values: value 1 is not a whole number of 0..=65535
+    another layout
+      x.npy: shape: [3, 28, 28] is not Nhwc
+    no images
+      x.npy: shape: [0, 28, 28] has no image
+    negative
+      x.npy: values: value 0 is not a whole number of 0..=65535
+    colours
+      data small has images of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+    frames
+      data small has samples of 4 frames, and model sdtv1_2-64_fashion looks at 1, the same at every timestep
+    brighter than white
+      data small has a pixel 300 (x.npy: image 2), and model sdtv1_2-64_fashion has 255 for white (input.bits)
+    more than 16 bits
+      x.npy: values: value 0 is not a whole number of 0..=65535
+    "#);
 }
 
 #[test]
@@ -66,7 +97,20 @@ fn npy_labels() {
         ("without a class", npy("|u1", "(3,)", &[1, 0, 10])),
     ];
     let refuses = |bytes| refuses((part, &[("x.npy", images.clone()), ("y.npy", bytes)]));
-    assert_snapshot!(lines(cases, refuses), @"");
+    assert_snapshot!(lines(cases, refuses), @r"
+    truncated
+      y.npy: header: 20 of its 58 bytes are there
+    floats
+      y.npy: descr: float32, expected integers
+    fewer than images
+      y.npy: shape: [2] for 3 images
+    one hot
+      y.npy: shape: [3, 10] for 3 images
+    negative
+      y.npy: labels: label 0 is no class
+    without a class
+      y.npy: labels: label 2 is 10, and there are 10 classes
+    ");
 }
 
 #[test]
@@ -86,7 +130,18 @@ fn npz_files() {
             bytes
         }),
     ];
-    assert_snapshot!(lines(cases, |bytes| refuses((part, &[("x.npz", bytes)]))), @"");
+    assert_snapshot!(lines(cases, |bytes| refuses((part, &[("x.npz", bytes)]))), @r#"
+    truncated
+      x.npz: zip: invalid Zip archive: Could not find EOCD
+    a .npy
+      x.npz: zip: invalid Zip archive: Could not find EOCD
+    another key
+      x.npz: labels: not there; the file has ["images", "classes"]
+    a bad array
+      x.npz: images: magic: not a .npy file
+    damaged
+      x.npz: images: corrupt deflate stream
+    "#);
 }
 
 /// Ten class folders with an image each, of which the first is replaced.
@@ -103,7 +158,7 @@ fn folder(part: &str, first: (&str, Vec<u8>)) -> String {
 #[test]
 fn pictures() {
     let part = r#"Folder(path: "images", crop: 28, channels: 1)"#;
-    let rgb = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8, y as u8, (7 * x ^ 3 * y) as u8]));
+    let rgb = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8, y as u8, ((7 * x) ^ (3 * y)) as u8]));
     let png = picture(GrayImage::from_pixel(28, 28, Luma([9])), ImageFormat::Png);
     let jpeg = picture(rgb.clone(), ImageFormat::Jpeg);
     // A frame header of four components.
@@ -124,7 +179,30 @@ fn pictures() {
         ("colours", ("a.jpg", jpeg)),
         ("transparent", ("a.png", picture(image::GrayAlphaImage::new(28, 28), ImageFormat::Png))),
     ];
-    assert_snapshot!(lines(cases, |first| folder(part, first)), @"");
+    assert_snapshot!(lines(cases, |first| folder(part, first)), @r"
+    empty
+      images/0/a.png: image: neither PNG nor JPEG
+    truncated PNG
+      images/0/a.png: image: unexpected end of file
+    truncated JPEG
+      images/0/a.jpg: image: truncated JPEG
+    JPEG without a frame
+      images/0/a.jpeg: image: truncated JPEG
+    CMYK
+      images/0/a.JPG: color: CMYK, expected RGB or grey
+    GIF
+      images/0/a.png: image: neither PNG nor JPEG
+    another extension
+      images/0/a.bmp: extension: not one of .png, .jpg, .jpeg
+    too small
+      images/0/a.png: size: 27 x 40 pixels, too small for a crop of 28
+    16 bits
+      images/0/a.png: color: L16, expected 8 bits per channel
+    colours
+      images/0/a.jpg: color: Rgb8, and channels is 1
+    transparent
+      images/0/a.png: alpha: some pixels are transparent
+    ");
 }
 
 #[test]
@@ -139,11 +217,24 @@ fn folders() {
         ("colours that the model does not have", r#"Folder(path: "images", crop: 28)"#),
     ];
     let refuses = |part| folder(part, ("a.png", rgba.clone()));
-    assert_snapshot!(lines(cases, refuses), @"");
+    assert_snapshot!(lines(cases, refuses), @r"
+    not there
+      pictures: No such file or directory (os error 2)
+    fewer folders than classes
+      images/..: folders: 2 class folders, and there are 10 classes
+    no crop
+      data.ron: test: crop: 0 is not in 1..=4096
+    a crop of more than is left
+      data.ron: test: resize: 27 is not in 28..=4096
+    two channels
+      data.ron: test: channels: 2 is neither 1 nor 3
+    colours that the model does not have
+      data small has images of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+    ");
     let bench = Bench::new();
     bench.data(r#"Folder(path: "images", crop: 28)"#);
     (0..10).for_each(|class| std::fs::create_dir_all(bench.path(&format!("images/{class}"))).unwrap());
-    assert_snapshot!(bench.refuses(&["--data", "data.ron"]), @"");
+    assert_snapshot!(bench.refuses(&["--data", "data.ron"]), @"images: files: no image");
 }
 
 #[test]
@@ -156,7 +247,20 @@ fn cifar_files() {
         ("records of CIFAR-10", (r#"Cifar100(files: ["x.bin"])"#, vec![1; 3073])),
         ("images that the model does not look at", (r#"Cifar10(files: ["x.bin"])"#, vec![1; 3073])),
     ];
-    assert_snapshot!(lines(cases, |(part, bytes)| refuses((part, &[("x.bin", bytes)]))), @"");
+    assert_snapshot!(lines(cases, |(part, bytes)| refuses((part, &[("x.bin", bytes)]))), @r"
+    no files
+      data.ron: test: files: none
+    empty
+      x.bin: length: 0 bytes, which are not records of 3073 bytes
+    truncated
+      x.bin: length: 9218 bytes, which are not records of 3073 bytes
+    without a class
+      x.bin: labels: label 0 is 10, and there are 10 classes
+    records of CIFAR-10
+      x.bin: length: 3073 bytes, which are not records of 3074 bytes
+    images that the model does not look at
+      data small has images of 3 x 32 x 32, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+    ");
 }
 
 /// What a run of a network of events on frames of `side` by `side` pixels says.
@@ -187,7 +291,24 @@ fn gestures() {
         ("no events in a gesture", aedat(&events[..20])),
         ("many at one place", aedat(&[(3, 4, true, 100); 17])),
     ];
-    assert_snapshot!(lines(recordings, |bytes| with(&bytes, table)), @"");
+    assert_snapshot!(lines(recordings, |bytes| with(&bytes, table)), @r"
+    empty
+      a.aedat: magic: not an AEDAT 3.1 file
+    AEDAT 2
+      a.aedat: magic: not an AEDAT 3.1 file
+    endless header
+      a.aedat: header: no #!END-HEADER in 65536 bytes
+    truncated packet
+      a.aedat: packet at byte 28: events: 39 of 40 are there
+    truncated header
+      a.aedat: packet at byte 376: header: 27 of 28 bytes are there
+    outside of the camera
+      a.aedat: gesture 1: events: x 3, y 128 on a side of 128 pixels
+    no events in a gesture
+      a.aedat: gesture 2: events: none
+    many at one place
+      data small has a count 5 (a.aedat: gesture 1), and model events takes at most 3 (input.max)
+    ");
     let tables = [
         ("empty table", ""),
         ("no gesture", "class,startTime_usec,endTime_usec\n"),
@@ -197,7 +318,22 @@ fn gestures() {
         ("a word", "class,startTime_usec,endTime_usec\n1,x,120\n"),
         ("a missing column", "class,startTime_usec\n1,100\n"),
     ];
-    assert_snapshot!(lines(tables, |table| with(&good, table)), @"");
+    assert_snapshot!(lines(tables, |table| with(&good, table)), @r"
+    empty table
+      data.ron: test: recordings: no gesture
+    no gesture
+      data.ron: test: recordings: no gesture
+    class 0
+      a_labels.csv: row 1: class 0 is not in 1..=10
+    class 11
+      a_labels.csv: row 2: class 11 is not in 1..=10
+    no duration
+      a_labels.csv: row 1: from 120 to 120 µs
+    a word
+      a_labels.csv: row 1: CSV deserialize error: record 1 (line: 2, byte: 34): field 1: invalid digit found in string
+    a missing column
+      a_labels.csv: row 1: CSV deserialize error: record 1 (line: 2, byte: 21): missing field `endTime_usec`
+    ");
     let parts = [
         ("no recordings", r#"Gesture(recordings: [], frames: 4, split: Number)"#),
         ("no table", r#"Gesture(recordings: ["b.aedat"], frames: 4, split: Number)"#),
@@ -208,7 +344,22 @@ fn gestures() {
         ("other pixels", r#"Gesture(recordings: ["a.aedat"], frames: 4, split: Time)"#),
     ];
     let files = [("a.aedat", good.clone()), ("a_labels.csv", table.into())];
-    assert_snapshot!(lines(parts, |part| refuses_events(32, (part, &files))), @"");
+    assert_snapshot!(lines(parts, |part| refuses_events(32, (part, &files))), @r"
+    no recordings
+      data.ron: test: recordings: no gesture
+    no table
+      b_labels.csv: No such file or directory (os error 2)
+    no list
+      b.txt: No such file or directory (os error 2)
+    no frames
+      data.ron: test: frames: 0 is not in 1..=64
+    a third
+      data.ron: test: downscale: 3 does not divide the 128 pixels of a side
+    other frames
+      data small has samples of 5 frames, and model events looks at 4, one per timestep
+    other pixels
+      data small has images of 2 x 128 x 128, and model events looks at 2 x 32 x 32
+    ");
 }
 
 #[test]
@@ -233,7 +384,28 @@ fn digits() {
         let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
         refuses_events(34, (part, &files))
     };
-    assert_snapshot!(lines(cases, refuses), @"");
+    assert_snapshot!(lines(cases, refuses), @r"
+    another class
+      digits/10: name: not one of the classes 0 to 9
+    a word
+      digits/seven: name: not one of the classes 0 to 9
+    no class folders
+      digits: files: no recording
+    another file
+      digits/7/a.txt: extension: not one of .bin
+    no folder
+      digits: No such file or directory (os error 2)
+    empty
+      digits/7/a.bin: events: none
+    truncated
+      digits/7/a.bin: length: 9 bytes, which are not events of 5 bytes
+    outside of the camera
+      digits/7/a.bin: events: x 34, y 2 on a side of 34 pixels
+    backwards in time
+      digits/7/a.bin: events: the last is at 2 µs, the first at 3
+    many at one place
+      data small has a count 4 (digits/7/a.bin), and model events takes at most 3 (input.max)
+    ");
     let other_split = r#"Nmnist(folder: "digits", frames: 2, split: Number)"#;
-    assert_snapshot!(refuses_events(34, (other_split, &[("digits/7/a.bin", good)])), @"");
+    assert_snapshot!(refuses_events(34, (other_split, &[("digits/7/a.bin", good)])), @"data small has samples of 2 frames, and model events looks at 4, one per timestep");
 }

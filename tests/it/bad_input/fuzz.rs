@@ -315,15 +315,20 @@ proptest! {
         use_data("test.labels", &edited(&super::support::bundled("data/fashion-mnist/t10k-labels-idx1-ubyte.gz"), &edits));
     }
 
-    #[test]
-    fn formats_of_data(i in 0..11usize, edits in edits()) {
-        use_format(i, &edited(&FORMATS[i].2, &edits));
-    }
-
     /// Whatever a user writes after `--quant`.
     #[test]
     fn shorthands(spec in "(fp|w|pot|floor|W|)[0-9]{0,12}[u.+-]?[0-9]{0,12}", noise in "\\PC{0,12}") {
         let _ = Setting::load(&spec);
         let _ = Setting::load(&noise);
+    }
+}
+
+proptest! {
+    // Every case writes and reads several files.
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn formats_of_data(i in 0..11usize, edits in edits()) {
+        use_format(i, &edited(&FORMATS[i].2, &edits));
     }
 }
