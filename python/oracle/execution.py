@@ -38,7 +38,7 @@ def execute(args, dtype, keep_spikes=False):
 
 
 def keep(model, spikes):
-    """Appends, from now on, what every neuron layer yields to `spikes`."""
+    """Appends, from now on, what every neuron layer yields to `spikes`; returns handles that end it."""
 
     def hook(name):
         def append(module, _inputs, output):
@@ -47,6 +47,5 @@ def keep(model, spikes):
 
         return append
 
-    for name, module in model.named_modules():
-        if isinstance(module, (Lif, MultiSpike)):
-            module.register_forward_hook(hook(name))
+    neurons = [(name, module) for name, module in model.named_modules() if isinstance(module, (Lif, MultiSpike))]
+    return [module.register_forward_hook(hook(name)) for name, module in neurons]

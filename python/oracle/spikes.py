@@ -36,7 +36,7 @@ def compare(spikes, logits, folder, exact_logits):
     for name, ours in spikes.items():
         values, differing = mismatches(ours, folder / f"{name}.npy")
         print(f"{name:{width}}  {values:>12}  {differing}")
-        wrong += differing != 0
+        wrong += bool(differing)
         compared += values
         different += differing if isinstance(differing, int) else 0
     for name in sorted({path.stem for path in folder.glob("*.npy")} - spikes.keys() - OTHER_FILES):
@@ -44,13 +44,13 @@ def compare(spikes, logits, folder, exact_logits):
         wrong += 1
     print(f"{'spikes':{width}}  {compared:>12}  {different}")
     theirs = np.load(folder / "logits.npy")
-    classes = np.count_nonzero(logits.argmax(1) != theirs.argmax(1))
+    classes = int(np.count_nonzero(logits.argmax(1) != theirs.argmax(1)))
     print(f"{'classes':{width}}  {len(logits):>12}  {classes}")
-    wrong += classes != 0
+    wrong += bool(classes)
     if exact_logits:
         values, differing = mismatches(logits, folder / "logits.npy")
         print(f"{'logits':{width}}  {values:>12}  {differing}")
-        wrong += differing != 0
+        wrong += bool(differing)
     return wrong
 
 
@@ -77,7 +77,7 @@ def main():
         return
     with safe_open(args.weights, "np") as file:
         integers = (file.metadata() or {}).get("units") == "integers"
-    sys.exit(compare(spikes, logits, args.compare, integers) > 0)
+    sys.exit(bool(compare(spikes, logits, args.compare, integers)))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def load(model, path, dtype):
         fold(model)
     if metadata.get("units") == "integers":
         use_integers(model)
-        require_thresholds(model, tensors)
+        require_quantization(model, tensors)
     model.to(dtype)
     set_quantization(model, tensors)
     set_parameters(model, tensors)
@@ -56,11 +56,13 @@ def use_integers(model):
             module.norm = 1
 
 
-def require_thresholds(model, tensors):
-    neurons = [name for name, module in model.named_modules() if isinstance(module, (Lif, MultiSpike))]
-    missing = [name for name in neurons if f"{name}.threshold" not in tensors]
-    if missing:
-        raise ValueError(f"{len(missing)} neuron layers have no threshold: {missing[:3]}")
+def require_quantization(model, tensors):
+    """Integers mean nothing without the thresholds and grids that scale them."""
+    for kind, part in (((Lif, MultiSpike), "threshold"), ((Grid,), "multiplier")):
+        names = [name for name, module in model.named_modules() if isinstance(module, kind)]
+        missing = [f"{name}.{part}" for name in names if f"{name}.{part}" not in tensors]
+        if missing:
+            raise ValueError(f"{len(missing)} tensors are missing: {missing[:3]}")
 
 
 def set_quantization(model, tensors):
@@ -70,8 +72,9 @@ def set_quantization(model, tensors):
             module.set_threshold(tensors.pop(f"{name}.threshold"))
         if isinstance(module, Grid) and f"{name}.multiplier" in tensors:
             module.multiplier = tensors.pop(f"{name}.multiplier")
-            module.step = tensors.pop(f"{name}.step").item()
-            module.limits = tuple(tensors.pop(f"{name}.limits").tolist())
+            module.step = tensors.pop(f"{name}.step", torch.ones(1)).item()
+            if f"{name}.limits" in tensors:
+                module.limits = tuple(tensors.pop(f"{name}.limits").tolist())
 
 
 def set_parameters(model, tensors):

@@ -1,0 +1,90 @@
+"""Runs all published variants on random weights and data, with SpikingJelly's neurons and with a loop written by
+hand, and compares every spike and logit.
+
+    OMP_NUM_THREADS=1 python check_neurons.py [--timesteps 2] [NAME ...]
+
+Exit status 1 if a value differs, or if a variant's layers fire so little that the comparison says nothing.
+"""
+
+import argparse
+import sys
+
+import torch
+from spikingjelly.clock_driven.functional import reset_net
+
+from blocks import Lif, randomize
+from build import build
+from execution import keep
+from published import descriptions
+
+# Of the neuron layers of a variant, at least this many must fire at all.
+LIVELY_SHARE = 0.9
+
+
+def lif_by_hand(neuron, x):
+    """H = V + (X - V)/tau; fires iff H >= threshold; V' = 0 if it fired, else H."""
+    membrane = torch.zeros_like(x[0])
+    spikes = []
+    for current in x:
+        potential = membrane + (current - membrane) / neuron.tau
+        fired = potential >= neuron.v_threshold
+        spikes.append(fired)
+        membrane = potential.masked_fill(fired, 0)
+    return torch.stack(spikes).to(x.dtype)
+
+
+def run(model, x, by_hand):
+    """Logits and spikes per layer."""
+    library = Lif.forward
+    if by_hand:
+        Lif.forward = lif_by_hand
+    try:
+        spikes = {}
+        handles = keep(model, spikes)
+        with torch.no_grad():
+            reset_net(model)
+            logits = model(x)
+    finally:
+        Lif.forward = library
+        for handle in handles:
+            handle.remove()
+    return logits, {name: parts[0] for name, parts in spikes.items()}
+
+
+def check(description):
+    """A line about one variant, and whether it is as it should be."""
+    model = randomize(build(description), 0)
+    shape, timesteps = description["input"]["shape"], description["timesteps"]
+    generator = torch.Generator().manual_seed(1)
+    if shape[0] == 2:
+        x = torch.randint(0, 4, (timesteps, 1, *shape), generator=generator).float()
+    else:
+        x = torch.randn(1, *shape, generator=generator)
+    logits, spikes = run(model, x, by_hand=False)
+    other_logits, other_spikes = run(model, x, by_hand=True)
+    values = sum(spike.size for spike in spikes.values())
+    different = sum(int((spike != other_spikes[name]).sum()) for name, spike in spikes.items())
+    different += int((logits != other_logits).sum())
+    lively = sum(bool(spike.any()) for spike in spikes.values())
+    line = f"{values} spikes compared, {different} differ, {lively} of {len(spikes)} layers fire"
+    return line, different == 0 and lively >= LIVELY_SHARE * len(spikes)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--timesteps", type=int, default=2, help="at most this many are run")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    wrong = 0
+    known = descriptions()
+    for name in args.names or known:
+        timesteps = min(args.timesteps, known[name]["timesteps"])
+        line, fine = check({**known[name], "timesteps": timesteps})
+        print(f"{name}: {line}", flush=True)
+        wrong += not fine
+    sys.exit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
