@@ -148,8 +148,8 @@ def max_pool():
 
 
 def randomize(model, seed):
-    """Random weights, and normalizations whose running statistics are those of the first input that comes: unlike
-    PyTorch's initial values, these let every layer fire."""
+    """Random weights, and normalizations whose running statistics are those of the first input that comes: so
+    that, unlike with PyTorch's initial values, every layer fires."""
     generator = torch.Generator().manual_seed(seed)
 
     def follow(norm, inputs):
@@ -166,7 +166,7 @@ def randomize(model, seed):
                 module.weight.normal_(0, module.weight[0].numel() ** -0.5, generator=generator)
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0, 0.5, generator=generator)
+                module.bias.normal_(0.5, 0.5, generator=generator)
                 module.register_forward_pre_hook(follow)
     return model
 

@@ -26,7 +26,8 @@ def execute(args, dtype, keep_spikes=False):
     model = load_weights(load_model(args.model), args.weights, DTYPES[dtype])
     x = torch.from_numpy(np.load(args.input)).to(DTYPES[dtype])
     if x.dim() not in (4, 5) or (x.dim() == 5 and x.shape[0] != model.timesteps):
-        raise ValueError(f"{args.input}: {list(x.shape)} is neither [B, C, H, W] nor [{model.timesteps}, B, C, H, W]")
+        expected = f"[B, C, H, W] nor [{model.timesteps}, B, C, H, W]"
+        raise ValueError(f"{args.input}: {list(x.shape)} is neither {expected}")
     logits, spikes = [], {}
     if keep_spikes:
         keep(model, spikes)
@@ -47,5 +48,5 @@ def keep(model, spikes):
 
         return append
 
-    neurons = [(name, module) for name, module in model.named_modules() if isinstance(module, (Lif, MultiSpike))]
+    neurons = (pair for pair in model.named_modules() if isinstance(pair[1], (Lif, MultiSpike)))
     return [module.register_forward_hook(hook(name)) for name, module in neurons]

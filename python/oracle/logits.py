@@ -12,12 +12,15 @@ from execution import DTYPES, add_arguments, execute
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_arguments(parser)
     parser.add_argument("out", type=Path)
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     args = parser.parse_args()
-    np.save(args.out, execute(args, args.dtype)[0])
+    try:
+        np.save(args.out, execute(args, args.dtype)[0])
+    except (KeyError, OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

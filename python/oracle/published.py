@@ -30,7 +30,8 @@ def spike_driven_v3(*dims):
 
 
 def qk_former(dim, depths, heads, mlp_ratio, style):
-    return {"": "QkFormer", "dim": dim, "depths": depths, "heads": heads, "mlp_ratio": mlp_ratio, "style": style}
+    shape = {"dim": dim, "depths": depths, "heads": heads, "mlp_ratio": mlp_ratio}
+    return {"": "QkFormer", **shape, "style": style}
 
 
 # Name, family, input shape, timesteps, classes.
@@ -67,7 +68,11 @@ VARIANTS = [
     ("spikformer_8-384_imagenet", spikformer(384, 8, 8, "Conv", KEY_VALUE), IMAGENET, 4, 1000),
     ("spikformer_8-512_imagenet", spikformer(512, 8, 8, "Conv", KEY_VALUE), IMAGENET, 4, 1000),
     ("spikformer_8-768_imagenet", spikformer(768, 8, 8, "Conv", KEY_VALUE), IMAGENET, 4, 1000),
-    ("spikingformer_2-256_cifar10dvs", spikingformer(256, 2, 16, ALL, "Proj", QUERY_KEY, tau=1.5), EVENTS, 16, 10),
+    (
+        "spikingformer_2-256_cifar10dvs",
+        spikingformer(256, 2, 16, ALL, "Proj", QUERY_KEY, tau=1.5),
+        EVENTS, 16, 10,
+    ),
     ("spikingformer_4-384_cifar10", spikingformer(384, 4, 12, LAST_TWO, "Block", QUERY_KEY), CIFAR, 4, 10),
     ("spikingformer_8-384_imagenet", spikingformer(384, 8, 8, ALL, "Proj", KEY_VALUE), IMAGENET, 4, 1000),
     ("spikingformer_8-512_imagenet", spikingformer(512, 8, 8, ALL, "Proj", KEY_VALUE), IMAGENET, 4, 1000),
@@ -77,7 +82,8 @@ VARIANTS = [
 
 def descriptions():
     """All variants by name."""
+    fields = ("name", "family", "input", "timesteps", "classes")
     return {
-        name: {"": "Model", "name": name, "family": family, "input": {"shape": shape}, "timesteps": timesteps, "classes": classes}
+        name: {"": "Model", **dict(zip(fields, (name, family, {"shape": shape}, timesteps, classes)))}
         for name, family, shape, timesteps, classes in VARIANTS
     }

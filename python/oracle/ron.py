@@ -18,7 +18,8 @@ class Reader:
         while at < len(text):
             match = TOKEN.match(text, at)
             if match is None:
-                raise ValueError(f"line {text.count(chr(10), 0, at) + 1}: not understood: {text[at:].split()[0]}")
+                line = text.count("\n", 0, at) + 1
+                raise ValueError(f"line {line}: not understood: {text[at:].split()[0]}")
             if match.lastgroup != "comment":
                 self.tokens.append((match.lastgroup, match.group(match.lastgroup)))
             at = match.end()

@@ -1,4 +1,4 @@
-"""Compares every spike of every neuron layer, and the logits, with what `spiq run --dump DIR` wrote; or writes them.
+"""Compares every spike of every neuron layer, and the logits, with a dump of `spiq run`; or writes them.
 
     OMP_NUM_THREADS=1 python spikes.py MODEL.ron WEIGHTS.safetensors DIR/input.npy --compare DIR
     OMP_NUM_THREADS=1 python spikes.py MODEL.ron WEIGHTS.safetensors INPUT.npy --write DIR
@@ -60,24 +60,28 @@ def write(spikes, logits, args):
         np.save(args.write / f"{name}.npy", levels)
     np.save(args.write / "logits.npy", logits)
     np.save(args.write / "input.npy", np.load(args.input))
-    print(f"{sum(int(levels.sum(dtype=np.int64)) for levels in spikes.values())} spikes of {len(spikes)} layers")
+    fired = sum(int(levels.sum(dtype=np.int64)) for levels in spikes.values())
+    print(f"{fired} spikes of {len(spikes)} layers")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_arguments(parser)
     parser.add_argument("--dtype", choices=DTYPES, default="float64")
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--compare", type=Path, metavar="DIR")
     action.add_argument("--write", type=Path, metavar="DIR")
     args = parser.parse_args()
-    logits, spikes = execute(args, args.dtype, keep_spikes=True)
-    if args.write:
-        write(spikes, logits, args)
-        return
-    with safe_open(args.weights, "np") as file:
-        integers = (file.metadata() or {}).get("units") == "integers"
-    sys.exit(bool(compare(spikes, logits, args.compare, integers)))
+    try:
+        logits, spikes = execute(args, args.dtype, keep_spikes=True)
+        if args.write:
+            write(spikes, logits, args)
+        else:
+            with safe_open(args.weights, "np") as file:
+                integers = (file.metadata() or {}).get("units") == "integers"
+            sys.exit(bool(compare(spikes, logits, args.compare, integers)))
+    except (KeyError, OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def load(model, path, dtype):
     """
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-        tensors = {key: file.get_tensor(key).to(dtype) for key in file.keys() if not unread(key)}
+        tensors = {key: file.get_tensor(key).to(dtype) for key in file.keys() if not is_unread(key)}
     if metadata.get("norms") == "folded":
         fold(model)
     if metadata.get("units") == "integers":
@@ -31,7 +31,7 @@ def load(model, path, dtype):
     return model.eval()
 
 
-def unread(key):
+def is_unread(key):
     return any(part in UNREAD for part in key.split("."))
 
 
@@ -79,7 +79,7 @@ def set_quantization(model, tensors):
 
 def set_parameters(model, tensors):
     """Copies what is left of `tensors`; trailing dimensions of 1 may be missing."""
-    expected = {key: value for key, value in model.state_dict().items() if not unread(key)}
+    expected = {key: value for key, value in model.state_dict().items() if not is_unread(key)}
     for problem, keys in (("missing", expected.keys() - tensors), ("unknown", tensors.keys() - expected)):
         if keys:
             raise ValueError(f"{len(keys)} tensors are {problem}: {sorted(keys)[:3]}")

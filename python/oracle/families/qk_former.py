@@ -9,8 +9,8 @@ class Embedding(Block):
     """conv-BN-(pooling)-LIF layers, and a strided 1x1 shortcut around the last of them."""
 
     def __init__(self, layers, shortcut):
-        """`layers`: (name, inputs, outputs, name of the pooling or None); `shortcut`: (index of the layer that it
-        starts behind, or -1 for the input, stride)."""
+        """`layers`: (name, inputs, outputs, name of the pooling or None); `shortcut`: (index of the layer
+        that it starts behind, or -1 for the input, stride)."""
         super().__init__()
         self.groups = []
         for name, inputs, outputs, pool in layers:
@@ -89,8 +89,8 @@ class TokenAttention(Attention):
 
 
 class SelfAttention(Attention):
-    """The original's last neuron layer sees [T, C, tokens] for a batch of one, and mixes time and batch for
-    larger ones; here every image has its own neurons."""
+    """SSA. The last neuron layer of the original sees [T B, C, tokens], which mixes time and batch for more
+    than one image; here every image has its own neurons."""
 
     def __init__(self, dim, heads):
         super().__init__(dim, ("q", "k", "v"))
@@ -131,29 +131,24 @@ class QkFormer(Classifier):
         names = ("fc1", "fc2") if style == "ImageNet" else ("mlp1", "mlp2")
         last_name = "attn" if style == "ImageNet" else "ssa"
 
-        def tokens(dim, depth):
-            return nn.ModuleList(
-                TransformerBlock("tssa", TokenAttention(dim, heads), Mlp(dim, mlp_ratio, names)) for _ in range(depth)
-            )
+        def block(width, last):
+            name, attention = (last_name, SelfAttention) if last else ("tssa", TokenAttention)
+            return TransformerBlock(name, attention(width, heads), Mlp(width, mlp_ratio, names))
 
-        def last(depth):
-            return nn.ModuleList(
-                TransformerBlock(last_name, SelfAttention(dim, heads), Mlp(dim, mlp_ratio, names)) for _ in range(depth)
-            )
-
-        self.hold(patch_embed1=first_embedding(style, inputs, dim))
-        if style == "Events":
-            self.hold(stage1=tokens(dim // 2, depths[0]), patch_embed2=next_embedding(style, dim), stage2=last(depths[2]))
-        else:
-            self.hold(stage1=tokens(dim // 4, depths[0]), patch_embed2=next_embedding(style, dim // 2))
-            self.hold(stage2=tokens(dim // 2, depths[1]), patch_embed3=next_embedding(style, dim), stage3=last(depths[2]))
+        # Channels double from stage to stage; networks for event cameras have no middle stage.
+        depths = (depths[0], depths[2]) if style == "Events" else depths
+        self.stages = len(depths)
+        for i, depth in enumerate(depths, start=1):
+            width = dim >> (self.stages - i)
+            embedding = first_embedding(style, inputs, dim) if i == 1 else next_embedding(style, width)
+            blocks = nn.ModuleList(block(width, last=i == self.stages) for _ in range(depth))
+            self.hold(**{f"patch_embed{i}": embedding, f"stage{i}": blocks})
         self.hold(head_mean=Mean(3, 4), head_mean_time=Mean(0), head=nn.Linear(dim, classes))
 
     def features(self, x):
-        for stage in (1, 2, 3):
-            if hasattr(self, f"stage{stage}"):
-                blocks = range(len(getattr(self, f"stage{stage}")))
-                x = self.run(x, f"patch_embed{stage}", *(f"stage{stage}.{i}" for i in blocks))
+        for stage in range(1, self.stages + 1):
+            blocks = range(len(self.get_submodule(f"stage{stage}")))
+            x = self.run(x, f"patch_embed{stage}", *(f"stage{stage}.{i}" for i in blocks))
         return x
 
     def classify(self, x):

@@ -47,7 +47,8 @@ class Attention(Block):
             self.hold(**{f"{name}_conv": conv, f"{name}_bn": norm, f"{name}_lif": Lif()})
         # Held by checkpoints, never read.
         self.talking_heads = nn.Conv1d(heads, heads, 1, bias=False)
-        self.hold(talking_heads_lif=Lif(0.5), proj_conv=nn.Conv2d(dim, dim, 1), proj_bn=nn.BatchNorm2d(dim), add=Join())
+        self.talking_heads_lif = Lif(0.5)
+        self.hold(proj_conv=nn.Conv2d(dim, dim, 1), proj_bn=nn.BatchNorm2d(dim), add=Join())
         if pooled:
             self.pool = nn.Sequential(OrderedDict(pool=nn.MaxPool3d((1, 3, 3), (1, 1, 1), (0, 1, 1))))
 

@@ -37,7 +37,8 @@ class SepConv(Block):
         self.hold(spike3=MultiSpike(), pwconv2=conv_norm(wide, dim, 1), add=Join())
 
     def forward(self, stream):
-        return self.add(stream, self.run(stream, "spike1", "pwconv1", "spike2", "dwconv", "spike3", "pwconv2"))
+        names = ("spike1", "pwconv1", "spike2", "dwconv", "spike3", "pwconv2")
+        return self.add(stream, self.run(stream, *names))
 
 
 class ConvBlock(Block):
@@ -62,7 +63,8 @@ class Attention(Block):
         super().__init__()
         values = dim * value_ratio
         self.hold(head_spike=MultiSpike(), q_conv=conv_norm(dim, dim, 1), k_conv=conv_norm(dim, dim, 1))
-        self.hold(v_conv=conv_norm(dim, values, 1), q_spike=MultiSpike(), k_spike=MultiSpike(), v_spike=MultiSpike())
+        self.hold(v_conv=conv_norm(dim, values, 1))
+        self.hold(q_spike=MultiSpike(), k_spike=MultiSpike(), v_spike=MultiSpike())
         self.product = Product(heads, 2 * (dim // heads) ** -0.5, "QueryKeyFirst")
         self.hold(attn_spike=MultiSpike(), proj_conv=conv_norm(values, dim, 1), add=Join())
 

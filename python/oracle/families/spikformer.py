@@ -86,17 +86,30 @@ class TransformerBlock(Block):
 
 class Spikformer(Classifier):
     def __init__(
-        self, inputs, timesteps, classes, dim, depth, heads, mlp_ratio, pooling, layers, order, scale,
+        self,
+        inputs,
+        timesteps,
+        classes,
+        dim,
+        depth,
+        heads,
+        mlp_ratio,
+        pooling,
+        layers,
+        order,
+        scale,
         unused_tokens=0,
-    ):  # fmt: skip
+    ):
         super().__init__(timesteps)
         self.patch_embed = Stem(inputs, dim, pooling)
         # The checkpoints of event cameras have an MLP on token sequences and two unused tensors.
         events = unused_tokens > 0
-        self.block = nn.ModuleList(
-            TransformerBlock(dim, Attention(dim, heads, layers, order, scale), Mlp(dim, mlp_ratio, layers, not events))
-            for _ in range(depth)
-        )
+
+        def block():
+            attention = Attention(dim, heads, layers, order, scale)
+            return TransformerBlock(dim, attention, Mlp(dim, mlp_ratio, layers, images=not events))
+
+        self.block = nn.ModuleList(block() for _ in range(depth))
         if events:
             self.pos_embed = nn.Parameter(torch.zeros(1, unused_tokens, dim))
             self.norm = nn.LayerNorm(dim)

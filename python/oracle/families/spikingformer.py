@@ -73,7 +73,9 @@ class TransformerBlock(Block):
 
 
 class Spikingformer(Classifier):
-    def __init__(self, inputs, timesteps, classes, dim, depth, heads, mlp_ratio, pooling, stem, order, tau=2.0):
+    def __init__(
+        self, inputs, timesteps, classes, dim, depth, heads, mlp_ratio, pooling, stem, order, tau=2.0
+    ):
         super().__init__(timesteps)
         self.patch_embed = Stem(inputs, dim, pooling, stem, tau)
         self.block = nn.ModuleList(TransformerBlock(dim, heads, mlp_ratio, order, tau) for _ in range(depth))
