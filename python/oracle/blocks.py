@@ -22,20 +22,20 @@ class Lif(MultiStepLIFNode):
         self.set_reset_value("v_threshold", self.v_threshold)
 
 class MultiSpike(nn.Module):
-    """Integer levels 0..4, rounded half to even, divided by `norm`; without a state."""
+    """Integer spikes 0..`levels`, rounded half to even, divided by `norm`; without a state."""
 
-    def __init__(self, norm=4):
+    def __init__(self, levels, norm):
         super().__init__()
-        self.norm, self.thresholds = norm, None
+        self.levels, self.norm, self.thresholds = levels, norm, None
 
     def set_threshold(self, thresholds):
-        """What reaches each of the levels 1..4, per channel: [4, C] or [4, 1]."""
-        self.thresholds = thresholds.view(4, 1, 1, -1, 1, 1)
+        """What reaches each level from 1 on, per channel: [C, levels] or [1, levels]."""
+        self.thresholds = thresholds.view(-1, 1, 1, self.levels)
 
     def forward(self, x):
         if self.thresholds is None:
-            return x.clamp(0, 4).round() / self.norm
-        return (x >= self.thresholds).sum(0).to(x.dtype) / self.norm
+            return x.clamp(0, self.levels).round() / self.norm
+        return (x.unsqueeze(-1) >= self.thresholds).sum(-1).to(x.dtype) / self.norm
 
 
 class Grid(nn.Module):
@@ -115,7 +115,12 @@ class Block(nn.Module):
         """Applies submodules in order; those of this file see all timesteps at once."""
         for name in names:
             layer = self.get_submodule(name)
-            x = layer(x) if isinstance(layer, (Lif, MultiSpike, Grid, Mean, Block)) else per_frame(layer, x)
+            if isinstance(layer, nn.Sequential):
+                x = self.run(x, *(f"{name}.{i}" for i in range(len(layer))))
+            elif isinstance(layer, (Lif, MultiSpike, Grid, Mean, Block)):
+                x = layer(x)
+            else:
+                x = per_frame(layer, x)
         return x
 
     def hold(self, **modules):
@@ -145,30 +150,6 @@ def conv3x3(inputs, outputs, stride=1, bias=False):
 def max_pool():
     """The pooling of all stems."""
     return nn.MaxPool2d(3, 2, 1)
-
-
-def randomize(model, seed):
-    """Random weights, and normalizations whose running statistics are those of the first input that comes: so
-    that, unlike with PyTorch's initial values, every layer fires."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def follow(norm, inputs):
-        x = inputs[0]
-        if x.numel() > x.shape[1] and norm.num_batches_tracked == 0:
-            dims = [dim for dim in range(x.dim()) if dim != 1]
-            norm.running_mean.copy_(x.mean(dims))
-            norm.running_var.copy_(x.var(dims, correction=0))
-            norm.num_batches_tracked += 1
-
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
-                module.weight.normal_(0, module.weight[0].numel() ** -0.5, generator=generator)
-            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0.5, 0.5, generator=generator)
-                module.register_forward_pre_hook(follow)
-    return model
 
 
 def unused_norms(block, dim):

@@ -1,4 +1,4 @@
-"""Runs all published variants on random weights and data, with SpikingJelly's neurons and with a loop
+"""Runs all bundled models on random weights and data, with SpikingJelly's neurons and with a loop
 written by hand, and compares every spike and logit.
 
     OMP_NUM_THREADS=1 python check_neurons.py [--timesteps 2] [NAME ...]
@@ -12,10 +12,10 @@ import sys
 import torch
 from spikingjelly.clock_driven.functional import reset_net
 
-from blocks import Lif, randomize
+from blocks import Lif
 from build import build
 from execution import keep
-from published import descriptions
+from testing import descriptions, random_input, randomize
 
 
 def lif_by_hand(neuron, x):
@@ -49,14 +49,9 @@ def run(model, x, by_hand):
 
 
 def check(description):
-    """A line about one variant, and whether it is as it should be."""
+    """A line about one model, and whether it is as it should be."""
     model = randomize(build(description), 0)
-    shape, timesteps = description["input"]["shape"], description["timesteps"]
-    generator = torch.Generator().manual_seed(1)
-    if shape[0] == 2:
-        x = torch.randint(0, 4, (timesteps, 1, *shape), generator=generator).float()
-    else:
-        x = torch.randn(1, *shape, generator=generator)
+    x = random_input(description, description["timesteps"])
     logits, spikes = run(model, x, by_hand=False)
     other_logits, other_spikes = run(model, x, by_hand=True)
     values = sum(spike.size for spike in spikes.values())

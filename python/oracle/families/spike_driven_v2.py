@@ -88,23 +88,26 @@ class RepConv(Block):
         return self.run(x, "body.2.0", "body.2.0.grid", "body.2.1", "body.2.2")
 
 
+def projection(dim, rep_conv):
+    """RepConv and BN as a checkpoint holds them, or the one convolution that they are equal to."""
+    if rep_conv == "Fused":
+        return nn.Conv2d(dim, dim, 3, 1, 1)
+    return nn.Sequential(RepConv(dim), nn.BatchNorm2d(dim))
+
+
 class Attention(Block):
-    def __init__(self, dim, heads):
+    def __init__(self, dim, heads, rep_conv):
         super().__init__()
         self.head_lif = Lif()
-        for name in ("q", "k", "v", "proj"):
-            self.hold(**{f"{name}_conv": nn.Sequential(RepConv(dim), nn.BatchNorm2d(dim))})
+        self.hold(**{f"{name}_conv": projection(dim, rep_conv) for name in ("q", "k", "v", "proj")})
         self.hold(q_lif=Lif(), k_lif=Lif(), v_lif=Lif(), attn_lif=Lif(0.5), add=Join())
         self.sdsa = Product(heads, 0.125, "KeyValueFirst")
 
-    def project(self, x, name):
-        return self.run(x, f"{name}_conv.0", f"{name}_conv.1")
-
     def forward(self, stream):
         spikes = self.head_lif(stream)
-        q, k, v = (self.project(spikes, name) for name in ("q", "k", "v"))
+        q, k, v = (self.run(spikes, f"{name}_conv") for name in ("q", "k", "v"))
         product = self.sdsa(self.q_lif(q), self.k_lif(k), self.v_lif(v))
-        return self.add(stream, self.project(self.attn_lif(product), "proj"))
+        return self.add(stream, self.run(product, "attn_lif", "proj_conv"))
 
 
 class Mlp(Block):
@@ -120,21 +123,21 @@ class Mlp(Block):
 
 
 class TransformerBlock(Block):
-    def __init__(self, dim, heads, ratio):
+    def __init__(self, dim, heads, ratio, rep_conv):
         super().__init__()
-        self.hold(attn=Attention(dim, heads), mlp=Mlp(dim, ratio))
+        self.hold(attn=Attention(dim, heads, rep_conv), mlp=Mlp(dim, ratio))
 
     def forward(self, stream):
         return self.run(stream, "attn", "mlp")
 
 
 class SpikeDrivenV2(Classifier):
-    def __init__(self, inputs, timesteps, classes, dims, depths, heads, mlp_ratio):
+    def __init__(self, inputs, timesteps, classes, dims, depths, heads, mlp_ratio, rep_conv="Unfused"):
         super().__init__(timesteps)
         e0, e1, e2, e3 = dims
 
         def blocks(dim, depth):
-            return nn.ModuleList(TransformerBlock(dim, heads, mlp_ratio) for _ in range(depth))
+            return nn.ModuleList(TransformerBlock(dim, heads, mlp_ratio, rep_conv) for _ in range(depth))
 
         self.hold(
             downsample1_1=Downsample(inputs, e0 // 2, 7, 2, first=True),
