@@ -31,7 +31,9 @@ def randomize(model, seed):
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear)):
-                module.weight.normal_(0, module.weight[0].numel() ** -0.5, generator=generator)
+                # Inputs are sparse; a layer without a normalization behind it must fire neurons all the same.
+                deviation = 4 * module.weight[0].numel() ** -0.5
+                module.weight.normal_(0, deviation, generator=generator)
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 module.weight.uniform_(0.5, 1.5, generator=generator)
                 module.bias.normal_(0.5, 0.5, generator=generator)

@@ -94,7 +94,8 @@ class Mlp(Block):
 class TransformerBlock(Block):
     def __init__(self, spike, dim, heads, ratio, value_ratio):
         super().__init__()
-        self.hold(conv=SepConv(spike, dim, 3), attn=Attention(spike, dim, heads, value_ratio), mlp=Mlp(spike, dim, ratio))
+        attention = Attention(spike, dim, heads, value_ratio)
+        self.hold(conv=SepConv(spike, dim, 3), attn=attention, mlp=Mlp(spike, dim, ratio))
 
     def forward(self, stream):
         return self.run(stream, "conv", "attn", "mlp")
