@@ -19,9 +19,12 @@ FAMILIES = {
 def build(description):
     """The module of a description as `ron.read` returns it, in evaluation mode, with random weights."""
     hyperparameters = dict(description["family"])
-    family = FAMILIES[hyperparameters.pop("")]
+    name = hyperparameters.pop("")
+    if name not in FAMILIES:
+        raise ValueError(f"{name} is none of {', '.join(FAMILIES)}")
     channels = description["input"]["shape"][0]
-    return family(channels, description["timesteps"], description["classes"], **hyperparameters).eval()
+    module = FAMILIES[name](channels, description["timesteps"], description["classes"], **hyperparameters)
+    return module.eval()
 
 
 def load(path):

@@ -1,4 +1,4 @@
-"""Random weights and inputs for the checks."""
+"""Bundled models, random weights and inputs for the checks."""
 
 from pathlib import Path
 
@@ -6,13 +6,15 @@ import torch
 from torch import nn
 
 import ron
+from build import FAMILIES
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 def descriptions():
-    """All bundled model descriptions, by name."""
-    return {path.stem: ron.read(path) for path in sorted(MODELS.glob("*.ron"))}
+    """Bundled descriptions of the families, by name."""
+    read = {path.stem: ron.read(path) for path in sorted(MODELS.glob("*.ron"))}
+    return {name: description for name, description in read.items() if description["family"][""] in FAMILIES}
 
 
 def randomize(model, seed):
