@@ -204,13 +204,14 @@ pub fn naive(
     let frames = inputs.iter().map(|f| f.frames).max().unwrap_or(sample.frames);
     let mut saturations = vec![0; frames];
     let value = match (&node.op, q.op(id)) {
-        (_, QuantizedOp::Input { zero_points }) => {
+        (_, QuantizedOp::Input { zero_points, .. }) => {
             let mut values = sample.data.iter();
             fill(sample.frames, node.shape, |_, _, c| i64::from(*values.next().unwrap()) - zero_points[c])
         }
         (_, QuantizedOp::Weighted(op)) => naive_weighted(op, inputs[0], node.shape),
         (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
-            let bits = q.setting.membrane_bits_of(&node.name);
+            // Without a word, nothing is ever kept.
+            let bits = op.membrane.as_ref().map_or(16, |word| word.bits);
             return naive_neuron(neuron, op, bits, inputs[0], timesteps);
         }
         (Op::IntegerNeuron(neuron), _) => {

@@ -133,6 +133,14 @@ fn any_scheme(dice: &mut Dice) -> String {
     }
 }
 
+/// Every membrane has the width that the setting asks for.
+fn assert_membrane_bits(quantized: &QuantizedModel, bits: u32) {
+    for op in &quantized.ops {
+        let QuantizedOp::Neuron(neuron) = op else { continue };
+        assert!(neuron.membrane.as_ref().is_none_or(|word| word.bits == bits), "{neuron:?}");
+    }
+}
+
 #[test]
 fn every_node_and_counter_is_what_a_naive_computation_says() {
     let mut dice = Dice::new(77);
@@ -145,6 +153,7 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         let setting = setting(&scheme, membrane, residual, "");
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
+        assert_membrane_bits(&quantized, membrane);
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds);
         let logits = steps_of(&quantized).pop().unwrap();
         assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");
