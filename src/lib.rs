@@ -12,13 +12,14 @@
 //! 6. [`map`]: workloads and how they are tiled onto the hardware.
 //! 7. [`cost`]: cycles, energy, memory and area, as pure functions.
 //! 8. [`evaluate`]: one (model, setting, hardware, data) -> one evaluation.
-//! 9. [`report`]: tables, files and pictures of evaluations.
+//! 9. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
 //! 10. [`cli`]: the command line.
 
 pub mod cli;
 pub mod cost;
 pub mod error;
 pub mod evaluate;
+pub mod exchange;
 pub mod exec;
 pub mod files;
 pub mod hw;
