@@ -1,8 +1,10 @@
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::evaluate::calibrate;
-use crate::model::{DataSet, Images, Model};
+use crate::model::{DataSet, Images, Kind, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
 /// Flags that say what is executed on what.
@@ -11,6 +13,9 @@ pub struct SubjectArguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     pub model: String,
+    /// A checkpoint in the place of the weights that the model description names.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
     /// A setting: fp32, w8, w4u8, pot3, floor8, a built-in one or the path of a setting file.
     #[arg(long, value_name = "Q", default_value = "w8")]
     pub quant: String,
@@ -35,7 +40,10 @@ impl Subject {
     /// Loads everything; without `--limit`, `default_limit` images, or all.
     pub fn load(arguments: &SubjectArguments, default_limit: Option<usize>) -> Result<Self> {
         let setting = Setting::load(&arguments.quant)?;
-        let model = Model::load(&arguments.model)?;
+        let model = match &arguments.weights {
+            Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
+            None => Model::load(&arguments.model)?,
+        };
         let data = DataSet::load(&arguments.data)?;
         let all = data.test.len();
         let limit = arguments.limit.unwrap_or(default_limit.unwrap_or(all).min(all));
@@ -66,4 +74,19 @@ impl Subject {
     pub fn names(&self) -> [&str; 2] {
         [&self.model.description.name, &self.setting.name]
     }
+}
+
+/// The integers of a model, whose bounds need no image: ranges are calibrated only where a grid asks for
+/// them.
+pub fn quantize_for_bounds(model: &str, quant: &str, data: &str) -> Result<QuantizedModel> {
+    let Precision::Fixed(setting) = Setting::load(quant)?.precision else {
+        return Err(Error::mismatch("--quant: fp32 has no integers whose width could be proven"));
+    };
+    let model = Model::load(model)?;
+    let has_grid = model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_)));
+    let calibration = match has_grid {
+        true => calibrate(&model, &DataSet::load(data)?)?,
+        false => Calibration::new(model.network.nodes.len()),
+    };
+    quantize(&model, &setting, &calibration)
 }

@@ -289,7 +289,8 @@ mod tests {
             let mut writer = NpyWriter::create(&path, dtype, &[2, 2]).unwrap();
             writer.write_at(2, &[high, low]).unwrap();
             let mut reader = NpyReader::open(&path).unwrap();
-            assert_eq!((reader.shape(), reader.read().unwrap()), (&[2, 2][..], vec![0, 0, high, low]));
+            assert_eq!(reader.read().unwrap(), [0, 0, high, low]);
+            assert_eq!(reader.shape(), [2, 2]);
             assert_eq!(reader.read_at(3, 1).unwrap(), [low]);
         }
     }

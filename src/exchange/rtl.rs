@@ -112,6 +112,10 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
         Export { model, images: images.len(), frames: frames.into_inner().expect("all threads ended") };
     let folder = OutputFolder::new(dir)?;
     let layers = pairs.iter().map(|pair| export.layer(pair, &folder)).collect::<Result<Vec<_>>>()?;
+    for layer in &layers {
+        let (name, parameters) = parameters(layer, model.network.timesteps, images.len());
+        folder.write(&format!("{name}/layer.vh"), parameters)?;
+    }
     let manifest = Manifest {
         schema: "spiq-rtl",
         version: 1,
@@ -141,6 +145,44 @@ fn pair<'a>(model: &'a QuantizedModel, id: NodeId, node: &Node) -> Option<Pair<'
         },
         _ => None,
     }
+}
+
+/// A layer of the manifest as parameters that a test bench includes.
+fn parameters<'a>(layer: &Layer<'a>, timesteps: usize, images: usize) -> (&'a str, String) {
+    let shape = |[a, b, c]: [&'static str; 3], [x, y, z]: [usize; 3]| vec![(a, x), (b, y), (c, z)];
+    let (name, neuron, own) = match layer {
+        Layer::Weighted(l) => {
+            let mut own = shape(["IN_CHANNELS", "IN_HEIGHT", "IN_WIDTH"], l.input_shape);
+            own.extend(shape(["OUT_CHANNELS", "OUT_HEIGHT", "OUT_WIDTH"], l.output_shape));
+            own.extend([("KERNEL", l.kernel), ("STRIDE", l.stride), ("PAD", l.pad), ("GROUPS", l.groups)]);
+            own.extend([
+                ("FRACTION_BITS", l.fraction_bits as usize),
+                ("WEIGHT_BITS", l.weight_bits as usize),
+                ("ACCUMULATOR_BITS", l.accumulator_bits as usize),
+                ("X_BITS", l.x_bits as usize),
+            ]);
+            (l.name, &l.neuron, own)
+        }
+        Layer::Attention(l) => {
+            let mut own = shape(["CHANNELS", "HEIGHT", "WIDTH"], l.shape);
+            let [value_channels, ..] = l.value_shape;
+            own.extend([("HEADS", l.heads), ("VALUE_CHANNELS", value_channels)]);
+            own.push(("COUNT_BITS", l.count_bits as usize));
+            (l.name, &l.neuron, own)
+        }
+    };
+    let of_neuron = [
+        ("SHIFT", neuron.shift),
+        ("SOFT_RESET", u32::from(neuron.reset == "subtract")),
+        ("STRICT", neuron.strict.into()),
+        ("MEMBRANE_BITS", neuron.membrane_bits),
+        ("THRESHOLD_BITS", neuron.threshold_bits),
+        ("POTENTIAL_BITS", neuron.potential_bits),
+        ("V_BITS", neuron.v_bits),
+    ];
+    let of_run = [("TIMESTEPS", timesteps), ("IMAGES", images)];
+    let all = of_run.into_iter().chain(own).chain(of_neuron.map(|(name, value)| (name, value as usize)));
+    (name, all.map(|(name, value)| format!("localparam int {name} = {value};\n")).collect())
 }
 
 struct Export<'a> {

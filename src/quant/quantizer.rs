@@ -6,8 +6,8 @@ use super::quantized::*;
 use super::{Calibration, FixedPoint, InputCoding, WeightScheme};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node, NodeId,
-    Op, Padding, Reset, Weighted, fold,
+    Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
+    NodeId, Op, Padding, Reset, Weighted, fold,
 };
 use crate::num::{Format, Requantizer, Rounding, signed_bits};
 use crate::quant::scheme::Granularity;
