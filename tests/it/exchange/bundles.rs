@@ -12,7 +12,8 @@ fn what_is_exported_validates_and_one_wrong_integer_is_blamed() {
         let dir = folder();
         let count = export_golden(&model, ["zoo", "test"], &images_of(&samples), dir.path()).unwrap();
         let bundle = Bundle::load(dir.path()).unwrap();
-        assert_eq!(bundle.model.bounds[1..], model.bounds[1..]);
+        // The recorded input may not reach what an image could.
+        assert!(bundle.model.bounds.iter().zip(&model.bounds).all(|(recorded, proven)| recorded <= proven));
         let report = validate(&bundle).unwrap();
         assert!(report.is_equal(), "{report:?}");
         assert_eq!(report.compared(), count);
@@ -57,9 +58,10 @@ fn the_cause_is_told_from_its_consequences() {
     let mut wrong = two_layers();
     wrong["nodes"][1]["operation"]["weights"]["values"] = json!([9]);
     write_manifest(dir.path(), &wrong);
+    // X = 46, -17: always fires; V = -9, -13, -15 never.
     let report = validate(&Bundle::load(dir.path()).unwrap()).unwrap();
     let nodes: Vec<(u64, bool)> = report.nodes.iter().map(|node| (node.mismatches, node.cause)).collect();
-    assert_eq!(nodes, [(0, false), (4, true), (4, false), (6, false)]);
+    assert_eq!(nodes, [(0, false), (2, true), (7, false), (2, false)]);
 }
 
 /// Two pixels, 5 and -2: X = 3 x + 1 = 16, -5; a neuron with threshold 20 and a shift of 1; twice its spikes
@@ -116,7 +118,7 @@ fn bundles_that_make_no_sense_are_refused() {
         ("node a: inputs: b: no such node before it", refusal(set("/nodes/1/inputs", json!(["b"])))),
         ("node a: inputs: 0 are not what this operation reads", refusal(set("/nodes/1/inputs", json!([])))),
         (
-            "node lif: values: shape [3, 1, 1, 1, 2], expected [3, 1, 1, 2, 1]",
+            "node lif: yields 1 x 1 x 2, constant: false, by its inputs",
             refusal(set("/nodes/2/shape", json!([1, 2, 1]))),
         ),
         (
@@ -126,8 +128,12 @@ fn bundles_that_make_no_sense_are_refused() {
                 m["nodes"][1]["values"] = json!({"shape": [3, 1, 1, 1, 2], "values": [1, 2, 3, 4, 5, 6]});
             }),
         ),
+        (
+            "node lif: values: shape [3, 1, 1, 2, 1], expected [3, 1, 1, 1, 2]",
+            refusal(set("/nodes/2/values", json!({"shape": [3, 1, 1, 2, 1], "values": [0, 0, 1, 0, 0, 0]}))),
+        ),
         ("node in: shape: [0, 1, 2] is empty or too large", refusal(set("/nodes/0/shape", json!([0, 1, 2])))),
-        ("is empty or too large", refusal(set("/nodes/0/shape", json!([1 << 40, 1 << 40, 2])))),
+        ("is empty or too large", refusal(set("/nodes/0/shape", json!([1u64 << 40, 1u64 << 40, 2])))),
         (
             "node a: values: 1 values of shape [1, 1, 1, 1, 2]",
             refusal(set("/nodes/1/values/values", json!([16]))),
