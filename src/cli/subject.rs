@@ -44,15 +44,15 @@ impl Subject {
             Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
             None => Model::load(&arguments.model)?,
         };
-        let data = DataSet::load(&arguments.data)?;
+        let data = DataSet::load_for(&arguments.data, &model.description)?;
         let all = data.test.len();
         let limit = arguments.limit.unwrap_or(default_limit.unwrap_or(all).min(all));
         if !(1..=all).contains(&limit) {
             return Err(Error::mismatch(format!("--limit: {limit} is not in 1..={all}")));
         }
-        let calibration = calibrate(&model, &data)?;
-        let mut images = data.test;
+        let mut images = data.test.clone();
         images.truncate(limit);
+        let calibration = calibrate(&model, &data, &images, &|| ())?;
         Ok(Self { model, setting, data_name: data.name, images, calibration })
     }
 
@@ -85,7 +85,12 @@ pub fn quantize_for_bounds(model: &str, quant: &str, data: &str) -> Result<Quant
     let model = Model::load(model)?;
     let has_grid = model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_)));
     let calibration = match has_grid {
-        true => calibrate(&model, &DataSet::load(data)?)?,
+        true => {
+            let data = DataSet::load_for(data, &model.description)?;
+            let mut images = data.test.clone();
+            images.truncate(1);
+            calibrate(&model, &data, &images, &|| ())?
+        }
         false => Calibration::new(model.network.nodes.len()),
     };
     quantize(&model, &setting, &calibration)

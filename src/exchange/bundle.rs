@@ -253,7 +253,7 @@ impl Loader {
             (Operation::Loihi { thresholds, voltage_decay, current_decay }, &[x]) => {
                 let (voltage_decay, current_decay) = (*voltage_decay, *current_decay);
                 let leak = Leak::Loihi { voltage_decay, current_decay };
-                let neuron = Neuron { threshold: 1.0, leak, reset: Reset::Zero, fire: Fire::AboveThreshold };
+                let neuron = Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(1.0) };
                 let thresholds = self.list(node, "thresholds", thresholds)?;
                 let op = QuantizedLoihi { thresholds, voltage_decay, current_decay };
                 Ok((self.built(node, net.neuron(name, x, neuron))?, QuantizedOp::Loihi(op)))
@@ -344,14 +344,21 @@ impl Loader {
         let [outs @ 1..=usize::MAX, ins @ 1..=usize::MAX, rows @ 1..=MAX_EXTENT, columns] = shape[..] else {
             return Err(self.wrong(node, format!("weights: shape {shape:?}, expected [out, in, k, k]")));
         };
-        if rows != columns {
-            return Err(self.wrong(node, format!("weights: a kernel of {rows} x {columns} is not square")));
+        let (map, _) = net.output(x);
+        let whole = [rows, columns] == [map.height, map.width];
+        if rows != columns && !whole {
+            let message =
+                format!("weights: a kernel of {rows} x {columns} is neither square nor the whole map");
+            return Err(self.wrong(node, message));
         }
         self.in_range(&format!("node {}: stride", node.name), *stride, 1, MAX_EXTENT)?;
         self.in_range(&format!("node {}: pad", node.name), *pad, 0, MAX_EXTENT)?;
         let codes: Result<Vec<i32>, _> = codes.into_iter().map(|w| i32::try_from(w).map_err(|_| w)).collect();
         let codes = codes.map_err(|w| self.wrong(node, format!("weights: {w} exceeds 32 bits")))?;
         let mut conv = Conv::new(outs, rows).stride(*stride).pad(*pad).groups(*groups).bias();
+        if whole {
+            conv = conv.flatten();
+        }
         let padding = match padding {
             Some(padding) => {
                 conv = conv.pad_with_bias();
@@ -399,10 +406,10 @@ impl Loader {
         };
         let thresholds = self.list(node, "thresholds", thresholds)?;
         let neuron = Neuron {
-            threshold: 1.0,
             leak: Leak::Shift(*shift),
             reset: if subtract { Reset::Subtract } else { Reset::Zero },
             fire: if *strict { Fire::AboveThreshold } else { Fire::AtThreshold },
+            ..Neuron::lif(1.0)
         };
         let op = QuantizedNeuron { thresholds, shift: *shift, subtract, strict: *strict, membrane };
         Ok((self.built(node, net.neuron(&node.name, x, neuron))?, QuantizedOp::Neuron(op)))

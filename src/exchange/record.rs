@@ -71,7 +71,7 @@ fn record_in_words<W: Word>(
     let executor = ScalarExecutor::<W>::new(model);
     let run = |image: usize| {
         let mut failure = Ok(());
-        let input = executor.input(&images.sample(image));
+        let input = executor.input(&images.sample(image)?);
         let execution = executor.trace(input, |node, seen| {
             let shape = model.network.node(node).shape;
             let mut hand_on = |part, t, values: &[W]| {
@@ -103,7 +103,7 @@ pub fn record_float(model: &Model, images: &Images, wanted: Wanted, sink: Sink) 
     let executor = FloatExecutor::new(model);
     let run = |image: usize| {
         let mut failure = Ok(());
-        let execution = executor.run_observed(&images.sample(image), |id, value| {
+        let execution = executor.run_observed(&images.sample(image)?, |id, value| {
             let node = model.network.node(id);
             let level = match node.op {
                 Op::IntegerNeuron(IntegerNeuron { norm, .. }) => norm as f32,

@@ -135,7 +135,10 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
 /// `id` with its neurons, if it reads spikes alone and they are its only readers.
 fn pair<'a>(model: &'a QuantizedModel, id: NodeId, node: &Node) -> Option<Pair<'a>> {
     let network = &model.network;
-    let sums = matches!(node.op, Op::Weighted(_) | Op::Attention(Attention::Product { .. }));
+    let sums = match &node.op {
+        Op::Weighted(weighted) => weighted.geometry.kernel[0] == weighted.geometry.kernel[1],
+        op => matches!(op, Op::Attention(Attention::Product { .. })),
+    };
     let binary = node.inputs.iter().all(|input| network.node(*input).kind == Kind::Spikes);
     let mut readers = network.readers(id);
     match (readers.next(), readers.next()) {

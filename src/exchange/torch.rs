@@ -67,6 +67,12 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
             tensors.norm(prefix, [norm.weight, norm.bias, norm.mean, norm.variance].map(wide));
         }
     }
+    for node in &model.network.nodes {
+        if let Some(scales) = model.weights.thresholds(node) {
+            let scales = scales.iter().map(|&x| f64::from(x)).collect();
+            tensors.add(node.threshold_name(), vec![node.shape.channels], scales);
+        }
+    }
     let Network { timesteps, .. } = model.network;
     let about = json!({
         "model": model.description.name, "setting": "fp32", "batch_norm": "original", "timesteps": timesteps,
@@ -97,8 +103,10 @@ impl Tensors {
     fn weight(&mut self, node: &Node, weighted: &Weighted, values: Vec<f64>) {
         let g = &weighted.geometry;
         let mut shape = vec![g.out_channels, g.in_channels / g.groups];
-        if !weighted.linear {
-            shape.extend(g.kernel);
+        match weighted.linear {
+            // The inputs of a flattened map are channels times positions.
+            true => shape[1] *= g.taps(),
+            false => shape.extend(g.kernel),
         }
         self.add(format!("{}.weight", node.name), shape, values);
     }

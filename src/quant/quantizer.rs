@@ -281,8 +281,13 @@ impl<'a> Quantizer<'a> {
     ) -> (QuantizedOp, Vec<f64>) {
         // No voltage reaches beyond its word.
         let reachable = |steps: f64| (steps.floor() as i64).min(1 << (LOIHI_BITS - LOIHI_INPUT_SHIFT));
-        let fires = |lsb: &f64| (reachable(threshold / lsb) << LOIHI_INPUT_SHIFT) + 1;
-        let thresholds = self.lsb(node, 0).iter().map(fires).collect();
+        let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
+        let lsbs = self.lsb(node, 0);
+        let fires = |c: usize| {
+            let steps = threshold * f64::from(per_channel(scales, c)) / per_channel(lsbs, c);
+            (reachable(steps) << LOIHI_INPUT_SHIFT) + 1
+        };
+        let thresholds = (0..lsbs.len().max(scales.len())).map(fires).collect();
         let op = QuantizedLoihi { thresholds, voltage_decay, current_decay };
         (QuantizedOp::Loihi(op), vec![1.0])
     }

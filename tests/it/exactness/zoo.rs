@@ -13,7 +13,7 @@ fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
             current_decay: dice.pick(&[0, 1024, 4000, 4095]),
         };
         let threshold = dice.pick(&[0.5, 1.0, 1.5]);
-        return Neuron { threshold, leak, reset: Reset::Zero, fire: Fire::AboveThreshold };
+        return Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(threshold) };
     }
     let leak =
         dice.pick(&[Leak::HalfWithInput, Leak::HalfWithInput, Leak::Shift(1), Leak::Shift(2), Leak::None]);

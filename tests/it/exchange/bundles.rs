@@ -148,8 +148,8 @@ fn bundles_that_make_no_sense_are_refused() {
             refusal(set("/nodes/1/values", json!({"file": "gone.npy", "sha256": "0"}))),
         ),
         (
-            "node a: weights: a kernel of 1 x 2",
-            refusal(set("/nodes/1/operation/weights", json!({"shape": [1, 1, 1, 2], "values": [1, 1]}))),
+            "node a: weights: a kernel of 1 x 3",
+            refusal(set("/nodes/1/operation/weights", json!({"shape": [1, 1, 1, 3], "values": [1, 1, 1]}))),
         ),
         (
             "node a: weights: 2 inputs, and it reads 1",
