@@ -3,7 +3,7 @@
 //!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
-//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`error`]: fixed-point numbers, arrays, files, and the
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`error`]: fixed-point numbers, arrays, files, and the
 //!    error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
 //! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
@@ -25,6 +25,7 @@ pub mod files;
 pub mod hw;
 pub mod map;
 pub mod model;
+pub mod npy;
 pub mod num;
 pub mod quant;
 pub mod report;

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::folder::OutputFolder;
 use super::golden::{has_state, value_type};
-use super::npy::{Dtype, NpyWriter};
+use super::npy::{INT64, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Outcome, Part, record, record_float};
 use crate::error::Result;
 use crate::files::sha256;
 use crate::model::{Images, Model, Network, NodeId, Op};
+use crate::npy;
 use crate::quant::{QuantizedModel, QuantizedOp};
 
 /// What to leave beside spikes and logits.
@@ -78,7 +79,7 @@ pub fn dump(
             files.push((Part::Values, node.name.clone(), value_type(model, id)));
         }
         if request.membranes && has_state(model, id) {
-            let dtype = Dtype::for_bound(model.potential_bound(id));
+            let dtype = type_for(model.potential_bound(id));
             files.push((Part::Membranes, format!("{}.membrane", node.name), dtype));
         }
         if request.accumulators && matches!(model.op(id), QuantizedOp::Weighted(_)) {
@@ -92,7 +93,7 @@ pub fn dump(
     let summary =
         summary(names, &model.network, images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec());
     let shape = [images.len(), model.network.classes()];
-    let mut logits = NpyWriter::create(&folder.path("logits.npy"), Dtype::I64, &shape)?;
+    let mut logits = NpyWriter::create(&folder.path("logits.npy"), INT64, &shape)?;
     for (i, outcome) in outcomes.iter().enumerate() {
         logits.write_at(i * outcome.logits.len(), &outcome.logits)?;
     }
@@ -105,7 +106,7 @@ pub fn dump_float(model: &Model, names: Names, images: &Images, dir: &Path) -> R
     let folder = OutputFolder::new(dir)?;
     let arrays = Arrays::new(&model.network, images.len(), &folder, |id| {
         let node = model.network.node(id);
-        let files = node.op.is_neuron().then(|| (Part::Values, node.name.clone(), Dtype::U8));
+        let files = node.op.is_neuron().then(|| (Part::Values, node.name.clone(), UINT8));
         files.into_iter().collect()
     })?;
     let outcomes = record_float(model, images, &|id, part| arrays.has(id, part), &|frame| {
@@ -113,7 +114,7 @@ pub fn dump_float(model: &Model, names: Names, images: &Images, dir: &Path) -> R
     })?;
     let summary = summary(names, &model.network, images, &outcomes, [1.0; 2], |x| x.to_le_bytes().to_vec());
     let shape = [images.len(), model.network.classes()];
-    let mut logits = NpyWriter::create(&folder.path("logits.npy"), Dtype::F32, &shape)?;
+    let mut logits = NpyWriter::create(&folder.path("logits.npy"), npy::Kind::Float, &shape)?;
     for (i, outcome) in outcomes.iter().enumerate() {
         logits.write_floats_at(i * outcome.logits.len(), &outcome.logits)?;
     }
@@ -140,7 +141,7 @@ impl Arrays {
         network: &Network,
         images: usize,
         folder: &OutputFolder,
-        files: impl Fn(NodeId) -> Vec<(Part, String, Dtype)>,
+        files: impl Fn(NodeId) -> Vec<(Part, String, npy::Kind)>,
     ) -> Result<Self> {
         let mut all = BTreeMap::new();
         for (id, node) in network.iter() {

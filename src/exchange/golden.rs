@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::folder::OutputFolder;
 use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Tensor};
-use super::npy::{Dtype, NpyWriter};
+use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
 use crate::files::sha256_of_reader;
 use crate::model::{Attention, Grid, Images, Kind, Node, NodeId, Op};
+use crate::npy;
 use crate::num::Requantizer;
 use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
 
@@ -105,7 +106,7 @@ fn writers(
         };
         create(Part::Values, value_type(model, id))?;
         if has_state(model, id) {
-            create(Part::Membranes, Dtype::for_bound(model.potential_bound(id)))?;
+            create(Part::Membranes, type_for(model.potential_bound(id)))?;
         }
     }
     Ok(writers)
@@ -121,12 +122,12 @@ pub(super) fn has_state(model: &QuantizedModel, id: NodeId) -> bool {
 }
 
 /// Bytes for spikes and what counts no further than 255.
-pub(super) fn value_type(model: &QuantizedModel, id: NodeId) -> Dtype {
+pub(super) fn value_type(model: &QuantizedModel, id: NodeId) -> npy::Kind {
     let node = model.network.node(id);
     let bound = model.bounds[id.index()];
     match node.kind {
-        Kind::Spikes | Kind::Count { .. } | Kind::Levels { .. } if bound <= 255 => Dtype::U8,
-        _ => Dtype::for_bound(bound),
+        Kind::Spikes | Kind::Count { .. } | Kind::Levels { .. } if bound <= 255 => UINT8,
+        _ => type_for(bound),
     }
 }
 
@@ -189,7 +190,7 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
 fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Result<Operation> {
     let g = &op.geometry;
     let codes: Vec<i64> = op.codes.iter().map(|&c| c.into()).collect();
-    let dtype = if codes.iter().all(|c| (-128..128).contains(c)) { Dtype::I8 } else { Dtype::I32 };
+    let dtype = if codes.iter().all(|c| (-128..128).contains(c)) { INT8 } else { INT32 };
     let shape = [g.out_channels, g.in_channels / g.groups, g.kernel[0], g.kernel[1]];
     let name = format!("{}.weights.npy", node.name);
     NpyWriter::create(&folder.path(&name), dtype, &shape)?.write_at(0, &codes)?;

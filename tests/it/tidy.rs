@@ -16,7 +16,7 @@ const LINES_OF_A_FUNCTION: usize = 60;
 /// Modules from the ground up; those of one line do not import each other.
 const LAYERS: [&[&str]; 10] = [
     &["error"],
-    &["ron_file", "files", "num", "tensor"],
+    &["ron_file", "npy", "files", "num", "tensor"],
     &["model"],
     &["quant"],
     &["exec", "hw"],

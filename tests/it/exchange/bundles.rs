@@ -34,7 +34,7 @@ fn change_one(dice: &mut Dice, model: &QuantizedModel, dir: &std::path::Path) {
     let at = dice.int(0, values.len() as i64 - 1) as usize;
     let right = values[at];
     values[at] = 1 - right.signum();
-    write_array(&file, Dtype::I64, &shape, &values);
+    write_array(&file, INT64, &shape, &values);
     manifest["nodes"][node]["values"] = json!({"shape": shape, "values": values});
     write_manifest(dir, &manifest);
     let report = validate(&Bundle::load(dir).unwrap()).unwrap();

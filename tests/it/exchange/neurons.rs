@@ -12,7 +12,7 @@ fn replay(
 ) -> (i32, String, String) {
     let dir = folder();
     for (name, values) in [("x", current), ("s", spikes), ("v", membrane)] {
-        write_array(&dir.path().join(format!("{name}.npy")), Dtype::I32, &[values.len(), 1], values);
+        write_array(&dir.path().join(format!("{name}.npy")), INT32, &[values.len(), 1], values);
     }
     std::fs::write(dir.path().join("n.ron"), config).unwrap();
     let config = if config.contains('(') { "n.ron" } else { config };
@@ -95,9 +95,9 @@ fn what_does_not_fit_is_refused() {
         assert!(message.contains(expected), "{message}, expected {expected}");
     }
     let dir = folder();
-    write_array(&dir.path().join("x.npy"), Dtype::I64, &[1, 1], &[1 << 31]);
-    write_array(&dir.path().join("s.npy"), Dtype::U8, &[1, 1], &[0]);
-    write_array(&dir.path().join("none.npy"), Dtype::U8, &[0, 1], &[]);
+    write_array(&dir.path().join("x.npy"), INT64, &[1, 1], &[1 << 31]);
+    write_array(&dir.path().join("s.npy"), UINT8, &[1, 1], &[0]);
+    write_array(&dir.path().join("none.npy"), UINT8, &[0, 1], &[]);
     let told = |current, spikes| {
         let arguments = ["validate", "neuron", "--config", "lif", "--current", current, "--spikes", spikes];
         let (code, _, message) = spiq(dir.path(), &arguments);

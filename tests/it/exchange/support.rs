@@ -5,8 +5,9 @@ use std::path::Path;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 pub use serde_json::{Value, json};
-pub use spiq::exchange::{Bundle, Dtype, NpyReader, NpyWriter, export_golden, validate};
+pub use spiq::exchange::{Bundle, INT32, INT64, NpyReader, NpyWriter, UINT8, export_golden, validate};
 pub use spiq::model::Images;
+use spiq::npy;
 pub use tempfile::TempDir;
 
 pub use crate::exactness::support::*;
@@ -45,8 +46,8 @@ pub fn array(path: &Path) -> (Vec<usize>, Vec<i64>) {
     (reader.shape().to_vec(), values)
 }
 
-pub fn write_array(path: &Path, dtype: Dtype, shape: &[usize], values: &[i64]) {
-    NpyWriter::create(path, dtype, shape).unwrap().write_at(0, values).unwrap();
+pub fn write_array(path: &Path, kind: npy::Kind, shape: &[usize], values: &[i64]) {
+    NpyWriter::create(path, kind, shape).unwrap().write_at(0, values).unwrap();
 }
 
 pub fn manifest(folder: &Path) -> Value {
