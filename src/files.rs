@@ -1,7 +1,10 @@
 //! Reads files from disk, or from the defaults that are part of the binary.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -58,6 +61,8 @@ bundle!(
     "models/spikingformer_8-384_imagenet.ron",
     "models/spikingformer_8-512_imagenet.ron",
     "models/spikingformer_8-768_imagenet.ron",
+    "models/neurons/lif.ron",
+    "models/neurons/loihi.ron",
     "data/fashion-mnist/fashion-mnist.ron",
     "data/fashion-mnist/t10k-images-idx3-ubyte.gz",
     "data/fashion-mnist/t10k-labels-idx1-ubyte.gz",
@@ -165,8 +170,18 @@ pub fn check_name(name: &str) -> Result<(), String> {
 
 /// SHA-256 of the concatenation of `parts`, as hexadecimal.
 pub fn sha256(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
-    use sha2::{Digest, Sha256};
     let mut hasher = Sha256::new();
     parts.into_iter().for_each(|part| hasher.update(part));
+    hexadecimal(hasher)
+}
+
+/// SHA-256 of all that `reader` yields, as hexadecimal.
+pub fn sha256_of_reader(mut reader: impl Read) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut reader, &mut hasher)?;
+    Ok(hexadecimal(hasher))
+}
+
+fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,14 +2,22 @@ use clap::Args;
 use serde::Serialize;
 
 use super::print;
+use super::subject::quantize_for_bounds;
 use crate::error::Result;
 use crate::model::{ModelDescription, Network, Node, Op, Operations};
+use crate::quant::{QuantizedModel, QuantizedOp};
 
 /// Arguments of `spiq describe`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description; its weights are not read.
+    /// A built-in model, or the path of a model description; its weights are not read without --quant.
     model: String,
+    /// Prove the width of every accumulator at this setting.
+    #[arg(long, value_name = "Q")]
+    quant: Option<String>,
+    /// Data whose validation images ranges are calibrated on, where --quant needs any.
+    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
+    data: String,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -39,11 +47,18 @@ struct Layer<'a> {
     parameters: u64,
     neurons: u64,
     operations_per_timestep: u64,
+    /// Proven width of the sums of a weight layer, or its declared one where that is less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accumulator_bits: Option<u32>,
 }
 
 /// Runs `spiq describe`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (description, network, _) = ModelDescription::load(&arguments.model)?;
+    let quantized = match &arguments.quant {
+        Some(quant) => Some(quantize_for_bounds(&arguments.model, quant, &arguments.data)?),
+        None => None,
+    };
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();
     let described = Description {
         name: &description.name,
@@ -53,7 +68,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         neurons: network.neuron_count(),
         timesteps: network.timesteps,
         operations_per_timestep: network.operations(),
-        layers: network.nodes.iter().map(|node| layer(&network, node)).collect(),
+        layers: network
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| layer(&network, node, quantized.as_ref().map(|model| (model, i))))
+            .collect(),
     };
     match arguments.json {
         true => {
@@ -64,7 +84,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn layer<'a>(network: &Network, node: &'a Node) -> Layer<'a> {
+fn layer<'a>(network: &Network, node: &'a Node, quantized: Option<(&QuantizedModel, usize)>) -> Layer<'a> {
+    let accumulator_bits = quantized.and_then(|(model, i)| match &model.ops[i] {
+        QuantizedOp::Weighted(op) => Some(op.accumulator_bits),
+        _ => None,
+    });
     let parameters = match &node.op {
         Op::Weighted(weighted) => weighted.parameters(&node.name),
         _ => Vec::new(),
@@ -78,6 +102,7 @@ fn layer<'a>(network: &Network, node: &'a Node) -> Layer<'a> {
         parameters: parameters.iter().filter(|p| p.trained).map(|p| p.len() as u64).sum(),
         neurons: if node.op.is_neuron() { node.shape.values() as u64 } else { 0 },
         operations_per_timestep: network.operations_of(node).total(),
+        accumulator_bits,
     }
 }
 
@@ -102,13 +127,14 @@ fn kind(op: &Op) -> &'static str {
 fn table(described: &Description) -> String {
     let operations = &described.operations_per_timestep;
     let width = described.layers.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    let proven = described.layers.iter().any(|l| l.accumulator_bits.is_some());
     let mut text = format!(
         "{} ({})\n\n\
          parameters              {}, of which {} are never read\n\
          neurons                 {}\n\
          timesteps               {}\n\
          operations per timestep binary {}, integer {}, real {}, attention {}\n\n\
-         {:width$}  {:20} {:>16} {:>11} {:>10} {:>13}\n",
+         {:width$}  {:20} {:>16} {:>11} {:>10} {:>13}{}\n",
         described.name,
         described.family,
         described.parameters,
@@ -125,11 +151,13 @@ fn table(described: &Description) -> String {
         "parameters",
         "neurons",
         "operations",
+        if proven { "  accumulator bits" } else { "" },
     );
     for layer in &described.layers {
         let [channels, height, rows] = layer.output;
+        let bits = layer.accumulator_bits.map_or_else(String::new, |bits| format!("  {bits:>16}"));
         text += &format!(
-            "{:width$}  {:20} {:>16} {:>11} {:>10} {:>13}\n",
+            "{:width$}  {:20} {:>16} {:>11} {:>10} {:>13}{bits}\n",
             layer.name,
             layer.kind,
             format!("{channels} x {height} x {rows}"),

@@ -63,13 +63,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Self> {
         let mut validation = data.validation.clone();
         validation.truncate(CALIBRATION_IMAGES);
-        check_fit(model, data, [images, &validation], progress)?;
-        let float = FloatExecutor::new(model);
-        let calibration = (0..validation.len())
-            .into_par_iter()
-            .map(|i| Ok(float.calibrate(&validation.sample(i)?)))
-            .try_reduce(|| Calibration::new(model.network.nodes.len()), |a, b| Ok(a.merge(&b)))?;
-        check_ranges(model, &calibration)?;
+        let calibration = calibrate(model, data, images, progress)?;
         let seen = validation.len().min(MAPPING_IMAGES);
         let mapping_samples = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
@@ -311,6 +305,29 @@ fn membrane_bits(epilogue: &Epilogue) -> Option<u32> {
 
 fn outcome<L: PartialOrd>(execution: Execution<L>) -> Outcome {
     Outcome { prediction: execution.prediction(), activity: execution.activity }
+}
+
+/// Ranges of `model` on validation images of `data`; `images` are those to be run, and `progress` is told
+/// of every image read.
+///
+/// # Errors
+/// If images are not what the model looks at, or labels exceed its classes.
+pub fn calibrate(
+    model: &Model,
+    data: &DataSet,
+    images: &Images,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Calibration> {
+    let mut validation = data.validation.clone();
+    validation.truncate(CALIBRATION_IMAGES);
+    check_fit(model, data, [images, &validation], progress)?;
+    let float = FloatExecutor::new(model);
+    let calibration = (0..validation.len())
+        .into_par_iter()
+        .map(|i| Ok(float.calibrate(&validation.sample(i)?)))
+        .try_reduce(|| Calibration::new(model.network.nodes.len()), |a, b| Ok(a.merge(&b)))?;
+    check_ranges(model, &calibration)?;
+    Ok(calibration)
 }
 
 /// Refuses weights so large that the float network overflows.

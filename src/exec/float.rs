@@ -179,15 +179,21 @@ pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize
     let channels = input.shape.channels;
     let thresholds: Vec<f32> = (0..channels).map(|c| op.threshold as f32 * per_channel(scales, c)).collect();
     let mut membrane = vec![0.0f32; input.shape.values()];
+    let mut current = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     for t in 0..timesteps {
         let thresholds = thresholds.iter().copied().cycle();
-        let values = membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t));
-        for (((v, &x), spike), threshold) in values.zip(thresholds) {
+        let state = membrane.iter_mut().zip(&mut current);
+        let values = state.zip(input.at(t)).zip(output.frame_mut(t));
+        for ((((v, i), &x), spike), threshold) in values.zip(thresholds) {
             let potential = match op.leak {
                 Leak::HalfWithInput => *v + (x - *v) / 2.0,
                 Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
                 Leak::None => *v + x,
+                Leak::Loihi { voltage_decay, current_decay } => {
+                    *i = *i * (4095 - current_decay) as f32 / 4096.0 + x;
+                    *v * (4096 - voltage_decay) as f32 / 4096.0 + *i
+                }
             };
             let fires = match op.fire {
                 Fire::AtThreshold => potential >= threshold,

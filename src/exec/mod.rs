@@ -6,12 +6,14 @@ mod events;
 mod float;
 mod live;
 mod load;
+mod neuron;
 mod scalar;
 mod seeded;
 
 pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
 pub use float::FloatExecutor;
-pub use scalar::ScalarExecutor;
+pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;
 
 /// What one image did.

@@ -4,12 +4,11 @@
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
+use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use super::{Execution, live::Live};
 use crate::model::{Attention, Kind, Node, NodeId, Op, Sample, Window};
-use crate::num::{Format, Requantizer, Word};
-use crate::quant::{
-    QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel,
-};
+use crate::num::{Accumulator, Format, Requantizer, Word};
+use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
 
 /// Executes a quantized model in words of type `W`; [`QuantizedModel::fits_32_bits`] says which
@@ -18,6 +17,20 @@ pub struct ScalarExecutor<'a, W> {
     model: &'a QuantizedModel,
     /// Per node, weights as rows that one input gates.
     rows: Vec<Vec<W>>,
+}
+
+/// What a run shows of a node.
+#[derive(Debug)]
+pub enum Observed<'a, W> {
+    /// What it yields, all timesteps.
+    Value(&'a Frames<W>),
+    /// What a layer of neurons keeps after timestep `t`, in the order of a frame.
+    Membranes {
+        /// Timestep.
+        t: usize,
+        /// One per neuron.
+        values: &'a [W],
+    },
 }
 
 impl<'a, W: Word> ScalarExecutor<'a, W> {
@@ -41,11 +54,38 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         sample: &Sample,
         mut observe: impl FnMut(NodeId, &Frames<W>),
     ) -> Execution<i64> {
+        self.trace(self.input(sample), |id, seen| match seen {
+            Observed::Value(value) => observe(id, value),
+            Observed::Membranes { .. } => (),
+        })
+    }
+
+    /// Section 1: the integers that the first layer reads.
+    pub fn input(&self, sample: &Sample) -> Frames<W> {
+        match &self.model.ops[0] {
+            QuantizedOp::Input { zero_points, .. } => {
+                sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
+            }
+            QuantizedOp::InputCodes { codes } => sample.map(|x, c| W::narrow(codes[c][usize::from(x)])),
+            op => unreachable!("{op:?} is no input"),
+        }
+    }
+
+    /// Runs on the integers of an input, and shows all that every node yields and keeps.
+    pub fn trace(
+        &self,
+        input: Frames<W>,
+        mut observe: impl FnMut(NodeId, Observed<'_, W>),
+    ) -> Execution<i64> {
         let mut live = Live::new(&self.model.network);
         let mut activity = Activity::default();
+        let mut input = Some(input);
         for (id, node) in self.model.network.iter() {
-            let (value, counted) = self.node(id, node, &live, sample);
-            observe(id, &value);
+            let (value, counted) = match input.take() {
+                Some(input) => quiet(input),
+                None => self.node(id, node, &live, &mut observe),
+            };
+            observe(id, Observed::Value(&value));
             activity.nodes.push(counted);
             live.finish(id, node, value);
         }
@@ -53,17 +93,32 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
     }
 
-    fn node(&self, id: NodeId, node: &Node, live: &Live<W>, sample: &Sample) -> (Frames<W>, NodeActivity) {
+    fn node(
+        &self,
+        id: NodeId,
+        node: &Node,
+        live: &Live<W>,
+        observe: &mut impl FnMut(NodeId, Observed<'_, W>),
+    ) -> (Frames<W>, NodeActivity) {
         let input = |i| live.input(node, i);
         let timesteps = self.model.network.timesteps;
+        let channels = node.shape.channels;
+        let mut membranes = |t: usize, values: &[W]| observe(id, Observed::Membranes { t, values });
         match (&node.op, self.model.op(id)) {
-            (_, QuantizedOp::Input { zero_points }) => quiet(image(sample, zero_points)),
             (_, QuantizedOp::Weighted(op)) => {
                 let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
-                let counted = count_products(input(0), &op.geometry, multi_bit);
-                (weighted(op, &self.rows[id.index()], input(0), node.shape), counted)
+                let mut counted = count_products(input(0), &op.geometry, multi_bit);
+                let value = weighted(op, &self.rows[id.index()], input(0), node.shape, &mut counted);
+                (value, counted)
             }
-            (_, QuantizedOp::Neuron(op)) => neuron(op, input(0), timesteps),
+            (_, QuantizedOp::Neuron(op)) => {
+                let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
+                neurons(&mut layer, input(0), timesteps, &mut membranes)
+            }
+            (_, QuantizedOp::Loihi(op)) => {
+                let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
+                neurons(&mut layer, input(0), timesteps, &mut membranes)
+            }
             (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
             (_, QuantizedOp::Requantize { requantizers, format }) => {
                 requantize(requantizers, *format, input(0))
@@ -100,13 +155,14 @@ fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
     op.geometry.rows(|i| W::narrow(i64::from(op.codes[i])))
 }
 
-/// Section 1: x = pixel or count - zero point.
-fn image<W: Word>(sample: &Sample, zero_points: &[i64]) -> Frames<W> {
-    sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
-}
-
 /// Section 3: acc = sum of weight times input; X = (acc << f) + bias.
-fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shape: Shape) -> Frames<W> {
+fn weighted<W: Word>(
+    op: &QuantizedWeighted,
+    rows: &[W],
+    input: &Frames<W>,
+    shape: Shape,
+    counted: &mut NodeActivity,
+) -> Frames<W> {
     let g = &op.geometry;
     let outs = g.out_channels / g.groups;
     let bias: Vec<W> = op.bias.iter().map(|&b| W::narrow(b)).collect();
@@ -121,6 +177,9 @@ fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shap
                     let row = &rows[(tap * g.in_channels + channel) * outs..][..outs];
                     accumulate(&mut out[g.group_of(channel) * outs..][..outs], row, a);
                 }
+            }
+            if let Some(accumulator) = op.accumulator {
+                counted.steps[t].saturations += write_back(accumulator, out);
             }
             for (x, &b) in out.iter_mut().zip(&bias) {
                 *x = (*x << op.fraction_bits) + b;
@@ -139,27 +198,29 @@ fn accumulate<W: Word>(acc: &mut [W], row: &[W], a: W) {
     }
 }
 
-/// Section 4, all timesteps of a layer: V starts at 0, channels have their own constants.
-fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) -> (Frames<W>, NodeActivity) {
-    let channels = input.shape.channels;
-    let cells: Vec<Cell<W>> = (0..channels).map(|c| Cell::new(op, c)).collect();
-    let mut membrane = vec![W::default(); input.shape.values()];
+/// Section 3: what a declared accumulator keeps of its sums; returns how many it changed.
+fn write_back<W: Word>(accumulator: Accumulator, sums: &mut [W]) -> u32 {
+    let mut changed = 0;
+    for sum in sums {
+        let (stored, overflowed) = accumulator.write_back((*sum).into());
+        *sum = W::narrow(stored);
+        changed += u32::from(overflowed);
+    }
+    changed
+}
+
+/// Section 4, all timesteps of a layer.
+fn neurons<W: Word>(
+    layer: &mut impl NeuronLayer<W>,
+    input: &Frames<W>,
+    timesteps: usize,
+    membranes: &mut impl FnMut(usize, &[W]),
+) -> (Frames<W>, NodeActivity) {
     let mut output = Frames::zeros(timesteps, input.shape);
     let mut steps = Vec::with_capacity(timesteps);
     for t in 0..timesteps {
-        let mut step = StepActivity { neuron_updates: membrane.len() as u32, ..StepActivity::default() };
-        let inputs = input.at(t).chunks_exact(channels);
-        let spikes = output.frame_mut(t).chunks_exact_mut(channels);
-        for ((v, x), spike) in membrane.chunks_exact_mut(channels).zip(inputs).zip(spikes) {
-            for (((v, &x), spike), cell) in v.iter_mut().zip(x).zip(spike).zip(&cells) {
-                let (fires, clamped);
-                (fires, *v, clamped) = cell.update(*v, x);
-                *spike = W::from(i16::from(fires));
-                step.output_events += u32::from(fires);
-                step.saturations += u32::from(clamped);
-            }
-        }
-        steps.push(step);
+        steps.push(layer.step(input.at(t), output.frame_mut(t)));
+        membranes(t, layer.membranes());
     }
     (output, NodeActivity { steps })
 }
@@ -175,42 +236,6 @@ fn levels<W: Word>(thresholds: &[Vec<i64>], input: &Frames<W>) -> (Frames<W>, No
     let mut activity = count_outputs(&output);
     activity.steps.iter_mut().for_each(|step| step.neuron_updates = input.shape.values() as u32);
     (output, activity)
-}
-
-/// The constants of one neuron.
-struct Cell<W> {
-    threshold: W,
-    /// What a soft reset subtracts; `None` for a hard reset.
-    subtract: Option<W>,
-    shift: u32,
-    discard: u32,
-    /// Range of the stored membrane; empty for a neuron that keeps nothing.
-    low: W,
-    high: W,
-}
-
-impl<W: Word> Cell<W> {
-    fn new(op: &QuantizedNeuron, channel: usize) -> Self {
-        let threshold = W::saturate(per_channel(&op.thresholds, channel));
-        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
-        let (discard, high) = match &op.membrane {
-            Some(word) => (per_channel(&word.discards, channel), W::narrow((1i64 << (word.bits - 1)) - 1)),
-            None => (0, W::default()),
-        };
-        let low = if op.membrane.is_some() { W::from(-1) - high } else { high };
-        Self { threshold, subtract, shift: op.shift, discard, low, high }
-    }
-
-    /// g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, as it comes back from the
-    /// membrane word. Returns whether it fires, V', and whether the word clamped it.
-    fn update(&self, v: W, x: W) -> (bool, W, bool) {
-        let g = v + x;
-        let fires = g >= self.threshold;
-        let reset = self.subtract.map_or(W::default(), |threshold| g - threshold);
-        let kept = (if fires { reset } else { g } >> self.shift) >> self.discard;
-        let stored = kept.clamp(self.low, self.high);
-        (fires, stored << self.discard, stored != kept)
-    }
 }
 
 /// Section 5: (acc M + 2^(S-1)) >> S, saturated.

@@ -91,9 +91,14 @@ pub struct NetworkBuilder {
 impl NetworkBuilder {
     /// Starts with the input: an image, the same at every timestep, or event counts.
     pub fn new(input: Shape, constant: bool, timesteps: usize) -> (Self, NodeId) {
+        Self::named("input", input, constant, timesteps)
+    }
+
+    /// The same with another name for the input.
+    pub fn named(name: &str, input: Shape, constant: bool, timesteps: usize) -> (Self, NodeId) {
         let scope = Scope::default();
         let mut builder = Self { nodes: Vec::new(), timesteps, scope };
-        let id = builder.push("input", Op::Input, vec![], input, Kind::Image, constant);
+        let id = builder.push(name, Op::Input, vec![], input, Kind::Image, constant);
         (builder, id)
     }
 
@@ -107,26 +112,50 @@ impl NetworkBuilder {
         self.nodes[id.index()].shape
     }
 
+    /// Shape of what `id` yields, and whether that is the same at every timestep.
+    pub fn output(&self, id: NodeId) -> (Shape, bool) {
+        let node = &self.nodes[id.index()];
+        (node.shape, node.constant)
+    }
+
+    /// Geometry of the weight layer `id`.
+    pub fn geometry(&self, id: NodeId) -> Option<ConvGeometry> {
+        match &self.nodes[id.index()].op {
+            Op::Weighted(weighted) => Some(weighted.geometry),
+            _ => None,
+        }
+    }
+
     /// The finished network.
     ///
     /// # Errors
     /// If the last node does not yield one value per class, the same at every timestep, or two
     /// nodes share a name.
     pub fn finish(self, unused: Vec<Parameter>) -> Result<Network> {
-        let mut names: Vec<_> = self.nodes.iter().map(|n| &n.name).collect();
-        names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::mismatch(format!("layer {}: defined twice", pair[0])));
-        }
         let logits = |node: &Node| {
             node.constant
                 && node.shape.positions() == 1
                 && matches!(node.kind, Kind::PreActivation | Kind::Mean)
         };
-        match self.nodes.last().is_some_and(logits) {
-            true => Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused }),
+        let ends_in_logits = self.nodes.last().is_some_and(logits);
+        let network = self.fragment()?;
+        match ends_in_logits {
+            true => Ok(Network { unused, ..network }),
             false => Err(Error::mismatch("the network does not end in one value per class")),
         }
+    }
+
+    /// The nodes so far, wherever they end.
+    ///
+    /// # Errors
+    /// If two nodes share a name.
+    pub fn fragment(self) -> Result<Network> {
+        let mut names: Vec<_> = self.nodes.iter().map(|n| &n.name).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::mismatch(format!("layer {}: defined twice", pair[0])));
+        }
+        Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused: Vec::new() })
     }
 
     /// Adds a convolution or linear layer.
@@ -188,6 +217,15 @@ impl NetworkBuilder {
         if !(1e-9..=1e9).contains(&neuron.threshold) {
             let message = format!("layer {name}: a threshold of {:?} is not in 1e-9..=1e9", neuron.threshold);
             return Err(Error::mismatch(message));
+        }
+        if let Leak::Loihi { voltage_decay, current_decay } = neuron.leak {
+            let resets = neuron.reset == Reset::Zero && neuron.fire == Fire::AboveThreshold;
+            if voltage_decay > 4096 || current_decay > 4095 || !resets {
+                return Err(Error::mismatch(format!(
+                    "layer {name}: a neuron of Loihi decays by 0..=4096 and 0..=4095 parts of 4096, fires above \
+                     its threshold and resets to 0"
+                )));
+            }
         }
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {

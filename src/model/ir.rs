@@ -193,6 +193,13 @@ pub enum Leak {
     Shift(u32),
     /// Integrate and fire: H = V + X.
     None,
+    /// Loihi (Davies et al., IEEE Micro 2018): I = I (4095 - c)/4096 + X, H = V (4096 - d)/4096 + I.
+    Loihi {
+        /// d, 0..=4096.
+        voltage_decay: u32,
+        /// c, 0..=4095; 4095 keeps no current.
+        current_decay: u32,
+    },
 }
 
 impl Leak {
@@ -201,7 +208,8 @@ impl Leak {
         u32::from(self == Self::HalfWithInput)
     }
 
-    /// No potential g = V + X exceeds this many times the largest X within `timesteps`.
+    /// No potential g = V + X exceeds this many times the largest X within `timesteps`; that of Loihi ends
+    /// with its words.
     pub fn reach(self, timesteps: usize) -> i64 {
         match self.shift() {
             0 => timesteps.max(2) as i64,
@@ -214,7 +222,7 @@ impl Leak {
         match self {
             Self::HalfWithInput => 1,
             Self::Shift(k) => k,
-            Self::None => 0,
+            Self::None | Self::Loihi { .. } => 0,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a float model and a setting to a network of integers.
 
+mod bounds;
 mod calibration;
 mod quantized;
 mod quantizer;
@@ -8,8 +9,9 @@ mod setting;
 
 pub use calibration::Calibration;
 pub use quantized::{
-    MembraneWord, QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
+    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
+    QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };
 pub use quantizer::{per_channel, quantize};
 pub use scheme::WeightScheme;
-pub use setting::{FixedPoint, LayerOverride, Precision, Setting};
+pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting};

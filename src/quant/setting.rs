@@ -4,6 +4,7 @@ use super::scheme::{Clip, Granularity, Scale, WeightScheme};
 use crate::error::{Error, Result};
 use crate::files::{Folder, check_name};
 use crate::model::{Network, Node, Op};
+use crate::num::Accumulator;
 use crate::ron_file::parse_ron;
 
 /// A quantization setting: what a user chooses per network, and per layer where wanted.
@@ -40,12 +41,34 @@ pub struct FixedPoint {
     /// calibrated magnitude.
     #[serde(default)]
     pub residual_fraction_bits: Option<u32>,
+    /// What the integers of an image are.
+    #[serde(default)]
+    pub input: InputCoding,
+    /// Accumulators of every weight layer that `layers` does not name; without, as wide as proven.
+    #[serde(default)]
+    pub accumulator: Option<Accumulator>,
     /// Bits of activations between two weight layers without a neuron between, 4..=16.
     #[serde(default = "default_activation_bits")]
     pub activation_bits: u32,
     /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
     #[serde(default)]
     pub layers: Vec<(String, LayerOverride)>,
+}
+
+/// What the integers of an image are; event counts and integers are used as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum InputCoding {
+    /// Pixel minus zero point: the image is not rounded at all.
+    #[default]
+    ZeroPoint,
+    /// The normalized pixel on a fixed-point grid.
+    Fixed {
+        /// Word width, 2..=16.
+        bits: u32,
+        /// Bits behind the binary point, 0..=16.
+        frac: u32,
+    },
 }
 
 fn default_activation_bits() -> u32 {
@@ -62,6 +85,8 @@ pub struct LayerOverride {
     pub membrane_bits: Option<u32>,
     /// Fraction bits of the pre-activation, of a weight layer.
     pub fraction_bits: Option<u32>,
+    /// Accumulator, of a weight layer.
+    pub accumulator: Option<Accumulator>,
 }
 
 impl Setting {
@@ -115,6 +140,8 @@ impl FixedPoint {
             membrane_bits: number(membrane)?,
             residual_bits: 16,
             residual_fraction_bits: None,
+            input: InputCoding::ZeroPoint,
+            accumulator: None,
             activation_bits: default_activation_bits(),
             layers: Vec::new(),
         })
@@ -130,6 +157,12 @@ impl FixedPoint {
         in_range("residual_bits", self.residual_bits, 4, 24)?;
         in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), 0, 24)?;
         in_range("activation_bits", self.activation_bits, 4, 16)?;
+        if let InputCoding::Fixed { bits, frac } = self.input {
+            in_range("input: bits", bits, 2, 16)?;
+            in_range("input: frac", frac, 0, 16)?;
+        }
+        let accumulator_bits = |declared: Option<Accumulator>| declared.map_or(32, |a| a.bits);
+        in_range("accumulator: bits", accumulator_bits(self.accumulator), 2, 48)?;
         self.weights.check().map_err(|m| ("weights".to_owned(), m))?;
         for (pattern, layer) in &self.layers {
             let field = |name: &str| format!("layers: {pattern}: {name}");
@@ -138,6 +171,7 @@ impl FixedPoint {
             }
             in_range(&field("membrane_bits"), layer.membrane_bits.unwrap_or(16), 2, 32)?;
             in_range(&field("fraction_bits"), layer.fraction_bits.unwrap_or(0), 0, 16)?;
+            in_range(&field("accumulator: bits"), accumulator_bits(layer.accumulator), 2, 48)?;
         }
         Ok(())
     }
@@ -146,7 +180,9 @@ impl FixedPoint {
     pub fn check_names(&self, network: &Network) -> Result<()> {
         for (pattern, layer) in &self.layers {
             let says = |node: &Node| match node.op {
-                Op::Weighted(_) => layer.weights.is_some() || layer.fraction_bits.is_some(),
+                Op::Weighted(_) => {
+                    layer.weights.is_some() || layer.fraction_bits.is_some() || layer.accumulator.is_some()
+                }
                 Op::Neuron(_) => layer.membrane_bits.is_some(),
                 _ => false,
             };
@@ -172,6 +208,11 @@ impl FixedPoint {
     /// Fraction bits of the layer `name`, if the setting fixes them.
     pub fn fraction_bits_of(&self, name: &str) -> Option<u32> {
         self.last_override(name, |layer| layer.fraction_bits)
+    }
+
+    /// The declared accumulator of the layer `name`, if the setting has one.
+    pub fn accumulator_of(&self, name: &str) -> Option<Accumulator> {
+        self.last_override(name, |layer| layer.accumulator).or(self.accumulator)
     }
 
     fn last_override<T>(&self, name: &str, get: impl Fn(&LayerOverride) -> Option<T>) -> Option<T> {

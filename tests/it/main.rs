@@ -5,6 +5,7 @@ mod checkpoints;
 mod cost_laws;
 mod data_sets;
 mod exactness;
+mod exchange;
 mod families;
 mod integer_network;
 mod oracle_logits;

@@ -7,9 +7,9 @@ use zip::ZipArchive;
 
 use super::Context;
 use super::images::{Images, Memory, Values, channels_last};
-use super::npy::{self, Array, Kind};
 use crate::error::{Error, Result};
 use crate::files::sha256;
+use crate::npy::{self, Array, Kind};
 use crate::tensor::Shape;
 
 /// More than this is not unpacked, whatever an archive claims.

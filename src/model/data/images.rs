@@ -51,6 +51,16 @@ impl Images {
         Self { shape, frames, labels, first: 0, source: Arc::new(source) }
     }
 
+    /// Samples made by the program.
+    pub fn in_memory(samples: &[Sample], labels: Vec<u32>) -> Self {
+        let shape = samples.first().map_or(Shape::new(0, 0, 0), |sample| sample.shape);
+        let frames = samples.first().map_or(1, |sample| sample.frames);
+        let values: Vec<u16> = samples.iter().flat_map(|sample| sample.data.iter().copied()).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let (path, sha256) = ("samples".to_owned(), sha256([bytes]));
+        Memory { values: Values::Words(values), shape, frames, path, sha256 }.images(labels)
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()

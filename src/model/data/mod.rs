@@ -10,7 +10,6 @@ mod idx;
 mod images;
 mod nmnist;
 mod noise;
-mod npy;
 mod pictures;
 
 pub use images::{Images, Sample};

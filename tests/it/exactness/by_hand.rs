@@ -212,7 +212,7 @@ fn the_zero_point_is_the_rounded_mean_and_its_remainder_goes_to_the_bias() {
     let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 4))");
     // 255 mean = 72.75: z = 73, and 0.25 of a step of 16 remains.
     let quantized = with_parameters(network, 72.75 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);
-    assert_eq!(quantized.ops[0], QuantizedOp::Input { zero_points: vec![73] });
+    assert_eq!(quantized.ops[0], QuantizedOp::Input { zero_points: vec![73], max: 255 });
     assert_eq!(weighted_of(&quantized, "x").bias, [4]);
     let run = run::<i32>(&quantized, &image_of(&quantized, &[0, 255]));
     assert_eq!(run.values[0].data, [-73, 182]);

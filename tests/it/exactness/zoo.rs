@@ -7,6 +7,14 @@ use super::support::*;
 /// A neuron of any kind; `exact` leaves out what single precision and integers decide differently:
 /// floor(V) > threshold is not V > threshold.
 fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
+    if !exact && dice.int(0, 6) == 0 {
+        let leak = Leak::Loihi {
+            voltage_decay: dice.int(0, 4096) as u32,
+            current_decay: dice.pick(&[0, 1024, 4000, 4095]),
+        };
+        let threshold = dice.pick(&[0.5, 1.0, 1.5]);
+        return Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(threshold) };
+    }
     let leak =
         dice.pick(&[Leak::HalfWithInput, Leak::HalfWithInput, Leak::Shift(1), Leak::Shift(2), Leak::None]);
     let fire = match exact && leak != Leak::None {
@@ -111,7 +119,7 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
 }
 
 /// A zoo with realistic parameters, its parameters, and images.
-fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Sample>) {
+pub fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Sample>) {
     let network = zoo(dice, timesteps, exact).unwrap();
     let images: Vec<Sample> = (0..2).map(|_| dice.image(&network)).collect();
     let tensors = realistic_tensors(&network, dice, &images);
@@ -120,7 +128,7 @@ fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors,
 }
 
 /// Weight schemes of every kind.
-fn any_scheme(dice: &mut Dice) -> String {
+pub fn any_scheme(dice: &mut Dice) -> String {
     let (scale, granularity) = (dice.pick(&["Pow2", "Free"]), dice.pick(&["Layer", "Channel"]));
     let clip = dice.pick(&["Max", "Mse"]);
     match dice.int(0, 4) {
@@ -133,6 +141,30 @@ fn any_scheme(dice: &mut Dice) -> String {
     }
 }
 
+/// A setting with a declared accumulator, or an image on a fixed grid, now and then.
+pub fn any_setting(dice: &mut Dice, scheme: &str, membrane_bits: u32, residual_bits: u32) -> FixedPoint {
+    let overflow = dice.pick(&["Wrap", "SaturateAtWriteback"]);
+    let accumulator = match dice.int(0, 2) {
+        0 => format!("accumulator: (bits: {}, overflow: {overflow}),", dice.int(4, 12)),
+        _ => String::new(),
+    };
+    let input = match dice.int(0, 2) {
+        0 => format!("input: Fixed(bits: {}, frac: {}),", dice.int(3, 9), dice.int(0, 6)),
+        _ => String::new(),
+    };
+    parsed(&format!(
+        "weights: {scheme}, membrane_bits: {membrane_bits}, residual_bits: {residual_bits}, {accumulator} {input}"
+    ))
+}
+
+/// Every membrane has the width that the setting asks for.
+fn assert_membrane_bits(quantized: &QuantizedModel, bits: u32) {
+    for op in &quantized.ops {
+        let QuantizedOp::Neuron(neuron) = op else { continue };
+        assert!(neuron.membrane.as_ref().is_none_or(|word| word.bits == bits), "{neuron:?}");
+    }
+}
+
 #[test]
 fn every_node_and_counter_is_what_a_naive_computation_says() {
     let mut dice = Dice::new(77);
@@ -142,9 +174,10 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         let (model, _, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
         let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
-        let setting = setting(&scheme, membrane, residual, "");
+        let setting = any_setting(&mut dice, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
+        assert_membrane_bits(&quantized, membrane);
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds);
         let logits = steps_of(&quantized).pop().unwrap();
         assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");

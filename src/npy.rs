@@ -1,8 +1,8 @@
-//! NumPy's `.npy`, after `numpy.lib.format`: versions 1 to 3, C order, little endian.
+//! NumPy's `.npy`, after `numpy.lib.format`: versions 1 to 3, C order, little endian; version 1 is written.
 
 use crate::error::{Error, Result};
 
-/// Types of values that are read.
+/// Types of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Unsigned integers of so many bytes.
@@ -14,10 +14,37 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn bytes(self) -> usize {
+    /// Bytes of a value.
+    pub fn bytes(self) -> usize {
         match self {
             Self::Unsigned(bytes) | Self::Signed(bytes) => bytes,
             Self::Float => 4,
+        }
+    }
+
+    /// As NumPy spells it.
+    fn descr(self) -> String {
+        let order = if self.bytes() == 1 { '|' } else { '<' };
+        match self {
+            Self::Unsigned(bytes) => format!("{order}u{bytes}"),
+            Self::Signed(bytes) => format!("{order}i{bytes}"),
+            Self::Float => format!("{order}f4"),
+        }
+    }
+
+    /// The value of as many bytes; `None` for one that is no whole number of 64 bits.
+    pub fn integer(self, value: &[u8]) -> Option<i64> {
+        let mut bytes = [0; 8];
+        bytes[..value.len()].copy_from_slice(value);
+        let raw = u64::from_le_bytes(bytes);
+        let unused = 64 - 8 * value.len() as u32;
+        match self {
+            Self::Unsigned(_) => i64::try_from(raw).ok(),
+            Self::Signed(_) => Some((raw << unused) as i64 >> unused),
+            Self::Float => {
+                let value = f32::from_bits(raw as u32);
+                (value.fract() == 0.0 && value.abs() < 1e18).then_some(value as i64)
+            }
         }
     }
 }
@@ -47,25 +74,40 @@ impl Array<'_> {
     /// The values; `None` for one that is no whole number of 64 bits.
     pub fn integers(&self) -> impl Iterator<Item = Option<i64>> {
         let kind = self.kind;
-        self.data.chunks_exact(kind.bytes()).map(move |chunk| {
-            let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            let raw = u64::from_le_bytes(bytes);
-            let unused = 64 - 8 * chunk.len() as u32;
-            match kind {
-                Kind::Unsigned(_) => i64::try_from(raw).ok(),
-                Kind::Signed(_) => Some((raw << unused) as i64 >> unused),
-                Kind::Float => {
-                    let value = f32::from_bits(raw as u32);
-                    (value.fract() == 0.0 && value.abs() < 1e18).then_some(value as i64)
-                }
-            }
-        })
+        self.data.chunks_exact(kind.bytes()).map(move |value| kind.integer(value))
     }
+}
+
+/// What stands before the values of a file.
+#[derive(Debug, PartialEq)]
+pub struct Preamble {
+    /// Extents, outermost first.
+    pub shape: Vec<usize>,
+    /// Type of the values.
+    pub kind: Kind,
+    /// Where the values start.
+    pub start: usize,
 }
 
 /// Parses a whole file; `path` is for messages.
 pub fn parse<'a>(bytes: &'a [u8], path: &str) -> Result<Array<'a>> {
+    let Preamble { shape, kind, start } = parse_preamble(bytes, path)?;
+    let data = &bytes[start..];
+    check_length(kind, &shape, data.len() as u64, path)?;
+    Ok(Array { shape, kind, data })
+}
+
+/// Refuses a file with other than as many bytes of values as its shape says.
+pub fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
+    let expected = shape.iter().try_fold(kind.bytes() as u64, |n, &extent| n.checked_mul(extent as u64));
+    match expected == Some(bytes) {
+        true => Ok(()),
+        false => Err(Error::field(path, "length", format!("{bytes} bytes of data for {shape:?} of {kind}"))),
+    }
+}
+
+/// Parses the beginning of a file; `path` is for messages.
+pub fn parse_preamble(bytes: &[u8], path: &str) -> Result<Preamble> {
     let refuse = |field: &str, message: String| Err(Error::field(path, field, message));
     let Some((version, rest)) = bytes.strip_prefix(b"\x93NUMPY").and_then(|rest| rest.split_first_chunk())
     else {
@@ -87,11 +129,23 @@ pub fn parse<'a>(bytes: &'a [u8], path: &str) -> Result<Array<'a>> {
     if header.fortran_order {
         return refuse("fortran_order", "True: save numpy.ascontiguousarray of it".to_owned());
     }
-    let size = header.shape.iter().try_fold(kind.bytes(), |n, &extent| n.checked_mul(extent));
-    if size != Some(data.len()) {
-        return refuse("length", format!("{} bytes of data for {:?} of {kind}", data.len(), header.shape));
-    }
-    Ok(Array { shape: header.shape, kind, data })
+    Ok(Preamble { shape: header.shape, kind, start: bytes.len() - data.len() })
+}
+
+/// The beginning of a file of version 1.0, padded so that the values start at a multiple of 64 bytes.
+pub fn preamble(kind: Kind, shape: &[usize]) -> Vec<u8> {
+    let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let mut text = format!(
+        "{{'descr': '{}', 'fortran_order': False, 'shape': ({}{comma}), }}",
+        kind.descr(),
+        extents.join(", ")
+    );
+    let before = b"\x93NUMPY\x01\x00".len() + 2;
+    let length = (before + text.len() + 1).next_multiple_of(64) - before;
+    text += &" ".repeat(length - text.len() - 1);
+    text.push('\n');
+    [b"\x93NUMPY\x01\x00", &(length as u16).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
 fn kind(descr: &str) -> Result<Kind, String> {
@@ -192,6 +246,16 @@ mod tests {
         let array = parse(SAVED, "x.npy").unwrap();
         assert_eq!((&array.shape[..], array.kind), (&[2, 2][..], Kind::Unsigned(2)));
         assert_eq!(array.integers().collect::<Option<Vec<_>>>().unwrap(), [1, 513, 65535, 4]);
+    }
+
+    #[test]
+    fn writes_what_numpy_saves() {
+        assert_eq!(preamble(Kind::Unsigned(2), &[2, 2]), SAVED[..128]);
+        let one = preamble(Kind::Signed(1), &[7]);
+        assert!(
+            String::from_utf8_lossy(&one)
+                .contains("{'descr': '|i1', 'fortran_order': False, 'shape': (7,), }")
+        );
     }
 
     #[test]
