@@ -118,6 +118,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Requantize(_) => "requantization",
         Op::Add(_) => "join",
         Op::Attention(_) => "attention",
+        Op::PlanePool { .. } => "plane pooling",
         Op::Mask => "mask",
         Op::MeanTokens => "mean over positions",
         Op::MeanTimesteps => "mean over timesteps",

@@ -297,7 +297,8 @@ impl Loader {
                 self.in_range(&format!("node {name}: stride"), window.stride, 1, MAX_EXTENT)?;
                 exact(net.max_pool(name, x, window))
             }
-            (Operation::KeyValueCount {}, [_, _]) => {
+            (Operation::PlanePool { heads }, &[x]) => exact(net.plane_pool(name, x, *heads)),
+            (Operation::KeyValueCount {}, [_] | [_, _]) => {
                 exact(net.attention(name, &inputs, Attention::KeyValueCount))
             }
             (Operation::ChannelCount { heads }, [_]) => {

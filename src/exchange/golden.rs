@@ -177,6 +177,7 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
         (_, Op::MaxPool(window)) => {
             Operation::MaxPool { size: window.size, stride: window.stride, pad: window.pad }
         }
+        (_, Op::PlanePool { heads }) => Operation::PlanePool { heads: *heads },
         (_, Op::Attention(Attention::KeyValueCount)) => Operation::KeyValueCount {},
         (_, Op::Attention(Attention::ChannelCount { heads })) => Operation::ChannelCount { heads: *heads },
         (_, Op::Attention(Attention::Product { heads, .. })) => Operation::Attention { heads: *heads },

@@ -150,6 +150,9 @@ pub enum Operation {
         stride: usize,
         pad: usize,
     },
+    PlanePool {
+        heads: usize,
+    },
     KeyValueCount {},
     ChannelCount {
         heads: usize,

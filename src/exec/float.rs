@@ -105,7 +105,7 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
-            Op::MaxPool(_) | Op::Attention(_) | Op::Mask => count_outputs(value),
+            Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => count_outputs(value),
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
     }
@@ -119,7 +119,10 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         Op::Requantize(_) => input(0).clone(),
         Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
         Op::MaxPool(window) => max_pool(window, input(0), node.shape),
-        Op::Attention(Attention::KeyValueCount) => sum_tokens(&zip(input(0), input(1), |k, v| k * v)),
+        Op::PlanePool { heads } => plane_pool(input(0), *heads),
+        Op::Attention(Attention::KeyValueCount) => {
+            sum_tokens(&zip(input(0), input(node.inputs.len() - 1), |k, v| k * v))
+        }
         Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
         Op::Attention(Attention::Product { heads, scale, .. }) => {
             product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
@@ -232,6 +235,26 @@ fn max_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
                 out.iter_mut()
                     .zip(&source[at * shape.channels..])
                     .for_each(|(x, &candidate)| *x = x.max(candidate));
+            }
+        }
+    }
+    output
+}
+
+/// The largest of 3x3 neighbours in the plane of tokens and channels of a head.
+fn plane_pool(input: &Frames<f32>, heads: usize) -> Frames<f32> {
+    let (tokens, width) = (input.shape.positions(), input.shape.channels / heads);
+    let mut output = input.clone();
+    for t in 0..input.frames {
+        let out = output.frame_mut(t);
+        for (token, head) in (0..tokens).flat_map(|token| (0..heads).map(move |head| (token, head))) {
+            for channel in 0..width {
+                let neighbours = (token.saturating_sub(1)..(token + 2).min(tokens)).flat_map(|near| {
+                    let row = head_of(input, t, near, head, heads);
+                    &row[channel.saturating_sub(1)..(channel + 2).min(width)]
+                });
+                out[token * input.shape.channels + head * width + channel] =
+                    neighbours.copied().fold(f32::NEG_INFINITY, f32::max);
             }
         }
     }

@@ -127,10 +127,11 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
             (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
             (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
             (Op::Attention(attention), _) => match attention {
-                Attention::KeyValueCount => counted(key_value_count(input(0), input(1))),
+                Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
                 Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
                 Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
             },
+            (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
             (Op::Mask, _) => counted(mask(input(0), input(1))),
             (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
             (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
@@ -288,6 +289,26 @@ fn max_pool<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames
                 for (x, &candidate) in out.iter_mut().zip(&source[at * shape.channels..]) {
                     *x = if i == 0 { candidate } else { candidate.max(*x) };
                 }
+            }
+        }
+    }
+    output
+}
+
+/// Section 7: OR of 3x3 neighbours in the plane of tokens and channels of a head.
+fn plane_pool<W: Word>(input: &Frames<W>, heads: usize) -> Frames<W> {
+    let (tokens, channels, width) =
+        (input.shape.positions(), input.shape.channels, input.shape.channels / heads);
+    let mut output = input.clone();
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (i, out) in output.frame_mut(t).iter_mut().enumerate() {
+            let (token, channel) = (i / channels, i % channels);
+            let first = channel / width * width;
+            for near in token.saturating_sub(1)..(token + 2).min(tokens) {
+                let row = &source[near * channels..][..channels];
+                let beside = channel.saturating_sub(1).max(first)..(channel + 2).min(first + width);
+                *out = row[beside].iter().fold(*out, |most, &x| most.max(x));
             }
         }
     }

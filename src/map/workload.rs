@@ -434,6 +434,7 @@ impl Epilogue {
                 EpilogueKind::Sum { additions: network.timesteps, bits: widths.value_bits(id) }
             }
             Op::Attention(attention) => spike_products(network, node, *attention),
+            Op::PlanePool { .. } => EpilogueKind::Pool { comparisons: 8, bits: 1, inputs: values },
             Op::Mask => EpilogueKind::SpikeProducts { operations: values, reads: values },
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),

@@ -278,6 +278,20 @@ impl NetworkBuilder {
         Ok(self.push(name, Op::MaxPool(window), vec![input], shape, kind, constant))
     }
 
+    /// Adds an OR over 3x3 neighbours in the plane of tokens and channels of a head.
+    pub fn plane_pool(&mut self, name: &str, input: NodeId, heads: usize) -> Result<NodeId> {
+        let from = &self.nodes[input.index()];
+        let (shape, kind, constant) = (from.shape, from.kind, from.constant);
+        if heads == 0 || !shape.channels.is_multiple_of(heads) {
+            let message = format!("layer {name}: {} channels in {heads} heads", shape.channels);
+            return Err(Error::mismatch(message));
+        }
+        match kind {
+            Kind::Spikes => Ok(self.push(name, Op::PlanePool { heads }, vec![input], shape, kind, constant)),
+            _ => Err(self.wrong_kind(name, "spikes", input)),
+        }
+    }
+
     /// Brings a pre-activation onto a grid.
     pub fn requantize(&mut self, name: &str, input: NodeId, grid: Grid) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
@@ -345,7 +359,8 @@ impl NetworkBuilder {
             Attention::KeyValueCount => 1,
             Attention::ChannelCount { heads } | Attention::Product { heads, .. } => heads,
         };
-        if inputs.len() != arity || heads == 0 || !first.channels.is_multiple_of(heads) {
+        let alone = attention == Attention::KeyValueCount && inputs.len() == 1;
+        if !(inputs.len() == arity || alone) || heads == 0 || !first.channels.is_multiple_of(heads) {
             let message = format!(
                 "layer {name}: {} inputs, {} channels in {heads} heads",
                 inputs.len(),
@@ -353,7 +368,7 @@ impl NetworkBuilder {
             );
             return Err(Error::mismatch(message));
         }
-        let last = &self.nodes[inputs[arity - 1].index()];
+        let last = &self.nodes[inputs[inputs.len() - 1].index()];
         if !last.shape.channels.is_multiple_of(heads) {
             let message = format!("layer {name}: {} channels of v in {heads} heads", last.shape.channels);
             return Err(Error::mismatch(message));

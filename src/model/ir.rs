@@ -104,6 +104,12 @@ pub enum Op {
     IntegerNeuron(IntegerNeuron),
     /// Maximum over windows; OR on spikes.
     MaxPool(Window),
+    /// OR over 3x3 neighbours in the plane of tokens and channels of a head, which event-camera networks
+    /// pool as if it were an image.
+    PlanePool {
+        /// Heads.
+        heads: usize,
+    },
     /// Brings a pre-activation onto a grid.
     Requantize(Grid),
     /// Residual join of two inputs.
@@ -269,7 +275,7 @@ pub enum Join {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Attention {
-    /// SDSA-1, inputs (k, v): per channel, tokens where both fire.
+    /// SDSA-1, inputs (k, v) or k AND v alone: per channel, tokens where both fire.
     KeyValueCount,
     /// Token attention of QKFormer, input q: per token and head, channels that fire.
     ChannelCount {

@@ -153,6 +153,7 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
         (
             Op::Add(Join::Spikes)
             | Op::MaxPool(_)
+            | Op::PlanePool { .. }
             | Op::Mask
             | Op::MeanTokens
             | Op::MeanTimesteps

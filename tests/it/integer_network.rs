@@ -171,7 +171,7 @@ fn stored_integers_are_executed_as_they_are() {
         QuantizedOp::Neuron(neuron) => Some(&neuron.thresholds),
         _ => None,
     });
-    assert_eq!(thresholds.collect::<Vec<_>>(), [&values["if1.threshold"], &vec![192]]);
+    assert_eq!(thresholds.collect::<Vec<_>>(), [&values["if1.threshold"], &vec![192; 16]]);
     let scalar = ScalarExecutor::<i64>::new(&quantized);
     let mut distinct = std::collections::BTreeSet::new();
     for image in images(20) {

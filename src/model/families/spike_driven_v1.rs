@@ -13,13 +13,14 @@ pub struct SpikeDrivenV1 {
     pub dim: usize,
     /// Blocks.
     pub depth: usize,
-    /// Heads; they only shape the unused `talking_heads` weight.
+    /// Heads; they shape the unused `talking_heads` weight, and the planes that event cameras pool.
     pub heads: usize,
     /// Hidden channels of the MLP divided by `dim`.
     pub mlp_ratio: usize,
     /// Which of the four stem stages are followed by a 3x3 stride-2 max pooling.
     pub pooling: (bool, bool, bool, bool),
-    /// True for event cameras: k and v see a 3x3 stride-1 max pooling.
+    /// True for event cameras: k and v see a 3x3 stride-1 max pooling over the map, and k AND v and q AND
+    /// mask one over the plane of tokens and channels of a head.
     #[serde(default)]
     pub pool_keys: bool,
 }
@@ -94,9 +95,19 @@ impl SpikeDrivenV1 {
             }
         };
         let (q, k, v) = (project("q")?, project("k")?, project("v")?);
-        let count = net.attention(&name("sdsa"), &[k, v], Attention::KeyValueCount)?;
+        let count = match self.pool_keys {
+            false => net.attention(&name("sdsa"), &[k, v], Attention::KeyValueCount)?,
+            true => {
+                let both = net.mask(&name("kv"), k, v)?;
+                let pooled = net.plane_pool(&name("kv_pool"), both, self.heads)?;
+                net.attention(&name("sdsa"), &[pooled], Attention::KeyValueCount)?
+            }
+        };
         let mask = net.neuron(&name("talking_heads_lif"), count, Neuron::lif(0.5))?;
-        let masked = net.mask(&name("mask"), q, mask)?;
+        let mut masked = net.mask(&name("mask"), q, mask)?;
+        if self.pool_keys {
+            masked = net.plane_pool(&name("mask_pool"), masked, self.heads)?;
+        }
         let conv = Conv::new(self.dim, 1).bias().norm(name("proj_bn"));
         let branch = net.conv(&name("proj_conv"), masked, conv)?;
         net.add(&name("add"), stream, branch)

@@ -189,7 +189,7 @@ pub fn naive_attention(
     let q = inputs[0];
     fill(timesteps, node.shape, |t, at, c| match attention {
         Attention::KeyValueCount => {
-            over_positions(q, |p| value_at(q, t, p, c, 0) * value_at(inputs[1], t, p, c, 0))
+            over_positions(q, |p| value_at(q, t, p, c, 0) * value_at(inputs[inputs.len() - 1], t, p, c, 0))
         }
         Attention::ChannelCount { heads } => {
             let width = q.shape.channels / heads;
@@ -204,6 +204,21 @@ pub fn naive_attention(
                 head.clone().map(score).sum::<i64>() * value_at(inputs[2], t, p, c, 0)
             })
         }
+    })
+}
+
+/// A max pooling of an image per head, whose rows are tokens and whose columns are channels.
+pub fn naive_plane_pool(spikes: &Frames<i64>, node: &Node, heads: usize) -> Frames<i64> {
+    let (tokens, width) = (node.shape.positions(), node.shape.channels / heads);
+    let plane = Shape::new(heads, tokens, width);
+    let split = fill(spikes.frames, plane, |t, [token, channel], head| {
+        spikes.at(t)[token as usize * node.shape.channels + head * width + channel as usize]
+    });
+    let window = Window { size: 3, stride: 1, pad: 1 };
+    let pooled = naive_max_pool(&window, &split, plane);
+    fill(spikes.frames, node.shape, |t, [y, x], c| {
+        let token = y * node.shape.width as isize + x;
+        value_at(&pooled, t, [token, (c % width) as isize], c / width, 0)
     })
 }
 
@@ -275,6 +290,7 @@ pub fn naive(
         }),
         (Op::MaxPool(window), _) => naive_max_pool(window, inputs[0], node.shape),
         (Op::Attention(attention), _) => naive_attention(*attention, &inputs, node, timesteps),
+        (Op::PlanePool { heads }, _) => naive_plane_pool(inputs[0], node, *heads),
         (Op::Mask, _) => naive_mask(inputs[0], inputs[1], node),
         (Op::MeanTokens, _) => {
             fill(frames, node.shape, |t, _, c| over_positions(inputs[0], |p| value_at(inputs[0], t, p, c, 0)))
@@ -341,7 +357,9 @@ pub fn naive_activity(
             let multi_bit = q.network.node(input).kind != Kind::Spikes;
             step = naive_products(&op.geometry, &values[input.index()], t, node.shape, multi_bit);
         }
-        if node.op.is_neuron() || matches!(node.op, Op::MaxPool(_) | Op::Attention(_) | Op::Mask) {
+        if node.op.is_neuron()
+            || matches!(node.op, Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask)
+        {
             step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;
         }
         if node.op.is_neuron() {

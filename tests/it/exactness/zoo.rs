@@ -47,7 +47,14 @@ fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bo
     let by_count = Neuron { threshold: dice.pick(&[1.0, 2.0]), ..any_neuron(dice, exact) };
     let tokens = net.neuron("channels_lif", channels, by_count)?;
     let by_token = net.mask("token_mask", k, tokens)?;
-    let count = net.attention("sdsa", &[k, v], Attention::KeyValueCount)?;
+    let count = match dice.int(0, 1) {
+        0 => net.attention("sdsa", &[k, v], Attention::KeyValueCount)?,
+        _ => {
+            let both = net.mask("kv", k, v)?;
+            let pooled = net.plane_pool("kv_pool", both, dice.pick(&[1, 2, 4, 8]))?;
+            net.attention("sdsa", &[pooled], Attention::KeyValueCount)?
+        }
+    };
     let mask = net.neuron("sdsa_lif", count, Neuron::lif(0.5))?;
     let by_channel = net.mask("channel_mask", q, mask)?;
     let two = net.add("two", product, by_token)?;
