@@ -3,7 +3,9 @@ use serde::Serialize;
 
 use super::print;
 use super::subject::quantize_for_bounds;
+use crate::cost::{MemoryBytes, memory_bytes};
 use crate::error::Result;
+use crate::map::Workload;
 use crate::model::{ModelDescription, Network, Node, Op, Operations};
 use crate::quant::{QuantizedModel, QuantizedOp};
 
@@ -12,7 +14,7 @@ use crate::quant::{QuantizedModel, QuantizedOp};
 pub struct Arguments {
     /// A built-in model, or the path of a model description; its weights are not read without --quant.
     model: String,
-    /// Prove the width of every accumulator at this setting.
+    /// Show the memory of the network and the proven width of every accumulator at this setting.
     #[arg(long, value_name = "Q")]
     quant: Option<String>,
     /// Data whose validation images ranges are calibrated on, where --quant needs any.
@@ -33,7 +35,31 @@ struct Description<'a> {
     neurons: u64,
     timesteps: usize,
     operations_per_timestep: Operations,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
     layers: Vec<Layer<'a>>,
+}
+
+/// What the network stores at a setting.
+#[derive(Serialize)]
+struct Memory {
+    setting: String,
+    average_weight_bits: f64,
+    memory_bytes: MemoryBytes,
+    /// The same with every operand 32 bits wide.
+    memory_bytes_at_32_bits: MemoryBytes,
+}
+
+impl Memory {
+    fn of(model: &QuantizedModel, setting: &str) -> Self {
+        let workload = Workload::quantized(model);
+        Self {
+            setting: setting.to_owned(),
+            average_weight_bits: workload.weight_bits() / workload.weights(),
+            memory_bytes: memory_bytes(&workload),
+            memory_bytes_at_32_bits: memory_bytes(&Workload::float32(&model.network)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -68,6 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         neurons: network.neuron_count(),
         timesteps: network.timesteps,
         operations_per_timestep: network.operations(),
+        memory: quantized.as_ref().zip(arguments.quant.as_deref()).map(|(q, name)| Memory::of(q, name)),
         layers: network
             .nodes
             .iter()
@@ -89,10 +116,7 @@ fn layer<'a>(network: &Network, node: &'a Node, quantized: Option<(&QuantizedMod
         QuantizedOp::Weighted(op) => Some(op.accumulator_bits),
         _ => None,
     });
-    let parameters = match &node.op {
-        Op::Weighted(weighted) => weighted.parameters(&node.name),
-        _ => Vec::new(),
-    };
+    let parameters = node.parameters();
     Layer {
         name: &node.name,
         stage: &node.scope.stage,
@@ -125,6 +149,26 @@ fn kind(op: &Op) -> &'static str {
     }
 }
 
+fn memory(memory: &Memory) -> String {
+    let kib = |bytes: f64| format!("{:.0} KiB", bytes / 1024.0);
+    let (at, wide) = (&memory.memory_bytes, &memory.memory_bytes_at_32_bits);
+    let saving = |part: f64, of: f64| format!("{:.1} % less than at 32 bits", 100.0 * (1.0 - part / of));
+    format!(
+        "memory at {:13} {}, {}\n\
+         weights                 {} of {:.2} bits, {}\n\
+         membranes               {}\n\
+         residual and the rest   {}\n",
+        memory.setting,
+        kib(at.total()),
+        saving(at.total(), wide.total()),
+        kib(at.weights),
+        memory.average_weight_bits,
+        saving(at.weights, wide.weights),
+        kib(at.membrane),
+        kib(at.residual + at.other),
+    )
+}
+
 fn table(described: &Description) -> String {
     let operations = &described.operations_per_timestep;
     let width = described.layers.iter().map(|l| l.name.len()).max().unwrap_or(0);
@@ -134,7 +178,7 @@ fn table(described: &Description) -> String {
          parameters              {}, of which {} are never read\n\
          neurons                 {}\n\
          timesteps               {}\n\
-         operations per timestep binary {}, integer {}, real {}, attention {}\n\n\
+         operations per timestep binary {}, integer {}, real {}, attention {}\n{}\n\
          {:width$}  {:20} {:>16} {:>11} {:>10} {:>13}{}\n",
         described.name,
         described.family,
@@ -146,6 +190,7 @@ fn table(described: &Description) -> String {
         operations.integer,
         operations.real,
         operations.attention,
+        described.memory.as_ref().map_or_else(String::new, memory),
         "layer",
         "kind",
         "output",
