@@ -4,8 +4,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::print;
 use super::subject::{Subject, SubjectArguments};
-use crate::error::Result;
-use crate::exchange::{FloatType, export_golden, export_rtl, export_torch, export_torch_float};
+use crate::error::{Error, Result};
+use crate::exchange::{FloatType, Units, export_golden, export_rtl, export_torch, export_torch_float};
 
 /// Arguments of `spiq export`.
 #[derive(Debug, Args)]
@@ -37,9 +37,18 @@ struct FolderArguments {
 struct TorchArguments {
     #[command(flatten)]
     folder: FolderArguments,
-    /// Type of the values.
-    #[arg(long, value_enum, default_value = "float32")]
-    dtype: Dtype,
+    /// What the values are worth: those of the float network, or steps, which float64 computes exactly.
+    #[arg(long, value_enum, default_value = "real")]
+    units: UnitsArgument,
+    /// Type of the values [default: float32, and float64 for integers].
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum UnitsArgument {
+    Real,
+    Integers,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -51,15 +60,24 @@ enum Dtype {
 /// Runs `spiq export`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (told, out) = match &arguments.format {
-        Format::Torch(TorchArguments { folder, dtype }) => {
+        Format::Torch(TorchArguments { folder, units, dtype }) => {
             let subject = Subject::load(&folder.subject, Some(1))?;
-            let float = match dtype {
+            let (units, natural) = match units {
+                UnitsArgument::Real => (Units::Real, FloatType::Float32),
+                UnitsArgument::Integers => (Units::Integers, FloatType::Float64),
+            };
+            let float = dtype.map_or(natural, |dtype| match dtype {
                 Dtype::Float32 => FloatType::Float32,
                 Dtype::Float64 => FloatType::Float64,
-            };
-            match subject.quantized()? {
-                Some(quantized) => export_torch(&quantized, subject.names(), float, &folder.out)?,
-                None => export_torch_float(&subject.model, float, &folder.out)?,
+            });
+            match (subject.quantized()?, units) {
+                (Some(quantized), _) => {
+                    export_torch(&quantized, subject.names(), units, float, &folder.out)?;
+                }
+                (None, Units::Real) => export_torch_float(&subject.model, float, &folder.out)?,
+                (None, Units::Integers) => {
+                    return Err(Error::mismatch("--units integers: fp32 has no integers"));
+                }
             }
             ("weights of every layer".to_owned(), &folder.out)
         }

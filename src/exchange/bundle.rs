@@ -250,45 +250,9 @@ impl Loader {
         match (&node.operation, inputs.as_slice()) {
             (Operation::Weighted { .. }, &[x]) => self.weighted(node, net, x),
             (Operation::Neuron { .. }, &[x]) => self.neuron(node, net, x),
-            (Operation::Loihi { thresholds, voltage_decay, current_decay }, &[x]) => {
-                let (voltage_decay, current_decay) = (*voltage_decay, *current_decay);
-                let leak = Leak::Loihi { voltage_decay, current_decay };
-                let neuron = Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(1.0) };
-                let thresholds = self.list(node, "thresholds", thresholds)?;
-                let op = QuantizedLoihi { thresholds, voltage_decay, current_decay };
-                Ok((self.built(node, net.neuron(name, x, neuron))?, QuantizedOp::Loihi(op)))
-            }
-            (Operation::Levels { thresholds }, &[x]) => {
-                let (values, shape) = self.parameter(node, "thresholds", thresholds)?;
-                let [_, levels @ 1..=255] = shape[..] else {
-                    return Err(
-                        self.wrong(node, format!("thresholds: shape {shape:?}, expected [channels, levels]"))
-                    );
-                };
-                let neuron = IntegerNeuron { max: levels as u32, norm: 1 };
-                let thresholds = values.chunks_exact(levels).map(<[i64]>::to_vec).collect();
-                let id = self.built(node, net.integer_neuron(name, x, neuron))?;
-                Ok((id, QuantizedOp::Levels { thresholds }))
-            }
-            (Operation::Requantize { grid, multipliers, shifts, format }, &[x]) => {
-                let requantizers = self.requantizers(node, multipliers, shifts)?;
-                let grid = match grid {
-                    manifest::Grid::Residual => Grid::Residual,
-                    manifest::Grid::Activation => Grid::Activation,
-                };
-                let id = self.built(node, net.requantize(name, x, grid))?;
-                Ok((id, QuantizedOp::Requantize { requantizers, format: *format }))
-            }
-            (Operation::AddMembrane { multipliers, shifts, format }, &[a, b]) => {
-                let branch = match (multipliers, shifts) {
-                    (Some(multipliers), Some(shifts)) => {
-                        Some(self.requantizers(node, multipliers, shifts)?)
-                    }
-                    (None, None) => None,
-                    _ => return Err(self.wrong(node, "multipliers without shifts, or shifts without")),
-                };
-                let id = self.built(node, net.add(name, a, b))?;
-                Ok((id, QuantizedOp::AddMembrane(QuantizedAdd { branch, format: *format })))
+            (Operation::Loihi { .. } | Operation::Levels { .. }, &[x]) => self.other_neuron(node, net, x),
+            (Operation::Requantize { .. }, [_]) | (Operation::AddMembrane { .. }, [_, _]) => {
+                self.onto_grid(node, net, &inputs)
             }
             (Operation::AddSpikes {}, &[a, b]) => exact(net.add(name, a, b)),
             (Operation::MaxPool { size, stride, pad }, &[x]) => {
@@ -414,6 +378,70 @@ impl Loader {
         };
         let op = QuantizedNeuron { thresholds, shift: *shift, subtract, strict: *strict, membrane };
         Ok((self.built(node, net.neuron(&node.name, x, neuron))?, QuantizedOp::Neuron(op)))
+    }
+
+    fn other_neuron(
+        &self,
+        node: &NodeRecord,
+        net: &mut NetworkBuilder,
+        x: NodeId,
+    ) -> Result<(NodeId, QuantizedOp)> {
+        let name = node.name.as_str();
+        match &node.operation {
+            Operation::Loihi { thresholds, voltage_decay, current_decay } => {
+                let (voltage_decay, current_decay) = (*voltage_decay, *current_decay);
+                let leak = Leak::Loihi { voltage_decay, current_decay };
+                let neuron = Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(1.0) };
+                let thresholds = self.list(node, "thresholds", thresholds)?;
+                let op = QuantizedLoihi { thresholds, voltage_decay, current_decay };
+                Ok((self.built(node, net.neuron(name, x, neuron))?, QuantizedOp::Loihi(op)))
+            }
+            Operation::Levels { thresholds } => {
+                let (values, shape) = self.parameter(node, "thresholds", thresholds)?;
+                let [_, levels @ 1..=255] = shape[..] else {
+                    return Err(
+                        self.wrong(node, format!("thresholds: shape {shape:?}, expected [channels, levels]"))
+                    );
+                };
+                let neuron = IntegerNeuron { max: levels as u32, norm: 1 };
+                let thresholds = values.chunks_exact(levels).map(<[i64]>::to_vec).collect();
+                let id = self.built(node, net.integer_neuron(name, x, neuron))?;
+                Ok((id, QuantizedOp::Levels { thresholds }))
+            }
+            _ => unreachable!("called for Loihi and levels"),
+        }
+    }
+
+    fn onto_grid(
+        &self,
+        node: &NodeRecord,
+        net: &mut NetworkBuilder,
+        inputs: &[NodeId],
+    ) -> Result<(NodeId, QuantizedOp)> {
+        let name = node.name.as_str();
+        match (&node.operation, inputs) {
+            (Operation::Requantize { grid, multipliers, shifts, format }, &[x]) => {
+                let requantizers = self.requantizers(node, multipliers, shifts)?;
+                let grid = match grid {
+                    manifest::Grid::Residual => Grid::Residual,
+                    manifest::Grid::Activation => Grid::Activation,
+                };
+                let id = self.built(node, net.requantize(name, x, grid))?;
+                Ok((id, QuantizedOp::Requantize { requantizers, format: *format }))
+            }
+            (Operation::AddMembrane { multipliers, shifts, format }, &[a, b]) => {
+                let branch = match (multipliers, shifts) {
+                    (Some(multipliers), Some(shifts)) => {
+                        Some(self.requantizers(node, multipliers, shifts)?)
+                    }
+                    (None, None) => None,
+                    _ => return Err(self.wrong(node, "multipliers without shifts, or shifts without")),
+                };
+                let id = self.built(node, net.add(name, a, b))?;
+                Ok((id, QuantizedOp::AddMembrane(QuantizedAdd { branch, format: *format })))
+            }
+            _ => unreachable!("called for requantization and membrane joins"),
+        }
     }
 
     fn requantizers(

@@ -11,6 +11,7 @@ use super::dump::steps;
 use super::folder::OutputFolder;
 use crate::error::{Error, Result};
 use crate::model::{Model, Network, Node, NodeId, Op, Weighted};
+use crate::num::{Format, Requantizer};
 use crate::quant::{LOIHI_INPUT_SHIFT, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 
 /// Type of the exported values.
@@ -22,23 +23,49 @@ pub enum FloatType {
     Float64,
 }
 
+/// What exported values are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// Those of the float network; batch normalizations do nothing.
+    Real,
+    /// Steps: every value is an integer or a power-of-two part of one, so that double precision computes
+    /// exactly what the integers do. There are no normalizations, and every layer has a bias.
+    Integers,
+}
+
 /// PyTorch adds 1e-5, and the sum is 1 in either type.
 const UNIT_VARIANCE: f64 = 1.0 - 1e-5;
 
-/// Writes what the integers of `model` are worth into `dir`: weights and biases with batch normalizations
-/// that do nothing, and the thresholds of every neuron.
+/// Writes what the integers of `model` are worth into `dir`: weights and biases, the thresholds of every
+/// neuron, and in integers what requantizes.
 ///
 /// # Errors
 /// A layer that has neither a bias nor a normalization where its integers have a bias, or a file that
 /// cannot be written.
-pub fn export_torch(model: &QuantizedModel, names: [&str; 2], float: FloatType, dir: &Path) -> Result<()> {
+pub fn export_torch(
+    model: &QuantizedModel,
+    names: [&str; 2],
+    units: Units,
+    float: FloatType,
+    dir: &Path,
+) -> Result<()> {
     let mut tensors = Tensors::new(float);
     for (id, node) in model.network.iter() {
-        match (&node.op, model.op(id)) {
-            (Op::Weighted(weighted), QuantizedOp::Weighted(op)) => {
+        match (&node.op, model.op(id), units) {
+            (Op::Weighted(weighted), QuantizedOp::Weighted(op), Units::Real) => {
                 tensors.dequantized(model, node, weighted, op)?;
             }
-            _ if node.op.is_neuron() => tensors.thresholds(model, id, node),
+            (Op::Weighted(weighted), QuantizedOp::Weighted(op), Units::Integers) => {
+                tensors.integers(node, weighted, op);
+            }
+            (_, QuantizedOp::Requantize { requantizers, format }, Units::Integers) => {
+                tensors.requantizers(node, requantizers, *format);
+            }
+            (_, QuantizedOp::AddMembrane(add), Units::Integers) => {
+                let nothing = [Requantizer { multiplier: 1, shift: 0 }];
+                tensors.requantizers(node, add.branch.as_deref().unwrap_or(&nothing), add.format);
+            }
+            _ if node.op.is_neuron() => tensors.thresholds(model, id, node, units),
             _ => {}
         }
     }
@@ -47,7 +74,11 @@ pub fn export_torch(model: &QuantizedModel, names: [&str; 2], float: FloatType, 
         "model": names[0], "setting": names[1], "batch_norm": "folded", "timesteps": model.network.timesteps,
         "input_step": input_step, "logit_step": logit_step,
     });
-    tensors.write(&about, dir)
+    let of_units: &[(&str, &str)] = match units {
+        Units::Real => &[],
+        Units::Integers => &[("norms", "folded"), ("units", "integers")],
+    };
+    tensors.write(&about, of_units, dir)
 }
 
 /// Writes the parameters of `model` as they are.
@@ -78,7 +109,7 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
         "model": model.description.name, "setting": "fp32", "batch_norm": "original", "timesteps": timesteps,
         "input_step": 1.0, "logit_step": 1.0,
     });
-    tensors.write(&about, dir)
+    tensors.write(&about, &[], dir)
 }
 
 struct Tensors {
@@ -154,10 +185,28 @@ impl Tensors {
         }
     }
 
+    /// Weights in steps of X, and the bias of every layer.
+    fn integers(&mut self, node: &Node, weighted: &Weighted, op: &QuantizedWeighted) {
+        let shifted = f64::from(op.fraction_bits).exp2();
+        self.weight(node, weighted, op.codes.iter().map(|&c| f64::from(c) * shifted).collect());
+        let bias = op.bias.iter().map(|&b| b as f64).collect();
+        self.add(format!("{}.bias", node.name), vec![op.bias.len()], bias);
+    }
+
+    /// M 2^-S, and the ends of the format.
+    fn requantizers(&mut self, node: &Node, by: &[Requantizer], format: Format) {
+        let multipliers = by.iter().map(|r| r.ratio()).collect();
+        self.add(format!("{}.multiplier", node.name), vec![by.len()], multipliers);
+        self.add(format!("{}.limits", node.name), vec![2], vec![format.min() as f64, format.max() as f64]);
+    }
+
     /// The potentials at which a layer of neurons fires, per channel.
-    fn thresholds(&mut self, model: &QuantizedModel, id: NodeId, node: &Node) {
+    fn thresholds(&mut self, model: &QuantizedModel, id: NodeId, node: &Node, units: Units) {
         let channels = node.shape.channels;
-        let lsbs = &model.lsbs[node.inputs[0].index()];
+        let lsbs: &[f64] = match units {
+            Units::Real => &model.lsbs[node.inputs[0].index()],
+            Units::Integers => &[1.0],
+        };
         let name = format!("{}.threshold", node.name);
         let scaled = |thresholds: &[i64], below: i64, divisor: f64| -> Vec<f64> {
             let real = |c| (per_channel(thresholds, c) - below) as f64 * per_channel(lsbs, c) / divisor;
@@ -181,7 +230,7 @@ impl Tensors {
         }
     }
 
-    fn write(&self, about: &serde_json::Value, dir: &Path) -> Result<()> {
+    fn write(&self, about: &serde_json::Value, more: &[(&str, &str)], dir: &Path) -> Result<()> {
         let dtype = match self.float {
             FloatType::Float32 => Dtype::F32,
             FloatType::Float64 => Dtype::F64,
@@ -189,12 +238,26 @@ impl Tensors {
         let views = self.all.iter().map(|(name, shape, bytes)| {
             (name, TensorView::new(dtype, shape.clone(), bytes).expect("bytes of the shape"))
         });
-        // One entry: the order of several would differ from run to run.
-        let metadata = HashMap::from([("spiq".to_owned(), about.to_string())]);
+        let mut metadata = HashMap::from([("spiq".to_owned(), about.to_string())]);
+        metadata.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let bytes = safetensors::serialize(views, Some(metadata))
             .map_err(|e| Error::mismatch(format!("model.safetensors: {e}")))?;
         let folder = OutputFolder::new(dir)?;
-        folder.write("model.safetensors", bytes)?;
+        folder.write("model.safetensors", sorted_header(bytes))?;
         folder.finish()
     }
+}
+
+/// The same file with the entries of its header in order: the library writes metadata in the order of a
+/// hash table, which differs from run to run.
+fn sorted_header(mut file: Vec<u8>) -> Vec<u8> {
+    const LENGTH: usize = 8;
+    let length = u64::from_le_bytes(file[..LENGTH].try_into().expect("eight bytes")) as usize;
+    let header = &mut file[LENGTH..LENGTH + length];
+    let entries: serde_json::Value = serde_json::from_slice(header).expect("a header of JSON");
+    // A map of serde_json is ordered by key, and as long.
+    let sorted = entries.to_string();
+    header[..sorted.len()].copy_from_slice(sorted.as_bytes());
+    header[sorted.len()..].fill(b' ');
+    file
 }

@@ -1,6 +1,6 @@
 //! Bounds of everything that is computed, proven from the integers of a network.
 
-use super::quantized::{QuantizedModel, QuantizedOp, QuantizedWeighted};
+use super::quantized::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted};
 use crate::error::{Error, Result};
 use crate::model::{Attention, Join, Kind, Network, Node, Op, Padding};
 use crate::num::{Format, Requantizer, signed_bits};
@@ -108,31 +108,8 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             count("zero points", zero_points.len(), channels)
         }
         (Op::Input, QuantizedOp::InputCodes { codes }) => count("lists of codes", codes.len(), channels),
-        (Op::Weighted(weighted), QuantizedOp::Weighted(op)) => {
-            count("weights", op.codes.len(), op.geometry.weights())?;
-            count("biases", op.bias.len(), channels)?;
-            range("fraction_bits", op.fraction_bits.into(), 0, 16)?;
-            if let Some(accumulator) = op.accumulator {
-                range("accumulator bits", accumulator.bits.into(), 2, 48)?;
-            }
-            match (weighted.padding, &op.padding) {
-                (Padding::Zero, None) => Ok(()),
-                (Padding::BiasOfInput, Some(padding)) => {
-                    count("padding values", padding.len(), op.geometry.in_channels)
-                }
-                _ => Err("padding where there is none, or none where there is".to_owned()),
-            }
-        }
-        (Op::Neuron(_), QuantizedOp::Neuron(op)) => {
-            per_channel("thresholds", op.thresholds.len(), channels)?;
-            if op.subtract && op.thresholds.iter().any(|&th| th < i64::from(op.strict)) {
-                return Err("a soft reset subtracts a negative threshold".to_owned());
-            }
-            let Some(word) = &op.membrane else { return Ok(()) };
-            range("membrane bits", word.bits.into(), 2, 32)?;
-            per_channel("discards", word.discards.len(), channels)?;
-            word.discards.iter().try_for_each(|&d| range("discards", d.into(), 0, 45))
-        }
+        (Op::Weighted(weighted), QuantizedOp::Weighted(op)) => check_weighted(weighted.padding, op),
+        (Op::Neuron(_), QuantizedOp::Neuron(op)) => check_neuron(op, channels),
         (Op::Neuron(_), QuantizedOp::Loihi(op)) => {
             per_channel("thresholds", op.thresholds.len(), channels)?;
             range("voltage_decay", op.voltage_decay.into(), 0, 4096)?;
@@ -164,6 +141,33 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
         ) => Ok(()),
         _ => Err("its integers are those of another operation".to_owned()),
     }
+}
+
+fn check_weighted(padding: Padding, op: &QuantizedWeighted) -> Result<(), String> {
+    count("weights", op.codes.len(), op.geometry.weights())?;
+    count("biases", op.bias.len(), op.geometry.out_channels)?;
+    range("fraction_bits", op.fraction_bits.into(), 0, 16)?;
+    if let Some(accumulator) = op.accumulator {
+        range("accumulator bits", accumulator.bits.into(), 2, 48)?;
+    }
+    match (padding, &op.padding) {
+        (Padding::Zero, None) => Ok(()),
+        (Padding::BiasOfInput, Some(padding)) => {
+            count("padding values", padding.len(), op.geometry.in_channels)
+        }
+        _ => Err("padding where there is none, or none where there is".to_owned()),
+    }
+}
+
+fn check_neuron(op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
+    per_channel("thresholds", op.thresholds.len(), channels)?;
+    if op.subtract && op.thresholds.iter().any(|&th| th < i64::from(op.strict)) {
+        return Err("a soft reset subtracts a negative threshold".to_owned());
+    }
+    let Some(word) = &op.membrane else { return Ok(()) };
+    range("membrane bits", word.bits.into(), 2, 32)?;
+    per_channel("discards", word.discards.len(), channels)?;
+    word.discards.iter().try_for_each(|&d| range("discards", d.into(), 0, 45))
 }
 
 fn count(what: &str, found: usize, expected: usize) -> Result<(), String> {

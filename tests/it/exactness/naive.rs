@@ -137,7 +137,7 @@ fn naive_loihi(op: &QuantizedLoihi, input: &Frames<i64>, timesteps: usize) -> (F
         let fed = *current * (4095 - i64::from(op.current_decay)) / 4096 + 64 * value_at(input, t, at, c, 0);
         *current = fed - (fed + (1 << 23) - 1).div_euclid(1 << 24) * (1 << 24);
         let sum = *voltage * (4096 - i64::from(op.voltage_decay)) / 4096 + *current;
-        let potential = sum.max(1 - (1 << 23)).min((1 << 23) - 1);
+        let potential = sum.clamp(1 - (1 << 23), (1 << 23) - 1);
         saturations[t] += u32::from(*current != fed) + u32::from(potential != sum);
         let fires = potential >= op.thresholds[c % op.thresholds.len()];
         *voltage = if fires { 0 } else { potential };

@@ -3,7 +3,7 @@
 use std::fs;
 
 use safetensors::SafeTensors;
-use spiq::exchange::{DumpRequest, FloatType, dump, export_rtl, export_torch, export_torch_float};
+use spiq::exchange::{DumpRequest, FloatType, Units, dump, export_rtl, export_torch, export_torch_float};
 
 use super::support::*;
 use crate::exactness::dequantized::dequantized_tensors;
@@ -80,7 +80,7 @@ fn weights_for_pytorch_are_the_dequantized_ones() {
     let scheme = "Uniform(bits: 4, scale: Pow2, granularity: Channel, clip: Max)";
     let quantized = quantize(&model, &setting(scheme, 16, 16, ""), &calibrate(&model, &samples)).unwrap();
     let dir = folder();
-    export_torch(&quantized, ["zoo", "test"], FloatType::Float32, dir.path()).unwrap();
+    export_torch(&quantized, ["zoo", "test"], Units::Real, FloatType::Float32, dir.path()).unwrap();
     let bytes = fs::read(dir.path().join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let floats = |name: &str| -> Vec<f32> {
@@ -114,6 +114,63 @@ fn weights_for_pytorch_are_the_dequantized_ones() {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         assert_eq!(file.tensor(name).unwrap().data(), bytes, "{name}");
     }
+}
+
+/// In double precision and steps, nothing is rounded: the tensors are the integers.
+#[test]
+fn weights_in_steps_are_the_integers() {
+    let mut dice = Dice::new(96);
+    let (model, _) = any_network(&mut dice);
+    let (dir, names) = (folder(), ["zoo", "test"]);
+    export_torch(&model, names, Units::Integers, FloatType::Float64, dir.path()).unwrap();
+    let bytes = fs::read(dir.path().join("model.safetensors")).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = header.metadata().as_ref().unwrap();
+    assert_eq!((metadata["norms"].as_str(), metadata["units"].as_str()), ("folded", "integers"));
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |name: String| -> Vec<f64> {
+        let view = file.tensor(&name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+    };
+    let mut tensors = 0;
+    for (node, op) in model.network.nodes.iter().zip(&model.ops) {
+        tensors += match op {
+            QuantizedOp::Weighted(op) => {
+                let steps = f64::from(1u32 << op.fraction_bits);
+                let weights: Vec<f64> = op.codes.iter().map(|&c| f64::from(c) * steps).collect();
+                assert_eq!(floats(format!("{}.weight", node.name)), weights);
+                let bias: Vec<f64> = op.bias.iter().map(|&b| b as f64).collect();
+                assert_eq!(floats(format!("{}.bias", node.name)), bias);
+                2
+            }
+            QuantizedOp::Requantize { requantizers, format } => {
+                let ratios: Vec<f64> = requantizers.iter().map(|r| r.ratio()).collect();
+                assert_eq!(floats(format!("{}.multiplier", node.name)), ratios);
+                assert_eq!(
+                    floats(format!("{}.limits", node.name)),
+                    [format.min() as f64, format.max() as f64]
+                );
+                2
+            }
+            QuantizedOp::AddMembrane(_) => 2,
+            QuantizedOp::Neuron(op) => {
+                let Op::Neuron(neuron) = &node.op else { panic!("{node:?}") };
+                let half = if neuron.leak == Leak::HalfWithInput { 2.0 } else { 1.0 };
+                let real = floats(format!("{}.threshold", node.name));
+                for (c, real) in real.iter().enumerate() {
+                    let threshold = op.thresholds[c % op.thresholds.len()] - i64::from(op.strict);
+                    assert_eq!(real * half, threshold as f64);
+                }
+                1
+            }
+            QuantizedOp::Loihi(_) | QuantizedOp::Levels { .. } => 1,
+            _ => 0,
+        };
+    }
+    assert_eq!(file.len(), tensors);
+    // The same bytes every time.
+    export_torch(&model, names, Units::Integers, FloatType::Float64, dir.path()).unwrap();
+    assert_eq!(fs::read(dir.path().join("model.safetensors")).unwrap(), bytes);
 }
 
 /// A column of hardware that knows the `.mem` files and the manifest alone.
