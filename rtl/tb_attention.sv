@@ -10,14 +10,15 @@ module tb_attention;
     localparam int HEAD = CHANNELS / HEADS;
     localparam int VALUE_HEAD = VALUE_CHANNELS / HEADS;
     localparam int INPUTS = IMAGES * CHANNELS * TOKENS;
-    localparam int NEURONS = IMAGES * VALUE_CHANNELS * TOKENS;
+    localparam int NEURONS = VALUE_CHANNELS * TOKENS;
+    localparam int VALUES = IMAGES * NEURONS;
     localparam int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1;
     localparam int ADD_BITS = $clog2(HEAD + 1);
 
     // Files hold whole hexadecimal digits.
-    logic [3:0] q[INPUTS], k[INPUTS], values[NEURONS], spikes_expected[NEURONS];
-    logic [(COUNT_BITS+3)/4*4-1:0] counts_expected[NEURONS];
-    logic signed [(V_BITS+3)/4*4-1:0] v_expected[NEURONS];
+    logic [3:0] q[INPUTS], k[INPUTS], values[VALUES], spikes_expected[VALUES];
+    logic [(COUNT_BITS+3)/4*4-1:0] counts_expected[VALUES];
+    logic signed [(V_BITS+3)/4*4-1:0] v_expected[VALUES];
     logic signed [(THRESHOLD_BITS+3)/4*4-1:0] thresholds[VALUE_CHANNELS];
 
     logic clk = 0, clear, enable = 0, value, first, fire = 0, spike;
@@ -27,7 +28,7 @@ module tb_attention;
     logic [1:0] stored;
 
     string dir;
-    integer t, n, compared = 0;
+    int image, t, n, compared = 0;
 
     ssa_neuron #(.NEURONS(NEURONS), .ADD_BITS(ADD_BITS)) dut (.*);
 
@@ -42,7 +43,7 @@ module tb_attention;
             q[i] = 'x;
             k[i] = 'x;
         end
-        for (int i = 0; i < NEURONS; i++) begin
+        for (int i = 0; i < VALUES; i++) begin
             values[i] = 'x;
             counts_expected[i] = 'x;
             v_expected[i] = 'x;
@@ -50,14 +51,14 @@ module tb_attention;
         end
         $readmemh($sformatf("%0s/in_q_t%0d.mem", dir, t), q, 0, INPUTS - 1);
         $readmemh($sformatf("%0s/in_k_t%0d.mem", dir, t), k, 0, INPUTS - 1);
-        $readmemh($sformatf("%0s/in_v_t%0d.mem", dir, t), values, 0, NEURONS - 1);
-        $readmemh($sformatf("%0s/x_t%0d.mem", dir, t), counts_expected, 0, NEURONS - 1);
-        $readmemh($sformatf("%0s/v_t%0d.mem", dir, t), v_expected, 0, NEURONS - 1);
-        $readmemh($sformatf("%0s/out_t%0d.mem", dir, t), spikes_expected, 0, NEURONS - 1);
+        $readmemh($sformatf("%0s/in_v_t%0d.mem", dir, t), values, 0, VALUES - 1);
+        $readmemh($sformatf("%0s/x_t%0d.mem", dir, t), counts_expected, 0, VALUES - 1);
+        $readmemh($sformatf("%0s/v_t%0d.mem", dir, t), v_expected, 0, VALUES - 1);
+        $readmemh($sformatf("%0s/out_t%0d.mem", dir, t), spikes_expected, 0, VALUES - 1);
     endtask
 
     // The entry of q k^T of a head for two tokens.
-    function automatic logic [ADD_BITS-1:0] entry(input int image, input int head, input int asks, input int asked);
+    function automatic logic [ADD_BITS-1:0] entry(input int head, input int asks, input int asked);
         int base;
         entry = '0;
         for (int c = 0; c < HEAD; c++) begin
@@ -74,29 +75,27 @@ module tb_attention;
 
     task automatic mismatch(input string what, input logic [63:0] expected, input logic [63:0] got);
         $display("FAIL %0s t %0d image %0d channel %0d y %0d x %0d: expected %0d got %0d", what, t,
-                 n / (VALUE_CHANNELS * TOKENS), n / TOKENS % VALUE_CHANNELS, n / WIDTH % HEIGHT, n % WIDTH, expected,
-                 got);
+                 image, n / TOKENS, n / WIDTH % HEIGHT, n % WIDTH, expected, got);
         $fatal(1);
     endtask
 
     task automatic run_neuron;
-        int image, channel, row;
-        image = n / (VALUE_CHANNELS * TOKENS);
-        channel = n / TOKENS % VALUE_CHANNELS;
-        row = (image * VALUE_CHANNELS + channel) * TOKENS;
+        int channel, at;
+        channel = n / TOKENS;
+        at = image * NEURONS + n;
         for (int token = 0; token < TOKENS; token++) begin
             clear = token == 0;
-            similarity = entry(image, channel / VALUE_HEAD, n % TOKENS, token);
-            value = values[row+token][0];
+            similarity = entry(channel / VALUE_HEAD, n % TOKENS, token);
+            value = values[image*NEURONS+channel*TOKENS+token][0];
             enable = 1;
             tick;
             enable = 0;
         end
         index = INDEX_BITS'(n);
         first = t == 0;
-        #1 compare("count", counts_expected[n] > 15 ? 15 : 64'(counts_expected[n]), 64'(count));
-        compare("spike", 64'(spikes_expected[n]), 64'(spike));
-        compare("V", 64'(v_expected[n]), 64'(stored));
+        #1 compare("count", counts_expected[at] > 15 ? 15 : 64'(counts_expected[at]), 64'(count));
+        compare("spike", 64'(spikes_expected[at]), 64'(spike));
+        compare("V", 64'(v_expected[at]), 64'(stored));
         fire = 1;
         tick;
         fire = 0;
@@ -108,10 +107,11 @@ module tb_attention;
         foreach (thresholds[i])
             if (thresholds[i] !== 8 || SHIFT != 1 || SOFT_RESET != 0)
                 $fatal(1, "FAIL channel %0d: not a neuron of scale 1/8, threshold 0.5 and tau 2", i);
-        for (t = 0; t < TIMESTEPS; t++) begin
-            load_timestep;
-            for (n = 0; n < NEURONS; n++) run_neuron;
-        end
+        for (image = 0; image < IMAGES; image++)
+            for (t = 0; t < TIMESTEPS; t++) begin
+                load_timestep;
+                for (n = 0; n < NEURONS; n++) run_neuron;
+            end
         $display("PASS %0d values", compared);
         $finish;
     end

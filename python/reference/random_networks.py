@@ -167,6 +167,8 @@ class RandomNetwork:
         theta = Fraction(peak * self.rng.uniform(0.05, 1.2) / gain)
         reach = about["bound"] * (max(self.timesteps, 2) if shift == 0 else 2)
         thresholds = np.minimum(quantizer.threshold_codes(theta, gain, 0, steps, strict), reach + 1)
+        if self.chance(0.5):
+            thresholds = np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(0, 2), 1)
         operation = {"type": "neuron", "thresholds": thresholds, "shift": shift, "strict": strict}
         operation["reset"] = str(self.rng.choice(["zero", "subtract"]))
         if self.chance(0.9):
@@ -182,7 +184,14 @@ class RandomNetwork:
         scale = Fraction(self.rng.uniform(0.3, 2) * most / peak) / max(per_channel(about))
         steps = [s * scale for s in per_channel(about)]
         thresholds = np.minimum(quantizer.level_thresholds(most, 0, steps), about["bound"] + 1)
+        if self.chance(0.5):
+            thresholds = np.sort(self.met(source, most), axis=1)
         return self.add({"type": "levels", "thresholds": thresholds}, [source], "levels", most, Fraction(1, norm))
+
+    def met(self, source, many):
+        """`many` values per channel that occur there: a comparison off by one shows where they are equal."""
+        values = self.values[source].out.swapaxes(0, 2).reshape(self.about[source]["shape"][0], -1)
+        return self.rng.choice(values, many, axis=1)
 
     # Grids
 
