@@ -66,7 +66,7 @@ class RandomNetwork:
     def add_input(self):
         shape = tuple(self.up_to(most) for most in (4, 8, 8))
         constant = self.chance(0.5)
-        low, high = (-128, 128) if constant else (0, int(self.rng.choice([2, 4, 256])))
+        low, high = (-128, 128) if constant else (0, int(self.rng.choice([2, 4, 256, 2**16])))
         frames = (1 if constant else self.timesteps, self.up_to(2))
         self.nodes.append({"name": "input", "inputs": [], "constant": constant, "operation": {"type": "input"}})
         self.values["input"] = Value(self.rng.integers(low, high, (*frames, *shape)))
