@@ -54,9 +54,9 @@ class Layers(unittest.TestCase):
         # TH = 100: the largest kept is 99 >> 1 = 49, of which a word of 5 bits (15) holds 49 >> 2 = 12.
         d = layers.discard_bits([100], 1, 5)
         self.assertEqual(d.tolist(), [2])
-        spikes, membranes, clamped = layers.neuron(column(99, 0, -200), 100, 1, "zero", bits=5, discard=d)
-        # 49 comes back as 12 << 2 = 48, 24 as 24; (24 - 200) >> 1 = -88 is stored as -22, clamped to -16: -64.
-        self.assertEqual((membranes.ravel().tolist(), clamped), ([48, 24, -64], 1))
+        _, membranes, clamped = layers.neuron(column(94, 0, -200), 100, 1, "zero", bits=5, discard=d)
+        # 47 is stored as 11 and comes back as 44; 22 as 5 and 20; (20 - 200) >> 1 = -90 as -23, clamped to -16: -64.
+        self.assertEqual((membranes.ravel().tolist(), clamped), ([44, 20, -64], 1))
 
     def test_narrow_accumulators_by_hand(self):
         x = np.array([7, 8, -8, -9, 24])
