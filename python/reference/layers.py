@@ -70,7 +70,7 @@ def neuron(x, threshold, shift, reset, *, strict=False, bits=None, discard=0):
 
     `threshold` is TH per channel, `shift` is k, `reset` is "zero" or "subtract", and `strict` says that TH is
     the threshold plus one, of a neuron that fires above it. `bits` is the membrane word, whose step is
-    2^`discard` per channel; without a word nothing is kept.
+    2^`discard` per channel; without a word nothing is kept, and what is not 0 counts as clamped.
     """
     channels = x.shape[2]
     th, d = per_channel(threshold, channels), per_channel(discard, channels)
@@ -81,10 +81,32 @@ def neuron(x, threshold, shift, reset, *, strict=False, bits=None, discard=0):
         fire = g >= th
         left = g - (th - int(strict)) if reset == "subtract" else np.zeros_like(g)
         v = np.where(fire, left, g) >> shift
-        held, changed = hold(v >> d, bits, "saturate") if bits else (np.zeros_like(v), 0)
+        held, changed = hold(v >> d, bits, "saturate") if bits else (np.zeros_like(v), int((v != 0).sum()))
         v = held << d
         spikes[t], membranes[t], clamped = fire, v, clamped + changed
     return spikes, membranes, clamped
+
+
+def toward_zero(x, factor):
+    """x factor / 4096, rounded toward zero."""
+    return np.sign(x) * (np.abs(x) * factor // 4096)
+
+
+def loihi(x, threshold, current_decay, voltage_decay):
+    """Spikes, voltages after each timestep, and how many currents were wrapped and voltages clamped."""
+    th, half = per_channel(threshold, x.shape[2]), 1 << 23
+    spikes, voltages, changed = np.empty_like(x), np.empty_like(x), 0
+    current, voltage = np.zeros_like(x[0]), np.zeros_like(x[0])
+    for t, given in enumerate(x):
+        whole = toward_zero(current, 4095 - current_decay) + (given << 6)
+        current = (whole + half - 1) % (2 * half) - half + 1
+        potential = toward_zero(voltage, 4096 - voltage_decay) + current
+        g = np.clip(potential, 1 - half, half - 1)
+        changed += int((current != whole).sum()) + int((g != potential).sum())
+        fire = g > th << 6
+        voltage = np.where(fire, 0, g)
+        spikes[t], voltages[t] = fire, voltage
+    return spikes, voltages, changed
 
 
 def discard_bits(threshold, shift, bits):

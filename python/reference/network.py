@@ -40,6 +40,11 @@ def neuron(op, x, timesteps):
     return Value(*layers.neuron(x, op["thresholds"], op["shift"], op["reset"], **rule))
 
 
+def loihi(op, x, timesteps):
+    x = np.broadcast_to(x, (timesteps, *x.shape[1:]))
+    return Value(*layers.loihi(x, op["thresholds"], op["current_decay"], op["voltage_decay"]))
+
+
 def on_grid(x, op):
     held, changed = layers.hold(x, op["format"]["bits"], "saturate")
     return Value(held, None, changed)
@@ -58,6 +63,7 @@ def add_membrane(op, stream, branch, _timesteps):
 OPERATIONS = {
     "weighted": weighted,
     "neuron": neuron,
+    "loihi": loihi,
     "levels": lambda op, x, _t: Value(layers.integer_spikes(x, op["thresholds"])),
     "requantize": requantize,
     "add_membrane": add_membrane,

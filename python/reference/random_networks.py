@@ -55,7 +55,7 @@ class RandomNetwork:
         name = f"{operation['type']}.{len(self.nodes)}"
         node = {"name": name, "inputs": list(inputs), "constant": False, "operation": operation}
         value = run_node(node, self.values, self.timesteps)
-        stateful = operation["type"] in ("neuron", "mask")
+        stateful = operation["type"] in ("neuron", "loihi", "mask")
         before = all(self.node(name)["constant"] for name in inputs)
         node["constant"] = operation["type"] == "sum_timesteps" or before and not stateful
         self.nodes.append(node)
@@ -159,6 +159,8 @@ class RandomNetwork:
         about = self.about[source]
         if levels and self.chance(0.15):
             return self.integer_spikes(source)
+        if self.chance(0.15):
+            return self.loihi(source)
         shift = int(self.rng.choice([1, 1, 1, 0, 2, 3]))
         gain = 2 if shift == 1 and self.chance(0.7) else 1
         strict = self.chance(0.3)
@@ -187,6 +189,13 @@ class RandomNetwork:
         if self.chance(0.5):
             thresholds = np.sort(self.met(source, most), axis=1)
         return self.add({"type": "levels", "thresholds": thresholds}, [source], "levels", most, Fraction(1, norm))
+
+    def loihi(self, source):
+        thresholds = np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(-1, 2), 0)
+        operation = {"type": "loihi", "thresholds": thresholds, "current_decay": int(self.rng.integers(0, 4096))}
+        operation["current_decay"] = 4095 if self.chance(0.3) else operation["current_decay"]
+        operation["voltage_decay"] = int(self.rng.choice([0, 1, 2048, 4096, self.rng.integers(0, 4097)]))
+        return self.add(operation, [source], "spikes", 1, Fraction(1))
 
     def met(self, source, many):
         """`many` values per channel that occur there: a comparison off by one shows where they are equal."""
