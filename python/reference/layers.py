@@ -93,7 +93,10 @@ def toward_zero(x, factor):
 
 
 def loihi(x, threshold, current_decay, voltage_decay):
-    """Spikes, voltages after each timestep, and how many currents were wrapped and voltages clamped."""
+    """Spikes, voltages after each timestep, and how many currents were wrapped and voltages clamped.
+
+    `threshold` is the smallest potential that fires, (TH << 6) + 1.
+    """
     th, half = per_channel(threshold, x.shape[2]), 1 << 23
     spikes, voltages, changed = np.empty_like(x), np.empty_like(x), 0
     current, voltage = np.zeros_like(x[0]), np.zeros_like(x[0])
@@ -103,7 +106,7 @@ def loihi(x, threshold, current_decay, voltage_decay):
         potential = toward_zero(voltage, 4096 - voltage_decay) + current
         g = np.clip(potential, 1 - half, half - 1)
         changed += int((current != whole).sum()) + int((g != potential).sum())
-        fire = g > th << 6
+        fire = g >= th
         voltage = np.where(fire, 0, g)
         spikes[t], voltages[t] = fire, voltage
     return spikes, voltages, changed

@@ -191,7 +191,7 @@ class RandomNetwork:
         return self.add({"type": "levels", "thresholds": thresholds}, [source], "levels", most, Fraction(1, norm))
 
     def loihi(self, source):
-        thresholds = np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(-1, 2), 0)
+        thresholds = (np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(-1, 2), 0) << 6) + 1
         operation = {"type": "loihi", "thresholds": thresholds, "current_decay": int(self.rng.integers(0, 4096))}
         operation["current_decay"] = 4095 if self.chance(0.3) else operation["current_decay"]
         operation["voltage_decay"] = int(self.rng.choice([0, 1, 2048, 4096, self.rng.integers(0, 4097)]))

@@ -66,15 +66,15 @@ class Layers(unittest.TestCase):
 
     def test_loihi_as_lava_computes_it(self):
         x = column(128, *[0] * 7)
-        _, voltages, _ = layers.loihi(x, 10**6, 0, 2048)
+        _, voltages, _ = layers.loihi(x, 10**8, 0, 2048)
         self.assertEqual(voltages.ravel().tolist(), [8192, 12286, 14331, 15351, 15859, 16111, 16235, 16295])
         # 4095 parts of the current are lost: every input is met anew, and 100 << 6 does not exceed a threshold of 100.
-        spikes, voltages, _ = layers.loihi(column(100, 101, -3), 100, 4095, 4096)
+        spikes, voltages, _ = layers.loihi(column(100, 101, -3), (100 << 6) + 1, 4095, 4096)
         self.assertEqual((spikes.ravel().tolist(), voltages.ravel().tolist()), ([0, 1, 0], [6400, 0, -192]))
 
     def test_loihi_words(self):
         # 2^17 << 6 is 2^23, the largest current; one more wraps to -2^23 + 64, and a voltage is clamped.
-        _, voltages, changed = layers.loihi(column(1 << 17, (1 << 17) + 1), 1 << 20, 4095, 4096)
+        _, voltages, changed = layers.loihi(column(1 << 17, (1 << 17) + 1), 1 << 26, 4095, 4096)
         self.assertEqual((voltages.ravel().tolist(), changed), ([(1 << 23) - 1, 64 - (1 << 23)], 2))
 
     def test_levels_round_half_to_even(self):
