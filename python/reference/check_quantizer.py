@@ -154,7 +154,7 @@ def check(spiq, parameters, scheme, scratch):
     """Exports the model with a setting and compares; prints one line, returns (compared, different)."""
     file, out = scratch / "check.ron", scratch / "bundle"
     file.write_text(setting(scheme))
-    command = [spiq, "export", "golden", str(out), "--model", MODEL, "--quant", str(file), "--limit", "1"]
+    command = [spiq, "export", "golden", "--out", str(out), "--quant", str(file), "--limit", "1"]
     subprocess.run(command, check=True, capture_output=True)
     found = Check(parameters, scheme, bundle.read(out)).run()
     print(f"{' '.join(map(str, scheme.values()))}: {found.compared} compared, {len(found.wrong)} parts differ")

@@ -32,7 +32,7 @@ def shown(net):
         found |= {(kind, "reads", net.about[name]["kind"]) for name in node["inputs"]}
         found |= {(kind, "saturates")} if value.saturations else set()
         found |= {(kind, "wide")} if abs(value.out).max() > 2**31 else set()
-        found |= {(kind, "constant")} if node["constant"] else set()
+        found |= {(kind, "constant", *(net.node(name)["constant"] for name in node["inputs"]))}
         found |= {(kind, "moves")} if value.out.min() != value.out.max() else set()
     return found
 
