@@ -8,5 +8,7 @@ mod exactness;
 mod exchange;
 mod families;
 mod oracle_logits;
+mod reference;
 mod reports;
+mod rtl;
 mod tidy;

@@ -34,7 +34,7 @@ fn compared(text: &str) -> u64 {
 /// Stimuli of the bundled model for one image.
 fn exported() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["export", "rtl", "rtl", "--quant", "w4u8", "--limit", "1"];
+    let arguments = ["export", "rtl", "--out", "rtl", "--quant", "w4u8", "--limit", "1"];
     cargo_bin_cmd!("spiq").args(arguments).current_dir(folder.path()).assert().success();
     folder
 }
