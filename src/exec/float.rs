@@ -269,8 +269,9 @@ fn channel_sum(q: &Frames<f32>, heads: usize) -> Frames<f32> {
 /// (q k^T) v, head by head.
 fn product(q: &Frames<f32>, k: &Frames<f32>, v: &Frames<f32>, heads: usize) -> Frames<f32> {
     let tokens = q.shape.positions();
-    let mut output = Frames::zeros(q.frames, v.shape);
-    for t in 0..q.frames {
+    let frames = q.frames.max(k.frames).max(v.frames);
+    let mut output = Frames::zeros(frames, v.shape);
+    for t in 0..frames {
         let out = output.frame_mut(t);
         for (i, j) in (0..tokens).flat_map(|i| (0..tokens).map(move |j| (i, j))) {
             for head in 0..heads {

@@ -330,8 +330,9 @@ fn channel_count<W: Word>(q: &Frames<W>, heads: usize) -> Frames<W> {
 /// Section 6, SSA and SDSA-3: q (k^T v), head by head.
 fn product<W: Word>(q: &Frames<W>, k: &Frames<W>, v: &Frames<W>, heads: usize) -> Frames<W> {
     let (width, v_width) = (q.shape.channels / heads, v.shape.channels / heads);
-    let mut output = Frames::zeros(q.frames, v.shape);
-    for t in 0..q.frames {
+    let frames = q.frames.max(k.frames).max(v.frames);
+    let mut output = Frames::zeros(frames, v.shape);
+    for t in 0..frames {
         for head in 0..heads {
             let row = |frames: &'_ Frames<W>, token: usize, i: usize| {
                 let channels = frames.shape.channels;

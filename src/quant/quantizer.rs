@@ -250,7 +250,8 @@ impl<'a> Quantizer<'a> {
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
         let threshold = |c: usize| {
-            let steps = gain * neuron.threshold * f64::from(per_channel(scales, c)) / per_channel(lsbs, c);
+            let scale = f64::from(per_channel(scales, c));
+            let steps = whole(gain * neuron.threshold * scale / per_channel(lsbs, c));
             let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
@@ -284,7 +285,7 @@ impl<'a> Quantizer<'a> {
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
         let fires = |c: usize| {
-            let steps = threshold * f64::from(per_channel(scales, c)) / per_channel(lsbs, c);
+            let steps = whole(threshold * f64::from(per_channel(scales, c)) / per_channel(lsbs, c));
             (reachable(steps) << LOIHI_INPUT_SHIFT) + 1
         };
         let thresholds = (0..lsbs.len().max(scales.len())).map(fires).collect();
@@ -297,7 +298,7 @@ impl<'a> Quantizer<'a> {
     fn integer_neuron(&self, node: &Node, neuron: IntegerNeuron) -> (QuantizedOp, Vec<f64>) {
         let unreachable = self.bound(node, 0) + 1;
         let threshold = |level: u32, lsb: f64| {
-            let steps = (f64::from(level) - 0.5) / lsb;
+            let steps = whole((f64::from(level) - 0.5) / lsb);
             let smallest = match level % 2 {
                 0 => steps.ceil() as i64,
                 _ => (steps.floor() as i64).saturating_add(1),
@@ -357,6 +358,13 @@ fn quantize_rows(
             Ok((quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs))
         }
     }
+}
+
+/// `steps`, or the integer that it misses by no more than a few roundings of `f64`: the step of a mean over
+/// 49 tokens is no float, and a threshold one step too high does not fire at equality.
+fn whole(steps: f64) -> f64 {
+    let nearest = steps.round();
+    if (steps - nearest).abs() <= nearest * (-50f64).exp2() { nearest } else { steps }
 }
 
 /// The smallest f that gives `threshold` at least [`THRESHOLD_STEPS`] steps in every channel.

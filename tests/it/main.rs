@@ -9,5 +9,7 @@ mod exchange;
 mod families;
 mod integer_network;
 mod oracle_logits;
+mod reference;
 mod reports;
+mod rtl;
 mod tidy;

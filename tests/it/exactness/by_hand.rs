@@ -262,6 +262,24 @@ fn a_sum_over_tokens_and_its_threshold_by_hand() {
     assert_eq!(run.values[find(&quantized.network, "lif")].data, [1, 0]);
 }
 
+/// 2 theta N 2^F is an integer, which 2 theta / (2^-F / N) exceeds in floats for N = 49.
+#[test]
+fn the_threshold_of_a_mean_is_a_whole_number_of_steps() {
+    for size in [3, 5, 7, 14] {
+        let (mut net, image) = NetworkBuilder::new(Shape::new(1, size, size), true, 1);
+        let x = net.conv("x", image, Conv::new(1, 1)).unwrap();
+        let stream = net.requantize("stream", x, Grid::Residual).unwrap();
+        let mean = net.mean_tokens("tokens", stream).unwrap();
+        let spikes = net.neuron("lif", mean, Neuron::lif(1.0)).unwrap();
+        let end = net.conv("end", spikes, Conv::new(1, 1)).unwrap();
+        let setting = setting(TERNARY, 32, 12, "");
+        // 12 bits, and twice 4 needs 3 integer bits: 8 behind the point.
+        let quantized =
+            with_parameters(finish(net, end), 0.0, &setting, &[("stream", 4.0)], |p| vec![1.0; p.len()]);
+        assert_eq!(neuron_of(&quantized, "lif").thresholds, [2 * 256 * (size * size) as i64]);
+    }
+}
+
 #[test]
 fn masked_attention_by_hand() {
     let (mut net, image) = NetworkBuilder::new(Shape::new(6, 1, 3), true, 1);
