@@ -15,7 +15,10 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from execution import execute
+from ron import read
 
 IMAGES = 2
 # Every integer is exact in float64 whatever the scales; membranes of 32 bits discard nothing.
@@ -26,15 +29,33 @@ def spiq(binary, *arguments):
     subprocess.run([binary, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
-def run(binary, model, quant, units, dtype):
+def run(binary, model, quant, units, images):
     """Logits and spikes of PyTorch for what `spiq` exports at a setting."""
     with tempfile.TemporaryDirectory() as scratch:
-        weights, dump = Path(scratch, "weights.safetensors"), Path(scratch, "dump")
-        subject = ["--model", model, "--quant", quant, "--data", "noise", "--limit", IMAGES]
-        spiq(binary, "export", "torch", *subject, "--units", units, "--out", weights)
-        spiq(binary, "run", *subject, "--dump", dump)
-        files = argparse.Namespace(model=model, weights=weights, input=dump / "input.npy")
-        return execute(files, dtype, keep_spikes=True)
+        subject = ["--model", model, "--quant", quant, "--data", "noise"]
+        spiq(binary, "export", "torch", *subject, "--units", units, "--out", scratch)
+        np.save(Path(scratch, "input.npy"), images)
+        weights = Path(scratch, "model.safetensors")
+        files = argparse.Namespace(model=model, weights=weights, input=Path(scratch, "input.npy"))
+        return execute(files, "float64", keep_spikes=True)
+
+
+def integers_of(binary, model):
+    """What the first layer reads of the synthetic images: pixels less their zero point, or counts."""
+    with tempfile.TemporaryDirectory() as scratch:
+        subject = ["--model", model, "--quant", SETTING, "--data", "noise", "--limit", IMAGES]
+        spiq(binary, "run", *subject, "--dump", scratch)
+        return np.load(Path(scratch, "input.npy"))
+
+
+def normalized(images, description):
+    """The same in real numbers."""
+    source = description["input"]
+    if source[""] != "Image":
+        return images.astype(np.float64)
+    mean, std = (np.array(source[part]).reshape(-1, 1, 1) for part in ("mean", "std"))
+    pixels = images + np.rint(255 * mean)
+    return (pixels / 255 - mean) / std
 
 
 def digest(levels):
@@ -43,8 +64,9 @@ def digest(levels):
 
 
 def golden(binary, model):
-    logits, spikes = run(binary, model, "fp32", "real", "float64")
-    exact, hashed = run(binary, model, SETTING, "integers", "float64")
+    images = integers_of(binary, model)
+    logits, spikes = run(binary, model, "fp32", "real", normalized(images, read(model)))
+    exact, hashed = run(binary, model, SETTING, "integers", images)
     return {
         "made_by": "python/oracle/make_golden.py",
         "torch": version("torch"),
