@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
-use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor};
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Model, Sample};
@@ -26,6 +26,7 @@ pub struct Evaluator<'a> {
     calibration: Calibration,
     /// Validation images whose spikes the mapper sees.
     mapping_samples: Vec<Sample>,
+    engine: Engine,
 }
 
 /// Validation images that ranges are calibrated on.
@@ -62,7 +63,12 @@ impl<'a> Evaluator<'a> {
             .reduce(|| Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
         check_ranges(model, &calibration)?;
         let mapping_samples = (0..count.min(MAPPING_IMAGES)).map(|i| validation.sample(i)).collect();
-        Ok(Self { model, machine, images, calibration, mapping_samples })
+        Ok(Self { model, machine, images, calibration, mapping_samples, engine: Engine::default() })
+    }
+
+    /// With fixed-point settings executed by `engine`; the integers are the same with any.
+    pub fn with_engine(self, engine: Engine) -> Self {
+        Self { engine, ..self }
     }
 
     /// The network of integers that `setting` makes.
@@ -107,13 +113,8 @@ impl<'a> Evaluator<'a> {
             Precision::Fixed(fixed) => {
                 let quantized = self.quantize(fixed)?;
                 let workload = Workload::quantized(&quantized);
-                if quantized.fits_32_bits() {
-                    let scalar = ScalarExecutor::<i32>::new(&quantized);
-                    self.measure(setting, workload, &|sample| outcome(scalar.run(sample)), progress)
-                } else {
-                    let scalar = ScalarExecutor::<i64>::new(&quantized);
-                    self.measure(setting, workload, &|sample| outcome(scalar.run(sample)), progress)
-                }
+                let executor = IntegerExecutor::new(&quantized, self.engine);
+                self.measure(setting, workload, &|sample| outcome(executor.run(sample)), progress)
             }
         }
     }

@@ -5,6 +5,7 @@
 mod by_hand;
 mod convolutions;
 mod dequantized;
+mod fast;
 mod naive;
 mod precision;
 mod support;

@@ -111,7 +111,7 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
 }
 
 /// A zoo with realistic parameters, its parameters, and images.
-fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Sample>) {
+pub fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Sample>) {
     let network = zoo(dice, timesteps, exact).unwrap();
     let images: Vec<Sample> = (0..2).map(|_| dice.image(&network)).collect();
     let tensors = realistic_tensors(&network, dice, &images);
@@ -120,7 +120,7 @@ fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors,
 }
 
 /// Weight schemes of every kind.
-fn any_scheme(dice: &mut Dice) -> String {
+pub fn any_scheme(dice: &mut Dice) -> String {
     let (scale, granularity) = (dice.pick(&["Pow2", "Free"]), dice.pick(&["Layer", "Channel"]));
     let clip = dice.pick(&["Max", "Mse"]);
     match dice.int(0, 4) {

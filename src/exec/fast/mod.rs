@@ -1,0 +1,313 @@
+//! The same integers as the scalar specification, by kernels for the processor at hand.
+//!
+//! Values lie channel by channel, with all timesteps and positions of a channel in one row: a vector is
+//! many positions, constants of a channel are scalars, and spikes of a few channels share a byte, which
+//! looks up their weighted sum.
+
+mod attention;
+mod counts;
+mod gather;
+mod layer;
+mod neuron;
+mod plan;
+mod value;
+
+use self::layer::Layer;
+use self::plan::Plan;
+use self::value::{Buffer, Layout, Value};
+use super::kernels::{Cell, Cpu, Isa};
+use super::{Activity, Execution, NodeActivity, ScalarExecutor, StepActivity};
+use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
+use crate::quant::{QuantizedModel, QuantizedOp};
+use crate::tensor::Frames;
+
+/// Executes a quantized model with the instructions of one instruction set.
+#[derive(Debug)]
+pub struct FastExecutor<'a> {
+    model: &'a QuantizedModel,
+    engine: Engine<'a>,
+}
+
+#[derive(Debug)]
+enum Engine<'a> {
+    Kernels(Box<Kernels>),
+    /// Bounds that 32 bits do not hold.
+    Wide(ScalarExecutor<'a, i64>),
+}
+
+/// What is prepared once per network.
+#[derive(Debug)]
+struct Kernels {
+    cpu: Cpu,
+    /// For the frames that the network declares.
+    plan: Plan,
+    /// Per node.
+    prepared: Vec<Prepared>,
+}
+
+#[derive(Debug)]
+enum Prepared {
+    Nothing,
+    Layer(Box<Layer>),
+    Cells(Vec<Cell>),
+}
+
+/// Memory of a run, used again by the next: it grows to what a network needs and stays.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    slots: Vec<Buffer>,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    layer: layer::Scratch,
+    counts: counts::CountScratch,
+    heads: attention::HeadScratch,
+    bytes: (Vec<u8>, Vec<u8>),
+    words: (Vec<i32>, Vec<i32>),
+}
+
+impl<'a> FastExecutor<'a> {
+    /// Lays out the weights as tables.
+    ///
+    /// # Panics
+    /// If this processor lacks `isa`, which [`Isa::is_available`] tells.
+    pub fn new(model: &'a QuantizedModel, isa: Isa) -> Self {
+        let cpu = Cpu::new(isa).unwrap_or_else(|| panic!("this processor lacks {}", isa.name()));
+        let engine = match model.fits_32_bits() {
+            true => Engine::Kernels(Box::new(Kernels::new(model, cpu))),
+            false => Engine::Wide(ScalarExecutor::new(model)),
+        };
+        Self { model, engine }
+    }
+
+    /// Runs one image.
+    pub fn run(&self, sample: &Sample, workspace: &mut Workspace) -> Execution<i64> {
+        match &self.engine {
+            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, None),
+            Engine::Wide(scalar) => scalar.run(sample),
+        }
+    }
+
+    /// Runs one image and shows what every node yields, as the scalar executor holds it.
+    pub fn run_observed(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        mut observe: impl FnMut(NodeId, &Frames<i64>),
+    ) -> Execution<i64> {
+        match &self.engine {
+            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, Some(&mut observe)),
+            Engine::Wide(scalar) => scalar.run_observed(sample, observe),
+        }
+    }
+
+    /// Bytes that weights take as the kernels hold them.
+    pub fn weight_bytes(&self) -> usize {
+        match &self.engine {
+            Engine::Kernels(kernels) => kernels.prepared.iter().map(Prepared::weight_bytes).sum(),
+            Engine::Wide(_) => 0,
+        }
+    }
+}
+
+impl Prepared {
+    fn weight_bytes(&self) -> usize {
+        match self {
+            Self::Layer(layer) => layer.weight_bytes(),
+            Self::Nothing | Self::Cells(_) => 0,
+        }
+    }
+}
+
+type Observer<'o> = Option<&'o mut dyn FnMut(NodeId, &Frames<i64>)>;
+
+/// What a node reads.
+struct Inputs<'r> {
+    network: &'r Network,
+    node: &'r Node,
+    plan: &'r Plan,
+    slots: &'r [Buffer],
+}
+
+impl<'r> Inputs<'r> {
+    fn at(&self, i: usize) -> Value<'r> {
+        let id = self.node.inputs[i].index();
+        Value { layout: &self.plan.layouts[id], buffer: &self.slots[self.plan.slots[id]] }
+    }
+}
+
+impl Kernels {
+    fn new(model: &QuantizedModel, cpu: Cpu) -> Self {
+        let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
+        let prepare = |(id, node): (NodeId, &Node)| match model.op(id) {
+            QuantizedOp::Weighted(op) => Prepared::Layer(Box::new(Layer::new(cpu, model, node, op))),
+            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(op, node.shape.channels)),
+            _ => Prepared::Nothing,
+        };
+        Self {
+            cpu,
+            plan: Plan::new(model, cpu, frames),
+            prepared: model.network.iter().map(prepare).collect(),
+        }
+    }
+
+    fn run(
+        &self,
+        model: &QuantizedModel,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        mut observe: Observer,
+    ) -> Execution<i64> {
+        let other;
+        let plan = match self.plan.layouts[0].frames == sample.frames {
+            true => &self.plan,
+            false => {
+                other = Plan::new(model, self.cpu, sample.frames);
+                &other
+            }
+        };
+        let Workspace { slots, scratch } = workspace;
+        if slots.len() < plan.slot_count {
+            slots.resize_with(plan.slot_count, Buffer::default);
+        }
+        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        let mut logits = Vec::new();
+        for (id, node) in model.network.iter() {
+            let slot = plan.slots[id.index()];
+            let layout = &plan.layouts[id.index()];
+            let mut out = std::mem::take(&mut slots[slot]);
+            out.fit(layout);
+            let inputs = Inputs { network: &model.network, node, plan, slots };
+            activity.nodes.push(self.node(model, id, &inputs, sample, scratch, &mut out));
+            let value = Value { layout, buffer: &out };
+            if let Some(observe) = &mut observe {
+                observe(id, &value.to_frames());
+            }
+            if id.index() + 1 == plan.slots.len() {
+                logits = value.to_frames().data;
+            }
+            slots[slot] = out;
+        }
+        Execution { logits, activity }
+    }
+
+    fn node(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        inputs: &Inputs,
+        sample: &Sample,
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (cpu, node) = (self.cpu, inputs.node);
+        let layout = &inputs.plan.layouts[id.index()];
+        let length = layout.rows() * layout.stride;
+        let words = if layout.packed.is_none() { &mut out.words[..length] } else { &mut [] };
+        match (&node.op, model.op(id), &self.prepared[id.index()]) {
+            (_, QuantizedOp::Input { zero_points }, _) => {
+                image(sample, zero_points, layout, words);
+                return quiet(layout);
+            }
+            (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
+                let gather = inputs.plan.gathers[id.index()].as_ref().expect("of every weight layer");
+                let from = inputs.at(0);
+                layer.run(cpu, gather, from, &mut scratch.layer, words);
+                let multi_bit = inputs.network.input_of(node, 0).kind != Kind::Spikes;
+                return counts::count_products(
+                    cpu,
+                    from,
+                    gather,
+                    &op.geometry,
+                    multi_bit,
+                    &mut scratch.counts,
+                );
+            }
+            (_, QuantizedOp::Neuron(_), Prepared::Cells(cells)) => {
+                return neuron::neuron(cpu, cells, inputs.at(0), layout, &mut out.bytes[..length]);
+            }
+            (_, QuantizedOp::Levels { thresholds }, _) => {
+                neuron::levels(cpu, thresholds, inputs.at(0), words);
+                let mut counted = counts::count_outputs(cpu, Value { layout, buffer: out });
+                counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
+                return counted;
+            }
+            (_, QuantizedOp::Requantize { requantizers, format }, _) => {
+                return neuron::requantize(cpu, requantizers, *format, inputs.at(0), layout, words);
+            }
+            (_, QuantizedOp::AddMembrane(op), _) => {
+                let sides = [inputs.at(0), inputs.at(1)];
+                return neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, words);
+            }
+            (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
+        }
+    }
+
+    /// Operations that are the same in every number system.
+    fn exact(
+        &self,
+        op: &Op,
+        timesteps: usize,
+        id: NodeId,
+        inputs: &Inputs,
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (cpu, layout) = (self.cpu, &inputs.plan.layouts[id.index()]);
+        let length = layout.rows() * layout.stride;
+        let from = |i| inputs.at(i);
+        let (bytes, words): (&mut [u8], &mut [i32]) = match layout.packed {
+            Some(_) => (&mut out.bytes[..length], &mut []),
+            None => (&mut [], &mut out.words[..length]),
+        };
+        match op {
+            Op::Add(_) => attention::add_counts(cpu, [from(0), from(1)], layout, words),
+            Op::MeanTokens => attention::sum_tokens(cpu, from(0), layout, words),
+            Op::MeanTimesteps => attention::sum_timesteps(cpu, from(0), timesteps, layout, words),
+            Op::MaxPool(_) => {
+                let gather = inputs.plan.gathers[id.index()].as_ref().expect("of every pooling");
+                match layout.packed {
+                    Some(_) => attention::pool_spikes(cpu, gather, from(0), &mut scratch.bytes, bytes),
+                    None => attention::pool_words(cpu, gather, from(0), &mut scratch.words, words),
+                }
+            }
+            Op::Attention(Attention::KeyValueCount) => {
+                attention::key_value_count(cpu, from(0), from(1), layout, words)
+            }
+            Op::Attention(Attention::ChannelCount { heads }) => {
+                attention::channel_count(cpu, from(0), *heads, layout, words)
+            }
+            Op::Attention(Attention::Product { heads, .. }) => {
+                let qkv = [from(0), from(1), from(2)];
+                attention::product(cpu, qkv, *heads, layout, &mut scratch.heads, words)
+            }
+            Op::Mask => attention::mask(cpu, from(0), from(1), layout, bytes),
+            Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::IntegerNeuron(_) | Op::Requantize(_) => {
+                unreachable!("{op:?} is quantized to an operation of its own")
+            }
+        }
+        match op {
+            Op::MaxPool(_) | Op::Attention(_) | Op::Mask => {
+                counts::count_outputs(cpu, Value { layout, buffer: out })
+            }
+            _ => quiet(layout),
+        }
+    }
+}
+
+/// x = pixel or count - zero point.
+fn image(sample: &Sample, zero_points: &[i64], layout: &Layout, out: &mut [i32]) {
+    let channels = layout.shape.channels;
+    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+        let zero_point = i32::try_from(zero_points[channel]).expect("within the proven 32-bit bound");
+        let pixels = sample.data[channel..].iter().step_by(channels);
+        out.iter_mut().zip(pixels).for_each(|(out, &pixel)| *out = i32::from(pixel) - zero_point);
+    }
+}
+
+/// Nothing to count.
+fn quiet(layout: &Layout) -> NodeActivity {
+    NodeActivity { steps: vec![StepActivity::default(); layout.frames] }
+}

@@ -1,0 +1,123 @@
+//! Kernels for AVX2: 16-entry tables, low and high bytes of their sums shuffled apart.
+
+use std::arch::x86_64::*;
+
+use super::LANES;
+use super::lookup::LookupMatrix;
+use super::products::ProductMatrix;
+
+/// Vectors of 32 positions whose sums are held in registers.
+const BLOCK: usize = 2;
+/// Words of a table.
+const TABLE: usize = 16;
+
+/// See [`super::lookup()`].
+///
+/// # Safety
+/// `index` holds `matrix.rows` rows of `stride`, a multiple of [`LANES`]; `out` rows of `stride` for
+/// channels that `matrix` has.
+#[target_feature(enable = "avx2")]
+pub unsafe fn lookup(matrix: &LookupMatrix, first: usize, index: &[u8], stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(LANES) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            // SAFETY: passed on; a multiple of 64 positions is 2 vectors each.
+            unsafe { block(matrix, first + i, &index[from..], stride, &mut out[from..]) }
+        }
+    }
+}
+
+/// One channel at 64 positions.
+///
+/// # Safety
+/// As for [`lookup`]; 64 values can be read from each row of `index` and written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn block(matrix: &LookupMatrix, channel: usize, index: &[u8], stride: usize, out: &mut [i32]) {
+    let tables = &matrix.words()[channel * matrix.channel_words()..][..matrix.channel_words()];
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    let mut start = 0;
+    for &end in &matrix.runs {
+        let (mut lower, mut upper) = ([_mm256_setzero_si256(); BLOCK], [_mm256_setzero_si256(); BLOCK]);
+        for row in start..end {
+            // SAFETY: a table of `tables`, and 64 positions of row `row` of `index`.
+            unsafe {
+                let table: *const __m128i = tables.as_ptr().add(row * TABLE).cast();
+                let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
+                let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
+                for j in 0..BLOCK {
+                    let bytes = _mm256_loadu_si256(index.as_ptr().add(row * stride + j * 32).cast());
+                    let (low, high) = (_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, bytes));
+                    lower[j] = _mm256_add_epi16(lower[j], _mm256_unpacklo_epi8(low, high));
+                    upper[j] = _mm256_add_epi16(upper[j], _mm256_unpackhi_epi8(low, high));
+                }
+            }
+        }
+        for j in 0..BLOCK {
+            // Words of positions 0..16 and 16..32.
+            let halves = [
+                _mm256_permute2x128_si256::<0x20>(lower[j], upper[j]),
+                _mm256_permute2x128_si256::<0x31>(lower[j], upper[j]),
+            ];
+            for (k, half) in halves.into_iter().enumerate() {
+                // SAFETY: 16 of the 64 values of `out`; only the first run overwrites what is there.
+                unsafe {
+                    let out = out.as_mut_ptr().add(32 * j + 16 * k);
+                    store(half, shift, (start == 0).then_some(matrix.bias[channel]), out);
+                }
+            }
+        }
+        start = end;
+    }
+}
+
+/// Writes (sum << shift) + bias of 16 positions, or without a bias adds sum << shift to what is there.
+///
+/// # Safety
+/// 16 values can be written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32) {
+    let halves = [_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums)];
+    for (i, half) in halves.into_iter().enumerate() {
+        let sum = _mm256_sll_epi32(_mm256_cvtepu16_epi32(half), shift);
+        // SAFETY: 8 of the 16 values of `out`.
+        unsafe {
+            let at = out.add(8 * i).cast();
+            let base = match bias {
+                Some(bias) => _mm256_set1_epi32(bias),
+                None => _mm256_loadu_si256(at),
+            };
+            _mm256_storeu_si256(at, _mm256_add_epi32(sum, base));
+        }
+    }
+}
+
+/// See [`super::products()`].
+///
+/// # Safety
+/// `pairs` holds `matrix.pairs` rows of `2 stride`, `stride` a multiple of [`LANES`]; `out` rows of
+/// `stride` for channels that `matrix` has.
+#[target_feature(enable = "avx2")]
+pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    for from in (0..stride).step_by(LANES) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            let weights = matrix.weights_of(first + i);
+            let mut acc = [_mm256_setzero_si256(); 8];
+            for (pair, &weights) in weights.iter().enumerate() {
+                let weights = _mm256_set1_epi32(weights);
+                for (j, acc) in acc.iter_mut().enumerate() {
+                    // SAFETY: 8 pairs of row `pair`.
+                    let x = unsafe {
+                        _mm256_loadu_si256(pairs.as_ptr().add(2 * (pair * stride + from + 8 * j)).cast())
+                    };
+                    *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(x, weights));
+                }
+            }
+            let bias = _mm256_set1_epi32(matrix.bias[first + i]);
+            for (j, acc) in acc.into_iter().enumerate() {
+                let x = _mm256_add_epi32(_mm256_sll_epi32(acc, shift), bias);
+                // SAFETY: 8 values of this row.
+                unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(from + 8 * j).cast(), x) };
+            }
+        }
+    }
+}
