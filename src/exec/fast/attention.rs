@@ -1,6 +1,5 @@
-//! Spiking attention, masks, pooling and sums.
+//! Spiking attention, masks and sums.
 
-use super::gather::Gather;
 use super::value::{Layout, Value, at_least};
 use crate::exec::kernels::{self, Cpu};
 
@@ -101,33 +100,6 @@ pub fn mask(cpu: Cpu, spikes: Value, by: Value, layout: &Layout, out: &mut [u8])
                 }
             }
             out.iter_mut().zip(x).for_each(|(out, x)| *out &= x);
-        }
-    }
-}
-
-/// The largest value of each window; on spikes an OR.
-pub fn pool_spikes(cpu: Cpu, gather: &Gather, input: Value, room: &mut (Vec<u8>, Vec<u8>), out: &mut [u8]) {
-    let (surrounded, tap_row) = room;
-    let tap_row = at_least(tap_row, gather.stride);
-    for (x, out) in input.bytes().chunks_exact(input.layout.stride).zip(out.chunks_exact_mut(gather.stride)) {
-        let length = gather.surround(std::iter::once(x), surrounded);
-        for tap in 0..gather.taps() {
-            gather.bytes(cpu, tap, &surrounded[..length], tap_row);
-            kernels::or(cpu, tap_row, out);
-        }
-    }
-}
-
-/// The largest value of each window; padding never wins.
-pub fn pool_words(cpu: Cpu, gather: &Gather, input: Value, room: &mut (Vec<i32>, Vec<i32>), out: &mut [i32]) {
-    let (surrounded, tap_row) = room;
-    let tap_row = at_least(tap_row, gather.stride);
-    for (x, out) in input.words().chunks_exact(input.layout.stride).zip(out.chunks_exact_mut(gather.stride)) {
-        let length = gather.surround(std::iter::once(x), surrounded);
-        out.fill(i32::MIN);
-        for tap in 0..gather.taps() {
-            gather.words(cpu, tap, &surrounded[..length], i32::MIN, tap_row);
-            kernels::max(cpu, tap_row, out);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::model::ConvGeometry;
 pub struct CountScratch {
     events: Vec<i32>,
     surrounded: Vec<i32>,
-    row: Vec<i32>,
+    larger: Vec<i32>,
     gathered: Vec<i32>,
 }
 
@@ -37,12 +37,11 @@ pub fn count_products(
     let length = gather.surround(std::iter::once(&*events), &mut room.surrounded);
     let gathered = at_least(&mut room.gathered, gather.stride);
     gathered.fill(0);
-    let row = at_least(&mut room.row, gather.stride);
     for tap in 0..gather.taps() {
-        gather.words(cpu, tap, &room.surrounded[..length], 0, row);
-        kernels::add(cpu, row, gathered);
+        gather.add(cpu, tap, &room.surrounded[..length], gathered);
     }
     let outputs = gather.outputs();
+    let larger = at_least(&mut room.larger, outputs);
     let steps = gathered.chunks_exact_mut(outputs).take(layout.frames).enumerate().map(|(t, gathered)| {
         let all: u64 = gathered.iter().map(|&events| events as u64).sum();
         let operations = all * (geometry.out_channels / geometry.groups) as u64;
@@ -51,26 +50,36 @@ pub fn count_products(
             gathered_events: all,
             accumulations: if multi_bit { 0 } else { operations },
             multiplications: if multi_bit { operations } else { 0 },
-            wave_peaks: wave_peaks(gathered),
+            wave_peaks: wave_peaks(cpu, gathered, larger),
             ..StepActivity::default()
         }
     });
     NodeActivity { steps: steps.collect() }
 }
 
-/// As `activity::wave_peaks`, in place.
-fn wave_peaks(events: &mut [i32]) -> [u32; WAVE_SIZES] {
+/// The counters of a layer that reads as another does, for its own number of outputs.
+pub fn with_outputs(twin: &NodeActivity, geometry: &ConvGeometry, multi_bit: bool) -> NodeActivity {
+    let operations =
+        |step: &StepActivity| step.gathered_events * (geometry.out_channels / geometry.groups) as u64;
+    let step = |step: &StepActivity| StepActivity {
+        accumulations: if multi_bit { 0 } else { operations(step) },
+        multiplications: if multi_bit { operations(step) } else { 0 },
+        ..*step
+    };
+    NodeActivity { steps: twin.steps.iter().map(step).collect() }
+}
+
+/// As `activity::wave_peaks`, between two rows.
+fn wave_peaks<'a>(cpu: Cpu, mut events: &'a mut [i32], mut larger: &'a mut [i32]) -> [u32; WAVE_SIZES] {
     let mut count = events.len();
     std::array::from_fn(|_| {
-        let sum = events[..count].iter().map(|&events| events as u32).sum();
-        let pairs = count / 2;
-        for i in 0..pairs {
-            events[i] = events[2 * i].max(events[2 * i + 1]);
-        }
+        let sum = kernels::sum(cpu, &events[..count]) as u32;
+        kernels::larger_of_pairs(cpu, &events[..count], &mut larger[..count / 2]);
         if count % 2 == 1 {
-            events[pairs] = events[count - 1];
+            larger[count / 2] = events[count - 1];
         }
         count = count.div_ceil(2);
+        std::mem::swap(&mut events, &mut larger);
         sum
     })
 }

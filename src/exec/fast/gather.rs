@@ -1,6 +1,6 @@
 //! What the taps of a window read: rows of one input position per column of the output.
 
-use crate::exec::kernels::{Cpu, LANES, select_bytes, select_words};
+use crate::exec::kernels::{self, Cpu, LANES};
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
 
@@ -79,6 +79,11 @@ impl Gather {
         self.taps.len()
     }
 
+    /// Columns of a row that is read.
+    pub fn in_stride(&self) -> usize {
+        stride_of(self.frames * self.inputs)
+    }
+
     /// Positions of a frame that is written.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -92,7 +97,7 @@ impl Gather {
     ) -> usize {
         room.clear();
         // What the margin holds is never selected; a read-only row is as long as the one that is written.
-        let length = self.stride.max(stride_of(self.frames * self.inputs)) + 2 * self.margin;
+        let length = self.stride.max(self.in_stride()) + 2 * self.margin;
         for row in rows {
             let start = room.len();
             room.resize(start + self.margin, T::default());
@@ -105,7 +110,9 @@ impl Gather {
     /// What `tap` reads of a row of packed spikes that [`Gather::surround`] copied.
     pub fn bytes(&self, cpu: Cpu, tap: usize, row: &[u8], out: &mut [u8]) {
         match &self.taps[tap] {
-            Tap::Shift { offset, inside } => select_bytes(cpu, self.shifted(row, *offset), inside, out),
+            Tap::Shift { offset, inside } => {
+                kernels::select_bytes(cpu, self.shifted(row, *offset), inside, out)
+            }
             Tap::Index(index) => self.indexed(index, row, 0, out),
         }
     }
@@ -114,9 +121,50 @@ impl Gather {
     pub fn words(&self, cpu: Cpu, tap: usize, row: &[i32], padding: i32, out: &mut [i32]) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                select_words(cpu, self.shifted(row, *offset), inside, padding, out)
+                kernels::select_words(cpu, self.shifted(row, *offset), inside, padding, out)
             }
             Tap::Index(index) => self.indexed(index, row, padding, out),
+        }
+    }
+
+    /// Adds what `tap` reads.
+    pub fn add(&self, cpu: Cpu, tap: usize, row: &[i32], out: &mut [i32]) {
+        match &self.taps[tap] {
+            Tap::Shift { offset, inside } => {
+                kernels::add_inside(cpu, self.shifted(row, *offset), inside, out);
+            }
+            Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out += x),
+        }
+    }
+
+    /// Keeps the larger of what is there and what `tap` reads.
+    pub fn max(&self, cpu: Cpu, tap: usize, row: &[i32], out: &mut [i32]) {
+        match &self.taps[tap] {
+            Tap::Shift { offset, inside } => {
+                kernels::max_inside(cpu, self.shifted(row, *offset), inside, out);
+            }
+            Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out = x.max(*out)),
+        }
+    }
+
+    /// Adds the spikes that `tap` reads.
+    pub fn or(&self, cpu: Cpu, tap: usize, row: &[u8], out: &mut [u8]) {
+        match &self.taps[tap] {
+            Tap::Shift { offset, inside } => {
+                kernels::or_inside(cpu, self.shifted(row, *offset), inside, out);
+            }
+            Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out |= x),
+        }
+    }
+
+    fn fold_indexed<T: Copy>(&self, index: &[u32], row: &[T], out: &mut [T], fold: impl Fn(&mut T, T)) {
+        let frames = row[..self.frames * self.inputs].chunks_exact(self.inputs);
+        for (out, row) in out.chunks_exact_mut(self.outputs).zip(frames) {
+            for (out, &at) in out.iter_mut().zip(index) {
+                if let Some(&x) = row.get(at as usize) {
+                    fold(out, x);
+                }
+            }
         }
     }
 

@@ -99,7 +99,7 @@ impl Layer {
     /// Bytes of its tables and weights.
     pub fn weight_bytes(&self) -> usize {
         match &self.kernel {
-            Kernel::Lookup { matrices, .. } => matrices.iter().map(LookupMatrix::table_bytes).sum(),
+            Kernel::Lookup { matrices, .. } => matrices.iter().map(LookupMatrix::memory_bytes).sum(),
             Kernel::Products(matrices) => matrices.iter().map(|m| 4 * m.pairs * m.outs).sum(),
             Kernel::Words { weights, .. } => 4 * weights.len(),
         }

@@ -10,6 +10,7 @@ mod gather;
 mod layer;
 mod neuron;
 mod plan;
+mod pooling;
 mod value;
 
 use self::layer::Layer;
@@ -64,8 +65,8 @@ struct Scratch {
     layer: layer::Scratch,
     counts: counts::CountScratch,
     heads: attention::HeadScratch,
-    bytes: (Vec<u8>, Vec<u8>),
-    words: (Vec<i32>, Vec<i32>),
+    pool: pooling::PoolScratch,
+    neuron: neuron::NeuronScratch,
 }
 
 impl<'a> FastExecutor<'a> {
@@ -143,7 +144,7 @@ impl Kernels {
         let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
         let prepare = |(id, node): (NodeId, &Node)| match model.op(id) {
             QuantizedOp::Weighted(op) => Prepared::Layer(Box::new(Layer::new(cpu, model, node, op))),
-            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(op, node.shape.channels)),
+            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, node, op)),
             _ => Prepared::Nothing,
         };
         Self {
@@ -180,7 +181,8 @@ impl Kernels {
             let mut out = std::mem::take(&mut slots[slot]);
             out.fit(layout);
             let inputs = Inputs { network: &model.network, node, plan, slots };
-            activity.nodes.push(self.node(model, id, &inputs, sample, scratch, &mut out));
+            let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
+            activity.nodes.push(counted);
             let value = Value { layout, buffer: &out };
             if let Some(observe) = &mut observe {
                 observe(id, &value.to_frames());
@@ -193,11 +195,14 @@ impl Kernels {
         Execution { logits, activity }
     }
 
+    /// Computes and counts node `id`; `counted` holds the counters of the nodes before it.
+    #[allow(clippy::too_many_arguments)]
     fn node(
         &self,
         model: &QuantizedModel,
         id: NodeId,
         inputs: &Inputs,
+        counted: &[NodeActivity],
         sample: &Sample,
         scratch: &mut Scratch,
         out: &mut Buffer,
@@ -209,37 +214,35 @@ impl Kernels {
         match (&node.op, model.op(id), &self.prepared[id.index()]) {
             (_, QuantizedOp::Input { zero_points }, _) => {
                 image(sample, zero_points, layout, words);
-                return quiet(layout);
+                quiet(layout)
             }
             (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
-                let gather = inputs.plan.gathers[id.index()].as_ref().expect("of every weight layer");
+                let gather = &inputs.plan.gathers[id.index()][0];
                 let from = inputs.at(0);
                 layer.run(cpu, gather, from, &mut scratch.layer, words);
+                let (g, room) = (&op.geometry, &mut scratch.counts);
                 let multi_bit = inputs.network.input_of(node, 0).kind != Kind::Spikes;
-                return counts::count_products(
-                    cpu,
-                    from,
-                    gather,
-                    &op.geometry,
-                    multi_bit,
-                    &mut scratch.counts,
-                );
+                match inputs.plan.twins[id.index()] {
+                    Some(twin) => counts::with_outputs(&counted[twin], g, multi_bit),
+                    None => counts::count_products(cpu, from, gather, g, multi_bit, room),
+                }
             }
             (_, QuantizedOp::Neuron(_), Prepared::Cells(cells)) => {
-                return neuron::neuron(cpu, cells, inputs.at(0), layout, &mut out.bytes[..length]);
+                let spikes = &mut out.bytes[..length];
+                neuron::neuron(cpu, cells, inputs.at(0), layout, &mut scratch.neuron, spikes)
             }
             (_, QuantizedOp::Levels { thresholds }, _) => {
                 neuron::levels(cpu, thresholds, inputs.at(0), words);
                 let mut counted = counts::count_outputs(cpu, Value { layout, buffer: out });
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
-                return counted;
+                counted
             }
             (_, QuantizedOp::Requantize { requantizers, format }, _) => {
-                return neuron::requantize(cpu, requantizers, *format, inputs.at(0), layout, words);
+                neuron::requantize(cpu, requantizers, *format, inputs.at(0), layout, words)
             }
             (_, QuantizedOp::AddMembrane(op), _) => {
                 let sides = [inputs.at(0), inputs.at(1)];
-                return neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, words);
+                neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, words)
             }
             (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
         }
@@ -267,10 +270,10 @@ impl Kernels {
             Op::MeanTokens => attention::sum_tokens(cpu, from(0), layout, words),
             Op::MeanTimesteps => attention::sum_timesteps(cpu, from(0), timesteps, layout, words),
             Op::MaxPool(_) => {
-                let gather = inputs.plan.gathers[id.index()].as_ref().expect("of every pooling");
+                let passes = &inputs.plan.gathers[id.index()];
                 match layout.packed {
-                    Some(_) => attention::pool_spikes(cpu, gather, from(0), &mut scratch.bytes, bytes),
-                    None => attention::pool_words(cpu, gather, from(0), &mut scratch.words, words),
+                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), &mut scratch.pool, bytes),
+                    None => pooling::pool_words(cpu, passes, from(0), &mut scratch.pool, words),
                 }
             }
             Op::Attention(Attention::KeyValueCount) => {

@@ -5,67 +5,99 @@ use rayon::prelude::*;
 use super::value::{Layout, Value};
 use crate::exec::activity::{NodeActivity, StepActivity};
 use crate::exec::kernels::{self, Cell, Cpu, Rescale};
+use crate::model::Node;
 use crate::num::{Format, Requantizer, Word};
-use crate::quant::{QuantizedNeuron, per_channel};
+use crate::quant::{QuantizedModel, QuantizedNeuron, per_channel};
 
 /// Updates that are worth a thread.
 const WORK_OF_A_THREAD: usize = 1 << 18;
 
-/// The constants of every channel.
-pub fn cells(op: &QuantizedNeuron, channels: usize) -> Vec<Cell> {
+/// Room for counting.
+#[derive(Debug, Default, Clone)]
+pub struct NeuronScratch {
+    fired: Vec<u32>,
+    clamped: Vec<u32>,
+}
+
+/// The constants of every channel of `node`.
+pub fn cells(model: &QuantizedModel, node: &Node, op: &QuantizedNeuron) -> Vec<Cell> {
+    let bound = model.bounds[node.inputs[0].index()];
+    let reach = bound * if op.shift == 0 { model.network.timesteps.max(2) as i64 } else { 2 };
     let cell = |channel: usize| {
         let threshold = i32::saturate(per_channel(&op.thresholds, channel));
         let (discard, high) = match &op.membrane {
             Some(word) => (per_channel(&word.discards, channel), i32::narrow((1i64 << (word.bits - 1)) - 1)),
             None => (0, 0),
         };
-        Cell {
-            threshold,
-            subtract: op.subtract.then(|| threshold - i32::from(op.strict)),
-            // A shift by more than 31 is one by 31: what is left is the sign.
-            shift: (op.shift + discard).min(31),
-            discard,
-            low: if op.membrane.is_some() { -1 - high } else { 0 },
-            high,
-        }
+        // A shift by more than 31 is one by 31: what is left is the sign.
+        let shift = (op.shift + discard).min(31);
+        let subtract = op.subtract.then(|| threshold - i32::from(op.strict));
+        let low = if op.membrane.is_some() { -1 - high } else { 0 };
+        let highest = subtract.map_or(0, |amount| reach - i64::from(amount)).max(i64::from(threshold) - 1);
+        let clamps = highest >> shift > i64::from(high) || -reach >> shift < i64::from(low);
+        Cell { threshold, subtract, shift, discard, low, high, clamps }
     };
-    (0..channels).map(cell).collect()
+    (0..node.shape.channels).map(cell).collect()
 }
 
 /// Spikes of all timesteps, into rows of zeros.
-pub fn neuron(cpu: Cpu, cells: &[Cell], input: Value, layout: &Layout, spikes: &mut [u8]) -> NodeActivity {
+pub fn neuron(
+    cpu: Cpu,
+    cells: &[Cell],
+    input: Value,
+    layout: &Layout,
+    room: &mut NeuronScratch,
+    spikes: &mut [u8],
+) -> NodeActivity {
     let width = cpu.inputs_per_table();
     let positions = layout.shape.positions();
-    let row = |(row, spikes): (usize, &mut [u8])| {
-        let (mut fired, mut clamped) = (vec![0; layout.frames], vec![0; layout.frames]);
+    let row = |room: &mut NeuronScratch, (row, spikes): (usize, &mut [u8])| {
         for bit in 0..width.min(cells.len() - row * width) {
-            let channel = row * width + bit;
-            let x = input.word_row(channel);
-            kernels::neuron(cpu, &cells[channel], x, positions, 1 << bit, spikes, &mut fired, &mut clamped);
+            let (channel, x) = (row * width + bit, input.word_row(row * width + bit));
+            let NeuronScratch { fired, clamped } = &mut *room;
+            kernels::neuron(cpu, &cells[channel], x, positions, 1 << bit, spikes, fired, clamped);
         }
-        let step = |(output_events, saturations)| StepActivity {
-            output_events,
-            saturations,
-            ..StepActivity::default()
-        };
-        fired.into_iter().zip(clamped).map(step).collect::<Vec<_>>()
     };
-    let merge = |mut all: Vec<StepActivity>, row: Vec<StepActivity>| {
-        all.iter_mut().zip(&row).for_each(|(all, row)| all.add(row));
-        all
-    };
-    let updates = layout.shape.values() as u32;
-    let nothing = || vec![StepActivity::default(); layout.frames];
-    let rows = spikes[..layout.rows() * layout.stride].chunks_exact_mut(layout.stride);
-    let mut steps = match layout.columns() * cells.len() / WORK_OF_A_THREAD {
-        0 | 1 => rows.enumerate().map(row).fold(nothing(), merge),
+    let rows = spikes.chunks_exact_mut(layout.stride).enumerate();
+    room.clear(layout.frames);
+    match layout.columns() * cells.len() / WORK_OF_A_THREAD {
+        0 | 1 => rows.for_each(|one| row(room, one)),
         _ => {
-            let rows: Vec<_> = rows.enumerate().collect();
-            rows.into_par_iter().map(row).reduce(nothing, merge)
+            let rows: Vec<_> = rows.collect();
+            let nothing = || NeuronScratch::default().clear(layout.frames).clone();
+            let count = |mut room: NeuronScratch, one| {
+                row(&mut room, one);
+                room
+            };
+            let counted = rows.into_par_iter().fold(nothing, count).reduce(nothing, NeuronScratch::add);
+            *room = counted;
         }
+    }
+    let neuron_updates = layout.shape.values() as u32;
+    let step = |(&output_events, &saturations)| StepActivity {
+        output_events,
+        saturations,
+        neuron_updates,
+        ..StepActivity::default()
     };
-    steps.iter_mut().for_each(|step| step.neuron_updates = updates);
-    NodeActivity { steps }
+    NodeActivity { steps: room.fired.iter().zip(&room.clamped).map(step).collect() }
+}
+
+impl NeuronScratch {
+    /// Nothing counted in `frames` timesteps.
+    fn clear(&mut self, frames: usize) -> &mut Self {
+        for counts in [&mut self.fired, &mut self.clamped] {
+            counts.clear();
+            counts.resize(frames, 0);
+        }
+        self
+    }
+
+    fn add(mut self, other: Self) -> Self {
+        self.fired.iter_mut().zip(other.fired).for_each(|(mine, theirs)| *mine += theirs);
+        self.clamped.iter_mut().zip(other.clamped).for_each(|(mine, theirs)| *mine += theirs);
+        self
+    }
 }
 
 /// Integer spikes: how many of the thresholds of its channel a value reaches.

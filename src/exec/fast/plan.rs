@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::gather::Gather;
 use super::value::Layout;
 use crate::exec::kernels::Cpu;
-use crate::model::{Attention, Kind, Network, Node, Op};
+use crate::model::{Attention, ConvGeometry, Kind, Network, Node, Op, Weighted, Window};
 use crate::quant::QuantizedModel;
+use crate::tensor::Shape;
 
 /// Layouts and buffers of all nodes.
 #[derive(Debug)]
@@ -17,8 +18,10 @@ pub struct Plan {
     pub slots: Vec<usize>,
     /// Buffers; a buffer is used again when the last reader of its values has run.
     pub slot_count: usize,
-    /// Per node, what the taps of a convolution or pooling read.
-    pub gathers: Vec<Option<Arc<Gather>>>,
+    /// Per node, what the taps of a convolution read, or of the passes of a pooling.
+    pub gathers: Vec<Vec<Arc<Gather>>>,
+    /// Per weight layer, an earlier one that reads the same inputs in the same places.
+    pub twins: Vec<Option<usize>>,
 }
 
 impl Plan {
@@ -26,7 +29,7 @@ impl Plan {
     pub fn new(model: &QuantizedModel, cpu: Cpu, frames: usize) -> Self {
         let network = &model.network;
         let mut layouts: Vec<Layout> = Vec::new();
-        let mut gathers: Vec<Option<Arc<Gather>>> = Vec::new();
+        let mut gathers = Gathers::default();
         for node in &network.nodes {
             let of = |i: usize| layouts[node.inputs[i].index()].frames;
             let frames = match &node.op {
@@ -38,39 +41,84 @@ impl Plan {
             };
             let packed = (node.kind == Kind::Spikes).then(|| cpu.inputs_per_table());
             layouts.push(Layout::new(frames, node.shape, packed));
-            gathers.push(gather(model, node, &layouts, &gathers));
+            gathers.push(node, &layouts);
         }
         let (slots, slot_count) = assign_slots(network, &layouts);
-        Self { layouts, slots, slot_count, gathers }
+        let twins = (0..layouts.len()).map(|id| twin(network, &gathers.per_node, id)).collect();
+        Self { layouts, slots, slot_count, gathers: gathers.per_node, twins }
     }
 }
 
-/// What the taps of `node` read: shared with an earlier node that reads the same.
-fn gather(
-    model: &QuantizedModel,
-    node: &Node,
-    layouts: &[Layout],
-    earlier: &[Option<Arc<Gather>>],
-) -> Option<Arc<Gather>> {
-    let geometry_of = |node: &Node| match &node.op {
-        Op::Weighted(weighted) => Some(weighted.geometry),
-        Op::MaxPool(window) => Some(window.geometry(node.shape.channels)),
-        _ => None,
+/// An earlier weight layer that reads what weight layer `id` does.
+fn twin(network: &Network, gathers: &[Vec<Arc<Gather>>], id: usize) -> Option<usize> {
+    let node = &network.nodes[id];
+    let weighted = |node: &Node| matches!(node.op, Op::Weighted(_));
+    let same = |&other: &usize| {
+        let earlier = &network.nodes[other];
+        weighted(earlier) && earlier.inputs == node.inputs && Arc::ptr_eq(&gathers[other][0], &gathers[id][0])
     };
-    let geometry = geometry_of(node)?;
-    let input = &layouts[node.inputs[0].index()];
-    let same = |other: &&Node| {
-        let Some(theirs) = geometry_of(other) else { return false };
-        let from = &layouts[other.inputs[0].index()];
-        let shape = |layout: &Layout| (layout.frames, layout.shape.height, layout.shape.width);
-        (theirs.kernel, theirs.stride, theirs.pad) == (geometry.kernel, geometry.stride, geometry.pad)
-            && shape(from) == shape(input)
-    };
-    let twin = model.network.nodes[..earlier.len()].iter().position(|other| same(&other));
-    match twin {
-        Some(twin) => earlier[twin].clone(),
-        None => Some(Arc::new(Gather::new(&geometry, input.shape, input.frames))),
+    if weighted(node) { (0..id).find(same) } else { None }
+}
+
+/// Gathers of all nodes; nodes that read alike share one.
+#[derive(Default)]
+struct Gathers {
+    known: Vec<(Reads, Arc<Gather>)>,
+    per_node: Vec<Vec<Arc<Gather>>>,
+}
+
+/// What tells gathers apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Reads {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad: [usize; 2],
+    /// Height and width of what is read.
+    size: [usize; 2],
+    frames: usize,
+}
+
+impl Gathers {
+    fn push(&mut self, node: &Node, layouts: &[Layout]) {
+        let passes = match &node.op {
+            Op::Weighted(Weighted { geometry: g, .. }) => vec![(g.kernel, g.stride, g.pad)],
+            Op::MaxPool(window) => passes(window),
+            _ => Vec::new(),
+        };
+        let mut gathers = Vec::new();
+        for (kernel, stride, pad) in passes {
+            let input = &layouts[node.inputs[0].index()];
+            // All passes but the last keep the size.
+            let size = [input.shape.height, input.shape.width];
+            gathers.push(self.get(Reads { kernel, stride, pad, size, frames: input.frames }));
+        }
+        self.per_node.push(gathers);
     }
+
+    fn get(&mut self, reads: Reads) -> Arc<Gather> {
+        if let Some((_, gather)) = self.known.iter().find(|(known, _)| *known == reads) {
+            return gather.clone();
+        }
+        let Reads { kernel, stride, pad, size, frames } = reads;
+        let geometry = ConvGeometry { in_channels: 1, out_channels: 1, kernel, stride, pad, groups: 1 };
+        let gather = Arc::new(Gather::new(&geometry, Shape::new(1, size[0], size[1]), frames));
+        self.known.push((reads, gather.clone()));
+        gather
+    }
+}
+
+/// A pooling as kernel, stride and padding of passes: along rows, along columns, then every few positions,
+/// where the first two keep the size of the map.
+fn passes(window: &Window) -> Vec<([usize; 2], [usize; 2], [usize; 2])> {
+    let Window { size, stride, pad } = *window;
+    if size != 2 * pad + 1 {
+        return vec![([size; 2], [stride; 2], [pad; 2])];
+    }
+    let mut passes = vec![([1, size], [1, 1], [0, pad]), ([size, 1], [1, 1], [pad, 0])];
+    if stride > 1 {
+        passes.push(([1, 1], [stride; 2], [0, 0]));
+    }
+    passes
 }
 
 /// A buffer per node, and how many there are.

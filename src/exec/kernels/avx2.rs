@@ -3,12 +3,12 @@
 use std::arch::x86_64::*;
 
 use super::LANES;
-use super::lookup::LookupMatrix;
+use super::lookup::{Entry, LookupMatrix};
 use super::products::ProductMatrix;
 
 /// Vectors of 32 positions whose sums are held in registers.
 const BLOCK: usize = 2;
-/// Words of a table.
+/// Entries of a table.
 const TABLE: usize = 16;
 
 /// See [`super::lookup()`].
@@ -18,29 +18,38 @@ const TABLE: usize = 16;
 /// channels that `matrix` has.
 #[target_feature(enable = "avx2")]
 pub unsafe fn lookup(matrix: &LookupMatrix, first: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    for from in (0..stride).step_by(LANES) {
+    let mut from = 0;
+    while from < stride {
+        let wide = matrix.entry == Entry::Byte && stride - from >= 2 * LANES;
         for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            // SAFETY: passed on; a multiple of 64 positions is 2 vectors each.
-            unsafe { block(matrix, first + i, &index[from..], stride, &mut out[from..]) }
+            let (channel, index, out) = (first + i, &index[from..], &mut out[from..]);
+            // SAFETY: passed on; 64 or 128 positions of the row are left.
+            unsafe {
+                match (matrix.entry, wide) {
+                    (Entry::Byte, true) => bytes::<{ 2 * BLOCK }>(matrix, channel, index, stride, out),
+                    (Entry::Byte, false) => bytes::<BLOCK>(matrix, channel, index, stride, out),
+                    (Entry::Word, _) => words(matrix, channel, index, stride, out),
+                }
+            }
         }
+        from += if wide { 2 * LANES } else { LANES };
     }
 }
 
-/// One channel at 64 positions.
+/// One channel at 64 positions, tables of 16-bit sums.
 ///
 /// # Safety
 /// As for [`lookup`]; 64 values can be read from each row of `index` and written to `out`.
 #[target_feature(enable = "avx2")]
-unsafe fn block(matrix: &LookupMatrix, channel: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    let tables = &matrix.words()[channel * matrix.channel_words()..][..matrix.channel_words()];
-    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+unsafe fn words(matrix: &LookupMatrix, channel: usize, index: &[u8], stride: usize, out: &mut [i32]) {
+    let tables = matrix.tables_of(channel);
     let mut start = 0;
-    for &end in &matrix.runs {
+    for run in &matrix.runs {
         let (mut lower, mut upper) = ([_mm256_setzero_si256(); BLOCK], [_mm256_setzero_si256(); BLOCK]);
-        for row in start..end {
+        for row in start..run.end {
             // SAFETY: a table of `tables`, and 64 positions of row `row` of `index`.
             unsafe {
-                let table: *const __m128i = tables.as_ptr().add(row * TABLE).cast();
+                let table: *const __m128i = tables.as_ptr().add(row * 2 * TABLE).cast();
                 let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
                 let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
                 for j in 0..BLOCK {
@@ -51,21 +60,83 @@ unsafe fn block(matrix: &LookupMatrix, channel: usize, index: &[u8], stride: usi
                 }
             }
         }
-        for j in 0..BLOCK {
-            // Words of positions 0..16 and 16..32.
-            let halves = [
-                _mm256_permute2x128_si256::<0x20>(lower[j], upper[j]),
-                _mm256_permute2x128_si256::<0x31>(lower[j], upper[j]),
-            ];
-            for (k, half) in halves.into_iter().enumerate() {
-                // SAFETY: 16 of the 64 values of `out`; only the first run overwrites what is there.
+        // SAFETY: 64 values of `out`; only the first run overwrites what is there.
+        unsafe { store_all(matrix, channel, start == 0, lower, upper, out) };
+        start = run.end;
+    }
+}
+
+/// One channel at `J` vectors of positions, tables of 8-bit sums.
+///
+/// # Safety
+/// As for [`lookup`]; `J` vectors can be read from each row of `index` and written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn bytes<const J: usize>(
+    matrix: &LookupMatrix,
+    channel: usize,
+    index: &[u8],
+    stride: usize,
+    out: &mut [i32],
+) {
+    let tables = matrix.tables_of(channel);
+    let low_byte = _mm256_set1_epi16(255);
+    let (mut start, mut row) = (0, 0);
+    for run in &matrix.runs {
+        let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+        for &end in &run.parts {
+            let mut sums = [_mm256_setzero_si256(); J];
+            while row < end {
+                // SAFETY: a table of `tables` and `J` vectors of row `row` of `index`.
                 unsafe {
-                    let out = out.as_mut_ptr().add(32 * j + 16 * k);
-                    store(half, shift, (start == 0).then_some(matrix.bias[channel]), out);
+                    let table = _mm_loadu_si128(tables.as_ptr().add(row * TABLE).cast());
+                    let table = _mm256_broadcastsi128_si256(table);
+                    for (j, sums) in sums.iter_mut().enumerate() {
+                        let bytes = _mm256_loadu_si256(index.as_ptr().add(row * stride + j * 32).cast());
+                        *sums = _mm256_add_epi8(*sums, _mm256_shuffle_epi8(table, bytes));
+                    }
                 }
+                row += 1;
+            }
+            for j in 0..J {
+                even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(sums[j], low_byte));
+                odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
             }
         }
-        start = end;
+        let (mut lower, mut upper) = (even, odd);
+        for j in 0..J {
+            lower[j] = _mm256_unpacklo_epi16(even[j], odd[j]);
+            upper[j] = _mm256_unpackhi_epi16(even[j], odd[j]);
+        }
+        // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+        unsafe { store_all(matrix, channel, start == 0, lower, upper, out) };
+        start = run.end;
+    }
+}
+
+/// Writes the sums of `J` vectors of positions: the first and the last 8 of each 16.
+///
+/// # Safety
+/// `J` vectors can be written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn store_all<const J: usize>(
+    matrix: &LookupMatrix,
+    channel: usize,
+    first: bool,
+    lower: [__m256i; J],
+    upper: [__m256i; J],
+    out: &mut [i32],
+) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    let bias = first.then_some(matrix.bias[channel]);
+    for j in 0..J {
+        let halves = [
+            _mm256_permute2x128_si256::<0x20>(lower[j], upper[j]),
+            _mm256_permute2x128_si256::<0x31>(lower[j], upper[j]),
+        ];
+        for (k, half) in halves.into_iter().enumerate() {
+            // SAFETY: 16 values of vector `j` of `out`.
+            unsafe { store(half, shift, bias, out.as_mut_ptr().add(32 * j + 16 * k)) };
+        }
     }
 }
 

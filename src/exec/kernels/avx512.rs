@@ -1,14 +1,13 @@
-//! Kernels for AVX-512: 64-entry tables of 16-bit sums in two registers.
+//! Kernels for AVX-512: 64-entry tables in one register, or in two where the sums have 16 bits.
 
 use std::arch::x86_64::*;
 
 use super::LANES;
-use super::lookup::LookupMatrix;
+use super::lookup::{Entry, LookupMatrix};
+use super::loops::Cell;
 use super::products::ProductMatrix;
 
-/// Vectors of 64 positions whose sums are held in registers.
-const BLOCK: usize = 4;
-/// Words of a table.
+/// Entries of a table.
 const TABLE: usize = 64;
 
 /// See [`super::lookup()`].
@@ -18,48 +17,54 @@ const TABLE: usize = 64;
 /// channels that `matrix` has.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
 pub unsafe fn lookup(matrix: &LookupMatrix, first: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    let vectors = stride / LANES;
-    let mut vector = 0;
-    while vector < vectors {
-        let count = (vectors - vector).min(BLOCK);
+    // As many vectors of positions as registers hold sums for.
+    let most = if matrix.entry == Entry::Byte { 8 } else { 4 };
+    let mut from = 0;
+    while from < stride {
+        let left = (stride - from) / LANES;
+        let count = if left < 4 { left } else { left.min(most) & 12 };
         for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            let from = vector * LANES;
+            let (channel, index, out) = (first + i, &index[from..], &mut out[from..]);
             // SAFETY: passed on; `count` vectors of the row are left.
             unsafe {
-                match count {
-                    1 => block::<1>(matrix, first + i, &index[from..], stride, &mut out[from..]),
-                    2 => block::<2>(matrix, first + i, &index[from..], stride, &mut out[from..]),
-                    3 => block::<3>(matrix, first + i, &index[from..], stride, &mut out[from..]),
-                    _ => block::<BLOCK>(matrix, first + i, &index[from..], stride, &mut out[from..]),
+                match (matrix.entry, count) {
+                    (Entry::Byte, 1) => bytes::<1>(matrix, channel, index, stride, out),
+                    (Entry::Byte, 2) => bytes::<2>(matrix, channel, index, stride, out),
+                    (Entry::Byte, 3) => bytes::<3>(matrix, channel, index, stride, out),
+                    (Entry::Byte, 4) => bytes::<4>(matrix, channel, index, stride, out),
+                    (Entry::Byte, _) => bytes::<8>(matrix, channel, index, stride, out),
+                    (Entry::Word, 1) => words::<1>(matrix, channel, index, stride, out),
+                    (Entry::Word, 2) => words::<2>(matrix, channel, index, stride, out),
+                    (Entry::Word, 3) => words::<3>(matrix, channel, index, stride, out),
+                    (Entry::Word, _) => words::<4>(matrix, channel, index, stride, out),
                 }
             }
         }
-        vector += count;
+        from += count * LANES;
     }
 }
 
-/// One channel at `J` vectors of positions.
+/// One channel at `J` vectors of positions, tables of 16-bit sums.
 ///
 /// # Safety
 /// As for [`lookup`]; `J` vectors can be read from each row of `index` and written to `out`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-unsafe fn block<const J: usize>(
+unsafe fn words<const J: usize>(
     matrix: &LookupMatrix,
     channel: usize,
     index: &[u8],
     stride: usize,
     out: &mut [i32],
 ) {
-    let tables = &matrix.words()[channel * matrix.channel_words()..][..matrix.channel_words()];
-    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    let tables = matrix.tables_of(channel);
     let mut start = 0;
-    for &end in &matrix.runs {
+    for run in &matrix.runs {
         let (mut even, mut odd) = ([_mm512_setzero_si512(); J], [_mm512_setzero_si512(); J]);
-        for row in start..end {
+        for row in start..run.end {
             // SAFETY: a table of `tables` and `J` vectors of row `row` of `index`.
             unsafe {
-                let table = tables.as_ptr().add(row * TABLE);
-                let (low, high) = (_mm512_load_si512(table.cast()), _mm512_load_si512(table.add(32).cast()));
+                let table = tables.as_ptr().add(row * 2 * TABLE);
+                let (low, high) = (_mm512_load_si512(table.cast()), _mm512_load_si512(table.add(64).cast()));
                 for j in 0..J {
                     // A word look-up reads the low 6 bits of each word: the even positions, and shifted the odd.
                     let bytes = _mm512_loadu_si512(index.as_ptr().add(row * stride + j * LANES).cast());
@@ -69,14 +74,71 @@ unsafe fn block<const J: usize>(
                 }
             }
         }
-        for j in 0..J {
-            // SAFETY: vector `j` of `out`; only the first run overwrites what is there.
-            unsafe {
-                let out = out.as_mut_ptr().add(j * LANES);
-                store(even[j], odd[j], shift, (start == 0).then_some(matrix.bias[channel]), out);
+        // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+        unsafe { store_all(matrix, channel, start == 0, even, odd, out) };
+        start = run.end;
+    }
+}
+
+/// One channel at `J` vectors of positions, tables of 8-bit sums.
+///
+/// # Safety
+/// As for [`lookup`]; `J` vectors can be read from each row of `index` and written to `out`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn bytes<const J: usize>(
+    matrix: &LookupMatrix,
+    channel: usize,
+    index: &[u8],
+    stride: usize,
+    out: &mut [i32],
+) {
+    let tables = matrix.tables_of(channel);
+    let low_byte = _mm512_set1_epi16(255);
+    let (mut start, mut row) = (0, 0);
+    for run in &matrix.runs {
+        let (mut even, mut odd) = ([_mm512_setzero_si512(); J], [_mm512_setzero_si512(); J]);
+        for &end in &run.parts {
+            let mut sums = [_mm512_setzero_si512(); J];
+            while row < end {
+                // SAFETY: a table of `tables` and `J` vectors of row `row` of `index`.
+                unsafe {
+                    let table = _mm512_load_si512(tables.as_ptr().add(row * TABLE).cast());
+                    for (j, sums) in sums.iter_mut().enumerate() {
+                        let bytes = _mm512_loadu_si512(index.as_ptr().add(row * stride + j * LANES).cast());
+                        *sums = _mm512_add_epi8(*sums, _mm512_permutexvar_epi8(bytes, table));
+                    }
+                }
+                row += 1;
+            }
+            for j in 0..J {
+                even[j] = _mm512_add_epi16(even[j], _mm512_and_si512(sums[j], low_byte));
+                odd[j] = _mm512_add_epi16(odd[j], _mm512_srli_epi16::<8>(sums[j]));
             }
         }
-        start = end;
+        // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+        unsafe { store_all(matrix, channel, start == 0, even, odd, out) };
+        start = run.end;
+    }
+}
+
+/// Writes the sums of `J` vectors of positions, the even and the odd ones apart.
+///
+/// # Safety
+/// `J` vectors can be written to `out`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn store_all<const J: usize>(
+    matrix: &LookupMatrix,
+    channel: usize,
+    first: bool,
+    even: [__m512i; J],
+    odd: [__m512i; J],
+    out: &mut [i32],
+) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    let bias = first.then_some(matrix.bias[channel]);
+    for j in 0..J {
+        // SAFETY: vector `j` of `out`.
+        unsafe { store(even[j], odd[j], shift, bias, out.as_mut_ptr().add(j * LANES)) };
     }
 }
 
@@ -138,6 +200,94 @@ pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stri
                 // SAFETY: 16 values of this row.
                 unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(from + 16 * j).cast(), x) };
             }
+        }
+    }
+}
+
+/// See [`super::neuron()`].
+///
+/// # Safety
+/// `x` holds whole frames of `positions`, and `spikes` one for each of `fired`, which are as many as
+/// `clamped`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+pub unsafe fn neuron(
+    cell: &Cell,
+    x: &[i32],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    fired: &mut [u32],
+    clamped: &mut [u32],
+) {
+    let frames = x.len() / positions;
+    for start in (0..positions).step_by(LANES) {
+        let columns = u64::MAX >> (LANES - (positions - start).min(LANES));
+        let mut membrane = [_mm512_setzero_si512(); 4];
+        for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
+            let frame = (t % frames) * positions + start;
+            let (mut fires, mut clamps) = ([0; 4], [0; 4]);
+            for (j, v) in membrane.iter_mut().enumerate() {
+                let lanes = (columns >> (16 * j)) as u16;
+                // SAFETY: `lanes` leaves out what is behind the frame.
+                let x = unsafe { _mm512_maskz_loadu_epi32(lanes, x.as_ptr().wrapping_add(frame + 16 * j)) };
+                (fires[j], clamps[j], *v) = update(cell, *v, x);
+            }
+            let fires = join_masks(fires) & columns;
+            *fired += fires.count_ones();
+            if cell.clamps {
+                *clamped += (join_masks(clamps) & columns).count_ones();
+            }
+            // SAFETY: positions of this frame; bytes behind it are left out or written as they were read.
+            unsafe { set_bits(&mut spikes[t * positions + start..], fires, columns, bit) };
+        }
+    }
+}
+
+/// Where 16 neurons fire, where their membranes are clamped, and their membranes.
+#[target_feature(enable = "avx512f")]
+fn update(cell: &Cell, v: __m512i, x: __m512i) -> (u16, u16, __m512i) {
+    let g = _mm512_add_epi32(v, x);
+    let fires = _mm512_cmpge_epi32_mask(g, _mm512_set1_epi32(cell.threshold));
+    let reset = match cell.subtract {
+        Some(amount) => _mm512_mask_sub_epi32(g, fires, g, _mm512_set1_epi32(amount)),
+        None => _mm512_maskz_mov_epi32(!fires, g),
+    };
+    let kept = _mm512_sra_epi32(reset, _mm_cvtsi32_si128(cell.shift as i32));
+    let discard = _mm_cvtsi32_si128(cell.discard as i32);
+    if !cell.clamps {
+        return (fires, 0, _mm512_sll_epi32(kept, discard));
+    }
+    let stored = _mm512_max_epi32(kept, _mm512_set1_epi32(cell.low));
+    let stored = _mm512_min_epi32(stored, _mm512_set1_epi32(cell.high));
+    (fires, _mm512_cmpneq_epi32_mask(stored, kept), _mm512_sll_epi32(stored, discard))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn join_masks(quarters: [u16; 4]) -> u64 {
+    let low = _mm512_kunpackw(quarters[1].into(), quarters[0].into());
+    let high = _mm512_kunpackw(quarters[3].into(), quarters[2].into());
+    _mm512_kunpackd(high.into(), low.into())
+}
+
+/// Sets `bit` in the bytes of `fires`, all of which are in `columns`.
+///
+/// # Safety
+/// The bytes of `columns` are in `spikes`.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn set_bits(spikes: &mut [u8], fires: u64, columns: u64, bit: u8) {
+    let bit = _mm512_set1_epi8(bit as i8);
+    let at: *mut i8 = spikes.as_mut_ptr().cast();
+    // SAFETY: 64 bytes where there are as many, else those of `columns`.
+    unsafe {
+        if spikes.len() >= LANES {
+            let before = _mm512_loadu_si512(at.cast());
+            _mm512_storeu_si512(
+                at.cast(),
+                _mm512_mask_blend_epi8(fires, before, _mm512_or_si512(before, bit)),
+            );
+        } else {
+            let before = _mm512_maskz_loadu_epi8(columns, at);
+            _mm512_mask_storeu_epi8(at, fires, _mm512_or_si512(before, bit));
         }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! A byte holds the spikes of a few inputs at one position. For every output channel and byte there is
 //! a table with the partial sum of each value of that byte, so one look-up adds as many weights as the
-//! byte has bits, and one instruction looks up a vector of positions. Tables hold unsigned 16-bit sums:
-//! the negative weights of a table are subtracted from all its entries, and what that adds up to per
-//! output channel goes into the bias.
+//! byte has bits, and one instruction looks up a vector of positions. Tables hold unsigned sums: the
+//! negative weights of a table are subtracted from all its entries, and what that adds up to per output
+//! channel goes into the bias. Sums of 8 bits are added up in 8 bits for as many tables as provably fit,
+//! then in 16 bits for as many as fit those, then in 32.
 
 use super::LANES;
 use super::isa::{Cpu, Isa};
@@ -12,7 +13,7 @@ use super::isa::{Cpu, Isa};
 /// One cache line, so that tables never straddle two.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u16; 32]);
+struct Line([u8; 64]);
 
 /// The weights of one matrix product on packed spikes, as tables, and what follows the sum.
 #[derive(Debug)]
@@ -21,14 +22,33 @@ pub struct LookupMatrix {
     pub rows: usize,
     /// Output channels.
     pub outs: usize,
-    /// `[out][row]`, each [`LookupMatrix::table_words`] long.
+    /// `[out][row]`, each `table_bytes` long.
     tables: Vec<Line>,
-    table_words: usize,
-    /// Ends of the runs of rows whose sums fit 16 bits in every channel.
-    pub(super) runs: Vec<usize>,
+    table_bytes: usize,
+    /// Width of the entries.
+    pub(super) entry: Entry,
+    pub(super) runs: Vec<Run>,
     /// X = (acc << shift) + bias, the subtracted negative weights included.
     pub(super) shift: u32,
     pub(super) bias: Vec<i32>,
+}
+
+/// What a table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Sums of 8 bits.
+    Byte,
+    /// Sums of 16 bits.
+    Word,
+}
+
+/// Rows whose sums fit 16 bits in every channel.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// The row behind it.
+    pub end: usize,
+    /// The rows behind its parts, whose sums fit 8 bits; only for entries of 8 bits.
+    pub parts: Vec<usize>,
 }
 
 impl LookupMatrix {
@@ -37,72 +57,65 @@ impl LookupMatrix {
     pub fn new(cpu: Cpu, codes: &[i32], inputs: usize, shift: u32, bias: &[i32]) -> Option<Self> {
         let width = cpu.inputs_per_table();
         let (rows, outs) = (inputs.div_ceil(width), bias.len());
-        let table_words = 1 << width;
-        let mut runs = Runs::new(rows, outs);
+        let mut sums = vec![0; rows * outs];
         for (out, channel) in codes.chunks_exact(inputs).enumerate() {
             for (row, weights) in channel.chunks(width).enumerate() {
                 let sum: u64 = weights.iter().map(|w| u64::from(w.unsigned_abs())).sum();
-                runs.sums[row * outs + out] = u16::try_from(sum).ok()?;
+                sums[row * outs + out] = u16::try_from(sum).ok()?;
             }
         }
-        let runs = runs.ends();
-        let lines = (outs * rows * table_words).div_ceil(32);
-        let mut matrix = Self {
-            rows,
-            outs,
-            tables: vec![Line([0; 32]); lines],
-            table_words,
-            runs,
-            shift,
-            bias: bias.to_vec(),
-        };
-        let mut table = vec![0; table_words];
+        let (entry, runs) = runs(cpu, &sums, outs);
+        let table_bytes = if entry == Entry::Byte { 1 } else { 2 } << width;
+        let lines = (outs * rows * table_bytes).div_ceil(64);
+        let tables = vec![Line([0; 64]); lines];
+        let mut matrix = Self { rows, outs, tables, table_bytes, entry, runs, shift, bias: bias.to_vec() };
+        let mut table = vec![0; 1 << width];
         for (out, channel) in codes.chunks_exact(inputs).enumerate() {
             for (row, weights) in channel.chunks(width).enumerate() {
                 let lowest = fill(&mut table, weights);
                 matrix.bias[out] = matrix.bias[out].wrapping_sub(lowest << shift);
-                matrix.store(cpu, (out * rows + row) * table_words, &table);
+                matrix.store(cpu, (out * rows + row) * table_bytes, &table);
             }
         }
         Some(matrix)
     }
 
     /// Bytes of all tables.
-    pub fn table_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         size_of_val(self.tables.as_slice())
     }
 
-    /// All tables.
-    pub(super) fn words(&self) -> &[u16] {
-        self.tables.as_flattened_words()
+    /// The width of its entries.
+    pub fn entry(&self) -> Entry {
+        self.entry
     }
 
-    /// Words of the tables of one output channel.
-    pub(super) fn channel_words(&self) -> usize {
-        self.rows * self.table_words
+    /// The tables of one output channel, row after row.
+    pub(super) fn tables_of(&self, channel: usize) -> &[u8] {
+        // SAFETY: a line is 64 bytes without padding.
+        let all: &[u8] =
+            unsafe { std::slice::from_raw_parts(self.tables.as_ptr().cast(), self.tables.len() * 64) };
+        let length = self.rows * self.table_bytes;
+        &all[channel * length..][..length]
     }
 
     fn store(&mut self, cpu: Cpu, at: usize, table: &[u16]) {
-        let word = |i: usize| match cpu.isa() {
-            // Low bytes before high bytes: a byte shuffle looks up each.
-            Isa::Avx2 if i < 8 => (table[2 * i] & 255) | (table[2 * i + 1] << 8),
-            Isa::Avx2 => (table[2 * i - 16] >> 8) | (table[2 * i - 15] & !255),
-            _ => table[i],
-        };
-        for i in 0..table.len() {
-            self.tables[(at + i) / 32].0[(at + i) % 32] = word(i);
+        let mut put = |i: usize, byte: u8| self.tables[(at + i) / 64].0[(at + i) % 64] = byte;
+        for (i, sum) in table.iter().enumerate() {
+            let [low, high] = sum.to_le_bytes();
+            match (self.entry, cpu.isa()) {
+                (Entry::Byte, _) => put(i, low),
+                // Low bytes before high bytes: a byte shuffle looks up each.
+                (Entry::Word, Isa::Avx2) => {
+                    put(i, low);
+                    put(table.len() + i, high);
+                }
+                (Entry::Word, _) => {
+                    put(2 * i, low);
+                    put(2 * i + 1, high);
+                }
+            }
         }
-    }
-}
-
-trait Words {
-    fn as_flattened_words(&self) -> &[u16];
-}
-
-impl Words for Vec<Line> {
-    fn as_flattened_words(&self) -> &[u16] {
-        // SAFETY: a line is 32 words without padding, and words are aligned wherever lines are.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().cast(), self.len() * 32) }
     }
 }
 
@@ -120,33 +133,43 @@ fn fill(table: &mut [u16], weights: &[i32]) -> i32 {
     lowest
 }
 
-/// Finds runs of rows whose sums fit 16 bits.
-struct Runs {
-    /// `[row][out]`: the largest sum of a table.
-    sums: Vec<u16>,
-    rows: usize,
-    outs: usize,
+/// The width of the entries and the runs of rows that fit, from the largest sum of each table,
+/// `[row][out]`.
+fn runs(cpu: Cpu, sums: &[u16], outs: usize) -> (Entry, Vec<Run>) {
+    let rows = sums.len() / outs;
+    let mut runs = Vec::new();
+    let (mut start, mut parts) = (0, 0);
+    for end in ends(sums, outs, 0xffff) {
+        let part_ends = match sums.iter().max() {
+            Some(0..=255) => ends(&sums[start * outs..end * outs], outs, 0xff),
+            _ => Vec::new(),
+        };
+        parts += part_ends.len();
+        runs.push(Run { end, parts: part_ends.iter().map(|part| start + part).collect() });
+        start = end;
+    }
+    // Widening costs as much as a few look-ups.
+    let bytes = cpu.isa() != Isa::Portable && parts > 0 && (parts == runs.len() || rows >= 2 * parts);
+    if !bytes {
+        runs.iter_mut().for_each(|run| run.parts.clear());
+    }
+    (if bytes { Entry::Byte } else { Entry::Word }, runs)
 }
 
-impl Runs {
-    fn new(rows: usize, outs: usize) -> Self {
-        Self { sums: vec![0; rows * outs], rows, outs }
-    }
-
-    fn ends(&self) -> Vec<usize> {
-        let mut ends = Vec::new();
-        let mut totals = vec![0u32; self.outs];
-        for (row, sums) in self.sums.chunks_exact(self.outs).enumerate() {
-            let full = totals.iter().zip(sums).any(|(total, &sum)| total + u32::from(sum) > 0xffff);
-            if full {
-                ends.push(row);
-                totals.fill(0);
-            }
-            totals.iter_mut().zip(sums).for_each(|(total, &sum)| *total += u32::from(sum));
+/// Ends of runs of rows whose sums stay within `limit` in every channel.
+fn ends(sums: &[u16], outs: usize, limit: u32) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut totals = vec![0u32; outs];
+    for (row, sums) in sums.chunks_exact(outs).enumerate() {
+        let full = totals.iter().zip(sums).any(|(total, &sum)| total + u32::from(sum) > limit);
+        if full {
+            ends.push(row);
+            totals.fill(0);
         }
-        ends.push(self.rows);
-        ends
+        totals.iter_mut().zip(sums).for_each(|(total, &sum)| *total += u32::from(sum));
     }
+    ends.push(sums.len() / outs);
+    ends
 }
 
 /// X of the channels `first..` of `matrix`, as many as `out` has rows, on `index`: `[row][stride]`.
@@ -169,13 +192,14 @@ pub fn lookup(cpu: Cpu, matrix: &LookupMatrix, first: usize, index: &[u8], strid
 }
 
 fn portable(matrix: &LookupMatrix, first: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    let words = matrix.table_words;
     for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-        let tables = &matrix.words()[(first + i) * matrix.channel_words()..][..matrix.channel_words()];
         out.fill(0);
-        for (table, index) in tables.chunks_exact(words).zip(index.chunks_exact(stride)) {
+        let tables = matrix.tables_of(first + i).chunks_exact(matrix.table_bytes);
+        for (table, index) in tables.zip(index.chunks_exact(stride)) {
+            let sums: [i32; 16] =
+                std::array::from_fn(|i| i32::from(u16::from_le_bytes([table[2 * i], table[2 * i + 1]])));
             for (x, &byte) in out.iter_mut().zip(index) {
-                *x = x.wrapping_add(i32::from(table[usize::from(byte) & (words - 1)]));
+                *x = x.wrapping_add(sums[usize::from(byte & 15)]);
             }
         }
         let bias = matrix.bias[first + i];

@@ -17,6 +17,8 @@ pub struct Cell {
     pub low: i32,
     /// Range of the stored membrane.
     pub high: i32,
+    /// False where bounds prove that nothing leaves that range.
+    pub clamps: bool,
 }
 
 /// (x M + 2^(S-1)) >> S, saturated.
@@ -42,9 +44,10 @@ impl Rescale {
 
 /// Defines functions whose loops vectorise with the instructions of the `Cpu` that comes first.
 macro_rules! for_each_isa {
-    ($($(#[$doc:meta])* pub fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => { $(
+    ($($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => { $(
         $(#[$doc])*
-        pub fn $name(cpu: Cpu, $($arg: $type),*) $(-> $result)? {
+        #[allow(clippy::too_many_arguments)]
+        $visibility fn $name(cpu: Cpu, $($arg: $type),*) $(-> $result)? {
             #[inline(always)]
             fn generic($($arg: $type),*) $(-> $result)? $body
             #[cfg(target_arch = "x86_64")]
@@ -72,13 +75,39 @@ macro_rules! for_each_isa {
     )* };
 }
 
+/// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
+/// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
+///
+/// # Panics
+/// If `x` does not hold whole frames, or `spikes` less than a frame for each of `fired`.
+#[allow(clippy::too_many_arguments)]
+pub fn neuron(
+    cpu: Cpu,
+    cell: &Cell,
+    x: &[i32],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    fired: &mut [u32],
+    clamped: &mut [u32],
+) {
+    assert!(x.len().is_multiple_of(positions) && !x.is_empty());
+    assert!(spikes.len() >= fired.len() * positions && fired.len() == clamped.len());
+    match cpu.isa() {
+        // SAFETY: the processor has the instructions, and the lengths were checked.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { super::avx512::neuron(cell, x, positions, bit, spikes, fired, clamped) },
+        _ => neuron_loop(cpu, cell, x, positions, bit, spikes, fired, clamped),
+    }
+}
+
 /// Positions whose membranes are held at once.
 const BLOCK: usize = 64;
 
 for_each_isa! {
     /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
     /// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
-    pub fn neuron(
+    fn neuron_loop(
         cell: &Cell,
         x: &[i32],
         positions: usize,
@@ -174,19 +203,28 @@ for_each_isa! {
         x.iter().fold(0, |sum: i32, &x| sum.wrapping_add(x))
     }
 
-    /// out = the larger of out and x.
-    pub fn max(x: &[i32], out: &mut [i32]) {
-        out.iter_mut().zip(x).for_each(|(out, &x)| *out = (*out).max(x));
+    /// out = the larger of out and x, where `inside`.
+    pub fn max_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out = (*out).max(if inside != 0 { x } else { i32::MIN });
+        }
     }
 
-    /// out = out OR x.
-    pub fn or(x: &[u8], out: &mut [u8]) {
-        out.iter_mut().zip(x).for_each(|(out, &x)| *out |= x);
+    /// out = out + x, where `inside`.
+    pub fn add_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out += if inside != 0 { x } else { 0 };
+        }
     }
 
-    /// out = a AND b.
-    pub fn and(a: &[u8], b: &[u8], out: &mut [u8]) {
-        out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = a & b);
+    /// out = out OR x, where `inside`.
+    pub fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
+        out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out |= x & inside);
+    }
+
+    /// The larger of each pair of x.
+    pub fn larger_of_pairs(x: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(x.chunks_exact(2)).for_each(|(out, pair)| *out = pair[0].max(pair[1]));
     }
 
     /// out = x AND mask.
