@@ -6,6 +6,7 @@ mod by_hand;
 mod convolutions;
 mod dequantized;
 mod fast;
+mod kernels;
 mod naive;
 mod precision;
 mod support;
