@@ -17,8 +17,6 @@ pub struct Gather {
     pub stride: usize,
     /// Values around a row that is read, so that every tap of it can be.
     margin: usize,
-    /// True where output and input are the same positions.
-    pub identity: bool,
 }
 
 #[derive(Debug)]
@@ -40,7 +38,6 @@ impl Gather {
         let output = geometry.output(input).expect("checked when the network was built");
         let stride = stride_of(frames * output.positions());
         let same = (output.height, output.width) == (input.height, input.width) && geometry.stride == [1, 1];
-        let identity = same && geometry.taps() == 1;
         let mut reads = vec![Vec::with_capacity(output.positions()); geometry.taps()];
         for position in 0..output.positions() {
             let taps = geometry.taps_of(input, position / output.width, position % output.width);
@@ -63,20 +60,17 @@ impl Gather {
         let margin =
             if same { (0..geometry.taps()).map(|t| offset(t).unsigned_abs()).max().unwrap_or(0) } else { 0 };
         let taps = (0..geometry.taps()).map(tap).collect();
-        Self {
-            taps,
-            frames,
-            inputs: input.positions(),
-            outputs: output.positions(),
-            stride,
-            margin,
-            identity,
-        }
+        Self { taps, frames, inputs: input.positions(), outputs: output.positions(), stride, margin }
     }
 
     /// Taps.
     pub fn taps(&self) -> usize {
         self.taps.len()
+    }
+
+    /// Columns of a row that is written and that mean something.
+    pub fn columns(&self) -> usize {
+        self.frames * self.outputs
     }
 
     /// Columns of a row that is read.

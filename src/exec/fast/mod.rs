@@ -8,6 +8,7 @@ mod attention;
 mod counts;
 mod gather;
 mod layer;
+mod lookup;
 mod neuron;
 mod plan;
 mod pooling;
@@ -19,8 +20,12 @@ use self::value::{Buffer, Layout, Value};
 use super::kernels::{Cell, Cpu, Isa};
 use super::{Activity, Execution, NodeActivity, ScalarExecutor, StepActivity};
 use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
-use crate::quant::{QuantizedModel, QuantizedOp};
+use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
 use crate::tensor::Frames;
+
+/// Most memory that the tables of a network take. A layer that goes beyond it makes its tables whenever it
+/// runs, a few output channels at a time.
+const TABLE_BYTES: usize = 1 << 30;
 
 /// Executes a quantized model with the instructions of one instruction set.
 #[derive(Debug)]
@@ -44,6 +49,8 @@ struct Kernels {
     plan: Plan,
     /// Per node.
     prepared: Vec<Prepared>,
+    /// Per node, whether it is a weight layer that runs together with the neuron behind it.
+    runs_with_next: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -147,11 +154,17 @@ impl Kernels {
             QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, node, op)),
             _ => Prepared::Nothing,
         };
-        Self {
-            cpu,
-            plan: Plan::new(model, cpu, frames),
-            prepared: model.network.iter().map(prepare).collect(),
+        let mut prepared: Vec<_> = model.network.iter().map(prepare).collect();
+        let mut budget_bytes = TABLE_BYTES;
+        for one in &mut prepared {
+            if let Prepared::Layer(layer) = one {
+                budget_bytes = layer.store_tables(cpu, budget_bytes);
+            }
         }
+        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.tiled().is_some());
+        let with_next = |id: usize| tiled(id) && plan::feeds_next(&model.network, id);
+        let runs_with_next = (0..prepared.len()).map(with_next).collect();
+        Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next }
     }
 
     fn run(
@@ -176,13 +189,23 @@ impl Kernels {
         let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
         let mut logits = Vec::new();
         for (id, node) in model.network.iter() {
-            let slot = plan.slots[id.index()];
-            let layout = &plan.layouts[id.index()];
+            if activity.nodes.len() > id.index() {
+                // A neuron that ran with the layer before it.
+                continue;
+            }
+            let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
+            let slot = plan.slots[id.index() + ahead];
+            let layout = &plan.layouts[id.index() + ahead];
             let mut out = std::mem::take(&mut slots[slot]);
             out.fit(layout);
             let inputs = Inputs { network: &model.network, node, plan, slots };
-            let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
-            activity.nodes.push(counted);
+            if ahead == 1 {
+                activity.nodes.push(self.count_layer(model, id, &inputs, &activity.nodes, scratch));
+                activity.nodes.push(self.layer_with_neurons(id, &inputs, layout, scratch, &mut out));
+            } else {
+                let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
+                activity.nodes.push(counted);
+            }
             let value = Value { layout, buffer: &out };
             if let Some(observe) = &mut observe {
                 observe(id, &value.to_frames());
@@ -216,20 +239,16 @@ impl Kernels {
                 image(sample, zero_points, layout, words);
                 quiet(layout)
             }
-            (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
+            (_, QuantizedOp::Weighted(_), Prepared::Layer(layer)) => {
                 let gather = &inputs.plan.gathers[id.index()][0];
-                let from = inputs.at(0);
-                layer.run(cpu, gather, from, &mut scratch.layer, words);
-                let (g, room) = (&op.geometry, &mut scratch.counts);
-                let multi_bit = inputs.network.input_of(node, 0).kind != Kind::Spikes;
-                match inputs.plan.twins[id.index()] {
-                    Some(twin) => counts::with_outputs(&counted[twin], g, multi_bit),
-                    None => counts::count_products(cpu, from, gather, g, multi_bit, room),
-                }
+                layer.run(cpu, gather, inputs.at(0), &mut scratch.layer, words);
+                self.count_layer(model, id, inputs, counted, scratch)
             }
             (_, QuantizedOp::Neuron(_), Prepared::Cells(cells)) => {
-                let spikes = &mut out.bytes[..length];
-                neuron::neuron(cpu, cells, inputs.at(0), layout, &mut scratch.neuron, spikes)
+                let counts = &mut scratch.neuron;
+                counts.clear(layout.frames);
+                neuron::neuron(cpu, cells, inputs.at(0), layout, counts, &mut out.bytes[..length]);
+                counts.activity(layout)
             }
             (_, QuantizedOp::Levels { thresholds }, _) => {
                 neuron::levels(cpu, thresholds, inputs.at(0), words);
@@ -246,6 +265,59 @@ impl Kernels {
             }
             (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
         }
+    }
+
+    /// The counters of weight layer `id`.
+    fn count_layer(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        inputs: &Inputs,
+        counted: &[NodeActivity],
+        scratch: &mut Scratch,
+    ) -> NodeActivity {
+        let QuantizedOp::Weighted(QuantizedWeighted { geometry, .. }) = model.op(id) else {
+            unreachable!("{} is a weight layer", inputs.node.name)
+        };
+        let multi_bit = inputs.network.input_of(inputs.node, 0).kind != Kind::Spikes;
+        match inputs.plan.twins[id.index()] {
+            Some(twin) => counts::with_outputs(&counted[twin], geometry, multi_bit),
+            None => {
+                let gather = &inputs.plan.gathers[id.index()][0];
+                counts::count_products(
+                    self.cpu,
+                    inputs.at(0),
+                    gather,
+                    geometry,
+                    multi_bit,
+                    &mut scratch.counts,
+                )
+            }
+        }
+    }
+
+    /// Computes and counts the neurons behind weight layer `id` together with it.
+    fn layer_with_neurons(
+        &self,
+        id: NodeId,
+        inputs: &Inputs,
+        layout: &Layout,
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (Prepared::Layer(layer), Prepared::Cells(cells)) =
+            (&self.prepared[id.index()], &self.prepared[id.index() + 1])
+        else {
+            unreachable!("{} is a weight layer with neurons behind", inputs.node.name)
+        };
+        let gather = &inputs.plan.gathers[id.index()][0];
+        let spikes = &mut out.bytes[..layout.rows() * layout.stride];
+        scratch.neuron.clear(layout.frames);
+        if let Some(layer) = layer.tiled() {
+            let room = (&mut scratch.layer.lookup, &mut scratch.neuron);
+            layer.run_with_neurons(self.cpu, gather, inputs.at(0), cells, layout, room, spikes);
+        }
+        scratch.neuron.activity(layout)
     }
 
     /// Operations that are the same in every number system.

@@ -48,49 +48,72 @@ pub fn neuron(
     layout: &Layout,
     room: &mut NeuronScratch,
     spikes: &mut [u8],
-) -> NodeActivity {
+) {
     let width = cpu.inputs_per_table();
-    let positions = layout.shape.positions();
     let row = |room: &mut NeuronScratch, (row, spikes): (usize, &mut [u8])| {
         for bit in 0..width.min(cells.len() - row * width) {
-            let (channel, x) = (row * width + bit, input.word_row(row * width + bit));
-            let NeuronScratch { fired, clamped } = &mut *room;
-            kernels::neuron(cpu, &cells[channel], x, positions, 1 << bit, spikes, fired, clamped);
+            let channel = row * width + bit;
+            room.neuron(cpu, &cells[channel], input.word_row(channel), layout, bit, spikes);
         }
     };
-    let rows = spikes.chunks_exact_mut(layout.stride).enumerate();
-    room.clear(layout.frames);
     match layout.columns() * cells.len() / WORK_OF_A_THREAD {
-        0 | 1 => rows.for_each(|one| row(room, one)),
-        _ => {
-            let rows: Vec<_> = rows.collect();
-            let nothing = || NeuronScratch::default().clear(layout.frames).clone();
-            let count = |mut room: NeuronScratch, one| {
-                row(&mut room, one);
-                room
-            };
-            let counted = rows.into_par_iter().fold(nothing, count).reduce(nothing, NeuronScratch::add);
-            *room = counted;
-        }
+        0 | 1 => spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one)),
+        _ => room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row),
     }
-    let neuron_updates = layout.shape.values() as u32;
-    let step = |(&output_events, &saturations)| StepActivity {
-        output_events,
-        saturations,
-        neuron_updates,
-        ..StepActivity::default()
-    };
-    NodeActivity { steps: room.fired.iter().zip(&room.clamped).map(step).collect() }
 }
 
 impl NeuronScratch {
-    /// Nothing counted in `frames` timesteps.
-    fn clear(&mut self, frames: usize) -> &mut Self {
+    /// Starts to count `frames` timesteps.
+    pub fn clear(&mut self, frames: usize) {
         for counts in [&mut self.fired, &mut self.clamped] {
             counts.clear();
             counts.resize(frames, 0);
         }
-        self
+    }
+
+    /// One channel of neurons, whose spikes are bit `bit` of the bytes of `spikes`.
+    pub fn neuron(
+        &mut self,
+        cpu: Cpu,
+        cell: &Cell,
+        x: &[i32],
+        layout: &Layout,
+        bit: usize,
+        spikes: &mut [u8],
+    ) {
+        let positions = layout.shape.positions();
+        kernels::neuron(cpu, cell, x, positions, 1 << bit, spikes, &mut self.fired, &mut self.clamped);
+    }
+
+    /// Runs `work` on all `parts`, and adds up what they count.
+    pub fn in_parallel<T: Send>(
+        &mut self,
+        parts: impl ParallelIterator<Item = T>,
+        work: impl Fn(&mut Self, T) + Sync,
+    ) {
+        let frames = self.fired.len();
+        let nothing = || {
+            let mut room = Self::default();
+            room.clear(frames);
+            room
+        };
+        let count = |mut room: Self, part| {
+            work(&mut room, part);
+            room
+        };
+        *self = parts.fold(nothing, count).reduce(nothing, Self::add);
+    }
+
+    /// What was counted since it was cleared, of neurons that lie as `layout` says.
+    pub fn activity(&self, layout: &Layout) -> NodeActivity {
+        let neuron_updates = layout.shape.values() as u32;
+        let step = |(&output_events, &saturations)| StepActivity {
+            output_events,
+            saturations,
+            neuron_updates,
+            ..StepActivity::default()
+        };
+        NodeActivity { steps: self.fired.iter().zip(&self.clamped).map(step).collect() }
     }
 
     fn add(mut self, other: Self) -> Self {

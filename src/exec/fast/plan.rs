@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::gather::Gather;
 use super::value::Layout;
 use crate::exec::kernels::Cpu;
-use crate::model::{Attention, ConvGeometry, Kind, Network, Node, Op, Weighted, Window};
+use crate::model::{Attention, ConvGeometry, Kind, Network, Node, NodeId, Op, Weighted, Window};
 use crate::quant::QuantizedModel;
 use crate::tensor::Shape;
 
@@ -121,14 +121,26 @@ fn passes(window: &Window) -> Vec<([usize; 2], [usize; 2], [usize; 2])> {
     passes
 }
 
+/// True for a weight layer that only the neuron right behind it reads.
+pub fn feeds_next(network: &Network, id: usize) -> bool {
+    let mut readers = network.readers(NodeId(id as u32));
+    let neuron =
+        |(reader, node): (NodeId, &Node)| reader.index() == id + 1 && matches!(node.op, Op::Neuron(_));
+    matches!(network.nodes[id].op, Op::Weighted(_))
+        && readers.next().is_some_and(neuron)
+        && readers.next().is_none()
+}
+
 /// A buffer per node, and how many there are.
 fn assign_slots(network: &Network, layouts: &[Layout]) -> (Vec<usize>, usize) {
     let mut last_reader: Vec<usize> = (0..network.nodes.len()).collect();
     for (id, node) in network.iter() {
-        node.inputs.iter().for_each(|input| last_reader[input.index()] = id.index());
+        // What a layer reads lives until the neuron right behind it has its place: the two may run as one.
+        let reader = id.index() + usize::from(feeds_next(network, id.index()));
+        node.inputs.iter().for_each(|input| last_reader[input.index()] = reader);
     }
     let (mut slots, mut free, mut count) = (Vec::new(), Vec::<(bool, usize)>::new(), 0);
-    for (id, node) in network.iter() {
+    for (id, _) in network.iter() {
         // Spikes follow spikes and words words, so that a buffer does not grow to hold both.
         let packed = layouts[id.index()].packed.is_some();
         let slot = match free.iter().rposition(|&(kind, _)| kind == packed) {
@@ -139,16 +151,9 @@ fn assign_slots(network: &Network, layouts: &[Layout]) -> (Vec<usize>, usize) {
             }
         };
         slots.push(slot);
-        let mut done: Vec<_> = node.inputs.iter().map(|input| input.index()).collect();
-        done.push(id.index());
-        done.sort_unstable();
-        done.dedup();
-        for input in done.into_iter().filter(|&input| last_reader[input] == id.index()) {
-            // The last node has no reader, and is read when all is done.
-            if input + 1 < network.nodes.len() {
-                free.push((layouts[input].packed.is_some(), slots[input]));
-            }
-        }
+        // The last node has no reader, and is read when all is done.
+        let done = (0..=id.index()).filter(|&i| last_reader[i] == id.index() && i + 1 < network.nodes.len());
+        free.extend(done.map(|i| (layouts[i].packed.is_some(), slots[i])));
     }
     (slots, count)
 }

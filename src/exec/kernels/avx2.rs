@@ -3,114 +3,128 @@
 use std::arch::x86_64::*;
 
 use super::LANES;
-use super::lookup::{Entry, LookupMatrix};
+use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
 use super::products::ProductMatrix;
 
-/// Vectors of 32 positions whose sums are held in registers.
-const BLOCK: usize = 2;
 /// Entries of a table.
 const TABLE: usize = 16;
 
 /// See [`super::lookup()`].
 ///
 /// # Safety
-/// `index` holds `matrix.rows` rows of `stride`, a multiple of [`LANES`]; `out` rows of `stride` for
-/// channels that `matrix` has.
+/// `index` holds `rows` of the matrix times `stride`, a multiple of [`LANES`]; `out` as many rows of
+/// `stride` as `tables` has channels.
 #[target_feature(enable = "avx2")]
-pub unsafe fn lookup(matrix: &LookupMatrix, first: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    let mut from = 0;
-    while from < stride {
-        let wide = matrix.entry == Entry::Byte && stride - from >= 2 * LANES;
-        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            let (channel, index, out) = (first + i, &index[from..], &mut out[from..]);
-            // SAFETY: passed on; 64 or 128 positions of the row are left.
-            unsafe {
-                match (matrix.entry, wide) {
-                    (Entry::Byte, true) => bytes::<{ 2 * BLOCK }>(matrix, channel, index, stride, out),
-                    (Entry::Byte, false) => bytes::<BLOCK>(matrix, channel, index, stride, out),
-                    (Entry::Word, _) => words(matrix, channel, index, stride, out),
-                }
+pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(BLOCK) {
+        let width = (stride - from).min(BLOCK);
+        let index = &index[from * tables.matrix.rows..][..width * tables.matrix.rows];
+        let mut start = 0;
+        for run in &tables.matrix.runs {
+            let rows = Rows { run, start, index, width };
+            for (channel, out) in out.chunks_exact_mut(stride).take(tables.count).enumerate() {
+                // SAFETY: `width` columns of the row are left.
+                unsafe { channel_of_block(tables, channel, rows, &mut out[from..][..width]) };
             }
+            start = run.end;
         }
-        from += if wide { 2 * LANES } else { LANES };
     }
 }
 
-/// One channel at 64 positions, tables of 16-bit sums.
+/// A run of rows of a block from `start` on.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    run: &'a Run,
+    start: usize,
+    index: &'a [u8],
+    width: usize,
+}
+
+/// One channel at the columns of a block.
 ///
 /// # Safety
-/// As for [`lookup`]; 64 values can be read from each row of `index` and written to `out`.
+/// `rows` holds whole rows of a block; `out` is as wide as the block.
 #[target_feature(enable = "avx2")]
-unsafe fn words(matrix: &LookupMatrix, channel: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    let tables = matrix.tables_of(channel);
-    let mut start = 0;
-    for run in &matrix.runs {
-        let (mut lower, mut upper) = ([_mm256_setzero_si256(); BLOCK], [_mm256_setzero_si256(); BLOCK]);
-        for row in start..run.end {
-            // SAFETY: a table of `tables`, and 64 positions of row `row` of `index`.
-            unsafe {
-                let table: *const __m128i = tables.as_ptr().add(row * 2 * TABLE).cast();
-                let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
-                let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
-                for j in 0..BLOCK {
-                    let bytes = _mm256_loadu_si256(index.as_ptr().add(row * stride + j * 32).cast());
-                    let (low, high) = (_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, bytes));
-                    lower[j] = _mm256_add_epi16(lower[j], _mm256_unpacklo_epi8(low, high));
-                    upper[j] = _mm256_add_epi16(upper[j], _mm256_unpackhi_epi8(low, high));
-                }
+unsafe fn channel_of_block(tables: &Tables, channel: usize, rows: Rows, out: &mut [i32]) {
+    let mut at = 0;
+    while at < rows.width {
+        let wide = tables.matrix.entry == Entry::Byte && rows.width - at >= 2 * LANES;
+        // SAFETY: 64 or 128 columns of the block are left.
+        unsafe {
+            match (tables.matrix.entry, wide) {
+                (Entry::Byte, true) => bytes::<4>(tables, channel, rows, at, &mut out[at..]),
+                (Entry::Byte, false) => bytes::<2>(tables, channel, rows, at, &mut out[at..]),
+                (Entry::Word, _) => words::<2>(tables, channel, rows, at, &mut out[at..]),
             }
         }
-        // SAFETY: 64 values of `out`; only the first run overwrites what is there.
-        unsafe { store_all(matrix, channel, start == 0, lower, upper, out) };
-        start = run.end;
+        at += if wide { 2 * LANES } else { LANES };
     }
+}
+
+/// One channel at `J` vectors of positions, tables of 16-bit sums.
+///
+/// # Safety
+/// `J` vectors can be read behind column `at` of each row, and written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn words<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
+    let from = tables.of(channel);
+    let (mut lower, mut upper) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    for row in rows.start..rows.run.end {
+        // SAFETY: a table, and `J` vectors of row `row`.
+        unsafe {
+            let table: *const __m128i = from.as_ptr().add(row * 2 * TABLE).cast();
+            let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
+            let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
+            for j in 0..J {
+                let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
+                let bytes = _mm256_loadu_si256(bytes.cast());
+                let (low, high) = (_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, bytes));
+                lower[j] = _mm256_add_epi16(lower[j], _mm256_unpacklo_epi8(low, high));
+                upper[j] = _mm256_add_epi16(upper[j], _mm256_unpackhi_epi8(low, high));
+            }
+        }
+    }
+    // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+    unsafe { store_all(tables.matrix, tables.first + channel, rows.start == 0, lower, upper, out) };
 }
 
 /// One channel at `J` vectors of positions, tables of 8-bit sums.
 ///
 /// # Safety
-/// As for [`lookup`]; `J` vectors can be read from each row of `index` and written to `out`.
+/// `J` vectors can be read behind column `at` of each row, and written to `out`.
 #[target_feature(enable = "avx2")]
-unsafe fn bytes<const J: usize>(
-    matrix: &LookupMatrix,
-    channel: usize,
-    index: &[u8],
-    stride: usize,
-    out: &mut [i32],
-) {
-    let tables = matrix.tables_of(channel);
+unsafe fn bytes<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
+    let from = tables.of(channel);
     let low_byte = _mm256_set1_epi16(255);
-    let (mut start, mut row) = (0, 0);
-    for run in &matrix.runs {
-        let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
-        for &end in &run.parts {
-            let mut sums = [_mm256_setzero_si256(); J];
-            while row < end {
-                // SAFETY: a table of `tables` and `J` vectors of row `row` of `index`.
-                unsafe {
-                    let table = _mm_loadu_si128(tables.as_ptr().add(row * TABLE).cast());
-                    let table = _mm256_broadcastsi128_si256(table);
-                    for (j, sums) in sums.iter_mut().enumerate() {
-                        let bytes = _mm256_loadu_si256(index.as_ptr().add(row * stride + j * 32).cast());
-                        *sums = _mm256_add_epi8(*sums, _mm256_shuffle_epi8(table, bytes));
-                    }
+    let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    let mut row = rows.start;
+    for &end in &rows.run.parts {
+        let mut sums = [_mm256_setzero_si256(); J];
+        while row < end {
+            // SAFETY: a table, and `J` vectors of row `row`.
+            unsafe {
+                let table = _mm_loadu_si128(from.as_ptr().add(row * TABLE).cast());
+                let table = _mm256_broadcastsi128_si256(table);
+                for (j, sums) in sums.iter_mut().enumerate() {
+                    let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
+                    let bytes = _mm256_loadu_si256(bytes.cast());
+                    *sums = _mm256_add_epi8(*sums, _mm256_shuffle_epi8(table, bytes));
                 }
-                row += 1;
             }
-            for j in 0..J {
-                even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(sums[j], low_byte));
-                odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
-            }
+            row += 1;
         }
-        let (mut lower, mut upper) = (even, odd);
         for j in 0..J {
-            lower[j] = _mm256_unpacklo_epi16(even[j], odd[j]);
-            upper[j] = _mm256_unpackhi_epi16(even[j], odd[j]);
+            even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(sums[j], low_byte));
+            odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
         }
-        // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-        unsafe { store_all(matrix, channel, start == 0, lower, upper, out) };
-        start = run.end;
     }
+    let (mut lower, mut upper) = (even, odd);
+    for j in 0..J {
+        lower[j] = _mm256_unpacklo_epi16(even[j], odd[j]);
+        upper[j] = _mm256_unpackhi_epi16(even[j], odd[j]);
+    }
+    // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+    unsafe { store_all(tables.matrix, tables.first + channel, rows.start == 0, lower, upper, out) };
 }
 
 /// Writes the sums of `J` vectors of positions: the first and the last 8 of each 16.

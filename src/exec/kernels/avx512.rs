@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::LANES;
-use super::lookup::{Entry, LookupMatrix};
+use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
 use super::loops::Cell;
 use super::products::ProductMatrix;
 
@@ -13,111 +13,139 @@ const TABLE: usize = 64;
 /// See [`super::lookup()`].
 ///
 /// # Safety
-/// `index` holds `matrix.rows` rows of `stride`, a multiple of [`LANES`]; `out` rows of `stride` for
-/// channels that `matrix` has.
+/// `index` holds `rows` of the matrix times `stride`, a multiple of [`LANES`]; `out` as many rows of
+/// `stride` as `tables` has channels.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-pub unsafe fn lookup(matrix: &LookupMatrix, first: usize, index: &[u8], stride: usize, out: &mut [i32]) {
-    // As many vectors of positions as registers hold sums for.
-    let most = if matrix.entry == Entry::Byte { 8 } else { 4 };
-    let mut from = 0;
-    while from < stride {
-        let left = (stride - from) / LANES;
-        let count = if left < 4 { left } else { left.min(most) & 12 };
-        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            let (channel, index, out) = (first + i, &index[from..], &mut out[from..]);
-            // SAFETY: passed on; `count` vectors of the row are left.
-            unsafe {
-                match (matrix.entry, count) {
-                    (Entry::Byte, 1) => bytes::<1>(matrix, channel, index, stride, out),
-                    (Entry::Byte, 2) => bytes::<2>(matrix, channel, index, stride, out),
-                    (Entry::Byte, 3) => bytes::<3>(matrix, channel, index, stride, out),
-                    (Entry::Byte, 4) => bytes::<4>(matrix, channel, index, stride, out),
-                    (Entry::Byte, _) => bytes::<8>(matrix, channel, index, stride, out),
-                    (Entry::Word, 1) => words::<1>(matrix, channel, index, stride, out),
-                    (Entry::Word, 2) => words::<2>(matrix, channel, index, stride, out),
-                    (Entry::Word, 3) => words::<3>(matrix, channel, index, stride, out),
-                    (Entry::Word, _) => words::<4>(matrix, channel, index, stride, out),
-                }
+pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(BLOCK) {
+        let index = &index[from * tables.matrix.rows..];
+        // SAFETY: passed on; that many vectors of each row are left.
+        unsafe {
+            match (stride - from) / LANES {
+                1 => block::<1>(tables, index, stride, &mut out[from..]),
+                2 => block::<2>(tables, index, stride, &mut out[from..]),
+                3 => block::<3>(tables, index, stride, &mut out[from..]),
+                _ => block::<4>(tables, index, stride, &mut out[from..]),
             }
         }
-        from += count * LANES;
     }
 }
 
-/// One channel at `J` vectors of positions, tables of 16-bit sums.
+/// All channels at `J` vectors of positions, the bytes of which stay in the first-level cache for a run.
 ///
 /// # Safety
-/// As for [`lookup`]; `J` vectors can be read from each row of `index` and written to `out`.
+/// As for [`lookup`]; `index` starts with the block, and `out` where its columns are.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-unsafe fn words<const J: usize>(
-    matrix: &LookupMatrix,
-    channel: usize,
-    index: &[u8],
-    stride: usize,
-    out: &mut [i32],
-) {
-    let tables = matrix.tables_of(channel);
+unsafe fn block<const J: usize>(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
     let mut start = 0;
-    for run in &matrix.runs {
-        let (mut even, mut odd) = ([_mm512_setzero_si512(); J], [_mm512_setzero_si512(); J]);
-        for row in start..run.end {
-            // SAFETY: a table of `tables` and `J` vectors of row `row` of `index`.
+    for run in &tables.matrix.runs {
+        let mut channel = 0;
+        while channel < tables.count {
+            let rows = Rows { run, start, index };
+            let out = &mut out[channel * stride..];
+            // SAFETY: passed on; two channels where two are left.
             unsafe {
-                let table = tables.as_ptr().add(row * 2 * TABLE);
-                let (low, high) = (_mm512_load_si512(table.cast()), _mm512_load_si512(table.add(64).cast()));
-                for j in 0..J {
-                    // A word look-up reads the low 6 bits of each word: the even positions, and shifted the odd.
-                    let bytes = _mm512_loadu_si512(index.as_ptr().add(row * stride + j * LANES).cast());
-                    even[j] = _mm512_add_epi16(even[j], _mm512_permutex2var_epi16(low, bytes, high));
-                    let bytes = _mm512_srli_epi16::<8>(bytes);
-                    odd[j] = _mm512_add_epi16(odd[j], _mm512_permutex2var_epi16(low, bytes, high));
+                match (tables.matrix.entry, tables.count - channel) {
+                    (Entry::Byte, 1) => bytes::<1, J>(tables, channel, rows, stride, out),
+                    (Entry::Byte, _) => bytes::<2, J>(tables, channel, rows, stride, out),
+                    (Entry::Word, 1) => words::<1, J>(tables, channel, rows, stride, out),
+                    (Entry::Word, _) => words::<2, J>(tables, channel, rows, stride, out),
                 }
             }
+            channel += 2;
         }
-        // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-        unsafe { store_all(matrix, channel, start == 0, even, odd, out) };
         start = run.end;
     }
 }
 
-/// One channel at `J` vectors of positions, tables of 8-bit sums.
+/// A run of rows from `start` on.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    run: &'a Run,
+    start: usize,
+    index: &'a [u8],
+}
+
+/// `C` channels at `J` vectors of positions, tables of 16-bit sums.
 ///
 /// # Safety
-/// As for [`lookup`]; `J` vectors can be read from each row of `index` and written to `out`.
+/// As for [`block`]; there are `C` channels from `channel` on, and `out` starts with the first.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-unsafe fn bytes<const J: usize>(
-    matrix: &LookupMatrix,
+unsafe fn words<const C: usize, const J: usize>(
+    tables: &Tables,
     channel: usize,
-    index: &[u8],
+    rows: Rows,
     stride: usize,
     out: &mut [i32],
 ) {
-    let tables = matrix.tables_of(channel);
+    let from: [&[u8]; C] = std::array::from_fn(|c| tables.of(channel + c));
+    let (mut even, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
+    for row in rows.start..rows.run.end {
+        for j in 0..J {
+            // SAFETY: vector `j` of row `row`, and a table of each channel.
+            unsafe {
+                // A word look-up reads the low 6 bits of each word: the even positions, and shifted the odd.
+                let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
+                let shifted = _mm512_srli_epi16::<8>(bytes);
+                for c in 0..C {
+                    let table: *const __m512i = from[c].as_ptr().add(row * 2 * TABLE).cast();
+                    let (low, high) = (_mm512_load_si512(table), _mm512_load_si512(table.add(1)));
+                    even[c][j] = _mm512_add_epi16(even[c][j], _mm512_permutex2var_epi16(low, bytes, high));
+                    odd[c][j] = _mm512_add_epi16(odd[c][j], _mm512_permutex2var_epi16(low, shifted, high));
+                }
+            }
+        }
+    }
+    for c in 0..C {
+        let (first, at) = (rows.start == 0, &mut out[c * stride..]);
+        // SAFETY: `J` vectors of the row of channel `c`.
+        unsafe { store_all(tables.matrix, tables.first + channel + c, first, even[c], odd[c], at) };
+    }
+}
+
+/// `C` channels at `J` vectors of positions, tables of 8-bit sums.
+///
+/// # Safety
+/// As for [`block`]; there are `C` channels from `channel` on, and `out` starts with the first.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn bytes<const C: usize, const J: usize>(
+    tables: &Tables,
+    channel: usize,
+    rows: Rows,
+    stride: usize,
+    out: &mut [i32],
+) {
+    let from: [&[u8]; C] = std::array::from_fn(|c| tables.of(channel + c));
     let low_byte = _mm512_set1_epi16(255);
-    let (mut start, mut row) = (0, 0);
-    for run in &matrix.runs {
-        let (mut even, mut odd) = ([_mm512_setzero_si512(); J], [_mm512_setzero_si512(); J]);
-        for &end in &run.parts {
-            let mut sums = [_mm512_setzero_si512(); J];
-            while row < end {
-                // SAFETY: a table of `tables` and `J` vectors of row `row` of `index`.
-                unsafe {
-                    let table = _mm512_load_si512(tables.as_ptr().add(row * TABLE).cast());
-                    for (j, sums) in sums.iter_mut().enumerate() {
-                        let bytes = _mm512_loadu_si512(index.as_ptr().add(row * stride + j * LANES).cast());
-                        *sums = _mm512_add_epi8(*sums, _mm512_permutexvar_epi8(bytes, table));
+    let (mut even, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
+    let mut row = rows.start;
+    for &end in &rows.run.parts {
+        let mut sums = [[_mm512_setzero_si512(); J]; C];
+        while row < end {
+            // SAFETY: a table of each channel, and `J` vectors of row `row`.
+            unsafe {
+                let table: [__m512i; C] =
+                    std::array::from_fn(|c| _mm512_load_si512(from[c].as_ptr().add(row * TABLE).cast()));
+                for j in 0..J {
+                    let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
+                    for c in 0..C {
+                        sums[c][j] = _mm512_add_epi8(sums[c][j], _mm512_permutexvar_epi8(bytes, table[c]));
                     }
                 }
-                row += 1;
             }
+            row += 1;
+        }
+        for c in 0..C {
             for j in 0..J {
-                even[j] = _mm512_add_epi16(even[j], _mm512_and_si512(sums[j], low_byte));
-                odd[j] = _mm512_add_epi16(odd[j], _mm512_srli_epi16::<8>(sums[j]));
+                even[c][j] = _mm512_add_epi16(even[c][j], _mm512_and_si512(sums[c][j], low_byte));
+                odd[c][j] = _mm512_add_epi16(odd[c][j], _mm512_srli_epi16::<8>(sums[c][j]));
             }
         }
-        // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-        unsafe { store_all(matrix, channel, start == 0, even, odd, out) };
-        start = run.end;
+    }
+    for c in 0..C {
+        let (first, at) = (rows.start == 0, &mut out[c * stride..]);
+        // SAFETY: `J` vectors of the row of channel `c`.
+        unsafe { store_all(tables.matrix, tables.first + channel + c, first, even[c], odd[c], at) };
     }
 }
 

@@ -12,7 +12,7 @@ mod avx2;
 mod avx512;
 
 pub use isa::{Cpu, Isa};
-pub use lookup::{Entry, LookupMatrix, lookup};
+pub use lookup::{BLOCK, Entry, LookupMatrix, TableRoom, Tables, lookup};
 pub use loops::*;
 pub use products::{ProductMatrix, products};
 

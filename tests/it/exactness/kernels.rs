@@ -192,7 +192,9 @@ fn codes(bits: u32, dice: &mut Dice, count: usize) -> Vec<i32> {
     match dice.int(0, 4) {
         0 => vec![(sign * largest) as i32; count],
         1 => (0..count).map(|_| (dice.pick(&[-1, 1]) * largest) as i32).collect(),
-        2 => (0..count).map(|_| (dice.pick(&[-1, 0, 1]) << dice.int(0, i64::from(bits) - 2)) as i32).collect(),
+        2 => {
+            (0..count).map(|_| (dice.pick(&[-1, 0, 1]) << dice.int(0, i64::from(bits) - 2)) as i32).collect()
+        }
         _ => (0..count).map(|_| dice.int(-largest, largest) as i32).collect(),
     }
 }
@@ -317,8 +319,10 @@ fn attention_case((channels, size, timesteps, density, seed): (usize, [usize; 2]
         let tokens = b.net.attention("tokens", &qkv[..1], Attention::ChannelCount { heads }).unwrap();
         b.exact(2 * channels as i64);
         let by_token = b.neuron("tokens_lif", tokens, &mut dice);
-        let (first, second) =
-            (b.net.mask("by_channel", qkv[0], by_channel).unwrap(), b.net.mask("by_token", x, by_token).unwrap());
+        let (first, second) = (
+            b.net.mask("by_channel", qkv[0], by_channel).unwrap(),
+            b.net.mask("by_token", x, by_token).unwrap(),
+        );
         b.exact(1);
         b.exact(1);
         x = b.net.add("sum", first, second).unwrap();
