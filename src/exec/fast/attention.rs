@@ -57,7 +57,10 @@ pub fn product(
             let out = &mut out[(head * v_width + j) * layout.stride..][layout.frame(t)];
             out.fill(0);
             for (q, k) in room.q.chunks_exact(tokens).zip(room.k.chunks_exact(tokens)).take(width) {
-                kernels::add_scaled(cpu, kernels::dot(cpu, k, v), q, out);
+                match kernels::dot(cpu, k, v) {
+                    0 => {}
+                    pairs => kernels::add_scaled(cpu, pairs, q, out),
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::num::{Format, Requantizer, Word};
 use crate::quant::{QuantizedModel, QuantizedNeuron, per_channel};
 
 /// Updates that are worth a thread.
-const WORK_OF_A_THREAD: usize = 1 << 18;
+const WORK_OF_A_THREAD: usize = 1 << 20;
 
 /// Room for counting.
 #[derive(Debug, Default, Clone)]

@@ -124,8 +124,10 @@ unsafe fn bytes<const C: usize, const J: usize>(
         while row < end {
             // SAFETY: a table of each channel, and `J` vectors of row `row`.
             unsafe {
-                let table: [__m512i; C] =
-                    std::array::from_fn(|c| _mm512_load_si512(from[c].as_ptr().add(row * TABLE).cast()));
+                let mut table = [_mm512_setzero_si512(); C];
+                for c in 0..C {
+                    table[c] = _mm512_load_si512(from[c].as_ptr().add(row * TABLE).cast());
+                }
                 for j in 0..J {
                     let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
                     for c in 0..C {

@@ -60,6 +60,11 @@ impl Cpu {
         isa.is_available().then_some(Self(isa))
     }
 
+    /// The fastest that this processor has.
+    pub fn best() -> Self {
+        Self(Isa::best())
+    }
+
     /// The instruction set.
     pub fn isa(self) -> Isa {
         self.0

@@ -293,4 +293,14 @@ for_each_isa! {
             *out = if inside != 0 { x } else { padding };
         }
     }
+
+    /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
+    /// are rounded apart, so that the result does not depend on the instruction set.
+    pub fn add_rows(events: &[(usize, f32)], rows: &[f32], out: &mut [f32]) {
+        let length = out.len();
+        for &(channel, a) in events {
+            let row = &rows[channel * length..][..length];
+            out.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+        }
+    }
 }
