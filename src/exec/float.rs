@@ -166,26 +166,34 @@ fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape
 }
 
 fn neuron(op: &Neuron, input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+    match op.leak {
+        Leak::HalfWithInput => fire(op, input, timesteps, |v, x| v + (x - v) / 2.0),
+        Leak::Shift(k) => {
+            let decay = (-(k as f32)).exp2();
+            fire(op, input, timesteps, |v, x| v * decay + x)
+        }
+        Leak::None => fire(op, input, timesteps, |v, x| v + x),
+    }
+}
+
+/// Spikes of all timesteps; a function of its own for every leak, so that its loop has no branches.
+fn fire(
+    op: &Neuron,
+    input: &Frames<f32>,
+    timesteps: usize,
+    potential: impl Fn(f32, f32) -> f32,
+) -> Frames<f32> {
     let threshold = op.threshold as f32;
+    let (at, subtract) = (op.fire == Fire::AtThreshold, op.reset == Reset::Subtract);
     let mut membrane = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     for t in 0..timesteps {
         for ((v, &x), spike) in membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)) {
-            let potential = match op.leak {
-                Leak::HalfWithInput => *v + (x - *v) / 2.0,
-                Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
-                Leak::None => *v + x,
-            };
-            let fires = match op.fire {
-                Fire::AtThreshold => potential >= threshold,
-                Fire::AboveThreshold => potential > threshold,
-            };
-            *spike = f32::from(u8::from(fires));
-            *v = match (fires, op.reset) {
-                (false, _) => potential,
-                (true, Reset::Subtract) => potential - threshold,
-                (true, Reset::Zero) => 0.0,
-            };
+            let potential = potential(*v, x);
+            let fires = (potential > threshold) | (at & (potential == threshold));
+            let reset = if subtract { potential - threshold } else { 0.0 };
+            *spike = if fires { 1.0 } else { 0.0 };
+            *v = if fires { reset } else { potential };
         }
     }
     output

@@ -1,5 +1,8 @@
 //! Kernels for AVX-512: 64-entry tables in one register, or in two where the sums have 16 bits.
 
+// One index runs over several arrays of vectors.
+#![allow(clippy::needless_range_loop)]
+
 use std::arch::x86_64::*;
 
 use super::LANES;

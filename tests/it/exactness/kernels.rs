@@ -90,7 +90,8 @@ impl Builder {
         let sums = op.codes.chunks_exact(op.geometry.fan_in());
         let largest = self.bounds[x.index()];
         let reach = |(codes, bias): (&[i32], &i64)| {
-            (codes.iter().map(|w| i64::from(w.abs())).sum::<i64>() * largest << op.fraction_bits) + bias.abs()
+            let sum: i64 = codes.iter().map(|w| i64::from(w.abs())).sum();
+            ((sum * largest) << op.fraction_bits) + bias.abs()
         };
         let bound = sums.zip(&op.bias).map(reach).max().unwrap();
         assert!(bound < 1 << 29, "{name}: {bound}");
@@ -192,9 +193,7 @@ fn codes(bits: u32, dice: &mut Dice, count: usize) -> Vec<i32> {
     match dice.int(0, 4) {
         0 => vec![(sign * largest) as i32; count],
         1 => (0..count).map(|_| (dice.pick(&[-1, 1]) * largest) as i32).collect(),
-        2 => {
-            (0..count).map(|_| (dice.pick(&[-1, 0, 1]) << dice.int(0, i64::from(bits) - 2)) as i32).collect()
-        }
+        2 => (0..count).map(|_| dice.pick(&[-1, 0, 1]) << dice.int(0, i64::from(bits) - 2)).collect(),
         _ => (0..count).map(|_| dice.int(-largest, largest) as i32).collect(),
     }
 }
