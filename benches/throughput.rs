@@ -17,7 +17,7 @@ use spiq::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
 fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
     let float = FloatExecutor::new(model);
     let calibration = (0..32)
-        .map(|i| float.calibrate(&data.validation.sample(i)))
+        .map(|i| float.calibrate(&data.validation.sample(i).unwrap()))
         .fold(Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
     let Precision::Fixed(fixed) = Setting::load(setting).unwrap().precision else { unreachable!() };
     quantize(model, &fixed, &calibration).unwrap()
@@ -26,7 +26,7 @@ fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
 fn throughput(c: &mut Criterion) {
     let model = Model::load("sdtv1_2-64_fashion").unwrap();
     let data = DataSet::load("fashion-mnist").unwrap();
-    let image = &data.test.sample(0);
+    let image = &data.test.sample(0).unwrap();
     let mut images = c.benchmark_group("images");
     images.throughput(Throughput::Elements(1));
     let float = FloatExecutor::new(&model);
@@ -51,7 +51,9 @@ fn throughput(c: &mut Criterion) {
     for setting in ["w8", "w4", "pot3"] {
         let network = quantized(&model, &data, setting);
         let executor = IntegerExecutor::new(&network, Engine::default());
-        let run = |i: usize| executor.run(&data.test.sample(i)).prediction() == data.test.labels[i] as usize;
+        let run = |i: usize| {
+            executor.run(&data.test.sample(i).unwrap()).prediction() == data.test.labels[i] as usize
+        };
         set.bench_function(setting, |b| b.iter(|| (0..1000).into_par_iter().filter(|&i| run(i)).count()));
     }
     set.finish();

@@ -1,7 +1,10 @@
 //! Reads files from disk, or from the defaults that are part of the binary.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -24,6 +27,42 @@ bundle!(
     "models/sdtv1_2-64_fashion.ron",
     "models/sdtv1_2-64_fashion.safetensors",
     "models/settings/mixed.ron",
+    "models/qkformer_10-384_imagenet.ron",
+    "models/qkformer_10-512_imagenet.ron",
+    "models/qkformer_10-768_imagenet.ron",
+    "models/qkformer_4-256_cifar10dvs.ron",
+    "models/qkformer_4-256_gesture.ron",
+    "models/qkformer_4-384_cifar10.ron",
+    "models/sdtv1_2-256_cifar10.ron",
+    "models/sdtv1_2-256_cifar10dvs.ron",
+    "models/sdtv1_2-256_gesture.ron",
+    "models/sdtv1_2-512_cifar10.ron",
+    "models/sdtv1_8-384_imagenet.ron",
+    "models/sdtv1_8-512_imagenet.ron",
+    "models/sdtv1_8-768_imagenet.ron",
+    "models/sdtv2_5M.ron",
+    "models/sdtv2_15M.ron",
+    "models/sdtv2_15M_fused.ron",
+    "models/sdtv2_31M.ron",
+    "models/sdtv2_55M.ron",
+    "models/sdtv3_3M.ron",
+    "models/sdtv3_5M.ron",
+    "models/sdtv3_10M.ron",
+    "models/sdtv3_19M.ron",
+    "models/spikformer_2-256_cifar10dvs.ron",
+    "models/spikformer_2-384_cifar10.ron",
+    "models/spikformer_4-256_cifar10.ron",
+    "models/spikformer_4-384_cifar10.ron",
+    "models/spikformer_8-384_imagenet.ron",
+    "models/spikformer_8-512_imagenet.ron",
+    "models/spikformer_8-768_imagenet.ron",
+    "models/spikingformer_2-256_cifar10dvs.ron",
+    "models/spikingformer_4-384_cifar10.ron",
+    "models/spikingformer_8-384_imagenet.ron",
+    "models/spikingformer_8-512_imagenet.ron",
+    "models/spikingformer_8-768_imagenet.ron",
+    "models/neurons/lif.ron",
+    "models/neurons/loihi.ron",
     "data/fashion-mnist/fashion-mnist.ron",
     "data/fashion-mnist/t10k-images-idx3-ubyte.gz",
     "data/fashion-mnist/t10k-labels-idx1-ubyte.gz",
@@ -44,7 +83,7 @@ impl Folder {
         }
         let path = Path::new(spec);
         if path.extension().is_none() && !path.exists() {
-            let known = Self::Bundled(bundled).names("ron").join(", ");
+            let known = nearest(spec, Self::Bundled(bundled).names("ron"));
             return Err(Error::mismatch(format!(
                 "{spec:?}: neither a file nor one of the defaults: {known}"
             )));
@@ -68,6 +107,17 @@ impl Folder {
         match self {
             Self::Bundled(folder) => format!("{folder}/{name}"),
             Self::Disk(folder) => folder.join(name).display().to_string(),
+        }
+    }
+
+    /// Where the file or folder `name` is, for what is read piece by piece.
+    ///
+    /// # Errors
+    /// If the defaults are meant, which are no files.
+    pub fn on_disk(&self, name: &str) -> Result<PathBuf> {
+        match self {
+            Self::Bundled(_) => Err(Error::mismatch(format!("{}: no such default", self.path(name)))),
+            Self::Disk(folder) => Ok(folder.join(name)),
         }
     }
 
@@ -96,6 +146,20 @@ impl Folder {
     }
 }
 
+/// Those of `names` that start as `spec` does, or all where none does: the first few, and how many more
+/// there are.
+fn nearest(spec: &str, mut names: Vec<&str>) -> String {
+    const SHOWN: usize = 8;
+    if names.iter().any(|name| name.starts_with(spec)) {
+        names.retain(|name| name.starts_with(spec));
+    }
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// Says what is wrong with a name that reports print, if anything.
 pub fn check_name(name: &str) -> Result<(), String> {
     match name.trim().is_empty() || name.contains(char::is_control) {
@@ -105,9 +169,19 @@ pub fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// SHA-256 of the concatenation of `parts`, as hexadecimal.
-pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    use sha2::{Digest, Sha256};
+pub fn sha256(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     let mut hasher = Sha256::new();
     parts.into_iter().for_each(|part| hasher.update(part));
+    hexadecimal(hasher)
+}
+
+/// SHA-256 of all that `reader` yields, as hexadecimal.
+pub fn sha256_of_reader(mut reader: impl Read) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut reader, &mut hasher)?;
+    Ok(hexadecimal(hasher))
+}
+
+fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,7 @@
 //!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
-//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`error`]: fixed-point numbers, arrays, files, and the
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`error`]: fixed-point numbers, arrays, files, and the
 //!    error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
 //! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
@@ -12,18 +12,20 @@
 //! 6. [`map`]: workloads and how they are tiled onto the hardware.
 //! 7. [`cost`]: cycles, energy, memory and area, as pure functions.
 //! 8. [`evaluate`]: one (model, setting, hardware, data) -> one evaluation.
-//! 9. [`report`]: tables, files and pictures of evaluations.
+//! 9. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
 //! 10. [`cli`]: the command line.
 
 pub mod cli;
 pub mod cost;
 pub mod error;
 pub mod evaluate;
+pub mod exchange;
 pub mod exec;
 pub mod files;
 pub mod hw;
 pub mod map;
 pub mod model;
+pub mod npy;
 pub mod num;
 pub mod quant;
 pub mod report;

@@ -2,14 +2,24 @@ use clap::Args;
 use serde::Serialize;
 
 use super::print;
+use super::subject::quantize_for_bounds;
+use crate::cost::{MemoryBytes, memory_bytes};
 use crate::error::Result;
+use crate::map::Workload;
 use crate::model::{ModelDescription, Network, Node, Op, Operations};
+use crate::quant::{QuantizedModel, QuantizedOp};
 
 /// Arguments of `spiq describe`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description; its weights are not read.
+    /// A built-in model, or the path of a model description; its weights are not read without --quant.
     model: String,
+    /// Show the memory of the network and the proven width of every accumulator at this setting.
+    #[arg(long, value_name = "Q")]
+    quant: Option<String>,
+    /// Data whose validation images ranges are calibrated on, where --quant needs any.
+    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
+    data: String,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -25,7 +35,31 @@ struct Description<'a> {
     neurons: u64,
     timesteps: usize,
     operations_per_timestep: Operations,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
     layers: Vec<Layer<'a>>,
+}
+
+/// What the network stores at a setting.
+#[derive(Serialize)]
+struct Memory {
+    setting: String,
+    average_weight_bits: f64,
+    memory_bytes: MemoryBytes,
+    /// The same with every operand 32 bits wide.
+    memory_bytes_at_32_bits: MemoryBytes,
+}
+
+impl Memory {
+    fn of(model: &QuantizedModel, setting: &str) -> Self {
+        let workload = Workload::quantized(model);
+        Self {
+            setting: setting.to_owned(),
+            average_weight_bits: workload.weight_bits() / workload.weights(),
+            memory_bytes: memory_bytes(&workload),
+            memory_bytes_at_32_bits: memory_bytes(&Workload::float32(&model.network)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -39,11 +73,18 @@ struct Layer<'a> {
     parameters: u64,
     neurons: u64,
     operations_per_timestep: u64,
+    /// Proven width of the sums of a weight layer, or its declared one where that is less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accumulator_bits: Option<u32>,
 }
 
 /// Runs `spiq describe`.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let (description, network) = ModelDescription::load(&arguments.model)?;
+    let (description, network, _) = ModelDescription::load(&arguments.model)?;
+    let quantized = match &arguments.quant {
+        Some(quant) => Some(quantize_for_bounds(&arguments.model, quant, &arguments.data)?),
+        None => None,
+    };
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();
     let described = Description {
         name: &description.name,
@@ -53,7 +94,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         neurons: network.neuron_count(),
         timesteps: network.timesteps,
         operations_per_timestep: network.operations(),
-        layers: network.nodes.iter().map(|node| layer(&network, node)).collect(),
+        memory: quantized.as_ref().zip(arguments.quant.as_deref()).map(|(q, name)| Memory::of(q, name)),
+        layers: network
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| layer(&network, node, quantized.as_ref().map(|model| (model, i))))
+            .collect(),
     };
     match arguments.json {
         true => {
@@ -64,11 +111,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn layer<'a>(network: &Network, node: &'a Node) -> Layer<'a> {
-    let parameters = match &node.op {
-        Op::Weighted(weighted) => weighted.parameters(&node.name),
-        _ => Vec::new(),
-    };
+fn layer<'a>(network: &Network, node: &'a Node, quantized: Option<(&QuantizedModel, usize)>) -> Layer<'a> {
+    let accumulator_bits = quantized.and_then(|(model, i)| match &model.ops[i] {
+        QuantizedOp::Weighted(op) => Some(op.accumulator_bits),
+        _ => None,
+    });
+    let parameters = node.parameters();
     Layer {
         name: &node.name,
         stage: &node.scope.stage,
@@ -78,6 +126,7 @@ fn layer<'a>(network: &Network, node: &'a Node) -> Layer<'a> {
         parameters: parameters.iter().filter(|p| p.trained).map(|p| p.len() as u64).sum(),
         neurons: if node.op.is_neuron() { node.shape.values() as u64 } else { 0 },
         operations_per_timestep: network.operations_of(node).total(),
+        accumulator_bits,
     }
 }
 
@@ -93,22 +142,44 @@ fn kind(op: &Op) -> &'static str {
         Op::Requantize(_) => "requantization",
         Op::Add(_) => "join",
         Op::Attention(_) => "attention",
+        Op::PlanePool { .. } => "plane pooling",
         Op::Mask => "mask",
         Op::MeanTokens => "mean over positions",
         Op::MeanTimesteps => "mean over timesteps",
     }
 }
 
+fn memory(memory: &Memory) -> String {
+    let kib = |bytes: f64| format!("{:.0} KiB", bytes / 1024.0);
+    let (at, wide) = (&memory.memory_bytes, &memory.memory_bytes_at_32_bits);
+    let saving = |part: f64, of: f64| format!("{:.1} % less than at 32 bits", 100.0 * (1.0 - part / of));
+    format!(
+        "memory at {:13} {}, {}\n\
+         weights                 {} of {:.2} bits, {}\n\
+         membranes               {}\n\
+         residual and the rest   {}\n",
+        memory.setting,
+        kib(at.total()),
+        saving(at.total(), wide.total()),
+        kib(at.weights),
+        memory.average_weight_bits,
+        saving(at.weights, wide.weights),
+        kib(at.membrane),
+        kib(at.residual + at.other),
+    )
+}
+
 fn table(described: &Description) -> String {
     let operations = &described.operations_per_timestep;
     let width = described.layers.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    let proven = described.layers.iter().any(|l| l.accumulator_bits.is_some());
     let mut text = format!(
         "{} ({})\n\n\
          parameters              {}, of which {} are never read\n\
          neurons                 {}\n\
          timesteps               {}\n\
-         operations per timestep binary {}, integer {}, real {}, attention {}\n\n\
-         {:width$}  {:20} {:>16} {:>11} {:>10} {:>13}\n",
+         operations per timestep binary {}, integer {}, real {}, attention {}\n{}\n\
+         {:width$}  {:20} {:>16} {:>11} {:>10} {:>13}{}\n",
         described.name,
         described.family,
         described.parameters,
@@ -119,17 +190,20 @@ fn table(described: &Description) -> String {
         operations.integer,
         operations.real,
         operations.attention,
+        described.memory.as_ref().map_or_else(String::new, memory),
         "layer",
         "kind",
         "output",
         "parameters",
         "neurons",
         "operations",
+        if proven { "  accumulator bits" } else { "" },
     );
     for layer in &described.layers {
         let [channels, height, rows] = layer.output;
+        let bits = layer.accumulator_bits.map_or_else(String::new, |bits| format!("  {bits:>16}"));
         text += &format!(
-            "{:width$}  {:20} {:>16} {:>11} {:>10} {:>13}\n",
+            "{:width$}  {:20} {:>16} {:>11} {:>10} {:>13}{bits}\n",
             layer.name,
             layer.kind,
             format!("{channels} x {height} x {rows}"),

@@ -4,7 +4,7 @@ use super::print;
 use crate::error::Result;
 use crate::files::Folder;
 use crate::hw::{Hardware, table};
-use crate::model::Model;
+use crate::model::{ModelDescription, WeightSource};
 
 /// Arguments of `spiq list`.
 #[derive(Debug, Args)]
@@ -53,10 +53,10 @@ fn models() -> Result<Vec<(String, String)>> {
     let names = Folder::Bundled("models").names("ron").into_iter();
     names
         .map(|name| {
-            let model = Model::load(name)?;
-            let (network, family) = (&model.network, model.description.family.name());
+            let (description, network, _) = ModelDescription::load(name)?;
+            let (family, weights) = (description.family.name(), weights(&description.weights));
             let text = format!(
-                "{family}, {} parameters, input {}, {} timesteps, {} classes",
+                "{family}, {} parameters{weights}, input {}, {} timesteps, {} classes",
                 network.parameter_count(),
                 network.nodes[0].shape,
                 network.timesteps,
@@ -65,6 +65,13 @@ fn models() -> Result<Vec<(String, String)>> {
             Ok((name.to_owned(), text))
         })
         .collect()
+}
+
+fn weights(source: &WeightSource) -> &'static str {
+    match source {
+        WeightSource::File(_) => "",
+        WeightSource::Seeded(_) => " (random weights)",
+    }
 }
 
 fn hardware() -> Result<Vec<(String, String)>> {

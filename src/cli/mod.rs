@@ -1,9 +1,13 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
 mod describe;
+mod export;
 mod list;
 mod progress;
+mod run;
 mod simulate;
+mod subject;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -24,17 +28,23 @@ struct Arguments {
 enum Command {
     /// Runs a model at several quantization settings on a described accelerator.
     Simulate(simulate::Arguments),
+    /// Executes a model and says what it classifies; leaves every spike where asked to.
+    Run(run::Arguments),
+    /// Writes a quantized model for other programs: torch, golden or rtl.
+    Export(export::Arguments),
+    /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
+    Validate(validate::Arguments),
     /// Shows the layers of a model: shapes, parameters, neurons, operations.
     Describe(describe::Arguments),
     /// Lists what is built in: models, hw, tables, settings or data.
     List(list::Arguments),
 }
 
-/// Parses the process's arguments and runs; 0 for success, 2 for bad input.
+/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, 2 for bad input.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) => {
             eprintln!("error: {e}");
             ExitCode::from(2)
@@ -42,12 +52,16 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Simulate(arguments) => simulate::run(&arguments),
-        Command::Describe(arguments) => describe::run(&arguments),
-        Command::List(arguments) => list::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments)?,
+        Command::Run(arguments) => run::run(&arguments)?,
+        Command::Export(arguments) => export::run(&arguments)?,
+        Command::Validate(arguments) => return validate::run(&arguments),
+        Command::Describe(arguments) => describe::run(&arguments)?,
+        Command::List(arguments) => list::run(&arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes to standard output; a reader that went away ends the program quietly.

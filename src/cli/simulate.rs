@@ -5,7 +5,9 @@ use clap::{Args, ValueEnum};
 use super::{print, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
-use crate::evaluate::{DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation};
+use crate::evaluate::{
+    CALIBRATION_IMAGES, DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation,
+};
 use crate::exec::{Engine, Isa};
 use crate::hw::Hardware;
 use crate::model::{DataSet, Model};
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     model: String,
+    /// A checkpoint in the place of the weights that the model description names.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
@@ -28,7 +33,8 @@ pub struct Arguments {
     /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
     #[arg(long, value_name = "Q")]
     quant: Vec<String>,
-    /// A built-in data set, or the path of a data description.
+    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that
+    /// fit any model.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
     data: String,
     /// Run only the first N test images.
@@ -128,8 +134,11 @@ impl Request {
             }
         }
         let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
-        let model = Model::load(&arguments.model)?;
-        let mut data = DataSet::load(&arguments.data)?;
+        let model = match &arguments.weights {
+            Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
+            None => Model::load(&arguments.model)?,
+        };
+        let mut data = DataSet::load_for(&arguments.data, &model.description)?;
         in_range("limit", arguments.limit, data.test.len())?;
         data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
         Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, data, settings, engine })
@@ -137,8 +146,14 @@ impl Request {
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
         let images = self.data.test.len();
-        let evaluator =
-            Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test)?.with_engine(self.engine);
+        let sha256 = self.data.test.sha256()?;
+        let read = images + self.data.validation.len().min(CALIBRATION_IMAGES);
+        let bar = progress::bar(read as u64, arguments.quiet);
+        bar.set_message("reading");
+        let tick = || bar.inc(1);
+        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test, &tick)?
+            .with_engine(self.engine);
+        bar.finish_and_clear();
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
         let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
@@ -150,7 +165,7 @@ impl Request {
         let reference =
             match settings.iter().zip(&self.settings).find(|(_, s)| s.precision == Precision::Float32) {
                 Some((evaluation, _)) => evaluation.accuracy,
-                None => evaluator.float_accuracy(),
+                None => evaluator.float_accuracy()?,
             };
         bar.finish_and_clear();
         settings.iter_mut().for_each(|evaluation| evaluation.accuracy_drop = reference - evaluation.accuracy);
@@ -160,13 +175,14 @@ impl Request {
                 name: description.name.clone(),
                 family: description.family.name().to_owned(),
                 parameters: self.model.network.parameter_count(),
+                notes: self.model.weights.notes.clone(),
                 sha256: self.model.sha256.clone(),
             },
             hardware: HardwareSummary {
                 name: self.machine.hardware.name.clone(),
                 sha256: self.hardware_sha256.clone(),
             },
-            data: DataSummary { name: self.data.name.clone(), images, sha256: self.data.test.sha256.clone() },
+            data: DataSummary { name: self.data.name.clone(), images, sha256 },
             settings,
         })
     }

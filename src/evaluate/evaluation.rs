@@ -11,6 +11,8 @@ pub struct ModelSummary {
     pub family: String,
     /// Parameters of the checkpoint that the family knows, unused ones included.
     pub parameters: u64,
+    /// What a reader must know of the weights, for instance that they were converted from BF16.
+    pub notes: Vec<String>,
     /// SHA-256 of the weights file.
     pub sha256: String,
 }

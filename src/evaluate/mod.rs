@@ -1,12 +1,16 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
 
 mod evaluation;
+mod fit;
 mod totals;
 
 pub use evaluation::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
+use self::fit::check_fit;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
@@ -26,11 +30,13 @@ pub struct Evaluator<'a> {
     calibration: Calibration,
     /// Validation images whose spikes the mapper sees.
     mapping_samples: Vec<Sample>,
+    /// What a reader must know of the images.
+    notes: Vec<String>,
     engine: Engine,
 }
 
 /// Validation images that ranges are calibrated on.
-const CALIBRATION_IMAGES: usize = 512;
+pub const CALIBRATION_IMAGES: usize = 512;
 /// Validation images whose spikes the mapper sees.
 const MAPPING_IMAGES: usize = 16;
 /// Images run in parallel before their costs are added up, in order.
@@ -43,27 +49,26 @@ struct Outcome {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Calibrates `model` on the validation images of `data`; `images` are the ones to measure.
+    /// Reads every image that will be used, and calibrates `model` on the validation images of `data`;
+    /// `images` are the ones to measure. `progress` is told of every image read:
+    /// `images.len() + data.validation.len().min(CALIBRATION_IMAGES)` in all.
     ///
     /// # Errors
-    /// If the images are not what the model looks at, or labels exceed its classes.
+    /// If an image does not decode or is not what the model looks at, or labels exceed its classes.
     pub fn new(
         model: &'a Model,
         machine: &'a Machine,
         data: &'a DataSet,
         images: &'a Images,
+        progress: &(dyn Fn() + Sync),
     ) -> Result<Self> {
-        check_fit(model, data)?;
-        let validation = &data.validation;
-        let count = validation.len().min(CALIBRATION_IMAGES);
-        let float = FloatExecutor::new(model);
-        let calibration = (0..count)
-            .into_par_iter()
-            .map(|i| float.calibrate(&validation.sample(i)))
-            .reduce(|| Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
-        check_ranges(model, &calibration)?;
-        let mapping_samples = (0..count.min(MAPPING_IMAGES)).map(|i| validation.sample(i)).collect();
-        Ok(Self { model, machine, images, calibration, mapping_samples, engine: Engine::default() })
+        let mut validation = data.validation.clone();
+        validation.truncate(CALIBRATION_IMAGES);
+        let calibration = calibrate(model, data, images, progress)?;
+        let seen = validation.len().min(MAPPING_IMAGES);
+        let mapping_samples = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
+        let notes = image_notes(images, &validation);
+        Ok(Self { model, machine, images, calibration, mapping_samples, notes, engine: Engine::default() })
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
@@ -120,11 +125,17 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Accuracy of the float network on the images.
-    pub fn float_accuracy(&self) -> f64 {
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn float_accuracy(&self) -> Result<f64> {
         let float = FloatExecutor::new(self.model);
-        let right =
-            |&i: &usize| float.run(&self.images.sample(i)).prediction() == self.images.labels[i] as usize;
-        (0..self.images.len()).into_par_iter().filter(right).count() as f64 / self.images.len() as f64
+        let right = |i: usize| -> Result<usize> {
+            let prediction = float.run(&self.images.sample(i)?).prediction();
+            Ok(usize::from(prediction == self.images.labels[i] as usize))
+        };
+        let right = (0..self.images.len()).into_par_iter().map(right).sum::<Result<usize>>()?;
+        Ok(right as f64 / self.images.len() as f64)
     }
 
     fn measure(
@@ -140,16 +151,16 @@ impl<'a> Evaluator<'a> {
         let mut totals = Totals::new(mapped.workload.layers.len());
         for start in (0..self.images.len()).step_by(CHUNK) {
             let chunk = start..(start + CHUNK).min(self.images.len());
-            let outcomes: Vec<_> = chunk
+            let outcomes = chunk
                 .into_par_iter()
                 .map(|i| {
-                    let outcome = run(&self.images.sample(i));
+                    let outcome = run(&self.images.sample(i)?);
                     let costs = mapped.costs(self.machine, &outcome.activity);
                     let counters = count(&mapped.workload, &outcome.activity);
                     progress();
-                    (outcome.prediction == self.images.labels[i] as usize, costs, counters)
+                    Ok((outcome.prediction == self.images.labels[i] as usize, costs, counters))
                 })
-                .collect();
+                .collect::<Result<Vec<_>>>()?;
             outcomes
                 .iter()
                 .for_each(|(correct, costs, counters)| totals.add(*correct, costs, counters, self.machine));
@@ -179,7 +190,7 @@ impl<'a> Evaluator<'a> {
         let leakage_j = sum(|layer| layer.leakage_j);
         Evaluation {
             name: setting.name.clone(),
-            notes: notes(mapped),
+            notes: [&self.notes[..], &notes(mapped)].concat(),
             accuracy: totals.correct as f64 / images,
             accuracy_drop: 0.0,
             average_weight_bits: workload.weight_bits() / workload.weights(),
@@ -246,6 +257,20 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+fn image_notes(images: &Images, validation: &Images) -> Vec<String> {
+    let seen: HashSet<String> = (0..validation.len()).map(|i| validation.origin(i)).collect();
+    let shared = (0..images.len()).filter(|&i| seen.contains(&images.origin(i))).count();
+    let measured = "images are synthetic noise: the accuracy means nothing, and activity is not that of data";
+    let calibrated = "ranges and mappings are chosen on synthetic noise";
+    let both = format!("ranges and mappings are chosen on {shared} of the {} images measured", images.len());
+    let notes = [
+        (images.is_synthetic(), measured),
+        (validation.is_synthetic(), calibrated),
+        (shared > 0, both.as_str()),
+    ];
+    notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| (*note).to_owned()).collect()
+}
+
 fn notes(mapped: &MappedWorkload) -> Vec<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
     let resident = layers.filter(|(_, plan)| !plan.is_off_chip(Operand::Weights));
@@ -283,35 +308,27 @@ fn outcome<L: PartialOrd>(execution: Execution<L>) -> Outcome {
     Outcome { prediction: execution.prediction(), activity: execution.activity }
 }
 
-fn check_fit(model: &Model, data: &DataSet) -> Result<()> {
-    let shape = model.description.input.shape();
-    for images in [&data.test, &data.validation] {
-        if images.shape != shape {
-            let message = format!(
-                "data {} has images of {}, and model {} looks at {shape}",
-                data.name, images.shape, model.description.name
-            );
-            return Err(Error::mismatch(message));
-        }
-        let white = model.description.input.max();
-        if let Some(&pixel) = images.pixels.iter().find(|&&pixel| u16::from(pixel) > white) {
-            let message = format!(
-                "data {} has a pixel {pixel}, and model {} has {white} for white (input.bits)",
-                data.name, model.description.name
-            );
-            return Err(Error::mismatch(message));
-        }
-        if let Some(&label) = images.labels.iter().find(|&&label| label as usize >= model.network.classes()) {
-            let message = format!(
-                "data {} has a label {label}, and model {} tells {} classes apart",
-                data.name,
-                model.description.name,
-                model.network.classes()
-            );
-            return Err(Error::mismatch(message));
-        }
-    }
-    Ok(())
+/// Ranges of `model` on validation images of `data`; `images` are those to be run, and `progress` is told
+/// of every image read.
+///
+/// # Errors
+/// If images are not what the model looks at, or labels exceed its classes.
+pub fn calibrate(
+    model: &Model,
+    data: &DataSet,
+    images: &Images,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Calibration> {
+    let mut validation = data.validation.clone();
+    validation.truncate(CALIBRATION_IMAGES);
+    check_fit(model, data, [images, &validation], progress)?;
+    let float = FloatExecutor::new(model);
+    let calibration = (0..validation.len())
+        .into_par_iter()
+        .map(|i| Ok(float.calibrate(&validation.sample(i)?)))
+        .try_reduce(|| Calibration::new(model.network.nodes.len()), |a, b| Ok(a.merge(&b)))?;
+    check_ranges(model, &calibration)?;
+    Ok(calibration)
 }
 
 /// Refuses weights so large that the float network overflows.

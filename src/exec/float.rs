@@ -6,9 +6,9 @@ use super::kernels::{self, Cpu};
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
-    Sample, Weighted, Window,
+    Sample, Weighted, Window, fold,
 };
-use crate::quant::{Calibration, fold};
+use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
 
 /// Executes a model in `f32`, batch normalizations folded.
@@ -18,13 +18,15 @@ pub struct FloatExecutor<'a> {
     layers: Vec<FloatLayer>,
 }
 
+/// A weight layer as it is executed.
 #[derive(Default)]
-struct FloatLayer {
+pub struct FloatLayer {
     /// Weights as rows that one input gates.
-    rows: Vec<f32>,
-    bias: Vec<f32>,
+    pub rows: Vec<f32>,
+    /// Per output channel.
+    pub bias: Vec<f32>,
     /// What the padding holds, per input channel; empty for zeros.
-    padding: Vec<f32>,
+    pub padding: Vec<f32>,
 }
 
 impl<'a> FloatExecutor<'a> {
@@ -82,27 +84,14 @@ impl<'a> FloatExecutor<'a> {
     }
 
     fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, sample: &Sample) -> Frames<f32> {
-        let input = |i| live.input(node, i);
-        let timesteps = self.model.network.timesteps;
         match &node.op {
             Op::Input => image(sample, &self.model.description.input),
-            Op::Weighted(op) => weighted(op, &self.layers[id.index()], input(0), node.shape),
-            Op::Neuron(op) => neuron(op, input(0), timesteps),
-            Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
-            Op::Requantize(_) => input(0).clone(),
-            Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
-            Op::MaxPool(window) => max_pool(window, input(0), node.shape),
-            Op::Attention(Attention::KeyValueCount) => sum_tokens(&zip(input(0), input(1), |k, v| k * v)),
-            Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
-            Op::Attention(Attention::Product { heads, scale, .. }) => {
-                product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
+            Op::Weighted(op) => weighted(op, &self.layers[id.index()], live.input(node, 0), node.shape),
+            Op::Neuron(op) => {
+                let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
+                neuron(op, scales, live.input(node, 0), self.model.network.timesteps)
             }
-            Op::Mask => mask(input(0), input(1)),
-            Op::MeanTokens => {
-                let tokens = input(0).shape.positions() as f32;
-                sum_tokens(input(0)).map(|sum, _| sum / tokens)
-            }
-            Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
+            _ => without_weights(node, live, self.model.network.timesteps),
         }
     }
 
@@ -117,19 +106,47 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
-            Op::MaxPool(_) | Op::Attention(_) | Op::Mask => count_outputs(value),
+            Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => count_outputs(value),
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
     }
 }
 
+/// What an operation that reads no weights yields.
+pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frames<f32> {
+    let input = |i| live.input(node, i);
+    match &node.op {
+        Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
+        Op::Requantize(_) => input(0).clone(),
+        Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
+        Op::MaxPool(window) => max_pool(window, input(0), node.shape),
+        Op::PlanePool { heads } => plane_pool(input(0), *heads),
+        Op::Attention(Attention::KeyValueCount) => {
+            sum_tokens(&zip(input(0), input(node.inputs.len() - 1), |k, v| k * v))
+        }
+        Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
+        Op::Attention(Attention::Product { heads, scale, .. }) => {
+            product(input(0), input(1), input(2), *heads).map(|x, _| x * *scale as f32)
+        }
+        Op::Mask => mask(input(0), input(1)),
+        Op::MeanTokens => {
+            let tokens = input(0).shape.positions() as f32;
+            sum_tokens(input(0)).map(|sum, _| sum / tokens)
+        }
+        Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
+        Op::Input | Op::Weighted(_) | Op::Neuron(_) => unreachable!("{} reads more than values", node.name),
+    }
+}
+
+/// A weight layer with its normalizations folded in.
 fn float_layer(model: &Model, node: &Node, weighted: &Weighted) -> FloatLayer {
     let folded = fold(weighted, &model.weights.layer(node, weighted));
     let rows = weighted.geometry.rows(|i| folded.weight[i] as f32);
     FloatLayer { rows, bias: folded.bias.iter().map(|&b| b as f32).collect(), padding: Vec::new() }
 }
 
-fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
+/// The image in real numbers.
+pub fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
     match input {
         InputSpec::Image { mean, std, .. } => {
             let white = f64::from(input.max());
@@ -139,7 +156,8 @@ fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
     }
 }
 
-fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+/// Weighted sums and bias.
+pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
     let g = &op.geometry;
     let (cpu, outs) = (Cpu::best(), g.out_channels / g.groups);
     let padding = Events::of_pixels(std::iter::once(layer.padding.as_slice()));
@@ -165,35 +183,37 @@ fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape
     output
 }
 
-fn neuron(op: &Neuron, input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
-    match op.leak {
-        Leak::HalfWithInput => fire(op, input, timesteps, |v, x| v + (x - v) / 2.0),
-        Leak::Shift(k) => {
-            let decay = (-(k as f32)).exp2();
-            fire(op, input, timesteps, |v, x| v * decay + x)
-        }
-        Leak::None => fire(op, input, timesteps, |v, x| v + x),
-    }
-}
-
-/// Spikes of all timesteps; a function of its own for every leak, so that its loop has no branches.
-fn fire(
-    op: &Neuron,
-    input: &Frames<f32>,
-    timesteps: usize,
-    potential: impl Fn(f32, f32) -> f32,
-) -> Frames<f32> {
-    let threshold = op.threshold as f32;
-    let (at, subtract) = (op.fire == Fire::AtThreshold, op.reset == Reset::Subtract);
+/// Spikes of all timesteps; `scales` multiply the threshold, per channel or one for all.
+pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+    let channels = input.shape.channels;
+    let thresholds: Vec<f32> = (0..channels).map(|c| op.threshold as f32 * per_channel(scales, c)).collect();
     let mut membrane = vec![0.0f32; input.shape.values()];
+    let mut current = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     for t in 0..timesteps {
-        for ((v, &x), spike) in membrane.iter_mut().zip(input.at(t)).zip(output.frame_mut(t)) {
-            let potential = potential(*v, x);
-            let fires = (potential > threshold) | (at & (potential == threshold));
-            let reset = if subtract { potential - threshold } else { 0.0 };
-            *spike = if fires { 1.0 } else { 0.0 };
-            *v = if fires { reset } else { potential };
+        let thresholds = thresholds.iter().copied().cycle();
+        let state = membrane.iter_mut().zip(&mut current);
+        let values = state.zip(input.at(t)).zip(output.frame_mut(t));
+        for ((((v, i), &x), spike), threshold) in values.zip(thresholds) {
+            let potential = match op.leak {
+                Leak::HalfWithInput => *v + (x - *v) / 2.0,
+                Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
+                Leak::None => *v + x,
+                Leak::Loihi { voltage_decay, current_decay } => {
+                    *i = *i * (4095 - current_decay) as f32 / 4096.0 + x;
+                    *v * (4096 - voltage_decay) as f32 / 4096.0 + *i
+                }
+            };
+            let fires = match op.fire {
+                Fire::AtThreshold => potential >= threshold,
+                Fire::AboveThreshold => potential > threshold,
+            };
+            *spike = f32::from(u8::from(fires));
+            *v = match (fires, op.reset) {
+                (false, _) => potential,
+                (true, Reset::Subtract) => potential - threshold,
+                (true, Reset::Zero) => 0.0,
+            };
         }
     }
     output
@@ -227,6 +247,26 @@ fn max_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
     output
 }
 
+/// The largest of 3x3 neighbours in the plane of tokens and channels of a head.
+fn plane_pool(input: &Frames<f32>, heads: usize) -> Frames<f32> {
+    let (tokens, width) = (input.shape.positions(), input.shape.channels / heads);
+    let mut output = input.clone();
+    for t in 0..input.frames {
+        let out = output.frame_mut(t);
+        for (token, head) in (0..tokens).flat_map(|token| (0..heads).map(move |head| (token, head))) {
+            for channel in 0..width {
+                let neighbours = (token.saturating_sub(1)..(token + 2).min(tokens)).flat_map(|near| {
+                    let row = head_of(input, t, near, head, heads);
+                    &row[channel.saturating_sub(1)..(channel + 2).min(width)]
+                });
+                out[token * input.shape.channels + head * width + channel] =
+                    neighbours.copied().fold(f32::NEG_INFINITY, f32::max);
+            }
+        }
+    }
+    output
+}
+
 fn channel_sum(q: &Frames<f32>, heads: usize) -> Frames<f32> {
     let data = q.data.chunks_exact(q.shape.channels / heads).map(|head| head.iter().sum()).collect();
     Frames { frames: q.frames, shape: Shape { channels: heads, ..q.shape }, data }
@@ -235,8 +275,9 @@ fn channel_sum(q: &Frames<f32>, heads: usize) -> Frames<f32> {
 /// (q k^T) v, head by head.
 fn product(q: &Frames<f32>, k: &Frames<f32>, v: &Frames<f32>, heads: usize) -> Frames<f32> {
     let tokens = q.shape.positions();
-    let mut output = Frames::zeros(q.frames, v.shape);
-    for t in 0..q.frames {
+    let frames = q.frames.max(k.frames).max(v.frames);
+    let mut output = Frames::zeros(frames, v.shape);
+    for t in 0..frames {
         let out = output.frame_mut(t);
         for (i, j) in (0..tokens).flat_map(|i| (0..tokens).map(move |j| (i, j))) {
             for head in 0..heads {

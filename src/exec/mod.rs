@@ -8,14 +8,19 @@ mod fast;
 mod float;
 pub mod kernels;
 mod live;
+mod load;
+mod neuron;
 mod scalar;
+mod seeded;
 
 pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
 pub use engine::{Engine, IntegerExecutor};
 pub use fast::{FastExecutor, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
-pub use scalar::ScalarExecutor;
+pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+pub use scalar::{Observed, ScalarExecutor};
+pub use seeded::seeded_weights;
 
 /// What one image did.
 #[derive(Debug, Clone, PartialEq)]

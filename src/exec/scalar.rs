@@ -4,12 +4,11 @@
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
+use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use super::{Execution, live::Live};
 use crate::model::{Attention, Kind, Node, NodeId, Op, Sample, Window};
-use crate::num::{Format, Requantizer, Word};
-use crate::quant::{
-    QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel,
-};
+use crate::num::{Accumulator, Format, Requantizer, Word};
+use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
 
 /// Executes a quantized model in words of type `W`; [`QuantizedModel::fits_32_bits`] says which
@@ -19,6 +18,20 @@ pub struct ScalarExecutor<'a, W> {
     model: &'a QuantizedModel,
     /// Per node, weights as rows that one input gates.
     rows: Vec<Vec<W>>,
+}
+
+/// What a run shows of a node.
+#[derive(Debug)]
+pub enum Observed<'a, W> {
+    /// What it yields, all timesteps.
+    Value(&'a Frames<W>),
+    /// What a layer of neurons keeps after timestep `t`, in the order of a frame.
+    Membranes {
+        /// Timestep.
+        t: usize,
+        /// One per neuron.
+        values: &'a [W],
+    },
 }
 
 impl<'a, W: Word> ScalarExecutor<'a, W> {
@@ -42,11 +55,38 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         sample: &Sample,
         mut observe: impl FnMut(NodeId, &Frames<W>),
     ) -> Execution<i64> {
+        self.trace(self.input(sample), |id, seen| match seen {
+            Observed::Value(value) => observe(id, value),
+            Observed::Membranes { .. } => (),
+        })
+    }
+
+    /// Section 1: the integers that the first layer reads.
+    pub fn input(&self, sample: &Sample) -> Frames<W> {
+        match &self.model.ops[0] {
+            QuantizedOp::Input { zero_points, .. } => {
+                sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
+            }
+            QuantizedOp::InputCodes { codes } => sample.map(|x, c| W::narrow(codes[c][usize::from(x)])),
+            op => unreachable!("{op:?} is no input"),
+        }
+    }
+
+    /// Runs on the integers of an input, and shows all that every node yields and keeps.
+    pub fn trace(
+        &self,
+        input: Frames<W>,
+        mut observe: impl FnMut(NodeId, Observed<'_, W>),
+    ) -> Execution<i64> {
         let mut live = Live::new(&self.model.network);
         let mut activity = Activity::default();
+        let mut input = Some(input);
         for (id, node) in self.model.network.iter() {
-            let (value, counted) = self.node(id, node, &live, sample);
-            observe(id, &value);
+            let (value, counted) = match input.take() {
+                Some(input) => quiet(input),
+                None => self.node(id, node, &live, &mut observe),
+            };
+            observe(id, Observed::Value(&value));
             activity.nodes.push(counted);
             live.finish(id, node, value);
         }
@@ -54,17 +94,32 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
     }
 
-    fn node(&self, id: NodeId, node: &Node, live: &Live<W>, sample: &Sample) -> (Frames<W>, NodeActivity) {
+    fn node(
+        &self,
+        id: NodeId,
+        node: &Node,
+        live: &Live<W>,
+        observe: &mut impl FnMut(NodeId, Observed<'_, W>),
+    ) -> (Frames<W>, NodeActivity) {
         let input = |i| live.input(node, i);
         let timesteps = self.model.network.timesteps;
+        let channels = node.shape.channels;
+        let mut membranes = |t: usize, values: &[W]| observe(id, Observed::Membranes { t, values });
         match (&node.op, self.model.op(id)) {
-            (_, QuantizedOp::Input { zero_points }) => quiet(image(sample, zero_points)),
             (_, QuantizedOp::Weighted(op)) => {
                 let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
-                let counted = count_products(input(0), &op.geometry, multi_bit);
-                (weighted(op, &self.rows[id.index()], input(0), node.shape), counted)
+                let mut counted = count_products(input(0), &op.geometry, multi_bit);
+                let value = weighted(op, &self.rows[id.index()], input(0), node.shape, &mut counted);
+                (value, counted)
             }
-            (_, QuantizedOp::Neuron(op)) => neuron(op, input(0), timesteps),
+            (_, QuantizedOp::Neuron(op)) => {
+                let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
+                neurons(&mut layer, input(0), timesteps, &mut membranes)
+            }
+            (_, QuantizedOp::Loihi(op)) => {
+                let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
+                neurons(&mut layer, input(0), timesteps, &mut membranes)
+            }
             (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
             (_, QuantizedOp::Requantize { requantizers, format }) => {
                 requantize(requantizers, *format, input(0))
@@ -73,10 +128,11 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
             (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
             (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
             (Op::Attention(attention), _) => match attention {
-                Attention::KeyValueCount => counted(key_value_count(input(0), input(1))),
+                Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
                 Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
                 Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
             },
+            (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
             (Op::Mask, _) => counted(mask(input(0), input(1))),
             (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
             (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
@@ -101,13 +157,14 @@ fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
     op.geometry.rows(|i| W::narrow(i64::from(op.codes[i])))
 }
 
-/// Section 1: x = pixel or count - zero point.
-fn image<W: Word>(sample: &Sample, zero_points: &[i64]) -> Frames<W> {
-    sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
-}
-
 /// Section 3: acc = sum of weight times input; X = (acc << f) + bias.
-fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shape: Shape) -> Frames<W> {
+fn weighted<W: Word>(
+    op: &QuantizedWeighted,
+    rows: &[W],
+    input: &Frames<W>,
+    shape: Shape,
+    counted: &mut NodeActivity,
+) -> Frames<W> {
     let g = &op.geometry;
     let outs = g.out_channels / g.groups;
     let bias: Vec<W> = op.bias.iter().map(|&b| W::narrow(b)).collect();
@@ -122,6 +179,9 @@ fn weighted<W: Word>(op: &QuantizedWeighted, rows: &[W], input: &Frames<W>, shap
                     let row = &rows[(tap * g.in_channels + channel) * outs..][..outs];
                     accumulate(&mut out[g.group_of(channel) * outs..][..outs], row, a);
                 }
+            }
+            if let Some(accumulator) = op.accumulator {
+                counted.steps[t].saturations += write_back(accumulator, out);
             }
             for (x, &b) in out.iter_mut().zip(&bias) {
                 *x = (*x << op.fraction_bits) + b;
@@ -140,27 +200,29 @@ fn accumulate<W: Word>(acc: &mut [W], row: &[W], a: W) {
     }
 }
 
-/// Section 4, all timesteps of a layer: V starts at 0, channels have their own constants.
-fn neuron<W: Word>(op: &QuantizedNeuron, input: &Frames<W>, timesteps: usize) -> (Frames<W>, NodeActivity) {
-    let channels = input.shape.channels;
-    let cells: Vec<Cell<W>> = (0..channels).map(|c| Cell::new(op, c)).collect();
-    let mut membrane = vec![W::default(); input.shape.values()];
+/// Section 3: what a declared accumulator keeps of its sums; returns how many it changed.
+fn write_back<W: Word>(accumulator: Accumulator, sums: &mut [W]) -> u32 {
+    let mut changed = 0;
+    for sum in sums {
+        let (stored, overflowed) = accumulator.write_back((*sum).into());
+        *sum = W::narrow(stored);
+        changed += u32::from(overflowed);
+    }
+    changed
+}
+
+/// Section 4, all timesteps of a layer.
+fn neurons<W: Word>(
+    layer: &mut impl NeuronLayer<W>,
+    input: &Frames<W>,
+    timesteps: usize,
+    membranes: &mut impl FnMut(usize, &[W]),
+) -> (Frames<W>, NodeActivity) {
     let mut output = Frames::zeros(timesteps, input.shape);
     let mut steps = Vec::with_capacity(timesteps);
     for t in 0..timesteps {
-        let mut step = StepActivity { neuron_updates: membrane.len() as u32, ..StepActivity::default() };
-        let inputs = input.at(t).chunks_exact(channels);
-        let spikes = output.frame_mut(t).chunks_exact_mut(channels);
-        for ((v, x), spike) in membrane.chunks_exact_mut(channels).zip(inputs).zip(spikes) {
-            for (((v, &x), spike), cell) in v.iter_mut().zip(x).zip(spike).zip(&cells) {
-                let (fires, clamped);
-                (fires, *v, clamped) = cell.update(*v, x);
-                *spike = W::from(i16::from(fires));
-                step.output_events += u32::from(fires);
-                step.saturations += u32::from(clamped);
-            }
-        }
-        steps.push(step);
+        steps.push(layer.step(input.at(t), output.frame_mut(t)));
+        membranes(t, layer.membranes());
     }
     (output, NodeActivity { steps })
 }
@@ -176,42 +238,6 @@ fn levels<W: Word>(thresholds: &[Vec<i64>], input: &Frames<W>) -> (Frames<W>, No
     let mut activity = count_outputs(&output);
     activity.steps.iter_mut().for_each(|step| step.neuron_updates = input.shape.values() as u32);
     (output, activity)
-}
-
-/// The constants of one neuron.
-struct Cell<W> {
-    threshold: W,
-    /// What a soft reset subtracts; `None` for a hard reset.
-    subtract: Option<W>,
-    shift: u32,
-    discard: u32,
-    /// Range of the stored membrane; empty for a neuron that keeps nothing.
-    low: W,
-    high: W,
-}
-
-impl<W: Word> Cell<W> {
-    fn new(op: &QuantizedNeuron, channel: usize) -> Self {
-        let threshold = W::saturate(per_channel(&op.thresholds, channel));
-        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
-        let (discard, high) = match &op.membrane {
-            Some(word) => (per_channel(&word.discards, channel), W::narrow((1i64 << (word.bits - 1)) - 1)),
-            None => (0, W::default()),
-        };
-        let low = if op.membrane.is_some() { W::from(-1) - high } else { high };
-        Self { threshold, subtract, shift: op.shift, discard, low, high }
-    }
-
-    /// g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, as it comes back from the
-    /// membrane word. Returns whether it fires, V', and whether the word clamped it.
-    fn update(&self, v: W, x: W) -> (bool, W, bool) {
-        let g = v + x;
-        let fires = g >= self.threshold;
-        let reset = self.subtract.map_or(W::default(), |threshold| g - threshold);
-        let kept = (if fires { reset } else { g } >> self.shift) >> self.discard;
-        let stored = kept.clamp(self.low, self.high);
-        (fires, stored << self.discard, stored != kept)
-    }
 }
 
 /// Section 5: (acc M + 2^(S-1)) >> S, saturated.
@@ -270,6 +296,26 @@ fn max_pool<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames
     output
 }
 
+/// Section 7: OR of 3x3 neighbours in the plane of tokens and channels of a head.
+fn plane_pool<W: Word>(input: &Frames<W>, heads: usize) -> Frames<W> {
+    let (tokens, channels, width) =
+        (input.shape.positions(), input.shape.channels, input.shape.channels / heads);
+    let mut output = input.clone();
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (i, out) in output.frame_mut(t).iter_mut().enumerate() {
+            let (token, channel) = (i / channels, i % channels);
+            let first = channel / width * width;
+            for near in token.saturating_sub(1)..(token + 2).min(tokens) {
+                let row = &source[near * channels..][..channels];
+                let beside = channel.saturating_sub(1).max(first)..(channel + 2).min(first + width);
+                *out = row[beside].iter().fold(*out, |most, &x| most.max(x));
+            }
+        }
+    }
+    output
+}
+
 /// Section 6, SDSA-1: per channel, the tokens where key and value both fire.
 fn key_value_count<W: Word>(k: &Frames<W>, v: &Frames<W>) -> Frames<W> {
     sum_tokens(&zip(k, v, |k, v| k * v))
@@ -285,8 +331,9 @@ fn channel_count<W: Word>(q: &Frames<W>, heads: usize) -> Frames<W> {
 /// Section 6, SSA and SDSA-3: q (k^T v), head by head.
 fn product<W: Word>(q: &Frames<W>, k: &Frames<W>, v: &Frames<W>, heads: usize) -> Frames<W> {
     let (width, v_width) = (q.shape.channels / heads, v.shape.channels / heads);
-    let mut output = Frames::zeros(q.frames, v.shape);
-    for t in 0..q.frames {
+    let frames = q.frames.max(k.frames).max(v.frames);
+    let mut output = Frames::zeros(frames, v.shape);
+    for t in 0..frames {
         for head in 0..heads {
             let row = |frames: &'_ Frames<W>, token: usize, i: usize| {
                 let channels = frames.shape.channels;

@@ -2,7 +2,7 @@
 
 use crate::model::{Attention, Grid, Kind, Network, Node, NodeId, Op};
 use crate::num::signed_bits;
-use crate::quant::{QuantizedModel, QuantizedOp, WeightForm};
+use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
 /// Biases and thresholds are words of this width.
 pub const PARAMETER_BITS: u32 = 32;
@@ -207,6 +207,8 @@ impl Widths for QuantizedModel {
     fn membrane_bits(&self, id: NodeId) -> Option<u32> {
         match self.op(id) {
             QuantizedOp::Neuron(neuron) => neuron.membrane.as_ref().map(|word| word.bits),
+            // The voltage, and the current beside it.
+            QuantizedOp::Loihi(_) => Some(2 * LOIHI_BITS),
             op => unreachable!("{op:?} has no membrane"),
         }
     }
@@ -432,6 +434,7 @@ impl Epilogue {
                 EpilogueKind::Sum { additions: network.timesteps, bits: widths.value_bits(id) }
             }
             Op::Attention(attention) => spike_products(network, node, *attention),
+            Op::PlanePool { .. } => EpilogueKind::Pool { comparisons: 8, bits: 1, inputs: values },
             Op::Mask => EpilogueKind::SpikeProducts { operations: values, reads: values },
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),

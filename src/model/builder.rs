@@ -15,6 +15,7 @@ pub struct Conv {
     groups: usize,
     bias: bool,
     linear: bool,
+    flatten: bool,
     padding: Padding,
     norms: Vec<String>,
 }
@@ -31,6 +32,7 @@ impl Conv {
             groups: 1,
             bias: false,
             linear: false,
+            flatten: false,
             padding,
             norms: Vec::new(),
         }
@@ -39,6 +41,11 @@ impl Conv {
     /// A linear layer with a bias.
     pub fn linear(out_features: usize) -> Self {
         Self { linear: true, bias: true, ..Self::new(out_features, 1) }
+    }
+
+    /// Of the whole map: the kernel is as large as the input.
+    pub fn flatten(self) -> Self {
+        Self { flatten: true, ..self }
     }
 
     /// With padding `pad` on every side.
@@ -84,9 +91,14 @@ pub struct NetworkBuilder {
 impl NetworkBuilder {
     /// Starts with the input: an image, the same at every timestep, or event counts.
     pub fn new(input: Shape, constant: bool, timesteps: usize) -> (Self, NodeId) {
+        Self::named("input", input, constant, timesteps)
+    }
+
+    /// The same with another name for the input.
+    pub fn named(name: &str, input: Shape, constant: bool, timesteps: usize) -> (Self, NodeId) {
         let scope = Scope::default();
         let mut builder = Self { nodes: Vec::new(), timesteps, scope };
-        let id = builder.push("input", Op::Input, vec![], input, Kind::Image, constant);
+        let id = builder.push(name, Op::Input, vec![], input, Kind::Image, constant);
         (builder, id)
     }
 
@@ -100,26 +112,50 @@ impl NetworkBuilder {
         self.nodes[id.index()].shape
     }
 
+    /// Shape of what `id` yields, and whether that is the same at every timestep.
+    pub fn output(&self, id: NodeId) -> (Shape, bool) {
+        let node = &self.nodes[id.index()];
+        (node.shape, node.constant)
+    }
+
+    /// Geometry of the weight layer `id`.
+    pub fn geometry(&self, id: NodeId) -> Option<ConvGeometry> {
+        match &self.nodes[id.index()].op {
+            Op::Weighted(weighted) => Some(weighted.geometry),
+            _ => None,
+        }
+    }
+
     /// The finished network.
     ///
     /// # Errors
     /// If the last node does not yield one value per class, the same at every timestep, or two
     /// nodes share a name.
     pub fn finish(self, unused: Vec<Parameter>) -> Result<Network> {
-        let mut names: Vec<_> = self.nodes.iter().map(|n| &n.name).collect();
-        names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::mismatch(format!("layer {}: defined twice", pair[0])));
-        }
         let logits = |node: &Node| {
             node.constant
                 && node.shape.positions() == 1
                 && matches!(node.kind, Kind::PreActivation | Kind::Mean)
         };
-        match self.nodes.last().is_some_and(logits) {
-            true => Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused }),
+        let ends_in_logits = self.nodes.last().is_some_and(logits);
+        let network = self.fragment()?;
+        match ends_in_logits {
+            true => Ok(Network { unused, ..network }),
             false => Err(Error::mismatch("the network does not end in one value per class")),
         }
+    }
+
+    /// The nodes so far, wherever they end.
+    ///
+    /// # Errors
+    /// If two nodes share a name.
+    pub fn fragment(self) -> Result<Network> {
+        let mut names: Vec<_> = self.nodes.iter().map(|n| &n.name).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::mismatch(format!("layer {}: defined twice", pair[0])));
+        }
+        Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused: Vec::new() })
     }
 
     /// Adds a convolution or linear layer.
@@ -139,18 +175,20 @@ impl NetworkBuilder {
         let geometry = ConvGeometry {
             in_channels: channels,
             out_channels: conv.out_channels,
-            kernel: [conv.kernel; 2],
+            kernel: if conv.flatten { [from.shape.height, from.shape.width] } else { [conv.kernel; 2] },
             stride: [conv.stride; 2],
             pad: [conv.pad; 2],
             groups: conv.groups,
         };
         if conv.groups == 0
+            || conv.stride == 0
+            || conv.kernel == 0
             || !channels.is_multiple_of(conv.groups)
             || !conv.out_channels.is_multiple_of(conv.groups)
         {
             let message = format!(
-                "layer {name}: {channels} -> {} channels in {} groups",
-                conv.out_channels, conv.groups
+                "layer {name}: {channels} -> {} channels in {} groups, kernel {}, stride {}",
+                conv.out_channels, conv.groups, conv.kernel, conv.stride
             );
             return Err(Error::mismatch(message));
         }
@@ -175,6 +213,19 @@ impl NetworkBuilder {
                 "layer {name}: a leak of 2^-{} exceeds 2^-30",
                 neuron.leak.shift()
             )));
+        }
+        if !(1e-9..=1e9).contains(&neuron.threshold) {
+            let message = format!("layer {name}: a threshold of {:?} is not in 1e-9..=1e9", neuron.threshold);
+            return Err(Error::mismatch(message));
+        }
+        if let Leak::Loihi { voltage_decay, current_decay } = neuron.leak {
+            let resets = neuron.reset == Reset::Zero && neuron.fire == Fire::AboveThreshold;
+            if voltage_decay > 4096 || current_decay > 4095 || !resets {
+                return Err(Error::mismatch(format!(
+                    "layer {name}: a neuron of Loihi decays by 0..=4096 and 0..=4095 parts of 4096, fires above \
+                     its threshold and resets to 0"
+                )));
+            }
         }
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
@@ -209,10 +260,10 @@ impl NetworkBuilder {
         if from.kind == Kind::Image {
             return Err(self.wrong_kind(name, "spikes, pre-activations or the residual stream", input));
         }
-        if window.pad >= window.size {
+        if window.stride == 0 || window.pad >= window.size {
             let message = format!(
-                "layer {name}: a window of {} with padding {} can miss its input",
-                window.size, window.pad
+                "layer {name}: a window of {} with padding {} and stride {} can miss its input",
+                window.size, window.pad, window.stride
             );
             return Err(Error::mismatch(message));
         }
@@ -225,6 +276,20 @@ impl NetworkBuilder {
             ))
         })?;
         Ok(self.push(name, Op::MaxPool(window), vec![input], shape, kind, constant))
+    }
+
+    /// Adds an OR over 3x3 neighbours in the plane of tokens and channels of a head.
+    pub fn plane_pool(&mut self, name: &str, input: NodeId, heads: usize) -> Result<NodeId> {
+        let from = &self.nodes[input.index()];
+        let (shape, kind, constant) = (from.shape, from.kind, from.constant);
+        if heads == 0 || !shape.channels.is_multiple_of(heads) {
+            let message = format!("layer {name}: {} channels in {heads} heads", shape.channels);
+            return Err(Error::mismatch(message));
+        }
+        match kind {
+            Kind::Spikes => Ok(self.push(name, Op::PlanePool { heads }, vec![input], shape, kind, constant)),
+            _ => Err(self.wrong_kind(name, "spikes", input)),
+        }
     }
 
     /// Brings a pre-activation onto a grid.
@@ -294,7 +359,8 @@ impl NetworkBuilder {
             Attention::KeyValueCount => 1,
             Attention::ChannelCount { heads } | Attention::Product { heads, .. } => heads,
         };
-        if inputs.len() != arity || heads == 0 || !first.channels.is_multiple_of(heads) {
+        let alone = attention == Attention::KeyValueCount && inputs.len() == 1;
+        if !(inputs.len() == arity || alone) || heads == 0 || !first.channels.is_multiple_of(heads) {
             let message = format!(
                 "layer {name}: {} inputs, {} channels in {heads} heads",
                 inputs.len(),
@@ -302,7 +368,7 @@ impl NetworkBuilder {
             );
             return Err(Error::mismatch(message));
         }
-        let last = &self.nodes[inputs[arity - 1].index()];
+        let last = &self.nodes[inputs[inputs.len() - 1].index()];
         if !last.shape.channels.is_multiple_of(heads) {
             let message = format!("layer {name}: {} channels of v in {heads} heads", last.shape.channels);
             return Err(Error::mismatch(message));

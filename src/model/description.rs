@@ -1,9 +1,11 @@
 use serde::Deserialize;
 
-use super::families::{QkFormer, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer};
+use super::families::{
+    Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
+};
 use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
-use crate::files::{Folder, check_name, sha256};
+use crate::files::{Folder, check_name};
 use crate::ron_file::parse_ron;
 use crate::tensor::Shape;
 
@@ -28,6 +30,8 @@ pub struct ModelDescription {
 /// Published families; one more is one file in `families/` and one line in each place here.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub enum Family {
+    /// Written out layer by layer.
+    Layers(Layers),
     /// QKFormer.
     QkFormer(QkFormer),
     /// Spike-driven Transformer v1.
@@ -46,6 +50,7 @@ impl Family {
     /// As a description spells it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Layers(_) => "Layers",
             Self::QkFormer(_) => "QkFormer",
             Self::SpikeDrivenV1(_) => "SpikeDrivenV1",
             Self::SpikeDrivenV2(_) => "SpikeDrivenV2",
@@ -55,8 +60,19 @@ impl Family {
         }
     }
 
+    /// The family as its checkpoints hold it, where that is not how it runs.
+    fn unfused(&self) -> Option<Self> {
+        match self {
+            Self::SpikeDrivenV2(family) if family.rep_conv == RepConv::Fused => {
+                Some(Self::SpikeDrivenV2(SpikeDrivenV2 { rep_conv: RepConv::Unfused, ..family.clone() }))
+            }
+            _ => None,
+        }
+    }
+
     fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
         match self {
+            Self::Layers(layers) => layers.build(input, constant, timesteps, classes),
             Self::QkFormer(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV1(family) => family.build(input, constant, timesteps, classes),
             Self::SpikeDrivenV2(family) => family.build(input, constant, timesteps, classes),
@@ -124,8 +140,11 @@ impl InputSpec {
 /// Where weights come from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub enum WeightSource {
-    /// A safetensors file beside the description.
+    /// A checkpoint beside the description: safetensors, or a file of `torch.save`.
     File(String),
+    /// Random weights of this seed, with batch normalizations calibrated on noise: for what a network
+    /// costs, where there is no checkpoint.
+    Seeded(u64),
 }
 
 /// Values that one node may hold for one image: half a gigabyte of floats. Runs keep a few nodes at a
@@ -141,7 +160,7 @@ pub struct Model {
     pub network: Network,
     /// Its parameters.
     pub weights: Weights,
-    /// SHA-256 of the weights file.
+    /// SHA-256 of the weights file, or of the seeded weights.
     pub sha256: String,
 }
 
@@ -154,13 +173,19 @@ impl ModelDescription {
     }
 
     /// Loads `spec`, the name of a default or a path to a `.ron` file, and builds its network; the
-    /// weights are not read.
-    pub fn load(spec: &str) -> Result<(Self, Network)> {
+    /// weights are not read. Yields the folder of the file, too.
+    pub fn load(spec: &str) -> Result<(Self, Network, Folder)> {
         let (folder, name) = Folder::locate("models", spec)?;
         let path = folder.path(&name);
         let description = Self::parse(&folder.read_text(&name)?, &path)?;
         let network = description.network(&path)?;
-        Ok((description, network))
+        Ok((description, network, folder))
+    }
+
+    /// The description as a checkpoint holds its network, where layers are fused to run: the weights
+    /// of that network [`fuse`](super::fuse) into those of this.
+    pub fn unfused(&self) -> Option<Self> {
+        Some(Self { family: self.family.unfused()?, ..self.clone() })
     }
 
     /// The network, without weights.
@@ -208,23 +233,5 @@ impl ModelDescription {
             return Err(("input.std", format!("{s:?} is not in 0.001..=10")));
         }
         Ok(())
-    }
-}
-
-impl Model {
-    /// Loads `spec`: the name of a default, or a path to a `.ron` file.
-    ///
-    /// # Errors
-    /// Names the file, and the position, field or tensor that is wrong.
-    pub fn load(spec: &str) -> Result<Self> {
-        let (folder, name) = Folder::locate("models", spec)?;
-        let path = folder.path(&name);
-        let description = ModelDescription::parse(&folder.read_text(&name)?, &path)?;
-        let network = description.network(&path)?;
-        let WeightSource::File(file) = &description.weights;
-        let bytes = folder.read(file)?;
-        let weights = Weights::parse(&bytes, &folder.path(file), &network)?;
-        let sha256 = sha256([bytes.as_ref()]);
-        Ok(Self { description, network, weights, sha256 })
     }
 }

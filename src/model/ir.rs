@@ -83,7 +83,7 @@ pub enum Kind {
 }
 
 /// Grids that real values are requantized to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Grid {
     /// The residual stream: one format for the whole network.
     Residual,
@@ -104,6 +104,12 @@ pub enum Op {
     IntegerNeuron(IntegerNeuron),
     /// Maximum over windows; OR on spikes.
     MaxPool(Window),
+    /// OR over 3x3 neighbours in the plane of tokens and channels of a head, which event-camera networks
+    /// pool as if it were an image.
+    PlanePool {
+        /// Heads.
+        heads: usize,
+    },
     /// Brings a pre-activation onto a grid.
     Requantize(Grid),
     /// Residual join of two inputs.
@@ -155,6 +161,9 @@ pub enum Padding {
 pub struct Neuron {
     /// Firing threshold, in units of the float network.
     pub threshold: f64,
+    /// True if the checkpoint has `{name}.threshold`, one per channel, which multiplies `threshold`.
+    #[serde(default)]
+    pub per_channel: bool,
     /// Membrane dynamics.
     pub leak: Leak,
     /// What a spike leaves behind.
@@ -166,7 +175,8 @@ pub struct Neuron {
 impl Neuron {
     /// SpikingJelly's default LIF: H = V + (X - V)/2, fire on H >= threshold, reset to 0.
     pub fn lif(threshold: f64) -> Self {
-        Self { threshold, leak: Leak::HalfWithInput, reset: Reset::Zero, fire: Fire::AtThreshold }
+        let (leak, reset, fire) = (Leak::HalfWithInput, Reset::Zero, Fire::AtThreshold);
+        Self { threshold, per_channel: false, leak, reset, fire }
     }
 }
 
@@ -189,6 +199,13 @@ pub enum Leak {
     Shift(u32),
     /// Integrate and fire: H = V + X.
     None,
+    /// Loihi (Davies et al., IEEE Micro 2018): I = I (4095 - c)/4096 + X, H = V (4096 - d)/4096 + I.
+    Loihi {
+        /// d, 0..=4096.
+        voltage_decay: u32,
+        /// c, 0..=4095; 4095 keeps no current.
+        current_decay: u32,
+    },
 }
 
 impl Leak {
@@ -197,7 +214,8 @@ impl Leak {
         u32::from(self == Self::HalfWithInput)
     }
 
-    /// No potential g = V + X exceeds this many times the largest X within `timesteps`.
+    /// No potential g = V + X exceeds this many times the largest X within `timesteps`; that of Loihi ends
+    /// with its words.
     pub fn reach(self, timesteps: usize) -> i64 {
         match self.shift() {
             0 => timesteps.max(2) as i64,
@@ -210,7 +228,7 @@ impl Leak {
         match self {
             Self::HalfWithInput => 1,
             Self::Shift(k) => k,
-            Self::None => 0,
+            Self::None | Self::Loihi { .. } => 0,
         }
     }
 }
@@ -254,9 +272,10 @@ pub enum Join {
 }
 
 /// Integer products of spiking attention.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Attention {
-    /// SDSA-1, inputs (k, v): per channel, tokens where both fire.
+    /// SDSA-1, inputs (k, v) or k AND v alone: per channel, tokens where both fire.
     KeyValueCount,
     /// Token attention of QKFormer, input q: per token and head, channels that fire.
     ChannelCount {
@@ -359,13 +378,32 @@ impl Network {
 
     /// Every tensor that the forward pass reads.
     pub fn parameters(&self) -> Vec<Parameter> {
-        self.weighted().flat_map(|(_, node, weighted)| weighted.parameters(&node.name)).collect()
+        self.nodes.iter().flat_map(Node::parameters).collect()
     }
 
     /// Trained values, unused ones included.
     pub fn parameter_count(&self) -> u64 {
         let all = self.parameters().into_iter().chain(self.unused.iter().cloned());
         all.filter(|p| p.trained).map(|p| p.len() as u64).sum()
+    }
+}
+
+impl Node {
+    /// The tensors that it reads, named as in a checkpoint.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        match &self.op {
+            Op::Weighted(weighted) => weighted.parameters(&self.name),
+            Op::Neuron(neuron) if neuron.per_channel => {
+                let (name, shape) = (self.threshold_name(), vec![self.shape.channels]);
+                vec![Parameter { name, shape, trained: true }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The tensor of thresholds of a neuron that has one per channel.
+    pub fn threshold_name(&self) -> String {
+        format!("{}.threshold", self.name)
     }
 }
 
@@ -440,8 +478,10 @@ impl Weighted {
     pub fn parameters(&self, name: &str) -> Vec<Parameter> {
         let g = &self.geometry;
         let mut shape = vec![g.out_channels, g.in_channels / g.groups];
-        if !self.linear {
-            shape.extend(g.kernel);
+        match self.linear {
+            // The inputs of a flattened map are channels times positions.
+            true => shape[1] *= g.taps(),
+            false => shape.extend(g.kernel),
         }
         while shape.last() == Some(&1) {
             shape.pop();

@@ -1,20 +1,27 @@
 //! What is executed: the layer IR, the families that build it, weights and data sets.
 
 mod builder;
+mod checkpoint;
 mod conv;
 pub mod data;
 mod description;
 mod families;
-mod idx;
+mod fit;
+mod fold;
 mod ir;
+mod rep_conv;
 mod weights;
 
 pub use builder::{Conv, NetworkBuilder};
+pub use checkpoint::{Checkpoint, StoredTensor};
 pub use conv::{ConvGeometry, Taps};
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
+pub use fit::name_lookalikes;
+pub use fold::{FoldedLayer, fold};
 pub use ir::{
     Attention, Fire, Grid, IntegerNeuron, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations,
     Padding, Parameter, ProductOrder, Reset, Scope, Weighted, Window,
 };
+pub use rep_conv::fuse;
 pub use weights::{BatchNorm, LayerWeights, Weights};

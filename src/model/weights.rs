@@ -1,10 +1,10 @@
-//! Checkpoints in safetensors, checked against what the network reads.
+//! The parameters that a network reads from a checkpoint.
 
 use std::collections::BTreeMap;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 
-use super::{Network, Node, Parameter, Weighted};
+use super::{Checkpoint, Network, Node, Op, StoredTensor, Weighted, fit};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -12,6 +12,8 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor<f32>>,
+    /// What a reader of results must know of them: conversions to single precision, made-up values.
+    pub notes: Vec<String>,
 }
 
 /// The parameters of one weight layer.
@@ -39,18 +41,48 @@ pub struct BatchNorm<'a> {
 }
 
 impl Weights {
-    /// Reads a safetensors file that holds what `network` reads; `path` is for messages.
+    /// Reads a checkpoint that holds what `network` reads; `path` is for messages.
+    ///
+    /// # Errors
+    /// Names every kind of misfit of a checkpoint that is not of this network, or the tensor whose
+    /// values make no sense.
     pub fn parse(bytes: &[u8], path: &str, network: &Network) -> Result<Self> {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| Error::field(path, "header", format!("not a safetensors file: {e}")))?;
-        let wanted = network.parameters();
-        check_names(&file, path, &wanted, &network.unused)?;
-        let mut tensors = BTreeMap::new();
-        for parameter in wanted {
-            let tensor = read_tensor(&file, path, &parameter)?;
-            tensors.insert(parameter.name, tensor);
+        let checkpoint = Checkpoint::open(bytes, path)?;
+        if let Some(misfits) = fit::misfits(&checkpoint, network) {
+            return Err(Error::field(path, "tensors", format!("do not fit the model: {misfits}")));
         }
-        Ok(Self { tensors })
+        let mut tensors = BTreeMap::new();
+        let mut dtypes = Vec::new();
+        for parameter in network.parameters() {
+            if let Some(stored) = checkpoint.get(&parameter.name) {
+                let data = values(stored, &parameter.name)
+                    .map_err(|message| Error::field(path, &parameter.name, message))?;
+                tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+                dtypes.push(stored.dtype);
+            }
+        }
+        Ok(Self { tensors, notes: conversions(dtypes) })
+    }
+
+    /// Parameters that the program made, and what a reader of results must know of them.
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor<f32>>, notes: Vec<String>) -> Self {
+        Self { tensors, notes }
+    }
+
+    /// All parameters, in order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor<f32>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// What multiplies the threshold of the neurons `node`, per channel; `None` where nothing does.
+    ///
+    /// # Panics
+    /// If `node` is not of the network that these weights were read for.
+    pub fn thresholds(&self, node: &Node) -> Option<&[f32]> {
+        match node.op {
+            Op::Neuron(neuron) if neuron.per_channel => Some(&self.tensors[&node.threshold_name()].data),
+            _ => None,
+        }
     }
 
     /// The parameters of the weight layer `node`.
@@ -73,54 +105,30 @@ impl Weights {
     }
 }
 
-/// Every missing and every unexpected key in one message.
-fn check_names(file: &SafeTensors, path: &str, wanted: &[Parameter], unused: &[Parameter]) -> Result<()> {
-    let present = file.names();
-    let missing: Vec<_> =
-        wanted.iter().map(|p| p.name.as_str()).filter(|n| !present.iter().any(|p| p == n)).collect();
-    let known = |name: &str| {
-        name.ends_with(".num_batches_tracked") || wanted.iter().chain(unused).any(|p| p.name == name)
-    };
-    let mut unexpected: Vec<_> = present.iter().filter(|n| !known(n)).map(|n| &**n).collect();
-    unexpected.sort();
-    let mut problems = Vec::new();
-    for (what, names) in [("missing", missing), ("unexpected", unexpected)] {
-        if let Some(first) = names.first() {
-            let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
-            problems.push(format!("{what} {first}{more}"));
-        }
+/// The values of the parameter `name`, which are finite.
+fn values(stored: &StoredTensor, name: &str) -> Result<Vec<f32>, String> {
+    let values = stored.values()?;
+    if let Some(i) = values.iter().position(|x| !x.is_finite()) {
+        return Err(format!("value {i} is {}", values[i]));
     }
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(Error::field(path, "tensors", format!("do not fit the model: {}", problems.join("; ")))),
+    if name.ends_with(".running_var") && values.iter().any(|&x| x < 0.0) {
+        return Err("a variance is negative".to_owned());
     }
+    if name.ends_with(".threshold") && values.iter().any(|&x| x <= 0.0) {
+        return Err("a threshold is not positive".to_owned());
+    }
+    Ok(values)
 }
 
-fn read_tensor(file: &SafeTensors, path: &str, parameter: &Parameter) -> Result<Tensor<f32>> {
-    let refuse = |message: String| Err(Error::field(path, &parameter.name, message));
-    let view = match file.tensor(&parameter.name) {
-        Ok(view) => view,
-        Err(e) => return refuse(e.to_string()),
+/// One note per type of values that was converted; integers are the same in single precision.
+fn conversions(dtypes: Vec<Dtype>) -> Vec<String> {
+    let mut counts: BTreeMap<Dtype, usize> = BTreeMap::new();
+    dtypes.iter().for_each(|&dtype| *counts.entry(dtype).or_default() += 1);
+    let same = [Dtype::F32, Dtype::I8, Dtype::U8, Dtype::I16, Dtype::I32];
+    let converted = counts.iter().filter(|(dtype, _)| !same.contains(dtype));
+    let note = |(dtype, &count): (&Dtype, &usize)| match count == dtypes.len() {
+        true => format!("weights converted from {dtype} to F32"),
+        false => format!("{count} of {} weight tensors converted from {dtype} to F32", dtypes.len()),
     };
-    if view.dtype() != Dtype::F32 {
-        return refuse(format!("dtype {:?}, expected F32", view.dtype()));
-    }
-    let mut shape = view.shape().to_vec();
-    while shape.len() > parameter.shape.len() && shape.last() == Some(&1) {
-        shape.pop();
-    }
-    let mut expected = parameter.shape.clone();
-    expected.resize(shape.len().max(expected.len()), 1);
-    if shape != expected {
-        return refuse(format!("shape {:?}, expected {:?}", view.shape(), parameter.shape));
-    }
-    let data: Vec<f32> =
-        view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    if let Some(i) = data.iter().position(|x| !x.is_finite()) {
-        return refuse(format!("value {i} is {}", data[i]));
-    }
-    if parameter.name.ends_with(".running_var") && data.iter().any(|&x| x < 0.0) {
-        return refuse("a variance is negative".to_owned());
-    }
-    Ok(Tensor::new(shape, data))
+    converted.map(note).collect()
 }

@@ -1,10 +1,12 @@
 //! Fixed-point numbers whose widths are known only at run time.
 
+mod accumulator;
 mod format;
 mod requantizer;
 mod rounding;
 mod word;
 
+pub use accumulator::{Accumulator, Overflow};
 pub use format::Format;
 pub use requantizer::Requantizer;
 pub use rounding::Rounding;

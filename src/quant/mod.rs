@@ -1,17 +1,17 @@
 //! From a float model and a setting to a network of integers.
 
+mod bounds;
 mod calibration;
-mod fold;
 mod quantized;
 mod quantizer;
 pub mod scheme;
 mod setting;
 
 pub use calibration::Calibration;
-pub use fold::{FoldedLayer, fold};
 pub use quantized::{
-    MembraneWord, QuantizedAdd, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
+    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
+    QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };
 pub use quantizer::{per_channel, quantize};
 pub use scheme::WeightScheme;
-pub use setting::{FixedPoint, LayerOverride, Precision, Setting};
+pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting};

@@ -1,6 +1,6 @@
-use super::{FixedPoint, WeightScheme};
+use super::WeightScheme;
 use crate::model::{ConvGeometry, Network, NodeId, Op};
-use crate::num::{Format, Requantizer};
+use crate::num::{Accumulator, Format, Requantizer};
 
 /// A network of integers: everything that the scalar specification executes.
 #[derive(Debug, Clone)]
@@ -11,8 +11,8 @@ pub struct QuantizedModel {
     pub ops: Vec<QuantizedOp>,
     /// Per node, the proven bound of the magnitude of what it yields.
     pub bounds: Vec<i64>,
-    /// The setting that made it.
-    pub setting: FixedPoint,
+    /// Per node, what one step of its integers is worth: per channel, or one for all.
+    pub lsbs: Vec<Vec<f64>>,
     /// The format of the residual stream.
     pub residual: Format,
 }
@@ -24,11 +24,20 @@ pub enum QuantizedOp {
     Input {
         /// z_c = round((2^bits - 1) mean_c) of images, 0 of counts.
         zero_points: Vec<i64>,
+        /// Largest pixel or count.
+        max: i64,
+    },
+    /// x = the code of the pixel.
+    InputCodes {
+        /// Per channel, the code of every pixel.
+        codes: Vec<Vec<i64>>,
     },
     /// Convolution or linear layer.
     Weighted(QuantizedWeighted),
     /// Spiking neuron.
     Neuron(QuantizedNeuron),
+    /// Spiking neuron of Loihi.
+    Loihi(QuantizedLoihi),
     /// Integer spikes: how many of the thresholds the input reaches.
     Levels {
         /// Per channel, or one list for all: ascending, one per level.
@@ -64,8 +73,10 @@ pub struct QuantizedWeighted {
     pub scheme: WeightScheme,
     /// What the padding holds, per input channel; `None` for zeros.
     pub padding: Option<Vec<i64>>,
-    /// Proven width of acc, sign included.
+    /// Width of acc, sign included: proven, or declared where that is less.
     pub accumulator_bits: u32,
+    /// The declared accumulator, where the setting has one.
+    pub accumulator: Option<Accumulator>,
 }
 
 /// What a datapath does with a weight code.
@@ -109,6 +120,17 @@ pub struct QuantizedNeuron {
     pub membrane: Option<MembraneWord>,
 }
 
+/// The neuron of Loihi: a decaying current feeds a decaying voltage, both of 24 bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuantizedLoihi {
+    /// The smallest voltages that fire: per channel, or one for all.
+    pub thresholds: Vec<i64>,
+    /// The voltage keeps (4096 - decay)/4096 of itself per step, 0..=4096.
+    pub voltage_decay: u32,
+    /// The current keeps (4095 - decay)/4096 of itself per step, 0..=4095.
+    pub current_decay: u32,
+}
+
 /// The stored membrane: V >> discard, clamped to `bits`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembraneWord {
@@ -143,14 +165,29 @@ impl QuantizedModel {
 
     /// True if every intermediate value is proven to fit 32 bits.
     pub fn fits_32_bits(&self) -> bool {
-        self.network.iter().all(|(id, node)| {
-            let potential = match &node.op {
-                Op::Neuron(neuron) => {
-                    self.bounds[node.inputs[0].index()] * neuron.leak.reach(self.network.timesteps)
-                }
-                _ => 0,
-            };
-            self.bounds[id.index()].max(potential) < 1 << 30
-        })
+        let largest =
+            self.network.iter().map(|(id, _)| self.bounds[id.index()].max(self.potential_bound(id)));
+        largest.max().unwrap_or(0) < 1 << 30
+    }
+
+    /// No potential V + X of the neuron layer `id` exceeds this, nor does a membrane; 0 for other nodes.
+    pub fn potential_bound(&self, id: NodeId) -> i64 {
+        let node = self.network.node(id);
+        match (&node.op, self.op(id)) {
+            (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
+                // Every step may lose less than 2^d, and a leak forgets half of what was lost.
+                let discards = op.membrane.iter().flat_map(|word| &word.discards);
+                let lost = discards.max().map_or(0, |&d| (2i64 << d) - 2);
+                let input = self.bounds[node.inputs[0].index()];
+                (input + lost).saturating_mul(neuron.leak.reach(self.network.timesteps))
+            }
+            (_, QuantizedOp::Loihi(_)) => 2 << LOIHI_BITS,
+            _ => 0,
+        }
     }
 }
+
+/// Width of the current and of the voltage of Loihi.
+pub const LOIHI_BITS: u32 = 24;
+/// Loihi shifts inputs and thresholds left by this.
+pub const LOIHI_INPUT_SHIFT: u32 = 6;

@@ -1,12 +1,13 @@
 //! Model and setting -> [`QuantizedModel`]. All floating point of a setting happens here, in
 //! `f64`, once.
 
+use super::bounds::{accumulator_bits, bound_of};
 use super::quantized::*;
-use super::{Calibration, FixedPoint, WeightScheme, fold};
+use super::{Calibration, FixedPoint, InputCoding, WeightScheme};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Fire, Grid, InputSpec, IntegerNeuron, Join, Kind, Model, Neuron, Node, NodeId, Op, Padding,
-    Reset, Weighted,
+    Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
+    NodeId, Op, Padding, Reset, Weighted, fold,
 };
 use crate::num::{Format, Requantizer, Rounding, signed_bits};
 use crate::quant::scheme::Granularity;
@@ -15,8 +16,6 @@ use crate::quant::scheme::Granularity;
 const THRESHOLD_STEPS: f64 = 256.0;
 /// No pre-activation has more fraction bits.
 const MAX_FRACTION_BITS: u32 = 16;
-/// Requantization multiplies by 16 bits in a 64-bit word.
-const MAX_BOUND: i64 = 1 << 46;
 
 /// The network of integers that `setting` makes of `model`.
 ///
@@ -32,7 +31,7 @@ pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) 
         network: model.network.clone(),
         ops: quantizer.ops,
         bounds: quantizer.bounds,
-        setting: setting.clone(),
+        lsbs: quantizer.lsbs,
         residual: quantizer.residual,
     })
 }
@@ -60,23 +59,24 @@ impl<'a> Quantizer<'a> {
     }
 
     fn push(&mut self, id: NodeId, node: &Node) -> Result<()> {
-        let (op, bound, lsb) = match &node.op {
+        let (op, lsb) = match &node.op {
             Op::Input => self.input(),
             Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
+            Op::Neuron(Neuron { leak: Leak::Loihi { voltage_decay, current_decay }, threshold, .. }) => {
+                self.loihi(node, *voltage_decay, *current_decay, *threshold)
+            }
             Op::Neuron(neuron) => self.neuron(node, neuron),
             Op::IntegerNeuron(neuron) => self.integer_neuron(node, *neuron),
             Op::Requantize(grid) => self.requantize(id, node, *grid)?,
             Op::Add(Join::Membrane) => self.add_membrane(node)?,
-            Op::Add(Join::Spikes) => self.exact(node, self.bound(node, 0) + self.bound(node, 1)),
-            Op::MaxPool(_) | Op::Mask => self.exact(node, self.bound(node, 0)),
+            Op::Add(Join::Spikes) | Op::MaxPool(_) | Op::PlanePool { .. } | Op::Mask => {
+                (QuantizedOp::Exact, self.lsb(node, 0).to_vec())
+            }
             Op::Attention(attention) => self.attention(node, *attention),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
         };
-        if bound >= MAX_BOUND {
-            let message = format!("layer {}: values up to {bound} exceed 46 bits", node.name);
-            return Err(Error::mismatch(message));
-        }
+        let bound = bound_of(&self.model.network, node, &op, &self.bounds)?;
         self.ops.push(op);
         self.bounds.push(bound);
         self.lsbs.push(lsb);
@@ -91,45 +91,48 @@ impl<'a> Quantizer<'a> {
         &self.lsbs[node.inputs[input].index()]
     }
 
-    fn exact(&self, node: &Node, bound: i64) -> (QuantizedOp, i64, Vec<f64>) {
-        (QuantizedOp::Exact, bound, self.lsb(node, 0).to_vec())
-    }
-
     /// A mean is an exact sum whose step is `count` times smaller.
-    fn mean(&self, node: &Node, count: usize) -> (QuantizedOp, i64, Vec<f64>) {
+    fn mean(&self, node: &Node, count: usize) -> (QuantizedOp, Vec<f64>) {
         let lsb = self.lsb(node, 0).iter().map(|lsb| lsb / count as f64).collect();
-        (QuantizedOp::Exact, self.bound(node, 0) * count as i64, lsb)
+        (QuantizedOp::Exact, lsb)
     }
 
-    fn attention(&self, node: &Node, attention: Attention) -> (QuantizedOp, i64, Vec<f64>) {
-        let Kind::Count { max } = node.kind else { unreachable!("attention yields counts") };
+    fn attention(&self, node: &Node, attention: Attention) -> (QuantizedOp, Vec<f64>) {
         let lsb = match attention {
             // Spikes are worth 1, integer spikes 1/norm: one step for all channels.
             Attention::Product { scale, .. } => (0..3).fold(scale, |lsb, i| lsb * self.lsb(node, i)[0]),
             Attention::KeyValueCount | Attention::ChannelCount { .. } => 1.0,
         };
-        (QuantizedOp::Exact, i64::from(max), vec![lsb])
+        (QuantizedOp::Exact, vec![lsb])
     }
 
-    fn input(&self) -> (QuantizedOp, i64, Vec<f64>) {
+    fn input(&self) -> (QuantizedOp, Vec<f64>) {
         let input = &self.model.description.input;
-        let white = i64::from(input.max());
-        let InputSpec::Image { mean, bits, .. } = input else {
-            let zero_points = vec![0; input.shape().channels];
-            return (QuantizedOp::Input { zero_points }, white, vec![1.0]);
-        };
-        let zero_points: Vec<i64> =
-            mean.iter().map(|m| Rounding::HalfEven.round(f64::from(input.max()) * m)).collect();
-        let bound = zero_points.iter().map(|&z| z.max(white - z)).max().unwrap_or(white);
-        // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
-        (QuantizedOp::Input { zero_points }, bound, vec![(-f64::from(*bits)).exp2()])
+        let max = i64::from(input.max());
+        match (input, self.setting.input) {
+            (InputSpec::Image { mean, std, bits, .. }, InputCoding::Fixed { bits: width, frac }) => {
+                let grid = Format { bits: width, fraction_bits: frac };
+                let white = ((1u32 << bits) - 1) as f64;
+                let code = |p: i64, m: f64, s: f64| grid.quantize((p as f64 / white - m) / s);
+                let codes = mean.iter().zip(std).map(|(&m, &s)| (0..=max).map(|p| code(p, m, s)).collect());
+                (QuantizedOp::InputCodes { codes: codes.collect() }, vec![grid.lsb()])
+            }
+            (InputSpec::Image { mean, bits, .. }, InputCoding::ZeroPoint) => {
+                let zero_points = mean.iter().map(|m| Rounding::HalfEven.round(max as f64 * m)).collect();
+                // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
+                (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
+            }
+            (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
+                (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
+            }
+        }
     }
 
     /// Weights and bias in real numbers, in units of the input's integer step where it has one.
-    fn real_layer(&self, node: &Node, weighted: &Weighted) -> super::FoldedLayer {
+    fn real_layer(&self, node: &Node, weighted: &Weighted) -> FoldedLayer {
         let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
         let input = &self.model.description.input;
-        let (QuantizedOp::Input { zero_points }, InputSpec::Image { mean, std, bits, .. }) =
+        let (QuantizedOp::Input { zero_points, .. }, InputSpec::Image { mean, std, bits, .. }) =
             (&self.ops[node.inputs[0].index()], input)
         else {
             return layer;
@@ -150,15 +153,19 @@ impl<'a> Quantizer<'a> {
         layer
     }
 
-    fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, i64, Vec<f64>)> {
+    fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
         let layer = self.real_layer(node, weighted);
         let mut scheme = self.setting.weights_of(&node.name);
         if self.model.network.classifier() == Some(id) {
             // Logits are compared with one another, so they share one scale.
             scheme = scheme.per_layer();
         }
+        if matches!(scheme, WeightScheme::Stored { .. }) {
+            self.check_stored(node, &layer)?;
+        }
         let geometry = weighted.geometry;
-        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in());
+        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in())
+            .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
         let input_lsb = self.lsb(node, 0);
         if input_lsb.len() != 1 {
             let message = format!("layer {}: reads values whose scale differs by channel", node.name);
@@ -167,42 +174,51 @@ impl<'a> Quantizer<'a> {
         let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0]).collect();
         let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
             Some(bits) => bits,
+            None if matches!(scheme, WeightScheme::Stored { .. }) => 0,
             None => default_fraction_bits(&steps, self.threshold_of(id)),
         };
         let lsb: Vec<f64> = steps.iter().map(|s| s / f64::from(fraction_bits).exp2()).collect();
         let bias: Vec<i64> =
             layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
-        let padding = self.padding(node, weighted);
-        let input_bound = self.bound(node, 0);
-        let row_bound = |row: &[i32]| {
-            row.iter().map(|&c| i64::from(c.unsigned_abs())).sum::<i64>().saturating_mul(input_bound)
-        };
-        let rows: Vec<i64> = codes.chunks_exact(geometry.fan_in()).map(row_bound).collect();
-        let accumulator = rows.iter().copied().max().unwrap_or(0);
-        let shifted = rows
-            .iter()
-            .zip(&bias)
-            .map(|(&r, b)| r.saturating_mul(1 << fraction_bits).saturating_add(b.saturating_abs()));
-        let bound = shifted.max().unwrap_or(0);
-        let accumulator_bits = signed_bits(-accumulator, accumulator);
-        let op = QuantizedWeighted {
+        let mut op = QuantizedWeighted {
             geometry,
             codes,
             bias,
             fraction_bits,
             lsb: lsb.clone(),
             scheme,
-            padding,
-            accumulator_bits,
+            padding: self.padding(node, weighted),
+            accumulator_bits: 0,
+            accumulator: self.setting.accumulator_of(&node.name),
         };
-        Ok((QuantizedOp::Weighted(op), bound, lsb))
+        op.accumulator_bits = accumulator_bits(&op, self.bound(node, 0));
+        Ok((QuantizedOp::Weighted(op), lsb))
+    }
+
+    /// Refuses a layer whose integers would not be executed as they are stored.
+    fn check_stored(&self, node: &Node, layer: &FoldedLayer) -> Result<()> {
+        let refuse = |message: String| Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        let from = self.model.network.input_of(node, 0);
+        if from.op == Op::Input && matches!(self.model.description.input, InputSpec::Image { .. }) {
+            return refuse(
+                "integer weights read `Integers` or `Events`, not a normalized `Image`".to_owned(),
+            );
+        }
+        match layer.bias.iter().position(|b| b.fract() != 0.0) {
+            Some(i) => refuse(format!("bias {i} is {}, and no integer", layer.bias[i])),
+            None => Ok(()),
+        }
     }
 
     /// The smallest integer potential, in real units, that a reader of `id` compares with.
     fn threshold_of(&self, id: NodeId) -> f64 {
         let network = &self.model.network;
         let thresholds = network.readers(id).map(|(reader_id, reader)| match &reader.op {
-            Op::Neuron(neuron) => neuron.threshold * f64::from(neuron.leak.gain_log2()).exp2(),
+            Op::Neuron(neuron) => {
+                let scales = self.model.weights.thresholds(reader).unwrap_or(&[1.0]);
+                let scale = scales.iter().copied().fold(f32::INFINITY, f32::min);
+                neuron.threshold * f64::from(scale) * f64::from(neuron.leak.gain_log2()).exp2()
+            }
             Op::IntegerNeuron(_) => 1.0,
             Op::MaxPool(_) => self.threshold_of(reader_id),
             // The streams and sums of these families feed neurons of threshold 1 and tau 2.
@@ -227,19 +243,22 @@ impl<'a> Quantizer<'a> {
         }
     }
 
-    fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, i64, Vec<f64>) {
+    fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
         let gain = f64::from(neuron.leak.gain_log2()).exp2();
         // A threshold out of reach never fires, and neither does one just out of reach.
         let unreachable = self.bound(node, 0) * neuron.leak.reach(self.model.network.timesteps) + 1;
-        let threshold = |lsb: &f64| {
-            let steps = gain * neuron.threshold / lsb;
+        let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
+        let lsbs = self.lsb(node, 0);
+        let threshold = |c: usize| {
+            let scale = f64::from(per_channel(scales, c));
+            let steps = whole(gain * neuron.threshold * scale / per_channel(lsbs, c));
             let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
             };
             smallest.min(unreachable)
         };
-        let thresholds: Vec<i64> = self.lsb(node, 0).iter().map(threshold).collect();
+        let thresholds: Vec<i64> = (0..lsbs.len().max(scales.len())).map(threshold).collect();
         let shift = neuron.leak.shift();
         let subtract = neuron.reset == Reset::Subtract;
         let counts = matches!(self.model.network.input_of(node, 0).kind, Kind::Count { .. });
@@ -250,15 +269,36 @@ impl<'a> Quantizer<'a> {
         let membrane = (!stateless).then_some(MembraneWord { bits, discards });
         let strict = neuron.fire == Fire::AboveThreshold;
         let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
-        (QuantizedOp::Neuron(op), 1, vec![1.0])
+        (QuantizedOp::Neuron(op), vec![1.0])
+    }
+
+    /// Thresholds are whole steps of X, shifted as the input is.
+    fn loihi(
+        &self,
+        node: &Node,
+        voltage_decay: u32,
+        current_decay: u32,
+        threshold: f64,
+    ) -> (QuantizedOp, Vec<f64>) {
+        // No voltage reaches beyond its word.
+        let reachable = |steps: f64| (steps.floor() as i64).min(1 << (LOIHI_BITS - LOIHI_INPUT_SHIFT));
+        let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
+        let lsbs = self.lsb(node, 0);
+        let fires = |c: usize| {
+            let steps = whole(threshold * f64::from(per_channel(scales, c)) / per_channel(lsbs, c));
+            (reachable(steps) << LOIHI_INPUT_SHIFT) + 1
+        };
+        let thresholds = (0..lsbs.len().max(scales.len())).map(fires).collect();
+        let op = QuantizedLoihi { thresholds, voltage_decay, current_decay };
+        (QuantizedOp::Loihi(op), vec![1.0])
     }
 
     /// Level k is reached where round(x) >= k, halves to even: at k - 1/2 for an even k, behind it for an
     /// odd one.
-    fn integer_neuron(&self, node: &Node, neuron: IntegerNeuron) -> (QuantizedOp, i64, Vec<f64>) {
+    fn integer_neuron(&self, node: &Node, neuron: IntegerNeuron) -> (QuantizedOp, Vec<f64>) {
         let unreachable = self.bound(node, 0) + 1;
         let threshold = |level: u32, lsb: f64| {
-            let steps = (f64::from(level) - 0.5) / lsb;
+            let steps = whole((f64::from(level) - 0.5) / lsb);
             let smallest = match level % 2 {
                 0 => steps.ceil() as i64,
                 _ => (steps.floor() as i64).saturating_add(1),
@@ -268,10 +308,10 @@ impl<'a> Quantizer<'a> {
         let thresholds =
             |lsb: &f64| -> Vec<i64> { (1..=neuron.max).map(|level| threshold(level, *lsb)).collect() };
         let thresholds = self.lsb(node, 0).iter().map(thresholds).collect();
-        (QuantizedOp::Levels { thresholds }, i64::from(neuron.max), vec![1.0 / f64::from(neuron.norm)])
+        (QuantizedOp::Levels { thresholds }, vec![1.0 / f64::from(neuron.norm)])
     }
 
-    fn requantize(&self, id: NodeId, node: &Node, grid: Grid) -> Result<(QuantizedOp, i64, Vec<f64>)> {
+    fn requantize(&self, id: NodeId, node: &Node, grid: Grid) -> Result<(QuantizedOp, Vec<f64>)> {
         let format = match grid {
             Grid::Residual => self.residual,
             Grid::Activation => {
@@ -279,17 +319,17 @@ impl<'a> Quantizer<'a> {
             }
         };
         let requantizers = requantizers(node, self.lsb(node, 0), format)?;
-        Ok((QuantizedOp::Requantize { requantizers, format }, -format.min(), vec![format.lsb()]))
+        Ok((QuantizedOp::Requantize { requantizers, format }, vec![format.lsb()]))
     }
 
-    fn add_membrane(&self, node: &Node) -> Result<(QuantizedOp, i64, Vec<f64>)> {
+    fn add_membrane(&self, node: &Node) -> Result<(QuantizedOp, Vec<f64>)> {
         let format = self.residual;
         let from_accumulator = self.model.network.input_of(node, 1).kind == Kind::PreActivation;
         let branch = match from_accumulator {
             true => Some(requantizers(node, self.lsb(node, 1), format)?),
             false => None,
         };
-        Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), -format.min(), vec![format.lsb()]))
+        Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), vec![format.lsb()]))
     }
 }
 
@@ -299,19 +339,32 @@ pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
 }
 
 /// Codes of all rows and the scale of each.
-fn quantize_rows(weight: &[f64], scheme: &WeightScheme, fan_in: usize) -> (Vec<i32>, Vec<f64>) {
+fn quantize_rows(
+    weight: &[f64],
+    scheme: &WeightScheme,
+    fan_in: usize,
+) -> Result<(Vec<i32>, Vec<f64>), String> {
     let rows = weight.len() / fan_in;
     match scheme.granularity() {
         Granularity::Layer => {
-            let all = scheme.quantize(weight);
-            (all.codes, vec![all.lsb; rows])
+            let all = scheme.quantize(weight)?;
+            Ok((all.codes, vec![all.lsb; rows]))
         }
         Granularity::Channel => {
-            let quantized: Vec<_> = weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
+            let quantized: Result<Vec<_>, _> =
+                weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
+            let quantized = quantized?;
             let lsbs = quantized.iter().map(|q| q.lsb).collect();
-            (quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs)
+            Ok((quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs))
         }
     }
+}
+
+/// `steps`, or the integer that it misses by no more than a few roundings of `f64`: the step of a mean over
+/// 49 tokens is no float, and a threshold one step too high does not fire at equality.
+fn whole(steps: f64) -> f64 {
+    let nearest = steps.round();
+    if (steps - nearest).abs() <= nearest * (-50f64).exp2() { nearest } else { steps }
 }
 
 /// The smallest f that gives `threshold` at least [`THRESHOLD_STEPS`] steps in every channel.

@@ -4,6 +4,7 @@ use super::scheme::{Clip, Granularity, Scale, WeightScheme};
 use crate::error::{Error, Result};
 use crate::files::{Folder, check_name};
 use crate::model::{Network, Node, Op};
+use crate::num::Accumulator;
 use crate::ron_file::parse_ron;
 
 /// A quantization setting: what a user chooses per network, and per layer where wanted.
@@ -40,12 +41,34 @@ pub struct FixedPoint {
     /// calibrated magnitude.
     #[serde(default)]
     pub residual_fraction_bits: Option<u32>,
+    /// What the integers of an image are.
+    #[serde(default)]
+    pub input: InputCoding,
+    /// Accumulators of every weight layer that `layers` does not name; without, as wide as proven.
+    #[serde(default)]
+    pub accumulator: Option<Accumulator>,
     /// Bits of activations between two weight layers without a neuron between, 4..=16.
     #[serde(default = "default_activation_bits")]
     pub activation_bits: u32,
     /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
     #[serde(default)]
     pub layers: Vec<(String, LayerOverride)>,
+}
+
+/// What the integers of an image are; event counts and integers are used as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum InputCoding {
+    /// Pixel minus zero point: the image is not rounded at all.
+    #[default]
+    ZeroPoint,
+    /// The normalized pixel on a fixed-point grid.
+    Fixed {
+        /// Word width, 2..=16.
+        bits: u32,
+        /// Bits behind the binary point, 0..=16.
+        frac: u32,
+    },
 }
 
 fn default_activation_bits() -> u32 {
@@ -62,10 +85,12 @@ pub struct LayerOverride {
     pub membrane_bits: Option<u32>,
     /// Fraction bits of the pre-activation, of a weight layer.
     pub fraction_bits: Option<u32>,
+    /// Accumulator, of a weight layer.
+    pub accumulator: Option<Accumulator>,
 }
 
 impl Setting {
-    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`), the name of a default setting file, or
+    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`, `int8`), the name of a default setting file, or
     /// the path of one.
     pub fn load(spec: &str) -> Result<Self> {
         if spec == "fp32" {
@@ -76,7 +101,7 @@ impl Setting {
             return Ok(Self { name: spec.to_owned(), precision: Precision::Fixed(fixed) });
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
-            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, each with u2 to u32 for membrane bits, as in w4u8"))
+            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8"))
         })?;
         Self::parse(&folder.read_text(&file)?, &folder.path(&file))
     }
@@ -90,7 +115,7 @@ impl Setting {
 }
 
 impl FixedPoint {
-    /// `<scheme><bits>[u<membrane bits>]`, scheme one of `w`, `pot`, `floor`.
+    /// `<scheme><bits>[u<membrane bits>]`, scheme one of `w`, `pot`, `floor`, `int`.
     fn from_shorthand(spec: &str) -> Option<Self> {
         let digits = spec.find(|c: char| c.is_ascii_digit())?;
         let (scheme, rest) = spec.split_at(digits);
@@ -106,6 +131,7 @@ impl FixedPoint {
             "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max },
             "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
             "floor" => WeightScheme::UnitFloor { bits },
+            "int" => WeightScheme::Stored { bits },
             _ => return None,
         };
         Some(Self {
@@ -114,6 +140,8 @@ impl FixedPoint {
             membrane_bits: number(membrane)?,
             residual_bits: 16,
             residual_fraction_bits: None,
+            input: InputCoding::ZeroPoint,
+            accumulator: None,
             activation_bits: default_activation_bits(),
             layers: Vec::new(),
         })
@@ -129,6 +157,12 @@ impl FixedPoint {
         in_range("residual_bits", self.residual_bits, 4, 24)?;
         in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), 0, 24)?;
         in_range("activation_bits", self.activation_bits, 4, 16)?;
+        if let InputCoding::Fixed { bits, frac } = self.input {
+            in_range("input: bits", bits, 2, 16)?;
+            in_range("input: frac", frac, 0, 16)?;
+        }
+        let accumulator_bits = |declared: Option<Accumulator>| declared.map_or(32, |a| a.bits);
+        in_range("accumulator: bits", accumulator_bits(self.accumulator), 2, 48)?;
         self.weights.check().map_err(|m| ("weights".to_owned(), m))?;
         for (pattern, layer) in &self.layers {
             let field = |name: &str| format!("layers: {pattern}: {name}");
@@ -137,6 +171,7 @@ impl FixedPoint {
             }
             in_range(&field("membrane_bits"), layer.membrane_bits.unwrap_or(16), 2, 32)?;
             in_range(&field("fraction_bits"), layer.fraction_bits.unwrap_or(0), 0, 16)?;
+            in_range(&field("accumulator: bits"), accumulator_bits(layer.accumulator), 2, 48)?;
         }
         Ok(())
     }
@@ -145,7 +180,9 @@ impl FixedPoint {
     pub fn check_names(&self, network: &Network) -> Result<()> {
         for (pattern, layer) in &self.layers {
             let says = |node: &Node| match node.op {
-                Op::Weighted(_) => layer.weights.is_some() || layer.fraction_bits.is_some(),
+                Op::Weighted(_) => {
+                    layer.weights.is_some() || layer.fraction_bits.is_some() || layer.accumulator.is_some()
+                }
                 Op::Neuron(_) => layer.membrane_bits.is_some(),
                 _ => false,
             };
@@ -171,6 +208,11 @@ impl FixedPoint {
     /// Fraction bits of the layer `name`, if the setting fixes them.
     pub fn fraction_bits_of(&self, name: &str) -> Option<u32> {
         self.last_override(name, |layer| layer.fraction_bits)
+    }
+
+    /// The declared accumulator of the layer `name`, if the setting has one.
+    pub fn accumulator_of(&self, name: &str) -> Option<Accumulator> {
+        self.last_override(name, |layer| layer.accumulator).or(self.accumulator)
     }
 
     fn last_override<T>(&self, name: &str, get: impl Fn(&LayerOverride) -> Option<T>) -> Option<T> {

@@ -21,6 +21,7 @@ pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
             name: "spikformer-tiny".into(),
             family: "spikformer".into(),
             parameters: 171_146,
+            notes: vec!["weights converted from F16 to F32".into()],
             sha256: "aa".repeat(32),
         },
         hardware: HardwareSummary { name: "edge-128".into(), sha256: "bb".repeat(32) },

@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(text, to_json(&simulation.clone()).unwrap());
         assert!(text.ends_with("}\n"));
         let order =
-            ["\"schema_version\"", "\"model\"", "\"sha256\"", "\"hardware\"", "\"settings\"", "\"notes\""];
+            ["\"schema_version\"", "\"model\"", "\"notes\"", "\"sha256\"", "\"hardware\"", "\"settings\""];
         let places: Vec<usize> = order.iter().map(|name| text.find(name).unwrap()).collect();
         assert!(places.is_sorted(), "{places:?}");
         assert!(text.find("\"ideal\"").unwrap() > text.find("\"total\"").unwrap());

@@ -24,7 +24,7 @@ pub fn table(simulation: &Simulation) -> String {
             push_line(&mut text, rules.iter().map(String::as_str), &widths);
         }
     }
-    text.push_str(&notes(&simulation.settings));
+    text.push_str(&notes(simulation));
     text
 }
 
@@ -107,8 +107,9 @@ fn push_line<'a>(text: &mut String, cells: impl Iterator<Item = &'a str>, widths
     text.push('\n');
 }
 
-/// Each note once, after the names of the settings that it belongs to.
-fn notes(settings: &[Evaluation]) -> String {
+/// Notes of the model; then each note of settings once, after the names of those that it belongs to.
+fn notes(simulation: &Simulation) -> String {
+    let Simulation { model, settings, .. } = simulation;
     let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
     for setting in settings {
         for note in &setting.notes {
@@ -119,7 +120,9 @@ fn notes(settings: &[Evaluation]) -> String {
             }
         }
     }
-    let mut text = if notes.is_empty() { String::new() } else { "\n".to_owned() };
+    let nothing = notes.is_empty() && model.notes.is_empty();
+    let mut text = if nothing { String::new() } else { "\n".to_owned() };
+    model.notes.iter().for_each(|note| text.push_str(&wrap(&format!("{}: {note}", model.name))));
     for (note, names) in notes {
         let all = names.len() == settings.len() && names.len() > 1;
         let names = if all { "all settings".to_owned() } else { names.join(", ") };
@@ -163,6 +166,7 @@ w8          91.40    0.10    8.00    167.1        6.0   186.1    116.3    581.4 
 w6          91.30    0.20    6.00    125.4        4.5   142.9    116.3    581.4  697.7    59.9   74.9  103.0     2.496
 w4          90.50    1.00    4.00     83.6        3.0    99.6    116.3    581.4  697.7    47.1   58.9   81.1     1.964
 
+spikformer-tiny: weights converted from F16 to F32
 all settings: energies are those of the described 28 nm process
 fp32: charged as 32-bit integers
 ";

@@ -3,9 +3,11 @@
 
 mod data;
 mod flags;
+mod formats;
 mod fuzz;
 mod hardware;
 mod model;
+mod pickles;
 mod setting;
 pub mod support;
 mod weights;

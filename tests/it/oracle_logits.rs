@@ -37,7 +37,7 @@ fn float_logits_and_spike_counts_are_those_of_pytorch() {
     let executor = FloatExecutor::new(&model);
     let (mut spikes, mut furthest) = (BTreeMap::<String, u64>::new(), 0.0f32);
     for (i, expected) in golden.logits.iter().enumerate() {
-        let execution = executor.run_observed(&images.sample(i), |id, value| {
+        let execution = executor.run_observed(&images.sample(i).unwrap(), |id, value| {
             let node = model.network.node(id);
             if matches!(node.op, Op::Neuron(_)) {
                 let fired = value.data.iter().filter(|&&spike| spike == 1.0).count();

@@ -124,7 +124,7 @@ fn schema() {
     report: data hardware model schema_version settings spiq_version
     report.data: images name sha256
     report.hardware: name sha256
-    report.model: family name parameters sha256
+    report.model: family name notes parameters sha256
     report.settings[]: accuracy accuracy_drop area_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
@@ -480,7 +480,43 @@ fn lists() {
         assert!(output.status.success() && output.stderr.is_empty());
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_snapshot!(list("models"), @"sdtv1_2-64_fashion  SpikeDrivenV1, 163650 parameters, input 1 x 28 x 28, 4 timesteps, 10 classes");
+    assert_snapshot!(list("models"), @r"
+    sdtv1_2-64_fashion              SpikeDrivenV1, 163650 parameters, input 1 x 28 x 28, 4 timesteps, 10 classes
+    qkformer_10-384_imagenet        QkFormer, 16473688 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    qkformer_10-512_imagenet        QkFormer, 29079336 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    qkformer_10-768_imagenet        QkFormer, 64962760 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    qkformer_4-256_cifar10dvs       QkFormer, 1504138 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 10 classes
+    qkformer_4-256_gesture          QkFormer, 1999371 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 11 classes
+    qkformer_4-384_cifar10          QkFormer, 6706234 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    sdtv1_2-256_cifar10             SpikeDrivenV1, 2567082 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    sdtv1_2-256_cifar10dvs          SpikeDrivenV1, 2566794 parameters (random weights), input 2 x 64 x 64, 10 timesteps, 10 classes
+    sdtv1_2-256_gesture             SpikeDrivenV1, 2567051 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 11 classes
+    sdtv1_2-512_cifar10             SpikeDrivenV1, 10233546 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    sdtv1_8-384_imagenet            SpikeDrivenV1, 16816536 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv1_8-512_imagenet            SpikeDrivenV1, 29689896 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv1_8-768_imagenet            SpikeDrivenV1, 66339144 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv2_5M                        SpikeDrivenV2, 4093448 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
+    sdtv2_15M                       SpikeDrivenV2, 15112208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv2_15M_fused                 SpikeDrivenV2, 33253520 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv2_31M                       SpikeDrivenV2, 31333864 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv2_55M                       SpikeDrivenV2, 55350248 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    sdtv3_3M                        SpikeDrivenV3, 2702048 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
+    sdtv3_5M                        SpikeDrivenV3, 5105608 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
+    sdtv3_10M                       SpikeDrivenV3, 10023112 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
+    sdtv3_19M                       SpikeDrivenV3, 18987504 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
+    spikformer_2-256_cifar10dvs     Spikformer, 2585610 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 10 classes
+    spikformer_2-384_cifar10        Spikformer, 5768122 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    spikformer_4-256_cifar10        Spikformer, 4159274 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    spikformer_4-384_cifar10        Spikformer, 9330874 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    spikformer_8-384_imagenet       Spikformer, 16828312 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    spikformer_8-512_imagenet       Spikformer, 29705768 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    spikformer_8-768_imagenet       Spikformer, 66363208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    spikingformer_2-256_cifar10dvs  Spikingformer, 2568714 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 10 classes
+    spikingformer_4-384_cifar10     Spikingformer, 9326266 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    spikingformer_8-384_imagenet    Spikingformer, 16828312 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    spikingformer_8-512_imagenet    Spikingformer, 29705768 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    spikingformer_8-768_imagenet    Spikingformer, 66363208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
+    ");
     assert_snapshot!(list("hw"), @r"
     edge-28      28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
     systolic-28  28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400

@@ -64,6 +64,8 @@ pub fn with_outputs(twin: &NodeActivity, geometry: &ConvGeometry, multi_bit: boo
     let step = |step: &StepActivity| StepActivity {
         accumulations: if multi_bit { 0 } else { operations(step) },
         multiplications: if multi_bit { operations(step) } else { 0 },
+        // What its accumulators changed is its own.
+        saturations: 0,
         ..*step
     };
     NodeActivity { steps: twin.steps.iter().map(step).collect() }

@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use super::gather::Gather;
 use super::lookup::{IndexScratch, LookupLayer};
-use super::value::{Value, at_least};
+use super::value::{Layout, Value, at_least};
+use crate::exec::activity::NodeActivity;
 use crate::exec::kernels::{self, Cpu, ProductMatrix};
 use crate::model::{Kind, Node};
+use crate::num::Accumulator;
 use crate::quant::{QuantizedModel, QuantizedWeighted};
 
 /// Counts and integer spikes up to this many bits are looked up bit by bit; wider ones are multiplied.
@@ -24,6 +26,8 @@ pub struct Layer {
     per_group: usize,
     /// What the padding holds, per input channel; empty for zeros.
     padding: Vec<i32>,
+    /// True if it yields sums, for [`write_back`].
+    declared: bool,
 }
 
 /// One matrix per group of the convolution.
@@ -52,6 +56,15 @@ impl Layer {
     pub fn new(cpu: Cpu, model: &QuantizedModel, node: &Node, op: &QuantizedWeighted) -> Self {
         let from = model.network.input_of(node, 0);
         let g = &op.geometry;
+        // A declared accumulator is written back before anything follows the sum.
+        let sums;
+        let op = match op.accumulator {
+            Some(_) => {
+                sums = QuantizedWeighted { fraction_bits: 0, bias: vec![0; g.out_channels], ..op.clone() };
+                &sums
+            }
+            None => op,
+        };
         let padding: Vec<i32> = op.padding.iter().flatten().map(|&x| word(x)).collect();
         let bound = model.bounds[node.inputs[0].index()];
         let lookup = match from.kind.largest_count() {
@@ -68,7 +81,8 @@ impl Layer {
             None if narrow => product_kernel(op).unwrap_or_else(|| word_kernel(op)),
             None => word_kernel(op),
         };
-        Self { kernel, groups: g.groups, per_group: g.in_channels / g.groups, padding }
+        let declared = op.accumulator.is_some();
+        Self { kernel, groups: g.groups, per_group: g.in_channels / g.groups, padding, declared }
     }
 
     /// Bytes of its tables and weights.
@@ -91,8 +105,8 @@ impl Layer {
     /// The layer, if it can feed a neuron tile by tile.
     pub fn tiled(&self) -> Option<&LookupLayer> {
         match &self.kernel {
-            Kernel::Lookup(layer) => layer.is_tiled().then_some(layer),
-            Kernel::Products(_) | Kernel::Words { .. } => None,
+            Kernel::Lookup(layer) if layer.is_tiled() && !self.declared => Some(layer),
+            _ => None,
         }
     }
 
@@ -196,6 +210,27 @@ impl Layer {
             let padding = self.padding.get(channels.start + channel).copied().unwrap_or(0);
             gather.words(cpu, tap, &surrounded[channel * length..][..length], padding, out);
         }
+    }
+}
+
+/// X of the sums that a declared accumulator keeps, in place; counts how many it changes.
+pub fn write_back(
+    cpu: Cpu,
+    accumulator: Accumulator,
+    op: &QuantizedWeighted,
+    layout: &Layout,
+    sums: &mut [i32],
+    counted: &mut NodeActivity,
+) {
+    for (channel, row) in sums.chunks_exact_mut(layout.stride).enumerate() {
+        for (t, step) in counted.steps.iter_mut().enumerate() {
+            for sum in &mut row[layout.frame(t)] {
+                let (stored, overflowed) = accumulator.write_back(i64::from(*sum));
+                *sum = stored as i32;
+                step.saturations += u32::from(overflowed);
+            }
+        }
+        kernels::shift_and_bias(cpu, op.fraction_bits, word(op.bias[channel]), row);
     }
 }
 

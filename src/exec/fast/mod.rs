@@ -20,6 +20,7 @@ use self::value::{Buffer, Layout, Value};
 use super::kernels::{Cell, Cpu, Isa};
 use super::{Activity, Execution, NodeActivity, ScalarExecutor, StepActivity};
 use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
+use crate::num::Word;
 use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
 use crate::tensor::Frames;
 
@@ -151,7 +152,7 @@ impl Kernels {
         let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
         let prepare = |(id, node): (NodeId, &Node)| match model.op(id) {
             QuantizedOp::Weighted(op) => Prepared::Layer(Box::new(Layer::new(cpu, model, node, op))),
-            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, node, op)),
+            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, id, op)),
             _ => Prepared::Nothing,
         };
         let mut prepared: Vec<_> = model.network.iter().map(prepare).collect();
@@ -162,7 +163,8 @@ impl Kernels {
             }
         }
         let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.tiled().is_some());
-        let with_next = |id: usize| tiled(id) && plan::feeds_next(&model.network, id);
+        let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
+        let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
         Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next }
     }
@@ -235,20 +237,31 @@ impl Kernels {
         let length = layout.rows() * layout.stride;
         let words = if layout.packed.is_none() { &mut out.words[..length] } else { &mut [] };
         match (&node.op, model.op(id), &self.prepared[id.index()]) {
-            (_, QuantizedOp::Input { zero_points }, _) => {
-                image(sample, zero_points, layout, words);
+            (_, QuantizedOp::Input { zero_points, .. }, _) => {
+                image(sample, |x, c| i64::from(x) - zero_points[c], layout, words);
                 quiet(layout)
             }
-            (_, QuantizedOp::Weighted(_), Prepared::Layer(layer)) => {
+            (_, QuantizedOp::InputCodes { codes }, _) => {
+                image(sample, |x, c| codes[c][usize::from(x)], layout, words);
+                quiet(layout)
+            }
+            (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
                 let gather = &inputs.plan.gathers[id.index()][0];
                 layer.run(cpu, gather, inputs.at(0), &mut scratch.layer, words);
-                self.count_layer(model, id, inputs, counted, scratch)
+                let mut counts = self.count_layer(model, id, inputs, counted, scratch);
+                if let Some(accumulator) = op.accumulator {
+                    layer::write_back(cpu, accumulator, op, layout, words, &mut counts);
+                }
+                counts
             }
             (_, QuantizedOp::Neuron(_), Prepared::Cells(cells)) => {
                 let counts = &mut scratch.neuron;
                 counts.clear(layout.frames);
                 neuron::neuron(cpu, cells, inputs.at(0), layout, counts, &mut out.bytes[..length]);
                 counts.activity(layout)
+            }
+            (_, QuantizedOp::Loihi(op), _) => {
+                neuron::loihi(cpu, op, inputs.at(0), layout, &mut out.bytes[..length])
             }
             (_, QuantizedOp::Levels { thresholds }, _) => {
                 neuron::levels(cpu, thresholds, inputs.at(0), words);
@@ -349,7 +362,8 @@ impl Kernels {
                 }
             }
             Op::Attention(Attention::KeyValueCount) => {
-                attention::key_value_count(cpu, from(0), from(1), layout, words)
+                let last = inputs.node.inputs.len() - 1;
+                attention::key_value_count(cpu, from(0), from(last), layout, words)
             }
             Op::Attention(Attention::ChannelCount { heads }) => {
                 attention::channel_count(cpu, from(0), *heads, layout, words)
@@ -358,13 +372,16 @@ impl Kernels {
                 let qkv = [from(0), from(1), from(2)];
                 attention::product(cpu, qkv, *heads, layout, &mut scratch.heads, words)
             }
+            Op::PlanePool { heads } => {
+                pooling::pool_plane(cpu, from(0), *heads, layout, &mut scratch.pool, bytes)
+            }
             Op::Mask => attention::mask(cpu, from(0), from(1), layout, bytes),
             Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::IntegerNeuron(_) | Op::Requantize(_) => {
                 unreachable!("{op:?} is quantized to an operation of its own")
             }
         }
         match op {
-            Op::MaxPool(_) | Op::Attention(_) | Op::Mask => {
+            Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
                 counts::count_outputs(cpu, Value { layout, buffer: out })
             }
             _ => quiet(layout),
@@ -372,13 +389,12 @@ impl Kernels {
     }
 }
 
-/// x = pixel or count - zero point.
-fn image(sample: &Sample, zero_points: &[i64], layout: &Layout, out: &mut [i32]) {
+/// The integer of every pixel or count, given by its value and channel.
+fn image(sample: &Sample, integer: impl Fn(u16, usize) -> i64, layout: &Layout, out: &mut [i32]) {
     let channels = layout.shape.channels;
     for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
-        let zero_point = i32::try_from(zero_points[channel]).expect("within the proven 32-bit bound");
         let pixels = sample.data[channel..].iter().step_by(channels);
-        out.iter_mut().zip(pixels).for_each(|(out, &pixel)| *out = i32::from(pixel) - zero_point);
+        out.iter_mut().zip(pixels).for_each(|(out, &pixel)| *out = i32::narrow(integer(pixel, channel)));
     }
 }
 

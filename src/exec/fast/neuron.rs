@@ -5,9 +5,10 @@ use rayon::prelude::*;
 use super::value::{Layout, Value};
 use crate::exec::activity::{NodeActivity, StepActivity};
 use crate::exec::kernels::{self, Cell, Cpu, Rescale};
-use crate::model::Node;
+use crate::exec::neuron::{LoihiNeurons, NeuronLayer};
+use crate::model::NodeId;
 use crate::num::{Format, Requantizer, Word};
-use crate::quant::{QuantizedModel, QuantizedNeuron, per_channel};
+use crate::quant::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, per_channel};
 
 /// Updates that are worth a thread.
 const WORK_OF_A_THREAD: usize = 1 << 20;
@@ -19,10 +20,10 @@ pub struct NeuronScratch {
     clamped: Vec<u32>,
 }
 
-/// The constants of every channel of `node`.
-pub fn cells(model: &QuantizedModel, node: &Node, op: &QuantizedNeuron) -> Vec<Cell> {
-    let bound = model.bounds[node.inputs[0].index()];
-    let reach = bound * if op.shift == 0 { model.network.timesteps.max(2) as i64 } else { 2 };
+/// The constants of every channel of neuron layer `id`.
+pub fn cells(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) -> Vec<Cell> {
+    // Neither a potential nor a membrane exceeds this.
+    let reach = model.potential_bound(id);
     let cell = |channel: usize| {
         let threshold = i32::saturate(per_channel(&op.thresholds, channel));
         let (discard, high) = match &op.membrane {
@@ -37,7 +38,7 @@ pub fn cells(model: &QuantizedModel, node: &Node, op: &QuantizedNeuron) -> Vec<C
         let clamps = highest >> shift > i64::from(high) || -reach >> shift < i64::from(low);
         Cell { threshold, subtract, shift, discard, low, high, clamps }
     };
-    (0..node.shape.channels).map(cell).collect()
+    (0..model.network.node(id).shape.channels).map(cell).collect()
 }
 
 /// Spikes of all timesteps, into rows of zeros.
@@ -121,6 +122,29 @@ impl NeuronScratch {
         self.clamped.iter_mut().zip(other.clamped).for_each(|(mine, theirs)| *mine += theirs);
         self
     }
+}
+
+/// Neurons of Loihi: those of the specification, channel by channel.
+pub fn loihi(
+    cpu: Cpu,
+    op: &QuantizedLoihi,
+    input: Value,
+    layout: &Layout,
+    spikes: &mut [u8],
+) -> NodeActivity {
+    let (width, positions) = (cpu.inputs_per_table(), layout.shape.positions());
+    let mut steps = vec![StepActivity::default(); layout.frames];
+    let mut fired = vec![0; positions];
+    for channel in 0..layout.shape.channels {
+        let thresholds = vec![per_channel(&op.thresholds, channel)];
+        let mut layer = LoihiNeurons::<i32>::new(&QuantizedLoihi { thresholds, ..op.clone() }, 1, positions);
+        let row = &mut spikes[channel / width * layout.stride..][..layout.stride];
+        for (t, step) in steps.iter_mut().enumerate() {
+            step.add(&layer.step(&input.word_row(channel)[input.layout.frame(t)], &mut fired));
+            kernels::pack_bit(cpu, &fired, 0, (channel % width) as u32, &mut row[layout.frame(t)]);
+        }
+    }
+    NodeActivity { steps }
 }
 
 /// Integer spikes: how many of the thresholds of its channel a value reaches.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::gather::Gather;
-use super::value::{Value, at_least};
-use crate::exec::kernels::Cpu;
+use super::value::{Layout, Value, at_least};
+use crate::exec::kernels::{self, Cpu};
 
 /// Room for rows between passes.
 #[derive(Debug, Default)]
@@ -50,5 +50,36 @@ pub fn pool_words(cpu: Cpu, passes: &[Arc<Gather>], input: Value, room: &mut Poo
             }
         }
         out.copy_from_slice(&words[..stride]);
+    }
+}
+
+/// An OR over 3x3 neighbours in the plane of tokens and channels of a head.
+pub fn pool_plane(
+    cpu: Cpu,
+    input: Value,
+    heads: usize,
+    layout: &Layout,
+    room: &mut PoolScratch,
+    out: &mut [u8],
+) {
+    let (channels, packed) = (layout.shape.channels / heads, cpu.inputs_per_table());
+    // First over neighbouring tokens, all channels of a byte at once.
+    let tokens = at_least(&mut room.bytes, layout.rows() * layout.stride);
+    tokens.copy_from_slice(input.bytes());
+    for (x, tokens) in input.bytes().chunks_exact(layout.stride).zip(tokens.chunks_exact_mut(layout.stride)) {
+        for t in 0..layout.frames {
+            let (x, tokens) = (&x[layout.frame(t)], &mut tokens[layout.frame(t)]);
+            let last = x.len() - 1;
+            tokens[1..].iter_mut().zip(&x[..last]).for_each(|(token, before)| *token |= before);
+            tokens[..last].iter_mut().zip(&x[1..]).for_each(|(token, behind)| *token |= behind);
+        }
+    }
+    for channel in 0..layout.shape.channels {
+        let first = channel / channels * channels;
+        let row = &mut out[channel / packed * layout.stride..][..layout.stride];
+        for near in channel.saturating_sub(1).max(first)..(channel + 2).min(first + channels) {
+            let tokens = &tokens[near / packed * layout.stride..][..layout.stride];
+            kernels::move_bit(cpu, tokens, (near % packed) as u32, (channel % packed) as u32, row);
+        }
     }
 }

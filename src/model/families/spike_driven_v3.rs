@@ -172,25 +172,3 @@ impl SpikeDrivenV3 {
         net.add(&format!("{name}.add"), stream, x)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::counts::{Counts, assert_counts};
-    use super::*;
-
-    #[test]
-    fn published_variants_count_to_the_unit() {
-        let cases = [
-            ((24, 48, 96, 128), [2_702_048, 0, 6_717_440, 0, 128_000, 1_029_486_080, 159_810_560]),
-            ((32, 64, 128, 192), [5_105_608, 0, 9_132_224, 0, 192_000, 1_877_636_096, 221_276_160]),
-            ((48, 96, 192, 240), [10_023_112, 0, 13_303_152, 0, 240_000, 3_934_839_552, 313_474_560]),
-            ((64, 128, 256, 360), [18_987_504, 0, 18_066_856, 0, 360_000, 7_199_735_424, 433_332_480]),
-        ];
-        for (dims, counts) in cases {
-            let family =
-                SpikeDrivenV3 { dims, depths: (6, 2), heads: 8, mlp_ratio: 4, value_ratio: 4, levels: 4 };
-            let network = family.build(Shape::new(3, 224, 224), true, 1, 1000).unwrap();
-            assert_counts(&network, Counts::from(counts));
-        }
-    }
-}

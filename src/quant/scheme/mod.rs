@@ -1,6 +1,7 @@
 //! Weight schemes, one file each: real weights to integer codes with a scale.
 
 mod power_of_two;
+mod stored;
 mod uniform;
 mod unit_floor;
 
@@ -26,6 +27,12 @@ pub enum WeightScheme {
     },
     /// floor(w 2^(b-1)), no scale and no clamp: the quantizer of the QSViT line of work.
     UnitFloor {
+        /// Code width, 2..=16.
+        bits: u32,
+    },
+    /// Integers already: executed as the checkpoint holds them, one step worth 1. Such a layer needs an
+    /// input of integers and a bias of integers, and no normalization.
+    Stored {
         /// Code width, 2..=16.
         bits: u32,
     },
@@ -80,7 +87,8 @@ impl WeightScheme {
     /// Code width.
     pub fn bits(&self) -> u32 {
         match *self {
-            Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::PowerOfTwo { bits, .. } => bits,
+            Self::Uniform { bits, .. } | Self::PowerOfTwo { bits, .. } => bits,
+            Self::UnitFloor { bits } | Self::Stored { bits } => bits,
         }
     }
 
@@ -88,14 +96,16 @@ impl WeightScheme {
     pub fn granularity(&self) -> Granularity {
         match *self {
             Self::Uniform { granularity, .. } | Self::PowerOfTwo { granularity, .. } => granularity,
-            Self::UnitFloor { .. } => Granularity::Layer,
+            Self::UnitFloor { .. } | Self::Stored { .. } => Granularity::Layer,
         }
     }
 
     /// What the datapath does with a code.
     pub fn form(&self) -> WeightForm {
         match *self {
-            Self::Uniform { bits, .. } | Self::UnitFloor { bits } => WeightForm::Integer { bits },
+            Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
+                WeightForm::Integer { bits }
+            }
             Self::PowerOfTwo { bits, .. } => {
                 WeightForm::PowerOfTwo { max_exponent: power_of_two::max_exponent(bits) }
             }
@@ -108,16 +118,20 @@ impl WeightScheme {
         match self {
             Self::Uniform { bits, scale, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
             Self::PowerOfTwo { bits, scale, .. } => Self::PowerOfTwo { bits, scale, granularity },
-            Self::UnitFloor { .. } => self,
+            Self::UnitFloor { .. } | Self::Stored { .. } => self,
         }
     }
 
     /// Codes of `weights`, which share one scale.
-    pub fn quantize(&self, weights: &[f64]) -> Codes {
+    ///
+    /// # Errors
+    /// If the scheme takes integers, and a weight is none.
+    pub fn quantize(&self, weights: &[f64]) -> Result<Codes, String> {
         match *self {
-            Self::Uniform { bits, scale, clip, .. } => uniform::quantize(weights, bits, scale, clip),
-            Self::UnitFloor { bits } => unit_floor::quantize(weights, bits),
-            Self::PowerOfTwo { bits, scale, .. } => power_of_two::quantize(weights, bits, scale),
+            Self::Uniform { bits, scale, clip, .. } => Ok(uniform::quantize(weights, bits, scale, clip)),
+            Self::UnitFloor { bits } => Ok(unit_floor::quantize(weights, bits)),
+            Self::Stored { bits } => stored::quantize(weights, bits),
+            Self::PowerOfTwo { bits, scale, .. } => Ok(power_of_two::quantize(weights, bits, scale)),
         }
     }
 

@@ -28,6 +28,22 @@ fn descriptions() {
         ("unknown field", ("classes:", "labels:")),
         ("missing field", ("licence: \"none\", ", "")),
         ("unknown format", ("Idx(", "Png(")),
+        ("no samples of a range", ("test.labels\"", "test.labels\", range: (1, 1)")),
+        ("a range past the end", ("val.labels\"", "val.labels\", range: (1, 4)")),
+        (
+            "noise that fits no memory",
+            (
+                "Idx(images: \"test.images\", labels: \"test.labels\")",
+                "Noise(shape: (1, 9999, 28), frames: 1, max: 255, images: 3, seed: 1)",
+            ),
+        ),
+        (
+            "other frames than of validation",
+            (
+                "Idx(images: \"test.images\", labels: \"test.labels\")",
+                "Noise(shape: (1, 28, 28), frames: 4, max: 255, images: 3, seed: 1)",
+            ),
+        ),
         ("no classes", ("classes: 10", "classes: 0")),
         ("fewer classes than labels", ("classes: 10", "classes: 9")),
         ("negative classes", ("classes: 10", "classes: -1")),
@@ -44,7 +60,15 @@ fn descriptions() {
     missing field
       data.ron:5:1: Unexpected missing field named `licence` in `DataSet`
     unknown format
-      data.ron:3:11: Unexpected variant named `Png` in enum `Part`, expected `Idx` instead
+      data.ron:3:11: Unexpected variant named `Png` in enum `Part`, expected one of `Idx`, `Npy`, `Npz`, `Folder`, `Cifar10`, `Cifar100`, `Gesture`, `Nmnist`, or `Noise` instead
+    no samples of a range
+      data.ron: test: range: (1, 1) is not a part of 3 samples
+    a range past the end
+      data.ron: validation: range: (1, 4) is not a part of 3 samples
+    noise that fits no memory
+      data.ron: test: shape: height: 9999 is not in 1..=4096
+    other frames than of validation
+      data.ron: validation: 1 frames of a sample against 4 of test
     no classes
       test.labels: labels: label 0 is 1, and there are 0 classes
     fewer classes than labels

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use image::{ImageFormat, RgbImage};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use safetensors::tensor::{Dtype, TensorView};
@@ -15,7 +16,7 @@ use spiq::model::{DataSet, Model, ModelDescription, Network, Weights};
 use spiq::quant::{Precision, Setting};
 use spiq::tensor::{Frames, Shape};
 
-use super::support::{DATA, MODEL, bundled_text, idx};
+use super::support::{DATA, MODEL, aedat, atis, bundled_text, idx, npy, npz, picture};
 
 /// What may happen to a file.
 #[derive(Debug, Clone)]
@@ -170,6 +171,76 @@ fn use_data(name: &str, bytes: &[u8]) {
     let _ = DataSet::load(path("data.ron").to_str().unwrap());
 }
 
+/// A format that has a file for a test sample: the part of a description, the file, what it holds.
+type Format = (&'static str, &'static str, Vec<u8>);
+
+static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
+    let (values, labels) = (npy("<u2", "(3, 2, 2)", &[7, 0].repeat(12)), npy("<i8", "(3,)", &[0; 24]));
+    let image = RgbImage::from_fn(20, 17, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+    let digit: Vec<(u8, u8, bool, u32)> =
+        (0..20).map(|i| (i, 33 - i, i % 3 == 0, 100 * u32::from(i))).collect();
+    let gesture: Vec<(u32, u32, bool, u32)> = (0..20).map(|i| (i, 127 - i, i % 3 == 0, 100 + i)).collect();
+    vec![
+        (r#"Npy(images: "x.npy", labels: "y.npy", layout: Nhw)"#, "x.npy", values.clone()),
+        (r#"Npy(images: "x.npy", labels: "y.npy", layout: Nhw)"#, "y.npy", labels.clone()),
+        (
+            r#"Npz(file: "x.npz", images: "x", labels: "y", layout: Nhw)"#,
+            "x.npz",
+            npz(&[("x.npy", &values), ("y.npy", &labels)]),
+        ),
+        (
+            r#"Folder(path: "images", resize: 9, crop: 8)"#,
+            "images/0/a.png",
+            picture(image.clone(), ImageFormat::Png),
+        ),
+        (
+            r#"Folder(path: "images", resize: 9, crop: 8)"#,
+            "images/0/a.jpg",
+            picture(image, ImageFormat::Jpeg),
+        ),
+        (r#"Cifar10(files: ["x.bin"])"#, "x.bin", vec![0; 3073]),
+        (r#"Nmnist(folder: "digits", frames: 3, split: Time)"#, "digits/0/a.bin", atis(&digit)),
+        (
+            r#"Nmnist(folder: "digits", frames: 3, split: Number, downscale: 2)"#,
+            "digits/0/a.bin",
+            atis(&digit),
+        ),
+        (r#"Gesture(recordings: ["a.aedat"], frames: 3, split: Time)"#, "a.aedat", aedat(&gesture)),
+        (
+            r#"Gesture(recordings: ["a.aedat"], frames: 3, split: Number)"#,
+            "a_labels.csv",
+            b"class,startTime_usec,endTime_usec\n1,100,110\n1,105,130\n".to_vec(),
+        ),
+        (r#"Gesture(recordings: ["a.txt"], frames: 3, split: Number)"#, "a.txt", b"a.aedat\n\n".to_vec()),
+    ]
+});
+
+/// Loads the data set of format `i`, with the others' files beside its own, and reads its samples.
+fn use_format(i: usize, bytes: &[u8]) -> Option<usize> {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let (part, name) = (FORMATS[i].0, FORMATS[i].1);
+    FORMATS.iter().for_each(|(_, name, bytes)| write(name, bytes));
+    if name.starts_with("images/") {
+        std::fs::remove_dir_all(folder.path().join("images")).unwrap();
+    }
+    write(name, bytes);
+    let head = r#"name: "d", source: "s", licence: "l", classes: 1"#;
+    write("data.ron", format!("DataSet({head}, test: {part}, validation: {part})").as_bytes());
+    let images = DataSet::load(folder.path().join("data.ron").to_str().unwrap()).ok()?.test;
+    (0..images.len()).map(|i| images.sample(i).ok()).collect::<Option<Vec<_>>>().map(|samples| samples.len())
+}
+
+#[test]
+fn every_format_reads_as_it_stands() {
+    let samples: Vec<_> = (0..FORMATS.len()).map(|i| use_format(i, &FORMATS[i].2)).collect();
+    assert_eq!(samples, [3, 3, 3, 1, 1, 1, 1, 1, 2, 2, 2].map(Some));
+}
+
 const HARDWARE: [&str; 3] =
     ["hw_configs/edge-28.ron", "hw_configs/systolic-28.ron", "hw_configs/cortex-m4.ron"];
 
@@ -249,5 +320,15 @@ proptest! {
     fn shorthands(spec in "(fp|w|pot|floor|W|)[0-9]{0,12}[u.+-]?[0-9]{0,12}", noise in "\\PC{0,12}") {
         let _ = Setting::load(&spec);
         let _ = Setting::load(&noise);
+    }
+}
+
+proptest! {
+    // Every case writes and reads several files.
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn formats_of_data(i in 0..11usize, edits in edits()) {
+        use_format(i, &edited(&FORMATS[i].2, &edits));
     }
 }

@@ -33,7 +33,7 @@ fn text_that_does_not_parse() {
     negative count
       changed.ron:6:17: Integer is out of bounds
     unknown family
-      changed.ron:4:13: Unexpected variant named `SpikeDrivenV9` in enum `Family`, expected one of `QkFormer`, `SpikeDrivenV1`, `SpikeDrivenV2`, `SpikeDrivenV3`, `Spikformer`, or `Spikingformer` instead
+      changed.ron:4:13: Unexpected variant named `SpikeDrivenV9` in enum `Family`, expected one of `Layers`, `QkFormer`, `SpikeDrivenV1`, `SpikeDrivenV2`, `SpikeDrivenV3`, `Spikformer`, or `Spikingformer` instead
     unknown field of the family
       changed.ron:4:46: Unexpected field named `head` in `SpikeDrivenV1`, expected one of `dim`, `depth`, `heads`, `mlp_ratio`, `pooling`, or `pool_keys` instead
     missing field of the family
@@ -45,7 +45,7 @@ fn text_that_does_not_parse() {
     text for a number
       changed.ron:5:45: Expected float
     unknown source of weights
-      changed.ron:8:14: Unexpected variant named `Url` in enum `WeightSource`, expected `File` instead
+      changed.ron:8:14: Unexpected variant named `Url` in enum `WeightSource`, expected either `File` or `Seeded` instead
     ");
 }
 
@@ -136,9 +136,9 @@ fn numbers_that_make_no_sense() {
     weights that are not there
       elsewhere.safetensors: No such file or directory (os error 2)
     weights of another depth
-      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing block.2.attn.q_conv.weight and 32 more
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing block.2.attn.q_conv.weight, block.2.attn.q_bn.weight, block.2.attn.q_bn.bias and 30 more; this looks like the built-in sdtv1_2-64_fashion, and the model file says sdtv1_2-64_fashion (SpikeDrivenV1)
     weights of another width
-      sdtv1_2-64_fashion.safetensors: patch_embed.proj_conv.weight: shape [8, 1, 3, 3], expected [9, 1, 3, 3]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: misshapen patch_embed.proj_conv.weight [8, 1, 3, 3] instead of [9, 1, 3, 3], patch_embed.proj_bn.weight [8] instead of [9], patch_embed.proj_bn.bias [8] instead of [9] and 89 more; this looks like the built-in sdtv1_2-64_fashion, and the model file says sdtv1_2-64_fashion (SpikeDrivenV1)
     more values than memory holds
       changed.ron: input.shape: layer patch_embed.proj_lif: 536870912 values of an image exceed 134217728
     ");
@@ -157,7 +157,7 @@ fn descriptions_of_models() {
     no file
       error: absent.ron: No such file or directory (os error 2)
     no default
-      error: "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion
+      error: "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_2-256_cifar10, sdtv1_2-256_cifar10dvs, sdtv1_2-256_gesture, sdtv1_2-512_cifar10, sdtv1_8-384_imagenet, sdtv1_8-512_imagenet, sdtv1_8-768_imagenet
     "#);
 }
 
@@ -266,8 +266,8 @@ fn colours_and_classes_that_the_weights_do_not_have() {
         [("three colours", ("(1, 28, 28)", "(3, 28, 28)")), ("nine classes", ("classes: 10", "classes: 9"))];
     assert_snapshot!(lines(cases, refuses), @r"
     three colours
-      sdtv1_2-64_fashion.safetensors: patch_embed.proj_conv.weight: shape [8, 1, 3, 3], expected [8, 3, 3, 3]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: misshapen patch_embed.proj_conv.weight [8, 1, 3, 3] instead of [8, 3, 3, 3]; this looks like the built-in sdtv1_2-64_fashion, and the model file says sdtv1_2-64_fashion (SpikeDrivenV1)
     nine classes
-      sdtv1_2-64_fashion.safetensors: head.weight: shape [10, 64], expected [9, 64]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: misshapen head.weight [10, 64] instead of [9, 64], head.bias [10] instead of [9]; this looks like the built-in sdtv1_2-64_fashion, and the model file says sdtv1_2-64_fashion (SpikeDrivenV1)
     ");
 }

@@ -44,7 +44,7 @@ fn words_that_are_no_setting() {
     let words = "w99999999999 w4u wu8 x4 W4 w-4 w+4 w4u+8 w04  fp16 w4u8u8 mixd";
     let told = refuses(words);
     let advice = "neither a file nor one of the defaults: mixed; shorthands are fp32, w2 to w16, pot2 to \
-                  pot5, floor2 to floor16, each with u2 to u32 for membrane bits, as in w4u8";
+                  pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8";
     let line = |word: &str| format!("{word}\n  {word:?}: {advice}\n");
     assert_eq!(told, words.split(' ').map(line).collect::<String>());
     // A word with a point is taken for the name of a file.
@@ -77,7 +77,7 @@ fn files_that_do_not_parse() {
     text for a number
       changed.ron:5:19: Expected integer
     unknown scheme
-      changed.ron:9:42: Unexpected variant named `PowerOfThree` in enum `WeightScheme`, expected one of `Uniform`, `UnitFloor`, or `PowerOfTwo` instead
+      changed.ron:9:42: Unexpected variant named `PowerOfThree` in enum `WeightScheme`, expected one of `Uniform`, `UnitFloor`, `Stored`, or `PowerOfTwo` instead
     unknown field of a scheme
       changed.ron:4:22: Unexpected field named `zero_point` in `Uniform`, expected one of `bits`, `scale`, `granularity`, or `clip` instead
     missing field of a scheme

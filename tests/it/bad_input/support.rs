@@ -1,10 +1,14 @@
 //! Bundled files with one thing changed, and a run of `spiq` that has to refuse them.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use image::{DynamicImage, ImageFormat};
+use safetensors::tensor::{Dtype, TensorView};
+use spiq::model::ModelDescription;
 use tempfile::TempDir;
 
 pub const MODEL: &str = "models/sdtv1_2-64_fashion.ron";
@@ -34,6 +38,49 @@ pub fn idx(extents: &[u32], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A NumPy file, version 1.0, C order.
+pub fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+/// A `.npz` file of named `.npy` files, compressed.
+pub fn npz(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// A picture in a file of `format`.
+pub fn picture(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// An N-MNIST recording: x, y, brighter, time in microseconds.
+pub fn atis(events: &[(u8, u8, bool, u32)]) -> Vec<u8> {
+    let event = |&(x, y, on, time): &(u8, u8, bool, u32)| {
+        [x, y, u8::from(on) << 7 | (time >> 16) as u8, (time >> 8) as u8, time as u8]
+    };
+    events.iter().flat_map(event).collect()
+}
+
+/// An AEDAT 3.1 recording of one packet: x, y, brighter, time in microseconds.
+pub fn aedat(events: &[(u32, u32, bool, u32)]) -> Vec<u8> {
+    let mut bytes = b"#!AER-DAT3.1\r\n#!END-HEADER\r\n".to_vec();
+    let number = events.len() as u32;
+    bytes.extend([1, 0, 1, 0]);
+    bytes.extend([8, 4, 0, number, number, number].map(u32::to_le_bytes).concat());
+    for &(x, y, on, time) in events {
+        bytes.extend([x << 17 | y << 2 | u32::from(on) << 1 | 1, time].map(u32::to_le_bytes).concat());
+    }
+    bytes
+}
+
 /// A description of a data set with the four files of [`Bench::small_data`].
 pub const DATA: &str = r#"DataSet(
     name: "small", source: "a test", licence: "none", classes: 10,
@@ -60,8 +107,36 @@ impl Bench {
         self.folder.path().join(name)
     }
 
+    /// Writes a file, and the folders that it is in.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// `data.ron` of ten classes with `part` as test and as validation.
+    pub fn data(&self, part: &str) {
+        let head = r#"name: "small", source: "a test", licence: "none", classes: 10"#;
+        self.write("data.ron", format!("DataSet({head},\ntest: {part},\nvalidation: {part})\n"));
+    }
+
+    /// `events.ron`: a small network with 4 timesteps of 2 x `side` x `side` counts of 3 at most.
+    pub fn events_model(&self, side: usize) {
+        let text = format!(
+            r#"Model(name: "events", family: SpikeDrivenV1(dim: 8, depth: 1, heads: 2, mlp_ratio: 4,
+            pooling: (true, true, true, true)), input: Events(shape: (2, {side}, {side}), max: 3),
+            timesteps: 4, classes: 10, weights: File("events.safetensors"))"#
+        );
+        self.write("events.ron", &text);
+        let network = ModelDescription::parse(&text, "events.ron").unwrap().network("events.ron").unwrap();
+        let parameters = network.parameters();
+        let size = parameters.iter().map(|p| p.shape.iter().product::<usize>()).max().unwrap();
+        let values: Vec<u8> = (0..size).flat_map(|i| (0.1 * (i % 7) as f32 + 0.1).to_le_bytes()).collect();
+        let views = parameters.iter().map(|p| {
+            let bytes = 4 * p.shape.iter().product::<usize>();
+            (&p.name, TensorView::new(Dtype::F32, p.shape.clone(), &values[..bytes]).unwrap())
+        });
+        self.write("events.safetensors", safetensors::serialize(views, None).unwrap());
     }
 
     /// `data.ron` with three random-looking images in either part: as many as a run needs.

@@ -118,57 +118,104 @@ fn tensors_that_do_not_fit_the_model() {
         let entry = Entry { name: name.to_owned(), ..entries().remove(0) };
         serialized(&[entries(), vec![entry]].concat())
     };
-    let half = |e: &mut Entry| {
-        e.dtype = Dtype::F16;
-        e.data.truncate(e.data.len() / 2);
-    };
     let cases = [
-        ("half precision", with("head.weight", half)),
-        ("integers", with("head.weight", |e| e.dtype = Dtype::I32)),
         ("transposed", with("head.weight", |e| e.shape.reverse())),
         ("another rank", with("head.weight", |e| e.shape = vec![640])),
         ("no values", with("head.bias", |e| (e.shape, e.data) = (vec![0], Vec::new()))),
         ("missing", without(&["head.bias"])),
         ("several missing", without(&["head.bias", "head.weight", "patch_embed.rpe_bn.running_var"])),
+        ("many missing", {
+            let norms = entries().into_iter().filter(|e| !e.name.contains("_bn."));
+            serialized(&norms.collect::<Vec<_>>())
+        }),
         ("unexpected", extra("head.scale")),
         ("missing and unexpected", {
             let mut entries = entries();
             entries.iter_mut().find(|e| e.name == "head.bias").unwrap().name = "haed.bias".into();
             serialized(&entries)
         }),
+        ("of every kind", {
+            let mut entries = entries();
+            entries.iter_mut().find(|e| e.name == "head.bias").unwrap().name = "haed.bias".into();
+            entries.iter_mut().find(|e| e.name == "head.weight").unwrap().shape = vec![640];
+            serialized(&entries)
+        }),
     ];
     assert_snapshot!(lines(cases, refuses), @r"
-    half precision
-      sdtv1_2-64_fashion.safetensors: head.weight: dtype F16, expected F32
-    integers
-      sdtv1_2-64_fashion.safetensors: head.weight: dtype I32, expected F32
     transposed
-      sdtv1_2-64_fashion.safetensors: head.weight: shape [64, 10], expected [10, 64]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: misshapen head.weight [64, 10] instead of [10, 64]
     another rank
-      sdtv1_2-64_fashion.safetensors: head.weight: shape [640], expected [10, 64]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: misshapen head.weight [640] instead of [10, 64]
     no values
-      sdtv1_2-64_fashion.safetensors: head.bias: shape [0], expected [10]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: misshapen head.bias [0] instead of [10]
     missing
       sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing head.bias
     several missing
-      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing patch_embed.rpe_bn.running_var and 2 more
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing patch_embed.rpe_bn.running_var, head.weight, head.bias
+    many missing
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing patch_embed.proj_bn.weight, patch_embed.proj_bn.bias, patch_embed.proj_bn.running_mean and 53 more
     unexpected
       sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: unexpected head.scale
     missing and unexpected
       sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing head.bias; unexpected haed.bias
+    of every kind
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing head.bias; unexpected haed.bias; misshapen head.weight [640] instead of [10, 64]
     ");
+}
+
+/// A checkpoint that is none of the described model, and all of a built-in one.
+#[test]
+fn a_checkpoint_of_a_built_in_model_is_named() {
+    let bench = bench(&bundled(WEIGHTS));
+    let refuses = |from: &str, to: &str| {
+        let text = change(&bundled_text(MODEL), "name: \"sdtv1_2-64_fashion\"", "name: \"mine\"");
+        bench.write("mine.ron", change(&text, from, to));
+        bench.refuses(&["--model", "mine.ron", "--data", "data.ron", "--quant", "w4"])
+    };
+    let message = refuses("dim: 64", "dim: 32");
+    let end =
+        "; this looks like the built-in sdtv1_2-64_fashion, and the model file says mine (SpikeDrivenV1)";
+    assert!(message.contains(": do not fit the model: misshapen ") && message.ends_with(end), "{message}");
+    assert!(refuses("depth: 2", "depth: 1").ends_with(end));
+    // What fits no built-in model looks like none.
+    bench.write("sdtv1_2-64_fashion.safetensors", without(&["head.bias"]));
+    assert!(!refuses("dim: 64", "dim: 32").contains("looks like"));
+}
+
+#[test]
+fn a_pickle_that_would_run_something_is_refused() {
+    let bench = bench(&super::pickles::running_a_command());
+    let message = bench.refuses(&["--model", "m.ron", "--data", "data.ron", "--quant", "w4"]);
+    let expected = "data.pkl: byte 9: calls posix.system, which a checkpoint of tensors does not need";
+    assert_eq!(message, format!("sdtv1_2-64_fashion.safetensors: {expected}"));
 }
 
 #[test]
 fn values_that_make_no_sense() {
     let variance = "patch_embed.rpe_bn.running_var";
+    let typed =
+        |dtype: Dtype, bytes: Vec<u8>| with("head.bias", |e| (e.dtype, e.data) = (dtype, bytes.clone()));
+    let integers: Vec<u8> = (0..10).flat_map(|i| (16_777_210i32 + i + i / 9).to_le_bytes()).collect();
+    let doubles: Vec<u8> = (0..10).flat_map(|i| 10f64.powi(5 * i).to_le_bytes()).collect();
     let cases = [
+        ("an integer of 25 bits", typed(Dtype::I32, integers)),
+        ("a large double", typed(Dtype::F64, doubles)),
+        ("an infinite half", typed(Dtype::F16, [0x00, 0x7c].repeat(10))),
+        ("booleans", typed(Dtype::BOOL, vec![1; 10])),
         ("NaN", with_value("block.1.mlp.fc2_conv.weight", 5, f32::NAN)),
         ("infinity", with_value("head.bias", 9, f32::INFINITY)),
         ("negative infinity", with_value("head.bias", 0, f32::NEG_INFINITY)),
         ("negative variance", with_value(variance, 3, -1e-3)),
     ];
     assert_snapshot!(lines(cases, refuses), @r"
+    an integer of 25 bits
+      sdtv1_2-64_fashion.safetensors: head.bias: value 7 is 16777217, which single precision does not hold
+    a large double
+      sdtv1_2-64_fashion.safetensors: head.bias: value 8 is 1e40, which single precision does not hold
+    an infinite half
+      sdtv1_2-64_fashion.safetensors: head.bias: value 0 is inf
+    booleans
+      sdtv1_2-64_fashion.safetensors: head.bias: dtype BOOL: weights are F32, F64, F16, BF16, I32, I16, I8 or U8
     NaN
       sdtv1_2-64_fashion.safetensors: block.1.mlp.fc2_conv.weight: value 5 is NaN
     infinity

@@ -79,7 +79,7 @@ fn the_last_stream_is_not_stored() {
     let data = DataSet::load("fashion-mnist").unwrap();
     let model = Model::load("sdtv1_2-64_fashion").unwrap();
     let float = FloatExecutor::new(&model);
-    let activity = float.run(&data.validation.sample(0)).activity;
+    let activity = float.run(&data.validation.sample(0).unwrap()).activity;
     let mapped = MappedWorkload::best(workload, &machine, std::slice::from_ref(&activity)).unwrap();
     let costs = mapped.costs(&machine, &activity);
     let of = |name: &str| {
@@ -154,7 +154,7 @@ fn executed_bits_by_hand() {
     let model = Model::load("sdtv1_2-64_fashion").unwrap();
     let data = DataSet::load("fashion-mnist").unwrap();
     let Precision::Fixed(setting) = Setting::load("w4u8").unwrap().precision else { unreachable!() };
-    let image = &data.validation.sample(0);
+    let image = &data.validation.sample(0).unwrap();
     let quantized = quantize(&model, &setting, &FloatExecutor::new(&model).calibrate(image)).unwrap();
     let activity = ScalarExecutor::<i32>::new(&quantized).run(image).activity;
     let workload = Workload::quantized(&quantized);

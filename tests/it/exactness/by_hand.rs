@@ -81,8 +81,7 @@ fn a_narrow_membrane_discards_and_saturates_by_hand() {
 
 #[test]
 fn a_membrane_above_its_word_is_clamped_by_hand() {
-    let neuron =
-        Neuron { threshold: 17.0 / 256.0, leak: Leak::None, reset: Reset::Subtract, fire: Fire::AtThreshold };
+    let neuron = Neuron { leak: Leak::None, reset: Reset::Subtract, ..Neuron::lif(17.0 / 256.0) };
     let (quantized, run) = by_hand(4, neuron, 4, 0, &[40, 9]);
     // V < 17 has 5 bits: the word discards 2, and its highest is 7 x 4 = 28.
     // 40: fires, 23 -> 20; 60 fires, 43 -> 10 clamped to 7 x 4 = 28; 68 fires, 51 -> 12 clamped.
@@ -94,7 +93,7 @@ fn a_membrane_above_its_word_is_clamped_by_hand() {
 
 #[test]
 fn other_neurons_by_hand() {
-    let neuron = |leak, reset, fire| Neuron { threshold: 10.0 / 256.0, leak, reset, fire };
+    let neuron = |leak, reset, fire| Neuron { leak, reset, fire, ..Neuron::lif(10.0 / 256.0) };
     let train_of = |neuron, pixel| {
         let (quantized, run) = by_hand(5, neuron, 16, 0, &[pixel]);
         train(&quantized, &run, 0)
@@ -213,7 +212,7 @@ fn the_zero_point_is_the_rounded_mean_and_its_remainder_goes_to_the_bias() {
     let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 4))");
     // 255 mean = 72.75: z = 73, and 0.25 of a step of 16 remains.
     let quantized = with_parameters(network, 72.75 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);
-    assert_eq!(quantized.ops[0], QuantizedOp::Input { zero_points: vec![73] });
+    assert_eq!(quantized.ops[0], QuantizedOp::Input { zero_points: vec![73], max: 255 });
     assert_eq!(weighted_of(&quantized, "x").bias, [4]);
     let run = run::<i32>(&quantized, &image_of(&quantized, &[0, 255]));
     assert_eq!(run.values[0].data, [-73, 182]);
@@ -261,6 +260,24 @@ fn a_sum_over_tokens_and_its_threshold_by_hand() {
     assert_eq!(run.values[find(&quantized.network, "tokens")].data, [12, 11]);
     assert_eq!(neuron_of(&quantized, "lif").thresholds, [12]);
     assert_eq!(run.values[find(&quantized.network, "lif")].data, [1, 0]);
+}
+
+/// 2 theta N 2^F is an integer, which 2 theta / (2^-F / N) exceeds in floats for N = 49.
+#[test]
+fn the_threshold_of_a_mean_is_a_whole_number_of_steps() {
+    for size in [3, 5, 7, 14] {
+        let (mut net, image) = NetworkBuilder::new(Shape::new(1, size, size), true, 1);
+        let x = net.conv("x", image, Conv::new(1, 1)).unwrap();
+        let stream = net.requantize("stream", x, Grid::Residual).unwrap();
+        let mean = net.mean_tokens("tokens", stream).unwrap();
+        let spikes = net.neuron("lif", mean, Neuron::lif(1.0)).unwrap();
+        let end = net.conv("end", spikes, Conv::new(1, 1)).unwrap();
+        let setting = setting(TERNARY, 32, 12, "");
+        // 12 bits, and twice 4 needs 3 integer bits: 8 behind the point.
+        let quantized =
+            with_parameters(finish(net, end), 0.0, &setting, &[("stream", 4.0)], |p| vec![1.0; p.len()]);
+        assert_eq!(neuron_of(&quantized, "lif").thresholds, [2 * 256 * (size * size) as i64]);
+    }
 }
 
 #[test]

@@ -78,6 +78,7 @@ pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
         let divided = |all: &[Vec<f64>], by: usize| from(all, 0).iter().map(|s| s / by as f64).collect();
         let steps = match (&node.op, quantized.op(id)) {
             (_, QuantizedOp::Input { .. }) => uniform(if node.constant { 1.0 / 256.0 } else { 1.0 }),
+            (_, QuantizedOp::InputCodes { .. }) => uniform(quantized.lsbs[0][0]),
             (_, QuantizedOp::Weighted(op)) => op.lsb.clone(),
             (_, QuantizedOp::Requantize { format, .. }) => uniform(format.lsb()),
             (_, QuantizedOp::AddMembrane(op)) => uniform(op.format.lsb()),

@@ -2,7 +2,7 @@
 //! instruction set of this processor.
 
 use super::support::*;
-use super::zoo::{any_scheme, zoo_model};
+use super::zoo::{any_scheme, any_setting, zoo_model};
 
 /// The instruction sets that can be run; the others are named.
 pub fn isas() -> Vec<Isa> {
@@ -61,7 +61,7 @@ fn random_networks_of_every_operation() {
         let (model, _, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
         let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
-        let setting = setting(&scheme, membrane, residual, "");
+        let setting = any_setting(&mut dice, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         compared += assert_fast(&quantized, &dice.image(&model.network), &mut workspace);
     }

@@ -76,7 +76,7 @@ const MAX_EVENT: i64 = 65_535;
 impl Builder {
     fn new(shape: Shape, constant: bool, timesteps: usize, max: i64) -> (Self, NodeId) {
         let (net, input) = NetworkBuilder::new(shape, constant, timesteps);
-        let ops = vec![QuantizedOp::Input { zero_points: vec![0; shape.channels] }];
+        let ops = vec![QuantizedOp::Input { zero_points: vec![0; shape.channels], max }];
         (Self { net, ops, bounds: vec![max] }, input)
     }
 
@@ -168,8 +168,8 @@ impl Builder {
         self.net.mean_timesteps("logits", mean).unwrap();
         self.exact(self.bounds[mean.index()] * timesteps);
         let network = self.net.finish(Vec::new()).unwrap();
-        let setting = setting(INTEGERS, 16, 16, "");
-        let model = QuantizedModel { network, ops: self.ops, bounds: self.bounds, setting, residual: GRID };
+        let lsbs = vec![vec![1.0]; self.ops.len()];
+        let model = QuantizedModel { network, ops: self.ops, bounds: self.bounds, lsbs, residual: GRID };
         assert!(model.fits_32_bits(), "{:?}", model.bounds);
         model
     }
@@ -183,7 +183,18 @@ fn quantized_weighted(
     padding: Option<Vec<i64>>,
 ) -> QuantizedWeighted {
     let (lsb, scheme) = (vec![1.0; bias.len()], setting(INTEGERS, 16, 16, "").weights);
-    QuantizedWeighted { geometry, codes, bias, fraction_bits, lsb, scheme, padding, accumulator_bits: 32 }
+    let (accumulator_bits, accumulator) = (32, None);
+    QuantizedWeighted {
+        geometry,
+        codes,
+        bias,
+        fraction_bits,
+        lsb,
+        scheme,
+        padding,
+        accumulator_bits,
+        accumulator,
+    }
 }
 
 /// Codes of `bits`: uniform, powers of two, or all of the largest magnitude.

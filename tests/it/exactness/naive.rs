@@ -50,14 +50,31 @@ pub fn fan_in(g: &ConvGeometry, o: usize) -> Vec<(usize, usize, usize)> {
     all
 }
 
-pub fn naive_weighted(op: &QuantizedWeighted, input: &Frames<i64>, shape: Shape) -> Frames<i64> {
+/// What a declared accumulator keeps of a sum.
+fn naive_write_back(accumulator: Accumulator, sum: i64) -> i64 {
+    let words = 1i64 << accumulator.bits;
+    match accumulator.overflow {
+        Overflow::Wrap => (sum + words / 2).rem_euclid(words) - words / 2,
+        Overflow::SaturateAtWriteback => sum.max(-words / 2).min(words / 2 - 1),
+    }
+}
+
+pub fn naive_weighted(
+    op: &QuantizedWeighted,
+    input: &Frames<i64>,
+    shape: Shape,
+    saturations: &mut [u32],
+) -> Frames<i64> {
     let g = &op.geometry;
     fill(input.frames, shape, |t, at, o| {
         let products = fan_in(g, o).into_iter().enumerate().map(|(i, (ky, kx, c))| {
             let outside = op.padding.as_ref().map_or(0, |padding| padding[c]);
             i64::from(op.codes[o * g.fan_in() + i]) * value_at(input, t, tap(g, at, ky, kx), c, outside)
         });
-        products.sum::<i64>() * (1 << op.fraction_bits) + op.bias[o]
+        let sum = products.sum::<i64>();
+        let stored = op.accumulator.map_or(sum, |accumulator| naive_write_back(accumulator, sum));
+        saturations[t] += u32::from(stored != sum);
+        stored * (1 << op.fraction_bits) + op.bias[o]
     })
 }
 
@@ -72,6 +89,7 @@ pub fn halvings(leak: Leak) -> u32 {
         Leak::HalfWithInput => 1,
         Leak::Shift(k) => k,
         Leak::None => 0,
+        Leak::Loihi { .. } => panic!("a leak of Loihi is no halving"),
     }
 }
 
@@ -104,6 +122,26 @@ pub fn naive_neuron(
         saturations[t] += u32::from(clamped != stored);
         *v = clamped * step;
         i64::from(g >= fires_at)
+    });
+    (output, saturations)
+}
+
+/// Spikes of Loihi, and clamped or wrapped values per timestep.
+fn naive_loihi(op: &QuantizedLoihi, input: &Frames<i64>, timesteps: usize) -> (Frames<i64>, Vec<u32>) {
+    let mut state = vec![(0i64, 0i64); input.shape.values()];
+    let mut saturations = vec![0; timesteps];
+    let mut cells = (0..state.len()).cycle();
+    let output = fill(timesteps, input.shape, |t, at, c| {
+        let (current, voltage) = &mut state[cells.next().unwrap()];
+        // Integer division of Rust rounds toward zero.
+        let fed = *current * (4095 - i64::from(op.current_decay)) / 4096 + 64 * value_at(input, t, at, c, 0);
+        *current = fed - (fed + (1 << 23) - 1).div_euclid(1 << 24) * (1 << 24);
+        let sum = *voltage * (4096 - i64::from(op.voltage_decay)) / 4096 + *current;
+        let potential = sum.clamp(1 - (1 << 23), (1 << 23) - 1);
+        saturations[t] += u32::from(*current != fed) + u32::from(potential != sum);
+        let fires = potential >= op.thresholds[c % op.thresholds.len()];
+        *voltage = if fires { 0 } else { potential };
+        i64::from(fires)
     });
     (output, saturations)
 }
@@ -151,7 +189,7 @@ pub fn naive_attention(
     let q = inputs[0];
     fill(timesteps, node.shape, |t, at, c| match attention {
         Attention::KeyValueCount => {
-            over_positions(q, |p| value_at(q, t, p, c, 0) * value_at(inputs[1], t, p, c, 0))
+            over_positions(q, |p| value_at(q, t, p, c, 0) * value_at(inputs[inputs.len() - 1], t, p, c, 0))
         }
         Attention::ChannelCount { heads } => {
             let width = q.shape.channels / heads;
@@ -166,6 +204,21 @@ pub fn naive_attention(
                 head.clone().map(score).sum::<i64>() * value_at(inputs[2], t, p, c, 0)
             })
         }
+    })
+}
+
+/// A max pooling of an image per head, whose rows are tokens and whose columns are channels.
+pub fn naive_plane_pool(spikes: &Frames<i64>, node: &Node, heads: usize) -> Frames<i64> {
+    let (tokens, width) = (node.shape.positions(), node.shape.channels / heads);
+    let plane = Shape::new(heads, tokens, width);
+    let split = fill(spikes.frames, plane, |t, [token, channel], head| {
+        spikes.at(t)[token as usize * node.shape.channels + head * width + channel as usize]
+    });
+    let window = Window { size: 3, stride: 1, pad: 1 };
+    let pooled = naive_max_pool(&window, &split, plane);
+    fill(spikes.frames, node.shape, |t, [y, x], c| {
+        let token = y * node.shape.width as isize + x;
+        value_at(&pooled, t, [token, (c % width) as isize], c / width, 0)
     })
 }
 
@@ -204,13 +257,19 @@ pub fn naive(
     let frames = inputs.iter().map(|f| f.frames).max().unwrap_or(sample.frames);
     let mut saturations = vec![0; frames];
     let value = match (&node.op, q.op(id)) {
-        (_, QuantizedOp::Input { zero_points }) => {
+        (_, QuantizedOp::Input { zero_points, .. }) => {
             let mut values = sample.data.iter();
             fill(sample.frames, node.shape, |_, _, c| i64::from(*values.next().unwrap()) - zero_points[c])
         }
-        (_, QuantizedOp::Weighted(op)) => naive_weighted(op, inputs[0], node.shape),
+        (_, QuantizedOp::InputCodes { codes }) => {
+            let mut values = sample.data.iter();
+            fill(sample.frames, node.shape, |_, _, c| codes[c][usize::from(*values.next().unwrap())])
+        }
+        (_, QuantizedOp::Weighted(op)) => naive_weighted(op, inputs[0], node.shape, &mut saturations),
+        (_, QuantizedOp::Loihi(op)) => return naive_loihi(op, inputs[0], timesteps),
         (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
-            let bits = q.setting.membrane_bits_of(&node.name);
+            // Without a word, nothing is ever kept.
+            let bits = op.membrane.as_ref().map_or(16, |word| word.bits);
             return naive_neuron(neuron, op, bits, inputs[0], timesteps);
         }
         (Op::IntegerNeuron(neuron), _) => {
@@ -231,6 +290,7 @@ pub fn naive(
         }),
         (Op::MaxPool(window), _) => naive_max_pool(window, inputs[0], node.shape),
         (Op::Attention(attention), _) => naive_attention(*attention, &inputs, node, timesteps),
+        (Op::PlanePool { heads }, _) => naive_plane_pool(inputs[0], node, *heads),
         (Op::Mask, _) => naive_mask(inputs[0], inputs[1], node),
         (Op::MeanTokens, _) => {
             fill(frames, node.shape, |t, _, c| over_positions(inputs[0], |p| value_at(inputs[0], t, p, c, 0)))
@@ -297,7 +357,9 @@ pub fn naive_activity(
             let multi_bit = q.network.node(input).kind != Kind::Spikes;
             step = naive_products(&op.geometry, &values[input.index()], t, node.shape, multi_bit);
         }
-        if node.op.is_neuron() || matches!(node.op, Op::MaxPool(_) | Op::Attention(_) | Op::Mask) {
+        if node.op.is_neuron()
+            || matches!(node.op, Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask)
+        {
             step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;
         }
         if node.op.is_neuron() {

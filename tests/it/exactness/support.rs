@@ -14,12 +14,12 @@ pub use spiq::exec::{
 };
 pub use spiq::model::{
     Attention, Conv, ConvGeometry, Fire, Grid, IntegerNeuron, Kind, Leak, Model, ModelDescription, Network,
-    NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window,
+    NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window, fold,
 };
-pub use spiq::num::{Format, Requantizer, Word};
+pub use spiq::num::{Accumulator, Format, Overflow, Requantizer, Word};
 pub use spiq::quant::{
-    Calibration, FixedPoint, Precision, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted,
-    Setting, fold, quantize,
+    Calibration, FixedPoint, Precision, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
+    QuantizedWeighted, Setting, quantize,
 };
 pub use spiq::tensor::{Frames, Shape};
 
@@ -128,10 +128,14 @@ pub fn weights(network: &Network, tensors: &Tensors) -> Weights {
 
 /// A setting; `layers` holds overrides as in a file.
 pub fn setting(weights: &str, membrane_bits: u32, residual_bits: u32, layers: &str) -> FixedPoint {
-    let text = format!(
-        "Setting(name: \"test\", weights: {weights}, membrane_bits: {membrane_bits}, \
-         residual_bits: {residual_bits}, layers: [{layers}])"
-    );
+    parsed(&format!(
+        "weights: {weights}, membrane_bits: {membrane_bits}, residual_bits: {residual_bits}, layers: [{layers}]"
+    ))
+}
+
+/// A setting of these fields.
+pub fn parsed(fields: &str) -> FixedPoint {
+    let text = format!("Setting(name: \"test\", {fields})");
     match Setting::parse(&text, "test").unwrap().precision {
         Precision::Fixed(fixed) => fixed,
         Precision::Float32 => unreachable!("a file is never float"),

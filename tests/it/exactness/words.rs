@@ -71,7 +71,7 @@ fn integrators_use_the_same_membrane_in_both_words() {
     for (fine, bits) in [(1e-3, 32), (5e-4, 32), (5e-4, 20), (5e-4, 4), (2.5e-5, 32), (2e-5, 30), (2e-5, 16)]
     {
         for (leak, reset) in [(Leak::None, Reset::Zero), (Leak::Shift(0), Reset::Subtract)] {
-            let neuron = Neuron { threshold: 1.0, leak, reset, fire: Fire::AtThreshold };
+            let neuron = Neuron { leak, reset, ..Neuron::lif(1.0) };
             for bias in [[-0.45, -0.45], [0.45, 0.45], [-0.9, 0.9]] {
                 let quantized = two_channels(neuron, 8, bits, fine, bias);
                 println!("fine {fine}, {bits} bits: fits 32 bits: {}", quantized.fits_32_bits());

@@ -7,6 +7,14 @@ use super::support::*;
 /// A neuron of any kind; `exact` leaves out what single precision and integers decide differently:
 /// floor(V) > threshold is not V > threshold.
 fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
+    if !exact && dice.int(0, 6) == 0 {
+        let leak = Leak::Loihi {
+            voltage_decay: dice.int(0, 4096) as u32,
+            current_decay: dice.pick(&[0, 1024, 4000, 4095]),
+        };
+        let threshold = dice.pick(&[0.5, 1.0, 1.5]);
+        return Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(threshold) };
+    }
     let leak =
         dice.pick(&[Leak::HalfWithInput, Leak::HalfWithInput, Leak::Shift(1), Leak::Shift(2), Leak::None]);
     let fire = match exact && leak != Leak::None {
@@ -14,7 +22,7 @@ fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
         false => dice.pick(&[Fire::AtThreshold, Fire::AboveThreshold]),
     };
     let threshold = dice.pick(&[0.5, 1.0, 1.5]);
-    Neuron { threshold, leak, fire, reset: dice.pick(&[Reset::Zero, Reset::Subtract]) }
+    Neuron { leak, fire, reset: dice.pick(&[Reset::Zero, Reset::Subtract]), ..Neuron::lif(threshold) }
 }
 
 /// Convolutions, an attention of each kind, masks of both shapes and sums of spikes.
@@ -39,7 +47,14 @@ fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bo
     let by_count = Neuron { threshold: dice.pick(&[1.0, 2.0]), ..any_neuron(dice, exact) };
     let tokens = net.neuron("channels_lif", channels, by_count)?;
     let by_token = net.mask("token_mask", k, tokens)?;
-    let count = net.attention("sdsa", &[k, v], Attention::KeyValueCount)?;
+    let count = match dice.int(0, 1) {
+        0 => net.attention("sdsa", &[k, v], Attention::KeyValueCount)?,
+        _ => {
+            let both = net.mask("kv", k, v)?;
+            let pooled = net.plane_pool("kv_pool", both, dice.pick(&[1, 2, 4, 8]))?;
+            net.attention("sdsa", &[pooled], Attention::KeyValueCount)?
+        }
+    };
     let mask = net.neuron("sdsa_lif", count, Neuron::lif(0.5))?;
     let by_channel = net.mask("channel_mask", q, mask)?;
     let two = net.add("two", product, by_token)?;
@@ -133,6 +148,30 @@ pub fn any_scheme(dice: &mut Dice) -> String {
     }
 }
 
+/// A setting with a declared accumulator, or an image on a fixed grid, now and then.
+pub fn any_setting(dice: &mut Dice, scheme: &str, membrane_bits: u32, residual_bits: u32) -> FixedPoint {
+    let overflow = dice.pick(&["Wrap", "SaturateAtWriteback"]);
+    let accumulator = match dice.int(0, 2) {
+        0 => format!("accumulator: (bits: {}, overflow: {overflow}),", dice.int(4, 12)),
+        _ => String::new(),
+    };
+    let input = match dice.int(0, 2) {
+        0 => format!("input: Fixed(bits: {}, frac: {}),", dice.int(3, 9), dice.int(0, 6)),
+        _ => String::new(),
+    };
+    parsed(&format!(
+        "weights: {scheme}, membrane_bits: {membrane_bits}, residual_bits: {residual_bits}, {accumulator} {input}"
+    ))
+}
+
+/// Every membrane has the width that the setting asks for.
+fn assert_membrane_bits(quantized: &QuantizedModel, bits: u32) {
+    for op in &quantized.ops {
+        let QuantizedOp::Neuron(neuron) = op else { continue };
+        assert!(neuron.membrane.as_ref().is_none_or(|word| word.bits == bits), "{neuron:?}");
+    }
+}
+
 #[test]
 fn every_node_and_counter_is_what_a_naive_computation_says() {
     let mut dice = Dice::new(77);
@@ -142,9 +181,10 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         let (model, _, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
         let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
-        let setting = setting(&scheme, membrane, residual, "");
+        let setting = any_setting(&mut dice, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
+        assert_membrane_bits(&quantized, membrane);
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds);
         let logits = steps_of(&quantized).pop().unwrap();
         assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");

@@ -1,4 +1,4 @@
-use crate::model::{LayerWeights, Weighted};
+use super::{LayerWeights, Weighted};
 
 /// A weight layer with its batch normalizations folded in, in double precision.
 #[derive(Debug, Clone, PartialEq)]

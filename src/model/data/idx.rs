@@ -3,15 +3,58 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
+use serde::Deserialize;
 
+use super::Context;
+use super::images::{Images, Memory, Values};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::files::sha256;
+use crate::tensor::{Shape, Tensor};
+
+/// Images `[N, H, W]` or `[N, H, W, C]` and labels `[N]` of unsigned bytes, beside the description.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idx {
+    images: String,
+    labels: String,
+    /// First sample taken, and the first after it that is not.
+    pub range: Option<(usize, usize)>,
+}
+
+impl Idx {
+    /// Reads both files.
+    pub fn load(&self, context: &Context) -> Result<Images> {
+        let folder = context.folder;
+        let (image_bytes, label_bytes) = (folder.read(&self.images)?, folder.read(&self.labels)?);
+        let (image_path, label_path) = (folder.path(&self.images), folder.path(&self.labels));
+        let pixels = parse(&image_bytes, &image_path)?;
+        let labels = parse(&label_bytes, &label_path)?;
+        let shape = match pixels.shape[..] {
+            [_, height, width] => Shape::new(1, height, width),
+            [_, height, width, channels] => Shape::new(channels, height, width),
+            _ => return Err(Error::field(image_path, "dimensions", "not images, which have 3 or 4")),
+        };
+        // Extents beside a 0 may be of any size; without one, their product is the length of the data.
+        if pixels.shape.contains(&0) {
+            return Err(Error::field(image_path, "extents", "no image"));
+        }
+        if labels.shape != [pixels.shape[0]] {
+            let message = format!("{:?} for {} images", labels.shape, pixels.shape[0]);
+            return Err(Error::field(label_path, "extents", message));
+        }
+        let labels: Vec<u32> = labels.data.into_iter().map(u32::from).collect();
+        context.check_labels(&labels, &label_path)?;
+        let sha256 = sha256([image_bytes.as_ref(), label_bytes.as_ref()]);
+        let values = Values::Bytes(pixels.data);
+        Ok(Memory { values, shape, frames: 1, path: image_path, sha256 }.images(labels))
+    }
+}
 
 /// More than this is not read, whatever a header or a compressed stream claims.
 const MAX_BYTES: u64 = 2 << 30;
 
 /// Parses unsigned bytes; `path` is for messages.
-pub fn parse(raw: &[u8], path: &str) -> Result<Tensor<u8>> {
+fn parse(raw: &[u8], path: &str) -> Result<Tensor<u8>> {
     let refuse = |field: &str, message: String| Err(Error::field(path, field, message));
     let bytes = match raw.starts_with(&[0x1f, 0x8b]) {
         true => gunzip(raw).map_err(|e| Error::field(path, "gzip", e.to_string()))?,

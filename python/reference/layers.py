@@ -1,0 +1,188 @@
+"""docs/semantics.md on numpy arrays of int64: slow, short, and without a floating-point number.
+
+Arrays are [T, B, C, H, W] (timesteps, images, channels, rows, columns); a linear layer has H = W = 1.
+A parameter "per channel" is an array [C].
+"""
+
+import numpy as np
+
+INT = np.int64
+
+
+def per_channel(values, channels):
+    """A number, or one per channel, such that it broadcasts against [..., C, H, W]."""
+    return np.broadcast_to(np.asarray(values, INT), (channels,)).reshape(channels, 1, 1)
+
+
+def surround(a, pad, value):
+    """`a` with `pad` rows and columns of `value` per channel on every side."""
+    t, b, c, h, w = a.shape
+    frame = np.empty((t, b, c, h + 2 * pad, w + 2 * pad), INT)
+    frame[:] = per_channel(value, c)
+    frame[..., pad : pad + h, pad : pad + w] = a
+    return frame
+
+
+def taps(a, kernel, stride):
+    """For each tap (row, column) of the kernel, what the output positions read there."""
+    rows = (a.shape[-2] - kernel[0]) // stride + 1
+    columns = (a.shape[-1] - kernel[1]) // stride + 1
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            yield (i, j), a[..., i : i + stride * rows : stride, j : j + stride * columns : stride]
+
+
+def hold(x, bits, overflow):
+    """`x` in a signed word that clamps, or wraps if `overflow` says so, and how many values that changed."""
+    half = 1 << (bits - 1)
+    held = ((x + half) & (2 * half - 1)) - half if overflow == "wrap" else np.clip(x, -half, half - 1)
+    return held, int((held != x).sum())
+
+
+# 3 Weight layers
+
+
+def accumulate(a, weights, stride=1, pad=0, groups=1, padding=0):
+    """Exact sums of weights [out, in / groups, kernel rows, kernel columns] times what they meet."""
+    out, per_group, *kernel = weights.shape
+    a = surround(a, pad, padding)
+    acc = 0
+    for (i, j), seen in taps(a, kernel, stride):
+        parts = []
+        for g in range(groups):
+            rows = weights[g * out // groups : (g + 1) * out // groups, :, i, j]
+            channels = seen[:, :, g * per_group : (g + 1) * per_group]
+            parts.append(np.einsum("oc,tbchw->tbohw", rows, channels))
+        acc = acc + np.concatenate(parts, axis=2)
+    return acc
+
+
+def preactivation(acc, bias, fraction_bits):
+    """X = (acc << f) + bias."""
+    return (acc << fraction_bits) + per_channel(bias, acc.shape[2])
+
+
+# 4 Neurons
+
+
+def neuron(x, threshold, shift, reset, *, strict=False, bits=None, discard=0):
+    """Spikes, membranes after each timestep, and how many membranes were clamped.
+
+    `threshold` is TH per channel, `shift` is k, `reset` is "zero" or "subtract", and `strict` says that TH is
+    the threshold plus one, of a neuron that fires above it. `bits` is the membrane word, whose step is
+    2^`discard` per channel; without a word nothing is kept, and what is not 0 counts as clamped.
+    """
+    channels = x.shape[2]
+    th, d = per_channel(threshold, channels), per_channel(discard, channels)
+    spikes, membranes, clamped = np.empty_like(x), np.empty_like(x), 0
+    v = np.zeros_like(x[0])
+    for t, current in enumerate(x):
+        g = v + current
+        fire = g >= th
+        left = g - (th - int(strict)) if reset == "subtract" else np.zeros_like(g)
+        v = np.where(fire, left, g) >> shift
+        held, changed = hold(v >> d, bits, "saturate") if bits else (np.zeros_like(v), int((v != 0).sum()))
+        v = held << d
+        spikes[t], membranes[t], clamped = fire, v, clamped + changed
+    return spikes, membranes, clamped
+
+
+def toward_zero(x, factor):
+    """x factor / 4096, rounded toward zero."""
+    return np.sign(x) * (np.abs(x) * factor // 4096)
+
+
+def loihi(x, threshold, current_decay, voltage_decay):
+    """Spikes, voltages after each timestep, and how many currents were wrapped and voltages clamped.
+
+    `threshold` is the smallest potential that fires, (TH << 6) + 1.
+    """
+    th, half = per_channel(threshold, x.shape[2]), 1 << 23
+    spikes, voltages, changed = np.empty_like(x), np.empty_like(x), 0
+    current, voltage = np.zeros_like(x[0]), np.zeros_like(x[0])
+    for t, given in enumerate(x):
+        whole = toward_zero(current, 4095 - current_decay) + (given << 6)
+        current = (whole + half - 1) % (2 * half) - half + 1
+        potential = toward_zero(voltage, 4096 - voltage_decay) + current
+        g = np.clip(potential, 1 - half, half - 1)
+        changed += int((current != whole).sum()) + int((g != potential).sum())
+        fire = g >= th
+        voltage = np.where(fire, 0, g)
+        spikes[t], voltages[t] = fire, voltage
+    return spikes, voltages, changed
+
+
+def discard_bits(threshold, shift, bits):
+    """The smallest d for which (TH - 1) >> k, stored as that >> d, fits in a word of `bits`."""
+    largest = [(int(th) - 1) >> shift for th in np.atleast_1d(threshold)]
+    limit = (1 << (bits - 1)) - 1
+    return np.array([next(d for d in range(64) if v >> d <= limit) for v in largest], INT)
+
+
+def integer_spikes(x, thresholds):
+    """Levels: of the thresholds [C or 1, max], how many X reaches."""
+    level = np.zeros_like(x)
+    for th in thresholds.T:
+        level += x >= per_channel(th, x.shape[2])
+    return level
+
+
+# 5 Residual stream, 8 Real-valued inner layers
+
+
+def requantize(x, multiplier, shift):
+    """(x M + 2^(S-1)) >> S with M and S per channel; no rounding term for S = 0."""
+    channels = x.shape[2]
+    m, s = per_channel(multiplier, channels), per_channel(shift, channels)
+    return (x * m + np.where(s > 0, INT(1) << np.maximum(s - 1, 0), 0)) >> s
+
+
+# 6 Attention
+
+
+def tokens(a):
+    """[T, B, C, H, W] as [T, B, tokens, C]."""
+    return a.reshape(*a.shape[:3], -1).swapaxes(2, 3)
+
+
+def key_value_count(k, v):
+    """SDSA-1: per channel, the tokens where both fire."""
+    return (k & v).sum(axis=(3, 4), keepdims=True)
+
+
+def channel_count(q, heads):
+    """Token attention: per token and head, the channels that fire."""
+    t, b, c, h, w = q.shape
+    return q.reshape(t, b, heads, c // heads, h, w).sum(axis=3)
+
+
+def attention(q, k, v, heads):
+    """SSA and SDSA-3: (q k^T) v of each head, a run of consecutive channels."""
+    heads_of = [np.split(tokens(a), heads, axis=3) for a in (q, k, v)]
+    parts = [(qh @ kh.swapaxes(2, 3)) @ vh for qh, kh, vh in zip(*heads_of)]
+    out = np.concatenate(parts, axis=3).swapaxes(2, 3)
+    return out.reshape(v.shape)
+
+
+def mask(spikes, by):
+    """Spikes AND a mask: one position for all, or one channel per head."""
+    return spikes & np.repeat(by, spikes.shape[2] // by.shape[2], axis=2)
+
+
+# 7 Pooling and head
+
+
+def max_pool(a, size, stride, pad):
+    """The largest integer of each window; padding never wins."""
+    a = surround(a, pad, np.iinfo(INT).min)
+    return np.maximum.reduce([seen for _, seen in taps(a, (size, size), stride)])
+
+
+def sum_positions(a):
+    """The sum over positions, which stands for N times the mean."""
+    return a.sum(axis=(3, 4), keepdims=True)
+
+
+def sum_timesteps(a, timesteps):
+    """The sum over timesteps, which stands for T times the mean; one frame stands for all T."""
+    return a.sum(axis=0, keepdims=True) * (timesteps if len(a) == 1 else 1)

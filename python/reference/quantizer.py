@@ -1,0 +1,169 @@
+"""Real weights, biases, thresholds and ratios as integers: docs/semantics.md, sections 1 to 5, in float64.
+
+Weights are arrays [out, in / groups, rows, columns]. What must not depend on the rounding of a float is
+computed with `Fraction`.
+"""
+
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+
+INT = np.int64
+
+
+def round_half_even(x):
+    """Nearest integers, ties to even."""
+    return np.rint(x).astype(INT)
+
+
+def next_power_of_two(x):
+    """The smallest power of two that is not smaller than x > 0."""
+    mantissa, exponent = np.frexp(x)
+    return float(np.ldexp(1.0, int(exponent) - int(mantissa == 0.5)))
+
+
+# 1 Input
+
+
+def zero_point(mean, bits=8):
+    """The pixel that stands for the mean."""
+    return round_half_even((2**bits - 1) * np.asarray(mean, float))
+
+
+def fold_normalization(weights, bias, mean, std, bits=8):
+    """First-layer weights and bias that see pixels minus their zero point, in steps of 2^-bits."""
+    full = 2**bits - 1
+    mean, std = np.asarray(mean, float), np.asarray(std, float)
+    left = (zero_point(mean, bits) - full * mean) / (full * std)
+    bias = bias + np.einsum("oikl,i->o", weights, left)
+    return weights * (2**bits / (full * std)).reshape(1, -1, 1, 1), bias
+
+
+# 2 Weights
+
+
+def fold_norm(weights, bias, gamma, beta, mean, var, eps=1e-5):
+    """Weights and bias with the batch normalization behind them."""
+    deviation = np.sqrt(var + eps)
+    return weights * (gamma / deviation).reshape(-1, 1, 1, 1), (bias - mean) * gamma / deviation + beta
+
+
+def uniform_codes(w, lsb, bits):
+    """clamp(round_half_even(w / lsb))."""
+    limit = 2 ** (bits - 1) - 1
+    return np.clip(round_half_even(w / lsb), -limit, limit)
+
+
+def power_of_two_codes(w, lsb, bits):
+    """The nearest of 0 and +-2^k, on a tie the one of smaller magnitude."""
+    levels = np.array([0] + [2**k for k in range(2 ** (bits - 1) - 1)], INT)
+    distance = np.abs(np.abs(w / lsb)[..., None] - levels)
+    # argmin takes the first, and so the smallest, of equals.
+    return np.sign(w).astype(INT) * levels[distance.argmin(axis=-1)]
+
+
+def best(w, candidates, codes):
+    """The first of the lsbs whose codes have the smallest sum of squared errors."""
+    errors = [float(((codes(w, lsb) * lsb - w) ** 2).sum()) for lsb in candidates]
+    return candidates[int(np.argmin(errors))]
+
+
+def uniform_lsb(w, bits, scale, clip):
+    largest = np.abs(w).max()
+    if largest == 0:
+        return 1.0
+    full = largest / (2 ** (bits - 1) - 1)
+    full = next_power_of_two(full) if scale == "Pow2" else full
+    if clip == "Max":
+        return full
+    steps = {"Free": [full * (percent / 100) for percent in range(100, 20, -1)], "Pow2": [full / 2**i for i in range(5)]}
+    return best(w, steps[scale], lambda w, lsb: uniform_codes(w, lsb, bits))
+
+
+def power_of_two_lsb(w, bits, scale):
+    largest = np.abs(w).max()
+    if largest == 0:
+        return 1.0
+    full = largest / 2 ** (2 ** (bits - 1) - 2)
+    if scale == "Free":
+        steps = [full * 2 ** (i / 16) for i in range(8, -49, -1)]
+    else:
+        steps = [next_power_of_two(full) / 2**i for i in range(5)]
+    return best(w, steps, lambda w, lsb: power_of_two_codes(w, lsb, bits))
+
+
+def by_channel(w, granularity, lsb):
+    """The lsb of each output channel, as [out]."""
+    if granularity == "Layer":
+        return np.full(len(w), lsb(w))
+    return np.array([lsb(channel) for channel in w])
+
+
+def quantize(w, scheme):
+    """Codes and lsb per output channel; `scheme` is a dict of a setting's fields and its name as "kind"."""
+    bits = scheme["bits"]
+    if scheme["kind"] == "UnitFloor":
+        return np.floor(w * 2 ** (bits - 1)).astype(INT), np.full(len(w), 2.0 ** (1 - bits))
+    if scheme["kind"] == "Uniform":
+        lsb = by_channel(w, scheme["granularity"], lambda w: uniform_lsb(w, bits, scheme["scale"], scheme["clip"]))
+        return uniform_codes(w, lsb.reshape(-1, 1, 1, 1), bits), lsb
+    lsb = by_channel(w, scheme["granularity"], lambda w: power_of_two_lsb(w, bits, scheme["scale"]))
+    return power_of_two_codes(w, lsb.reshape(-1, 1, 1, 1), bits), lsb
+
+
+# 3 Weight layers
+
+
+def bias_codes(bias, fraction_bits, step):
+    """round_half_even(b' 2^f / s)."""
+    return round_half_even(bias * 2.0**fraction_bits / step)
+
+
+def default_fraction_bits(steps, threshold=2.0):
+    """The smallest f for which `threshold` 2^f / s is at least 2^8 in every channel."""
+    enough = (f for f in range(17) if all(Fraction(threshold) * 2**f >= 256 * Fraction(s) for s in steps))
+    return next(enough, 16)
+
+
+# 4 Neurons
+
+
+def threshold_codes(theta, gain, fraction_bits, steps, strict=False):
+    """ceil(gain theta 2^f / s) per channel, or for a neuron that fires above it floor(...) + 1."""
+    exact = [Fraction(gain) * Fraction(theta) * 2**fraction_bits / Fraction(s) for s in steps]
+    return np.array([floor(x) + 1 if strict else ceil(x) for x in exact], INT)
+
+
+def level_thresholds(levels, fraction_bits, steps):
+    """TH_k of integer spikes, [C, max]: halves go to the even level."""
+    rows = []
+    for k in range(1, levels + 1):
+        half = Fraction(2 * k - 1, 2)
+        exact = [half * 2**fraction_bits / Fraction(s) for s in steps]
+        rows.append([ceil(x) if k % 2 == 0 else floor(x) + 1 for x in exact])
+    return np.array(rows, INT).T
+
+
+# 5 Residual stream
+
+
+def requantizer(ratio):
+    """(M, S) of a ratio: a power of two where the ratio is one, else M of exactly 16 significant bits."""
+    ratio = Fraction(ratio)
+    if ratio < Fraction(1, 2**46):
+        return 0, 0
+    for shift in range(63):
+        scaled = ratio * 2**shift
+        if scaled.denominator == 1 and scaled.numerator & (scaled.numerator - 1) == 0:
+            return int(scaled), shift
+        m = round(scaled)  # a Fraction rounds half to even
+        if 2**15 <= m < 2**16:
+            return m, shift
+    raise ValueError(f"{ratio} has no requantizer")
+
+
+def residual_fraction_bits(bits, magnitude):
+    """As many fraction bits, up to 24, as leave room for twice `magnitude`."""
+    fits = (f for f in range(24, -1, -1) if 2 * Fraction(magnitude) * 2**f <= 2 ** (bits - 1))
+    return next(fits, 0)

@@ -1,0 +1,164 @@
+"""Hand-worked numbers of docs/semantics.md, and its claims that can be tried exhaustively.
+
+    OMP_NUM_THREADS=1 python -m unittest test_reference
+"""
+
+import itertools
+import unittest
+from fractions import Fraction
+
+import numpy as np
+
+import layers
+import quantizer
+
+
+def column(*values):
+    """Values over time of one neuron, [T, 1, 1, 1, 1]."""
+    return np.array(values, np.int64).reshape(-1, 1, 1, 1, 1)
+
+
+def image(rows):
+    return np.array(rows, np.int64).reshape(1, 1, 1, len(rows), -1)
+
+
+class Layers(unittest.TestCase):
+    def test_convolution_by_hand(self):
+        a = image([[1, 2], [3, 4]])
+        w = np.arange(9).reshape(1, 1, 3, 3)
+        acc = layers.accumulate(a, w, pad=1)
+        # At the top left corner the taps (1,1) (1,2) (2,1) (2,2) meet the image: 4 + 2*5 + 3*7 + 4*8.
+        self.assertEqual(acc[0, 0, 0].tolist(), [[67, 57], [37, 27]])
+        self.assertEqual(layers.preactivation(acc, -3, 2)[0, 0, 0, 0, 0], 67 * 4 - 3)
+        # Padded with ones, the other five taps 0, 1, 2, 3, 6 add their weights.
+        self.assertEqual(layers.accumulate(a, w, pad=1, padding=1)[0, 0, 0, 0, 0], 67 + 12)
+        self.assertEqual(layers.accumulate(a, w[:, :, :1, :2], stride=2).tolist(), [[[[[2]]]]])
+
+    def test_groups_do_not_mix(self):
+        a = np.arange(4).reshape(1, 1, 4, 1, 1)
+        w = np.array([[1, 10], [100, 1000]]).reshape(2, 2, 1, 1)
+        self.assertEqual(layers.accumulate(a, w, groups=2).ravel().tolist(), [10, 3200])
+
+    def test_half_leak_by_hand(self):
+        # g = 5, 2+5 = 7, 3+5 = 8 fires, then 5 again; -3 >> 1 = -2.
+        spikes, membranes, _ = layers.neuron(column(5, 5, 5, 5, -5), 8, 1, "zero", bits=8)
+        self.assertEqual((spikes.ravel().tolist(), membranes.ravel().tolist()), ([0, 0, 1, 0, 0], [2, 3, 0, 2, -2]))
+
+    def test_soft_reset_subtracts_the_threshold_before_the_leak(self):
+        # Fires at 11 >= 8 and keeps 3; strictly above 7 has TH = 8 and keeps 11 - 7 = 4.
+        self.assertEqual(layers.neuron(column(11), 8, 0, "subtract", bits=8)[1].item(), 3)
+        self.assertEqual(layers.neuron(column(11), 8, 0, "subtract", strict=True, bits=8)[1].item(), 4)
+        self.assertEqual(layers.neuron(column(14), 8, 1, "subtract", bits=8)[1].item(), 3)
+
+    def test_membrane_word_by_hand(self):
+        # TH = 100: the largest kept is 99 >> 1 = 49, of which a word of 5 bits (15) holds 49 >> 2 = 12.
+        d = layers.discard_bits([100], 1, 5)
+        self.assertEqual(d.tolist(), [2])
+        _, membranes, clamped = layers.neuron(column(94, 0, -200), 100, 1, "zero", bits=5, discard=d)
+        # 47 is stored as 11 and comes back as 44; 22 as 5 and 20; (20 - 200) >> 1 = -90 as -23, clamped to -16: -64.
+        self.assertEqual((membranes.ravel().tolist(), clamped), ([44, 20, -64], 1))
+
+    def test_narrow_accumulators_by_hand(self):
+        x = np.array([7, 8, -8, -9, 24])
+        self.assertEqual(layers.hold(x, 4, "wrap")[0].tolist(), [7, -8, -8, 7, -8])
+        held, changed = layers.hold(x, 4, "saturate_at_writeback")
+        self.assertEqual((held.tolist(), changed), ([7, 7, -8, -8, 7], 3))
+
+    def test_loihi_as_lava_computes_it(self):
+        x = column(128, *[0] * 7)
+        _, voltages, _ = layers.loihi(x, 10**8, 0, 2048)
+        self.assertEqual(voltages.ravel().tolist(), [8192, 12286, 14331, 15351, 15859, 16111, 16235, 16295])
+        # 4095 parts of the current are lost: every input is met anew, and 100 << 6 does not exceed a threshold of 100.
+        spikes, voltages, _ = layers.loihi(column(100, 101, -3), (100 << 6) + 1, 4095, 4096)
+        self.assertEqual((spikes.ravel().tolist(), voltages.ravel().tolist()), ([0, 1, 0], [6400, 0, -192]))
+
+    def test_loihi_words(self):
+        # 2^17 << 6 is 2^23, the largest current; one more wraps to -2^23 + 64, and a voltage is clamped.
+        _, voltages, changed = layers.loihi(column(1 << 17, (1 << 17) + 1), 1 << 26, 4095, 4096)
+        self.assertEqual((voltages.ravel().tolist(), changed), ([(1 << 23) - 1, 64 - (1 << 23)], 2))
+
+    def test_levels_round_half_to_even(self):
+        th = quantizer.level_thresholds(3, 2, [1.0])
+        self.assertEqual(th.ravel().tolist(), [3, 6, 11])
+        for x in range(-20, 40):
+            exact = round(min(max(Fraction(x, 4), 0), 3))
+            self.assertEqual(layers.integer_spikes(column(x), th).item(), exact, x)
+
+    def test_requantizer_rounds_half_up(self):
+        x = column(12, -12, 11, -13)
+        self.assertEqual(layers.requantize(x, 1, 3).ravel().tolist(), [2, -1, 1, -2])
+        self.assertEqual(layers.requantize(x, 5, 0).ravel().tolist(), [60, -60, 55, -65])
+
+    def test_both_orders_of_an_attention_agree(self):
+        rng = np.random.default_rng(1)
+        q, k = rng.integers(0, 2, (2, 2, 3, 6, 2, 2))
+        v = rng.integers(0, 3, (2, 3, 4, 2, 2))
+        out = layers.attention(q, k, v, 2)
+        for t, n, c, y, x in np.ndindex(out.shape):
+            inside = slice(3 * (c // 2), 3 * (c // 2) + 3)
+            expected = sum(
+                int(q[t, n, inside, y, x] @ k[t, n, inside, i, j]) * int(v[t, n, c, i, j])
+                for i, j in np.ndindex(2, 2)
+            )
+            self.assertEqual(out[t, n, c, y, x], expected)
+
+    def test_padding_never_wins(self):
+        pooled = layers.max_pool(image([[-5, -7], [-9, -3]]), 3, 2, 1)
+        self.assertEqual(pooled.ravel().tolist(), [-3])
+        self.assertEqual(layers.max_pool(image([[-5, -7], [-9, -3]]), 2, 2, 1).ravel().tolist(), [-5, -7, -9, -3])
+
+
+class Claims(unittest.TestCase):
+    def test_a_four_bit_count_suffices_at_one_eighth_and_one_half(self):
+        counts = np.array(list(itertools.product(range(20), repeat=4)), np.int64).T
+        counts = counts.reshape(4, -1, 1, 1, 1)
+        wide, membranes, _ = layers.neuron(counts, 8, 1, "zero", bits=8)
+        for limit in (8, 15):
+            narrow, _, _ = layers.neuron(np.minimum(counts, limit), 8, 1, "zero", bits=8)
+            self.assertTrue((wide == narrow).all())
+        self.assertEqual((membranes.min(), membranes.max()), (0, 3))
+        # Not so at 7: the count of 8 no longer fires.
+        self.assertFalse((wide == layers.neuron(np.minimum(counts, 7), 8, 1, "zero", bits=8)[0]).all())
+
+    def test_the_shifted_neuron_is_that_of_infinite_precision(self):
+        for sequence in itertools.product(range(-3, 8), repeat=4):
+            spikes = layers.neuron(column(*sequence), 7, 1, "zero", bits=8)[0].ravel()
+            v = Fraction(0)
+            for x, spike in zip(sequence, spikes):
+                h = v + (x - v) / 2
+                self.assertEqual(spike, h >= Fraction(7, 2), sequence)
+                v = Fraction(0) if spike else h
+
+
+class Quantizer(unittest.TestCase):
+    def test_codes_by_hand(self):
+        w = np.array([0.5, 1.5, 2.5, -2.5, 9.0])
+        self.assertEqual(quantizer.uniform_codes(w, 1.0, 4).tolist(), [0, 2, 2, -2, 7])
+        self.assertEqual(quantizer.power_of_two_codes(w, 1.0, 3).tolist(), [0, 1, 2, -2, 4])
+        self.assertEqual(quantizer.power_of_two_codes(np.array([3.0, -6.0]), 1.0, 4).tolist(), [2, -4])
+        floor = quantizer.quantize(np.array([[[[0.3]]], [[[-0.3]]]]), {"kind": "UnitFloor", "bits": 4})[0]
+        self.assertEqual(floor.ravel().tolist(), [2, -3])
+
+    def test_scales_by_hand(self):
+        w = np.array([3.0, -14.0]).reshape(2, 1, 1, 1)
+        uniform = {"kind": "Uniform", "bits": 4, "clip": "Max"}
+        free = quantizer.quantize(w, uniform | {"scale": "Free", "granularity": "Layer"})
+        self.assertEqual((free[0].ravel().tolist(), free[1].tolist()), ([2, -7], [2.0, 2.0]))
+        power = quantizer.quantize(w, uniform | {"scale": "Pow2", "granularity": "Channel"})
+        self.assertEqual((power[0].ravel().tolist(), power[1].tolist()), ([6, -7], [0.5, 2.0]))
+
+    def test_requantizers_by_hand(self):
+        self.assertEqual(quantizer.requantizer(0.125), (1, 3))
+        self.assertEqual(quantizer.requantizer(8.0), (8, 0))
+        self.assertEqual(quantizer.requantizer(Fraction(1, 3)), (43691, 17))
+        self.assertEqual(quantizer.requantizer(2.0**-50), (0, 0))
+
+    def test_thresholds_of_free_scales_are_exact(self):
+        # 49 tokens in steps of 2^-10: 2 theta 2^f / s is an integer, which a rounded 1/49 could miss.
+        step = Fraction(1, 49 * 1024)
+        self.assertEqual(quantizer.threshold_codes(1, 2, 0, [step]).tolist(), [2 * 49 * 1024])
+        self.assertEqual(quantizer.threshold_codes(1, 2, 0, [step], strict=True).tolist(), [2 * 49 * 1024 + 1])
+
+
+if __name__ == "__main__":
+    unittest.main()

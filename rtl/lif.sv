@@ -1,0 +1,47 @@
+// A leaky integrate-and-fire unit that serves NEURONS neurons, one per clock, and keeps their membranes
+// (docs/semantics.md, section 4):
+//
+//     g = V + X;   spike iff g >= TH;   V' = (spike ? reset : g) >> SHIFT
+//
+// A membrane is stored as V >> discard in V_BITS bits, clamped, and read back shifted left again.
+module lif #(
+    parameter int NEURONS = 1,
+    parameter int X_BITS = 32,
+    parameter int V_BITS = 16,
+    parameter int SHIFT = 1,          // k: 1 halves the membrane, 0 integrates and fires
+    parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the threshold instead of clearing the membrane
+    parameter bit STRICT = 1'b0,      // TH is the threshold plus one: the neuron fires above it
+    parameter int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1
+) (
+    input logic clk,
+    input logic enable,
+    input logic first,                // the first timestep of an image: the membrane reads as 0
+    input logic [INDEX_BITS-1:0] index,
+    input logic signed [X_BITS-1:0] x,
+    input logic signed [X_BITS-1:0] threshold,
+    input logic [5:0] discard,
+    output logic spike,
+    output logic signed [V_BITS-1:0] stored  // what the membrane memory receives with this clock
+);
+    localparam int G_BITS = (X_BITS > V_BITS ? X_BITS : V_BITS) + 1;
+    localparam logic signed [G_BITS-1:0] LARGEST = (G_BITS'(1) <<< (V_BITS - 1)) - 1;
+    localparam logic signed [G_BITS-1:0] SMALLEST = -LARGEST - 1;
+
+    logic signed [V_BITS-1:0] membranes[NEURONS];
+    logic signed [G_BITS-1:0] v, g, left, word;
+
+    always_comb begin
+        v = first ? G_BITS'(0) : G_BITS'(membranes[index]) <<< discard;
+        g = v + G_BITS'(x);
+        spike = g >= G_BITS'(threshold);
+        left = g;
+        if (spike) left = SOFT_RESET ? g - G_BITS'(threshold) + G_BITS'(STRICT) : G_BITS'(0);
+        word = (left >>> SHIFT) >>> discard;
+        if (word > LARGEST) word = LARGEST;
+        if (word < SMALLEST) word = SMALLEST;
+        stored = V_BITS'(word);
+    end
+
+    always_ff @(posedge clk)
+        if (enable) membranes[index] <= stored;
+endmodule

@@ -1,0 +1,98 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::print;
+use super::subject::{Subject, SubjectArguments};
+use crate::error::{Error, Result};
+use crate::exchange::{FloatType, Units, export_golden, export_rtl, export_torch, export_torch_float};
+
+/// Arguments of `spiq export`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Format {
+    /// Weights and thresholds for PyTorch, as safetensors under the original names.
+    Torch(TorchArguments),
+    /// Every integer of a run, for `spiq validate` and other programs [default: 2 images].
+    Golden(FolderArguments),
+    /// Stimuli and expected values of each layer for a hardware test bench [default: 1 image].
+    Rtl(FolderArguments),
+}
+
+#[derive(Debug, Args)]
+struct FolderArguments {
+    #[command(flatten)]
+    subject: SubjectArguments,
+    /// Write here.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct TorchArguments {
+    #[command(flatten)]
+    folder: FolderArguments,
+    /// What the values are worth: those of the float network, or steps, which float64 computes exactly.
+    #[arg(long, value_enum, default_value = "real")]
+    units: UnitsArgument,
+    /// Type of the values [default: float32, and float64 for integers].
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum UnitsArgument {
+    Real,
+    Integers,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Dtype {
+    Float32,
+    Float64,
+}
+
+/// Runs `spiq export`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let (told, out) = match &arguments.format {
+        Format::Torch(TorchArguments { folder, units, dtype }) => {
+            let subject = Subject::load(&folder.subject, Some(1))?;
+            let (units, natural) = match units {
+                UnitsArgument::Real => (Units::Real, FloatType::Float32),
+                UnitsArgument::Integers => (Units::Integers, FloatType::Float64),
+            };
+            let float = dtype.map_or(natural, |dtype| match dtype {
+                Dtype::Float32 => FloatType::Float32,
+                Dtype::Float64 => FloatType::Float64,
+            });
+            match (subject.quantized()?, units) {
+                (Some(quantized), _) => {
+                    export_torch(&quantized, subject.names(), units, float, &folder.out)?;
+                }
+                (None, Units::Real) => export_torch_float(&subject.model, float, &folder.out)?,
+                (None, Units::Integers) => {
+                    return Err(Error::mismatch("--units integers: fp32 has no integers"));
+                }
+            }
+            ("weights of every layer".to_owned(), &folder.out)
+        }
+        Format::Golden(folder) => {
+            let subject = Subject::load(&folder.subject, Some(2))?;
+            let quantized = subject.integers("a golden bundle")?;
+            let count = export_golden(&quantized, subject.names(), &subject.images, &folder.out)?;
+            (format!("{count} integers of {} images", subject.images.len()), &folder.out)
+        }
+        Format::Rtl(folder) => {
+            let subject = Subject::load(&folder.subject, Some(1))?;
+            let quantized = subject.integers("a test bench")?;
+            let layers = export_rtl(&quantized, subject.names(), &subject.images, &folder.out)?;
+            (format!("{layers} layers, {} images", subject.images.len()), &folder.out)
+        }
+    };
+    print(&format!("Wrote {} ({told})\n", out.display()))
+}

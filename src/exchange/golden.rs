@@ -1,0 +1,216 @@
+//! Writes golden bundles.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use super::folder::OutputFolder;
+use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Tensor};
+use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
+use super::record::{Frame, Part, record};
+use crate::error::{Error, Result};
+use crate::files::sha256_of_reader;
+use crate::model::{Attention, Grid, Images, Kind, Node, NodeId, Op};
+use crate::npy;
+use crate::num::Requantizer;
+use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
+
+/// Runs `images` and writes a bundle of everything into `dir`; returns the number of integers recorded.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, dir: &Path) -> Result<u64> {
+    let folder = OutputFolder::new(dir)?;
+    let writers = writers(model, images.len(), &folder)?;
+    let outcomes =
+        record(model, images, &|node, part| writers.contains_key(&(node, part)), &|frame: Frame| {
+            let mut writer = writers[&(frame.node, frame.part)].lock().expect("no writer panics");
+            let first = (frame.t * images.len() + frame.image) * frame.values.len();
+            writer.write_at(first, &frame.values)
+        })?;
+    let mut saturations = vec![0; model.network.nodes.len()];
+    for outcome in &outcomes {
+        saturations.iter_mut().zip(&outcome.saturations).for_each(|(sum, n)| *sum += n);
+    }
+    let mut nodes = Vec::new();
+    for (id, node) in model.network.iter() {
+        let recorded =
+            |part| writers.contains_key(&(id, part)).then(|| file_tensor(&folder, &file_name(node, part)));
+        nodes.push(NodeRecord {
+            name: node.name.clone(),
+            inputs: node.inputs.iter().map(|&i| model.network.node(i).name.clone()).collect(),
+            shape: [node.shape.channels, node.shape.height, node.shape.width],
+            constant: node.constant,
+            operation: operation(model, id, node, &folder)?,
+            values: recorded(Part::Values).expect("every node is recorded")?,
+            membranes: recorded(Part::Membranes).transpose()?,
+            saturations: Some(saturations[id.index()]),
+        });
+    }
+    let manifest = Manifest {
+        schema: manifest::SCHEMA.to_owned(),
+        version: manifest::VERSION,
+        producer: Some(concat!("spiq ", env!("CARGO_PKG_VERSION")).to_owned()),
+        model: Some(names[0].to_owned()),
+        setting: Some(names[1].to_owned()),
+        rounding: Some(rounding_rules()),
+        timesteps: model.network.timesteps,
+        images: images.len(),
+        nodes,
+    };
+    let text = serde_json::to_string_pretty(&manifest).expect("integers and names");
+    folder.write("manifest.json", text + "\n")?;
+    folder.finish()?;
+    let values = |(id, _): &(NodeId, Part)| {
+        let node = model.network.node(*id);
+        (node.shape.values() * images.len() * if node.constant { 1 } else { model.network.timesteps }) as u64
+    };
+    Ok(writers.keys().map(values).sum())
+}
+
+/// The rules of the operations, for readers without the page that describes them.
+pub(super) fn rounding_rules() -> serde_json::Value {
+    json!({
+        "shift_right": "arithmetic: rounds toward minus infinity",
+        "neuron": "g = V + X; fires iff g >= threshold; V = (fires ? reset : g) >> shift, stored >> discard and clamped, read << discard",
+        "requantize": "clamp((X * multiplier + 2^(shift - 1)) >> shift); nothing is added for shift 0",
+        "weighted": "X = (sum of weight times input << fraction_bits) + bias",
+        "order": "activations [T, B, C, H, W], weights [out, in / groups, row, column], row-major"
+    })
+}
+
+fn file_name(node: &Node, part: Part) -> String {
+    match part {
+        Part::Values => format!("{}.values.npy", node.name),
+        Part::Membranes => format!("{}.membranes.npy", node.name),
+    }
+}
+
+/// One file per node, and one more per layer of neurons with a state.
+fn writers(
+    model: &QuantizedModel,
+    images: usize,
+    folder: &OutputFolder,
+) -> Result<BTreeMap<(NodeId, Part), Mutex<NpyWriter>>> {
+    let mut writers = BTreeMap::new();
+    for (id, node) in model.network.iter() {
+        let frames = if node.constant { 1 } else { model.network.timesteps };
+        let shape = [frames, images, node.shape.channels, node.shape.height, node.shape.width];
+        let mut create = |part, dtype| {
+            let writer = NpyWriter::create(&folder.path(&file_name(node, part)), dtype, &shape)?;
+            writers.insert((id, part), Mutex::new(writer));
+            Ok::<_, Error>(())
+        };
+        create(Part::Values, value_type(model, id))?;
+        if has_state(model, id) {
+            create(Part::Membranes, type_for(model.potential_bound(id)))?;
+        }
+    }
+    Ok(writers)
+}
+
+/// True for neurons that keep something.
+pub(super) fn has_state(model: &QuantizedModel, id: NodeId) -> bool {
+    match model.op(id) {
+        QuantizedOp::Neuron(neuron) => neuron.membrane.is_some(),
+        QuantizedOp::Loihi(_) => true,
+        _ => false,
+    }
+}
+
+/// Bytes for spikes and what counts no further than 255.
+pub(super) fn value_type(model: &QuantizedModel, id: NodeId) -> npy::Kind {
+    let node = model.network.node(id);
+    let bound = model.bounds[id.index()];
+    match node.kind {
+        Kind::Spikes | Kind::Count { .. } | Kind::Levels { .. } if bound <= 255 => UINT8,
+        _ => type_for(bound),
+    }
+}
+
+fn file_tensor(folder: &OutputFolder, name: &str) -> Result<Tensor> {
+    let hash = File::open(folder.path(name)).and_then(sha256_of_reader);
+    Ok(Tensor::file(name.to_owned(), hash.map_err(|source| Error::io(name, source))?))
+}
+
+fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFolder) -> Result<Operation> {
+    Ok(match (model.op(id), &node.op) {
+        (QuantizedOp::Input { .. } | QuantizedOp::InputCodes { .. }, _) => Operation::Input {},
+        (QuantizedOp::Weighted(op), _) => weighted(op, node, folder)?,
+        (QuantizedOp::Neuron(op), _) => Operation::Neuron {
+            thresholds: Tensor::list(op.thresholds.clone()),
+            shift: op.shift,
+            reset: if op.subtract { Reset::Subtract } else { Reset::Zero },
+            strict: op.strict,
+            membrane: op.membrane.as_ref().map(|word| Membrane {
+                bits: word.bits,
+                discards: Tensor::list(word.discards.iter().map(|&d| d.into()).collect()),
+            }),
+        },
+        (QuantizedOp::Loihi(op), _) => Operation::Loihi {
+            thresholds: Tensor::list(op.thresholds.clone()),
+            voltage_decay: op.voltage_decay,
+            current_decay: op.current_decay,
+        },
+        (QuantizedOp::Levels { thresholds }, _) => {
+            let shape = vec![thresholds.len(), thresholds[0].len()];
+            Operation::Levels { thresholds: Tensor::inline(shape, thresholds.concat()) }
+        }
+        (QuantizedOp::Requantize { requantizers, format }, Op::Requantize(grid)) => Operation::Requantize {
+            grid: match grid {
+                Grid::Residual => manifest::Grid::Residual,
+                Grid::Activation => manifest::Grid::Activation,
+            },
+            multipliers: multipliers(requantizers),
+            shifts: shifts(requantizers),
+            format: *format,
+        },
+        (QuantizedOp::AddMembrane(add), _) => Operation::AddMembrane {
+            multipliers: add.branch.as_deref().map(multipliers),
+            shifts: add.branch.as_deref().map(shifts),
+            format: add.format,
+        },
+        (_, Op::Add(_)) => Operation::AddSpikes {},
+        (_, Op::MaxPool(window)) => {
+            Operation::MaxPool { size: window.size, stride: window.stride, pad: window.pad }
+        }
+        (_, Op::PlanePool { heads }) => Operation::PlanePool { heads: *heads },
+        (_, Op::Attention(Attention::KeyValueCount)) => Operation::KeyValueCount {},
+        (_, Op::Attention(Attention::ChannelCount { heads })) => Operation::ChannelCount { heads: *heads },
+        (_, Op::Attention(Attention::Product { heads, .. })) => Operation::Attention { heads: *heads },
+        (_, Op::Mask) => Operation::Mask {},
+        (_, Op::MeanTokens) => Operation::SumPositions {},
+        (_, Op::MeanTimesteps) => Operation::SumTimesteps {},
+        (op, _) => unreachable!("{op:?} belongs to another node"),
+    })
+}
+
+fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Result<Operation> {
+    let g = &op.geometry;
+    let codes: Vec<i64> = op.codes.iter().map(|&c| c.into()).collect();
+    let dtype = if codes.iter().all(|c| (-128..128).contains(c)) { INT8 } else { INT32 };
+    let shape = [g.out_channels, g.in_channels / g.groups, g.kernel[0], g.kernel[1]];
+    let name = format!("{}.weights.npy", node.name);
+    NpyWriter::create(&folder.path(&name), dtype, &shape)?.write_at(0, &codes)?;
+    Ok(Operation::Weighted {
+        weights: file_tensor(folder, &name)?,
+        bias: Tensor::list(op.bias.clone()),
+        stride: g.stride[0],
+        pad: g.pad[0],
+        groups: g.groups,
+        fraction_bits: op.fraction_bits,
+        padding: op.padding.clone().map(Tensor::list),
+        accumulator: op.accumulator,
+    })
+}
+
+fn multipliers(requantizers: &[Requantizer]) -> Tensor {
+    Tensor::list(requantizers.iter().map(|r| r.multiplier.into()).collect())
+}
+
+fn shifts(requantizers: &[Requantizer]) -> Tensor {
+    Tensor::list(requantizers.iter().map(|r| r.shift.into()).collect())
+}

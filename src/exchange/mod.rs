@@ -1,0 +1,26 @@
+//! What `spiq` exchanges with other programs, as `docs/formats.md` describes it: dumps of runs, golden
+//! bundles, weights for PyTorch, stimuli for RTL, recorded neurons.
+
+mod bundle;
+mod dump;
+mod folder;
+mod golden;
+mod manifest;
+mod npy;
+mod record;
+mod replay;
+mod rtl;
+mod torch;
+mod validate;
+
+pub use bundle::{Activations, Bundle, Recorded};
+pub use dump::{DumpRequest, RunSummary, dump, dump_float, run, run_float};
+pub use folder::OutputFolder;
+pub use golden::export_golden;
+pub use manifest::Manifest;
+pub use npy::{INT8, INT32, INT64, NpyReader, NpyWriter, UINT8};
+pub use record::{channels_first, channels_last};
+pub use replay::{NeuronConfig, Recording, ReplayMismatch, ReplayReport, replay};
+pub use rtl::export_rtl;
+pub use torch::{FloatType, Units, export_torch, export_torch_float};
+pub use validate::{Coordinates, Mismatch, NodeReport, ValidationReport, validate};

@@ -1,0 +1,209 @@
+//! Section 4: layers of neurons with their state, one timestep after the other.
+
+use super::activity::StepActivity;
+use crate::num::{Rounding, Word};
+use crate::quant::{LOIHI_BITS, LOIHI_INPUT_SHIFT, QuantizedLoihi, QuantizedNeuron, per_channel};
+
+/// A layer of neurons; what it keeps starts at 0.
+pub trait NeuronLayer<W> {
+    /// One timestep: reads a frame of inputs and writes one of spikes.
+    fn step(&mut self, input: &[W], spikes: &mut [W]) -> StepActivity;
+
+    /// The membranes after the last timestep, in the order of a frame.
+    fn membranes(&self) -> &[W];
+
+    /// Back to 0, as before an image.
+    fn reset(&mut self);
+}
+
+/// Neurons whose leak is a shift.
+pub struct ShiftNeurons<W> {
+    /// One per channel.
+    cells: Vec<Cell<W>>,
+    membranes: Vec<W>,
+}
+
+impl<W: Word> ShiftNeurons<W> {
+    /// `values` neurons of `channels` channels.
+    pub fn new(op: &QuantizedNeuron, channels: usize, values: usize) -> Self {
+        let cells = (0..channels).map(|c| Cell::new(op, c)).collect();
+        Self { cells, membranes: vec![W::default(); values] }
+    }
+}
+
+impl<W: Word> NeuronLayer<W> for ShiftNeurons<W> {
+    fn step(&mut self, input: &[W], spikes: &mut [W]) -> StepActivity {
+        let channels = self.cells.len();
+        let mut step = StepActivity { neuron_updates: input.len() as u32, ..StepActivity::default() };
+        let pixels = self.membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
+        for ((v, x), spike) in pixels.zip(spikes.chunks_exact_mut(channels)) {
+            for (((v, &x), spike), cell) in v.iter_mut().zip(x).zip(spike).zip(&self.cells) {
+                let (fires, clamped);
+                (fires, *v, clamped) = cell.update(*v, x);
+                *spike = W::from(i16::from(fires));
+                step.output_events += u32::from(fires);
+                step.saturations += u32::from(clamped);
+            }
+        }
+        step
+    }
+
+    fn membranes(&self) -> &[W] {
+        &self.membranes
+    }
+
+    fn reset(&mut self) {
+        self.membranes.fill(W::default());
+    }
+}
+
+/// The constants of one neuron.
+struct Cell<W> {
+    threshold: W,
+    /// What a soft reset subtracts; `None` for a hard reset.
+    subtract: Option<W>,
+    shift: u32,
+    discard: u32,
+    /// Range of the stored membrane; empty for a neuron that keeps nothing.
+    low: W,
+    high: W,
+}
+
+impl<W: Word> Cell<W> {
+    fn new(op: &QuantizedNeuron, channel: usize) -> Self {
+        let threshold = W::saturate(per_channel(&op.thresholds, channel));
+        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
+        let (discard, high) = match &op.membrane {
+            Some(word) => (per_channel(&word.discards, channel), W::narrow((1i64 << (word.bits - 1)) - 1)),
+            None => (0, W::default()),
+        };
+        let low = if op.membrane.is_some() { W::from(-1) - high } else { high };
+        Self { threshold, subtract, shift: op.shift, discard, low, high }
+    }
+
+    /// g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, as it comes back from the
+    /// membrane word. Returns whether it fires, V', and whether the word clamped it.
+    fn update(&self, v: W, x: W) -> (bool, W, bool) {
+        let g = v + x;
+        let fires = g >= self.threshold;
+        let left = match (fires, self.subtract) {
+            (false, _) => g,
+            (true, None) => W::default(),
+            (true, Some(threshold)) => g - threshold,
+        };
+        let kept = (left >> self.shift) >> self.discard;
+        let stored = kept.clamp(self.low, self.high);
+        (fires, stored << self.discard, stored != kept)
+    }
+}
+
+/// Neurons of Loihi: I = wrap(I (4095 - c)/4096 + (X << 6)), V = clamp(V (4096 - d)/4096 + I), fires above
+/// the threshold and resets to 0. Quotients are rounded toward zero.
+pub struct LoihiNeurons<W> {
+    op: QuantizedLoihi,
+    channels: usize,
+    currents: Vec<i64>,
+    voltages: Vec<W>,
+}
+
+impl<W: Word> LoihiNeurons<W> {
+    /// `values` neurons of `channels` channels.
+    pub fn new(op: &QuantizedLoihi, channels: usize, values: usize) -> Self {
+        Self { op: op.clone(), channels, currents: vec![0; values], voltages: vec![W::default(); values] }
+    }
+}
+
+impl<W: Word> NeuronLayer<W> for LoihiNeurons<W> {
+    fn step(&mut self, input: &[W], spikes: &mut [W]) -> StepActivity {
+        let mut step = StepActivity { neuron_updates: input.len() as u32, ..StepActivity::default() };
+        let decay = |x: i64, kept: u32| Rounding::TowardZero.shift_right(x * i64::from(kept), 12);
+        let limit = (1 << (LOIHI_BITS - 1)) - 1;
+        let state = self.currents.iter_mut().zip(&mut self.voltages);
+        for (n, ((i, v), (&x, spike))) in state.zip(input.iter().zip(spikes)).enumerate() {
+            let sum = decay(*i, 4095 - self.op.current_decay) + (x.into() << LOIHI_INPUT_SHIFT);
+            *i = wrap_current(sum);
+            let g = decay((*v).into(), 4096 - self.op.voltage_decay) + *i;
+            let clamped = g.clamp(-limit, limit);
+            let fires = clamped >= per_channel(&self.op.thresholds, n % self.channels);
+            *v = if fires { W::default() } else { W::narrow(clamped) };
+            *spike = W::from(i16::from(fires));
+            step.output_events += u32::from(fires);
+            step.saturations += u32::from(*i != sum) + u32::from(clamped != g);
+        }
+        step
+    }
+
+    fn membranes(&self) -> &[W] {
+        &self.voltages
+    }
+
+    fn reset(&mut self) {
+        self.currents.fill(0);
+        self.voltages.fill(W::default());
+    }
+}
+
+/// Modulo 2^24, into -2^23 + 1 ..= 2^23, as Lava's bit-accurate model does.
+fn wrap_current(sum: i64) -> i64 {
+    let low = sum.rem_euclid(1 << LOIHI_BITS);
+    if low > 1 << (LOIHI_BITS - 1) { low - (1 << LOIHI_BITS) } else { low }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loihi(threshold: i64, voltage_decay: u32, current_decay: u32) -> LoihiNeurons<i32> {
+        let op = QuantizedLoihi { thresholds: vec![(threshold << 6) + 1], voltage_decay, current_decay };
+        LoihiNeurons::new(&op, 1, 1)
+    }
+
+    fn voltages(layer: &mut LoihiNeurons<i32>, inputs: &[i32]) -> Vec<i32> {
+        let mut voltage = |&x: &i32| {
+            layer.step(&[x], &mut [0]);
+            layer.membranes()[0]
+        };
+        inputs.iter().map(&mut voltage).collect()
+    }
+
+    /// Lava, `tests/lava/proc/lif`: one input of 128 and a current that hardly decays (c = 0).
+    #[test]
+    fn a_trace_of_lava() {
+        let trace = voltages(&mut loihi(1000, 2048, 0), &[128, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(trace, [8192, 12286, 14331, 15351, 15859, 16111, 16235, 16295]);
+    }
+
+    #[test]
+    fn decays_round_toward_zero_by_hand() {
+        // Without a current, 64 x 3/4 = 48, 36, 27, 20.25, 15, 11.25; the same below zero.
+        assert_eq!(voltages(&mut loihi(100, 1024, 4095), &[1, 0, 0, 0, 0, 0]), [64, 48, 36, 27, 20, 15]);
+        let below = voltages(&mut loihi(100, 1024, 4095), &[-1, 0, 0, 0, 0, 0]);
+        assert_eq!(below, [-64, -48, -36, -27, -20, -15]);
+    }
+
+    #[test]
+    fn fires_above_the_threshold_and_resets() {
+        let mut layer = loihi(2, 0, 4095);
+        let mut spike = [0];
+        // 128 is the threshold; 192 is above it.
+        let fired: Vec<i32> = (0..4)
+            .map(|_| {
+                layer.step(&[1], &mut spike);
+                spike[0]
+            })
+            .collect();
+        assert_eq!((fired, layer.membranes()), (vec![0, 0, 1, 0], &[64][..]));
+    }
+
+    #[test]
+    fn the_current_wraps_and_the_voltage_clamps() {
+        assert_eq!([1 << 23, (1 << 23) + 1, -(1 << 23)].map(wrap_current), [1 << 23, 1 - (1 << 23), 1 << 23]);
+        let mut layer = loihi(1 << 17, 0, 4095);
+        let mut saturations = Vec::new();
+        for _ in 0..3 {
+            saturations.push(layer.step(&[100_000], &mut [0]).saturations);
+        }
+        // 6.4 million fits 24 bits; twice that is clamped.
+        assert_eq!((layer.membranes(), saturations), (&[(1 << 23) - 1][..], vec![0, 1, 1]));
+    }
+}

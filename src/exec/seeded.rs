@@ -1,0 +1,181 @@
+//! Random weights whose batch normalizations fit what the network computes: for what a published
+//! network costs, where its checkpoint is not at hand.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::float::{FloatLayer, image, neuron, weighted, without_weights};
+use super::live::Live;
+use crate::model::{InputSpec, Network, Node, Op, Padding, Sample, Weighted, Weights};
+use crate::tensor::{Frames, Tensor};
+
+type Tensors = BTreeMap<String, Tensor<f32>>;
+
+/// Side of the squares that the noise image is made of.
+const SQUARE: usize = 8;
+
+/// Weights of `seed`: uniform with variance 1/fan-in, gains near 1, biases near 0. The statistics of
+/// every normalization are those of one image of noise, run through the network as far as it is made;
+/// the same on every machine, because only correctly rounded operations make them.
+pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weights {
+    let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+    let sample = dice.noise(network, input);
+    let mut live = Live::new(network);
+    let mut tensors = Tensors::new();
+    // Per node, the folded bias of a weight layer: what the padding behind it may hold.
+    let mut biases: Vec<Vec<f32>> = Vec::new();
+    for (id, node) in network.iter() {
+        let (value, bias) = match &node.op {
+            Op::Input => (image(&sample, input), Vec::new()),
+            Op::Weighted(op) => {
+                let mut layer = dice.layer(node, op, &mut tensors);
+                if op.padding == Padding::BiasOfInput {
+                    layer.padding.clone_from(&biases[network.input_of(node, 0).inputs[0].index()]);
+                }
+                let value = weighted(op, &layer, live.input(node, 0), node.shape);
+                dice.normalize(value, layer.bias, op, &mut tensors)
+            }
+            Op::Neuron(op) => {
+                for parameter in node.parameters() {
+                    let data = vec![1.0; parameter.len()];
+                    tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+                }
+                (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())
+            }
+            _ => (without_weights(node, &live, network.timesteps), Vec::new()),
+        };
+        biases.push(bias);
+        live.finish(id, node, value);
+    }
+    for parameter in &network.unused {
+        let data = vec![0.0; parameter.len()];
+        tensors.insert(parameter.name.clone(), Tensor::new(parameter.shape.clone(), data));
+    }
+    let note =
+        format!("random weights of seed {seed}, normalizations calibrated on noise: accuracy means nothing");
+    Weights::from_tensors(tensors, vec![note])
+}
+
+struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// Uniform in [low, high).
+    fn uniform(&mut self, low: f32, high: f32) -> f32 {
+        let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32;
+        low + unit * (high - low)
+    }
+
+    fn list(&mut self, length: usize, low: f32, high: f32) -> Vec<f32> {
+        (0..length).map(|_| self.uniform(low, high)).collect()
+    }
+
+    /// Squares of one value with noise on them; of events, nine pixels in ten see none.
+    fn noise(&mut self, network: &Network, input: &InputSpec) -> Sample {
+        let shape = network.nodes[0].shape;
+        let frames = if input.is_constant() { 1 } else { network.timesteps };
+        let max = u32::from(input.max());
+        let (rows, columns) = (shape.height.div_ceil(SQUARE), shape.width.div_ceil(SQUARE));
+        let squares: Vec<u32> =
+            (0..rows * columns * shape.channels).map(|_| self.0.next_u32() % (max + 1)).collect();
+        let mut sample = Frames::zeros(frames, shape);
+        for (i, value) in sample.data.iter_mut().enumerate() {
+            let (channel, column) = (i % shape.channels, i / shape.channels % shape.width);
+            let row = i / shape.channels / shape.width % shape.height;
+            let square = squares[(row / SQUARE * columns + column / SQUARE) * shape.channels + channel];
+            let noise = self.0.next_u32();
+            *value = match input.is_constant() {
+                true => (square + noise % (max + 1)).div_ceil(2),
+                false if noise.is_multiple_of(10) => 1 + noise / 10 % max.min(3),
+                false => 0,
+            } as u16;
+        }
+        sample
+    }
+
+    /// Weights and bias of a layer; its normalizations are not known yet.
+    fn layer(&mut self, node: &Node, op: &Weighted, tensors: &mut Tensors) -> FloatLayer {
+        let fan_in = op.geometry.fan_in() as f32;
+        let spread = (3.0 / fan_in).sqrt();
+        let weight = self.list(op.geometry.weights(), -spread, spread);
+        let rows = op.geometry.rows(|i| weight[i]);
+        let bias = match op.bias {
+            true => self.list(op.geometry.out_channels, -0.1, 0.1),
+            false => vec![0.0; op.geometry.out_channels],
+        };
+        for parameter in op.parameters(&node.name) {
+            let data = match parameter.name.strip_prefix(&node.name) {
+                Some(".weight") => weight.clone(),
+                Some(".bias") => bias.clone(),
+                _ => continue,
+            };
+            tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+        }
+        FloatLayer { rows, bias, padding: Vec::new() }
+    }
+
+    /// Norm after norm: its mean and variance are those of `value`, its gain and shift are drawn.
+    /// Yields the normalized value, and what becomes of `bias`.
+    fn normalize(
+        &mut self,
+        mut value: Frames<f32>,
+        mut bias: Vec<f32>,
+        op: &Weighted,
+        tensors: &mut Tensors,
+    ) -> (Frames<f32>, Vec<f32>) {
+        let channels = bias.len();
+        for norm in &op.norms {
+            let (mean, variance) = statistics(&value);
+            let (gain, shift) = (self.list(channels, 0.8, 1.2), self.list(channels, -0.2, 0.2));
+            let apply = |x: f32, c: usize| {
+                let normal = (x - mean[c]) / (variance[c] + 1e-5).sqrt();
+                normal * gain[c] + shift[c]
+            };
+            value = value.map(apply);
+            bias = bias.iter().enumerate().map(|(c, &b)| apply(b, c)).collect();
+            for (part, data) in
+                [("weight", gain), ("bias", shift), ("running_mean", mean), ("running_var", variance)]
+            {
+                tensors.insert(format!("{norm}.{part}"), Tensor::new(vec![channels], data));
+            }
+        }
+        (value, bias)
+    }
+}
+
+/// Weights have variance 1/fan-in, so a layer varies about as much as its inputs are active: at least as
+/// if one in a hundred were.
+const LEAST_VARIANCE: f64 = 0.01;
+
+/// Mean and variance of every channel. A channel that hardly varies counts as varying a hundredth of
+/// what the others do: one image says little of it, and another must not be magnified without bound.
+fn statistics(value: &Frames<f32>) -> (Vec<f32>, Vec<f32>) {
+    let channels = value.shape.channels;
+    let count = (value.data.len() / channels) as f64;
+    let mut mean = vec![0.0f64; channels];
+    let mut variance = vec![0.0f64; channels];
+    for pixel in value.data.chunks_exact(channels) {
+        mean.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += f64::from(x) / count);
+    }
+    for pixel in value.data.chunks_exact(channels) {
+        let squares = pixel.iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2) / count);
+        variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
+    }
+    let floor = (variance.iter().sum::<f64>() / channels as f64 / 100.0).max(LEAST_VARIANCE);
+    let narrow = |list: &[f64], floor: f64| list.iter().map(|&x| x.max(floor) as f32).collect();
+    (narrow(&mean, f64::NEG_INFINITY), narrow(&variance, floor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Shape;
+
+    #[test]
+    fn statistics_by_hand() {
+        let value = Frames { frames: 1, shape: Shape::new(2, 1, 2), data: vec![1.0, 5.0, 3.0, 5.0] };
+        // Channel 0: mean 2, variance 1. Channel 1 does not vary.
+        assert_eq!(statistics(&value), (vec![2.0, 5.0], vec![1.0, 0.01]));
+    }
+}

@@ -1,0 +1,228 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::model::{
+    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Reset, Window,
+};
+use crate::tensor::Shape;
+
+/// A network of no published family, written out layer by layer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Layers(Vec<Layer>);
+
+/// One layer. `name` is that of its tensors in the checkpoint (`{name}.weight`, `{name}.bias`); `input`
+/// names what it reads, the layer before where it is left out; `"input"` is the image.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+enum Layer {
+    /// The layers behind belong to this part of the network.
+    Scope { stage: String, block: String, module: String },
+    /// A square convolution, followed by the batch normalizations `norms`.
+    Conv {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        out_channels: usize,
+        kernel: usize,
+        #[serde(default = "one")]
+        stride: usize,
+        #[serde(default)]
+        pad: usize,
+        #[serde(default = "one")]
+        groups: usize,
+        #[serde(default)]
+        bias: bool,
+        #[serde(default)]
+        norms: Vec<String>,
+    },
+    /// A linear layer: of each position, or with `flatten` of the whole map, channel by channel.
+    Linear {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        out_features: usize,
+        #[serde(default)]
+        flatten: bool,
+        #[serde(default)]
+        norms: Vec<String>,
+    },
+    /// Maximum over windows; OR on spikes.
+    MaxPool {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        size: usize,
+        stride: usize,
+        #[serde(default)]
+        pad: usize,
+    },
+    /// A spiking neuron; with `per_channel`, `{name}.threshold` of the checkpoint multiplies `threshold`.
+    Neuron {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        #[serde(default = "one_f64")]
+        threshold: f64,
+        #[serde(default)]
+        per_channel: bool,
+        #[serde(default = "half_with_input")]
+        leak: Leak,
+        #[serde(default = "to_zero")]
+        reset: Reset,
+        #[serde(default = "at_threshold")]
+        fire: Fire,
+    },
+    /// A neuron of integer spikes.
+    IntegerNeuron {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        max: u32,
+        norm: u32,
+    },
+    /// Brings pre-activations onto a grid.
+    Requantize {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        grid: Grid,
+    },
+    /// Residual join of a stream and a branch.
+    Add { name: String, inputs: (String, String) },
+    /// The products of an attention.
+    Attention { name: String, inputs: Vec<String>, attention: Attention },
+    /// Spikes AND a mask.
+    Mask { name: String, spikes: String, mask: String },
+    /// Mean over positions.
+    MeanTokens {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+    },
+    /// Mean over timesteps.
+    MeanTimesteps {
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+    },
+}
+
+fn one() -> usize {
+    1
+}
+
+fn one_f64() -> f64 {
+    1.0
+}
+
+fn half_with_input() -> Leak {
+    Leak::HalfWithInput
+}
+
+fn to_zero() -> Reset {
+    Reset::Zero
+}
+
+fn at_threshold() -> Fire {
+    Fire::AtThreshold
+}
+
+impl Layers {
+    /// The network; `constant` input is the same image at every timestep.
+    pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
+        let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
+        net.scope("layers", "layers", "layers");
+        let mut known = Known { ids: BTreeMap::from([("input".to_owned(), image)]), last: image };
+        for layer in &self.0 {
+            if let Some((name, id)) = layer.add(&mut net, &known)? {
+                known.ids.insert(name.to_owned(), id);
+                known.last = id;
+            }
+        }
+        let yields = net.shape(known.last).channels;
+        if yields != classes {
+            let message = format!("Layers: the last layer yields {yields} values for {classes} classes");
+            return Err(Error::mismatch(message));
+        }
+        net.finish(Vec::new())
+    }
+}
+
+/// The layers so far.
+struct Known {
+    ids: BTreeMap<String, NodeId>,
+    last: NodeId,
+}
+
+impl Known {
+    /// The layer called `input`, or the last one.
+    fn input(&self, of: &str, input: Option<&str>) -> Result<NodeId> {
+        let Some(name) = input else { return Ok(self.last) };
+        self.ids.get(name).copied().ok_or_else(|| {
+            Error::mismatch(format!("Layers: layer {of}: no layer before it is called {name:?}"))
+        })
+    }
+}
+
+impl Layer {
+    /// Adds the layer; yields its name and what it became, nothing for a scope.
+    fn add(&self, net: &mut NetworkBuilder, known: &Known) -> Result<Option<(&str, NodeId)>> {
+        let one = |name: &str, input: &Option<String>| known.input(name, input.as_deref());
+        let (name, id) = match self {
+            Self::Scope { stage, block, module } => {
+                net.scope(stage, block, module);
+                return Ok(None);
+            }
+            Self::Conv { name, input, .. } | Self::Linear { name, input, .. } => {
+                (name, net.conv(name, one(name, input)?, self.conv())?)
+            }
+            Self::MaxPool { name, input, size, stride, pad } => {
+                let window = Window { size: *size, stride: *stride, pad: *pad };
+                (name, net.max_pool(name, one(name, input)?, window)?)
+            }
+            Self::Neuron { name, input, threshold, per_channel, leak, reset, fire } => {
+                let (threshold, per_channel) = (*threshold, *per_channel);
+                let neuron = Neuron { threshold, per_channel, leak: *leak, reset: *reset, fire: *fire };
+                (name, net.neuron(name, one(name, input)?, neuron)?)
+            }
+            Self::IntegerNeuron { name, input, max, norm } => {
+                let neuron = IntegerNeuron { max: *max, norm: *norm };
+                (name, net.integer_neuron(name, one(name, input)?, neuron)?)
+            }
+            Self::Requantize { name, input, grid } => (name, net.requantize(name, one(name, input)?, *grid)?),
+            Self::Add { name, inputs: (a, b) } => {
+                (name, net.add(name, known.input(name, Some(a))?, known.input(name, Some(b))?)?)
+            }
+            Self::Attention { name, inputs, attention } => {
+                let inputs: Result<Vec<_>> =
+                    inputs.iter().map(|input| known.input(name, Some(input))).collect();
+                (name, net.attention(name, &inputs?, *attention)?)
+            }
+            Self::Mask { name, spikes, mask } => {
+                (name, net.mask(name, known.input(name, Some(spikes))?, known.input(name, Some(mask))?)?)
+            }
+            Self::MeanTokens { name, input } => (name, net.mean_tokens(name, one(name, input)?)?),
+            Self::MeanTimesteps { name, input } => (name, net.mean_timesteps(name, one(name, input)?)?),
+        };
+        Ok(Some((name, id)))
+    }
+
+    /// The convolution of a weight layer.
+    fn conv(&self) -> Conv {
+        let (conv, norms) = match self {
+            Self::Conv { out_channels, kernel, stride, pad, groups, bias, norms, .. } => {
+                let conv = Conv::new(*out_channels, *kernel).stride(*stride).pad(*pad).groups(*groups);
+                (if *bias { conv.bias() } else { conv }, norms)
+            }
+            Self::Linear { out_features, flatten, norms, .. } => {
+                let conv = Conv::linear(*out_features);
+                (if *flatten { conv.flatten() } else { conv }, norms)
+            }
+            other => unreachable!("{other:?} is no weight layer"),
+        };
+        norms.iter().fold(conv, |conv, norm| conv.norm(norm))
+    }
+}

@@ -1,0 +1,199 @@
+//! Bounds of everything that is computed, proven from the integers of a network.
+
+use super::quantized::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted};
+use crate::error::{Error, Result};
+use crate::model::{Attention, Join, Kind, Network, Node, Op, Padding};
+use crate::num::{Format, Requantizer, signed_bits};
+
+/// Requantization multiplies by 16 bits in a 64-bit word.
+const MAX_BOUND: i64 = 1 << 46;
+
+/// What `node` yields never exceeds this in magnitude; `bounds` are those of the nodes before it.
+///
+/// # Errors
+/// If that does not fit 64-bit arithmetic.
+pub fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) -> Result<i64> {
+    let input = |i: usize| bounds[node.inputs[i].index()];
+    let bound = match op {
+        QuantizedOp::Input { zero_points, max } => {
+            zero_points.iter().map(|&z| z.abs().max(max - z)).max().unwrap_or(*max)
+        }
+        QuantizedOp::InputCodes { codes } => codes.iter().flatten().map(|x| x.abs()).max().unwrap_or(0),
+        QuantizedOp::Weighted(op) => weighted_bound(op, input(0)),
+        QuantizedOp::Neuron(_) | QuantizedOp::Loihi(_) => 1,
+        QuantizedOp::Levels { thresholds } => thresholds.iter().map(Vec::len).max().unwrap_or(0) as i64,
+        QuantizedOp::Requantize { format, .. } => -format.min(),
+        QuantizedOp::AddMembrane(add) => -add.format.min(),
+        QuantizedOp::Exact => match (&node.op, node.kind) {
+            (Op::Add(_), _) => input(0) + input(1),
+            (Op::Attention(_), Kind::Count { max }) => i64::from(max),
+            (Op::MeanTokens, _) => {
+                input(0).saturating_mul(network.input_of(node, 0).shape.positions() as i64)
+            }
+            (Op::MeanTimesteps, _) => input(0).saturating_mul(network.timesteps as i64),
+            _ => input(0),
+        },
+    };
+    if bound >= MAX_BOUND {
+        let message = format!("layer {}: values up to {bound} exceed 46 bits", node.name);
+        return Err(Error::mismatch(message));
+    }
+    Ok(bound)
+}
+
+/// The largest magnitude of acc, per output channel.
+fn row_bounds(op: &QuantizedWeighted, input: i64) -> impl Iterator<Item = i64> {
+    let largest = input.max(largest_padding(op));
+    op.codes
+        .chunks_exact(op.geometry.fan_in())
+        .map(move |row| row.iter().map(|&c| i64::from(c.unsigned_abs())).sum::<i64>().saturating_mul(largest))
+}
+
+fn weighted_bound(op: &QuantizedWeighted, input: i64) -> i64 {
+    let shifted = row_bounds(op, input)
+        .zip(&op.bias)
+        .map(|(row, bias)| row.saturating_mul(1 << op.fraction_bits).saturating_add(bias.saturating_abs()));
+    // The padding is read in the same words.
+    shifted.max().unwrap_or(0).max(largest_padding(op))
+}
+
+fn largest_padding(op: &QuantizedWeighted) -> i64 {
+    op.padding.iter().flatten().map(|x| x.saturating_abs()).max().unwrap_or(0)
+}
+
+/// Bits that acc needs for inputs up to `input`, or those of the declared accumulator where it has less.
+pub fn accumulator_bits(op: &QuantizedWeighted, input: i64) -> u32 {
+    let largest = row_bounds(op, input).max().unwrap_or(0);
+    let proven = signed_bits(-largest, largest);
+    op.accumulator.map_or(proven, |declared| proven.min(declared.bits))
+}
+
+impl QuantizedModel {
+    /// A network of integers from anywhere: every list is checked, every bound proven. A step of its
+    /// integers is worth 1.
+    ///
+    /// # Errors
+    /// Names the layer whose integers do not fit it.
+    pub fn from_integers(network: Network, mut ops: Vec<QuantizedOp>) -> Result<Self> {
+        if ops.len() != network.nodes.len() {
+            return Err(Error::mismatch(format!(
+                "{} operations of {} nodes",
+                ops.len(),
+                network.nodes.len()
+            )));
+        }
+        let mut bounds = Vec::with_capacity(ops.len());
+        for (node, op) in network.nodes.iter().zip(&mut ops) {
+            check(node, op).map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
+            if let QuantizedOp::Weighted(op) = op {
+                op.accumulator_bits = accumulator_bits(op, bounds[node.inputs[0].index()]);
+            }
+            bounds.push(bound_of(&network, node, op, &bounds)?);
+        }
+        let residual = ops.iter().find_map(|op| match op {
+            QuantizedOp::AddMembrane(add) => Some(add.format),
+            _ => None,
+        });
+        let residual = residual.unwrap_or(Format { bits: 16, fraction_bits: 0 });
+        let lsbs = vec![vec![1.0]; ops.len()];
+        Ok(Self { network, ops, bounds, lsbs, residual })
+    }
+}
+
+/// Says what is wrong with the integers of a node, if anything.
+fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
+    let channels = node.shape.channels;
+    match (&node.op, op) {
+        (Op::Input, QuantizedOp::Input { zero_points, .. }) => {
+            count("zero points", zero_points.len(), channels)
+        }
+        (Op::Input, QuantizedOp::InputCodes { codes }) => count("lists of codes", codes.len(), channels),
+        (Op::Weighted(weighted), QuantizedOp::Weighted(op)) => check_weighted(weighted.padding, op),
+        (Op::Neuron(_), QuantizedOp::Neuron(op)) => check_neuron(op, channels),
+        (Op::Neuron(_), QuantizedOp::Loihi(op)) => {
+            per_channel("thresholds", op.thresholds.len(), channels)?;
+            range("voltage_decay", op.voltage_decay.into(), 0, 4096)?;
+            range("current_decay", op.current_decay.into(), 0, 4095)
+        }
+        (Op::IntegerNeuron(neuron), QuantizedOp::Levels { thresholds }) => {
+            per_channel("lists of thresholds", thresholds.len(), channels)?;
+            thresholds.iter().try_for_each(|list| count("levels", list.len(), neuron.max as usize))
+        }
+        (Op::Requantize(_), QuantizedOp::Requantize { requantizers, format }) => {
+            check_format(*format)?;
+            check_requantizers(requantizers, channels)
+        }
+        (Op::Add(Join::Membrane), QuantizedOp::AddMembrane(add)) => {
+            check_format(add.format)?;
+            add.branch.as_ref().map_or(Ok(()), |branch| check_requantizers(branch, channels))
+        }
+        (
+            Op::Add(Join::Spikes)
+            | Op::MaxPool(_)
+            | Op::PlanePool { .. }
+            | Op::Mask
+            | Op::MeanTokens
+            | Op::MeanTimesteps
+            | Op::Attention(
+                Attention::KeyValueCount | Attention::ChannelCount { .. } | Attention::Product { .. },
+            ),
+            QuantizedOp::Exact,
+        ) => Ok(()),
+        _ => Err("its integers are those of another operation".to_owned()),
+    }
+}
+
+fn check_weighted(padding: Padding, op: &QuantizedWeighted) -> Result<(), String> {
+    count("weights", op.codes.len(), op.geometry.weights())?;
+    count("biases", op.bias.len(), op.geometry.out_channels)?;
+    range("fraction_bits", op.fraction_bits.into(), 0, 16)?;
+    if let Some(accumulator) = op.accumulator {
+        range("accumulator bits", accumulator.bits.into(), 2, 48)?;
+    }
+    match (padding, &op.padding) {
+        (Padding::Zero, None) => Ok(()),
+        (Padding::BiasOfInput, Some(padding)) => {
+            count("padding values", padding.len(), op.geometry.in_channels)
+        }
+        _ => Err("padding where there is none, or none where there is".to_owned()),
+    }
+}
+
+fn check_neuron(op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
+    per_channel("thresholds", op.thresholds.len(), channels)?;
+    if op.subtract && op.thresholds.iter().any(|&th| th < i64::from(op.strict)) {
+        return Err("a soft reset subtracts a negative threshold".to_owned());
+    }
+    let Some(word) = &op.membrane else { return Ok(()) };
+    range("membrane bits", word.bits.into(), 2, 32)?;
+    per_channel("discards", word.discards.len(), channels)?;
+    word.discards.iter().try_for_each(|&d| range("discards", d.into(), 0, 45))
+}
+
+fn count(what: &str, found: usize, expected: usize) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{found} {what}, expected {expected}")) }
+}
+
+fn per_channel(what: &str, found: usize, channels: usize) -> Result<(), String> {
+    if found == 1 { Ok(()) } else { count(what, found, channels) }
+}
+
+fn range(what: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
+    match (low..=high).contains(&value) {
+        true => Ok(()),
+        false => Err(format!("{what}: {value} is not in {low}..={high}")),
+    }
+}
+
+fn check_format(format: Format) -> Result<(), String> {
+    range("bits of the format", format.bits.into(), 2, 32)?;
+    range("fraction_bits of the format", format.fraction_bits.into(), 0, 30)
+}
+
+fn check_requantizers(requantizers: &[Requantizer], channels: usize) -> Result<(), String> {
+    per_channel("requantizers", requantizers.len(), channels)?;
+    requantizers.iter().try_for_each(|r| {
+        range("multipliers", r.multiplier.into(), 1, 65535)?;
+        range("shifts", r.shift.into(), 0, 62)
+    })
+}

@@ -1,0 +1,82 @@
+//! The units in `rtl/` against the integers of the executor, in Icarus Verilog.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use tempfile::TempDir;
+
+/// True if the benches can run; says so, past the capture of the test runner, where they can not.
+fn simulator_runs(test: &str) -> bool {
+    let found = Command::new("iverilog").arg("-V").output().is_ok();
+    if !found {
+        writeln!(std::io::stderr(), "skipped: rtl::{test}: iverilog is not on PATH").unwrap();
+    }
+    found
+}
+
+/// Whether `rtl/run.sh` passes, and what it prints.
+fn bench(folders: &[&Path]) -> (bool, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("rtl/run.sh");
+    let output = Command::new("bash").arg(script).args(folders).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// The values that the bench compared, from its line "LAYER: PASS n values".
+fn compared(text: &str) -> u64 {
+    let passed = text.lines().filter_map(|line| line.split_once("PASS ")?.1.strip_suffix(" values"));
+    passed.map(|n| n.parse::<u64>().unwrap()).sum()
+}
+
+/// Stimuli of the bundled model for one image.
+fn exported() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["export", "rtl", "--out", "rtl", "--quant", "w4u8", "--limit", "1"];
+    cargo_bin_cmd!("spiq").args(arguments).current_dir(folder.path()).assert().success();
+    folder
+}
+
+#[test]
+fn a_layer_of_the_bundled_model_is_equal_value_for_value() {
+    if !simulator_runs("a_layer_of_the_bundled_model_is_equal_value_for_value") {
+        return;
+    }
+    let folder = exported();
+    let layer = folder.path().join("rtl/block.0.attn.q_conv");
+    let (passes, text) = bench(&[&layer]);
+    assert!(passes, "{text}");
+    // X, V and the spike of 64 channels on 7 x 7 positions at four timesteps.
+    assert_eq!(compared(&text), 3 * 64 * 49 * 4, "{text}");
+
+    let spikes = layer.join("out_t2.mem");
+    let mut lines: Vec<String> = fs::read_to_string(&spikes).unwrap().lines().map(str::to_owned).collect();
+    // Channel 3, row 1, column 2.
+    let at = 3 * 49 + 7 + 2;
+    lines[at] = if lines[at] == "0" { "1" } else { "0" }.to_owned();
+    fs::write(&spikes, lines.join("\n") + "\n").unwrap();
+    let (passes, text) = bench(&[&layer]);
+    assert!(!passes && text.contains("FAIL spike t 2 image 0 channel 3 y 1 x 2"), "{text}");
+
+    // A file that ends early is no pass.
+    fs::write(&spikes, lines[..100].join("\n") + "\n").unwrap();
+    assert!(!bench(&[&layer]).0);
+}
+
+#[test]
+fn four_bits_of_count_suffice_for_the_attention_neuron() {
+    if simulator_runs("four_bits_of_count_suffice_for_the_attention_neuron") {
+        let (passes, text) = bench(&[]);
+        assert!(passes, "{text}");
+        assert_eq!(compared(&text), 3 * 25u64.pow(3), "{text}");
+    }
+}
+
+#[test]
+fn no_layer_is_no_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let (passes, text) = bench(&[folder.path()]);
+    assert!(!passes && text.contains("no layer.vh"), "{text}");
+}
