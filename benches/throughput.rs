@@ -1,13 +1,14 @@
-//! Images per second of the float reference and of the scalar specification, and evaluations per
-//! second of the cost model from counted activity.
+//! Images per second of the float reference, of the scalar specification and of the fast executor, on one
+//! thread and over all of them, and evaluations per second of the cost model from counted activity.
 //!
-//!     cargo bench
+//!     cargo bench --bench throughput
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rayon::prelude::*;
 use spiq::cost::{Machine, MappedWorkload};
-use spiq::exec::{FloatExecutor, ScalarExecutor};
+use spiq::exec::{Engine, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
 use spiq::hw::Hardware;
 use spiq::map::Workload;
 use spiq::model::{DataSet, Model};
@@ -36,8 +37,26 @@ fn throughput(c: &mut Criterion) {
         images.bench_function(format!("scalar {setting}"), |b| {
             b.iter(|| black_box(scalar.run(black_box(image))))
         });
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let (fast, mut workspace) = (FastExecutor::new(&network, isa), Workspace::default());
+            images.bench_function(format!("{} {setting}", isa.name()), |b| {
+                b.iter(|| black_box(fast.run(black_box(image), &mut workspace)))
+            });
+        }
     }
     images.finish();
+
+    let mut set = c.benchmark_group("1000 images, all threads");
+    set.throughput(Throughput::Elements(1000)).sample_size(10);
+    for setting in ["w8", "w4", "pot3"] {
+        let network = quantized(&model, &data, setting);
+        let executor = IntegerExecutor::new(&network, Engine::default());
+        let run = |i: usize| {
+            executor.run(&data.test.sample(i).unwrap()).prediction() == data.test.labels[i] as usize
+        };
+        set.bench_function(setting, |b| b.iter(|| (0..1000).into_par_iter().filter(|&i| run(i)).count()));
+    }
+    set.finish();
 
     let mut cost = c.benchmark_group("cost");
     cost.throughput(Throughput::Elements(1));

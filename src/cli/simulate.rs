@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{print, progress};
 use crate::cost::Machine;
@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{
     CALIBRATION_IMAGES, DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation,
 };
+use crate::exec::{Engine, Isa};
 use crate::hw::Hardware;
 use crate::model::{DataSet, Model};
 use crate::quant::{Precision, Setting};
@@ -48,9 +49,41 @@ pub struct Arguments {
     /// Threads to run on [default: one per core]; the results do not depend on it.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Kernels that execute the integers; the results do not depend on it [default: the fastest that this
+    /// processor has].
+    #[arg(long, value_name = "ISA")]
+    isa: Option<IsaFlag>,
     /// Draw no progress bar.
     #[arg(long)]
     quiet: bool,
+}
+
+/// Values of `--isa`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum IsaFlag {
+    /// The specification itself, one operation at a time.
+    Scalar,
+    /// Kernels for any processor.
+    Portable,
+    /// Kernels for AVX2.
+    Avx2,
+    /// Kernels for AVX-512 with VBMI, VNNI and BITALG.
+    Avx512,
+}
+
+impl IsaFlag {
+    fn engine(self) -> Result<Engine> {
+        let isa = match self {
+            Self::Scalar => return Ok(Engine::Scalar),
+            Self::Portable => Isa::Portable,
+            Self::Avx2 => Isa::Avx2,
+            Self::Avx512 => Isa::Avx512,
+        };
+        match isa.is_available() {
+            true => Ok(Engine::Fast(isa)),
+            false => Err(Error::mismatch(format!("--isa: this processor lacks {}", isa.name()))),
+        }
+    }
 }
 
 /// A checked request: everything is loaded, everything fits.
@@ -60,6 +93,7 @@ struct Request {
     hardware_sha256: String,
     data: DataSet,
     settings: Vec<Setting>,
+    engine: Engine,
 }
 
 /// Runs `spiq simulate`.
@@ -88,6 +122,7 @@ impl Request {
             _ => Ok(()),
         };
         in_range("threads", arguments.threads, 1024)?;
+        let engine = arguments.isa.map_or(Ok(Engine::default()), IsaFlag::engine)?;
         let names: Vec<&str> = match arguments.quant.is_empty() {
             true => DEFAULT_SETTINGS.to_vec(),
             false => arguments.quant.iter().map(String::as_str).collect(),
@@ -106,7 +141,7 @@ impl Request {
         let mut data = DataSet::load_for(&arguments.data, &model.description)?;
         in_range("limit", arguments.limit, data.test.len())?;
         data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
-        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, data, settings })
+        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, data, settings, engine })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
@@ -116,7 +151,8 @@ impl Request {
         let bar = progress::bar(read as u64, arguments.quiet);
         bar.set_message("reading");
         let tick = || bar.inc(1);
-        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test, &tick)?;
+        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test, &tick)?
+            .with_engine(self.engine);
         bar.finish_and_clear();
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;

@@ -14,7 +14,7 @@ use self::fit::check_fit;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
-use crate::exec::{Activity, Execution, FloatExecutor, ScalarExecutor};
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor};
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Model, Sample};
@@ -32,6 +32,7 @@ pub struct Evaluator<'a> {
     mapping_samples: Vec<Sample>,
     /// What a reader must know of the images.
     notes: Vec<String>,
+    engine: Engine,
 }
 
 /// Validation images that ranges are calibrated on.
@@ -67,7 +68,12 @@ impl<'a> Evaluator<'a> {
         let seen = validation.len().min(MAPPING_IMAGES);
         let mapping_samples = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
-        Ok(Self { model, machine, images, calibration, mapping_samples, notes })
+        Ok(Self { model, machine, images, calibration, mapping_samples, notes, engine: Engine::default() })
+    }
+
+    /// With fixed-point settings executed by `engine`; the integers are the same with any.
+    pub fn with_engine(self, engine: Engine) -> Self {
+        Self { engine, ..self }
     }
 
     /// The network of integers that `setting` makes.
@@ -112,13 +118,8 @@ impl<'a> Evaluator<'a> {
             Precision::Fixed(fixed) => {
                 let quantized = self.quantize(fixed)?;
                 let workload = Workload::quantized(&quantized);
-                if quantized.fits_32_bits() {
-                    let scalar = ScalarExecutor::<i32>::new(&quantized);
-                    self.measure(setting, workload, &|sample| outcome(scalar.run(sample)), progress)
-                } else {
-                    let scalar = ScalarExecutor::<i64>::new(&quantized);
-                    self.measure(setting, workload, &|sample| outcome(scalar.run(sample)), progress)
-                }
+                let executor = IntegerExecutor::new(&quantized, self.engine);
+                self.measure(setting, workload, &|sample| outcome(executor.run(sample)), progress)
             }
         }
     }

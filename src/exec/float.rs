@@ -2,6 +2,7 @@
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
+use super::kernels::{self, Cpu};
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
@@ -158,7 +159,7 @@ pub fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
 /// Weighted sums and bias.
 pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
     let g = &op.geometry;
-    let outs = g.out_channels / g.groups;
+    let (cpu, outs) = (Cpu::best(), g.out_channels / g.groups);
     let padding = Events::of_pixels(std::iter::once(layer.padding.as_slice()));
     let mut output = Frames::zeros(input.frames, shape);
     for t in 0..input.frames {
@@ -166,10 +167,15 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
         for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
             out.copy_from_slice(&layer.bias);
             for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
-                for &(channel, a) in at.map_or(padding.at(0), |at| events.at(at)) {
-                    let row = &layer.rows[(tap * g.in_channels + channel) * outs..][..outs];
+                let rows = &layer.rows[tap * g.in_channels * outs..][..g.in_channels * outs];
+                let events = at.map_or(padding.at(0), |at| events.at(at));
+                if g.groups == 1 {
+                    kernels::add_rows(cpu, events, rows, out);
+                    continue;
+                }
+                for &(channel, a) in events {
                     let acc = &mut out[g.group_of(channel) * outs..][..outs];
-                    acc.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+                    acc.iter_mut().zip(&rows[channel * outs..]).for_each(|(x, &w)| *x += w * a);
                 }
             }
         }

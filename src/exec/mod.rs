@@ -1,9 +1,12 @@
-//! Runs networks: the float reference, and the scalar integer specification. Both count what
-//! they execute.
+//! Runs networks: the float reference, the scalar integer specification, and the fast executor that agrees
+//! with it on every integer. All count what they execute.
 
 mod activity;
+mod engine;
 mod events;
+mod fast;
 mod float;
+pub mod kernels;
 mod live;
 mod load;
 mod neuron;
@@ -11,7 +14,10 @@ mod scalar;
 mod seeded;
 
 pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
+pub use engine::{Engine, IntegerExecutor};
+pub use fast::{FastExecutor, Workspace};
 pub use float::FloatExecutor;
+pub use kernels::Isa;
 pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;

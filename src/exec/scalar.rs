@@ -13,6 +13,7 @@ use crate::tensor::{Frames, Shape};
 
 /// Executes a quantized model in words of type `W`; [`QuantizedModel::fits_32_bits`] says which
 /// suffices.
+#[derive(Debug)]
 pub struct ScalarExecutor<'a, W> {
     model: &'a QuantizedModel,
     /// Per node, weights as rows that one input gates.

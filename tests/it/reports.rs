@@ -300,11 +300,11 @@ fn csv_files_agree_with_the_report() {
     assert_eq!(RUN.rows("layers.csv").len(), SETTINGS.len() * layers(&settings()[0]).len());
 }
 
-/// One thread, another working directory, JSON instead of a table: the same bytes.
+/// One thread, the scalar specification, another working directory, JSON instead of a table: the same bytes.
 #[test]
-fn threads_and_working_directory_change_nothing() {
+fn threads_kernels_and_working_directory_change_nothing() {
     let elsewhere = tempfile::tempdir().unwrap();
-    let flags = quant(&SETTINGS, &["--limit", "20", "--threads", "1", "--json"]);
+    let flags = quant(&SETTINGS, &["--limit", "20", "--threads", "1", "--isa", "scalar", "--json"]);
     let run = Run::new("reports-elsewhere", elsewhere.path(), &flags);
     for name in ["report.json", "settings.csv", "layers.csv"] {
         assert!(run.read(name) == RUN.read(name), "{name} differs");

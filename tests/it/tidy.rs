@@ -212,8 +212,34 @@ fn the_scalar_specification_has_no_floating_point() {
         let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
         let integers = ["exec/scalar.rs", "exec/neuron.rs"].contains(&path.as_str());
         assert!(!integers || (!words.contains("f32") && !words.contains("f64")), "{path}");
-        assert!(!words.contains("unsafe"), "{path}");
+        assert!(path.starts_with("exec/kernels/") || !words.contains("unsafe"), "{path}");
     }
+}
+
+/// The reasons stand where the rules of the language are suspended: above each block, and for each unsafe
+/// function what its caller has to see to.
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    let (mut wrong, mut blocks) = (Vec::new(), 0);
+    for Source { path, text, .. } in sources() {
+        let text = without_tests(&text);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (i, line) in lines.iter().enumerate().filter(|(_, line)| !line.starts_with("//")) {
+            let mut above =
+                lines[..i].iter().rev().take_while(|l| l.starts_with("//") || l.starts_with("#["));
+            let reason = match line {
+                line if line.contains("unsafe fn") => "# Safety",
+                line if line.contains("unsafe {") => "SAFETY:",
+                _ => continue,
+            };
+            blocks += 1;
+            if !above.any(|l| l.contains(reason)) {
+                wrong.push(format!("{path}:{}: no {reason}", i + 1));
+            }
+        }
+    }
+    assert!(blocks > 0);
+    assert_none(&wrong, "unsafe without a reason");
 }
 
 /// Nothing is left undone or left over from a search for a bug.

@@ -78,7 +78,7 @@ fn numbers_out_of_range() {
 fn command_lines_that_do_not_parse() {
     let bench = Bench::new();
     let first_line = |arguments: &[&str]| bench.refusal(arguments).lines().next().unwrap_or("").to_owned();
-    let cases: [(&'static str, &[&str]); 10] = [
+    let cases: [(&'static str, &[&str]); 11] = [
         ("no name of a folder", &["simulate", "--out", ""]),
         ("no subcommand", &[]),
         ("unknown subcommand", &["simulat"]),
@@ -86,6 +86,7 @@ fn command_lines_that_do_not_parse() {
         ("flag without a value", &["simulate", "--limit"]),
         ("negative number", &["simulate", "--limit=-1"]),
         ("no number", &["simulate", "--threads", "two"]),
+        ("unknown instruction set", &["simulate", "--isa", "neon"]),
         ("flag given twice", &["simulate", "--hw", "edge-28", "--hw", "cortex-m4"]),
         ("list without a word", &["list"]),
         ("list of something else", &["list", "weights"]),
@@ -105,6 +106,8 @@ fn command_lines_that_do_not_parse() {
       error: invalid value '-1' for '--limit <N>': invalid digit found in string
     no number
       error: invalid value 'two' for '--threads <N>': invalid digit found in string
+    unknown instruction set
+      error: invalid value 'neon' for '--isa <ISA>'
     flag given twice
       error: the argument '--hw <H>' cannot be used multiple times
     list without a word

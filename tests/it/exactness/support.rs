@@ -8,7 +8,10 @@ pub use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 pub use rand_chacha::ChaCha8Rng;
 pub use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub use safetensors::tensor::TensorView;
-pub use spiq::exec::{Execution, FloatExecutor, NodeActivity, ScalarExecutor, StepActivity, wave_size};
+pub use spiq::exec::{
+    Execution, FastExecutor, FloatExecutor, Isa, NodeActivity, ScalarExecutor, StepActivity, Workspace,
+    wave_size,
+};
 pub use spiq::model::{
     Attention, Conv, ConvGeometry, Fire, Grid, IntegerNeuron, Kind, Leak, Model, ModelDescription, Network,
     NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window, fold,

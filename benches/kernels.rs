@@ -1,0 +1,88 @@
+//! Multiply-accumulates per second of each kernel, on one thread, for every instruction set of this
+//! processor; zeros count, as they do in the peaks that papers and data sheets give.
+//!
+//!     cargo bench --bench kernels
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use spiq::exec::kernels::{Cpu, Isa, LookupMatrix, ProductMatrix, TableRoom, lookup, products};
+
+/// Inputs, outputs and columns of a matrix product: a block of a transformer, and a small convolution.
+const SHAPES: [(usize, usize, usize); 2] = [(384, 384, 768), (162, 32, 3136)];
+
+/// Numbers of a linear congruential generator, all in `low..=high`.
+fn numbers(count: usize, low: i64, high: i64) -> Vec<i64> {
+    let mut state = 1u64;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        low + ((state >> 33) % (high - low + 1) as u64) as i64
+    };
+    (0..count).map(next).collect()
+}
+
+fn codes(bits: u32, count: usize) -> Vec<i32> {
+    let largest = (1 << (bits - 1)) - 1;
+    numbers(count, -largest, largest).into_iter().map(|w| w as i32).collect()
+}
+
+/// The cores that this process may use, each of which it measures alone.
+fn cpus() -> impl Iterator<Item = Cpu> {
+    Isa::ALL.into_iter().filter_map(Cpu::new)
+}
+
+/// Look-ups of spikes, at the widths where the tables change.
+fn lookups(c: &mut Criterion) {
+    for (inputs, outs, columns) in SHAPES {
+        let mut group = c.benchmark_group(format!("lookup {inputs} x {outs} x {columns}"));
+        group.throughput(Throughput::Elements((inputs * outs * columns) as u64));
+        for cpu in cpus() {
+            let width = cpu.inputs_per_table();
+            let stride = columns.next_multiple_of(spiq::exec::kernels::LANES);
+            for bits in [2, 3, 4, 6, 8, 12] {
+                let bias = vec![0; outs];
+                let mut matrix = LookupMatrix::new(cpu, &codes(bits, inputs * outs), inputs, 2, &bias)
+                    .expect("fits 16 bits");
+                matrix.store_tables(cpu);
+                let index = numbers(matrix.rows * stride, 0, (1 << width) - 1);
+                let index: Vec<u8> = index.into_iter().map(|x| x as u8).collect();
+                let (mut room, mut out) = (TableRoom::default(), vec![0; outs * stride]);
+                let name = format!("{} {:?}", cpu.isa().name(), matrix.entry());
+                group.bench_function(BenchmarkId::new(name, bits), |b| {
+                    b.iter(|| {
+                        // As few channels at a time as the executor takes.
+                        for first in (0..outs).step_by(12) {
+                            let count = 12.min(outs - first);
+                            let tables = matrix.tables(cpu, first, count, &mut room);
+                            lookup(cpu, &tables, black_box(&index), stride, &mut out[first * stride..]);
+                        }
+                    })
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+/// Products of 16 bits.
+fn multiplications(c: &mut Criterion) {
+    for (inputs, outs, columns) in SHAPES {
+        let mut group = c.benchmark_group(format!("products {inputs} x {outs} x {columns}"));
+        group.throughput(Throughput::Elements((inputs * outs * columns) as u64));
+        let stride = columns.next_multiple_of(spiq::exec::kernels::LANES);
+        let matrix =
+            ProductMatrix::new(&codes(8, inputs * outs), inputs, 2, &vec![0; outs]).expect("fits 16 bits");
+        let pairs = numbers(2 * matrix.pairs * stride, -1000, 1000);
+        let pairs: Vec<i16> = pairs.into_iter().map(|x| x as i16).collect();
+        let mut out = vec![0; outs * stride];
+        for cpu in cpus() {
+            group.bench_function(cpu.isa().name(), |b| {
+                b.iter(|| products(cpu, &matrix, 0, black_box(&pairs), stride, &mut out))
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, lookups, multiplications);
+criterion_main!(benches);

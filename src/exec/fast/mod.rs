@@ -1,0 +1,404 @@
+//! The same integers as the scalar specification, by kernels for the processor at hand.
+//!
+//! Values lie channel by channel, with all timesteps and positions of a channel in one row: a vector is
+//! many positions, constants of a channel are scalars, and spikes of a few channels share a byte, which
+//! looks up their weighted sum.
+
+mod attention;
+mod counts;
+mod gather;
+mod layer;
+mod lookup;
+mod neuron;
+mod plan;
+mod pooling;
+mod value;
+
+use self::layer::Layer;
+use self::plan::Plan;
+use self::value::{Buffer, Layout, Value};
+use super::kernels::{Cell, Cpu, Isa};
+use super::{Activity, Execution, NodeActivity, ScalarExecutor, StepActivity};
+use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
+use crate::num::Word;
+use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
+use crate::tensor::Frames;
+
+/// Most memory that the tables of a network take. A layer that goes beyond it makes its tables whenever it
+/// runs, a few output channels at a time.
+const TABLE_BYTES: usize = 1 << 30;
+
+/// Executes a quantized model with the instructions of one instruction set.
+#[derive(Debug)]
+pub struct FastExecutor<'a> {
+    model: &'a QuantizedModel,
+    engine: Engine<'a>,
+}
+
+#[derive(Debug)]
+enum Engine<'a> {
+    Kernels(Box<Kernels>),
+    /// Bounds that 32 bits do not hold.
+    Wide(ScalarExecutor<'a, i64>),
+}
+
+/// What is prepared once per network.
+#[derive(Debug)]
+struct Kernels {
+    cpu: Cpu,
+    /// For the frames that the network declares.
+    plan: Plan,
+    /// Per node.
+    prepared: Vec<Prepared>,
+    /// Per node, whether it is a weight layer that runs together with the neuron behind it.
+    runs_with_next: Vec<bool>,
+}
+
+#[derive(Debug)]
+enum Prepared {
+    Nothing,
+    Layer(Box<Layer>),
+    Cells(Vec<Cell>),
+}
+
+/// Memory of a run, used again by the next: it grows to what a network needs and stays.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    slots: Vec<Buffer>,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    layer: layer::Scratch,
+    counts: counts::CountScratch,
+    heads: attention::HeadScratch,
+    pool: pooling::PoolScratch,
+    neuron: neuron::NeuronScratch,
+}
+
+impl<'a> FastExecutor<'a> {
+    /// Lays out the weights as tables.
+    ///
+    /// # Panics
+    /// If this processor lacks `isa`, which [`Isa::is_available`] tells.
+    pub fn new(model: &'a QuantizedModel, isa: Isa) -> Self {
+        let cpu = Cpu::new(isa).unwrap_or_else(|| panic!("this processor lacks {}", isa.name()));
+        let engine = match model.fits_32_bits() {
+            true => Engine::Kernels(Box::new(Kernels::new(model, cpu))),
+            false => Engine::Wide(ScalarExecutor::new(model)),
+        };
+        Self { model, engine }
+    }
+
+    /// Runs one image.
+    pub fn run(&self, sample: &Sample, workspace: &mut Workspace) -> Execution<i64> {
+        match &self.engine {
+            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, None),
+            Engine::Wide(scalar) => scalar.run(sample),
+        }
+    }
+
+    /// Runs one image and shows what every node yields, as the scalar executor holds it.
+    pub fn run_observed(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        mut observe: impl FnMut(NodeId, &Frames<i64>),
+    ) -> Execution<i64> {
+        match &self.engine {
+            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, Some(&mut observe)),
+            Engine::Wide(scalar) => scalar.run_observed(sample, observe),
+        }
+    }
+
+    /// Bytes that weights take as the kernels hold them.
+    pub fn weight_bytes(&self) -> usize {
+        match &self.engine {
+            Engine::Kernels(kernels) => kernels.prepared.iter().map(Prepared::weight_bytes).sum(),
+            Engine::Wide(_) => 0,
+        }
+    }
+}
+
+impl Prepared {
+    fn weight_bytes(&self) -> usize {
+        match self {
+            Self::Layer(layer) => layer.weight_bytes(),
+            Self::Nothing | Self::Cells(_) => 0,
+        }
+    }
+}
+
+type Observer<'o> = Option<&'o mut dyn FnMut(NodeId, &Frames<i64>)>;
+
+/// What a node reads.
+struct Inputs<'r> {
+    network: &'r Network,
+    node: &'r Node,
+    plan: &'r Plan,
+    slots: &'r [Buffer],
+}
+
+impl<'r> Inputs<'r> {
+    fn at(&self, i: usize) -> Value<'r> {
+        let id = self.node.inputs[i].index();
+        Value { layout: &self.plan.layouts[id], buffer: &self.slots[self.plan.slots[id]] }
+    }
+}
+
+impl Kernels {
+    fn new(model: &QuantizedModel, cpu: Cpu) -> Self {
+        let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
+        let prepare = |(id, node): (NodeId, &Node)| match model.op(id) {
+            QuantizedOp::Weighted(op) => Prepared::Layer(Box::new(Layer::new(cpu, model, node, op))),
+            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, id, op)),
+            _ => Prepared::Nothing,
+        };
+        let mut prepared: Vec<_> = model.network.iter().map(prepare).collect();
+        let mut budget_bytes = TABLE_BYTES;
+        for one in &mut prepared {
+            if let Prepared::Layer(layer) = one {
+                budget_bytes = layer.store_tables(cpu, budget_bytes);
+            }
+        }
+        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.tiled().is_some());
+        let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
+        let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
+        let runs_with_next = (0..prepared.len()).map(with_next).collect();
+        Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next }
+    }
+
+    fn run(
+        &self,
+        model: &QuantizedModel,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        mut observe: Observer,
+    ) -> Execution<i64> {
+        let other;
+        let plan = match self.plan.layouts[0].frames == sample.frames {
+            true => &self.plan,
+            false => {
+                other = Plan::new(model, self.cpu, sample.frames);
+                &other
+            }
+        };
+        let Workspace { slots, scratch } = workspace;
+        if slots.len() < plan.slot_count {
+            slots.resize_with(plan.slot_count, Buffer::default);
+        }
+        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        let mut logits = Vec::new();
+        for (id, node) in model.network.iter() {
+            if activity.nodes.len() > id.index() {
+                // A neuron that ran with the layer before it.
+                continue;
+            }
+            let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
+            let slot = plan.slots[id.index() + ahead];
+            let layout = &plan.layouts[id.index() + ahead];
+            let mut out = std::mem::take(&mut slots[slot]);
+            out.fit(layout);
+            let inputs = Inputs { network: &model.network, node, plan, slots };
+            if ahead == 1 {
+                activity.nodes.push(self.count_layer(model, id, &inputs, &activity.nodes, scratch));
+                activity.nodes.push(self.layer_with_neurons(id, &inputs, layout, scratch, &mut out));
+            } else {
+                let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
+                activity.nodes.push(counted);
+            }
+            let value = Value { layout, buffer: &out };
+            if let Some(observe) = &mut observe {
+                observe(id, &value.to_frames());
+            }
+            if id.index() + 1 == plan.slots.len() {
+                logits = value.to_frames().data;
+            }
+            slots[slot] = out;
+        }
+        Execution { logits, activity }
+    }
+
+    /// Computes and counts node `id`; `counted` holds the counters of the nodes before it.
+    #[allow(clippy::too_many_arguments)]
+    fn node(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        inputs: &Inputs,
+        counted: &[NodeActivity],
+        sample: &Sample,
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (cpu, node) = (self.cpu, inputs.node);
+        let layout = &inputs.plan.layouts[id.index()];
+        let length = layout.rows() * layout.stride;
+        let words = if layout.packed.is_none() { &mut out.words[..length] } else { &mut [] };
+        match (&node.op, model.op(id), &self.prepared[id.index()]) {
+            (_, QuantizedOp::Input { zero_points, .. }, _) => {
+                image(sample, |x, c| i64::from(x) - zero_points[c], layout, words);
+                quiet(layout)
+            }
+            (_, QuantizedOp::InputCodes { codes }, _) => {
+                image(sample, |x, c| codes[c][usize::from(x)], layout, words);
+                quiet(layout)
+            }
+            (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
+                let gather = &inputs.plan.gathers[id.index()][0];
+                layer.run(cpu, gather, inputs.at(0), &mut scratch.layer, words);
+                let mut counts = self.count_layer(model, id, inputs, counted, scratch);
+                if let Some(accumulator) = op.accumulator {
+                    layer::write_back(cpu, accumulator, op, layout, words, &mut counts);
+                }
+                counts
+            }
+            (_, QuantizedOp::Neuron(_), Prepared::Cells(cells)) => {
+                let counts = &mut scratch.neuron;
+                counts.clear(layout.frames);
+                neuron::neuron(cpu, cells, inputs.at(0), layout, counts, &mut out.bytes[..length]);
+                counts.activity(layout)
+            }
+            (_, QuantizedOp::Loihi(op), _) => {
+                neuron::loihi(cpu, op, inputs.at(0), layout, &mut out.bytes[..length])
+            }
+            (_, QuantizedOp::Levels { thresholds }, _) => {
+                neuron::levels(cpu, thresholds, inputs.at(0), words);
+                let mut counted = counts::count_outputs(cpu, Value { layout, buffer: out });
+                counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
+                counted
+            }
+            (_, QuantizedOp::Requantize { requantizers, format }, _) => {
+                neuron::requantize(cpu, requantizers, *format, inputs.at(0), layout, words)
+            }
+            (_, QuantizedOp::AddMembrane(op), _) => {
+                let sides = [inputs.at(0), inputs.at(1)];
+                neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, words)
+            }
+            (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
+        }
+    }
+
+    /// The counters of weight layer `id`.
+    fn count_layer(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        inputs: &Inputs,
+        counted: &[NodeActivity],
+        scratch: &mut Scratch,
+    ) -> NodeActivity {
+        let QuantizedOp::Weighted(QuantizedWeighted { geometry, .. }) = model.op(id) else {
+            unreachable!("{} is a weight layer", inputs.node.name)
+        };
+        let multi_bit = inputs.network.input_of(inputs.node, 0).kind != Kind::Spikes;
+        match inputs.plan.twins[id.index()] {
+            Some(twin) => counts::with_outputs(&counted[twin], geometry, multi_bit),
+            None => {
+                let gather = &inputs.plan.gathers[id.index()][0];
+                counts::count_products(
+                    self.cpu,
+                    inputs.at(0),
+                    gather,
+                    geometry,
+                    multi_bit,
+                    &mut scratch.counts,
+                )
+            }
+        }
+    }
+
+    /// Computes and counts the neurons behind weight layer `id` together with it.
+    fn layer_with_neurons(
+        &self,
+        id: NodeId,
+        inputs: &Inputs,
+        layout: &Layout,
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (Prepared::Layer(layer), Prepared::Cells(cells)) =
+            (&self.prepared[id.index()], &self.prepared[id.index() + 1])
+        else {
+            unreachable!("{} is a weight layer with neurons behind", inputs.node.name)
+        };
+        let gather = &inputs.plan.gathers[id.index()][0];
+        let spikes = &mut out.bytes[..layout.rows() * layout.stride];
+        scratch.neuron.clear(layout.frames);
+        if let Some(layer) = layer.tiled() {
+            let room = (&mut scratch.layer.lookup, &mut scratch.neuron);
+            layer.run_with_neurons(self.cpu, gather, inputs.at(0), cells, layout, room, spikes);
+        }
+        scratch.neuron.activity(layout)
+    }
+
+    /// Operations that are the same in every number system.
+    fn exact(
+        &self,
+        op: &Op,
+        timesteps: usize,
+        id: NodeId,
+        inputs: &Inputs,
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (cpu, layout) = (self.cpu, &inputs.plan.layouts[id.index()]);
+        let length = layout.rows() * layout.stride;
+        let from = |i| inputs.at(i);
+        let (bytes, words): (&mut [u8], &mut [i32]) = match layout.packed {
+            Some(_) => (&mut out.bytes[..length], &mut []),
+            None => (&mut [], &mut out.words[..length]),
+        };
+        match op {
+            Op::Add(_) => attention::add_counts(cpu, [from(0), from(1)], layout, words),
+            Op::MeanTokens => attention::sum_tokens(cpu, from(0), layout, words),
+            Op::MeanTimesteps => attention::sum_timesteps(cpu, from(0), timesteps, layout, words),
+            Op::MaxPool(_) => {
+                let passes = &inputs.plan.gathers[id.index()];
+                match layout.packed {
+                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), &mut scratch.pool, bytes),
+                    None => pooling::pool_words(cpu, passes, from(0), &mut scratch.pool, words),
+                }
+            }
+            Op::Attention(Attention::KeyValueCount) => {
+                let last = inputs.node.inputs.len() - 1;
+                attention::key_value_count(cpu, from(0), from(last), layout, words)
+            }
+            Op::Attention(Attention::ChannelCount { heads }) => {
+                attention::channel_count(cpu, from(0), *heads, layout, words)
+            }
+            Op::Attention(Attention::Product { heads, .. }) => {
+                let qkv = [from(0), from(1), from(2)];
+                attention::product(cpu, qkv, *heads, layout, &mut scratch.heads, words)
+            }
+            Op::PlanePool { heads } => {
+                pooling::pool_plane(cpu, from(0), *heads, layout, &mut scratch.pool, bytes)
+            }
+            Op::Mask => attention::mask(cpu, from(0), from(1), layout, bytes),
+            Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::IntegerNeuron(_) | Op::Requantize(_) => {
+                unreachable!("{op:?} is quantized to an operation of its own")
+            }
+        }
+        match op {
+            Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
+                counts::count_outputs(cpu, Value { layout, buffer: out })
+            }
+            _ => quiet(layout),
+        }
+    }
+}
+
+/// The integer of every pixel or count, given by its value and channel.
+fn image(sample: &Sample, integer: impl Fn(u16, usize) -> i64, layout: &Layout, out: &mut [i32]) {
+    let channels = layout.shape.channels;
+    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+        let pixels = sample.data[channel..].iter().step_by(channels);
+        out.iter_mut().zip(pixels).for_each(|(out, &pixel)| *out = i32::narrow(integer(pixel, channel)));
+    }
+}
+
+/// Nothing to count.
+fn quiet(layout: &Layout) -> NodeActivity {
+    NodeActivity { steps: vec![StepActivity::default(); layout.frames] }
+}

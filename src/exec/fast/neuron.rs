@@ -1,0 +1,207 @@
+//! Neurons, requantization and joins, channel by channel.
+
+use rayon::prelude::*;
+
+use super::value::{Layout, Value};
+use crate::exec::activity::{NodeActivity, StepActivity};
+use crate::exec::kernels::{self, Cell, Cpu, Rescale};
+use crate::exec::neuron::{LoihiNeurons, NeuronLayer};
+use crate::model::NodeId;
+use crate::num::{Format, Requantizer, Word};
+use crate::quant::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, per_channel};
+
+/// Updates that are worth a thread.
+const WORK_OF_A_THREAD: usize = 1 << 20;
+
+/// Room for counting.
+#[derive(Debug, Default, Clone)]
+pub struct NeuronScratch {
+    fired: Vec<u32>,
+    clamped: Vec<u32>,
+}
+
+/// The constants of every channel of neuron layer `id`.
+pub fn cells(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) -> Vec<Cell> {
+    // Neither a potential nor a membrane exceeds this.
+    let reach = model.potential_bound(id);
+    let cell = |channel: usize| {
+        let threshold = i32::saturate(per_channel(&op.thresholds, channel));
+        let (discard, high) = match &op.membrane {
+            Some(word) => (per_channel(&word.discards, channel), i32::narrow((1i64 << (word.bits - 1)) - 1)),
+            None => (0, 0),
+        };
+        // A shift by more than 31 is one by 31: what is left is the sign.
+        let shift = (op.shift + discard).min(31);
+        let subtract = op.subtract.then(|| threshold - i32::from(op.strict));
+        let low = if op.membrane.is_some() { -1 - high } else { 0 };
+        let highest = subtract.map_or(0, |amount| reach - i64::from(amount)).max(i64::from(threshold) - 1);
+        let clamps = highest >> shift > i64::from(high) || -reach >> shift < i64::from(low);
+        Cell { threshold, subtract, shift, discard, low, high, clamps }
+    };
+    (0..model.network.node(id).shape.channels).map(cell).collect()
+}
+
+/// Spikes of all timesteps, into rows of zeros.
+pub fn neuron(
+    cpu: Cpu,
+    cells: &[Cell],
+    input: Value,
+    layout: &Layout,
+    room: &mut NeuronScratch,
+    spikes: &mut [u8],
+) {
+    let width = cpu.inputs_per_table();
+    let row = |room: &mut NeuronScratch, (row, spikes): (usize, &mut [u8])| {
+        for bit in 0..width.min(cells.len() - row * width) {
+            let channel = row * width + bit;
+            room.neuron(cpu, &cells[channel], input.word_row(channel), layout, bit, spikes);
+        }
+    };
+    match layout.columns() * cells.len() / WORK_OF_A_THREAD {
+        0 | 1 => spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one)),
+        _ => room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row),
+    }
+}
+
+impl NeuronScratch {
+    /// Starts to count `frames` timesteps.
+    pub fn clear(&mut self, frames: usize) {
+        for counts in [&mut self.fired, &mut self.clamped] {
+            counts.clear();
+            counts.resize(frames, 0);
+        }
+    }
+
+    /// One channel of neurons, whose spikes are bit `bit` of the bytes of `spikes`.
+    pub fn neuron(
+        &mut self,
+        cpu: Cpu,
+        cell: &Cell,
+        x: &[i32],
+        layout: &Layout,
+        bit: usize,
+        spikes: &mut [u8],
+    ) {
+        let positions = layout.shape.positions();
+        kernels::neuron(cpu, cell, x, positions, 1 << bit, spikes, &mut self.fired, &mut self.clamped);
+    }
+
+    /// Runs `work` on all `parts`, and adds up what they count.
+    pub fn in_parallel<T: Send>(
+        &mut self,
+        parts: impl ParallelIterator<Item = T>,
+        work: impl Fn(&mut Self, T) + Sync,
+    ) {
+        let frames = self.fired.len();
+        let nothing = || {
+            let mut room = Self::default();
+            room.clear(frames);
+            room
+        };
+        let count = |mut room: Self, part| {
+            work(&mut room, part);
+            room
+        };
+        *self = parts.fold(nothing, count).reduce(nothing, Self::add);
+    }
+
+    /// What was counted since it was cleared, of neurons that lie as `layout` says.
+    pub fn activity(&self, layout: &Layout) -> NodeActivity {
+        let neuron_updates = layout.shape.values() as u32;
+        let step = |(&output_events, &saturations)| StepActivity {
+            output_events,
+            saturations,
+            neuron_updates,
+            ..StepActivity::default()
+        };
+        NodeActivity { steps: self.fired.iter().zip(&self.clamped).map(step).collect() }
+    }
+
+    fn add(mut self, other: Self) -> Self {
+        self.fired.iter_mut().zip(other.fired).for_each(|(mine, theirs)| *mine += theirs);
+        self.clamped.iter_mut().zip(other.clamped).for_each(|(mine, theirs)| *mine += theirs);
+        self
+    }
+}
+
+/// Neurons of Loihi: those of the specification, channel by channel.
+pub fn loihi(
+    cpu: Cpu,
+    op: &QuantizedLoihi,
+    input: Value,
+    layout: &Layout,
+    spikes: &mut [u8],
+) -> NodeActivity {
+    let (width, positions) = (cpu.inputs_per_table(), layout.shape.positions());
+    let mut steps = vec![StepActivity::default(); layout.frames];
+    let mut fired = vec![0; positions];
+    for channel in 0..layout.shape.channels {
+        let thresholds = vec![per_channel(&op.thresholds, channel)];
+        let mut layer = LoihiNeurons::<i32>::new(&QuantizedLoihi { thresholds, ..op.clone() }, 1, positions);
+        let row = &mut spikes[channel / width * layout.stride..][..layout.stride];
+        for (t, step) in steps.iter_mut().enumerate() {
+            step.add(&layer.step(&input.word_row(channel)[input.layout.frame(t)], &mut fired));
+            kernels::pack_bit(cpu, &fired, 0, (channel % width) as u32, &mut row[layout.frame(t)]);
+        }
+    }
+    NodeActivity { steps }
+}
+
+/// Integer spikes: how many of the thresholds of its channel a value reaches.
+pub fn levels(cpu: Cpu, thresholds: &[Vec<i64>], input: Value, out: &mut [i32]) {
+    let lists: Vec<Vec<i32>> = thresholds
+        .iter()
+        .map(|list| list.iter().map(|&threshold| i32::saturate(threshold)).collect())
+        .collect();
+    for (channel, out) in out.chunks_exact_mut(input.layout.stride).enumerate() {
+        let list = if lists.len() == 1 { &lists[0] } else { &lists[channel] };
+        kernels::levels(cpu, list, input.word_row(channel), &mut out[..input.layout.columns()]);
+    }
+}
+
+fn rescale(by: Option<Requantizer>, format: Format) -> Rescale {
+    let by = by.unwrap_or(Requantizer { multiplier: 1, shift: 0 });
+    let multiplier = i64::from(by.multiplier);
+    Rescale { multiplier, shift: by.shift, low: format.min(), high: format.max() }
+}
+
+/// Onto a grid, one requantizer per channel.
+pub fn requantize(
+    cpu: Cpu,
+    by: &[Requantizer],
+    format: Format,
+    input: Value,
+    layout: &Layout,
+    out: &mut [i32],
+) -> NodeActivity {
+    let mut steps = vec![StepActivity::default(); layout.frames];
+    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+        let by = rescale(Some(per_channel(by, channel)), format);
+        for (t, step) in steps.iter_mut().enumerate() {
+            let x = &input.word_row(channel)[input.layout.frame(t)];
+            step.saturations += kernels::requantize(cpu, by, x, &mut out[layout.frame(t)]);
+        }
+    }
+    NodeActivity { steps }
+}
+
+/// stream + branch, one requantizer per channel of the branch where it is not on the grid.
+pub fn join(
+    cpu: Cpu,
+    by: Option<&[Requantizer]>,
+    format: Format,
+    [stream, branch]: [Value; 2],
+    layout: &Layout,
+    out: &mut [i32],
+) -> NodeActivity {
+    let mut steps = vec![StepActivity::default(); layout.frames];
+    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+        let by = rescale(by.map(|by| per_channel(by, channel)), format);
+        for (t, step) in steps.iter_mut().enumerate() {
+            let a = &stream.word_row(channel)[stream.layout.frame(t)];
+            let b = &branch.word_row(channel)[branch.layout.frame(t)];
+            step.saturations += kernels::join(cpu, by, a, b, &mut out[layout.frame(t)]);
+        }
+    }
+    NodeActivity { steps }
+}

@@ -1,0 +1,161 @@
+//! Where the values of a run lie, decided once per network.
+
+use std::sync::Arc;
+
+use super::gather::Gather;
+use super::value::Layout;
+use crate::exec::kernels::Cpu;
+use crate::model::{Attention, ConvGeometry, Kind, Network, Node, NodeId, Op, Weighted, Window};
+use crate::quant::QuantizedModel;
+use crate::tensor::Shape;
+
+/// Layouts and buffers of all nodes.
+#[derive(Debug)]
+pub struct Plan {
+    /// Per node.
+    pub layouts: Vec<Layout>,
+    /// Per node, the buffer that holds its values.
+    pub slots: Vec<usize>,
+    /// Buffers; a buffer is used again when the last reader of its values has run.
+    pub slot_count: usize,
+    /// Per node, what the taps of a convolution read, or of the passes of a pooling.
+    pub gathers: Vec<Vec<Arc<Gather>>>,
+    /// Per weight layer, an earlier one that reads the same inputs in the same places.
+    pub twins: Vec<Option<usize>>,
+}
+
+impl Plan {
+    /// For a sample of `frames` frames.
+    pub fn new(model: &QuantizedModel, cpu: Cpu, frames: usize) -> Self {
+        let network = &model.network;
+        let mut layouts: Vec<Layout> = Vec::new();
+        let mut gathers = Gathers::default();
+        for node in &network.nodes {
+            let of = |i: usize| layouts[node.inputs[i].index()].frames;
+            let frames = match &node.op {
+                Op::Input => frames,
+                Op::Neuron(_) => network.timesteps,
+                Op::MeanTimesteps => 1,
+                Op::Add(_) | Op::Attention(Attention::KeyValueCount | Attention::Product { .. }) => {
+                    (0..node.inputs.len()).map(of).max().unwrap_or(1)
+                }
+                _ => of(0),
+            };
+            let packed = (node.kind == Kind::Spikes).then(|| cpu.inputs_per_table());
+            layouts.push(Layout::new(frames, node.shape, packed));
+            gathers.push(node, &layouts);
+        }
+        let (slots, slot_count) = assign_slots(network, &layouts);
+        let twins = (0..layouts.len()).map(|id| twin(network, &gathers.per_node, id)).collect();
+        Self { layouts, slots, slot_count, gathers: gathers.per_node, twins }
+    }
+}
+
+/// An earlier weight layer that reads what weight layer `id` does.
+fn twin(network: &Network, gathers: &[Vec<Arc<Gather>>], id: usize) -> Option<usize> {
+    let node = &network.nodes[id];
+    let weighted = |node: &Node| matches!(node.op, Op::Weighted(_));
+    let same = |&other: &usize| {
+        let earlier = &network.nodes[other];
+        weighted(earlier) && earlier.inputs == node.inputs && Arc::ptr_eq(&gathers[other][0], &gathers[id][0])
+    };
+    if weighted(node) { (0..id).find(same) } else { None }
+}
+
+/// Gathers of all nodes; nodes that read alike share one.
+#[derive(Default)]
+struct Gathers {
+    known: Vec<(Reads, Arc<Gather>)>,
+    per_node: Vec<Vec<Arc<Gather>>>,
+}
+
+/// What tells gathers apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Reads {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad: [usize; 2],
+    /// Height and width of what is read.
+    size: [usize; 2],
+    frames: usize,
+}
+
+impl Gathers {
+    fn push(&mut self, node: &Node, layouts: &[Layout]) {
+        let passes = match &node.op {
+            Op::Weighted(Weighted { geometry: g, .. }) => vec![(g.kernel, g.stride, g.pad)],
+            Op::MaxPool(window) => passes(window),
+            _ => Vec::new(),
+        };
+        let mut gathers = Vec::new();
+        for (kernel, stride, pad) in passes {
+            let input = &layouts[node.inputs[0].index()];
+            // All passes but the last keep the size.
+            let size = [input.shape.height, input.shape.width];
+            gathers.push(self.get(Reads { kernel, stride, pad, size, frames: input.frames }));
+        }
+        self.per_node.push(gathers);
+    }
+
+    fn get(&mut self, reads: Reads) -> Arc<Gather> {
+        if let Some((_, gather)) = self.known.iter().find(|(known, _)| *known == reads) {
+            return gather.clone();
+        }
+        let Reads { kernel, stride, pad, size, frames } = reads;
+        let geometry = ConvGeometry { in_channels: 1, out_channels: 1, kernel, stride, pad, groups: 1 };
+        let gather = Arc::new(Gather::new(&geometry, Shape::new(1, size[0], size[1]), frames));
+        self.known.push((reads, gather.clone()));
+        gather
+    }
+}
+
+/// A pooling as kernel, stride and padding of passes: along rows, along columns, then every few positions,
+/// where the first two keep the size of the map.
+fn passes(window: &Window) -> Vec<([usize; 2], [usize; 2], [usize; 2])> {
+    let Window { size, stride, pad } = *window;
+    if size != 2 * pad + 1 {
+        return vec![([size; 2], [stride; 2], [pad; 2])];
+    }
+    let mut passes = vec![([1, size], [1, 1], [0, pad]), ([size, 1], [1, 1], [pad, 0])];
+    if stride > 1 {
+        passes.push(([1, 1], [stride; 2], [0, 0]));
+    }
+    passes
+}
+
+/// True for a weight layer that only the neuron right behind it reads.
+pub fn feeds_next(network: &Network, id: usize) -> bool {
+    let mut readers = network.readers(NodeId(id as u32));
+    let neuron =
+        |(reader, node): (NodeId, &Node)| reader.index() == id + 1 && matches!(node.op, Op::Neuron(_));
+    matches!(network.nodes[id].op, Op::Weighted(_))
+        && readers.next().is_some_and(neuron)
+        && readers.next().is_none()
+}
+
+/// A buffer per node, and how many there are.
+fn assign_slots(network: &Network, layouts: &[Layout]) -> (Vec<usize>, usize) {
+    let mut last_reader: Vec<usize> = (0..network.nodes.len()).collect();
+    for (id, node) in network.iter() {
+        // What a layer reads lives until the neuron right behind it has its place: the two may run as one.
+        let reader = id.index() + usize::from(feeds_next(network, id.index()));
+        node.inputs.iter().for_each(|input| last_reader[input.index()] = reader);
+    }
+    let (mut slots, mut free, mut count) = (Vec::new(), Vec::<(bool, usize)>::new(), 0);
+    for (id, _) in network.iter() {
+        // Spikes follow spikes and words words, so that a buffer does not grow to hold both.
+        let packed = layouts[id.index()].packed.is_some();
+        let slot = match free.iter().rposition(|&(kind, _)| kind == packed) {
+            Some(i) => free.remove(i).1,
+            None => {
+                count += 1;
+                count - 1
+            }
+        };
+        slots.push(slot);
+        // The last node has no reader, and is read when all is done.
+        let done = (0..=id.index()).filter(|&i| last_reader[i] == id.index() && i + 1 < network.nodes.len());
+        free.extend(done.map(|i| (layouts[i].packed.is_some(), slots[i])));
+    }
+    (slots, count)
+}

@@ -1,0 +1,208 @@
+//! Kernels for AVX2: 16-entry tables, low and high bytes of their sums shuffled apart.
+
+use std::arch::x86_64::*;
+
+use super::LANES;
+use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
+use super::products::ProductMatrix;
+
+/// Entries of a table.
+const TABLE: usize = 16;
+
+/// See [`super::lookup()`].
+///
+/// # Safety
+/// `index` holds `rows` of the matrix times `stride`, a multiple of [`LANES`]; `out` as many rows of
+/// `stride` as `tables` has channels.
+#[target_feature(enable = "avx2")]
+pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(BLOCK) {
+        let width = (stride - from).min(BLOCK);
+        let index = &index[from * tables.matrix.rows..][..width * tables.matrix.rows];
+        let mut start = 0;
+        for run in &tables.matrix.runs {
+            let rows = Rows { run, start, index, width };
+            for (channel, out) in out.chunks_exact_mut(stride).take(tables.count).enumerate() {
+                // SAFETY: `width` columns of the row are left.
+                unsafe { channel_of_block(tables, channel, rows, &mut out[from..][..width]) };
+            }
+            start = run.end;
+        }
+    }
+}
+
+/// A run of rows of a block from `start` on.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    run: &'a Run,
+    start: usize,
+    index: &'a [u8],
+    width: usize,
+}
+
+/// One channel at the columns of a block.
+///
+/// # Safety
+/// `rows` holds whole rows of a block; `out` is as wide as the block.
+#[target_feature(enable = "avx2")]
+unsafe fn channel_of_block(tables: &Tables, channel: usize, rows: Rows, out: &mut [i32]) {
+    let mut at = 0;
+    while at < rows.width {
+        let wide = tables.matrix.entry == Entry::Byte && rows.width - at >= 2 * LANES;
+        // SAFETY: 64 or 128 columns of the block are left.
+        unsafe {
+            match (tables.matrix.entry, wide) {
+                (Entry::Byte, true) => bytes::<4>(tables, channel, rows, at, &mut out[at..]),
+                (Entry::Byte, false) => bytes::<2>(tables, channel, rows, at, &mut out[at..]),
+                (Entry::Word, _) => words::<2>(tables, channel, rows, at, &mut out[at..]),
+            }
+        }
+        at += if wide { 2 * LANES } else { LANES };
+    }
+}
+
+/// One channel at `J` vectors of positions, tables of 16-bit sums.
+///
+/// # Safety
+/// `J` vectors can be read behind column `at` of each row, and written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn words<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
+    let from = tables.of(channel);
+    let (mut lower, mut upper) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    for row in rows.start..rows.run.end {
+        // SAFETY: a table, and `J` vectors of row `row`.
+        unsafe {
+            let table: *const __m128i = from.as_ptr().add(row * 2 * TABLE).cast();
+            let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
+            let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
+            for j in 0..J {
+                let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
+                let bytes = _mm256_loadu_si256(bytes.cast());
+                let (low, high) = (_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, bytes));
+                lower[j] = _mm256_add_epi16(lower[j], _mm256_unpacklo_epi8(low, high));
+                upper[j] = _mm256_add_epi16(upper[j], _mm256_unpackhi_epi8(low, high));
+            }
+        }
+    }
+    // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+    unsafe { store_all(tables.matrix, tables.first + channel, rows.start == 0, lower, upper, out) };
+}
+
+/// One channel at `J` vectors of positions, tables of 8-bit sums.
+///
+/// # Safety
+/// `J` vectors can be read behind column `at` of each row, and written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn bytes<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
+    let from = tables.of(channel);
+    let low_byte = _mm256_set1_epi16(255);
+    let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    let mut row = rows.start;
+    for &end in &rows.run.parts {
+        let mut sums = [_mm256_setzero_si256(); J];
+        while row < end {
+            // SAFETY: a table, and `J` vectors of row `row`.
+            unsafe {
+                let table = _mm_loadu_si128(from.as_ptr().add(row * TABLE).cast());
+                let table = _mm256_broadcastsi128_si256(table);
+                for (j, sums) in sums.iter_mut().enumerate() {
+                    let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
+                    let bytes = _mm256_loadu_si256(bytes.cast());
+                    *sums = _mm256_add_epi8(*sums, _mm256_shuffle_epi8(table, bytes));
+                }
+            }
+            row += 1;
+        }
+        for j in 0..J {
+            even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(sums[j], low_byte));
+            odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
+        }
+    }
+    let (mut lower, mut upper) = (even, odd);
+    for j in 0..J {
+        lower[j] = _mm256_unpacklo_epi16(even[j], odd[j]);
+        upper[j] = _mm256_unpackhi_epi16(even[j], odd[j]);
+    }
+    // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
+    unsafe { store_all(tables.matrix, tables.first + channel, rows.start == 0, lower, upper, out) };
+}
+
+/// Writes the sums of `J` vectors of positions: the first and the last 8 of each 16.
+///
+/// # Safety
+/// `J` vectors can be written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn store_all<const J: usize>(
+    matrix: &LookupMatrix,
+    channel: usize,
+    first: bool,
+    lower: [__m256i; J],
+    upper: [__m256i; J],
+    out: &mut [i32],
+) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    let bias = first.then_some(matrix.bias[channel]);
+    for j in 0..J {
+        let halves = [
+            _mm256_permute2x128_si256::<0x20>(lower[j], upper[j]),
+            _mm256_permute2x128_si256::<0x31>(lower[j], upper[j]),
+        ];
+        for (k, half) in halves.into_iter().enumerate() {
+            // SAFETY: 16 values of vector `j` of `out`.
+            unsafe { store(half, shift, bias, out.as_mut_ptr().add(32 * j + 16 * k)) };
+        }
+    }
+}
+
+/// Writes (sum << shift) + bias of 16 positions, or without a bias adds sum << shift to what is there.
+///
+/// # Safety
+/// 16 values can be written to `out`.
+#[target_feature(enable = "avx2")]
+unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32) {
+    let halves = [_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums)];
+    for (i, half) in halves.into_iter().enumerate() {
+        let sum = _mm256_sll_epi32(_mm256_cvtepu16_epi32(half), shift);
+        // SAFETY: 8 of the 16 values of `out`.
+        unsafe {
+            let at = out.add(8 * i).cast();
+            let base = match bias {
+                Some(bias) => _mm256_set1_epi32(bias),
+                None => _mm256_loadu_si256(at),
+            };
+            _mm256_storeu_si256(at, _mm256_add_epi32(sum, base));
+        }
+    }
+}
+
+/// See [`super::products()`].
+///
+/// # Safety
+/// `pairs` holds `matrix.pairs` rows of `2 stride`, `stride` a multiple of [`LANES`]; `out` rows of
+/// `stride` for channels that `matrix` has.
+#[target_feature(enable = "avx2")]
+pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    for from in (0..stride).step_by(LANES) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            let weights = matrix.weights_of(first + i);
+            let mut acc = [_mm256_setzero_si256(); 8];
+            for (pair, &weights) in weights.iter().enumerate() {
+                let weights = _mm256_set1_epi32(weights);
+                for (j, acc) in acc.iter_mut().enumerate() {
+                    // SAFETY: 8 pairs of row `pair`.
+                    let x = unsafe {
+                        _mm256_loadu_si256(pairs.as_ptr().add(2 * (pair * stride + from + 8 * j)).cast())
+                    };
+                    *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(x, weights));
+                }
+            }
+            let bias = _mm256_set1_epi32(matrix.bias[first + i]);
+            for (j, acc) in acc.into_iter().enumerate() {
+                let x = _mm256_add_epi32(_mm256_sll_epi32(acc, shift), bias);
+                // SAFETY: 8 values of this row.
+                unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(from + 8 * j).cast(), x) };
+            }
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Kernels for AVX-512: 64-entry tables in one register, or in two where the sums have 16 bits.
+
+// One index runs over several arrays of vectors.
+#![allow(clippy::needless_range_loop)]
+
+use std::arch::x86_64::*;
+
+use super::LANES;
+use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
+use super::loops::Cell;
+use super::products::ProductMatrix;
+
+/// Entries of a table.
+const TABLE: usize = 64;
+
+/// See [`super::lookup()`].
+///
+/// # Safety
+/// `index` holds `rows` of the matrix times `stride`, a multiple of [`LANES`]; `out` as many rows of
+/// `stride` as `tables` has channels.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(BLOCK) {
+        let index = &index[from * tables.matrix.rows..];
+        // SAFETY: passed on; that many vectors of each row are left.
+        unsafe {
+            match (stride - from) / LANES {
+                1 => block::<1>(tables, index, stride, &mut out[from..]),
+                2 => block::<2>(tables, index, stride, &mut out[from..]),
+                3 => block::<3>(tables, index, stride, &mut out[from..]),
+                _ => block::<4>(tables, index, stride, &mut out[from..]),
+            }
+        }
+    }
+}
+
+/// All channels at `J` vectors of positions, the bytes of which stay in the first-level cache for a run.
+///
+/// # Safety
+/// As for [`lookup`]; `index` starts with the block, and `out` where its columns are.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn block<const J: usize>(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+    let mut start = 0;
+    for run in &tables.matrix.runs {
+        let mut channel = 0;
+        while channel < tables.count {
+            let rows = Rows { run, start, index };
+            let out = &mut out[channel * stride..];
+            // SAFETY: passed on; two channels where two are left.
+            unsafe {
+                match (tables.matrix.entry, tables.count - channel) {
+                    (Entry::Byte, 1) => bytes::<1, J>(tables, channel, rows, stride, out),
+                    (Entry::Byte, _) => bytes::<2, J>(tables, channel, rows, stride, out),
+                    (Entry::Word, 1) => words::<1, J>(tables, channel, rows, stride, out),
+                    (Entry::Word, _) => words::<2, J>(tables, channel, rows, stride, out),
+                }
+            }
+            channel += 2;
+        }
+        start = run.end;
+    }
+}
+
+/// A run of rows from `start` on.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    run: &'a Run,
+    start: usize,
+    index: &'a [u8],
+}
+
+/// `C` channels at `J` vectors of positions, tables of 16-bit sums.
+///
+/// # Safety
+/// As for [`block`]; there are `C` channels from `channel` on, and `out` starts with the first.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn words<const C: usize, const J: usize>(
+    tables: &Tables,
+    channel: usize,
+    rows: Rows,
+    stride: usize,
+    out: &mut [i32],
+) {
+    let from: [&[u8]; C] = std::array::from_fn(|c| tables.of(channel + c));
+    let (mut even, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
+    for row in rows.start..rows.run.end {
+        for j in 0..J {
+            // SAFETY: vector `j` of row `row`, and a table of each channel.
+            unsafe {
+                // A word look-up reads the low 6 bits of each word: the even positions, and shifted the odd.
+                let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
+                let shifted = _mm512_srli_epi16::<8>(bytes);
+                for c in 0..C {
+                    let table: *const __m512i = from[c].as_ptr().add(row * 2 * TABLE).cast();
+                    let (low, high) = (_mm512_load_si512(table), _mm512_load_si512(table.add(1)));
+                    even[c][j] = _mm512_add_epi16(even[c][j], _mm512_permutex2var_epi16(low, bytes, high));
+                    odd[c][j] = _mm512_add_epi16(odd[c][j], _mm512_permutex2var_epi16(low, shifted, high));
+                }
+            }
+        }
+    }
+    for c in 0..C {
+        let (first, at) = (rows.start == 0, &mut out[c * stride..]);
+        // SAFETY: `J` vectors of the row of channel `c`.
+        unsafe { store_all(tables.matrix, tables.first + channel + c, first, even[c], odd[c], at) };
+    }
+}
+
+/// `C` channels at `J` vectors of positions, tables of 8-bit sums.
+///
+/// # Safety
+/// As for [`block`]; there are `C` channels from `channel` on, and `out` starts with the first.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn bytes<const C: usize, const J: usize>(
+    tables: &Tables,
+    channel: usize,
+    rows: Rows,
+    stride: usize,
+    out: &mut [i32],
+) {
+    let from: [&[u8]; C] = std::array::from_fn(|c| tables.of(channel + c));
+    let low_byte = _mm512_set1_epi16(255);
+    let (mut even, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
+    let mut row = rows.start;
+    for &end in &rows.run.parts {
+        let mut sums = [[_mm512_setzero_si512(); J]; C];
+        while row < end {
+            // SAFETY: a table of each channel, and `J` vectors of row `row`.
+            unsafe {
+                let mut table = [_mm512_setzero_si512(); C];
+                for c in 0..C {
+                    table[c] = _mm512_load_si512(from[c].as_ptr().add(row * TABLE).cast());
+                }
+                for j in 0..J {
+                    let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
+                    for c in 0..C {
+                        sums[c][j] = _mm512_add_epi8(sums[c][j], _mm512_permutexvar_epi8(bytes, table[c]));
+                    }
+                }
+            }
+            row += 1;
+        }
+        for c in 0..C {
+            for j in 0..J {
+                even[c][j] = _mm512_add_epi16(even[c][j], _mm512_and_si512(sums[c][j], low_byte));
+                odd[c][j] = _mm512_add_epi16(odd[c][j], _mm512_srli_epi16::<8>(sums[c][j]));
+            }
+        }
+    }
+    for c in 0..C {
+        let (first, at) = (rows.start == 0, &mut out[c * stride..]);
+        // SAFETY: `J` vectors of the row of channel `c`.
+        unsafe { store_all(tables.matrix, tables.first + channel + c, first, even[c], odd[c], at) };
+    }
+}
+
+/// Writes the sums of `J` vectors of positions, the even and the odd ones apart.
+///
+/// # Safety
+/// `J` vectors can be written to `out`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn store_all<const J: usize>(
+    matrix: &LookupMatrix,
+    channel: usize,
+    first: bool,
+    even: [__m512i; J],
+    odd: [__m512i; J],
+    out: &mut [i32],
+) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    let bias = first.then_some(matrix.bias[channel]);
+    for j in 0..J {
+        // SAFETY: vector `j` of `out`.
+        unsafe { store(even[j], odd[j], shift, bias, out.as_mut_ptr().add(j * LANES)) };
+    }
+}
+
+/// Writes (sum << shift) + bias of 64 positions, or without a bias adds sum << shift to what is there.
+///
+/// # Safety
+/// 64 values can be written to `out`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+unsafe fn store(even: __m512i, odd: __m512i, shift: __m128i, bias: Option<i32>, out: *mut i32) {
+    // Words of positions 0..8 and 8..16 of each 16.
+    let (low, high) = (_mm512_unpacklo_epi16(even, odd), _mm512_unpackhi_epi16(even, odd));
+    let first = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
+    let second = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
+    let quarters = [
+        _mm512_castsi512_si256(first),
+        _mm512_extracti64x4_epi64::<1>(first),
+        _mm512_castsi512_si256(second),
+        _mm512_extracti64x4_epi64::<1>(second),
+    ];
+    for (i, quarter) in quarters.into_iter().enumerate() {
+        let sum = _mm512_sll_epi32(_mm512_cvtepu16_epi32(quarter), shift);
+        // SAFETY: 16 of the 64 values of `out`.
+        unsafe {
+            let at = out.add(16 * i).cast();
+            let base = match bias {
+                Some(bias) => _mm512_set1_epi32(bias),
+                None => _mm512_loadu_si512(at),
+            };
+            _mm512_storeu_si512(at, _mm512_add_epi32(sum, base));
+        }
+    }
+}
+
+/// See [`super::products()`].
+///
+/// # Safety
+/// `pairs` holds `matrix.pairs` rows of `2 stride`, `stride` a multiple of [`LANES`]; `out` rows of
+/// `stride` for channels that `matrix` has.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    for from in (0..stride).step_by(LANES) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            let weights = matrix.weights_of(first + i);
+            let mut acc = [_mm512_setzero_si512(); 4];
+            for (pair, &weights) in weights.iter().enumerate() {
+                let weights = _mm512_set1_epi32(weights);
+                for (j, acc) in acc.iter_mut().enumerate() {
+                    // SAFETY: 16 pairs of row `pair`.
+                    let x = unsafe {
+                        _mm512_loadu_si512(pairs.as_ptr().add(2 * (pair * stride + from + 16 * j)).cast())
+                    };
+                    *acc = _mm512_dpwssd_epi32(*acc, x, weights);
+                }
+            }
+            let bias = _mm512_set1_epi32(matrix.bias[first + i]);
+            for (j, acc) in acc.into_iter().enumerate() {
+                let x = _mm512_add_epi32(_mm512_sll_epi32(acc, shift), bias);
+                // SAFETY: 16 values of this row.
+                unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(from + 16 * j).cast(), x) };
+            }
+        }
+    }
+}
+
+/// See [`super::neuron()`].
+///
+/// # Safety
+/// `x` holds whole frames of `positions`, and `spikes` one for each of `fired`, which are as many as
+/// `clamped`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+pub unsafe fn neuron(
+    cell: &Cell,
+    x: &[i32],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    fired: &mut [u32],
+    clamped: &mut [u32],
+) {
+    let frames = x.len() / positions;
+    for start in (0..positions).step_by(LANES) {
+        let columns = u64::MAX >> (LANES - (positions - start).min(LANES));
+        let mut membrane = [_mm512_setzero_si512(); 4];
+        for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
+            let frame = (t % frames) * positions + start;
+            let (mut fires, mut clamps) = ([0; 4], [0; 4]);
+            for (j, v) in membrane.iter_mut().enumerate() {
+                let lanes = (columns >> (16 * j)) as u16;
+                // SAFETY: `lanes` leaves out what is behind the frame.
+                let x = unsafe { _mm512_maskz_loadu_epi32(lanes, x.as_ptr().wrapping_add(frame + 16 * j)) };
+                (fires[j], clamps[j], *v) = update(cell, *v, x);
+            }
+            let fires = join_masks(fires) & columns;
+            *fired += fires.count_ones();
+            if cell.clamps {
+                *clamped += (join_masks(clamps) & columns).count_ones();
+            }
+            // SAFETY: positions of this frame; bytes behind it are left out or written as they were read.
+            unsafe { set_bits(&mut spikes[t * positions + start..], fires, columns, bit) };
+        }
+    }
+}
+
+/// Where 16 neurons fire, where their membranes are clamped, and their membranes.
+#[target_feature(enable = "avx512f")]
+fn update(cell: &Cell, v: __m512i, x: __m512i) -> (u16, u16, __m512i) {
+    let g = _mm512_add_epi32(v, x);
+    let fires = _mm512_cmpge_epi32_mask(g, _mm512_set1_epi32(cell.threshold));
+    let reset = match cell.subtract {
+        Some(amount) => _mm512_mask_sub_epi32(g, fires, g, _mm512_set1_epi32(amount)),
+        None => _mm512_maskz_mov_epi32(!fires, g),
+    };
+    let kept = _mm512_sra_epi32(reset, _mm_cvtsi32_si128(cell.shift as i32));
+    let discard = _mm_cvtsi32_si128(cell.discard as i32);
+    if !cell.clamps {
+        return (fires, 0, _mm512_sll_epi32(kept, discard));
+    }
+    let stored = _mm512_max_epi32(kept, _mm512_set1_epi32(cell.low));
+    let stored = _mm512_min_epi32(stored, _mm512_set1_epi32(cell.high));
+    (fires, _mm512_cmpneq_epi32_mask(stored, kept), _mm512_sll_epi32(stored, discard))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn join_masks(quarters: [u16; 4]) -> u64 {
+    let low = _mm512_kunpackw(quarters[1].into(), quarters[0].into());
+    let high = _mm512_kunpackw(quarters[3].into(), quarters[2].into());
+    _mm512_kunpackd(high.into(), low.into())
+}
+
+/// Sets `bit` in the bytes of `fires`, all of which are in `columns`.
+///
+/// # Safety
+/// The bytes of `columns` are in `spikes`.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn set_bits(spikes: &mut [u8], fires: u64, columns: u64, bit: u8) {
+    let bit = _mm512_set1_epi8(bit as i8);
+    let at: *mut i8 = spikes.as_mut_ptr().cast();
+    // SAFETY: 64 bytes where there are as many, else those of `columns`.
+    unsafe {
+        if spikes.len() >= LANES {
+            let before = _mm512_loadu_si512(at.cast());
+            _mm512_storeu_si512(
+                at.cast(),
+                _mm512_mask_blend_epi8(fires, before, _mm512_or_si512(before, bit)),
+            );
+        } else {
+            let before = _mm512_maskz_loadu_epi8(columns, at);
+            _mm512_mask_storeu_epi8(at, fires, _mm512_or_si512(before, bit));
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Loops over rows of values, written once and compiled for each instruction set.
+
+use super::isa::{Cpu, Isa};
+
+/// Constants of one neuron, as the scalar specification has them.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    /// Fires iff g >= this.
+    pub threshold: i32,
+    /// What a spike subtracts; `None` where it resets to 0.
+    pub subtract: Option<i32>,
+    /// Arithmetic shift from g to the stored membrane: leak and discarded bits.
+    pub shift: u32,
+    /// Discarded bits, which come back as zeros.
+    pub discard: u32,
+    /// Range of the stored membrane.
+    pub low: i32,
+    /// Range of the stored membrane.
+    pub high: i32,
+    /// False where bounds prove that nothing leaves that range.
+    pub clamps: bool,
+}
+
+/// (x M + 2^(S-1)) >> S, saturated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rescale {
+    /// M.
+    pub multiplier: i64,
+    /// S.
+    pub shift: u32,
+    /// Range of the result.
+    pub low: i64,
+    /// Range of the result.
+    pub high: i64,
+}
+
+impl Rescale {
+    #[inline(always)]
+    fn apply(self, x: i32) -> i64 {
+        let half = (1i64 << self.shift) >> 1;
+        (i64::from(x).wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+    }
+}
+
+/// Defines functions whose loops vectorise with the instructions of the `Cpu` that comes first.
+macro_rules! for_each_isa {
+    ($($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => { $(
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments)]
+        $visibility fn $name(cpu: Cpu, $($arg: $type),*) $(-> $result)? {
+            #[inline(always)]
+            fn generic($($arg: $type),*) $(-> $result)? $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(
+                enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512bitalg,avx2,popcnt"
+            )]
+            fn avx512($($arg: $type),*) $(-> $result)? {
+                generic($($arg),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,popcnt")]
+            fn avx2($($arg: $type),*) $(-> $result)? {
+                generic($($arg),*)
+            }
+            match cpu.isa() {
+                // SAFETY: a `Cpu` exists only for instructions that the processor has.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => unsafe { avx512($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => unsafe { avx2($($arg),*) },
+                _ => generic($($arg),*),
+            }
+        }
+    )* };
+}
+
+/// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
+/// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
+///
+/// # Panics
+/// If `x` does not hold whole frames, or `spikes` less than a frame for each of `fired`.
+#[allow(clippy::too_many_arguments)]
+pub fn neuron(
+    cpu: Cpu,
+    cell: &Cell,
+    x: &[i32],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    fired: &mut [u32],
+    clamped: &mut [u32],
+) {
+    assert!(x.len().is_multiple_of(positions) && !x.is_empty());
+    assert!(spikes.len() >= fired.len() * positions && fired.len() == clamped.len());
+    match cpu.isa() {
+        // SAFETY: the processor has the instructions, and the lengths were checked.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { super::avx512::neuron(cell, x, positions, bit, spikes, fired, clamped) },
+        _ => neuron_loop(cpu, cell, x, positions, bit, spikes, fired, clamped),
+    }
+}
+
+/// Positions whose membranes are held at once.
+const BLOCK: usize = 64;
+
+for_each_isa! {
+    /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
+    /// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
+    fn neuron_loop(
+        cell: &Cell,
+        x: &[i32],
+        positions: usize,
+        bit: u8,
+        spikes: &mut [u8],
+        fired: &mut [u32],
+        clamped: &mut [u32],
+    ) {
+        let frames = x.len() / positions;
+        for start in (0..positions).step_by(BLOCK) {
+            let count = BLOCK.min(positions - start);
+            let mut membrane = [0i32; BLOCK];
+            for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
+                let x = &x[(t % frames) * positions + start..][..count];
+                let spikes = &mut spikes[t * positions + start..][..count];
+                let (mut fires_now, mut clamps_now) = (0, 0);
+                for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
+                    let g = v.wrapping_add(x);
+                    let fires = g >= cell.threshold;
+                    let reset = match cell.subtract {
+                        Some(amount) => g.wrapping_sub(amount),
+                        None => 0,
+                    };
+                    let kept = if fires { reset } else { g } >> cell.shift;
+                    let stored = kept.max(cell.low).min(cell.high);
+                    *v = stored << cell.discard;
+                    *spikes |= if fires { bit } else { 0 };
+                    fires_now += u32::from(fires);
+                    clamps_now += u32::from(stored != kept);
+                }
+                *fired += fires_now;
+                *clamped += clamps_now;
+            }
+        }
+    }
+
+    /// How many of `thresholds` each value reaches.
+    pub fn levels(thresholds: &[i32], x: &[i32], out: &mut [i32]) {
+        out.fill(0);
+        for &threshold in thresholds {
+            for (level, &x) in out.iter_mut().zip(x) {
+                *level += i32::from(x >= threshold);
+            }
+        }
+    }
+
+    /// Onto a grid; returns how many values were clamped.
+    pub fn requantize(by: Rescale, x: &[i32], out: &mut [i32]) -> u32 {
+        let mut clamped = 0;
+        for (out, &x) in out.iter_mut().zip(x) {
+            let wide = by.apply(x);
+            let value = wide.max(by.low).min(by.high);
+            clamped += u32::from(value != wide);
+            *out = value as i32;
+        }
+        clamped
+    }
+
+    /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
+    pub fn join(by: Rescale, stream: &[i32], branch: &[i32], out: &mut [i32]) -> u32 {
+        let mut clamped = 0;
+        for ((out, &a), &b) in out.iter_mut().zip(stream).zip(branch) {
+            let wide = i64::from(a).wrapping_add(by.apply(b));
+            let value = wide.max(by.low).min(by.high);
+            clamped += u32::from(value != wide);
+            *out = value as i32;
+        }
+        clamped
+    }
+
+    /// out += x.
+    pub fn add(x: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = out.wrapping_add(x));
+    }
+
+    /// out += factor x.
+    pub fn add_scaled(factor: i32, x: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = out.wrapping_add(x.wrapping_mul(factor)));
+    }
+
+    /// out = (out << shift) + bias.
+    pub fn shift_and_bias(shift: u32, bias: i32, out: &mut [i32]) {
+        out.iter_mut().for_each(|x| *x = (*x << shift).wrapping_add(bias));
+    }
+
+    /// Sum of a b.
+    pub fn dot(a: &[i32], b: &[i32]) -> i32 {
+        a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)))
+    }
+
+    /// Sum of x.
+    pub fn sum(x: &[i32]) -> i32 {
+        x.iter().fold(0, |sum: i32, &x| sum.wrapping_add(x))
+    }
+
+    /// out = the larger of out and x, where `inside`.
+    pub fn max_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out = (*out).max(if inside != 0 { x } else { i32::MIN });
+        }
+    }
+
+    /// out = out + x, where `inside`.
+    pub fn add_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out += if inside != 0 { x } else { 0 };
+        }
+    }
+
+    /// out = out OR x, where `inside`.
+    pub fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
+        out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out |= x & inside);
+    }
+
+    /// The larger of each pair of x.
+    pub fn larger_of_pairs(x: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(x.chunks_exact(2)).for_each(|(out, pair)| *out = pair[0].max(pair[1]));
+    }
+
+    /// out = x AND mask.
+    pub fn and_all(x: &[u8], mask: u8, out: &mut [u8]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = x & mask);
+    }
+
+    /// Values that are not zero.
+    pub fn count_nonzero(x: &[i32]) -> u32 {
+        x.iter().fold(0, |count, &x| count + u32::from(x != 0))
+    }
+
+    /// Bits that are set.
+    pub fn count_bits(x: &[u8]) -> u32 {
+        let chunk = |chunk: &[u8]| u32::from(chunk.iter().fold(0u8, |count, x| count + x.count_ones() as u8));
+        // 31 bytes of 8 bits fit a byte.
+        x.chunks(31).map(chunk).sum()
+    }
+
+    /// Bytes in which a bit of `mask` is set in both.
+    pub fn count_both(a: &[u8], b: &[u8], mask: u8) -> u32 {
+        a.iter().zip(b).fold(0, |count, (&a, &b)| count + u32::from(a & b & mask != 0))
+    }
+
+    /// Adds the number of bits of `mask` that are set in x.
+    pub fn add_bits(x: &[u8], mask: u8, out: &mut [i32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out += (x & mask).count_ones() as i32);
+    }
+
+    /// Adds 1 where x is not zero.
+    pub fn add_nonzero(x: &[i32], out: &mut [i32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out += i32::from(x != 0));
+    }
+
+    /// Bit `bit` of each byte, as 0 or 1.
+    pub fn unpack(x: &[u8], bit: u32, out: &mut [i32]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out = i32::from((x >> bit) & 1));
+    }
+
+    /// Sets bit `to` of `out` where bit `from` of x is set.
+    pub fn move_bit(x: &[u8], from: u32, to: u32, out: &mut [u8]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out |= ((x >> from) & 1) << to);
+    }
+
+    /// Sets bit `to` of `out` where bit `from` of x is set.
+    pub fn pack_bit(x: &[i32], from: u32, to: u32, out: &mut [u8]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out |= (((x >> from) & 1) as u8) << to);
+    }
+
+    /// Rows of 16-bit values side by side: `[column][2]`.
+    pub fn interleave(a: &[i32], b: &[i32], out: &mut [i16]) {
+        for ((pair, &a), &b) in out.chunks_exact_mut(2).zip(a).zip(b) {
+            pair[0] = a as i16;
+            pair[1] = b as i16;
+        }
+    }
+
+    /// x where `inside`, else `padding`.
+    pub fn select_bytes(x: &[u8], inside: &[u8], out: &mut [u8]) {
+        out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out = x & inside);
+    }
+
+    /// x where `inside`, else `padding`.
+    pub fn select_words(x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out = if inside != 0 { x } else { padding };
+        }
+    }
+
+    /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
+    /// are rounded apart, so that the result does not depend on the instruction set.
+    pub fn add_rows(events: &[(usize, f32)], rows: &[f32], out: &mut [f32]) {
+        let length = out.len();
+        for &(channel, a) in events {
+            let row = &rows[channel * length..][..length];
+            out.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Weighted sums of multi-bit inputs, two 16-bit products at a time, in 32 bits.
+
+use super::LANES;
+use super::isa::{Cpu, Isa};
+
+/// The weights of one matrix product on 16-bit inputs, and what follows the sum.
+#[derive(Debug)]
+pub struct ProductMatrix {
+    /// Pairs of inputs.
+    pub pairs: usize,
+    /// Output channels.
+    pub outs: usize,
+    /// `[out][pair]`: two 16-bit weights, the first in the low half.
+    weights: Vec<i32>,
+    /// X = (acc << shift) + bias.
+    pub(super) shift: u32,
+    pub(super) bias: Vec<i32>,
+}
+
+impl ProductMatrix {
+    /// `codes[out][input]`; X = (acc << shift) + bias. `None` if a weight does not fit 16 bits, or is the
+    /// one whose pair of products could exceed 32.
+    pub fn new(codes: &[i32], inputs: usize, shift: u32, bias: &[i32]) -> Option<Self> {
+        let fits = |&w: &i32| w.unsigned_abs() < 1 << 15;
+        if !codes.iter().all(fits) {
+            return None;
+        }
+        let pair = |pair: &[i32]| (pair[0] & 0xffff) | pair.get(1).copied().unwrap_or(0) << 16;
+        let weights = codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(2).map(pair)).collect();
+        Some(Self { pairs: inputs.div_ceil(2), outs: bias.len(), weights, shift, bias: bias.to_vec() })
+    }
+
+    /// Pairs of weights of one output channel.
+    pub(super) fn weights_of(&self, channel: usize) -> &[i32] {
+        &self.weights[channel * self.pairs..][..self.pairs]
+    }
+}
+
+/// X of all channels of `matrix` on `pairs`: `[pair][column][2]`, rows of `2 stride`.
+///
+/// # Panics
+/// If `pairs` has too few rows, `stride` is no multiple of [`LANES`], or `out` has more rows than there
+/// are channels from `first` on.
+pub fn products(
+    cpu: Cpu,
+    matrix: &ProductMatrix,
+    first: usize,
+    pairs: &[i16],
+    stride: usize,
+    out: &mut [i32],
+) {
+    assert!(stride.is_multiple_of(LANES) && pairs.len() >= 2 * matrix.pairs * stride);
+    assert!(out.len().is_multiple_of(stride) && first + out.len() / stride <= matrix.outs);
+    match cpu.isa() {
+        // SAFETY: the processor has the instructions, and the lengths were checked.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { super::avx512::products(matrix, first, pairs, stride, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { super::avx2::products(matrix, first, pairs, stride, out) },
+        _ => portable(matrix, first, pairs, stride, out),
+    }
+}
+
+fn portable(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+    for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+        out.fill(0);
+        for (&weights, row) in matrix.weights_of(first + i).iter().zip(pairs.chunks_exact(2 * stride)) {
+            let (low, high) = (i32::from(weights as i16), weights >> 16);
+            for (x, pair) in out.iter_mut().zip(row.chunks_exact(2)) {
+                *x = x.wrapping_add(i32::from(pair[0]) * low).wrapping_add(i32::from(pair[1]) * high);
+            }
+        }
+        let bias = matrix.bias[first + i];
+        out.iter_mut().for_each(|x| *x = (*x << matrix.shift).wrapping_add(bias));
+    }
+}
