@@ -14,9 +14,9 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`SCHEMA`].
+    /// `spiq-golden`.
     pub schema: String,
-    /// [`VERSION`].
+    /// 1.
     pub version: u32,
     /// What wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
