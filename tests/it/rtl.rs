@@ -12,7 +12,8 @@ use tempfile::TempDir;
 fn simulator_runs(test: &str) -> bool {
     let found = Command::new("iverilog").arg("-V").output().is_ok();
     if !found {
-        writeln!(std::io::stderr(), "skipped: rtl::{test}: iverilog is not on PATH").unwrap();
+        let mut terminal = std::io::stderr();
+        writeln!(terminal, "skipped: rtl::{test}: iverilog is not on PATH").unwrap();
     }
     found
 }
