@@ -145,9 +145,9 @@ def tokens(a):
     return a.reshape(*a.shape[:3], -1).swapaxes(2, 3)
 
 
-def key_value_count(k, v):
-    """SDSA-1: per channel, the tokens where both fire."""
-    return (k & v).sum(axis=(3, 4), keepdims=True)
+def key_value_count(k, v=None):
+    """SDSA-1: per channel, the tokens where both fire; k may be k AND v already."""
+    return (k if v is None else k & v).sum(axis=(3, 4), keepdims=True)
 
 
 def channel_count(q, heads):
@@ -162,6 +162,13 @@ def attention(q, k, v, heads):
     parts = [(qh @ kh.swapaxes(2, 3)) @ vh for qh, kh, vh in zip(*heads_of)]
     out = np.concatenate(parts, axis=3).swapaxes(2, 3)
     return out.reshape(v.shape)
+
+
+def plane_pool(a, heads):
+    """The largest of 3x3 neighbours where rows are tokens and columns the channels of a head."""
+    rows = np.stack(np.split(tokens(a), heads, axis=3), axis=2)
+    pooled = max_pool(rows, 3, 1, 1)
+    return np.concatenate(list(pooled.swapaxes(0, 2).swapaxes(1, 2)), axis=3).swapaxes(2, 3).reshape(a.shape)
 
 
 def mask(spikes, by):

@@ -308,9 +308,16 @@ class RandomNetwork:
         qkv = [self.branch(source, out, False) for _ in range(3)]
         if not all(qkv):
             return None
-        tokens = int(np.prod(self.about[qkv[0]]["shape"][1:]))
-        count = self.add({"type": "key_value_count"}, qkv[1:], "count", tokens, Fraction(1))
-        return self.add({"type": "mask"}, [qkv[0], self.fire(count, levels=False)], "spikes", 1, Fraction(1))
+        channels, *extent = self.about[qkv[0]]["shape"]
+        pooled = self.chance(0.3) and {"type": "plane_pool", "heads": self.divisor(channels)}
+        counted = qkv[1:]
+        if pooled:
+            both = self.add({"type": "mask"}, counted, "spikes", 1, Fraction(1))
+            counted = [self.add(pooled, [both], "spikes", 1, Fraction(1))]
+        tokens = int(np.prod(extent))
+        count = self.add({"type": "key_value_count"}, counted, "count", tokens, Fraction(1))
+        masked = self.add({"type": "mask"}, [qkv[0], self.fire(count, levels=False)], "spikes", 1, Fraction(1))
+        return self.add(pooled, [masked], "spikes", 1, Fraction(1)) if pooled else masked
 
     # Sums
 

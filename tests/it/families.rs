@@ -1,10 +1,15 @@
 //! Published networks count as their originals do.
 
+use std::collections::BTreeMap;
+use std::fs;
+
 use serde::Deserialize;
 
-use spiq::exec::{FloatExecutor, seeded_weights};
-use spiq::files::Folder;
-use spiq::model::{Family, InputSpec, Model, ModelDescription, Network, Operations, Sample, fuse};
+use spiq::evaluate::calibrate;
+use spiq::exec::{FloatExecutor, ScalarExecutor, seeded_weights};
+use spiq::files::{Folder, sha256};
+use spiq::model::{DataSet, Family, Model, ModelDescription, Network, Operations, fuse};
+use spiq::quant::{Precision, Setting, quantize};
 use spiq::tensor::Frames;
 
 const PUBLISHED: &str = include_str!("../data/published_counts.csv");
@@ -58,101 +63,61 @@ fn all_33_published_networks_count_to_the_unit() {
     assert!(Folder::Bundled("models").names("ron").len() > 33);
 }
 
-/// One network of each family, as small as its structure allows.
-const SMALL: [(&str, &str, &str); 7] = [
-    (
-        "v1",
-        "SpikeDrivenV1(dim: 64, depth: 1, heads: 8, mlp_ratio: 4, pooling: (false, false, true, true))",
-        IMAGE,
-    ),
-    (
-        "v1 on events",
-        "SpikeDrivenV1(dim: 64, depth: 1, heads: 8, mlp_ratio: 4, pooling: (false, true, true, true), pool_keys: true)",
-        "Events(shape: (2, 32, 32), max: 15)",
-    ),
-    ("v2", "SpikeDrivenV2(dims: (16, 32, 64, 80), depths: (1, 1), heads: 1, mlp_ratio: 4)", LARGE),
-    (
-        "v3",
-        "SpikeDrivenV3(dims: (16, 32, 64, 80), depths: (1, 1), heads: 8, mlp_ratio: 4, value_ratio: 4, levels: 4)",
-        LARGE,
-    ),
-    (
-        "Spikformer",
-        "Spikformer(dim: 64, depth: 1, heads: 4, mlp_ratio: 4, pooling: (false, false, true, true), \
-         layers: Linear, order: QueryKeyFirst, scale: 0.125)",
-        IMAGE,
-    ),
-    (
-        "Spikingformer",
-        "Spikingformer(dim: 64, depth: 1, heads: 4, mlp_ratio: 4, pooling: (false, false, true, true), \
-         stem: Block, order: QueryKeyFirst)",
-        IMAGE,
-    ),
-    ("QKFormer", "QkFormer(dim: 64, depths: (1, 1, 1), heads: 4, mlp_ratio: 4, style: Cifar)", IMAGE),
+/// Small networks of every family.
+const SMALL: [&str; 9] = [
+    "v1",
+    "v1_events",
+    "v2",
+    "v3",
+    "spikformer",
+    "spikformer_events",
+    "spikingformer",
+    "qk_former",
+    "qk_former_imagenet",
 ];
 
-const IMAGE: &str = "Image(shape: (3, 32, 32), mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26], bits: 8)";
-const LARGE: &str = "Image(shape: (3, 64, 64), mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26], bits: 8)";
-
-fn seeded_description(family: &str, input: &str, seed: u64) -> ModelDescription {
-    let text = format!(
-        "Model(name: \"small\", family: {family}, input: {input}, timesteps: 4, classes: 10, weights: Seeded({seed}))"
-    );
-    ModelDescription::parse(&text, "small.ron").unwrap()
+fn small(name: &str) -> String {
+    format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn seeded(family: &str, input: &str, seed: u64) -> Model {
-    let description = seeded_description(family, input, seed);
-    let network = description.network("small.ron").unwrap();
-    let weights = seeded_weights(&network, &description.input, seed);
+/// The description of a small network, changed.
+fn small_but(name: &str, from: &str, to: &str) -> Model {
+    let text = fs::read_to_string(small(name)).unwrap().replace(from, to);
+    let description = ModelDescription::parse(&text, name).unwrap();
+    let network = description.network(name).unwrap();
+    let weights = seeded_weights(&network, &description.input, 6);
     Model { description, network, weights, sha256: String::new() }
-}
-
-/// Something between black and white, another in every timestep of events.
-fn gradient(model: &Model) -> Sample {
-    let (input, shape) = (&model.description.input, model.network.nodes[0].shape);
-    let frames = if input.is_constant() { 1 } else { model.network.timesteps };
-    let value = |i: usize| match input {
-        InputSpec::Image { .. } => (i * 7 % 256) as u16,
-        InputSpec::Events { .. } | InputSpec::Integers { .. } => {
-            u16::from(i.is_multiple_of(11)) * (i % 3) as u16
-        }
-    };
-    Frames { frames, shape, data: (0..frames * shape.values()).map(value).collect() }
 }
 
 #[test]
 fn seeded_networks_of_every_family_are_alive_and_the_same_every_time() {
-    for (name, family, input) in SMALL {
-        let model = seeded(family, input, 5);
+    for name in SMALL {
+        let model = Model::load(&small(name)).unwrap();
+        let data = DataSet::load_for("noise", &model.description).unwrap();
+        let sample = data.test.sample(0).unwrap();
         let mut silent = Vec::new();
-        let execution = FloatExecutor::new(&model).run_observed(&gradient(&model), |id, value| {
+        let execution = FloatExecutor::new(&model).run_observed(&sample, |id, value| {
             let node = model.network.node(id);
             let active = value.data.iter().filter(|&&x| x != 0.0).count() as f64 / value.data.len() as f64;
-            if node.op.is_neuron() && !(0.002..0.998).contains(&active) {
+            if node.op.is_neuron() && !(0.001..0.999).contains(&active) {
                 silent.push((node.name.clone(), active));
             }
         });
         assert!(silent.is_empty(), "{name}: {silent:?}");
-        let again = FloatExecutor::new(&seeded(family, input, 5)).run(&gradient(&model));
+        let again = FloatExecutor::new(&Model::load(&small(name)).unwrap()).run(&sample);
         assert_eq!(execution, again, "{name}");
-        let other = FloatExecutor::new(&seeded(family, input, 6)).run(&gradient(&model));
+        let other = FloatExecutor::new(&small_but(name, "Seeded(5)", "Seeded(6)")).run(&sample);
         assert_ne!(execution.logits, other.logits, "{name}");
     }
 }
 
 #[test]
 fn a_fused_rep_conv_computes_what_its_layers_do() {
-    let (name, family, input) = SMALL[2];
-    assert_eq!(name, "v2");
-    let unfused = seeded(family, input, 5);
-    let mut description = unfused.description.clone();
-    let fused_family = family.replace("mlp_ratio: 4", "mlp_ratio: 4, rep_conv: Fused");
-    description.family = seeded_description(&fused_family, input, 5).family;
-    let network = description.network("small.ron").unwrap();
-    let weights = fuse(&unfused.network, &unfused.weights, &network);
-    let fused = Model { description, network, weights, sha256: String::new() };
-    let sample = gradient(&fused);
+    let unfused = Model::load(&small("v2")).unwrap();
+    let mut fused = small_but("v2", "mlp_ratio: 4", "mlp_ratio: 4, rep_conv: Fused");
+    fused.weights = fuse(&unfused.network, &unfused.weights, &fused.network);
+    let data = DataSet::load_for("noise", &fused.description).unwrap();
+    let sample = data.test.sample(0).unwrap();
     let mut layers = Vec::new();
     FloatExecutor::new(&unfused).run_observed(&sample, |id, value| {
         let name = &unfused.network.node(id).name;
@@ -177,4 +142,100 @@ fn a_fused_rep_conv_computes_what_its_layers_do() {
 fn fusing_more_than_doubles_the_weights() {
     let count = |name: &str| ModelDescription::load(name).unwrap().1.parameter_count();
     assert_eq!([count("sdtv2_15M"), count("sdtv2_15M_fused")], [15_112_208, 33_253_520]);
+}
+
+/// What PyTorch with SpikingJelly says; python/oracle/make_golden.py wrote it.
+#[derive(Deserialize)]
+struct Golden {
+    images: usize,
+    float: Float,
+    integers: Integers,
+}
+
+#[derive(Deserialize)]
+struct Float {
+    logits: Vec<Vec<f64>>,
+    spikes: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+struct Integers {
+    setting: String,
+    logits: Vec<Vec<i64>>,
+    sha256: BTreeMap<String, String>,
+}
+
+fn golden(name: &str) -> Golden {
+    serde_json::from_str(&fs::read_to_string(small(name).replace(".ron", ".json")).unwrap()).unwrap()
+}
+
+#[test]
+fn float_logits_of_every_family_are_those_of_pytorch() {
+    for name in SMALL {
+        let (model, golden) = (Model::load(&small(name)).unwrap(), golden(name));
+        let data = DataSet::load_for("noise", &model.description).unwrap();
+        let executor = FloatExecutor::new(&model);
+        let mut spikes: BTreeMap<String, u64> = BTreeMap::new();
+        for (i, expected) in golden.float.logits.iter().enumerate() {
+            let execution = executor.run_observed(&data.test.sample(i).unwrap(), |id, value| {
+                let node = model.network.node(id);
+                if node.op.is_neuron() {
+                    let repeated = if value.frames == 1 { model.network.timesteps } else { 1 };
+                    let fired = value.data.iter().filter(|&&x| x > 0.0).count() * repeated;
+                    *spikes.entry(node.name.clone()).or_default() += fired as u64;
+                }
+            });
+            for (logit, expected) in execution.logits.iter().zip(expected) {
+                assert!((f64::from(*logit) - expected).abs() < 1e-4, "{name}: {logit} for {expected}");
+            }
+        }
+        assert_eq!((golden.float.logits.len(), spikes), (golden.images, golden.float.spikes), "{name}");
+    }
+}
+
+/// Every spike of a layer as PyTorch orders them: `[T, B, C, H, W]`.
+fn ordered(images: &[Frames<i64>], timesteps: usize) -> Vec<u8> {
+    let shape = images[0].shape;
+    let mut bytes = Vec::with_capacity(timesteps * images.len() * shape.values());
+    for t in 0..timesteps {
+        for image in images {
+            let frame = image.at(t);
+            for channel in 0..shape.channels {
+                bytes.extend(frame.iter().skip(channel).step_by(shape.channels).map(|&x| x as u8));
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn every_integer_spike_of_every_family_is_that_of_pytorch() {
+    let mut compared = 0;
+    for name in SMALL {
+        let (model, golden) = (Model::load(&small(name)).unwrap(), golden(name));
+        let Precision::Fixed(setting) = Setting::load(&golden.integers.setting).unwrap().precision else {
+            panic!("{name}: float")
+        };
+        let data = DataSet::load_for("noise", &model.description).unwrap();
+        let calibration = calibrate(&model, &data, &data.test, &|| ()).unwrap();
+        let quantized = quantize(&model, &setting, &calibration).unwrap();
+        let executor = ScalarExecutor::<i64>::new(&quantized);
+        let mut layers: BTreeMap<String, Vec<Frames<i64>>> = BTreeMap::new();
+        for (i, expected) in golden.integers.logits.iter().enumerate() {
+            let execution = executor.run_observed(&data.test.sample(i).unwrap(), |id, value| {
+                let node = model.network.node(id);
+                if node.op.is_neuron() {
+                    layers.entry(node.name.clone()).or_default().push(value.clone());
+                }
+            });
+            assert_eq!(execution.logits, *expected, "{name}, image {i}");
+        }
+        let hash = |images: &Vec<Frames<i64>>| sha256([ordered(images, model.network.timesteps)]);
+        let hashes: BTreeMap<_, _> =
+            layers.iter().map(|(name, images)| (name.clone(), hash(images))).collect();
+        assert_eq!(hashes, golden.integers.sha256, "{name}");
+        compared += layers.values().flatten().map(|frames| frames.data.len()).sum::<usize>();
+    }
+    println!("{compared} spikes compared");
+    assert!(compared > 2_000_000);
 }

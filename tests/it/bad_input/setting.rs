@@ -71,7 +71,7 @@ fn files_that_do_not_parse() {
     missing bracket
       changed.ron:13:1: Expected opening `(`
     unknown field
-      changed.ron:5:5: Unexpected field named `membrane_bit` in `Setting`, expected one of `name`, `weights`, `membrane_bits`, `residual_bits`, `residual_fraction_bits`, `activation_bits`, or `layers` instead
+      changed.ron:5:5: Unexpected field named `membrane_bit` in `Setting`, expected one of `name`, `weights`, `membrane_bits`, `residual_bits`, `residual_fraction_bits`, `input`, `accumulator`, `activation_bits`, or `layers` instead
     missing field
       changed.ron:12:1: Unexpected missing field named `membrane_bits` in `Setting`
     text for a number
@@ -83,7 +83,7 @@ fn files_that_do_not_parse() {
     missing field of a scheme
       changed.ron:4:62: Unexpected missing field named `scale` in `Uniform`
     unknown field of an override
-      changed.ron:9:33: Unexpected field named `weight` in `Layer`, expected one of `weights`, `membrane_bits`, or `fraction_bits` instead
+      changed.ron:9:33: Unexpected field named `weight` in `Layer`, expected one of `weights`, `membrane_bits`, `fraction_bits`, or `accumulator` instead
     override without a pattern
       changed.ron:9:10: Expected string
     ");
