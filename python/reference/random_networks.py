@@ -224,7 +224,7 @@ class RandomNetwork:
         fill = Fraction(2 ** (word["bits"] - 1)) / peak
         exponent = int(np.floor(np.log2(float(fill)))) - int(self.rng.integers(-1, 4))
         pairs = [quantizer.requantizer(s * Fraction(2) ** exponent) for s in steps if s * Fraction(2) ** exponent < 2**15]
-        if len(pairs) < len(steps) or not all(m for m, _ in pairs):
+        if len(pairs) < len(steps):
             return None
         return {"multipliers": np.array([m for m, _ in pairs]), "shifts": np.array([s for _, s in pairs])}
 

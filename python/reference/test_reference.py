@@ -158,7 +158,7 @@ class Quantizer(unittest.TestCase):
         self.assertEqual(quantizer.requantizer(0.125), (1, 3))
         self.assertEqual(quantizer.requantizer(8.0), (8, 0))
         self.assertEqual(quantizer.requantizer(Fraction(1, 3)), (43691, 17))
-        self.assertEqual(quantizer.requantizer(2.0**-50), (0, 0))
+        self.assertEqual(quantizer.requantizer(2.0**-50), (1, 62))
 
     def test_thresholds_of_free_scales_are_exact(self):
         # 49 tokens in steps of 2^-10: 2 theta 2^f / s is an integer, which a rounded 1/49 could miss.
