@@ -145,9 +145,17 @@ def tokens(a):
     return a.reshape(*a.shape[:3], -1).swapaxes(2, 3)
 
 
-def key_value_count(k, v=None):
-    """SDSA-1: per channel, the tokens where both fire; k may be k AND v already."""
-    return (k if v is None else k & v).sum(axis=(3, 4), keepdims=True)
+def plane_pool(spikes, heads):
+    """SDSA-1 on events: the largest of 3 x 3 in the plane of tokens and the channels of a head."""
+    t, b, c, h, w = spikes.shape
+    planes = tokens(spikes).reshape(t, b, h * w, heads, c // heads).swapaxes(2, 3)
+    pooled = max_pool(planes, 3, 1, 1).swapaxes(2, 3).reshape(t, b, h * w, c)
+    return pooled.swapaxes(2, 3).reshape(spikes.shape)
+
+
+def key_value_count(*spikes):
+    """SDSA-1: per channel, the tokens where all fire."""
+    return np.bitwise_and.reduce(spikes).sum(axis=(3, 4), keepdims=True)
 
 
 def channel_count(q, heads):
@@ -162,13 +170,6 @@ def attention(q, k, v, heads):
     parts = [(qh @ kh.swapaxes(2, 3)) @ vh for qh, kh, vh in zip(*heads_of)]
     out = np.concatenate(parts, axis=3).swapaxes(2, 3)
     return out.reshape(v.shape)
-
-
-def plane_pool(a, heads):
-    """The largest of 3x3 neighbours where rows are tokens and columns the channels of a head."""
-    rows = np.stack(np.split(tokens(a), heads, axis=3), axis=2)
-    pooled = max_pool(rows, 3, 1, 1)
-    return np.concatenate(list(pooled.swapaxes(0, 2).swapaxes(1, 2)), axis=3).swapaxes(2, 3).reshape(a.shape)
 
 
 def mask(spikes, by):

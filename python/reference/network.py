@@ -70,7 +70,7 @@ OPERATIONS = {
     "add_spikes": lambda _op, a, b, _t: Value(sum(together(a, b))),
     "max_pool": lambda op, x, _t: Value(layers.max_pool(x, op["size"], op["stride"], op["pad"])),
     "plane_pool": lambda op, x, _t: Value(layers.plane_pool(x, op["heads"])),
-    "key_value_count": lambda _op, *kv_t: Value(layers.key_value_count(*together(*kv_t[:-1]))),
+    "key_value_count": lambda _op, *inputs: Value(layers.key_value_count(*together(*inputs[:-1]))),
     "channel_count": lambda op, q, _t: Value(layers.channel_count(q, op["heads"])),
     "attention": lambda op, q, k, v, _t: Value(layers.attention(*together(q, k, v), op["heads"])),
     "mask": lambda _op, spikes, by, _t: Value(layers.mask(*together(spikes, by))),

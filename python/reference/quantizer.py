@@ -151,8 +151,8 @@ def level_thresholds(levels, fraction_bits, steps):
 def requantizer(ratio):
     """(M, S) of a ratio: a power of two where the ratio is one, else M of exactly 16 significant bits."""
     ratio = Fraction(ratio)
-    if ratio < Fraction(1, 2**46):
-        return 0, 0
+    if ratio <= Fraction(1, 2**46):
+        return 1, 62
     for shift in range(63):
         scaled = ratio * 2**shift
         if scaled.denominator == 1 and scaled.numerator & (scaled.numerator - 1) == 0:

@@ -224,7 +224,7 @@ class RandomNetwork:
         fill = Fraction(2 ** (word["bits"] - 1)) / peak
         exponent = int(np.floor(np.log2(float(fill)))) - int(self.rng.integers(-1, 4))
         pairs = [quantizer.requantizer(s * Fraction(2) ** exponent) for s in steps if s * Fraction(2) ** exponent < 2**15]
-        if len(pairs) < len(steps) or not all(m for m, _ in pairs):
+        if len(pairs) < len(steps):
             return None
         return {"multipliers": np.array([m for m, _ in pairs]), "shifts": np.array([s for _, s in pairs])}
 
@@ -303,21 +303,22 @@ class RandomNetwork:
         return self.add({"type": "mask"}, [q, self.fire(count, levels=False)], "spikes", 1, Fraction(1))
 
     def channel_mask(self):
-        """SDSA-1: q where k and v meet in some token of the channel."""
+        """SDSA-1: q where k and v meet in some token of the channel, with or without the pooling of events."""
         source, out = self.pick(READ_BY_WEIGHTS), self.up_to(6)
         qkv = [self.branch(source, out, False) for _ in range(3)]
         if not all(qkv):
             return None
-        channels, *extent = self.about[qkv[0]]["shape"]
-        pooled = self.chance(0.3) and {"type": "plane_pool", "heads": self.divisor(channels)}
-        counted = qkv[1:]
-        if pooled:
-            both = self.add({"type": "mask"}, counted, "spikes", 1, Fraction(1))
-            counted = [self.add(pooled, [both], "spikes", 1, Fraction(1))]
-        tokens = int(np.prod(extent))
+        tokens = int(np.prod(self.about[qkv[0]]["shape"][1:]))
+        pooled = self.chance(0.4)
+        counted = [self.add({"type": "mask"}, qkv[1:], "spikes", 1, Fraction(1))] if pooled else qkv[1:]
+        counted = [self.plane_pool(counted[0])] if pooled else counted
         count = self.add({"type": "key_value_count"}, counted, "count", tokens, Fraction(1))
         masked = self.add({"type": "mask"}, [qkv[0], self.fire(count, levels=False)], "spikes", 1, Fraction(1))
-        return self.add(pooled, [masked], "spikes", 1, Fraction(1)) if pooled else masked
+        return self.plane_pool(masked) if pooled else masked
+
+    def plane_pool(self, source):
+        heads = self.divisor(self.about[source]["shape"][0])
+        return self.add({"type": "plane_pool", "heads": heads}, [source], "spikes", 1, Fraction(1))
 
     # Sums
 

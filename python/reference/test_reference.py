@@ -107,6 +107,13 @@ class Layers(unittest.TestCase):
         self.assertEqual(pooled.ravel().tolist(), [-3])
         self.assertEqual(layers.max_pool(image([[-5, -7], [-9, -3]]), 2, 2, 1).ravel().tolist(), [-5, -7, -9, -3])
 
+    def test_planes_of_tokens_and_channels_are_pooled(self):
+        # Three tokens of four channels in two heads; only channel 1 of token 0 fires, at the edge of its head.
+        spikes = np.zeros((1, 1, 4, 1, 3), np.int64)
+        spikes[0, 0, 1, 0, 0] = 1
+        pooled = layers.plane_pool(spikes, 2)[0, 0, :, 0]
+        self.assertEqual(pooled.tolist(), [[1, 1, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0]])
+
 
 class Claims(unittest.TestCase):
     def test_a_four_bit_count_suffices_at_one_eighth_and_one_half(self):
@@ -151,7 +158,7 @@ class Quantizer(unittest.TestCase):
         self.assertEqual(quantizer.requantizer(0.125), (1, 3))
         self.assertEqual(quantizer.requantizer(8.0), (8, 0))
         self.assertEqual(quantizer.requantizer(Fraction(1, 3)), (43691, 17))
-        self.assertEqual(quantizer.requantizer(2.0**-50), (0, 0))
+        self.assertEqual(quantizer.requantizer(2.0**-50), (1, 62))
 
     def test_thresholds_of_free_scales_are_exact(self):
         # 49 tokens in steps of 2^-10: 2 theta 2^f / s is an integer, which a rounded 1/49 could miss.

@@ -32,10 +32,14 @@ fn compared(text: &str) -> u64 {
     passed.map(|n| n.parse::<u64>().unwrap()).sum()
 }
 
-/// Stimuli of the bundled model for one image.
-fn exported() -> TempDir {
+/// Stimuli for one image, of the bundled model or of the description `model`.
+fn exported(model: Option<&str>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["export", "rtl", "--out", "rtl", "--quant", "w4u8", "--limit", "1"];
+    let mut arguments = vec!["export", "rtl", "--out", "rtl", "--quant", "w4u8", "--limit", "1"];
+    if let Some(description) = model {
+        fs::write(folder.path().join("model.ron"), description).unwrap();
+        arguments.extend(["--model", "model.ron"]);
+    }
     cargo_bin_cmd!("spiq").args(arguments).current_dir(folder.path()).assert().success();
     folder
 }
@@ -45,7 +49,7 @@ fn a_layer_of_the_bundled_model_is_equal_value_for_value() {
     if !simulator_runs("a_layer_of_the_bundled_model_is_equal_value_for_value") {
         return;
     }
-    let folder = exported();
+    let folder = exported(None);
     let layer = folder.path().join("rtl/block.0.attn.q_conv");
     let (passes, text) = bench(&[&layer]);
     assert!(passes, "{text}");
@@ -64,6 +68,33 @@ fn a_layer_of_the_bundled_model_is_equal_value_for_value() {
     // A file that ends early is no pass.
     fs::write(&spikes, lines[..100].join("\n") + "\n").unwrap();
     assert!(!bench(&[&layer]).0);
+}
+
+/// A small Spikformer: attention of 49 tokens in two heads.
+const SPIKFORMER: &str = r#"Model(
+    name: "small",
+    family: Spikformer(
+        dim: 32, depth: 1, heads: 2, mlp_ratio: 1, pooling: (false, false, true, true),
+        layers: Linear, order: QueryKeyFirst, scale: 0.125,
+    ),
+    input: Image(shape: (1, 28, 28), mean: [0.2860], std: [0.3530], bits: 8),
+    timesteps: 4, classes: 10, weights: Seeded(1),
+)"#;
+
+#[test]
+fn an_attention_layer_is_equal_value_for_value() {
+    if !simulator_runs("an_attention_layer_is_equal_value_for_value") {
+        return;
+    }
+    let folder = exported(Some(SPIKFORMER));
+    let layer = folder.path().join("rtl/block.0.attn.ssa");
+    let spikes: String =
+        (0..4).map(|t| fs::read_to_string(layer.join(format!("out_t{t}.mem"))).unwrap()).collect();
+    assert!(spikes.contains('1'), "nothing fires");
+    let (passes, text) = bench(&[&layer]);
+    assert!(passes, "{text}");
+    // The count, V and the spike of 32 channels on 7 x 7 positions at four timesteps.
+    assert_eq!(compared(&text), 3 * 32 * 49 * 4, "{text}");
 }
 
 #[test]
