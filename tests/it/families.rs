@@ -135,7 +135,7 @@ fn a_fused_rep_conv_computes_what_its_layers_do() {
             compared += value.data.len();
         }
     });
-    assert_eq!(compared, 4 * 4 * 16 * (64 + 80));
+    assert_eq!(compared, 4 * 4 * 36 * (64 + 80));
 }
 
 #[test]
