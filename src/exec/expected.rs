@@ -231,3 +231,113 @@ impl Binomial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conv(kernel: [usize; 2], channels: usize, groups: usize) -> ConvGeometry {
+        let pad = [kernel[0] / 2, kernel[1] / 2];
+        ConvGeometry { in_channels: channels, out_channels: 4, kernel, stride: [1, 1], pad, groups }
+    }
+
+    #[test]
+    fn a_three_by_one_image_by_hand() {
+        // Two channels; a 1x3 kernel with padding 1 sees 2, 3 and 2 positions, so 4, 6 and 4 of 6 inputs.
+        let step = products(&conv([1, 3], 2, 1), Shape::new(2, 1, 3), false, 0.5);
+        assert_eq!((step.input_events, step.gathered_events), (3, 7));
+        assert_eq!((step.accumulations, step.multiplications), (28, 0));
+        // Two at a time: the larger of 4 and of 6 coins, then 4 coins. With F = (1, 5, 11, 15, 16)/16 and
+        // G = (1, 7, 22, 42, 57, 63, 64)/64, the first is 6 - (1 + 35 + 242 + 630 + 912 + 1008)/1024.
+        let pair = 6.0 - 2828.0 / 1024.0;
+        let found = largest(&[Binomial::new(4, 0.5), Binomial::new(6, 0.5)], &[1, 1]);
+        assert!((found - pair).abs() < 1e-12, "{found}");
+        let two: f64 = pair + 2.0;
+        assert_eq!(step.wave_peaks[..2], [7, two.round() as u32]);
+        // All at once, and every larger wave alike: 6 - (1 + 175 + 2662 + 9450 + 14592 + 16128)/16384.
+        assert!(step.wave_peaks[2..].iter().all(|&peak| peak == 3), "{step:?}");
+        assert_eq!(products(&conv([1, 3], 2, 2), Shape::new(2, 1, 3), true, 0.5).multiplications, 14);
+    }
+
+    /// Against all outcomes of a few coins, one by one.
+    #[test]
+    fn the_busiest_of_three_positions_by_enumeration() {
+        for p in [0.1, 0.5, 0.85] {
+            let mut expected = 0.0;
+            for coins in 0u32..1 << 9 {
+                let heads = [coins & 7, coins >> 3 & 7, coins >> 6].map(u32::count_ones);
+                let sum: u32 = heads.iter().sum();
+                expected += f64::from(*heads.iter().max().unwrap())
+                    * f64::powi(p, sum as i32)
+                    * f64::powi(1.0 - p, 9 - sum as i32);
+            }
+            let found = largest(&[Binomial::new(3, p)], &[3]);
+            assert!((found - expected).abs() < 1e-12, "{p}: {found} {expected}");
+        }
+    }
+
+    /// Expected maximum of n standard normal numbers: 0.5642 of 2, 1.5388 of 10 (Harter, Biometrika 1961).
+    #[test]
+    fn many_inputs_are_distributed_as_normal_numbers() {
+        for (count, normal) in [(2, 0.5642), (10, 1.5388)] {
+            let (n, p) = (40_000.0, 0.3_f64);
+            let peak = largest(&[Binomial::new(40_000, p)], &[count]);
+            let score = (peak - n * p) / (n * p * (1.0 - p)).sqrt();
+            assert!((score - normal).abs() < 0.01, "{score} {normal}");
+        }
+        let mean = largest(&[Binomial::new(4608, 0.137)], &[1]);
+        assert!((mean - 4608.0 * 0.137).abs() < 1e-9, "{mean}");
+    }
+
+    #[test]
+    fn no_rate_is_no_work_and_rate_one_is_all() {
+        let (geometry, input) = (conv([3, 3], 6, 1), Shape::new(6, 7, 9));
+        assert_eq!(products(&geometry, input, false, 0.0), StepActivity::default());
+        let all = crate::tensor::Frames { frames: 1, shape: input, data: vec![1u8; input.values()] };
+        let executed = super::super::activity::count_products(&all, &geometry, false).steps[0];
+        assert_eq!(products(&geometry, input, false, 1.0), executed);
+    }
+
+    #[test]
+    fn more_spikes_are_more_work() {
+        let geometry = conv([3, 3], 6, 3);
+        let steps: Vec<StepActivity> = (0..=100)
+            .map(|i| products(&geometry, Shape::new(6, 7, 9), false, f64::from(i) / 100.0))
+            .collect();
+        for (less, more) in steps.iter().zip(&steps[1..]) {
+            assert!(less.input_events <= more.input_events && less.gathered_events < more.gathered_events);
+            assert!(less.accumulations < more.accumulations);
+            assert!(less.wave_peaks.iter().zip(more.wave_peaks).all(|(less, more)| *less <= more));
+        }
+        // A wave is busier than its average and no busier than its positions together.
+        for step in steps {
+            for pair in step.wave_peaks.windows(2) {
+                assert!(pair[1] <= pair[0] && 2 * pair[1] + 1 >= pair[0], "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn windows_fire_where_one_of_their_values_does() {
+        // Windows of 2, 3 and 2 values.
+        let windows = fan_ins(&conv([1, 3], 1, 1), Shape::new(1, 1, 3));
+        assert!((any_of(0.5, &windows) - (0.75 + 0.875 + 0.75) / 3.0).abs() < 1e-15);
+        assert_eq!(neighbours(3, 2), [4, 4, 6, 6, 4, 4]);
+        assert_eq!((any(0.0, 9), any(1.0, 9), any(0.25, 1)), (0.0, 1.0, 0.25));
+    }
+
+    #[test]
+    fn counts_of_an_attention_by_hand() {
+        let shape = Shape::new(4, 1, 2);
+        let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-15, "{found} {wanted}");
+        // Two tokens; both fire with 1/4, or with 1/2 where the AND has been taken already.
+        close(attend(Attention::KeyValueCount, shape, &[0.5, 0.5]), 1.0 - 0.75 * 0.75);
+        close(attend(Attention::KeyValueCount, shape, &[0.5]), 0.75);
+        close(attend(Attention::ChannelCount { heads: 2 }, shape, &[0.5]), 0.75);
+        // One of two channels of a head: q fires, and one of two tokens has both k and v.
+        let order = crate::model::ProductOrder::KeyValueFirst;
+        let product = Attention::Product { heads: 2, scale: 1.0, order };
+        let channel = 0.5 * (1.0 - 0.75 * 0.75);
+        close(attend(product, shape, &[0.5, 0.5, 0.5]), 1.0 - (1.0 - channel) * (1.0 - channel));
+    }
+}

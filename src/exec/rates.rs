@@ -154,3 +154,100 @@ fn check_inputs(network: &Network, nodes: &[Option<f64>], path: &str) -> Result<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Conv, Grid, NetworkBuilder, Neuron, Window};
+    use crate::tensor::Shape;
+
+    /// conv -> LIF -> pool -> (conv a, conv b) -> joined -> LIF -> conv -> LIF -> head
+    fn network() -> Network {
+        let (mut net, image) = NetworkBuilder::new(Shape::new(3, 8, 8), true, 4);
+        let conv = |channels| Conv::new(channels, 3).pad(1);
+        let lif = Neuron::lif(1.0);
+        let x = net.conv("stem", image, conv(4)).unwrap();
+        let x = net.neuron("stem_lif", x, lif).unwrap();
+        let pooled = net.max_pool("pool", x, Window { size: 2, stride: 2, pad: 0 }).unwrap();
+        let a = net.conv("a", pooled, conv(4)).unwrap();
+        let a = net.requantize("stream", a, Grid::Residual).unwrap();
+        let b = net.conv("b", pooled, conv(4)).unwrap();
+        let x = net.add("add", a, b).unwrap();
+        let x = net.neuron("add_lif", x, lif).unwrap();
+        let x = net.conv("c", x, conv(4)).unwrap();
+        let x = net.neuron("c_lif", x, lif).unwrap();
+        let x = net.mean_tokens("mean", x).unwrap();
+        let x = net.mean_timesteps("mean_time", x).unwrap();
+        net.conv("head", x, Conv::linear(10)).unwrap();
+        net.finish(Vec::new()).unwrap()
+    }
+
+    fn rate(rates: &Rates, network: &Network, layer: &str) -> Option<f64> {
+        let (id, _) = network.iter().find(|(_, node)| node.name == layer).unwrap();
+        rates.nodes[id.index()]
+    }
+
+    #[test]
+    fn what_is_not_given_follows_from_what_is_read() {
+        let network = network();
+        let text = "# measured\nlayer,rate\nstem_lif,0.5\n# one of two readers\nb,0.25\nc,0.125\n";
+        let rates = Rates::parse(text, "r.csv", &network).unwrap();
+        for (layer, wanted) in [
+            ("stem", Some(1.0)),
+            ("stem_lif", Some(0.5)),
+            ("pool", Some(1.0 - 0.5f64.powi(4))),
+            ("a", Some(1.0 - 0.5f64.powi(4))),
+            ("b", Some(0.25)),
+            // By its reader.
+            ("add_lif", Some(0.125)),
+            ("c_lif", None),
+            ("head", Some(1.0)),
+        ] {
+            assert_eq!(rate(&rates, &network, layer), wanted, "{layer}");
+        }
+        assert_eq!(rates.unknown_neurons(&network).unwrap(), "c_lif");
+        let activity = rates.activity(&network);
+        let total = |layer: &str| {
+            let (id, _) = network.iter().find(|(_, node)| node.name == layer).unwrap();
+            activity.nodes[id.index()].total()
+        };
+        // The image is the same at every timestep and read once: all taps but those outside 8 x 8.
+        assert_eq!((total("stem").multiplications, total("stem").accumulations), (22 * 22 * 3 * 4, 0));
+        assert_eq!((total("c").accumulations, total("c").multiplications), (4 * 50 * 4, 0));
+        assert_eq!((total("add_lif").neuron_updates, total("add_lif").output_events), (256, 32));
+        assert_eq!((total("c_lif").neuron_updates, total("c_lif").output_events), (256, 0));
+    }
+
+    #[test]
+    fn a_rate_of_a_pooling_counts_for_its_readers() {
+        let network = network();
+        let rates = Rates::parse("layer,rate\r\npool,0.5\r\nc,0\r\nc_lif,1", "r.csv", &network).unwrap();
+        assert_eq!(rate(&rates, &network, "a"), Some(0.5));
+        assert_eq!(rates.unknown_neurons(&network).unwrap(), "stem_lif");
+    }
+
+    fn refusal(text: &str) -> String {
+        Rates::parse(text, "r.csv", &network()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn missing_layers_are_listed() {
+        assert_eq!(
+            refusal("layer,rate\n"),
+            "r.csv: layer: no rate of a, b, c, nor of the neurons that feed it"
+        );
+        assert_eq!(some_of(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+    }
+
+    /// The line is that of the row, whatever stands before it.
+    #[test]
+    fn lines_are_counted_with_comments_and_gaps() {
+        for (text, line) in [
+            ("layer,rate\nx,0", 2),
+            ("# a\n#b\nlayer,rate\n\n# c\nx,0\nc,0\n", 6),
+            ("layer,rate\r\n# c\r\nx,0\r\n", 3),
+        ] {
+            assert_eq!(refusal(text), format!("r.csv:{line}: layer: the network has no layer \"x\""));
+        }
+    }
+}
