@@ -61,6 +61,8 @@ bundle!(
     "models/spikingformer_8-384_imagenet.ron",
     "models/spikingformer_8-512_imagenet.ron",
     "models/spikingformer_8-768_imagenet.ron",
+    "models/rates/sdtv1_2-64_fashion.csv",
+    "models/rates/spikingformer_8-512_imagenet.csv",
     "models/neurons/lif.ron",
     "models/neurons/loihi.ron",
     "data/fashion-mnist/fashion-mnist.ron",
@@ -77,13 +79,18 @@ impl Folder {
     /// Finds the description `spec`: the name of a default in `bundled`, or a path to a `.ron` file.
     /// Returns its folder and its file name there.
     pub fn locate(bundled: &'static str, spec: &str) -> Result<(Self, String)> {
-        let file = format!("{spec}.ron");
+        Self::locate_file(bundled, spec, "ron")
+    }
+
+    /// [`Folder::locate`] of files that end in `.extension`.
+    pub fn locate_file(bundled: &'static str, spec: &str, extension: &str) -> Result<(Self, String)> {
+        let file = format!("{spec}.{extension}");
         if Self::Bundled(bundled).find(&file).is_some() {
             return Ok((Self::Bundled(bundled), file));
         }
         let path = Path::new(spec);
         if path.extension().is_none() && !path.exists() {
-            let known = nearest(spec, Self::Bundled(bundled).names("ron"));
+            let known = nearest(spec, Self::Bundled(bundled).names(extension));
             return Err(Error::mismatch(format!(
                 "{spec:?}: neither a file nor one of the defaults: {known}"
             )));

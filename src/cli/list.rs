@@ -25,6 +25,8 @@ enum What {
     Settings,
     /// Data sets.
     Data,
+    /// Rates of layers.
+    Rates,
 }
 
 /// Runs `spiq list`.
@@ -33,8 +35,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         What::Models => models()?,
         What::Hw => hardware()?,
         What::Tables => tables(),
-        What::Settings => names("models/settings"),
-        What::Data => names("data/fashion-mnist"),
+        What::Settings => names("models/settings", "ron"),
+        What::Data => names("data/fashion-mnist", "ron"),
+        What::Rates => names("models/rates", "csv"),
     };
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows
@@ -44,8 +47,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     print(&text)
 }
 
-fn names(folder: &'static str) -> Vec<(String, String)> {
-    let names = Folder::Bundled(folder).names("ron");
+fn names(folder: &'static str, extension: &str) -> Vec<(String, String)> {
+    let names = Folder::Bundled(folder).names(extension);
     names.into_iter().map(|name| (name.to_owned(), String::new())).collect()
 }
 

@@ -6,9 +6,10 @@ use super::{print, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    CALIBRATION_IMAGES, DataSummary, Evaluator, HardwareSummary, ModelSummary, Simulation,
+    ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluation, Evaluator, HardwareSummary, ModelSummary,
+    RatesSummary, Simulation,
 };
-use crate::exec::{Engine, Isa};
+use crate::exec::{Engine, Isa, Rates};
 use crate::hw::Hardware;
 use crate::model::{DataSet, Model};
 use crate::quant::{Precision, Setting};
@@ -40,7 +41,11 @@ pub struct Arguments {
     /// Run only the first N test images.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Write report.json, settings.csv, layers.csv and plots/ here.
+    /// Execute no images, but charge for the activity that these rates lead one to expect: a table
+    /// `layer,rate`, built in or the path of a `.csv` file, as a run writes it into rates/.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "limit"])]
+    rates: Option<String>,
+    /// Write report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
     /// Print the report as JSON instead of a table.
@@ -91,9 +96,17 @@ struct Request {
     model: Model,
     machine: Machine,
     hardware_sha256: String,
-    data: DataSet,
+    activity: Activity,
     settings: Vec<Setting>,
     engine: Engine,
+}
+
+/// What activity is charged.
+enum Activity {
+    /// That of executed images.
+    Executed(DataSet),
+    /// What rates lead one to expect.
+    Expected(Rates),
 }
 
 /// Runs `spiq simulate`.
@@ -138,24 +151,27 @@ impl Request {
             Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
             None => Model::load(&arguments.model)?,
         };
-        let mut data = DataSet::load_for(&arguments.data, &model.description)?;
-        in_range("limit", arguments.limit, data.test.len())?;
-        data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
-        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, data, settings, engine })
+        let activity = match &arguments.rates {
+            Some(rates) => Activity::Expected(Rates::load(rates, &model.network)?),
+            None => {
+                let mut data = DataSet::load_for(&arguments.data, &model.description)?;
+                in_range("limit", arguments.limit, data.test.len())?;
+                data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
+                Activity::Executed(data)
+            }
+        };
+        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, activity, settings, engine })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
-        let images = self.data.test.len();
-        let sha256 = self.data.test.sha256()?;
-        let read = images + self.data.validation.len().min(CALIBRATION_IMAGES);
-        let bar = progress::bar(read as u64, arguments.quiet);
-        bar.set_message("reading");
-        let tick = || bar.inc(1);
-        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, &self.data.test, &tick)?
-            .with_engine(self.engine);
-        bar.finish_and_clear();
+        let source = self.source()?;
+        let evaluator = self.evaluator(arguments.quiet)?;
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
+        let images = match &self.activity {
+            Activity::Executed(data) => data.test.len(),
+            Activity::Expected(_) => 0,
+        };
         let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
         let mut settings = Vec::new();
         for setting in &self.settings {
@@ -168,9 +184,43 @@ impl Request {
                 None => evaluator.float_accuracy()?,
             };
         bar.finish_and_clear();
-        settings.iter_mut().for_each(|evaluation| evaluation.accuracy_drop = reference - evaluation.accuracy);
+        for evaluation in &mut settings {
+            evaluation.accuracy_drop = reference.zip(evaluation.accuracy).map(|(float, mine)| float - mine);
+        }
+        Ok(self.summarize(source, settings))
+    }
+
+    /// Reads the images, if there are any.
+    fn evaluator(&self, quiet: bool) -> Result<Evaluator<'_>> {
+        let data = match &self.activity {
+            Activity::Executed(data) => data,
+            Activity::Expected(rates) => return Evaluator::expecting(&self.model, &self.machine, rates),
+        };
+        let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
+        let bar = progress::bar(read as u64, quiet);
+        bar.set_message("reading");
+        let evaluator = Evaluator::new(&self.model, &self.machine, data, &data.test, &|| bar.inc(1))?
+            .with_engine(self.engine);
+        bar.finish_and_clear();
+        Ok(evaluator)
+    }
+
+    fn source(&self) -> Result<ActivitySource> {
+        Ok(match &self.activity {
+            Activity::Executed(data) => ActivitySource::Data(DataSummary {
+                name: data.name.clone(),
+                images: data.test.len(),
+                sha256: data.test.sha256()?,
+            }),
+            Activity::Expected(rates) => {
+                ActivitySource::Rates(RatesSummary { file: rates.path.clone(), sha256: rates.sha256.clone() })
+            }
+        })
+    }
+
+    fn summarize(&self, source: ActivitySource, settings: Vec<Evaluation>) -> Simulation {
         let description = &self.model.description;
-        Ok(Simulation {
+        Simulation {
             model: ModelSummary {
                 name: description.name.clone(),
                 family: description.family.name().to_owned(),
@@ -182,8 +232,8 @@ impl Request {
                 name: self.machine.hardware.name.clone(),
                 sha256: self.hardware_sha256.clone(),
             },
-            data: DataSummary { name: self.data.name.clone(), images, sha256 },
+            source,
             settings,
-        })
+        }
     }
 }

@@ -37,6 +37,33 @@ pub struct DataSummary {
     pub sha256: String,
 }
 
+/// The file of rates of a [`Simulation`] without images.
+#[derive(Debug, Clone, Serialize)]
+pub struct RatesSummary {
+    /// The file.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// What the activity of a [`Simulation`] comes from.
+#[derive(Debug, Clone, Serialize)]
+pub enum ActivitySource {
+    /// Images were executed.
+    Data(DataSummary),
+    /// It is expected, and nothing was executed.
+    Rates(RatesSummary),
+}
+
+/// How many of the values of a layer are not zero.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerRate {
+    /// Name of a weight layer or of a layer of neurons.
+    pub layer: String,
+    /// Fraction of the inputs of a weight layer, of the outputs of neurons, over all timesteps.
+    pub rate: f64,
+}
+
 /// Cost of one layer per inference, averaged over the images.
 #[derive(Debug, Clone, Serialize)]
 pub struct LayerEvaluation {
@@ -91,10 +118,10 @@ pub struct Evaluation {
     pub name: String,
     /// What a reader must know of this row, for instance that `fp32` is charged as 32-bit integers.
     pub notes: Vec<String>,
-    /// Fraction of images classified correctly.
-    pub accuracy: f64,
+    /// Fraction of images classified correctly; absent where none was executed.
+    pub accuracy: Option<f64>,
     /// Accuracy of the float network on the same images minus `accuracy`.
-    pub accuracy_drop: f64,
+    pub accuracy_drop: Option<f64>,
     /// Bits per weight, averaged over all weights.
     pub average_weight_bits: f64,
     /// Storage by kind.
@@ -123,6 +150,8 @@ pub struct Evaluation {
     pub saturations: f64,
     /// Area of the hardware; absent where its description does not give enough to know it.
     pub area_mm2: Option<f64>,
+    /// Per weight layer and layer of neurons, in order of execution.
+    pub rates: Vec<LayerRate>,
     /// Per layer, in order of execution.
     pub layers: Vec<LayerEvaluation>,
 }
@@ -146,8 +175,8 @@ pub struct Simulation {
     pub model: ModelSummary,
     /// The accelerator.
     pub hardware: HardwareSummary,
-    /// The images.
-    pub data: DataSummary,
+    /// Images or rates.
+    pub source: ActivitySource,
     /// One per setting, in the order asked for.
     pub settings: Vec<Evaluation>,
 }

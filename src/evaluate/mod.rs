@@ -4,7 +4,10 @@ mod evaluation;
 mod fit;
 mod totals;
 
-pub use evaluation::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
+pub use evaluation::{
+    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
+    RatesSummary, Simulation,
+};
 
 use std::collections::HashSet;
 
@@ -14,25 +17,41 @@ use self::fit::check_fit;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
-use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor};
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Rates};
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
-use crate::model::{DataSet, Images, Model, Sample};
+use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
-/// What an evaluation needs beside a setting: the model with its calibration, the machine, the
-/// images.
+/// What an evaluation needs beside a setting: the model with its calibration, the machine, and images or
+/// rates.
 #[derive(Debug)]
 pub struct Evaluator<'a> {
     model: &'a Model,
     machine: &'a Machine,
-    images: &'a Images,
+    source: Source<'a>,
     calibration: Calibration,
-    /// Validation images whose spikes the mapper sees.
-    mapping_samples: Vec<Sample>,
-    /// What a reader must know of the images.
+    /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
+}
+
+/// Where activity comes from.
+#[derive(Debug)]
+enum Source<'a> {
+    /// That of executed images.
+    Images(Samples<'a>),
+    /// What these rates lead one to expect.
+    Rates(&'a Rates),
+}
+
+/// Images to execute.
+#[derive(Debug)]
+struct Samples<'a> {
+    /// The ones to measure.
+    measured: &'a Images,
+    /// Validation images whose spikes the mapper sees.
+    mapping: Vec<Sample>,
 }
 
 /// Validation images that ranges are calibrated on.
@@ -66,9 +85,37 @@ impl<'a> Evaluator<'a> {
         validation.truncate(CALIBRATION_IMAGES);
         let calibration = calibrate(model, data, images, progress)?;
         let seen = validation.len().min(MAPPING_IMAGES);
-        let mapping_samples = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
+        let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
-        Ok(Self { model, machine, images, calibration, mapping_samples, notes, engine: Engine::default() })
+        let source = Source::Images(Samples { measured: images, mapping });
+        Ok(Self { model, machine, source, calibration, notes, engine: Engine::default() })
+    }
+
+    /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
+    /// are calibrated on noise.
+    ///
+    /// # Errors
+    /// If values of the float network exceed single precision.
+    pub fn expecting(model: &'a Model, machine: &'a Machine, rates: &'a Rates) -> Result<Self> {
+        let mut notes = vec![format!("activity expected from {}, not executed", rates.path)];
+        if let Some(names) = rates.unknown_neurons(&model.network) {
+            notes.push(format!("spikes of {names} are not counted: {} has no rate of them", rates.path));
+        }
+        let mut calibration = Calibration::new(model.network.nodes.len());
+        if model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_))) {
+            let mut noise = DataSet::load_for("noise", &model.description)?;
+            noise.test.truncate(0);
+            calibration = calibrate(model, &noise, &noise.test, &|| ())?;
+            notes.push("ranges are chosen on synthetic noise".to_owned());
+        }
+        Ok(Self {
+            model,
+            machine,
+            source: Source::Rates(rates),
+            calibration,
+            notes,
+            engine: Engine::default(),
+        })
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
@@ -87,11 +134,8 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// Names the setting, and the layer or memory that is too small.
     pub fn check(&self, setting: &Setting) -> Result<()> {
-        let workload = match &setting.precision {
-            Precision::Float32 => Ok(Workload::float32(&self.model.network)),
-            Precision::Fixed(fixed) => self.quantize(fixed).map(|quantized| Workload::quantized(&quantized)),
-        };
-        let mapped = workload.and_then(|workload| MappedWorkload::best(workload, self.machine, &[]));
+        let mapped =
+            self.workload(setting).and_then(|workload| MappedWorkload::best(workload, self.machine, &[]));
         match mapped {
             Err(Error::Mismatch(message)) => {
                 Err(Error::mismatch(format!("setting {}: {message}", setting.name)))
@@ -100,76 +144,119 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Runs every image at `setting` and charges the machine for it; `progress` is told of every
-    /// image. `accuracy_drop` is left 0: it needs the float network's accuracy.
+    fn workload(&self, setting: &Setting) -> Result<Workload> {
+        match &setting.precision {
+            Precision::Float32 => Ok(Workload::float32(&self.model.network)),
+            Precision::Fixed(fixed) => self.quantize(fixed).map(|quantized| Workload::quantized(&quantized)),
+        }
+    }
+
+    /// Runs every image at `setting`, or expects what it does, and charges the machine for it; `progress`
+    /// is told of every image. `accuracy_drop` is left open: it needs the float network's accuracy.
     ///
     /// # Errors
     /// If the setting does not fit the model, or the machine cannot run it.
     pub fn evaluate(&self, setting: &Setting, progress: &(dyn Fn() + Sync)) -> Result<Evaluation> {
+        let mut evaluation = match &self.source {
+            Source::Images(samples) => self.execute(setting, samples, progress)?,
+            Source::Rates(rates) => self.expect(setting, rates)?,
+        };
+        if setting.precision == Precision::Float32 {
+            evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
+        }
+        Ok(evaluation)
+    }
+
+    fn execute(
+        &self,
+        setting: &Setting,
+        samples: &Samples,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Evaluation> {
         match &setting.precision {
             Precision::Float32 => {
                 let float = FloatExecutor::new(self.model);
                 let workload = Workload::float32(&self.model.network);
-                let run = |sample: &Sample| outcome(float.run(sample));
-                let mut evaluation = self.measure(setting, workload, &run, progress)?;
-                evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
-                Ok(evaluation)
+                self.measure(setting, workload, samples, &|sample| outcome(float.run(sample)), progress)
             }
             Precision::Fixed(fixed) => {
                 let quantized = self.quantize(fixed)?;
                 let workload = Workload::quantized(&quantized);
                 let executor = IntegerExecutor::new(&quantized, self.engine);
-                self.measure(setting, workload, &|sample| outcome(executor.run(sample)), progress)
+                self.measure(setting, workload, samples, &|sample| outcome(executor.run(sample)), progress)
             }
         }
     }
 
-    /// Accuracy of the float network on the images.
+    /// Accuracy of the float network on the images, if there are any.
     ///
     /// # Errors
     /// If an image is no longer there.
-    pub fn float_accuracy(&self) -> Result<f64> {
+    pub fn float_accuracy(&self) -> Result<Option<f64>> {
+        let Source::Images(Samples { measured: images, .. }) = &self.source else { return Ok(None) };
         let float = FloatExecutor::new(self.model);
         let right = |i: usize| -> Result<usize> {
-            let prediction = float.run(&self.images.sample(i)?).prediction();
-            Ok(usize::from(prediction == self.images.labels[i] as usize))
+            let prediction = float.run(&images.sample(i)?).prediction();
+            Ok(usize::from(prediction == images.labels[i] as usize))
         };
-        let right = (0..self.images.len()).into_par_iter().map(right).sum::<Result<usize>>()?;
-        Ok(right as f64 / self.images.len() as f64)
+        let right = (0..images.len()).into_par_iter().map(right).sum::<Result<usize>>()?;
+        Ok(Some(right as f64 / images.len() as f64))
     }
 
     fn measure(
         &self,
         setting: &Setting,
         workload: Workload,
+        samples: &Samples,
         run: &(dyn Fn(&Sample) -> Outcome + Sync),
         progress: &(dyn Fn() + Sync),
     ) -> Result<Evaluation> {
-        let samples: Vec<Activity> =
-            self.mapping_samples.par_iter().map(|sample| run(sample).activity).collect();
-        let mapped = MappedWorkload::best(workload, self.machine, &samples)?;
-        let mut totals = Totals::new(mapped.workload.layers.len());
-        for start in (0..self.images.len()).step_by(CHUNK) {
-            let chunk = start..(start + CHUNK).min(self.images.len());
+        let images = samples.measured;
+        let seen: Vec<Activity> = samples.mapping.par_iter().map(|sample| run(sample).activity).collect();
+        let mapped = MappedWorkload::best(workload, self.machine, &seen)?;
+        let (mut totals, mut correct) = (self.totals(&mapped), 0);
+        for start in (0..images.len()).step_by(CHUNK) {
+            let chunk = start..(start + CHUNK).min(images.len());
             let outcomes = chunk
                 .into_par_iter()
                 .map(|i| {
-                    let outcome = run(&self.images.sample(i)?);
+                    let outcome = run(&images.sample(i)?);
                     let costs = mapped.costs(self.machine, &outcome.activity);
                     let counters = count(&mapped.workload, &outcome.activity);
                     progress();
-                    Ok((outcome.prediction == self.images.labels[i] as usize, costs, counters))
+                    Ok((outcome.prediction == images.labels[i] as usize, costs, counters))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            outcomes
-                .iter()
-                .for_each(|(correct, costs, counters)| totals.add(*correct, costs, counters, self.machine));
+            for (right, costs, counters) in &outcomes {
+                correct += usize::from(*right);
+                totals.add(costs, counters, self.machine);
+            }
         }
-        Ok(self.summarize(setting, &mapped, &totals))
+        let mut evaluation = self.summarize(setting, &mapped, &totals);
+        evaluation.accuracy = Some(correct as f64 / images.len() as f64);
+        Ok(evaluation)
+    }
+
+    /// Charges the machine for the activity that follows from `rates`, which the mapper sees, too.
+    fn expect(&self, setting: &Setting, rates: &Rates) -> Result<Evaluation> {
+        let network = &self.model.network;
+        let activity = rates.activity(network);
+        let mapped =
+            MappedWorkload::best(self.workload(setting)?, self.machine, std::slice::from_ref(&activity))?;
+        let mut totals = self.totals(&mapped);
+        totals.add(&mapped.costs(self.machine, &activity), &count(&mapped.workload, &activity), self.machine);
+        let mut evaluation = self.summarize(setting, &mapped, &totals);
+        let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
+        evaluation.rates = rates.known(network).map(rate).collect();
+        Ok(evaluation)
+    }
+
+    fn totals(&self, mapped: &MappedWorkload) -> Totals {
+        Totals::new(mapped.workload.layers.len(), self.model.network.nodes.len())
     }
 
     fn summarize(&self, setting: &Setting, mapped: &MappedWorkload, totals: &Totals) -> Evaluation {
-        let images = self.images.len() as f64;
+        let images = totals.images as f64;
         let workload = &mapped.workload;
         let layers: Vec<_> = (workload.layers.iter().zip(&mapped.plans))
             .zip(&totals.layers)
@@ -191,8 +278,8 @@ impl<'a> Evaluator<'a> {
         Evaluation {
             name: setting.name.clone(),
             notes: [&self.notes[..], &notes(mapped)].concat(),
-            accuracy: totals.correct as f64 / images,
-            accuracy_drop: 0.0,
+            accuracy: None,
+            accuracy_drop: None,
             average_weight_bits: workload.weight_bits() / workload.weights(),
             memory_bytes: memory_bytes(workload),
             cycles,
@@ -207,6 +294,7 @@ impl<'a> Evaluator<'a> {
             spikes: sum(|layer| layer.spikes),
             saturations: sum(|layer| layer.saturations),
             area_mm2: self.machine.area_mm2,
+            rates: totals.rates(&self.model.network),
             layers,
         }
     }

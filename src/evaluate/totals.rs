@@ -1,13 +1,17 @@
 //! Sums over images, in their order.
 
+use super::LayerRate;
 use crate::cost::{LayerCost, Machine};
 use crate::exec::Activity;
 use crate::map::{BitCounts, EpilogueKind, Layer, Workload};
+use crate::model::{Network, Node, NodeId, Op};
 
 /// Sums over images, and the worst of them.
 pub(super) struct Totals {
-    pub correct: usize,
+    pub images: usize,
     pub layers: Vec<LayerTotals>,
+    /// Per node, inputs of a weight layer and outputs of any other that are not zero.
+    pub events: Vec<u64>,
     pub worst_latency_s: f64,
     pub worst_energy_j: f64,
 }
@@ -30,8 +34,16 @@ pub(super) struct LayerCounters {
     pub bits: BitCounts,
 }
 
-/// Counters of every fused layer for one image.
-pub(super) fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounters> {
+/// Counters of one image.
+pub(super) struct Counters {
+    /// Of every fused layer.
+    layers: Vec<LayerCounters>,
+    /// As those of [`Totals`].
+    events: Vec<u64>,
+}
+
+/// Counters of one image.
+pub(super) fn count(workload: &Workload, activity: &Activity) -> Counters {
     let layer = |layer: &Layer| {
         let mut counters = LayerCounters::default();
         (0..workload.timesteps).for_each(|t| counters.bits.add(&layer.bits_at(activity, t)));
@@ -51,23 +63,28 @@ pub(super) fn count(workload: &Workload, activity: &Activity) -> Vec<LayerCounte
         }
         counters
     };
-    workload.layers.iter().map(layer).collect()
+    // A node counts one of them.
+    let events =
+        activity.nodes.iter().map(|node| node.total()).map(|total| total.input_events + total.output_events);
+    Counters { layers: workload.layers.iter().map(layer).collect(), events: events.map(u64::from).collect() }
 }
 
 impl Totals {
-    pub fn new(layers: usize) -> Self {
+    pub fn new(layers: usize, nodes: usize) -> Self {
         Self {
-            correct: 0,
+            images: 0,
             layers: vec![LayerTotals::default(); layers],
+            events: vec![0; nodes],
             worst_latency_s: 0.0,
             worst_energy_j: 0.0,
         }
     }
 
-    pub fn add(&mut self, correct: bool, costs: &[LayerCost], counters: &[LayerCounters], machine: &Machine) {
-        self.correct += usize::from(correct);
+    pub fn add(&mut self, costs: &[LayerCost], counters: &Counters, machine: &Machine) {
+        self.images += 1;
+        self.events.iter_mut().zip(&counters.events).for_each(|(sum, events)| *sum += events);
         let (mut cycles, mut energy_j) = (0.0, 0.0);
-        for ((total, cost), counters) in self.layers.iter_mut().zip(costs).zip(counters) {
+        for ((total, cost), counters) in self.layers.iter_mut().zip(costs).zip(&counters.layers) {
             total.cost.add(cost);
             total.counters.add(counters);
             cycles += cost.cycles.total();
@@ -76,6 +93,21 @@ impl Totals {
         let latency_s = machine.seconds(cycles);
         self.worst_latency_s = self.worst_latency_s.max(latency_s);
         self.worst_energy_j = self.worst_energy_j.max(energy_j + machine.leakage_w * latency_s);
+    }
+
+    /// Rates of the weight layers and the neurons of `network`, over all images.
+    pub fn rates(&self, network: &Network) -> Vec<LayerRate> {
+        let rate = |(id, node): (NodeId, &Node)| {
+            let values = match node.op {
+                Op::Weighted(_) => network.input_of(node, 0).shape.values(),
+                _ if node.op.is_neuron() => node.shape.values(),
+                _ => return None,
+            };
+            let frames = if node.constant { 1 } else { network.timesteps };
+            let rate = self.events[id.index()] as f64 / (values * frames * self.images) as f64;
+            Some(LayerRate { layer: node.name.clone(), rate })
+        };
+        network.iter().filter_map(rate).collect()
     }
 }
 

@@ -4,12 +4,14 @@
 mod activity;
 mod engine;
 mod events;
+mod expected;
 mod fast;
 mod float;
 pub mod kernels;
 mod live;
 mod load;
 mod neuron;
+mod rates;
 mod scalar;
 mod seeded;
 
@@ -19,6 +21,7 @@ pub use fast::{FastExecutor, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
 pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+pub use rates::Rates;
 pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;
 

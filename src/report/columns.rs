@@ -51,11 +51,15 @@ fn text(value: &str) -> Cell {
     Cell::Text(value.to_owned())
 }
 
+fn optional(value: Option<f64>) -> Cell {
+    value.map_or(Cell::Absent, Cell::Number)
+}
+
 /// Columns of one setting.
 pub(super) const SETTING: &[Column<Evaluation>] = &[
     Column::One("setting", |e| text(&e.name)),
-    Column::One("accuracy", |e| Cell::Number(e.accuracy)),
-    Column::One("accuracy_drop", |e| Cell::Number(e.accuracy_drop)),
+    Column::One("accuracy", |e| optional(e.accuracy)),
+    Column::One("accuracy_drop", |e| optional(e.accuracy_drop)),
     Column::One("average_weight_bits", |e| Cell::Number(e.average_weight_bits)),
     Column::Parts("memory", "bytes", MemoryBytes::LABELS, |e| e.memory_bytes.parts()),
     Column::One("memory_total_bytes", |e| Cell::Number(e.memory_bytes.total())),
@@ -73,7 +77,7 @@ pub(super) const SETTING: &[Column<Evaluation>] = &[
     Column::One("synaptic_operations", |e| Cell::Number(e.synaptic_operations)),
     Column::One("spikes", |e| Cell::Number(e.spikes)),
     Column::One("saturations", |e| Cell::Number(e.saturations)),
-    Column::One("area_mm2", |e| e.area_mm2.map_or(Cell::Absent, Cell::Number)),
+    Column::One("area_mm2", |e| optional(e.area_mm2)),
     Column::One("notes", |e| Cell::Text(e.notes.join("; "))),
 ];
 

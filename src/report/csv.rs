@@ -2,7 +2,7 @@
 
 use super::columns::{self, Cell, LAYER, SETTING};
 use crate::error::{Error, Result};
-use crate::evaluate::Simulation;
+use crate::evaluate::{ActivitySource, Evaluation, Simulation};
 
 /// `settings.csv`: one row per setting.
 pub(super) fn settings(simulation: &Simulation) -> Result<Vec<u8>> {
@@ -24,9 +24,21 @@ pub(super) fn layers(simulation: &Simulation) -> Result<Vec<u8>> {
     write("layers.csv", header, rows)
 }
 
+/// Rates of one setting, as `simulate --rates` reads them, with a line that says where they are from.
+pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec<u8>> {
+    let of = match &simulation.source {
+        ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, data.name),
+        ActivitySource::Rates(rates) => format!("from {}", rates.file.escape_debug()),
+    };
+    let mut text = format!("# {}, setting {}, {of}\n", simulation.model.name, setting.name).into_bytes();
+    let rows = setting.rates.iter().map(|rate| vec![rate.layer.clone(), field(&Cell::Number(rate.rate))]);
+    text.extend(write("rates.csv", vec!["layer".to_owned(), "rate".to_owned()], rows)?);
+    Ok(text)
+}
+
 fn write(name: &str, header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>> {
     let failed = |source: csv::Error| Error::io(name, std::io::Error::other(source));
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
     writer.write_record(&header).map_err(failed)?;
     for row in rows {
         writer.write_record(&row).map_err(failed)?;

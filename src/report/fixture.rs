@@ -1,7 +1,10 @@
 //! A hand-made simulation for the tests of this module.
 
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
-use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
+use crate::evaluate::{
+    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
+    RatesSummary, Simulation,
+};
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
     ("fp32", 0.915, 32.0, 200.0),
@@ -25,9 +28,25 @@ pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
             sha256: "aa".repeat(32),
         },
         hardware: HardwareSummary { name: "edge-128".into(), sha256: "bb".repeat(32) },
-        data: DataSummary { name: "fashion-mnist".into(), images: 1000, sha256: "cc".repeat(32) },
+        source: ActivitySource::Data(DataSummary {
+            name: "fashion-mnist".into(),
+            images: 1000,
+            sha256: "cc".repeat(32),
+        }),
         settings: (0..settings).map(|index| setting(index, layers)).collect(),
     }
+}
+
+/// The same without images.
+pub(crate) fn expected(settings: usize, layers: usize) -> Simulation {
+    let mut simulation = simulation(settings, layers);
+    simulation.source =
+        ActivitySource::Rates(RatesSummary { file: "rates.csv".into(), sha256: "dd".repeat(32) });
+    for setting in &mut simulation.settings {
+        (setting.accuracy, setting.accuracy_drop, setting.notes) = (None, None, Vec::new());
+    }
+    simulation.model.notes.clear();
+    simulation
 }
 
 fn setting(index: usize, layers: usize) -> Evaluation {
@@ -47,8 +66,8 @@ fn setting(index: usize, layers: usize) -> Evaluation {
     Evaluation {
         name,
         notes: notes(index),
-        accuracy,
-        accuracy_drop: SETTINGS[0].1 - accuracy,
+        accuracy: Some(accuracy),
+        accuracy_drop: Some(SETTINGS[0].1 - accuracy),
         average_weight_bits: bits,
         memory_bytes: MemoryBytes {
             weights: 21_393.25 * bits,
@@ -68,6 +87,7 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         spikes: rows.iter().map(|row| row.spikes).sum(),
         saturations: 12.0,
         area_mm2: Some(1.75),
+        rates: rows.iter().map(|row| LayerRate { layer: row.name.clone(), rate: row.input_rate }).collect(),
         layers: rows,
     }
 }

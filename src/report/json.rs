@@ -6,7 +6,10 @@ use serde::Serialize;
 use super::columns;
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
-use crate::evaluate::{DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, Simulation};
+use crate::evaluate::{
+    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, RatesSummary,
+    Simulation,
+};
 
 /// Rises when a field changes its name, its unit or its meaning.
 const SCHEMA_VERSION: u32 = 1;
@@ -18,12 +21,17 @@ const SCHEMA_VERSION: u32 = 1;
 /// A number that is not finite, named with its setting and layer.
 pub fn to_json(simulation: &Simulation) -> Result<String> {
     columns::check(simulation)?;
+    let (data, rates) = match &simulation.source {
+        ActivitySource::Data(data) => (Some(data), None),
+        ActivitySource::Rates(rates) => (None, Some(rates)),
+    };
     let report = Report {
         schema_version: SCHEMA_VERSION,
         spiq_version: env!("CARGO_PKG_VERSION"),
         model: &simulation.model,
         hardware: &simulation.hardware,
-        data: &simulation.data,
+        data,
+        rates,
         settings: simulation.settings.iter().map(Setting::new).collect(),
     };
     let mut text = serde_json::to_string_pretty(&report)
@@ -38,7 +46,8 @@ struct Report<'a> {
     spiq_version: &'static str,
     model: &'a ModelSummary,
     hardware: &'a HardwareSummary,
-    data: &'a DataSummary,
+    data: Option<&'a DataSummary>,
+    rates: Option<&'a RatesSummary>,
     settings: Vec<Setting<'a>>,
 }
 
@@ -79,8 +88,8 @@ impl<'a> Energy<'a> {
 struct Setting<'a> {
     name: &'a str,
     notes: &'a [String],
-    accuracy: f64,
-    accuracy_drop: f64,
+    accuracy: Option<f64>,
+    accuracy_drop: Option<f64>,
     average_weight_bits: f64,
     memory_bytes: Memory<'a>,
     cycles: CycleCount<'a>,
@@ -224,6 +233,15 @@ mod tests {
         let places: Vec<usize> = order.iter().map(|name| text.find(name).unwrap()).collect();
         assert!(places.is_sorted(), "{places:?}");
         assert!(text.find("\"ideal\"").unwrap() > text.find("\"total\"").unwrap());
+    }
+
+    #[test]
+    fn without_images_there_is_no_accuracy() {
+        let report: Value = serde_json::from_str(&to_json(&fixture::expected(2, 3)).unwrap()).unwrap();
+        assert_eq!(report["data"], Value::Null);
+        assert_eq!(report["rates"]["file"], "rates.csv");
+        assert_eq!(report["settings"][1]["accuracy"], Value::Null);
+        assert_eq!(report["settings"][1]["accuracy_drop"], Value::Null);
     }
 
     #[test]

@@ -17,13 +17,16 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::evaluate::Simulation;
+use crate::evaluate::{Evaluation, Simulation};
+
+/// Folders inside that of a report.
+const FOLDERS: [&str; 2] = ["plots", "rates"];
 
 pub use json::to_json;
 pub use table::table;
 
-/// Writes `report.json`, `settings.csv`, `layers.csv` and `plots/*.svg` and `plots/*.png` into
-/// `dir`, which is made if it is not there.
+/// Writes `report.json`, `settings.csv`, `layers.csv`, `rates/*.csv` (one per setting) and `plots/*.svg` and
+/// `plots/*.png` into `dir`, which is made if it is not there.
 ///
 /// Everything is rendered, then everything is written under temporary names, and only then put in
 /// place: a failure leaves an earlier result as it was.
@@ -33,8 +36,9 @@ pub use table::table;
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
     let files = render(simulation)?;
-    let plots = dir.join("plots");
-    fs::create_dir_all(&plots).map_err(|source| Error::io(&plots, source))?;
+    for folder in FOLDERS.map(|folder| dir.join(folder)) {
+        fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
+    }
     let staged = files
         .into_iter()
         .map(|(name, bytes)| stage(dir.join(name), &bytes))
@@ -51,9 +55,11 @@ pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
 ///
 /// The first folder above that exists is none, or nothing can be written there.
 pub fn check_target(dir: &Path) -> Result<()> {
-    let plots = dir.join("plots");
-    let existing = plots.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(existing).map(|_| ()).map_err(|source| Error::io(existing, source))
+    for folder in FOLDERS.map(|folder| dir.join(folder)) {
+        let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        tempfile::tempfile_in(existing).map_err(|source| Error::io(existing, source))?;
+    }
+    Ok(())
 }
 
 /// Every file of a report: its path inside the folder, and its bytes.
@@ -63,11 +69,29 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
         ("settings.csv".to_owned(), csv::settings(simulation)?),
         ("layers.csv".to_owned(), csv::layers(simulation)?),
     ];
+    for (name, setting) in rates_names(&simulation.settings).into_iter().zip(&simulation.settings) {
+        files.push((name, csv::rates(simulation, setting)?));
+    }
     for picture in plots::render(simulation)? {
         files.push((format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()));
         files.push((format!("plots/{}.png", picture.stem), picture.png));
     }
     Ok(files)
+}
+
+/// `rates/NAME.csv` for each setting, where NAME is its name without what file systems do not like, and
+/// with a number where another setting has that name already.
+fn rates_names(settings: &[Evaluation]) -> Vec<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let mut names: Vec<String> = Vec::new();
+    for setting in settings {
+        let stem: String = setting.name.chars().map(plain).collect();
+        let numbered = (2..).map(|i| format!("rates/{stem}-{i}.csv"));
+        let is_new = |name: &String| !names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let name = std::iter::once(format!("rates/{stem}.csv")).chain(numbered).find(is_new);
+        names.extend(name);
+    }
+    names
 }
 
 /// A temporary file beside `path`, so that the rename stays inside one file system.
@@ -117,7 +141,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("new/run");
         write(&fixture::simulation(8, 20), &target).unwrap();
-        assert_eq!(listing(&target), ["layers.csv", "plots", "report.json", "settings.csv"]);
+        assert_eq!(listing(&target), ["layers.csv", "plots", "rates", "report.json", "settings.csv"]);
         assert_eq!(listing(&target.join("plots")).len(), 14);
         #[cfg(unix)]
         {
@@ -136,7 +160,22 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 4);
+        assert_eq!(listing(dir.path()).len(), 5);
+    }
+
+    /// The names of settings are free, those of files are not.
+    #[test]
+    fn each_setting_has_rates_of_its_own() {
+        let mut simulation = fixture::simulation(4, 1);
+        for (setting, name) in simulation.settings.iter_mut().zip(["w4", "a/b", "A b", "../a_b"]) {
+            setting.name = name.to_owned();
+        }
+        let names = rates_names(&simulation.settings);
+        assert_eq!(names, ["rates/w4.csv", "rates/a_b.csv", "rates/A_b-2.csv", "rates/.._a_b.csv"]);
+        let text = String::from_utf8(csv::rates(&simulation, &simulation.settings[1]).unwrap()).unwrap();
+        let wanted = "# spikformer-tiny, setting a/b, mean of 1000 images of fashion-mnist\nlayer,rate\n\
+                      patch_embed.proj_conv,0.2\n";
+        assert_eq!(text, wanted);
     }
 
     #[test]

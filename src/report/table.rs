@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::units::{Scale, decimals, fixed};
-use crate::evaluate::{Evaluation, Simulation};
+use crate::evaluate::{ActivitySource, Evaluation, Simulation};
 
 /// Columns of text that a line of notes may take.
 const WIDTH: usize = 118;
@@ -29,11 +29,14 @@ pub fn table(simulation: &Simulation) -> String {
 }
 
 fn header(simulation: &Simulation) -> String {
-    let Simulation { model, hardware, data, .. } = simulation;
+    let Simulation { model, hardware, source, .. } = simulation;
     let mut text = String::new();
     let _ = writeln!(text, "model     {} ({}, {} parameters)", model.name, model.family, model.parameters);
     let _ = writeln!(text, "hardware  {}", hardware.name);
-    let _ = writeln!(text, "data      {}, {} images", data.name, data.images);
+    let _ = match source {
+        ActivitySource::Data(data) => writeln!(text, "data      {}, {} images", data.name, data.images),
+        ActivitySource::Rates(rates) => writeln!(text, "rates     {}", rates.file),
+    };
     text
 }
 
@@ -58,8 +61,8 @@ type Value = fn(&Evaluation) -> f64;
 fn columns(settings: &[Evaluation]) -> Vec<Column> {
     let mut columns = vec![
         Column::new("setting", "", settings.iter().map(|s| s.name.clone())),
-        Column::new("accuracy", "%", settings.iter().map(|s| fixed(100.0 * s.accuracy, 2))),
-        Column::new("drop", "points", settings.iter().map(|s| fixed(100.0 * s.accuracy_drop, 2))),
+        Column::new("accuracy", "%", settings.iter().map(|s| percent(s.accuracy))),
+        Column::new("drop", "points", settings.iter().map(|s| percent(s.accuracy_drop))),
         Column::new("bits", "weight", settings.iter().map(|s| fixed(s.average_weight_bits, 2))),
     ];
     let bytes: [(&str, Value); 3] = [
@@ -78,6 +81,11 @@ fn columns(settings: &[Evaluation]) -> Vec<Column> {
     let operation: [(&str, Value); 1] = [("energy", Evaluation::energy_per_synaptic_operation_j)];
     columns.extend(scaled(settings, &operation, Scale::si, "J/synop"));
     columns
+}
+
+/// A dash for what is not known.
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or_else(|| "-".to_owned(), |fraction| fixed(100.0 * fraction, 2))
 }
 
 /// Columns that share a unit, so that a reader may compare them.
@@ -175,6 +183,14 @@ fp32: charged as 32-bit integers
     fn columns_align_and_notes_follow() {
         assert_eq!(table(&fixture::simulation(4, 20)), GOLDEN);
         assert!(GOLDEN.lines().all(|line| line.chars().count() <= 120));
+    }
+
+    #[test]
+    fn without_images_accuracy_is_a_dash() {
+        let text = table(&fixture::expected(1, 20));
+        assert!(text.contains("\nrates     rates.csv\n") && !text.contains("images"), "{text}");
+        let row: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(row[..4], ["fp32", "-", "-", "32.00"], "{text}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod fuzz;
 mod hardware;
 mod model;
 mod pickles;
+mod rates;
 mod setting;
 pub mod support;
 mod weights;

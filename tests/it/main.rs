@@ -9,6 +9,7 @@ mod exchange;
 mod families;
 mod integer_network;
 mod oracle_logits;
+mod rates;
 mod reference;
 mod reports;
 mod rtl;

@@ -121,7 +121,7 @@ fn schema() {
     let mut text = String::new();
     keys(&REPORT, "report", &mut text);
     assert_snapshot!(text, @r"
-    report: data hardware model schema_version settings spiq_version
+    report: data hardware model rates schema_version settings spiq_version
     report.data: images name sha256
     report.hardware: name sha256
     report.model: family name notes parameters sha256
@@ -306,7 +306,7 @@ fn threads_kernels_and_working_directory_change_nothing() {
     let elsewhere = tempfile::tempdir().unwrap();
     let flags = quant(&SETTINGS, &["--limit", "20", "--threads", "1", "--isa", "scalar", "--json"]);
     let run = Run::new("reports-elsewhere", elsewhere.path(), &flags);
-    for name in ["report.json", "settings.csv", "layers.csv"] {
+    for name in ["report.json", "settings.csv", "layers.csv", "rates/w4.csv"] {
         assert!(run.read(name) == RUN.read(name), "{name} differs");
     }
     for name in pictures(&RUN) {
@@ -343,7 +343,7 @@ fn seven_pictures_in_two_formats_and_nothing_else() {
         reader.next_frame(&mut pixels).unwrap();
         assert!(pixels.iter().any(|&byte| byte != pixels[0]), "{stem} is empty");
     }
-    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 5);
 }
 
 /// Names go into CSV, SVG and JSON as they are, and none of them breaks.

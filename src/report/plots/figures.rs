@@ -6,7 +6,7 @@ use super::palette;
 use super::scatter::{Point, Scatter};
 use super::scene::Scene;
 use crate::cost::{Cycles, EnergyJ, MemoryBytes};
-use crate::evaluate::{Evaluation, LayerEvaluation, Simulation};
+use crate::evaluate::{ActivitySource, Evaluation, LayerEvaluation, Simulation};
 
 /// A figure and the function that draws it.
 pub(super) struct Figure {
@@ -45,8 +45,11 @@ fn cycles(largest: f64) -> Scale {
 }
 
 fn subtitle(simulation: &Simulation) -> String {
-    let Simulation { model, hardware, data, .. } = simulation;
-    format!("{} on {}, mean of {} images of {}", model.name, hardware.name, data.images, data.name)
+    let of = match &simulation.source {
+        ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, data.name),
+        ActivitySource::Rates(rates) => format!("activity expected from {}", rates.file),
+    };
+    format!("{} on {}, {of}", simulation.model.name, simulation.hardware.name)
 }
 
 /// The setting that stands for all in a figure of layers: four-bit weights, the most usual choice,
@@ -162,7 +165,7 @@ fn accuracy(
         points: simulation
             .settings
             .iter()
-            .map(|s| Point { name: &s.name, x: x(s), y: 100.0 * s.accuracy })
+            .filter_map(|s| Some(Point { name: &s.name, x: x(s), y: 100.0 * s.accuracy? }))
             .collect(),
     }
     .scene()

@@ -55,7 +55,7 @@ mod tests {
         let mut zero = fixture::simulation(3, 4);
         for setting in &mut zero.settings {
             (setting.energy_j, setting.cycles, setting.leakage_j) = Default::default();
-            (setting.memory_bytes, setting.power_w, setting.accuracy) = Default::default();
+            (setting.memory_bytes, setting.power_w, setting.accuracy) = (Default::default(), 0.0, Some(0.0));
             for layer in &mut setting.layers {
                 (layer.energy_j, layer.cycles, layer.leakage_j) =
                     (EnergyJ::default(), Cycles::default(), 0.0);
@@ -72,7 +72,7 @@ mod tests {
         long.settings[1].layers[0].name = "block.".repeat(40);
         let empty = [(0, 0), (1, 0), (1, 1), (2, 2), (40, 20), (8, 220)];
         let empty = empty.iter().map(|&(settings, layers)| fixture::simulation(settings, layers));
-        empty.chain([zero, same, long]).collect()
+        empty.chain([zero, same, long, fixture::expected(3, 4)]).collect()
     }
 
     fn overlap(a: [f64; 4], b: [f64; 4]) -> bool {

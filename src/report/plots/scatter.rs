@@ -92,7 +92,8 @@ impl Scatter<'_> {
         scene.title_below(&title, (left + right) / 2.0, bottom + 46.0);
         scene.title_beside(&format!("{} (%)", self.y_quantity), (top + bottom) / 2.0);
         if self.points.is_empty() {
-            scene.label("nothing to show", (left + right) / 2.0, (top + bottom) / 2.0, Align::Middle);
+            let unknown = format!("{} is not known", self.y_quantity);
+            scene.label(&unknown, (left + right) / 2.0, (top + bottom) / 2.0, Align::Middle);
         }
     }
 

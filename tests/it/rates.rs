@@ -1,0 +1,146 @@
+//! `simulate --rates`: what is expected from the rates of an executed run is close to that run.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use spiq::exec::Rates;
+use spiq::files::Folder;
+use spiq::model::{Kind, ModelDescription};
+
+/// What `spiq simulate` reports with `flags`; its files are in `out`.
+fn simulate(out: &Path, flags: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_spiq"))
+        .args(["simulate", "--quiet", "--json", "--out"])
+        .arg(out)
+        .args(flags)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn number(value: &Value, pointer: &str) -> f64 {
+    value.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("no number at {pointer}"))
+}
+
+/// Spikes are counted as they were, but for the taps that fall on the padding; lanes that wait for each
+/// other wait for independent spikes.
+#[test]
+fn rates_of_a_run_give_back_its_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    for (hw, tolerance) in [("edge-28", 0.05), ("systolic-28", 0.001), ("cortex-m4", 0.03)] {
+        let (run, replay) = (folder.path().join("run"), folder.path().join("replay"));
+        let executed = simulate(&run, &["--hw", hw, "--quant", "w8", "--quant", "w3", "--limit", "32"]);
+        for (i, setting) in ["w8", "w3"].into_iter().enumerate() {
+            let rates = run.join("rates").join(format!("{setting}.csv"));
+            let expected =
+                simulate(&replay, &["--hw", hw, "--quant", setting, "--rates", rates.to_str().unwrap()]);
+            let (executed, expected) = (&executed["settings"][i], &expected["settings"][0]);
+            let ratio = |pointer: &str| number(expected, pointer) / number(executed, pointer);
+            let names = ["/synaptic_operations", "/spikes", "/cycles/total", "/energy_j/total"];
+            let [operations, spikes, cycles, energy] = names.map(ratio);
+            println!(
+                "{hw} {setting}: operations {operations:.4} spikes {spikes:.4} cycles {cycles:.4} energy {energy:.4}"
+            );
+            assert!((operations - 1.0).abs() < 0.03, "{hw} {setting}: operations {operations}");
+            assert!((spikes - 1.0).abs() < 0.001, "{hw} {setting}: spikes {spikes}");
+            assert!((cycles - 1.0).abs() < tolerance, "{hw} {setting}: cycles {cycles}");
+            assert!((energy - 1.0).abs() < 0.03, "{hw} {setting}: energy {energy}");
+            // The rates that were charged are the rates of the file.
+            let again = std::fs::read_to_string(replay.join("rates").join(format!("{setting}.csv"))).unwrap();
+            let rows =
+                |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+            let [given, charged]: [Vec<String>; 2] =
+                [rows(&std::fs::read_to_string(&rates).unwrap()), rows(&again)];
+            assert_eq!(given, charged);
+        }
+    }
+}
+
+#[test]
+fn a_report_of_rates_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let report =
+        simulate(folder.path(), &["--rates", "sdtv1_2-64_fashion", "--quant", "fp32", "--quant", "w4"]);
+    assert_eq!(report["data"], Value::Null);
+    assert_eq!(report["rates"]["file"], "models/rates/sdtv1_2-64_fashion.csv");
+    assert_eq!(report["rates"]["sha256"].as_str().unwrap().len(), 64);
+    for setting in report["settings"].as_array().unwrap() {
+        assert_eq!((&setting["accuracy"], &setting["accuracy_drop"]), (&Value::Null, &Value::Null));
+        let notes = setting["notes"].to_string();
+        assert!(
+            notes.contains("activity expected from models/rates/sdtv1_2-64_fashion.csv, not executed"),
+            "{notes}"
+        );
+        assert!(notes.contains("ranges are chosen on synthetic noise"), "{notes}");
+        assert_eq!(number(setting, "/saturations"), 0.0);
+        assert_eq!(number(setting, "/worst_latency_s"), number(setting, "/latency_s"));
+    }
+    let csv = std::fs::read_to_string(folder.path().join("settings.csv")).unwrap();
+    assert!(csv.lines().nth(1).unwrap().starts_with("fp32,,,32,"), "{csv}");
+}
+
+/// Rate 0 is nothing but what reads values of many bits; rate 1 is the dense network.
+#[test]
+fn rate_zero_is_nothing_and_rate_one_is_dense() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = ModelDescription::load("sdtv1_2-64_fashion").unwrap().1;
+    for rate in [0.0, 1.0] {
+        let rows =
+            network.weighted().map(|(_, node, _)| format!("{},{rate}\n", node.name)).collect::<String>();
+        let path = folder.path().join("rates.csv");
+        std::fs::write(&path, format!("layer,rate\n{rows}")).unwrap();
+        let report =
+            simulate(&folder.path().join("out"), &["--quant", "w4", "--rates", path.to_str().unwrap()]);
+        for layer in report["settings"][0]["layers"].as_array().unwrap() {
+            // Taps on the padding are counted as dense work, and are never executed.
+            let (operations, dense) =
+                (number(layer, "/synaptic_operations"), number(layer, "/dense_operations"));
+            let padded = layer["kind"] == "conv 3x3";
+            assert!(
+                if rate == 0.0 {
+                    operations == 0.0
+                } else {
+                    operations == dense || padded && operations < dense
+                },
+                "{layer}"
+            );
+            assert!(rate == 0.0 || number(layer, "/cycles/imbalance") == 0.0 || padded, "{layer}");
+        }
+    }
+}
+
+/// The built-in rates are those of the built-in model of the same name.
+#[test]
+fn built_in_rates_fit_their_models() {
+    let names = Folder::Bundled("models/rates").names("csv");
+    assert_eq!(
+        names.len(),
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/models/rates")).unwrap().count()
+    );
+    for name in names {
+        let (_, network, _) = ModelDescription::load(name).unwrap();
+        assert_eq!(Rates::load(name, &network).unwrap().unknown_neurons(&network), None, "{name}");
+    }
+}
+
+/// The authors' log gives 6.4897 G accumulations of convolutions per image, biases and taps on the padding
+/// among them; a padding of one position around maps of 112 to 14 rows is up to a tenth of the taps.
+#[test]
+fn published_rates_give_the_published_operations() {
+    let network = ModelDescription::load("spikingformer_8-512_imagenet").unwrap().1;
+    let activity = Rates::load("spikingformer_8-512_imagenet", &network).unwrap().activity(&network);
+    let (mut with_padding, mut executed) = (0.0, 0.0);
+    for (id, node, weighted) in network.weighted() {
+        let input = network.input_of(node, 0);
+        if input.kind == Kind::Spikes {
+            let total = activity.nodes[id.index()].total();
+            let dense = (node.shape.values() * weighted.geometry.fan_in()) as f64;
+            with_padding += f64::from(total.input_events) / input.shape.values() as f64 * dense;
+            executed += total.accumulations as f64;
+        }
+    }
+    assert!((with_padding / 6.4897e9 - 1.0).abs() < 0.001, "{with_padding}");
+    assert!(executed < with_padding && executed > 0.9 * with_padding, "{executed}");
+}
