@@ -17,9 +17,6 @@ pub struct Arguments {
     /// Show the memory of the network and the proven width of every accumulator at this setting.
     #[arg(long, value_name = "Q")]
     quant: Option<String>,
-    /// Data whose validation images ranges are calibrated on, where --quant needs any.
-    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
-    data: String,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -82,7 +79,7 @@ struct Layer<'a> {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (description, network, _) = ModelDescription::load(&arguments.model)?;
     let quantized = match &arguments.quant {
-        Some(quant) => Some(quantize_for_bounds(&arguments.model, quant, &arguments.data)?),
+        Some(quant) => Some(quantize_for_bounds(&arguments.model, quant)?),
         None => None,
     };
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::evaluate::calibrate;
-use crate::model::{DataSet, Images, Kind, Model};
+use crate::model::{DataSet, Images, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
 /// Flags that say what is executed on what.
@@ -76,22 +76,17 @@ impl Subject {
     }
 }
 
-/// The integers of a model, whose bounds need no image: ranges are calibrated only where a grid asks for
-/// them.
-pub fn quantize_for_bounds(model: &str, quant: &str, data: &str) -> Result<QuantizedModel> {
+/// The integers of a model for what does not depend on ranges: widths, bounds and memory are those of the
+/// formats, wherever their point lies. Every range is taken for [`ANY_RANGE`].
+pub fn quantize_for_bounds(model: &str, quant: &str) -> Result<QuantizedModel> {
     let Precision::Fixed(setting) = Setting::load(quant)?.precision else {
         return Err(Error::mismatch("--quant: fp32 has no integers whose width could be proven"));
     };
     let model = Model::load(model)?;
-    let has_grid = model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_)));
-    let calibration = match has_grid {
-        true => {
-            let data = DataSet::load_for(data, &model.description)?;
-            let mut images = data.test.clone();
-            images.truncate(1);
-            calibrate(&model, &data, &images, &|| ())?
-        }
-        false => Calibration::new(model.network.nodes.len()),
-    };
+    let mut calibration = Calibration::new(model.network.nodes.len());
+    calibration.magnitude.fill(ANY_RANGE);
     quantize(&model, &setting, &calibration)
 }
+
+/// A range that no requantizer finds too fine or too coarse.
+const ANY_RANGE: f64 = 8.0;

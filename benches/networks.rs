@@ -1,0 +1,52 @@
+//! Time of one image on one network: float reference, then integers at several settings, on all threads;
+//! and the largest resident memory of the process. One network per call, so that memory is its own:
+//!
+//!     cargo bench --bench networks -- sdtv2_15M w8 w4
+//!
+//! Prints a row: network, seconds of the float reference, seconds at each setting (the fastest of four),
+//! MiB.
+
+use std::time::Instant;
+
+use spiq::exec::{Engine, FloatExecutor, IntegerExecutor};
+use spiq::model::{DataSet, Model};
+use spiq::quant::{Precision, Setting, quantize};
+
+/// Seconds of the fastest of `times`.
+fn fastest(times: usize, mut run: impl FnMut()) -> f64 {
+    let seconds = (0..times).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    });
+    seconds.fold(f64::INFINITY, f64::min)
+}
+
+/// Largest resident memory of this process so far, MiB; 0 where the system does not say.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let Some((name, settings)) = words.split_first() else {
+        return println!("cargo bench --bench networks -- NETWORK SETTING...");
+    };
+    let model = Model::load(name).unwrap_or_else(|error| panic!("{error}"));
+    let data = DataSet::load_for("noise", &model.description).unwrap();
+    let sample = data.test.sample(0).unwrap();
+    let float = FloatExecutor::new(&model);
+    let mut calibration = None;
+    let seconds = fastest(1, || calibration = Some(float.calibrate(&sample)));
+    let mut row = format!("{name:28} float {seconds:.3} s");
+    for spec in settings {
+        let Precision::Fixed(setting) = Setting::load(spec).unwrap().precision else { continue };
+        let network = quantize(&model, &setting, calibration.as_ref().unwrap()).unwrap();
+        let executor = IntegerExecutor::new(&network, Engine::default());
+        let seconds = fastest(4, || drop(executor.run(&sample)));
+        row += &format!(", {spec} {seconds:.3} s");
+    }
+    println!("{row}, {} MiB", peak_mib());
+}
