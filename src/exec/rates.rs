@@ -149,7 +149,7 @@ fn check_inputs(network: &Network, nodes: &[Option<f64>], path: &str) -> Result<
     match names.is_empty() {
         true => Ok(()),
         false => {
-            let message = format!("no rate of {}, nor of the neurons that feed it", some_of(&names));
+            let message = format!("no rate of {}, nor of the neurons that feed them", some_of(&names));
             Err(Error::field(path, "layer", message))
         }
     }
@@ -234,7 +234,7 @@ mod tests {
     fn missing_layers_are_listed() {
         assert_eq!(
             refusal("layer,rate\n"),
-            "r.csv: layer: no rate of a, b, c, nor of the neurons that feed it"
+            "r.csv: layer: no rate of a, b, c, nor of the neurons that feed them"
         );
         assert_eq!(some_of(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }

@@ -530,4 +530,5 @@ fn lists() {
     ");
     assert_snapshot!(list("settings"), @"mixed");
     assert_snapshot!(list("data"), @"fashion-mnist");
+    assert_eq!(list("rates"), "sdtv1_2-64_fashion\nspikingformer_8-512_imagenet\n");
 }
