@@ -2,6 +2,7 @@
 //! hyperparameters into a [`Network`](super::Network).
 
 mod blocks;
+mod four_stages;
 mod layers;
 mod qk_former;
 mod spike_driven_v1;

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
-use super::blocks::{check_range, check_transformer, lif_conv_norm, membrane_mlp};
+use super::blocks::{lif_conv_norm, membrane_mlp};
+use super::four_stages::{self, Dims, Parts};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
 use crate::tensor::Shape;
@@ -11,7 +12,7 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct SpikeDrivenV2 {
     /// Channels of the four stages; the first convolution has half of the first.
-    pub dims: (usize, usize, usize, usize),
+    pub dims: Dims,
     /// Transformer blocks of the last two stages.
     pub depths: (usize, usize),
     /// Heads.
@@ -36,52 +37,15 @@ pub enum RepConv {
 impl SpikeDrivenV2 {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        let (e0, e1, e2, e3) = self.dims;
-        for (dim, depth) in [(e2, self.depths.0), (e3, self.depths.1)] {
-            check_transformer("SpikeDrivenV2", dim, depth, self.heads, self.mlp_ratio)?;
-        }
-        for (field, dim) in [("dims.0", e0), ("dims.1", e1)] {
-            check_range("SpikeDrivenV2", field, dim as f64, 2.0, 4096.0)?;
-        }
+        four_stages::check("SpikeDrivenV2", self.dims, self.depths, self.heads, self.mlp_ratio)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
-        net.scope("stage1", "downsample1_1", "downsample1_1");
-        let first = Conv::new(e0 / 2, 7).stride(2).pad(3).bias().norm("downsample1_1.encode_bn");
-        let mut x = net.conv("downsample1_1.encode_conv", image, first)?;
-        x = net.requantize("downsample1_1.stream", x, Grid::Residual)?;
-        x = conv_block(&mut net, "stage1", "ConvBlock1_1.0", x)?;
-        x = downsample(&mut net, "stage1", "downsample1_2", x, e0, 2)?;
-        x = conv_block(&mut net, "stage1", "ConvBlock1_2.0", x)?;
-        x = downsample(&mut net, "stage2", "downsample2", x, e1, 2)?;
-        for block in ["ConvBlock2_1.0", "ConvBlock2_2.0"] {
-            x = conv_block(&mut net, "stage2", block, x)?;
-        }
-        x = downsample(&mut net, "stage3", "downsample3", x, e2, 2)?;
-        x = self.transformer(&mut net, 3, self.depths.0, x)?;
-        x = downsample(&mut net, "stage4", "downsample4", x, e3, 1)?;
-        x = self.transformer(&mut net, 4, self.depths.1, x)?;
+        let x = four_stages::build(&mut net, image, self.dims, self.depths, self)?;
         net.scope("head", "head", "head");
         let mean = net.mean_tokens("head_mean", x)?;
         let spikes = net.neuron("lif", mean, Neuron::lif(1.0))?;
         let logits = net.conv("head", spikes, Conv::linear(classes))?;
         net.mean_timesteps("logits", logits)?;
         net.finish(Vec::new())
-    }
-
-    fn transformer(
-        &self,
-        net: &mut NetworkBuilder,
-        stage: usize,
-        depth: usize,
-        mut x: NodeId,
-    ) -> Result<NodeId> {
-        for block in 0..depth {
-            let name = format!("block{stage}.{block}");
-            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
-            x = self.attention(net, &format!("{name}.attn"), x)?;
-            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
-            x = membrane_mlp(net, &format!("{name}.mlp"), ["fc1", "fc2"], self.mlp_ratio, x)?;
-        }
-        Ok(x)
     }
 
     fn attention(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
@@ -115,39 +79,65 @@ impl SpikeDrivenV2 {
     }
 }
 
-/// LIF, strided 3x3 convolution, and a new residual stream.
-fn downsample(
-    net: &mut NetworkBuilder,
-    stage: &str,
-    name: &str,
-    stream: NodeId,
-    channels: usize,
-    stride: usize,
-) -> Result<NodeId> {
-    net.scope(stage, name, name);
-    let conv = Conv::new(channels, 3).stride(stride).pad(1).bias();
-    let x = lif_conv_norm(net, &format!("{name}.encode"), stream, conv)?;
-    net.requantize(&format!("{name}.stream"), x, Grid::Residual)
-}
+impl Parts for SpikeDrivenV2 {
+    fn transformer(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: usize,
+        depth: usize,
+        mut x: NodeId,
+    ) -> Result<NodeId> {
+        for block in 0..depth {
+            let name = format!("block{stage}.{block}");
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
+            x = self.attention(net, &format!("{name}.attn"), x)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
+            x = membrane_mlp(net, &format!("{name}.mlp"), ["fc1", "fc2"], self.mlp_ratio, x)?;
+        }
+        Ok(x)
+    }
 
-/// A separable convolution (1x1, depthwise 7x7, 1x1) and a channel convolution (3x3, 3x3), each a
-/// membrane shortcut.
-fn conv_block(net: &mut NetworkBuilder, stage: &str, name: &str, stream: NodeId) -> Result<NodeId> {
-    let dim = net.shape(stream).channels;
-    let part = |part: &str| format!("{name}.{part}");
-    net.scope(stage, name, part("Conv"));
-    let spikes = net.neuron(&part("Conv.lif1"), stream, Neuron::lif(1.0))?;
-    let x = net.conv(&part("Conv.pwconv1"), spikes, Conv::new(2 * dim, 1).norm(part("Conv.bn1")))?;
-    let spikes = net.neuron(&part("Conv.lif2"), x, Neuron::lif(1.0))?;
-    let x = net.conv(&part("Conv.dwconv"), spikes, Conv::new(2 * dim, 7).pad(3).groups(2 * dim))?;
-    let x = net.requantize(&part("Conv.dwconv.grid"), x, Grid::Activation)?;
-    let branch = net.conv(&part("Conv.pwconv2"), x, Conv::new(dim, 1).norm(part("Conv.bn2")))?;
-    let stream = net.add(&part("Conv.add"), stream, branch)?;
+    /// LIF, strided 3x3 convolution, and a new residual stream.
+    fn downsample(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: &str,
+        name: &str,
+        stream: NodeId,
+        channels: usize,
+        stride: usize,
+    ) -> Result<NodeId> {
+        net.scope(stage, name, name);
+        let conv = Conv::new(channels, 3).stride(stride).pad(1).bias();
+        let x = lif_conv_norm(net, &format!("{name}.encode"), stream, conv)?;
+        net.requantize(&format!("{name}.stream"), x, Grid::Residual)
+    }
 
-    net.scope(stage, name, part("conv"));
-    let spikes = net.neuron(&part("lif1"), stream, Neuron::lif(1.0))?;
-    let x = net.conv(&part("conv1"), spikes, Conv::new(4 * dim, 3).pad(1).norm(part("bn1")))?;
-    let spikes = net.neuron(&part("lif2"), x, Neuron::lif(1.0))?;
-    let branch = net.conv(&part("conv2"), spikes, Conv::new(dim, 3).pad(1).norm(part("bn2")))?;
-    net.add(&part("add"), stream, branch)
+    /// A separable convolution (1x1, depthwise 7x7, 1x1) and a channel convolution (3x3, 3x3), each a
+    /// membrane shortcut.
+    fn conv_block(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: &str,
+        name: &str,
+        stream: NodeId,
+    ) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        let part = |part: &str| format!("{name}.{part}");
+        net.scope(stage, name, part("Conv"));
+        let spikes = net.neuron(&part("Conv.lif1"), stream, Neuron::lif(1.0))?;
+        let x = net.conv(&part("Conv.pwconv1"), spikes, Conv::new(2 * dim, 1).norm(part("Conv.bn1")))?;
+        let spikes = net.neuron(&part("Conv.lif2"), x, Neuron::lif(1.0))?;
+        let x = net.conv(&part("Conv.dwconv"), spikes, Conv::new(2 * dim, 7).pad(3).groups(2 * dim))?;
+        let x = net.requantize(&part("Conv.dwconv.grid"), x, Grid::Activation)?;
+        let branch = net.conv(&part("Conv.pwconv2"), x, Conv::new(dim, 1).norm(part("Conv.bn2")))?;
+        let stream = net.add(&part("Conv.add"), stream, branch)?;
+
+        net.scope(stage, name, part("conv"));
+        let spikes = net.neuron(&part("lif1"), stream, Neuron::lif(1.0))?;
+        let x = net.conv(&part("conv1"), spikes, Conv::new(4 * dim, 3).pad(1).norm(part("bn1")))?;
+        let spikes = net.neuron(&part("lif2"), x, Neuron::lif(1.0))?;
+        let branch = net.conv(&part("conv2"), spikes, Conv::new(dim, 3).pad(1).norm(part("bn2")))?;
+        net.add(&part("add"), stream, branch)
+    }
 }

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
-use super::blocks::{check_range, check_transformer};
+use super::blocks::check_range;
+use super::four_stages::{self, Dims, Parts};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, IntegerNeuron, Network, NetworkBuilder, NodeId, ProductOrder};
 use crate::tensor::Shape;
@@ -11,7 +12,7 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields)]
 pub struct SpikeDrivenV3 {
     /// Channels of the four stages; the first convolution has half of the first.
-    pub dims: (usize, usize, usize, usize),
+    pub dims: Dims,
     /// Transformer blocks of the last two stages.
     pub depths: (usize, usize),
     /// Heads.
@@ -27,30 +28,10 @@ pub struct SpikeDrivenV3 {
 impl SpikeDrivenV3 {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        let (e0, e1, e2, e3) = self.dims;
-        for (dim, depth) in [(e2, self.depths.0), (e3, self.depths.1)] {
-            check_transformer("SpikeDrivenV3", dim, depth, self.heads, self.mlp_ratio)?;
-        }
-        for (field, dim) in [("dims.0", e0), ("dims.1", e1)] {
-            check_range("SpikeDrivenV3", field, dim as f64, 2.0, 4096.0)?;
-        }
+        four_stages::check("SpikeDrivenV3", self.dims, self.depths, self.heads, self.mlp_ratio)?;
         check_range("SpikeDrivenV3", "value_ratio", self.value_ratio as f64, 1.0, 16.0)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
-        net.scope("stage1", "downsample1_1", "downsample1_1");
-        let first = Conv::new(e0 / 2, 7).stride(2).pad(3).bias().norm("downsample1_1.encode_bn");
-        let mut x = net.conv("downsample1_1.encode_conv", image, first)?;
-        x = net.requantize("downsample1_1.stream", x, Grid::Residual)?;
-        x = self.conv_block(&mut net, "stage1", "ConvBlock1_1.0", x)?;
-        x = self.downsample(&mut net, "stage1", "downsample1_2", x, e0, 2)?;
-        x = self.conv_block(&mut net, "stage1", "ConvBlock1_2.0", x)?;
-        x = self.downsample(&mut net, "stage2", "downsample2", x, e1, 2)?;
-        for block in ["ConvBlock2_1.0", "ConvBlock2_2.0"] {
-            x = self.conv_block(&mut net, "stage2", block, x)?;
-        }
-        x = self.downsample(&mut net, "stage3", "downsample3", x, e2, 2)?;
-        x = self.transformer(&mut net, 3, self.depths.0, x)?;
-        x = self.downsample(&mut net, "stage4", "downsample4", x, e3, 1)?;
-        x = self.transformer(&mut net, 4, self.depths.1, x)?;
+        let x = four_stages::build(&mut net, image, self.dims, self.depths, self)?;
         net.scope("head", "head", "head");
         let mean = net.mean_tokens("head_mean", x)?;
         let spikes = net.integer_neuron("spike", mean, IntegerNeuron { max: self.levels, norm: 1 })?;
@@ -61,25 +42,6 @@ impl SpikeDrivenV3 {
 
     fn spikes(&self, net: &mut NetworkBuilder, name: &str, x: NodeId) -> Result<NodeId> {
         net.integer_neuron(name, x, IntegerNeuron { max: self.levels, norm: self.levels })
-    }
-
-    fn transformer(
-        &self,
-        net: &mut NetworkBuilder,
-        stage: usize,
-        depth: usize,
-        mut x: NodeId,
-    ) -> Result<NodeId> {
-        for block in 0..depth {
-            let name = format!("block{stage}.{block}");
-            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.conv"));
-            x = self.separable(net, &format!("{name}.conv"), 3, x)?;
-            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
-            x = self.attention(net, &format!("{name}.attn"), x)?;
-            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
-            x = self.mlp(net, &format!("{name}.mlp"), x)?;
-        }
-        Ok(x)
     }
 
     fn attention(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
@@ -110,6 +72,49 @@ impl SpikeDrivenV3 {
             x = net.conv(&format!("{name}.{part}_conv"), x, conv)?;
         }
         net.add(&format!("{name}.add"), stream, x)
+    }
+
+    /// 1x1 to twice the channels, depthwise `kernel` x `kernel`, 1x1 back, each on integer spikes.
+    fn separable(
+        &self,
+        net: &mut NetworkBuilder,
+        name: &str,
+        kernel: usize,
+        stream: NodeId,
+    ) -> Result<NodeId> {
+        let dim = net.shape(stream).channels;
+        let convs = [
+            ("pwconv1", Conv::new(2 * dim, 1)),
+            ("dwconv", Conv::new(2 * dim, kernel).pad(kernel / 2).groups(2 * dim)),
+            ("pwconv2", Conv::new(dim, 1)),
+        ];
+        let mut x = stream;
+        for (i, (part, conv)) in convs.into_iter().enumerate() {
+            x = self.spikes(net, &format!("{name}.spike{}", i + 1), x)?;
+            x = net.conv(&format!("{name}.{part}.0"), x, conv.norm(format!("{name}.{part}.1")))?;
+        }
+        net.add(&format!("{name}.add"), stream, x)
+    }
+}
+
+impl Parts for SpikeDrivenV3 {
+    fn transformer(
+        &self,
+        net: &mut NetworkBuilder,
+        stage: usize,
+        depth: usize,
+        mut x: NodeId,
+    ) -> Result<NodeId> {
+        for block in 0..depth {
+            let name = format!("block{stage}.{block}");
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.conv"));
+            x = self.separable(net, &format!("{name}.conv"), 3, x)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.attn"));
+            x = self.attention(net, &format!("{name}.attn"), x)?;
+            net.scope(format!("stage{stage}"), name.clone(), format!("{name}.mlp"));
+            x = self.mlp(net, &format!("{name}.mlp"), x)?;
+        }
+        Ok(x)
     }
 
     /// Integer spikes, strided 3x3 convolution, and a new residual stream.
@@ -146,28 +151,6 @@ impl SpikeDrivenV3 {
             x = self.spikes(net, &format!("{name}.spike{index}"), x)?;
             let conv = Conv::new(channels, 3).pad(1).norm(format!("{name}.bn{index}"));
             x = net.conv(&format!("{name}.conv{index}"), x, conv)?;
-        }
-        net.add(&format!("{name}.add"), stream, x)
-    }
-
-    /// 1x1 to twice the channels, depthwise `kernel` x `kernel`, 1x1 back, each on integer spikes.
-    fn separable(
-        &self,
-        net: &mut NetworkBuilder,
-        name: &str,
-        kernel: usize,
-        stream: NodeId,
-    ) -> Result<NodeId> {
-        let dim = net.shape(stream).channels;
-        let convs = [
-            ("pwconv1", Conv::new(2 * dim, 1)),
-            ("dwconv", Conv::new(2 * dim, kernel).pad(kernel / 2).groups(2 * dim)),
-            ("pwconv2", Conv::new(dim, 1)),
-        ];
-        let mut x = stream;
-        for (i, (part, conv)) in convs.into_iter().enumerate() {
-            x = self.spikes(net, &format!("{name}.spike{}", i + 1), x)?;
-            x = net.conv(&format!("{name}.{part}.0"), x, conv.norm(format!("{name}.{part}.1")))?;
         }
         net.add(&format!("{name}.add"), stream, x)
     }
