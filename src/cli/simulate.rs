@@ -7,10 +7,10 @@ use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluation, Evaluator, HardwareSummary, ModelSummary,
-    RatesSummary, Simulation,
+    RatesSummary, Simulation, TableEvaluation,
 };
 use crate::exec::{Engine, Isa, Rates};
-use crate::hw::Hardware;
+use crate::hw::{Energies, Hardware};
 use crate::model::{DataSet, Model};
 use crate::quant::{Precision, Setting};
 use crate::report;
@@ -30,6 +30,11 @@ pub struct Arguments {
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
+    /// Energies to charge, comma-separated: names of tables (`spiq list tables`), `horowitz-45@28` for one
+    /// scaled to 28 nm, or paths of .ron files. All are compared, the first one is reported in full
+    /// [default: the hardware's own].
+    #[arg(long, value_name = "T", value_delimiter = ',')]
+    table: Vec<String>,
     /// A setting: fp32, w8, w4, pot3, w4u8 (weights 4, membranes 8), floor8, a built-in setting or
     /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
     #[arg(long, value_name = "Q")]
@@ -94,7 +99,8 @@ impl IsaFlag {
 /// A checked request: everything is loaded, everything fits.
 struct Request {
     model: Model,
-    machine: Machine,
+    /// The machine, charged by each table.
+    machines: Vec<Machine>,
     hardware_sha256: String,
     activity: Activity,
     settings: Vec<Setting>,
@@ -160,24 +166,31 @@ impl Request {
                 Activity::Executed(data)
             }
         };
-        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, activity, settings, engine })
+        let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
+        Ok(Self { model, machines, hardware_sha256, activity, settings, engine })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
         let source = self.source()?;
         let evaluator = self.evaluator(arguments.quiet)?;
         // What cannot run is refused before anything long starts.
-        self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
+        self.settings.iter().try_for_each(|setting| evaluator.check_on(setting, &self.machines))?;
         let images = match &self.activity {
             Activity::Executed(data) => data.test.len(),
             Activity::Expected(_) => 0,
         };
         let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
-        let mut settings = Vec::new();
+        let mut by_setting = Vec::new();
         for setting in &self.settings {
             bar.set_message(setting.name.clone());
-            settings.push(evaluator.evaluate(setting, &|| bar.inc(1))?);
+            by_setting.push(evaluator.evaluate_on(setting, &self.machines, &|| bar.inc(1))?);
         }
+        let of_table = |(i, machine): (usize, &Machine)| {
+            let evaluations: Vec<&Evaluation> = by_setting.iter().map(|tables| &tables[i]).collect();
+            TableEvaluation::new(machine.table_name(), &evaluations)
+        };
+        let tables = self.machines.iter().enumerate().map(of_table).collect();
+        let mut settings: Vec<_> = by_setting.into_iter().map(|mut tables| tables.remove(0)).collect();
         let reference =
             match settings.iter().zip(&self.settings).find(|(_, s)| s.precision == Precision::Float32) {
                 Some((evaluation, _)) => evaluation.accuracy,
@@ -187,19 +200,19 @@ impl Request {
         for evaluation in &mut settings {
             evaluation.accuracy_drop = reference.zip(evaluation.accuracy).map(|(float, mine)| float - mine);
         }
-        Ok(self.summarize(source, settings))
+        Ok(self.summarize(source, settings, tables))
     }
 
     /// Reads the images, if there are any.
     fn evaluator(&self, quiet: bool) -> Result<Evaluator<'_>> {
         let data = match &self.activity {
             Activity::Executed(data) => data,
-            Activity::Expected(rates) => return Evaluator::expecting(&self.model, &self.machine, rates),
+            Activity::Expected(rates) => return Evaluator::expecting(&self.model, &self.machines[0], rates),
         };
         let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
         let bar = progress::bar(read as u64, quiet);
         bar.set_message("reading");
-        let evaluator = Evaluator::new(&self.model, &self.machine, data, &data.test, &|| bar.inc(1))?
+        let evaluator = Evaluator::new(&self.model, &self.machines[0], data, &data.test, &|| bar.inc(1))?
             .with_engine(self.engine);
         bar.finish_and_clear();
         Ok(evaluator)
@@ -218,7 +231,12 @@ impl Request {
         })
     }
 
-    fn summarize(&self, source: ActivitySource, settings: Vec<Evaluation>) -> Simulation {
+    fn summarize(
+        &self,
+        source: ActivitySource,
+        settings: Vec<Evaluation>,
+        tables: Vec<TableEvaluation>,
+    ) -> Simulation {
         let description = &self.model.description;
         Simulation {
             model: ModelSummary {
@@ -229,11 +247,33 @@ impl Request {
                 sha256: self.model.sha256.clone(),
             },
             hardware: HardwareSummary {
-                name: self.machine.hardware.name.clone(),
+                name: self.machines[0].hardware.name.clone(),
                 sha256: self.hardware_sha256.clone(),
             },
             source,
             settings,
+            tables,
         }
     }
+}
+
+/// `machine` charged by each of `tables`, or by its own. The rule of the papers comes in two readings, which
+/// differ in what an integer residual is; one is never shown without the other.
+fn charged_machines(machine: Machine, tables: &[String]) -> Result<Vec<Machine>> {
+    if tables.is_empty() {
+        return Ok(vec![machine]);
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for table in tables {
+        if names.contains(&table.as_str()) {
+            return Err(Error::mismatch(format!("--table: {table} is given twice")));
+        }
+        names.push(table);
+    }
+    if let (Some(place), false) =
+        (names.iter().position(|name| *name == "sop-45"), names.contains(&"sop-45-mac"))
+    {
+        names.insert(place + 1, "sop-45-mac");
+    }
+    names.into_iter().map(|name| machine.charged_by(Energies::load(name)?)).collect()
 }

@@ -1,6 +1,6 @@
 use super::parts::{Cycles, EnergyJ, TrafficBits};
 use super::timeline::{Times, timeline};
-use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic};
+use super::{Demand, Machine, Traffic, epilogue, events, processor, spike_lanes, systolic};
 use crate::error::Result;
 use crate::exec::{Activity, NodeActivity};
 use crate::hw::{Compute, Objective, Operand, Placement};
@@ -140,7 +140,11 @@ pub fn layer_cost(
     epilogue::add(&mut demand, machine, layer, plan, timesteps);
     off_chip(&mut demand, &product, layer, plan, timesteps);
     let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
-    LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles), traffic_bits: demand.traffic_bits() }
+    let energy_j = match &machine.events {
+        Some(table) => events::energy_j(table, layer, activity, timesteps),
+        None => energy_j(&demand, machine, &cycles),
+    };
+    LayerCost { cycles, energy_j, traffic_bits: demand.traffic_bits() }
 }
 
 fn product_demand(

@@ -1,8 +1,8 @@
 use super::area::area_mm2;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{DramIdle, Hardware, Operand};
+use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Operand};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct Machine {
     pub hardware: Hardware,
     /// Operation energies.
     pub table: EnergyTable,
+    /// Energies of whole events, charged in the place of operations and memories.
+    pub events: Option<EventTable>,
     /// Per operand of [`Operand::ALL`], the memory that holds it.
     pub memories: [Sram; 5],
     /// Off-chip memory.
@@ -53,7 +55,55 @@ impl Machine {
             _ => 0.0,
         };
         let leakage_w = memory_leakage_w + logic_leakage_w;
-        Ok(Self { table, memories, dram, leakage_w, area_mm2: area.map(|a| a.total()), hardware })
+        let area_mm2 = area.map(|a| a.total());
+        Ok(Self { table, events: None, memories, dram, leakage_w, area_mm2, hardware })
+    }
+
+    /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
+    /// operations at a node.
+    ///
+    /// # Errors
+    /// If operations are not what the machine is charged by.
+    pub fn charged_by(&self, energies: Energies) -> Result<Self> {
+        let mut machine = self.clone();
+        match energies {
+            Energies::Units(table) => {
+                if matches!(self.hardware.compute, Compute::Processor(_)) {
+                    let (table, hardware) = (table.name(), &self.hardware.name);
+                    let message = format!("table {table}: hardware {hardware} is charged per cycle");
+                    return Err(Error::mismatch(message));
+                }
+                machine.use_memories_of(&table);
+                machine.table = table;
+            }
+            Energies::Events(table) => {
+                machine.leakage_w = 0.0;
+                machine.events = Some(table);
+            }
+        }
+        Ok(machine)
+    }
+
+    /// Relative figures of memories replace all that is known of them.
+    fn use_memories_of(&mut self, table: &EnergyTable) {
+        let Some(figures) = table.memory() else { return };
+        for memory in &mut self.memories {
+            memory.read_pj_per_bit = figures.on_chip_pj_per_bit.value;
+            memory.write_pj_per_bit = figures.on_chip_pj_per_bit.value;
+        }
+        if let Some(dram) = &mut self.dram {
+            (dram.pj_per_bit, dram.background_w) = (figures.off_chip_pj_per_bit.value, 0.0);
+        }
+        self.leakage_w = 0.0;
+    }
+
+    /// Name of the table that energies come from.
+    pub fn table_name(&self) -> &str {
+        match (&self.events, &self.hardware.compute) {
+            (Some(events), _) => &events.name,
+            (None, Compute::Processor(_)) => "energy per cycle",
+            (None, _) => self.table.name(),
+        }
     }
 
     /// The memory that holds `operand`.

@@ -4,6 +4,7 @@
 mod area;
 mod demand;
 mod epilogue;
+mod events;
 mod layer;
 mod machine;
 mod memory;

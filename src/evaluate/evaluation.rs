@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::TableEvaluation;
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 
 /// The model of a [`Simulation`].
@@ -177,6 +178,8 @@ pub struct Simulation {
     pub hardware: HardwareSummary,
     /// Images or rates.
     pub source: ActivitySource,
-    /// One per setting, in the order asked for.
+    /// One per setting, in the order asked for, charged by the first of the tables.
     pub settings: Vec<Evaluation>,
+    /// The same settings by every table of energies asked for; one table if none was.
+    pub tables: Vec<TableEvaluation>,
 }

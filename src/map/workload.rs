@@ -56,6 +56,8 @@ pub struct Product {
     pub input: Input,
     /// Values of one input frame.
     pub input_values: usize,
+    /// True if the input is an integer that counts spikes, such as an integer residual stream.
+    pub sums_of_spikes: bool,
     /// True if the input comes from outside the chip.
     pub from_outside: bool,
     /// What the datapath does with a weight.
@@ -386,6 +388,7 @@ impl Product {
             constant: node.constant,
             input,
             input_values: from.shape.values(),
+            sums_of_spikes: matches!(from.kind, Kind::Count { .. }),
             from_outside: from.op == Op::Input,
             weight,
             weight_bits,

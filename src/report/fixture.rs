@@ -34,6 +34,7 @@ pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
             sha256: "cc".repeat(32),
         }),
         settings: (0..settings).map(|index| setting(index, layers)).collect(),
+        tables: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, RatesSummary,
-    Simulation,
+    Simulation, TableEvaluation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -33,6 +33,7 @@ pub fn to_json(simulation: &Simulation) -> Result<String> {
         data,
         rates,
         settings: simulation.settings.iter().map(Setting::new).collect(),
+        tables: &simulation.tables,
     };
     let mut text = serde_json::to_string_pretty(&report)
         .map_err(|error| Error::io("report.json", std::io::Error::other(error)))?;
@@ -49,6 +50,7 @@ struct Report<'a> {
     data: Option<&'a DataSummary>,
     rates: Option<&'a RatesSummary>,
     settings: Vec<Setting<'a>>,
+    tables: &'a [TableEvaluation],
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ mod fixture;
 mod json;
 mod plots;
 mod table;
+mod tables;
 mod units;
 
 use std::fs;
@@ -25,7 +26,7 @@ const FOLDERS: [&str; 2] = ["plots", "rates"];
 pub use json::to_json;
 pub use table::table;
 
-/// Writes `report.json`, `settings.csv`, `layers.csv`, `rates/*.csv` (one per setting) and `plots/*.svg` and
+/// Writes `report.json`, `settings.csv`, `layers.csv`, `tables.csv`, `rates/*.csv` (one per setting) and `plots/*.svg` and
 /// `plots/*.png` into `dir`, which is made if it is not there.
 ///
 /// Everything is rendered, then everything is written under temporary names, and only then put in
@@ -68,6 +69,7 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
         ("report.json".to_owned(), to_json(simulation)?.into_bytes()),
         ("settings.csv".to_owned(), csv::settings(simulation)?),
         ("layers.csv".to_owned(), csv::layers(simulation)?),
+        ("tables.csv".to_owned(), csv::tables(simulation)?),
     ];
     for (name, setting) in rates_names(&simulation.settings).into_iter().zip(&simulation.settings) {
         files.push((name, csv::rates(simulation, setting)?));
@@ -141,7 +143,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("new/run");
         write(&fixture::simulation(8, 20), &target).unwrap();
-        assert_eq!(listing(&target), ["layers.csv", "plots", "rates", "report.json", "settings.csv"]);
+        assert_eq!(
+            listing(&target),
+            ["layers.csv", "plots", "rates", "report.json", "settings.csv", "tables.csv"]
+        );
         assert_eq!(listing(&target.join("plots")).len(), 14);
         #[cfg(unix)]
         {
@@ -160,7 +165,7 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 5);
+        assert_eq!(listing(dir.path()).len(), 6);
     }
 
     /// The names of settings are free, those of files are not.

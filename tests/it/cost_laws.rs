@@ -113,6 +113,7 @@ fn product(positions: usize, fan_in: usize, outputs: usize, weight_bits: u32) ->
         constant: false,
         input: Input::Spikes,
         input_values: positions * fan_in,
+        sums_of_spikes: false,
         from_outside: false,
         weight: WeightForm::Integer { bits: weight_bits },
         weight_bits,
