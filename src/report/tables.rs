@@ -30,7 +30,9 @@ pub(super) fn section(simulation: &Simulation) -> String {
 fn order(first: &TableEvaluation, other: &TableEvaluation) -> String {
     let swaps = first.swaps(other);
     let pairs: Vec<String> = swaps.iter().map(|(a, b)| format!("{a} and {b}")).collect();
+    let equals = other.settings.iter().all(|cost| cost.rank == 1);
     match pairs.is_empty() {
+        true if equals => format!("{}: all settings take the same", other.table),
         true => format!("{}: the settings stand in the order of {}", other.table, first.table),
         false => {
             format!("{}: against {}, these change places: {}", other.table, first.table, pairs.join(", "))
@@ -63,6 +65,13 @@ mod tests {
         assert_eq!(section(&simulation), "");
         simulation.tables = vec![table("sata-28", [2e-6, 1e-6])];
         assert_eq!(section(&simulation), "");
+    }
+
+    #[test]
+    fn an_order_is_the_same_or_not_or_none() {
+        let first = table("sata-28", [2.0, 1.0]);
+        assert_eq!(order(&first, &table("b", [9.0, 8.0])), "b: the settings stand in the order of sata-28");
+        assert_eq!(order(&first, &table("c", [1.0, 1.0])), "c: all settings take the same");
     }
 
     #[test]
