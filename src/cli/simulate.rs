@@ -2,16 +2,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::activity::{Activity, ActivityArguments, in_range};
 use super::{print, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluation, Evaluator, HardwareSummary, ModelSummary,
-    RatesSummary, Simulation, TableEvaluation,
+    ActivitySource, Evaluation, HardwareSummary, ModelSummary, Simulation, TableEvaluation,
 };
-use crate::exec::{Engine, Isa, Rates};
+use crate::exec::{Engine, Isa};
 use crate::hw::{Energies, Hardware};
-use crate::model::{DataSet, Model};
+use crate::model::Model;
 use crate::quant::{Precision, Setting};
 use crate::report;
 
@@ -39,17 +39,8 @@ pub struct Arguments {
     /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
     #[arg(long, value_name = "Q")]
     quant: Vec<String>,
-    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that
-    /// fit any model.
-    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
-    data: String,
-    /// Run only the first N test images.
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Execute no images, but charge for the activity that these rates lead one to expect: a table
-    /// `layer,rate`, built in or the path of a `.csv` file, as a run writes it into rates/.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "limit"])]
-    rates: Option<String>,
+    #[command(flatten)]
+    activity: ActivityArguments,
     /// Write report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
@@ -107,14 +98,6 @@ struct Request {
     engine: Engine,
 }
 
-/// What activity is charged.
-enum Activity {
-    /// That of executed images.
-    Executed(DataSet),
-    /// What rates lead one to expect.
-    Expected(Rates),
-}
-
 /// Runs `spiq simulate`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
@@ -134,12 +117,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
-        let in_range = |flag: &str, value: Option<usize>, max: usize| match value {
-            Some(v) if !(1..=max).contains(&v) => {
-                Err(Error::mismatch(format!("--{flag}: {v} is not in 1..={max}")))
-            }
-            _ => Ok(()),
-        };
         in_range("threads", arguments.threads, 1024)?;
         let engine = arguments.isa.map_or(Ok(Engine::default()), IsaFlag::engine)?;
         let names: Vec<&str> = match arguments.quant.is_empty() {
@@ -157,29 +134,18 @@ impl Request {
             Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
             None => Model::load(&arguments.model)?,
         };
-        let activity = match &arguments.rates {
-            Some(rates) => Activity::Expected(Rates::load(rates, &model.network)?),
-            None => {
-                let mut data = DataSet::load_for(&arguments.data, &model.description)?;
-                in_range("limit", arguments.limit, data.test.len())?;
-                data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
-                Activity::Executed(data)
-            }
-        };
+        let activity = Activity::load(&arguments.activity, &model)?;
         let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
         Ok(Self { model, machines, hardware_sha256, activity, settings, engine })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
-        let source = self.source()?;
-        let evaluator = self.evaluator(arguments.quiet)?;
+        let source = self.activity.source()?;
+        let evaluator = self.activity.evaluator(&self.model, &self.machines[0], arguments.quiet)?;
+        let evaluator = evaluator.with_engine(self.engine);
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check_on(setting, &self.machines))?;
-        let images = match &self.activity {
-            Activity::Executed(data) => data.test.len(),
-            Activity::Expected(_) => 0,
-        };
-        let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
+        let bar = progress::bar((self.activity.images() * self.settings.len()) as u64, arguments.quiet);
         let mut by_setting = Vec::new();
         for setting in &self.settings {
             bar.set_message(setting.name.clone());
@@ -203,49 +169,14 @@ impl Request {
         Ok(self.summarize(source, settings, tables))
     }
 
-    /// Reads the images, if there are any.
-    fn evaluator(&self, quiet: bool) -> Result<Evaluator<'_>> {
-        let data = match &self.activity {
-            Activity::Executed(data) => data,
-            Activity::Expected(rates) => return Evaluator::expecting(&self.model, &self.machines[0], rates),
-        };
-        let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
-        let bar = progress::bar(read as u64, quiet);
-        bar.set_message("reading");
-        let evaluator = Evaluator::new(&self.model, &self.machines[0], data, &data.test, &|| bar.inc(1))?
-            .with_engine(self.engine);
-        bar.finish_and_clear();
-        Ok(evaluator)
-    }
-
-    fn source(&self) -> Result<ActivitySource> {
-        Ok(match &self.activity {
-            Activity::Executed(data) => ActivitySource::Data(DataSummary {
-                name: data.name.clone(),
-                images: data.test.len(),
-                sha256: data.test.sha256()?,
-            }),
-            Activity::Expected(rates) => {
-                ActivitySource::Rates(RatesSummary { file: rates.path.clone(), sha256: rates.sha256.clone() })
-            }
-        })
-    }
-
     fn summarize(
         &self,
         source: ActivitySource,
         settings: Vec<Evaluation>,
         tables: Vec<TableEvaluation>,
     ) -> Simulation {
-        let description = &self.model.description;
         Simulation {
-            model: ModelSummary {
-                name: description.name.clone(),
-                family: description.family.name().to_owned(),
-                parameters: self.model.network.parameter_count(),
-                notes: self.model.weights.notes.clone(),
-                sha256: self.model.sha256.clone(),
-            },
+            model: ModelSummary::new(&self.model),
             hardware: HardwareSummary {
                 name: self.machines[0].hardware.name.clone(),
                 sha256: self.hardware_sha256.clone(),

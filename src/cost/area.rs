@@ -28,7 +28,7 @@ pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<Area> {
         Some(table.add_area_um2(bits)? + table.register_area_um2(bits)?)
     };
     let (array_um2, vector) = match &hardware.compute {
-        Compute::Processor(_) => return None,
+        Compute::Processor(_) | Compute::ManyCore(_) => return None,
         Compute::SpikeLanes(lanes) => {
             let weight = f64::from(lanes.max_weight_bits.value);
             let multiplier = match lanes.multi_bit {

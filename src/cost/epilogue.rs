@@ -1,11 +1,19 @@
 //! Neurons, joins, pooling, sums and spike products: nothing here is free.
 
-use super::{Demand, Machine, processor};
+use super::{Demand, Machine, encoding, processor};
+use crate::exec::Activity;
 use crate::hw::{Compute, Operand, VectorUnit};
 use crate::map::{Epilogue, EpilogueKind, Layer, Plan};
 
 /// Adds to `demand` what follows the product of `layer` in `timesteps` timesteps.
-pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, timesteps: f64) {
+pub fn add(
+    demand: &mut Demand,
+    machine: &Machine,
+    layer: &Layer,
+    plan: &Plan,
+    activity: &Activity,
+    timesteps: f64,
+) {
     for epilogue in &layer.epilogue {
         let frames = if epilogue.constant { 1.0 } else { timesteps };
         match &machine.hardware.compute {
@@ -17,8 +25,9 @@ pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, t
                 *energy_of(demand, epilogue) += cycles * p.energy_pj_per_cycle.value * 1e-12;
                 continue;
             }
+            Compute::ManyCore(_) => unreachable!("charged by whole events"),
         }
-        add_traffic(demand, layer, plan, &machine.hardware.compute, epilogue, frames);
+        add_traffic(demand, machine, (layer, plan), epilogue, activity, frames);
     }
 }
 
@@ -88,18 +97,19 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
 
 fn add_traffic(
     demand: &mut Demand,
-    layer: &Layer,
-    plan: &Plan,
-    compute: &Compute,
+    machine: &Machine,
+    (layer, plan): (&Layer, &Plan),
     epilogue: &Epilogue,
+    activity: &Activity,
     frames: f64,
 ) {
     let bits = epilogue.bits_per_frame();
+    let written = encoding::of_output(machine.hardware.spike_encoding, epilogue, activity, frames);
     demand.read(Operand::Activations, bits.activations_read as f64 * frames);
-    demand.write(Operand::Activations, bits.activations_written as f64 * frames);
+    demand.write(Operand::Activations, bits.activations_written as f64 * frames * written);
     demand.read(Operand::Residual, bits.residual_read as f64 * frames);
     demand.write(Operand::Residual, bits.residual_written as f64 * frames);
-    if !plan.keeps_membranes(layer, compute) {
+    if !plan.keeps_membranes(layer, &machine.hardware.compute) {
         demand.read(Operand::Membranes, bits.membranes_read as f64 * frames);
         demand.write(Operand::Membranes, bits.membranes_written as f64 * frames);
     }

@@ -1,8 +1,9 @@
 use super::area::area_mm2;
 use crate::error::{Error, Result};
+use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Operand};
+use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Operand, Skipping};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -56,7 +57,14 @@ impl Machine {
         };
         let leakage_w = memory_leakage_w + logic_leakage_w;
         let area_mm2 = area.map(|a| a.total());
-        Ok(Self { table, events: None, memories, dram, leakage_w, area_mm2, hardware })
+        let events = match &hardware.compute {
+            Compute::ManyCore(cores) => match Energies::load(&cores.events)? {
+                Energies::Events(table) => Some(table),
+                Energies::Units(_) => None,
+            },
+            _ => None,
+        };
+        Ok(Self { table, events, memories, dram, leakage_w, area_mm2, hardware })
     }
 
     /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
@@ -68,9 +76,14 @@ impl Machine {
         let mut machine = self.clone();
         match energies {
             Energies::Units(table) => {
-                if matches!(self.hardware.compute, Compute::Processor(_)) {
+                let charged = match self.hardware.compute {
+                    Compute::Processor(_) => Some("per cycle"),
+                    Compute::ManyCore(_) => Some("by whole events"),
+                    _ => None,
+                };
+                if let Some(charged) = charged {
                     let (table, hardware) = (table.name(), &self.hardware.name);
-                    let message = format!("table {table}: hardware {hardware} is charged per cycle");
+                    let message = format!("table {table}: hardware {hardware} is charged {charged}");
                     return Err(Error::mismatch(message));
                 }
                 machine.use_memories_of(&table);
@@ -103,6 +116,21 @@ impl Machine {
             (Some(events), _) => &events.name,
             (None, Compute::Processor(_)) => "energy per cycle",
             (None, _) => self.table.name(),
+        }
+    }
+
+    /// What the machine has to know of spikes beyond their counts.
+    pub fn pattern(&self) -> Option<Pattern> {
+        let Compute::SpikeLanes(lanes) = &self.hardware.compute else { return None };
+        match &lanes.skipping {
+            Skipping::Windows { timesteps } => Some(Pattern::Windows {
+                positions: lanes.positions.value as usize,
+                timesteps: timesteps.value as usize,
+            }),
+            Skipping::Products { rows, columns } => {
+                Some(Pattern::Products { rows: rows.value as usize, columns: columns.value as usize })
+            }
+            Skipping::Dense | Skipping::Gated | Skipping::Skip => None,
         }
     }
 

@@ -3,10 +3,12 @@
 
 mod area;
 mod demand;
+mod encoding;
 mod epilogue;
 mod events;
 mod layer;
 mod machine;
+mod many_core;
 mod memory;
 mod parts;
 mod processor;

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::TableEvaluation;
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::model::Model;
 
 /// The model of a [`Simulation`].
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +17,20 @@ pub struct ModelSummary {
     pub notes: Vec<String>,
     /// SHA-256 of the weights file.
     pub sha256: String,
+}
+
+impl ModelSummary {
+    /// Of `model`.
+    pub fn new(model: &Model) -> Self {
+        let description = &model.description;
+        Self {
+            name: description.name.clone(),
+            family: description.family.name().to_owned(),
+            parameters: model.network.parameter_count(),
+            notes: model.weights.notes.clone(),
+            sha256: model.sha256.clone(),
+        }
+    }
 }
 
 /// The hardware of a [`Simulation`].

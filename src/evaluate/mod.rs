@@ -1,14 +1,18 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
 
+mod comparison;
 mod evaluation;
 mod fit;
+mod published;
 mod tables;
 mod totals;
 
+pub use comparison::{Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
     RatesSummary, Simulation,
 };
+pub use published::{AsPublished, PublishedWork};
 pub use tables::{TableCost, TableEvaluation};
 
 use std::collections::HashSet;
@@ -19,7 +23,7 @@ use self::fit::check_fit;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
-use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Rates};
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
@@ -204,18 +208,19 @@ impl<'a> Evaluator<'a> {
         samples: &Samples,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Vec<Evaluation>> {
+        let patterns = patterns(machines);
         match &setting.precision {
             Precision::Float32 => {
                 let float = FloatExecutor::new(self.model);
                 let workload = Workload::float32(&self.model.network);
-                let run = |sample: &Sample| outcome(float.run(sample));
+                let run = |sample: &Sample| outcome(float.run_with(sample, &patterns));
                 self.measure(setting, machines, workload, samples, &run, progress)
             }
             Precision::Fixed(fixed) => {
                 let quantized = self.quantize(fixed)?;
                 let workload = Workload::quantized(&quantized);
                 let executor = IntegerExecutor::new(&quantized, self.engine);
-                let run = |sample: &Sample| outcome(executor.run(sample));
+                let run = |sample: &Sample| outcome(executor.run_with(sample, &patterns));
                 self.measure(setting, machines, workload, samples, &run, progress)
             }
         }
@@ -281,7 +286,7 @@ impl<'a> Evaluator<'a> {
     /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
     fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
         let network = &self.model.network;
-        let activity = rates.activity(network);
+        let activity = rates.activity_with(network, &patterns(std::slice::from_ref(machine)));
         let mapped = MappedWorkload::best(self.workload(setting)?, machine, std::slice::from_ref(&activity))?;
         let mut totals = self.totals(&mapped);
         totals.add(&mapped.costs(machine, &activity), &count(&mapped.workload, &activity), machine);
@@ -289,6 +294,19 @@ impl<'a> Evaluator<'a> {
         let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
         evaluation.rates = rates.known(network).map(rate).collect();
         Ok(evaluation)
+    }
+
+    /// Where a machine's patterns of spikes come from.
+    fn pattern_notes(&self, machine: &Machine, totals: &Totals) -> Vec<String> {
+        let of = match &self.source {
+            Source::Images(_) => format!("counted in the spikes of {} images", totals.images),
+            Source::Rates(_) => "those of one random draw of independent spikes".to_owned(),
+        };
+        let note = |pattern| match pattern {
+            Pattern::Windows { .. } => format!("inputs that spike in a window are {of}"),
+            Pattern::Products { .. } => format!("spikes that rows have in common are {of}"),
+        };
+        machine.pattern().map(note).into_iter().collect()
     }
 
     fn totals(&self, mapped: &MappedWorkload) -> Totals {
@@ -323,7 +341,7 @@ impl<'a> Evaluator<'a> {
         let leakage_j = sum(|layer| layer.leakage_j);
         Evaluation {
             name: setting.name.clone(),
-            notes: [&self.notes[..], &notes(machine, mapped)].concat(),
+            notes: [&self.notes[..], &self.pattern_notes(machine, totals), &notes(machine, mapped)].concat(),
             accuracy: None,
             accuracy_drop: None,
             average_weight_bits: workload.weight_bits() / workload.weights(),
@@ -402,6 +420,17 @@ fn image_notes(images: &Images, validation: &Images) -> Vec<String> {
         (shared > 0, both.as_str()),
     ];
     notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| (*note).to_owned()).collect()
+}
+
+/// What `machines` have to know of spikes, each once.
+fn patterns(machines: &[Machine]) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for pattern in machines.iter().filter_map(Machine::pattern) {
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
 }
 
 fn notes(machine: &Machine, mapped: &MappedWorkload) -> Vec<String> {

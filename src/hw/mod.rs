@@ -5,6 +5,7 @@ mod energies;
 mod event_table;
 mod law;
 mod machine;
+pub mod published;
 mod scaling;
 pub mod sourced;
 pub mod sram;
@@ -13,7 +14,7 @@ pub mod table;
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use machine::{
-    Compute, DramIdle, DramSpec, Hardware, MemoryMacro, MemorySpec, MultiBit, Objective, Operand, Placement,
-    Processor, Skipping, SpikeLanes, Systolic, VectorUnit,
+    Compute, DramIdle, DramSpec, Hardware, ManyCore, MemoryMacro, MemorySpec, MultiBit, Objective, Operand,
+    Placement, Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic, VectorUnit,
 };
 pub use sourced::Sourced;

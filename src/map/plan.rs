@@ -2,7 +2,7 @@
 
 use super::{Layer, Workload};
 use crate::error::{Error, Result};
-use crate::hw::{Compute, Hardware, Operand, Placement};
+use crate::hw::{Compute, Hardware, Operand, Placement, Skipping, SpikeLanes, Stationary};
 
 /// What stays in the array while the rest streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +141,7 @@ fn layer_candidates(
     check_weight_width(layer, hardware)?;
     let dataflows: &[Dataflow] = match &hardware.compute {
         Compute::Processor(_) => &[Dataflow::Sequential],
+        Compute::ManyCore(_) => &[Dataflow::Sequential],
         Compute::SpikeLanes(_) | Compute::Systolic(_) => {
             &[Dataflow::OutputStationary, Dataflow::WeightStationary]
         }
@@ -150,7 +151,8 @@ fn layer_candidates(
     let kept = placement == Placement::Innermost && matches!(hardware.compute, Compute::SpikeLanes(_));
     let recompute: &[bool] = if constant && !kept { &[false, true] } else { &[false] };
     let mut plans = Vec::new();
-    for &dataflow in if layer.product.is_some() { dataflows } else { &dataflows[..1] } {
+    let products: Vec<Dataflow> = dataflows.iter().copied().filter(|d| allows(hardware, *d)).collect();
+    for &dataflow in if layer.product.is_some() { &products } else { &dataflows[..1] } {
         for &recompute in recompute {
             for channels in tile_sizes(layer, hardware) {
                 let mut plan = Plan { dataflow, placement, recompute, channels, off_chip: [false; 5] };
@@ -168,13 +170,31 @@ fn layer_candidates(
     Ok(plans)
 }
 
+/// Whether `hardware` can keep that in its array. Lanes that find spikes in common keep sums.
+fn allows(hardware: &Hardware, dataflow: Dataflow) -> bool {
+    let kept = match dataflow {
+        Dataflow::OutputStationary => Stationary::Outputs,
+        Dataflow::WeightStationary => Stationary::Weights,
+        Dataflow::Sequential => return true,
+    };
+    match &hardware.compute {
+        Compute::SpikeLanes(SpikeLanes {
+            skipping: Skipping::Windows { .. } | Skipping::Products { .. },
+            ..
+        }) => kept == Stationary::Outputs,
+        _ => hardware.stationary.is_empty() || hardware.stationary.contains(&kept),
+    }
+}
+
 /// Output channels of a tile that are worth a try: as many as the array has, and by halves down to
 /// one. Small tiles fit small memories and overlap more; the list is the same at any capacity and
 /// any weight width, so neither more memory nor fewer bits takes a choice away.
 fn tile_sizes(layer: &Layer, hardware: &Hardware) -> Vec<usize> {
     let columns = match (&layer.product, &hardware.compute) {
         (None, _) => return vec![0],
-        (Some(product), Compute::Processor(_)) => return vec![product.outputs / product.groups],
+        (Some(product), Compute::Processor(_) | Compute::ManyCore(_)) => {
+            return vec![product.outputs / product.groups];
+        }
         (_, Compute::SpikeLanes(lanes)) => lanes.channels.value,
         (_, Compute::Systolic(array)) => array.columns.value,
     };
@@ -225,8 +245,8 @@ fn placed(
 fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let inputs = match (&hardware.compute, plan.dataflow) {
-        // A processor streams through its weights.
-        (Compute::Processor(_), _) => return 0.0,
+        // A processor streams through its weights, cores keep theirs.
+        (Compute::Processor(_) | Compute::ManyCore(_), _) => return 0.0,
         (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => lanes.positions.value as usize,
         (Compute::Systolic(array), Dataflow::WeightStationary) => array.rows.value as usize,
         _ => product.fan_in,
@@ -261,7 +281,7 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let rows = match &hardware.compute {
         Compute::SpikeLanes(lanes) => lanes.positions.value,
         Compute::Systolic(array) => array.rows.value,
-        Compute::Processor(_) => return 0.0,
+        Compute::Processor(_) | Compute::ManyCore(_) => return 0.0,
     };
     let once = product.constant && !plan.recompute;
     let innermost = plan.placement == Placement::Innermost;
@@ -282,6 +302,7 @@ fn check_weight_width(layer: &Layer, hardware: &Hardware) -> Result<()> {
         Compute::SpikeLanes(lanes) => lanes.max_weight_bits.value,
         Compute::Systolic(array) => array.max_weight_bits.value,
         Compute::Processor(processor) => processor.word_bits.value,
+        Compute::ManyCore(cores) => cores.max_weight_bits.value,
     };
     // 32 bits stand for the float network, which is charged on a datapath of its own width.
     if product.weight_bits > max && product.weight_bits != 32 {

@@ -50,7 +50,11 @@ pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec
     Ok(text)
 }
 
-fn write(name: &str, header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>> {
+pub(super) fn write(
+    name: &str,
+    header: Vec<String>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<Vec<u8>> {
     let failed = |source: csv::Error| Error::io(name, std::io::Error::other(source));
     let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
     writer.write_record(&header).map_err(failed)?;
@@ -60,7 +64,7 @@ fn write(name: &str, header: Vec<String>, rows: impl Iterator<Item = Vec<String>
     writer.into_inner().map_err(|error| Error::io(name, error.into_error()))
 }
 
-fn record(cells: &[Cell]) -> Vec<String> {
+pub(super) fn record(cells: &[Cell]) -> Vec<String> {
     cells.iter().map(field).collect()
 }
 

@@ -86,8 +86,9 @@ impl<'a> Energy<'a> {
     }
 }
 
+/// A setting with its layers.
 #[derive(Serialize)]
-struct Setting<'a> {
+pub(super) struct Setting<'a> {
     name: &'a str,
     notes: &'a [String],
     accuracy: Option<f64>,
@@ -110,7 +111,8 @@ struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    fn new(evaluation: &'a Evaluation) -> Self {
+    /// Of `evaluation`.
+    pub(super) fn new(evaluation: &'a Evaluation) -> Self {
         Self {
             name: &evaluation.name,
             notes: &evaluation.notes,

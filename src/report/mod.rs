@@ -2,6 +2,7 @@
 //! pictures. Nothing is computed here beyond sums and units.
 
 mod columns;
+mod comparison;
 mod csv;
 #[cfg(test)]
 mod fixture;
@@ -11,6 +12,7 @@ mod table;
 mod tables;
 mod units;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -18,11 +20,12 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Simulation};
+use crate::evaluate::{Comparison, Evaluation, Simulation};
 
 /// Folders inside that of a report.
 const FOLDERS: [&str; 2] = ["plots", "rates"];
 
+pub use comparison::{comparison_table, comparison_to_json};
 pub use json::to_json;
 pub use table::table;
 
@@ -36,8 +39,27 @@ pub use table::table;
 ///
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
-    let files = render(simulation)?;
-    for folder in FOLDERS.map(|folder| dir.join(folder)) {
+    put(render(simulation)?, dir)
+}
+
+/// Writes `comparison.json`, `comparison.csv` and `plots/*` into `dir`, all or nothing as [`write()`] does.
+///
+/// # Errors
+///
+/// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
+pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
+    let mut files = vec![
+        ("comparison.json".to_owned(), comparison_to_json(comparison)?.into_bytes()),
+        ("comparison.csv".to_owned(), comparison::csv(comparison)?),
+    ];
+    files.extend(pictures(plots::render_comparison(comparison)?));
+    put(files, dir)
+}
+
+fn put(files: Vec<(String, Vec<u8>)>, dir: &Path) -> Result<()> {
+    let folders: BTreeSet<PathBuf> =
+        files.iter().filter_map(|(name, _)| Some(dir.join(Path::new(name).parent()?))).collect();
+    for folder in folders {
         fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
     }
     let staged = files
@@ -74,11 +96,17 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
     for (name, setting) in rates_names(&simulation.settings).into_iter().zip(&simulation.settings) {
         files.push((name, csv::rates(simulation, setting)?));
     }
-    for picture in plots::render(simulation)? {
-        files.push((format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()));
-        files.push((format!("plots/{}.png", picture.stem), picture.png));
-    }
+    files.extend(pictures(plots::render(simulation)?));
     Ok(files)
+}
+
+fn pictures(pictures: Vec<plots::Picture>) -> impl Iterator<Item = (String, Vec<u8>)> {
+    pictures.into_iter().flat_map(|picture| {
+        [
+            (format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()),
+            (format!("plots/{}.png", picture.stem), picture.png),
+        ]
+    })
 }
 
 /// `rates/NAME.csv` for each setting, where NAME is its name without what file systems do not like, and

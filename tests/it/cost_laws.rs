@@ -155,7 +155,8 @@ fn activity(product: &Product, events: &[Vec<u32>]) -> Activity {
             ..StepActivity::default()
         }
     };
-    Activity { nodes: vec![NodeActivity { steps: events.iter().map(step).collect() }] }
+    let nodes = vec![NodeActivity { steps: events.iter().map(step).collect() }];
+    Activity { nodes, ..Activity::default() }
 }
 
 fn plan(dataflow: Dataflow, placement: Placement, channels: usize) -> Plan {

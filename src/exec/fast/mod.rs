@@ -188,7 +188,7 @@ impl Kernels {
         if slots.len() < plan.slot_count {
             slots.resize_with(plan.slot_count, Buffer::default);
         }
-        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()), ..Activity::default() };
         let mut logits = Vec::new();
         for (id, node) in model.network.iter() {
             if activity.nodes.len() > id.index() {
