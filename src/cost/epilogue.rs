@@ -49,8 +49,9 @@ fn on_vector_unit(
     let values = epilogue.values as f64 * frames;
     let per_cycle = f64::from(unit.values_per_cycle.value);
     demand.epilogue_cycles += match epilogue.kind {
-        EpilogueKind::SpikeProducts { operations, reads } => {
-            operations.max(reads) as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
+        EpilogueKind::SpikeProducts { operations, sums, sum_bits, reads } => {
+            let bits = (operations + sums * sum_bits as usize).max(reads);
+            bits as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
         }
         // An OR of spikes goes through the spike path, comparisons of integers through the lanes.
         EpilogueKind::Pool { comparisons, bits: 1, .. } => {
@@ -88,9 +89,12 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
             comparisons as f64 * table.compare_pj(f64::from(bits))
         }
         EpilogueKind::Sum { additions, bits } => additions as f64 * table.add_pj(f64::from(bits)),
-        // An AND and one bit of the count (or of the OR) behind it.
-        EpilogueKind::SpikeProducts { operations, .. } => {
-            2.0 * operations as f64 / epilogue.values.max(1) as f64 * table.and_pj(1.0)
+        // An AND and one bit of the count (or of the OR) behind it; counts are gated and added.
+        EpilogueKind::SpikeProducts { operations, sums, sum_bits, .. } => {
+            let bits = f64::from(sum_bits);
+            let all = 2.0 * operations as f64 * table.and_pj(1.0)
+                + sums as f64 * (table.and_pj(bits) + table.add_pj(bits));
+            all / epilogue.values.max(1) as f64
         }
     }
 }

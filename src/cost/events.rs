@@ -59,8 +59,8 @@ fn add_epilogue(
             let updates = f64::from(total.neuron_updates) * table.neuron_update_pj.value;
             energy.neuron += (updates + f64::from(total.output_events) * table.spike_pj.value) * 1e-12;
         }
-        EpilogueKind::SpikeProducts { operations, .. } => {
-            energy.attention += operations as f64 * frames * table.spike_product_pj.value * 1e-12;
+        EpilogueKind::SpikeProducts { operations, sums, .. } => {
+            energy.attention += (operations + sums) as f64 * frames * table.spike_product_pj.value * 1e-12;
         }
         _ => energy.elementwise += values * table.elementwise_pj.value * 1e-12,
     }

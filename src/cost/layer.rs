@@ -143,7 +143,7 @@ pub fn layer_cost(
     let product = demand.clone();
     epilogue::add(&mut demand, machine, layer, plan, activity, timesteps);
     let input = layer.product.as_ref().map_or(1.0, |product| encoded_input(machine, product, activity));
-    off_chip(&mut demand, &product, layer, plan, timesteps, input);
+    off_chip(&mut demand, &product, (layer, plan), &machine.hardware.compute, timesteps, input);
     let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
     let energy_j = match &machine.events {
         Some(table) => events::energy_j(table, layer, activity, timesteps),
@@ -202,8 +202,8 @@ fn hold_constant_sums(
 fn off_chip(
     demand: &mut Demand,
     product_demand: &Demand,
-    layer: &Layer,
-    plan: &Plan,
+    (layer, plan): (&Layer, &Plan),
+    compute: &Compute,
     timesteps: f64,
     input: f64,
 ) {
@@ -211,6 +211,9 @@ fn off_chip(
     let mut dram = [Traffic::default(); 5];
     if let Some(product) = &layer.product {
         let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
+        let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
+        let rows = product.positions as f64 * frames;
+        let fetches = plan.tile(compute).map_or(1.0, |tile| (rows / f64::from(tile.rows.value)).ceil());
         let inputs = &mut dram[Operand::Activations as usize].read_bits;
         if product.from_outside {
             *inputs += input_bits;
@@ -219,7 +222,7 @@ fn off_chip(
         }
         if plan.is_off_chip(Operand::Weights) {
             dram[Operand::Weights as usize].read_bits +=
-                (layer.weight_bits() + layer.parameter_bits()) * passes;
+                (layer.weight_bits() * fetches + layer.parameter_bits()) * passes;
         }
     }
     for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {

@@ -55,7 +55,6 @@ impl Machine {
             (Some(density), Some(area)) => density.value * area.logic_mm2,
             _ => 0.0,
         };
-        let leakage_w = memory_leakage_w + logic_leakage_w;
         let area_mm2 = area.map(|a| a.total());
         let events = match &hardware.compute {
             Compute::ManyCore(cores) => match Energies::load(&cores.events)? {
@@ -64,6 +63,8 @@ impl Machine {
             },
             _ => None,
         };
+        // Energies of whole events leave nothing to leak.
+        let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w };
         Ok(Self { table, events, memories, dram, leakage_w, area_mm2, hardware })
     }
 

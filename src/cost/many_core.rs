@@ -35,8 +35,8 @@ pub fn layer_cost(
                 f64::from(total.neuron_updates) * cores.neuron_s.value
                     + f64::from(total.output_events) * cores.spike_s.value
             }
-            EpilogueKind::SpikeProducts { operations, .. } => {
-                operations as f64 * frames * cores.synapse_s.value
+            EpilogueKind::SpikeProducts { operations, sums, .. } => {
+                (operations + sums) as f64 * frames * cores.synapse_s.value
             }
             _ => epilogue.values as f64 * frames * cores.synapse_s.value,
         };

@@ -156,15 +156,18 @@ fn output_stationary(
     let inputs = (product.fan_in * product.groups) as f64;
     let gathered_inputs = product.positions as f64 * inputs * frames * passes;
     demand.read(Operand::Activations, gathered_inputs * f64::from(product.input.bits()));
-    if let (Skipping::Products { columns, .. }, Some(left)) = (&lanes.skipping, pattern) {
-        let repeat = frames / activity.steps.len().max(1) as f64;
-        // Every tile of inputs leaves its sums, and finds those of the tiles before; a reused sum is read.
-        let tiles = (product.fan_in as f64 / f64::from(columns.value)).ceil();
-        let mut sums = partial_sums(product, frames, tiles);
-        let bits = f64::from(product.accumulator_bits);
-        sums.read_bits += left.reuses as f64 * repeat * outputs * bits;
-        demand.on_chip[Operand::PartialSums as usize] = sums;
+    let reused = match (&lanes.skipping, pattern) {
+        (Skipping::Products { .. }, Some(left)) => left.reuses as f64,
+        _ => 0.0,
+    };
+    if let Some(tile) = &lanes.tile {
+        // Every slice of inputs leaves its sums and finds those of the slices before; a reused sum is read.
+        let slices = (product.fan_in as f64 / f64::from(tile.inputs.value)).ceil();
+        demand.tiles *= slices * (product.positions as f64 * frames / f64::from(tile.rows.value)).ceil();
+        demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, slices);
     }
+    let repeat = frames / activity.steps.len().max(1) as f64;
+    demand.read(Operand::PartialSums, reused * repeat * outputs * f64::from(product.accumulator_bits));
     demand
 }
 

@@ -446,6 +446,7 @@ fn residents(mapped: &MappedWorkload) -> Option<String> {
     let kept = match share {
         0.0 => return None,
         1.0 => "all weights fit on chip and stay there".to_owned(),
+        _ if share < 0.005 => "less than 1 % of the weights stays on chip".to_owned(),
         _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
     };
     Some(format!("{kept}: loading them once is not charged"))

@@ -105,8 +105,23 @@ pub struct SpikeLanes {
     pub max_weight_bits: Sourced<u32>,
     /// Width that area is counted for.
     pub accumulator_bits: Sourced<u32>,
+    /// What of a product is on chip at a time; output stationary, all inputs of a tile of channels where it is
+    /// left out.
+    #[serde(default)]
+    pub tile: Option<LaneTile>,
     /// Neurons, joins, pooling and attention.
     pub vector: VectorUnit,
+}
+
+/// Sums of a few rows wait on chip while the weights of their inputs pass, some at a time; the next rows fetch
+/// the weights again.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneTile {
+    /// Rows of the spike matrix: positions times timesteps.
+    pub rows: Sourced<u32>,
+    /// Inputs whose weights are in the buffer.
+    pub inputs: Sourced<u32>,
 }
 
 /// What zeros save.
@@ -433,6 +448,10 @@ impl Compute {
                 positive("compute.max_weight_bits", &lanes.max_weight_bits, 32)?;
                 positive("compute.accumulator_bits", &lanes.accumulator_bits, 64)?;
                 lanes.skipping.check(lanes)?;
+                if let Some(tile) = &lanes.tile {
+                    positive("compute.tile.rows", &tile.rows, 1 << 24)?;
+                    positive("compute.tile.inputs", &tile.inputs, 1 << 24)?;
+                }
                 lanes.vector.check()
             }
             Self::Systolic(array) => {

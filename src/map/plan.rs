@@ -2,7 +2,7 @@
 
 use super::{Layer, Workload};
 use crate::error::{Error, Result};
-use crate::hw::{Compute, Hardware, Operand, Placement, Skipping, SpikeLanes, Stationary};
+use crate::hw::{Compute, Hardware, LaneTile, Operand, Placement, Skipping, SpikeLanes, Stationary};
 
 /// What stays in the array while the rest streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,14 @@ impl Plan {
             && layer.product.is_some()
             && self.dataflow == Dataflow::OutputStationary
             && self.placement == Placement::Innermost
+    }
+
+    /// The tile of rows and inputs that `compute` takes a product through, if it does.
+    pub fn tile<'a>(&self, compute: &'a Compute) -> Option<&'a LaneTile> {
+        match compute {
+            Compute::SpikeLanes(lanes) if self.dataflow == Dataflow::OutputStationary => lanes.tile.as_ref(),
+            _ => None,
+        }
     }
 
     /// In words.
@@ -249,7 +257,7 @@ fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
         (Compute::Processor(_) | Compute::ManyCore(_), _) => return 0.0,
         (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => lanes.positions.value as usize,
         (Compute::Systolic(array), Dataflow::WeightStationary) => array.rows.value as usize,
-        _ => product.fan_in,
+        (compute, _) => plan.tile(compute).map_or(product.fan_in, |tile| tile.inputs.value as usize),
     };
     let values = product.fan_in.min(inputs) * plan.channels.min(product.outputs / product.groups);
     let buffers = if values == product.fan_in * product.outputs { 1 } else { 2 };
@@ -288,6 +296,11 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let frames = if innermost && !once { workload.timesteps } else { 1 };
     let passes = plan.dataflow == Dataflow::WeightStationary && product.fan_in > rows as usize;
     let held = once && !plan.keeps_membranes(layer, &hardware.compute);
+    if let Some(tile) = plan.tile(&hardware.compute) {
+        let rows = (product.positions * frames).min(tile.rows.value as usize);
+        let channels = plan.channels.min(product.outputs / product.groups);
+        return (rows * channels) as f64 * f64::from(product.accumulator_bits);
+    }
     let channels = match (held, passes) {
         (true, _) => product.outputs,
         (false, true) => plan.channels.min(product.outputs / product.groups),

@@ -3,6 +3,7 @@
 
 mod bundled;
 mod laws;
+mod spiking;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
@@ -25,6 +26,8 @@ struct Spec {
     bandwidth: u32,
     dram_bits: Option<u32>,
     objective: &'static str,
+    /// Placements that the machine allows.
+    placements: &'static str,
 }
 
 fn sourced(value: impl std::fmt::Display) -> String {
@@ -57,7 +60,19 @@ impl Spec {
     /// Memories of 1 MiB, one per operand, with ports that nothing waits for.
     fn roomy(compute: String) -> Self {
         let memories = OPERANDS.map(|operand| (operand.to_owned(), 1 << 20)).to_vec();
-        Self { compute, memories, bandwidth: 1 << 24, dram_bits: Some(64), objective: "Latency" }
+        Self {
+            compute,
+            memories,
+            bandwidth: 1 << 24,
+            dram_bits: Some(64),
+            objective: "Latency",
+            placements: "Innermost, Outermost",
+        }
+    }
+
+    /// All timesteps of a layer together.
+    fn innermost(self) -> Self {
+        Self { placements: "Innermost", ..self }
     }
 
     fn machine(&self) -> Machine {
@@ -75,11 +90,12 @@ impl Spec {
         });
         let text = format!(
             "Hardware(name: \"test\", description: \"\", technology_nm: {}, clock_hz: {}, energy_table: \
-             \"sata-28\", compute: {}, memories: [{memories}], {dram} placements: [Innermost, \
-             Outermost], objective: {})",
+             \"sata-28\", compute: {}, memories: [{memories}], {dram} placements: [{}], \
+             objective: {})",
             sourced(28.0),
             sourced(1e9),
             self.compute,
+            self.placements,
             self.objective
         );
         Machine::new(Hardware::parse(&text, "test.ron").unwrap()).unwrap()
