@@ -3,6 +3,7 @@
 mod bad_input;
 mod checkpoints;
 mod cost_laws;
+mod compare;
 mod data_sets;
 mod exactness;
 mod exchange;
