@@ -68,15 +68,22 @@ fn machines_together_are_machines_alone() {
         assert!(number(machine, "/evaluation/energy_j/total") > 0.0, "{name}");
     }
     let notes = |i: usize| machines[i]["evaluation"]["notes"].to_string();
-    assert!(notes(1).contains("inputs that spike in a window are counted in the spikes of 2 images"), "{}", notes(1));
+    assert!(
+        notes(1).contains("inputs that spike in a window are counted in the spikes of 2 images"),
+        "{}",
+        notes(1)
+    );
     assert!(notes(2).contains("spikes that rows have in common are counted in the spikes of 2 images"));
     // Product sparsity adds less than stepping over zeros does.
     let synapses = |i: usize| number(&machines[i], "/evaluation/energy_j/dynamic/synapse");
-    assert!(number(&machines[2], "/evaluation/cycles/ideal") < number(&machines[3], "/evaluation/cycles/ideal"));
+    assert!(
+        number(&machines[2], "/evaluation/cycles/ideal") < number(&machines[3], "/evaluation/cycles/ideal")
+    );
     assert!(synapses(2) < synapses(3) && synapses(0) > 0.0);
     let csv = std::fs::read_to_string(folder.path().join("comparison.csv")).unwrap();
     assert!(csv.starts_with("hardware,setting,accuracy,"), "{csv}");
-    for name in ["machines_energy.svg", "machines_energy.png", "machines_latency.svg", "machines_latency.png"] {
+    for name in ["machines_energy.svg", "machines_energy.png", "machines_latency.svg", "machines_latency.png"]
+    {
         assert!(folder.path().join("plots").join(name).exists(), "{name}");
     }
 }
@@ -85,7 +92,8 @@ fn machines_together_are_machines_alone() {
 #[test]
 fn rates_cover_every_machine() {
     let folder = tempfile::tempdir().unwrap();
-    let names = "edge-28,systolic-28,cortex-m4,eyeriss-28,ptb-28,sato-28,mint-28,prosperity-28,tpu-28,loihi-14";
+    let names =
+        "edge-28,systolic-28,cortex-m4,eyeriss-28,ptb-28,sato-28,mint-28,prosperity-28,tpu-28,loihi-14";
     let report = report(folder.path(), &["--rates", "sdtv1_2-64_fashion", "--hw", names]);
     for machine in report["machines"].as_array().unwrap() {
         let (name, notes) = (&machine["hardware"]["name"], machine["evaluation"]["notes"].to_string());

@@ -2,8 +2,8 @@
 
 mod bad_input;
 mod checkpoints;
-mod cost_laws;
 mod compare;
+mod cost_laws;
 mod data_sets;
 mod exactness;
 mod exchange;

@@ -544,5 +544,8 @@ fn lists() {
     ");
     assert_snapshot!(list("settings"), @"mixed");
     assert_snapshot!(list("data"), @"fashion-mnist");
-    assert_eq!(list("rates"), "sdtv1_2-64_fashion\nsdtv1_4-512_cifar10\nspikformer_4-384_cifar10\nspikingformer_8-512_imagenet\n");
+    assert_eq!(
+        list("rates"),
+        "sdtv1_2-64_fashion\nsdtv1_4-512_cifar10\nspikformer_4-384_cifar10\nspikingformer_8-512_imagenet\n"
+    );
 }

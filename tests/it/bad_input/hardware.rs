@@ -190,7 +190,11 @@ fn names_and_operands() {
 #[test]
 fn patterns_and_cores() {
     let products = [
-        ("no rows", "rows: (value: 256, source: \"Prosperity (HPCA 2025): tiles of 256 rows\"),\n            columns", "rows: (value: 0, source: \"x\"),\n            columns"),
+        (
+            "no rows",
+            "rows: (value: 256, source: \"Prosperity (HPCA 2025): tiles of 256 rows\"),\n            columns",
+            "rows: (value: 0, source: \"x\"),\n            columns",
+        ),
         ("wide tiles", "columns: (value: 16,", "columns: (value: 65,"),
         ("two positions", "positions: (value: 1,", "positions: (value: 2,"),
         ("timesteps around the network", "[Innermost]", "[Outermost]"),
