@@ -5,6 +5,7 @@
 //! looks up their weighted sum.
 
 mod attention;
+mod checkpoint;
 mod counts;
 mod gather;
 mod layer;
@@ -14,6 +15,7 @@ mod plan;
 mod pooling;
 mod value;
 
+pub use self::checkpoint::Checkpoint;
 use self::layer::Layer;
 use self::plan::Plan;
 use self::value::{Buffer, Layout, Value};
@@ -94,7 +96,50 @@ impl<'a> FastExecutor<'a> {
     /// Runs one image.
     pub fn run(&self, sample: &Sample, workspace: &mut Workspace) -> Execution<i64> {
         match &self.engine {
-            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, None),
+            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, Hooks::default()),
+            Engine::Wide(scalar) => scalar.run(sample),
+        }
+    }
+
+    /// Places between layers where a run can be kept, and the most bytes that this takes.
+    pub fn cuts(&self) -> Vec<(usize, usize)> {
+        let Engine::Kernels(kernels) = &self.engine else { return Vec::new() };
+        let nodes = self.model.network.nodes.iter().enumerate();
+        let layers = nodes.filter(|(_, node)| matches!(node.op, Op::Weighted(_))).map(|(id, _)| id);
+        layers.map(|cut| (cut, checkpoint::most_bytes(self.model, &kernels.plan, cut))).collect()
+    }
+
+    /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
+    pub fn run_keeping(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        cuts: &[usize],
+    ) -> (Execution<i64>, Vec<Checkpoint>) {
+        let mut kept = Vec::with_capacity(cuts.len());
+        let execution = match &self.engine {
+            Engine::Kernels(kernels) => {
+                let hooks = Hooks { keep: Some((cuts, &mut kept)), ..Hooks::default() };
+                kernels.run(self.model, sample, workspace, hooks)
+            }
+            Engine::Wide(scalar) => scalar.run(sample),
+        };
+        (execution, kept)
+    }
+
+    /// Runs one image from where an earlier run was kept, with the counters of that run, on a network that
+    /// is the same up to there.
+    pub fn run_from(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        start: (&Checkpoint, &[NodeActivity]),
+    ) -> Execution<i64> {
+        match &self.engine {
+            Engine::Kernels(kernels) => {
+                let hooks = Hooks { start: Some(start), ..Hooks::default() };
+                kernels.run(self.model, sample, workspace, hooks)
+            }
             Engine::Wide(scalar) => scalar.run(sample),
         }
     }
@@ -107,7 +152,10 @@ impl<'a> FastExecutor<'a> {
         mut observe: impl FnMut(NodeId, &Frames<i64>),
     ) -> Execution<i64> {
         match &self.engine {
-            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, Some(&mut observe)),
+            Engine::Kernels(kernels) => {
+                let hooks = Hooks { observe: Some(&mut observe), ..Hooks::default() };
+                kernels.run(self.model, sample, workspace, hooks)
+            }
             Engine::Wide(scalar) => scalar.run_observed(sample, observe),
         }
     }
@@ -130,7 +178,16 @@ impl Prepared {
     }
 }
 
-type Observer<'o> = Option<&'o mut dyn FnMut(NodeId, &Frames<i64>)>;
+/// Where a run starts, and what it leaves beside its results.
+#[derive(Default)]
+struct Hooks<'h> {
+    /// Is shown what every node yields.
+    observe: Option<&'h mut dyn FnMut(NodeId, &Frames<i64>)>,
+    /// Where an earlier run was kept, and what it had counted.
+    start: Option<(&'h Checkpoint, &'h [NodeActivity])>,
+    /// Places to keep the run at, and where to.
+    keep: Option<(&'h [usize], &'h mut Vec<Checkpoint>)>,
+}
 
 /// What a node reads.
 struct Inputs<'r> {
@@ -174,8 +231,9 @@ impl Kernels {
         model: &QuantizedModel,
         sample: &Sample,
         workspace: &mut Workspace,
-        mut observe: Observer,
+        hooks: Hooks,
     ) -> Execution<i64> {
+        let Hooks { mut observe, start, mut keep } = hooks;
         let other;
         let plan = match self.plan.layouts[0].frames == sample.frames {
             true => &self.plan,
@@ -189,11 +247,20 @@ impl Kernels {
             slots.resize_with(plan.slot_count, Buffer::default);
         }
         let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        if let Some((checkpoint, counted)) = start {
+            checkpoint.restore(plan, slots);
+            activity.nodes.extend_from_slice(&counted[..checkpoint.cut]);
+        }
         let mut logits = Vec::new();
         for (id, node) in model.network.iter() {
             if activity.nodes.len() > id.index() {
-                // A neuron that ran with the layer before it.
+                // A neuron that ran with the layer before it, or what an earlier run has done.
                 continue;
+            }
+            if let Some((cuts, kept)) = &mut keep
+                && cuts.get(kept.len()) == Some(&id.index())
+            {
+                kept.push(Checkpoint::take(&model.network, plan, slots, id.index()));
             }
             let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
             let slot = plan.slots[id.index() + ahead];
