@@ -20,6 +20,7 @@ enum Kept {
     Spikes(Vec<u8>),
     Half(Vec<i16>),
     Words(Vec<i32>),
+    Wide(Vec<i64>),
 }
 
 impl Checkpoint {
@@ -38,8 +39,9 @@ impl Checkpoint {
             let (layout, buffer) = (&plan.layouts[*id], &mut slots[plan.slots[*id]]);
             match value {
                 Kept::Spikes(x) => at_least(&mut buffer.bytes, x.len()).copy_from_slice(x),
-                Kept::Half(x) => write_rows(x, layout, buffer),
-                Kept::Words(x) => write_rows(x, layout, buffer),
+                Kept::Half(x) => write_rows(x, layout, &mut buffer.words),
+                Kept::Words(x) => write_rows(x, layout, &mut buffer.words),
+                Kept::Wide(x) => write_rows(x, layout, &mut buffer.wide),
             }
         }
     }
@@ -55,7 +57,13 @@ impl Kept {
         if value.layout.packed.is_some() {
             return Self::Spikes(value.bytes().to_vec());
         }
-        let words = || (0..value.layout.rows()).flat_map(|row| value.word_row(row).iter().copied());
+        let rows = || 0..value.layout.rows();
+        if value.layout.wide {
+            return Self::Wide(
+                rows().flat_map(|row| value.wide_row(row, &mut Vec::new()).to_vec()).collect(),
+            );
+        }
+        let words = || rows().flat_map(|row| value.word_row(row).iter().copied());
         let half: Result<Vec<i16>, _> = words().map(i16::try_from).collect();
         half.map_or_else(|_| Self::Words(words().collect()), Self::Half)
     }
@@ -65,12 +73,13 @@ impl Kept {
             Self::Spikes(x) => x.len(),
             Self::Half(x) => 2 * x.len(),
             Self::Words(x) => 4 * x.len(),
+            Self::Wide(x) => 8 * x.len(),
         }
     }
 }
 
-fn write_rows<T: Copy + Into<i32>>(x: &[T], layout: &Layout, buffer: &mut Buffer) {
-    let rows = at_least(&mut buffer.words, layout.rows() * layout.stride).chunks_exact_mut(layout.stride);
+fn write_rows<T: Copy + Into<W>, W: Copy + Default>(x: &[T], layout: &Layout, room: &mut Vec<W>) {
+    let rows = at_least(room, layout.rows() * layout.stride).chunks_exact_mut(layout.stride);
     for (row, x) in rows.zip(x.chunks_exact(layout.columns())) {
         row.iter_mut().zip(x).for_each(|(word, &x)| *word = x.into());
     }
@@ -83,6 +92,7 @@ pub(super) fn most_bytes(model: &QuantizedModel, plan: &Plan, cut: usize) -> usi
         match (layout.packed, model.bounds[id]) {
             (Some(_), _) => layout.rows() * layout.stride,
             (None, bound) if bound < 1 << 15 => 2 * layout.rows() * layout.columns(),
+            _ if layout.wide => 8 * layout.rows() * layout.columns(),
             _ => 4 * layout.rows() * layout.columns(),
         }
     };

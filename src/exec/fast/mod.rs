@@ -14,6 +14,7 @@ mod neuron;
 mod plan;
 mod pooling;
 mod value;
+mod wide;
 
 pub use self::checkpoint::Checkpoint;
 use self::layer::Layer;
@@ -34,19 +35,12 @@ const TABLE_BYTES: usize = 1 << 30;
 #[derive(Debug)]
 pub struct FastExecutor<'a> {
     model: &'a QuantizedModel,
-    engine: Engine<'a>,
-}
-
-#[derive(Debug)]
-enum Engine<'a> {
-    Kernels(Box<Kernels>),
-    /// Bounds that 32 bits do not hold.
-    Wide(ScalarExecutor<'a, i64>),
+    kernels: Kernels<'a>,
 }
 
 /// What is prepared once per network.
 #[derive(Debug)]
-struct Kernels {
+struct Kernels<'a> {
     cpu: Cpu,
     /// For the frames that the network declares.
     plan: Plan,
@@ -54,6 +48,10 @@ struct Kernels {
     prepared: Vec<Prepared>,
     /// Per node, whether it is a weight layer that runs together with the neuron behind it.
     runs_with_next: Vec<bool>,
+    /// Per node, whether 32 bits do not hold what it computes.
+    wide: Vec<bool>,
+    /// Runs wide nodes that have no kernel.
+    specification: ScalarExecutor<'a, i64>,
 }
 
 #[derive(Debug)]
@@ -61,6 +59,7 @@ enum Prepared {
     Nothing,
     Layer(Box<Layer>),
     Cells(Vec<Cell>),
+    WideCells(Vec<Cell<i64>>),
 }
 
 /// Memory of a run, used again by the next: it grows to what a network needs and stays.
@@ -86,27 +85,19 @@ impl<'a> FastExecutor<'a> {
     /// If this processor lacks `isa`, which [`Isa::is_available`] tells.
     pub fn new(model: &'a QuantizedModel, isa: Isa) -> Self {
         let cpu = Cpu::new(isa).unwrap_or_else(|| panic!("this processor lacks {}", isa.name()));
-        let engine = match model.fits_32_bits() {
-            true => Engine::Kernels(Box::new(Kernels::new(model, cpu))),
-            false => Engine::Wide(ScalarExecutor::new(model)),
-        };
-        Self { model, engine }
+        Self { model, kernels: Kernels::new(model, cpu) }
     }
 
     /// Runs one image.
     pub fn run(&self, sample: &Sample, workspace: &mut Workspace) -> Execution<i64> {
-        match &self.engine {
-            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, Hooks::default()),
-            Engine::Wide(scalar) => scalar.run(sample),
-        }
+        self.kernels.run(self.model, sample, workspace, Hooks::default())
     }
 
     /// Places between layers where a run can be kept, and the most bytes that this takes.
     pub fn cuts(&self) -> Vec<(usize, usize)> {
-        let Engine::Kernels(kernels) = &self.engine else { return Vec::new() };
         let nodes = self.model.network.nodes.iter().enumerate();
         let layers = nodes.filter(|(_, node)| matches!(node.op, Op::Weighted(_))).map(|(id, _)| id);
-        layers.map(|cut| (cut, checkpoint::most_bytes(self.model, &kernels.plan, cut))).collect()
+        layers.map(|cut| (cut, checkpoint::most_bytes(self.model, &self.kernels.plan, cut))).collect()
     }
 
     /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
@@ -117,13 +108,8 @@ impl<'a> FastExecutor<'a> {
         cuts: &[usize],
     ) -> (Execution<i64>, Vec<Checkpoint>) {
         let mut kept = Vec::with_capacity(cuts.len());
-        let execution = match &self.engine {
-            Engine::Kernels(kernels) => {
-                let hooks = Hooks { keep: Some((cuts, &mut kept)), ..Hooks::default() };
-                kernels.run(self.model, sample, workspace, hooks)
-            }
-            Engine::Wide(scalar) => scalar.run(sample),
-        };
+        let hooks = Hooks { keep: Some((cuts, &mut kept)), ..Hooks::default() };
+        let execution = self.kernels.run(self.model, sample, workspace, hooks);
         (execution, kept)
     }
 
@@ -135,13 +121,8 @@ impl<'a> FastExecutor<'a> {
         workspace: &mut Workspace,
         start: (&Checkpoint, &[NodeActivity]),
     ) -> Execution<i64> {
-        match &self.engine {
-            Engine::Kernels(kernels) => {
-                let hooks = Hooks { start: Some(start), ..Hooks::default() };
-                kernels.run(self.model, sample, workspace, hooks)
-            }
-            Engine::Wide(scalar) => scalar.run(sample),
-        }
+        let hooks = Hooks { start: Some(start), ..Hooks::default() };
+        self.kernels.run(self.model, sample, workspace, hooks)
     }
 
     /// Runs one image and shows what every node yields, as the scalar executor holds it.
@@ -151,21 +132,13 @@ impl<'a> FastExecutor<'a> {
         workspace: &mut Workspace,
         mut observe: impl FnMut(NodeId, &Frames<i64>),
     ) -> Execution<i64> {
-        match &self.engine {
-            Engine::Kernels(kernels) => {
-                let hooks = Hooks { observe: Some(&mut observe), ..Hooks::default() };
-                kernels.run(self.model, sample, workspace, hooks)
-            }
-            Engine::Wide(scalar) => scalar.run_observed(sample, observe),
-        }
+        let hooks = Hooks { observe: Some(&mut observe), ..Hooks::default() };
+        self.kernels.run(self.model, sample, workspace, hooks)
     }
 
     /// Bytes that weights take as the kernels hold them.
     pub fn weight_bytes(&self) -> usize {
-        match &self.engine {
-            Engine::Kernels(kernels) => kernels.prepared.iter().map(Prepared::weight_bytes).sum(),
-            Engine::Wide(_) => 0,
-        }
+        self.kernels.prepared.iter().map(Prepared::weight_bytes).sum()
     }
 }
 
@@ -173,16 +146,18 @@ impl Prepared {
     fn weight_bytes(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.weight_bytes(),
-            Self::Nothing | Self::Cells(_) => 0,
+            Self::Nothing | Self::Cells(_) | Self::WideCells(_) => 0,
         }
     }
 }
 
+/// Is shown what every node yields.
+type Observer<'h> = &'h mut dyn FnMut(NodeId, &Frames<i64>);
+
 /// Where a run starts, and what it leaves beside its results.
 #[derive(Default)]
 struct Hooks<'h> {
-    /// Is shown what every node yields.
-    observe: Option<&'h mut dyn FnMut(NodeId, &Frames<i64>)>,
+    observe: Option<Observer<'h>>,
     /// Where an earlier run was kept, and what it had counted.
     start: Option<(&'h Checkpoint, &'h [NodeActivity])>,
     /// Places to keep the run at, and where to.
@@ -204,12 +179,15 @@ impl<'r> Inputs<'r> {
     }
 }
 
-impl Kernels {
-    fn new(model: &QuantizedModel, cpu: Cpu) -> Self {
+impl<'a> Kernels<'a> {
+    fn new(model: &'a QuantizedModel, cpu: Cpu) -> Self {
         let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
-        let prepare = |(id, node): (NodeId, &Node)| match model.op(id) {
-            QuantizedOp::Weighted(op) => Prepared::Layer(Box::new(Layer::new(cpu, model, node, op))),
-            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, id, op)),
+        let wide: Vec<bool> = model.network.iter().map(|(id, node)| wide::is_wide(model, id, node)).collect();
+        let prepare = |(id, node): (NodeId, &Node)| match (model.op(id), wide[id.index()]) {
+            (QuantizedOp::Weighted(op), wide) => Layer::new(cpu, model, node, op, wide)
+                .map_or(Prepared::Nothing, |layer| Prepared::Layer(Box::new(layer))),
+            (QuantizedOp::Neuron(op), false) => Prepared::Cells(neuron::cells(model, id, op)),
+            (QuantizedOp::Neuron(op), true) => Prepared::WideCells(neuron::cells(model, id, op)),
             _ => Prepared::Nothing,
         };
         let mut prepared: Vec<_> = model.network.iter().map(prepare).collect();
@@ -223,7 +201,9 @@ impl Kernels {
         let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
         let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
-        Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next }
+        let unprepared = |id: NodeId| matches!(prepared[id.index()], Prepared::Nothing);
+        let specification = ScalarExecutor::of_nodes(model, unprepared);
+        Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next, wide, specification }
     }
 
     fn run(
@@ -299,6 +279,9 @@ impl Kernels {
         scratch: &mut Scratch,
         out: &mut Buffer,
     ) -> NodeActivity {
+        if self.wide[id.index()] && !matches!(inputs.node.op, Op::Input) {
+            return self.wide_node(model, id, inputs, counted, scratch, out);
+        }
         let (cpu, node) = (self.cpu, inputs.node);
         let layout = &inputs.plan.layouts[id.index()];
         let length = layout.rows() * layout.stride;
