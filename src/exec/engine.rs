@@ -31,7 +31,7 @@ enum Kind<'a> {
     Narrow(ScalarExecutor<'a, i32>),
     Wide(ScalarExecutor<'a, i64>),
     /// With the workspaces that no thread is using.
-    Fast(FastExecutor<'a>, Mutex<Vec<Workspace>>),
+    Fast(Box<FastExecutor<'a>>, Mutex<Vec<Workspace>>),
 }
 
 impl<'a> IntegerExecutor<'a> {
@@ -43,7 +43,7 @@ impl<'a> IntegerExecutor<'a> {
         let kind = match engine {
             Engine::Scalar if model.fits_32_bits() => Kind::Narrow(ScalarExecutor::new(model)),
             Engine::Scalar => Kind::Wide(ScalarExecutor::new(model)),
-            Engine::Fast(isa) => Kind::Fast(FastExecutor::new(model, isa), Mutex::default()),
+            Engine::Fast(isa) => Kind::Fast(Box::new(FastExecutor::new(model, isa)), Mutex::default()),
         };
         Self { model, kind }
     }

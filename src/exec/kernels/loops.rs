@@ -264,6 +264,13 @@ for_each_isa! {
         }
     }
 
+    /// out += factor x where `inside`, else factor padding.
+    pub fn add_scaled_inside(factor: i32, x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out = out.wrapping_add(factor.wrapping_mul(if inside != 0 { x } else { padding }));
+        }
+    }
+
     /// out = out OR x, where `inside`.
     pub fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
         out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out |= x & inside);
@@ -319,6 +326,27 @@ for_each_isa! {
     /// Sets bit `to` of `out` where bit `from` of x is set.
     pub fn pack_bit(x: &[i32], from: u32, to: u32, out: &mut [u8]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out |= (((x >> from) & 1) as u8) << to);
+    }
+
+    /// Bit `bit` of 64 bytes at a time, side by side in a word; bytes that are missing count as 0.
+    pub fn pack_columns(x: &[u8], bit: u32, out: &mut [u64]) {
+        const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+        // Its product with low bits of 8 bytes has them side by side in the highest byte.
+        const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
+        for (out, x) in out.iter_mut().zip(x.chunks(64)) {
+            *out = 0;
+            for (i, eight) in x.chunks(8).enumerate() {
+                let mut bytes = [0; 8];
+                bytes[..eight.len()].copy_from_slice(eight);
+                let bits = (u64::from_le_bytes(bytes) >> bit) & LOW_BITS;
+                *out |= (bits.wrapping_mul(SIDE_BY_SIDE) >> 56) << (8 * i);
+            }
+        }
+    }
+
+    /// Bits that are set in both.
+    pub fn count_common(a: &[u64], b: &[u64]) -> u32 {
+        a.iter().zip(b).fold(0, |count, (&a, &b)| count + (a & b).count_ones())
     }
 
     /// Rows of 16-bit values side by side: `[column][2]`.
