@@ -56,7 +56,20 @@ impl Rescale {
     }
 }
 
-/// Positions whose membranes are held at once.
+/// Neurons of the float reference.
+#[derive(Debug, Clone, Copy)]
+pub struct FloatNeuron {
+    /// True for V + (X - V)/2, else what is kept of V is added to X.
+    pub half_with_input: bool,
+    /// What is kept of V.
+    pub kept: f32,
+    /// Fires only above its threshold, not at it.
+    pub above: bool,
+    /// A spike subtracts the threshold, and else resets to 0.
+    pub subtract: bool,
+}
+
+/// Positions whose membranes, or outputs whose sums, are held at once.
 const BLOCK: usize = 64;
 
 /// All timesteps of one channel of neurons; see [`neuron`].
@@ -371,11 +384,46 @@ for_each_isa! {
 
     /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
     /// are rounded apart, so that the result does not depend on the instruction set.
-    pub fn add_rows(events: &[(usize, f32)], rows: &[f32], out: &mut [f32]) {
+    pub fn add_rows(events: &[(u32, f32)], rows: &[f32], out: &mut [f32]) {
         let length = out.len();
+        let mut chunks = out.chunks_exact_mut(BLOCK);
+        let mut first = 0;
+        for out in &mut chunks {
+            // Sums that stay in registers.
+            let mut sums = [0.0; BLOCK];
+            sums.copy_from_slice(out);
+            for &(channel, a) in events {
+                let row = &rows[channel as usize * length + first..][..BLOCK];
+                sums.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+            }
+            out.copy_from_slice(&sums);
+            first += BLOCK;
+        }
+        let out = chunks.into_remainder();
         for &(channel, a) in events {
-            let row = &rows[channel * length..][..length];
+            let row = &rows[channel as usize * length + first..][..out.len()];
             out.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+        }
+    }
+
+    /// One timestep of neurons, pixel by pixel; `thresholds` are those of the channels of a pixel.
+    pub fn float_neurons(
+        neuron: FloatNeuron,
+        thresholds: &[f32],
+        input: &[f32],
+        membranes: &mut [f32],
+        spikes: &mut [f32],
+    ) {
+        let channels = thresholds.len();
+        let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
+        for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
+            for (((v, &x), spike), &threshold) in v.iter_mut().zip(x).zip(spikes).zip(thresholds) {
+                let g = if neuron.half_with_input { *v + (x - *v) / 2.0 } else { *v * neuron.kept + x };
+                let fires = if neuron.above { g > threshold } else { g >= threshold };
+                let reset = if neuron.subtract { g - threshold } else { 0.0 };
+                *spike = if fires { 1.0 } else { 0.0 };
+                *v = if fires { reset } else { g };
+            }
         }
     }
 }
