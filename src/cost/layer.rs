@@ -4,7 +4,7 @@ use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic
 use crate::error::Result;
 use crate::exec::{Activity, NodeActivity};
 use crate::hw::{Compute, Objective, Operand, Placement};
-use crate::map::{Dataflow, EpilogueKind, Layer, Plan, Product, Workload, candidates};
+use crate::map::{EpilogueKind, Layer, Plan, Product, Workload, candidates};
 
 /// Time and energy of one layer for one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -158,7 +158,7 @@ fn product_demand(
 }
 
 /// A product computed once for all timesteps is written and read back at each of them, unless the
-/// timesteps run inside the array. Weight stationary, its sums are written and read once already.
+/// timesteps run inside the array. Sums that leave it are written and read once already.
 fn hold_constant_sums(
     demand: &mut Demand,
     layer: &Layer,
@@ -171,7 +171,7 @@ fn hold_constant_sums(
     let in_array = plan.keeps_membranes(layer, &machine.hardware.compute);
     if product.constant && !plan.recompute && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
-        let stored = if plan.dataflow == Dataflow::WeightStationary { 1.0 } else { 0.0 };
+        let stored = if plan.dataflow.sums_leave_the_array() { 1.0 } else { 0.0 };
         demand.write(Operand::PartialSums, bits * (1.0 - stored));
         demand.read(Operand::PartialSums, bits * (timesteps - stored));
     }

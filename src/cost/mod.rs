@@ -1,9 +1,11 @@
 //! What an execution costs on a described hardware: pure functions from plan, activity and
 //! hardware to cycles, energy, memory and area. Nothing here touches a tensor.
 
+mod accesses;
 mod area;
 mod demand;
 mod epilogue;
+mod gemm;
 mod layer;
 mod machine;
 mod memory;
@@ -13,9 +15,12 @@ mod spike_lanes;
 mod systolic;
 mod timeline;
 
+pub use accesses::{Accesses, Convention, Counts, accesses};
 pub use demand::{Demand, Traffic};
+pub use gemm::{GemmCost, GemmOperands, gemm_cost};
 pub use layer::{LayerCost, MappedWorkload, layer_cost};
 pub use machine::Machine;
 pub use memory::memory_bytes;
 pub use parts::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+pub use systolic::ArrayTiming;
 pub use timeline::{ArrayCycles, Times, timeline};

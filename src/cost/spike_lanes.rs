@@ -17,7 +17,7 @@ pub fn demand(
 ) -> Demand {
     let mut demand = match plan.dataflow {
         Dataflow::WeightStationary => weight_stationary(lanes, product, plan, frames),
-        Dataflow::OutputStationary | Dataflow::Sequential => {
+        Dataflow::OutputStationary | Dataflow::InputStationary | Dataflow::Sequential => {
             output_stationary(lanes, product, plan, activity, frames)
         }
     };

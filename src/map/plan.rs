@@ -1,19 +1,8 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
-use super::{Layer, Workload};
+use super::{Dataflow, Layer, Workload};
 use crate::error::{Error, Result};
 use crate::hw::{Compute, Hardware, Operand, Placement};
-
-/// What stays in the array while the rest streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dataflow {
-    /// Sums: inputs and weights stream.
-    OutputStationary,
-    /// Weights: inputs stream, partial sums leave the array.
-    WeightStationary,
-    /// A processor's loops over events and output channels.
-    Sequential,
-}
 
 /// How one layer runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,12 +37,7 @@ impl Plan {
 
     /// In words.
     pub fn describe(&self, layer: &Layer) -> String {
-        let dataflow = match self.dataflow {
-            _ if layer.product.is_none() => "vector unit",
-            Dataflow::OutputStationary => "output stationary",
-            Dataflow::WeightStationary => "weight stationary",
-            Dataflow::Sequential => "sequential",
-        };
+        let dataflow = if layer.product.is_none() { "vector unit" } else { self.dataflow.name() };
         let placement = match self.placement {
             Placement::Innermost => "timesteps innermost",
             Placement::Outermost => "timesteps outermost",
@@ -116,7 +100,7 @@ impl Residents {
         }
         let (dataflow, recompute, off_chip) = (Dataflow::OutputStationary, false, [false; 5]);
         let buffer = |layer: &Layer| {
-            let channels = tile_sizes(layer, hardware)[0];
+            let channels = tile_sizes(layer, hardware, dataflow)[0];
             tile_buffer_bits(&Plan { dataflow, placement, recompute, channels, off_chip }, layer, hardware)
         };
         let budget = free - workload.layers.iter().map(buffer).fold(0.0, f64::max);
@@ -141,9 +125,8 @@ fn layer_candidates(
     check_weight_width(layer, hardware)?;
     let dataflows: &[Dataflow] = match &hardware.compute {
         Compute::Processor(_) => &[Dataflow::Sequential],
-        Compute::SpikeLanes(_) | Compute::Systolic(_) => {
-            &[Dataflow::OutputStationary, Dataflow::WeightStationary]
-        }
+        Compute::SpikeLanes(_) => &[Dataflow::OutputStationary, Dataflow::WeightStationary],
+        Compute::Systolic(_) => &Dataflow::OF_ARRAYS,
     };
     let constant = layer.product.as_ref().is_some_and(|p| p.constant);
     // Innermost, lanes keep a constant sum for all timesteps: recomputing it is never better.
@@ -152,7 +135,7 @@ fn layer_candidates(
     let mut plans = Vec::new();
     for &dataflow in if layer.product.is_some() { dataflows } else { &dataflows[..1] } {
         for &recompute in recompute {
-            for channels in tile_sizes(layer, hardware) {
+            for channels in tile_sizes(layer, hardware, dataflow) {
                 let mut plan = Plan { dataflow, placement, recompute, channels, off_chip: [false; 5] };
                 plan.off_chip[Operand::Weights as usize] =
                     layer.product.is_some() && !residents.layers[index];
@@ -168,17 +151,18 @@ fn layer_candidates(
     Ok(plans)
 }
 
-/// Output channels of a tile that are worth a try: as many as the array has, and by halves down to
-/// one. Small tiles fit small memories and overlap more; the list is the same at any capacity and
+/// Output channels of a tile that are worth a try: as many as the array has, or all where they stream
+/// through it, and by halves down to one. Small tiles fit small memories and overlap more; the list is the same at any capacity and
 /// any weight width, so neither more memory nor fewer bits takes a choice away.
-fn tile_sizes(layer: &Layer, hardware: &Hardware) -> Vec<usize> {
+fn tile_sizes(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> Vec<usize> {
     let columns = match (&layer.product, &hardware.compute) {
         (None, _) => return vec![0],
         (Some(product), Compute::Processor(_)) => return vec![product.outputs / product.groups],
-        (_, Compute::SpikeLanes(lanes)) => lanes.channels.value,
-        (_, Compute::Systolic(array)) => array.columns.value,
+        (Some(product), _) if dataflow == Dataflow::InputStationary => product.outputs / product.groups,
+        (_, Compute::SpikeLanes(lanes)) => lanes.channels.value as usize,
+        (_, Compute::Systolic(array)) => array.columns.value as usize,
     };
-    std::iter::successors(Some(columns as usize), |n| (*n > 1).then_some(n / 2)).collect()
+    std::iter::successors(Some(columns), |n| (*n > 1).then_some(n / 2)).collect()
 }
 
 /// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
@@ -228,7 +212,9 @@ fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
         // A processor streams through its weights.
         (Compute::Processor(_), _) => return 0.0,
         (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => lanes.positions.value as usize,
-        (Compute::Systolic(array), Dataflow::WeightStationary) => array.rows.value as usize,
+        (Compute::Systolic(array), Dataflow::WeightStationary | Dataflow::InputStationary) => {
+            array.rows.value as usize
+        }
         _ => product.fan_in,
     };
     let values = product.fan_in.min(inputs) * plan.channels.min(product.outputs / product.groups);
@@ -266,7 +252,7 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let once = product.constant && !plan.recompute;
     let innermost = plan.placement == Placement::Innermost;
     let frames = if innermost && !once { workload.timesteps } else { 1 };
-    let passes = plan.dataflow == Dataflow::WeightStationary && product.fan_in > rows as usize;
+    let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > rows as usize;
     let held = once && !plan.keeps_membranes(layer, &hardware.compute);
     let channels = match (held, passes) {
         (true, _) => product.outputs,
