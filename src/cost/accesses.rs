@@ -167,3 +167,89 @@ fn steps(size: u64, loops: &[(u64, bool)]) -> u64 {
     let rest = size % tile;
     size / tile * full + if rest > 0 { steps(rest, inner) } else { 0 }
 }
+
+/// Expected share of what passes between level number `level` and the multipliers that a non-zero input
+/// needs, with inputs that are independent and not zero with probability `density`: an element that
+/// several units use at once passes for the first of them. One for inputs, which have to be looked at,
+/// and for levels that feed another one.
+pub fn needed_share(nest: &Nest, level: usize, matrix: Matrix, density: f64) -> f64 {
+    let feeds_another = nest.levels[level + 1..].iter().any(|below| below.keeps.contains(&matrix));
+    if matrix == Matrix::Inputs || feeds_another {
+        return 1.0;
+    }
+    let shared = nest.loops().filter(|(l, inner)| {
+        *l >= level
+            && inner.is_spatial()
+            && !matrix.depends_on(inner.dim())
+            && Matrix::Inputs.depends_on(inner.dim())
+    });
+    let units: u64 = shared.map(|(_, inner)| inner.extent()).product();
+    1.0 - (1.0 - density).powf(units as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::{Dataflow, Level};
+
+    /// 4 x 4 by 4 x 4 on 2 x 2, output stationary: for n in 0..2, for m in 0..2, 2 x 2 sums side by side,
+    /// for k in 0..4.
+    #[test]
+    fn two_by_two_by_hand() {
+        let gemm = Gemm::new(4, 4, 4);
+        let nest = Nest::systolic(Dataflow::OutputStationary, [2, 2], &gemm);
+        let counts = accesses(&nest, &gemm, Convention::default());
+        assert_eq!(counts.steps, 2 * 2 * 4);
+        // Each of 16 inputs is read for either pair of columns, each weight for either pair of rows.
+        assert_eq!((counts.of(1, Matrix::Inputs).reads, counts.of(1, Matrix::Weights).reads), (32, 32));
+        // 64 products are added to 16 sums, of which 16 to nothing; every sum moves up once.
+        let sums = counts.of(2, Matrix::Outputs);
+        assert_eq!((sums.updates, sums.reads, sums.drains, sums.fills), (64, 48, 16, 0));
+        let on_chip = counts.of(1, Matrix::Outputs);
+        assert_eq!((on_chip.updates, on_chip.reads, on_chip.drains), (16, 0, 16));
+        assert_eq!((counts.of(0, Matrix::Outputs).updates, counts.of(0, Matrix::Inputs).reads), (16, 16));
+
+        // Weight stationary, 3 x 3 by 3 x 3: two ragged folds of K make 18 updates, 9 of which add to
+        // sums that come back.
+        let gemm = Gemm::new(3, 3, 3);
+        let nest = Nest::systolic(Dataflow::WeightStationary, [2, 2], &gemm);
+        let counts = accesses(&nest, &gemm, Convention::default());
+        let sums = counts.of(1, Matrix::Outputs);
+        assert_eq!((sums.updates, sums.reads, sums.drains), (18, 9, 9));
+        assert_eq!((counts.of(1, Matrix::Weights).reads, counts.of(2, Matrix::Weights).reads), (9, 27));
+        assert_eq!(counts.of(1, Matrix::Inputs).reads, 18);
+        // The tools count these differently, and nothing else.
+        let timeloop = accesses(&nest, &gemm, Convention::TIMELOOP);
+        assert_eq!((timeloop.of(1, Matrix::Outputs).reads, timeloop.of(1, Matrix::Outputs).drains), (9, 0));
+        let zigzag = accesses(&nest, &gemm, Convention::ZIGZAG);
+        assert_eq!((zigzag.of(1, Matrix::Outputs).reads, zigzag.of(2, Matrix::Weights).reads), (18, 9));
+    }
+
+    #[test]
+    fn ragged_tiles_take_the_steps_that_they_have() {
+        // 10 elements in tiles of 8, which two units halve: four steps, then two.
+        assert_eq!(steps(10, &[(2, true), (2, false), (4, true)]), 6);
+        assert_eq!(steps(10, &[(3, true), (4, true)]), 10);
+        assert_eq!(steps(10, &[(3, true), (4, false)]), 3);
+        assert_eq!(steps(10, &[(5, false), (2, true)]), 2);
+    }
+
+    #[test]
+    fn a_weight_passes_for_the_first_spike_that_needs_it() {
+        let spatial = vec![Loop::For(Dim::N, 4), Loop::For(Dim::K, 4), Loop::Spatial(Dim::M, 2)];
+        let level =
+            |name: &str, keeps: &[Matrix], loops| Level { name: name.into(), keeps: keeps.into(), loops };
+        let nest = Nest {
+            levels: vec![
+                level("sram", &Matrix::ALL, spatial),
+                level("array", &[Matrix::Outputs], vec![Loop::For(Dim::T, 3)]),
+            ],
+        };
+        assert_eq!(needed_share(&nest, 0, Matrix::Weights, 0.25), 1.0 - 0.75 * 0.75);
+        assert_eq!(needed_share(&nest, 0, Matrix::Inputs, 0.25), 1.0);
+        assert_eq!(
+            (needed_share(&nest, 0, Matrix::Outputs, 0.25), needed_share(&nest, 1, Matrix::Outputs, 0.25)),
+            (1.0, 0.25)
+        );
+    }
+}

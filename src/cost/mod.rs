@@ -15,7 +15,7 @@ mod spike_lanes;
 mod systolic;
 mod timeline;
 
-pub use accesses::{Accesses, Convention, Counts, accesses};
+pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
 pub use demand::{Demand, Traffic};
 pub use gemm::{GemmCost, GemmOperands, gemm_cost};
 pub use layer::{LayerCost, MappedWorkload, layer_cost};
