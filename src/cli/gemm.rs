@@ -3,7 +3,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::print;
-use crate::cost::{ArrayTiming, Cycles, GemmCost, GemmOperands, Machine, gemm_cost};
+use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Result};
 use crate::files::Folder;
 use crate::hw::{Compute, Edges, Hardware};
@@ -13,10 +13,10 @@ use crate::map::{Dataflow, Gemm, Matrix, Nest};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Rows and columns of the array, such as 16x16.
-    #[arg(long, value_name = "RxC")]
+    #[arg(long, value_name = "RxC", allow_hyphen_values = true)]
     array: String,
-    /// What stays in the array.
-    #[arg(long, value_name = "DATAFLOW", required_unless_present = "mapping")]
+    /// What stays in the array [default with --hw: what serves its objective best].
+    #[arg(long, value_name = "DATAFLOW", required_unless_present_any = ["mapping", "hw"])]
     dataflow: Option<DataflowFlag>,
     /// Rows of inputs and outputs.
     #[arg(short = 'M', value_name = "M")]
@@ -36,10 +36,11 @@ pub struct Arguments {
     /// Width of an output when its sum is complete [default: that of the sum].
     #[arg(long, value_name = "BITS")]
     output_bits: Option<u32>,
-    /// Wait for the memories of this machine: a built-in one, or the path of a hardware description.
+    /// Wait for the memories of this machine, and choose tiles that fit them: a built-in one, or the path
+    /// of a hardware description.
     #[arg(long, value_name = "H")]
     hw: Option<String>,
-    /// Take the loops of this file in the place of the dataflow's own.
+    /// Take the loops of this file in the place of chosen ones.
     #[arg(long, value_name = "FILE", conflicts_with = "dataflow")]
     mapping: Option<String>,
     /// What a ragged tile fills and drains: the full array (SCALE-Sim), or its actual rows and columns
@@ -84,24 +85,29 @@ const MAX_UNITS: u32 = 65_536;
 struct Request {
     operands: GemmOperands,
     array: ArrayTiming,
-    nest: Nest,
-    /// What messages about the nest name.
-    source: String,
     machine: Option<Machine>,
+    loops: Loops,
+}
+
+/// Where the loops come from.
+enum Loops {
+    /// A file, by its name.
+    Given(Nest, String),
+    /// The best of these dataflows.
+    Searched(Vec<Dataflow>),
 }
 
 /// Runs `spiq gemm`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
-    let cost = gemm_cost(&request.operands, &request.nest, &request.array, request.machine.as_ref());
-    let cost = cost.map_err(|(field, message)| Error::field(&request.source, field, message))?;
+    let (nest, cost) = request.run()?;
     match arguments.json {
         true => {
-            let report = request.report(&cost);
+            let report = request.report(&nest, &cost);
             let json = serde_json::to_string_pretty(&report).expect("numbers and names");
             print(&format!("{json}\n"))
         }
-        false => print(&request.text(&cost)),
+        false => print(&request.text(&nest, &cost)),
     }
 }
 
@@ -135,11 +141,30 @@ impl Request {
         };
         let array = ArrayTiming { rows, columns, edges, overhead_cycles: arguments.overhead };
         let machine = arguments.hw.as_ref().map(|hw| machine(hw)).transpose()?;
-        let (nest, source) = nest(arguments, &array, &gemm)?;
-        Ok(Self { operands, array, nest, source, machine })
+        Ok(Self { operands, array, machine, loops: loops(arguments, &gemm)? })
     }
 
-    fn report<'a>(&'a self, cost: &'a GemmCost) -> Report<'a> {
+    fn run(&self) -> Result<(Nest, GemmCost)> {
+        let (operands, array, machine) = (&self.operands, &self.array, self.machine.as_ref());
+        match (&self.loops, machine) {
+            (Loops::Given(nest, path), _) => {
+                let cost = gemm_cost(operands, nest, array, machine);
+                let cost = cost.map_err(|(field, message)| Error::field(path, field, message))?;
+                Ok((nest.clone(), cost))
+            }
+            (Loops::Searched(dataflows), Some(machine)) => best_nest(operands, dataflows, array, machine)
+                .map_err(|(field, message)| Error::field("the smallest tiles", field, message)),
+            // Without memories there is nothing to choose.
+            (Loops::Searched(dataflows), None) => {
+                let units = [array.rows, array.columns].map(u64::from);
+                let nest = Nest::systolic(dataflows[0], units, &operands.gemm);
+                let cost = gemm_cost(operands, &nest, array, None).expect("made for the array");
+                Ok((nest, cost))
+            }
+        }
+    }
+
+    fn report<'a>(&'a self, nest: &'a Nest, cost: &'a GemmCost) -> Report<'a> {
         let (operands, array) = (&self.operands, &self.array);
         Report {
             gemm: SizesOf { m: operands.gemm.m, n: operands.gemm.n, k: operands.gemm.k },
@@ -160,12 +185,20 @@ impl Request {
                 total: cost.cycles.total(),
                 parts: cost.cycles,
             },
-            accesses: accesses(&self.nest, cost),
-            mapping: &self.nest,
+            energy_j: self.energy(cost),
+            accesses: accesses(nest, cost),
+            mapping: nest,
         }
     }
 
-    fn text(&self, cost: &GemmCost) -> String {
+    /// Energy on the machine, if there is one.
+    fn energy(&self, cost: &GemmCost) -> Option<EnergyOf> {
+        let (machine, dynamic) = self.machine.as_ref().zip(cost.energy_j)?;
+        let leakage = machine.leakage_w * machine.seconds(cost.cycles.total());
+        Some(EnergyOf { total: dynamic.total() + leakage, dynamic, leakage })
+    }
+
+    fn text(&self, nest: &Nest, cost: &GemmCost) -> String {
         let (operands, gemm) = (&self.operands, &self.operands.gemm);
         let mut text = format!(
             "{} x {} by {} x {}, inputs of {} and weights of {} bits, sums of {}\n\
@@ -191,11 +224,23 @@ impl Request {
                 text += &format!("  {label:20} {cycles:>8.0}\n");
             }
         }
+        if let Some(energy) = self.energy(cost) {
+            text += &format!(
+                "\nenergy {:>24.3} µJ, of which leakage {:.3}\n",
+                energy.total * 1e6,
+                energy.leakage * 1e6
+            );
+            for ((_, label), joules) in EnergyJ::LABELS.iter().zip(energy.dynamic.parts()) {
+                if joules > 0.0 {
+                    text += &format!("  {label:20} {:>8.3}\n", joules * 1e6);
+                }
+            }
+        }
         text += &format!(
             "\n{:12}  {:8} {:>14} {:>14} {:>16} {:>16}\n",
             "level", "matrix", "reads", "writes", "bits read", "bits written"
         );
-        for (level, (home, counted)) in self.nest.levels.iter().zip(&cost.counts.levels).enumerate() {
+        for (level, (home, counted)) in nest.levels.iter().zip(&cost.counts.levels).enumerate() {
             for &matrix in &home.keeps {
                 let (c, bits) = (&counted[matrix as usize], &cost.traffic[level][matrix as usize]);
                 text += &format!(
@@ -209,7 +254,7 @@ impl Request {
                 );
             }
         }
-        text + &format!("\n{}", self.nest)
+        text + &format!("\n{nest}")
     }
 }
 
@@ -238,23 +283,22 @@ fn machine(hw: &str) -> Result<Machine> {
     }
 }
 
-/// The loops, and what messages about them name.
-fn nest(arguments: &Arguments, array: &ArrayTiming, gemm: &Gemm) -> Result<(Nest, String)> {
+fn loops(arguments: &Arguments, gemm: &Gemm) -> Result<Loops> {
     if let Some(spec) = &arguments.mapping {
         let path = std::path::Path::new(spec);
         let name =
             path.file_name().ok_or_else(|| Error::mismatch(format!("--mapping: {spec}: not a file")))?;
         let folder = Folder::Disk(path.parent().map_or_else(Default::default, std::path::Path::to_path_buf));
         let text = folder.read_text(&name.to_string_lossy())?;
-        return Ok((Nest::parse(&text, spec, gemm)?, spec.clone()));
+        return Ok(Loops::Given(Nest::parse(&text, spec, gemm)?, spec.clone()));
     }
-    let dataflow = match arguments.dataflow.expect("required without a mapping") {
-        DataflowFlag::Ws => Dataflow::WeightStationary,
-        DataflowFlag::Os => Dataflow::OutputStationary,
-        DataflowFlag::Is => Dataflow::InputStationary,
+    let dataflow = match arguments.dataflow {
+        Some(DataflowFlag::Ws) => Dataflow::WeightStationary,
+        Some(DataflowFlag::Os) => Dataflow::OutputStationary,
+        Some(DataflowFlag::Is) => Dataflow::InputStationary,
+        None => return Ok(Loops::Searched(Dataflow::OF_ARRAYS.to_vec())),
     };
-    let units = [array.rows, array.columns].map(u64::from);
-    Ok((Nest::systolic(dataflow, units, gemm), "--dataflow".to_owned()))
+    Ok(Loops::Searched(vec![dataflow]))
 }
 
 fn short_name(dataflow: Dataflow) -> &'static str {
@@ -307,6 +351,8 @@ struct Report<'a> {
     folds: u64,
     utilisation: f64,
     cycles: CyclesOf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    energy_j: Option<EnergyOf>,
     accesses: Value,
     mapping: &'a Nest,
 }
@@ -332,4 +378,12 @@ struct CyclesOf {
     total: f64,
     #[serde(flatten)]
     parts: Cycles,
+}
+
+/// As in `report.json`.
+#[derive(Serialize)]
+struct EnergyOf {
+    total: f64,
+    dynamic: EnergyJ,
+    leakage: f64,
 }

@@ -4,12 +4,13 @@
 //! for. What memories of a described machine add is charged apart.
 
 use super::accesses::{Accesses, Convention, Counts, accesses};
-use super::parts::Cycles;
-use super::systolic::{ArrayTiming, fold_cycles};
+use super::parts::{Cycles, EnergyJ};
+use super::systolic::{ArrayTiming, fold_cycles, operation_pj};
 use super::timeline::{ArrayCycles, Times, timeline};
 use super::{Machine, Traffic};
 use crate::hw::{MemorySpec, Operand};
-use crate::map::{Dataflow, Gemm, Loop, Matrix, Nest};
+use crate::map::{Dataflow, Gemm, Input, Loop, Matrix, Nest};
+use crate::quant::WeightForm;
 
 /// A product with the widths of its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct GemmCost {
     pub counts: Counts,
     /// Bits that move, per level and matrix.
     pub traffic: Vec<[Traffic; 3]>,
+    /// Dynamic energy on a given machine, zeros not skipped.
+    pub energy_j: Option<EnergyJ>,
 }
 
 impl GemmCost {
@@ -128,7 +131,33 @@ pub(super) fn cost(
         Some(machine) => on_machine(cycles, nest, gemm, (folds * chunks) as f64, &traffic, machine),
         None => timeline(&Times { array: cycles, ..Times::default() }, 1.0, 1.0),
     };
-    GemmCost { cycles, dataflow, folds: folds * chunks, counts, traffic }
+    let energy_j = machine.map(|machine| energy_j(operands, machine, &cycles, &traffic));
+    GemmCost { cycles, dataflow, folds: folds * chunks, counts, traffic, energy_j }
+}
+
+/// Operations, on-chip memories and DRAM; registers of the array belong to its operations.
+fn energy_j(
+    operands: &GemmOperands,
+    machine: &Machine,
+    cycles: &Cycles,
+    traffic: &[[Traffic; 3]],
+) -> EnergyJ {
+    let input = match operands.input_bits {
+        1 => Input::Spikes,
+        bits => Input::Integers { bits },
+    };
+    let weight = WeightForm::Integer { bits: operands.weight_bits };
+    let operation_pj = operation_pj(&machine.table, input, weight, [operands.weight_bits, operands.sum_bits]);
+    let on_chip = |matrix: Matrix| machine.on_chip_j(operand(matrix), &traffic[ON_CHIP][matrix as usize]);
+    let off_chip = traffic[OFF_CHIP].iter().map(Traffic::bits).sum();
+    EnergyJ {
+        synapse: operands.gemm.operations() as f64 * operation_pj * 1e-12,
+        weight_memory: on_chip(Matrix::Weights),
+        activation_memory: on_chip(Matrix::Inputs),
+        partial_sum_memory: on_chip(Matrix::Outputs),
+        dram: machine.dram_j(off_chip, cycles.total()),
+        ..EnergyJ::default()
+    }
 }
 
 /// Tiles along `dim` on units of their own.
@@ -210,12 +239,13 @@ fn needed_bits(operands: &GemmOperands, nest: &Nest, memory: &MemorySpec) -> u64
     held_by(memory).map(of).sum()
 }
 
-/// True if the on-chip tiles of `nest` fit the memories of `machine`.
-pub(super) fn fits(operands: &GemmOperands, nest: &Nest, machine: &Machine) -> bool {
-    check_capacities(operands, nest, machine).is_ok()
-}
-
-fn check_capacities(operands: &GemmOperands, nest: &Nest, machine: &Machine) -> Result<(), (String, String)> {
+/// Whether the on-chip tiles of `nest` fit the memories of `machine`; otherwise the level, and what is too
+/// large.
+pub(super) fn check_capacities(
+    operands: &GemmOperands,
+    nest: &Nest,
+    machine: &Machine,
+) -> Result<(), (String, String)> {
     let name = &nest.levels[ON_CHIP].name;
     for memory in &machine.hardware.memories {
         let needed = needed_bits(operands, nest, memory).div_ceil(8);

@@ -3,7 +3,7 @@ use super::timeline::{Times, timeline};
 use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic};
 use crate::error::Result;
 use crate::exec::{Activity, NodeActivity};
-use crate::hw::{Compute, Objective, Operand, Placement};
+use crate::hw::{Compute, Operand, Placement};
 use crate::map::{EpilogueKind, Layer, Plan, Product, Workload, candidates};
 
 /// Time and energy of one layer for one image.
@@ -104,13 +104,7 @@ fn best_plan(
 }
 
 fn score(cost: &LayerCost, machine: &Machine) -> f64 {
-    let seconds = machine.seconds(cost.cycles.total());
-    let energy_j = cost.energy_j.total() + machine.leakage_w * seconds;
-    match machine.hardware.objective {
-        Objective::Energy => energy_j,
-        Objective::Latency => seconds,
-        Objective::EnergyDelay => energy_j * seconds,
-    }
+    machine.score(cost.cycles.total(), cost.energy_j.total())
 }
 
 /// Cost of `layer` under `plan` for one image.
@@ -241,22 +235,14 @@ fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
 }
 
 fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
-    let on_chip_j = |operand: Operand| {
-        let (memory, traffic) = (machine.memory(operand), demand.on_chip[operand as usize]);
-        (traffic.read_bits * memory.read_pj_per_bit + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
-    };
-    let dram_j = machine.dram.map_or(0.0, |dram| {
-        let bits = demand.dram.bits();
-        let awake = if dram.always_awake { cycles.total() } else { bits / dram.bits_per_cycle };
-        bits * dram.pj_per_bit * 1e-12 + machine.seconds(awake) * dram.background_w
-    });
+    let on_chip_j = |operand: Operand| machine.on_chip_j(operand, &demand.on_chip[operand as usize]);
     EnergyJ {
         weight_memory: on_chip_j(Operand::Weights),
         activation_memory: on_chip_j(Operand::Activations),
         partial_sum_memory: on_chip_j(Operand::PartialSums),
         membrane_memory: on_chip_j(Operand::Membranes),
         residual_memory: on_chip_j(Operand::Residual),
-        dram: dram_j,
+        dram: machine.dram_j(demand.dram.bits(), cycles.total()),
         ..demand.operations_j
     }
 }

@@ -1,8 +1,9 @@
+use super::Traffic;
 use super::area::area_mm2;
 use crate::error::Result;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{DramIdle, Hardware, Operand};
+use crate::hw::{DramIdle, Hardware, Objective, Operand};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -59,6 +60,32 @@ impl Machine {
     /// The memory that holds `operand`.
     pub fn memory(&self, operand: Operand) -> &Sram {
         &self.memories[operand as usize]
+    }
+
+    /// Energy of `traffic` in the memory that holds `operand`.
+    pub fn on_chip_j(&self, operand: Operand, traffic: &Traffic) -> f64 {
+        let memory = self.memory(operand);
+        let read_pj = traffic.read_bits * memory.read_pj_per_bit;
+        (read_pj + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
+    }
+
+    /// Energy of `bits` from and to off-chip memory, and of its background power during `cycles`.
+    pub fn dram_j(&self, bits: f64, cycles: f64) -> f64 {
+        self.dram.map_or(0.0, |dram| {
+            let awake = if dram.always_awake { cycles } else { bits / dram.bits_per_cycle };
+            bits * dram.pj_per_bit * 1e-12 + self.seconds(awake) * dram.background_w
+        })
+    }
+
+    /// What its objective makes of `cycles` and their dynamic energy: less is better.
+    pub fn score(&self, cycles: f64, dynamic_j: f64) -> f64 {
+        let seconds = self.seconds(cycles);
+        let energy_j = dynamic_j + self.leakage_w * seconds;
+        match self.hardware.objective {
+            Objective::Energy => energy_j,
+            Objective::Latency => seconds,
+            Objective::EnergyDelay => energy_j * seconds,
+        }
     }
 
     /// Seconds of `cycles`.

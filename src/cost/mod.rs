@@ -13,6 +13,7 @@ mod parts;
 mod processor;
 mod spike_lanes;
 mod systolic;
+mod tiling;
 mod timeline;
 
 pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
@@ -23,4 +24,5 @@ pub use machine::Machine;
 pub use memory::memory_bytes;
 pub use parts::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 pub use systolic::ArrayTiming;
+pub use tiling::best_nest;
 pub use timeline::{ArrayCycles, Times, timeline};

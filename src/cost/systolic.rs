@@ -3,6 +3,7 @@
 use super::spike_lanes::{partial_sums, weight_passes};
 use super::{ArrayCycles, Demand, Machine};
 use crate::exec::NodeActivity;
+use crate::hw::table::EnergyTable;
 use crate::hw::{Edges, Operand, Placement, Systolic};
 use crate::map::{Dataflow, Dim, Input, Plan, Product};
 use crate::quant::WeightForm;
@@ -135,21 +136,22 @@ pub fn demand(
         true => activity.total().synaptic_operations() as f64 * repeat,
         false => product.dense_operations() * frames,
     };
-    demand.operations_j.synapse = switching * operation_pj(machine, product) * 1e-12;
+    let widths = [product.weight_bits, product.accumulator_bits];
+    let operation_pj = operation_pj(&machine.table, product.input, product.weight, widths);
+    demand.operations_j.synapse = switching * operation_pj * 1e-12;
     demand
 }
 
 /// Multiplication (or a gate), accumulation and registers of one unit.
-fn operation_pj(machine: &Machine, product: &Product) -> f64 {
-    let table = &machine.table;
-    let accumulator = f64::from(product.accumulator_bits);
-    let operand_bits = f64::from(product.weight_bits + product.input.bits());
+pub fn operation_pj(table: &EnergyTable, input: Input, weight: WeightForm, widths: [u32; 2]) -> f64 {
+    let [weight_bits, accumulator] = widths.map(f64::from);
+    let operand_bits = weight_bits + f64::from(input.bits());
     let add_pj = table.add_pj(accumulator) + table.register_pj(accumulator) + table.register_pj(operand_bits);
-    match (product.input, product.weight) {
+    match (input, weight) {
         (Input::Spikes, weight) => table.and_pj(f64::from(weight.operand_bits())) + add_pj,
         (Input::Integers { bits }, WeightForm::PowerOfTwo { .. }) => table.shift_pj(f64::from(bits)) + add_pj,
         (Input::Integers { bits }, WeightForm::Integer { .. }) => {
-            table.multiply_pj(f64::from(product.weight_bits), f64::from(bits)) + add_pj
+            table.multiply_pj(weight_bits, f64::from(bits)) + add_pj
         }
     }
 }

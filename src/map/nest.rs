@@ -156,27 +156,46 @@ const MAX_LOOPS: usize = 32;
 impl Nest {
     /// The nest of a systolic array that reads everything from one on-chip memory: every matrix comes on
     /// chip once.
-    pub fn systolic(dataflow: Dataflow, [rows, columns]: [u64; 2], gemm: &Gemm) -> Self {
+    pub fn systolic(dataflow: Dataflow, units: [u64; 2], gemm: &Gemm) -> Self {
+        Self::tiled(dataflow, units, gemm, &Self::steps(dataflow, units, gemm), &[])
+    }
+
+    /// Steps of an array with `units` (rows, columns) along M, N and K: folds where the dimension lies
+    /// along rows or columns, elements where it streams.
+    pub fn steps(dataflow: Dataflow, [rows, columns]: [u64; 2], gemm: &Gemm) -> [u64; 3] {
         let axes = dataflow.axes().expect("arrays have axes");
-        let folds = |dim: Dim, units: u64| Loop::For(dim, gemm.size(dim).div_ceil(units));
+        [Dim::M, Dim::N, Dim::K].map(|dim| match dim {
+            _ if dim == axes.rows => gemm.size(dim).div_ceil(rows),
+            _ if dim == axes.columns => gemm.size(dim).div_ceil(columns),
+            _ => gemm.size(dim),
+        })
+    }
+
+    /// The nest of a systolic array whose on-chip memory holds tiles of `chip` [steps](Self::steps) along
+    /// M, N and K, which come one after the other in the order of `outer`, outermost first; dimensions
+    /// that are not in `outer` have one tile.
+    pub fn tiled(dataflow: Dataflow, units: [u64; 2], gemm: &Gemm, chip: &[u64; 3], outer: &[Dim]) -> Self {
+        let axes = dataflow.axes().expect("arrays have axes");
+        let steps = Self::steps(dataflow, units, gemm);
         let side_by_side = |dim: Dim, units: u64| Loop::Spatial(dim, gemm.size(dim).min(units));
-        let sram = vec![
-            folds(axes.columns, columns),
-            folds(axes.rows, rows),
-            side_by_side(axes.rows, rows),
-            side_by_side(axes.columns, columns),
+        let dram = outer.iter().map(|&d| Loop::For(d, steps[d as usize].div_ceil(chip[d as usize])));
+        let folds = |dim: Dim| Loop::For(dim, chip[dim as usize]);
+        let sram = [
+            folds(axes.columns),
+            folds(axes.rows),
+            side_by_side(axes.rows, units[0]),
+            side_by_side(axes.columns, units[1]),
         ];
-        let level = |name: &str, keeps: &[Matrix], loops| {
-            let loops: Vec<Loop> = loops;
+        let stream = [Loop::For(Dim::T, gemm.t), folds(axes.stream)];
+        let level = |name: &str, keeps: &[Matrix], loops: Vec<Loop>| {
             let loops = loops.into_iter().filter(|l| l.extent() > 1).collect();
             Level { name: name.to_owned(), keeps: keeps.to_vec(), loops }
         };
-        let stream = vec![Loop::For(Dim::T, gemm.t), Loop::For(axes.stream, gemm.size(axes.stream))];
         Self {
             levels: vec![
-                level("dram", &Matrix::ALL, Vec::new()),
-                level("sram", &Matrix::ALL, sram),
-                level("array", &[axes.stationary], stream),
+                level("dram", &Matrix::ALL, dram.collect()),
+                level("sram", &Matrix::ALL, sram.to_vec()),
+                level("array", &[axes.stationary], stream.to_vec()),
             ],
         }
     }

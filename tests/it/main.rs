@@ -8,6 +8,7 @@ mod data_sets;
 mod exactness;
 mod exchange;
 mod families;
+mod gemm;
 mod integer_network;
 mod nests;
 mod oracle_logits;

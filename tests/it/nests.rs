@@ -98,8 +98,9 @@ impl<'a> Walk<'a> {
             self.instances(at, end).into_iter().filter(|i| self.tile(Matrix::Inputs, i).is_some()).collect();
         self.steps += u64::from(!works.is_empty());
         for matrix in Matrix::ALL {
-            let homes: Vec<usize> =
-                (0..self.nest.levels.len()).filter(|&l| self.nest.levels[l].keeps.contains(&matrix)).collect();
+            let homes: Vec<usize> = (0..self.nest.levels.len())
+                .filter(|&l| self.nest.levels[l].keeps.contains(&matrix))
+                .collect();
             for (i, &parent) in homes.iter().enumerate() {
                 match homes.get(i + 1) {
                     Some(&child) => self.pass(at, matrix, parent, child),
@@ -121,7 +122,8 @@ impl<'a> Walk<'a> {
             let (place, above) = (self.place(child, &indices), self.place(parent, &indices));
             let key = (matrix as usize, child, place.clone());
             // Without work, an instance gives its tile away when the others get another one.
-            let stays = |(held, stood): &(Tile, Vec<u64>)| tile.as_ref().map_or(*stood == stand, |t| t == held);
+            let stays =
+                |(held, stood): &(Tile, Vec<u64>)| tile.as_ref().map_or(*stood == stand, |t| t == held);
             if self.held.get(&key).is_some_and(stays) {
                 continue;
             }
@@ -152,13 +154,17 @@ impl<'a> Walk<'a> {
     /// on the way, so the first of them writes for all.
     fn send_up(&mut self, child: usize, place: &[u64], tile: &Tile) {
         let matrix = Matrix::Outputs as usize;
-        let parent = (0..child).rev().find(|&l| self.nest.levels[l].keeps.contains(&Matrix::Outputs)).unwrap();
+        let parent =
+            (0..child).rev().find(|&l| self.nest.levels[l].keeps.contains(&Matrix::Outputs)).unwrap();
         let above = self.loops.iter().filter(|(l, inner)| *l < parent && inner.is_spatial()).count();
         let elements: u64 = tile.iter().map(|(a, b)| b - a).product();
         self.counts[child][matrix].drains += elements;
         // The loops of this test that stand between them run over K only where they are first: its
         // instance number is the last of the place.
-        let first = place[above..].iter().zip(self.spatial_between(parent, child)).all(|(&i, dim)| i == 0 || dim != Dim::K);
+        let first = place[above..]
+            .iter()
+            .zip(self.spatial_between(parent, child))
+            .all(|(&i, dim)| i == 0 || dim != Dim::K);
         if first {
             self.counts[parent][matrix].updates += elements;
             self.seen.insert((parent, place[..above].to_vec(), tile.clone()));
@@ -216,7 +222,8 @@ fn nest() -> impl Strategy<Value = (Nest, Gemm)> {
             order.iter().map(|&d| Loop::For(d, extents[d as usize][depth])).collect()
         };
         let spatial = Dim::ALL.iter().map(|&d| Loop::Spatial(d, extents[d as usize][1]));
-        let level = |name: &str, keeps: &[Matrix], loops| Level { name: name.into(), keeps: keeps.into(), loops };
+        let level =
+            |name: &str, keeps: &[Matrix], loops| Level { name: name.into(), keeps: keeps.into(), loops };
         let on_chip = temporal(&orders[1], 2).into_iter().chain(spatial).collect();
         let levels = vec![
             level("dram", &Matrix::ALL, temporal(&orders[0], 3)),
