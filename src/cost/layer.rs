@@ -4,7 +4,7 @@ use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic
 use crate::error::Result;
 use crate::exec::{Activity, NodeActivity};
 use crate::hw::{Compute, Operand, Placement};
-use crate::map::{EpilogueKind, Layer, Plan, Product, Workload, candidates};
+use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates};
 
 /// Time and energy of one layer for one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -42,10 +42,25 @@ impl MappedWorkload {
     /// # Errors
     /// If no plan is legal.
     pub fn best(workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<Self> {
+        Self::best_of(workload, machine, samples, None)
+    }
+
+    /// The same, among the plans that `fixed` leaves open.
+    ///
+    /// # Errors
+    /// If no plan is legal, or none is as `fixed` wants it.
+    pub fn best_of(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+    ) -> Result<Self> {
+        let placements = &machine.hardware.placements;
+        fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
         let mut best: Option<(f64, Vec<Plan>)> = None;
         let mut refusal = None;
-        for &placement in &machine.hardware.placements {
-            let per_layer = match candidates(&workload, &machine.hardware, placement) {
+        for &placement in placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p))) {
+            let per_layer = match candidates(&workload, &machine.hardware, placement, fixed) {
                 Ok(per_layer) => per_layer,
                 Err(e) => {
                     refusal.get_or_insert(e);
@@ -133,6 +148,7 @@ pub fn layer_cost(
     let product = demand.clone();
     epilogue::add(&mut demand, machine, layer, plan, timesteps);
     off_chip(&mut demand, &product, layer, plan, timesteps);
+    demand.tiles *= plan.load_tiles();
     let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
     LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles), traffic_bits: demand.traffic_bits() }
 }
@@ -182,11 +198,13 @@ fn off_chip(demand: &mut Demand, product_demand: &Demand, layer: &Layer, plan: &
         if product.from_outside {
             *inputs += input_bits;
         } else if plan.is_off_chip(Operand::Activations) {
-            *inputs += input_bits * if product.constant { 1.0 } else { timesteps };
+            let frames = if product.constant { 1.0 } else { timesteps };
+            *inputs += input_bits * frames * plan.input_loads(product);
         }
         if plan.is_off_chip(Operand::Weights) {
+            let loads = plan.weight_loads() * passes;
             dram[Operand::Weights as usize].read_bits +=
-                (layer.weight_bits() + layer.parameter_bits()) * passes;
+                (layer.weight_bits() + layer.parameter_bits()) * loads;
         }
     }
     for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {

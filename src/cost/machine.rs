@@ -1,5 +1,5 @@
-use super::Traffic;
 use super::area::area_mm2;
+use super::{AreaMm2, Traffic};
 use crate::error::Result;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
@@ -19,7 +19,7 @@ pub struct Machine {
     /// Leakage of memories and logic.
     pub leakage_w: f64,
     /// Area of memories and logic; `None` where the description does not give it.
-    pub area_mm2: Option<f64>,
+    pub area_mm2: Option<AreaMm2>,
 }
 
 /// Off-chip memory as this machine uses it.
@@ -50,16 +50,26 @@ impl Machine {
         let memory_leakage_w: f64 =
             hardware.memories.iter().map(|m| hardware.memory_macro(m).leakage_w).sum();
         let logic_leakage_w = match (&hardware.logic_leakage_w_per_mm2, &area) {
-            (Some(density), Some(area)) => density.value * area.logic_mm2,
+            (Some(density), Some(area)) => density.value * area.logic(),
             _ => 0.0,
         };
         let leakage_w = memory_leakage_w + logic_leakage_w;
-        Ok(Self { table, memories, dram, leakage_w, area_mm2: area.map(|a| a.total()), hardware })
+        Ok(Self { table, memories, dram, leakage_w, area_mm2: area, hardware })
     }
 
     /// The memory that holds `operand`.
     pub fn memory(&self, operand: Operand) -> &Sram {
         &self.memories[operand as usize]
+    }
+
+    /// How many bits of whole words are moved for one that is used, where an access takes `run` of `size`
+    /// elements of `bits` that lie side by side, each access from the start of a word.
+    pub fn padding(&self, operand: Operand, size: f64, run: f64, bits: f64) -> f64 {
+        let word = f64::from(self.hardware.memory(operand).word_bits.value);
+        let whole = |elements: f64| (elements * bits / word).ceil() * word;
+        let run = run.min(size);
+        let runs = (size / run).floor();
+        (runs * whole(run) + whole(size - runs * run)) / (size * bits)
     }
 
     /// Energy of `traffic` in the memory that holds `operand`.

@@ -22,7 +22,7 @@ pub use gemm::{GemmCost, GemmOperands, gemm_cost};
 pub use layer::{LayerCost, MappedWorkload, layer_cost};
 pub use machine::Machine;
 pub use memory::memory_bytes;
-pub use parts::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+pub use parts::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 pub use systolic::ArrayTiming;
 pub use tiling::best_nest;
 pub use timeline::{ArrayCycles, Times, timeline};

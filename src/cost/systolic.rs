@@ -85,7 +85,7 @@ pub fn demand(
     let groups = product.groups as f64;
     let repeats = repeats * groups;
     let (k, n) = (product.fan_in as f64, (product.outputs / product.groups) as f64);
-    let (input_bits, weight_bits) = (f64::from(product.input.bits()), f64::from(product.weight_bits));
+    let sum_bits = f64::from(product.accumulator_bits);
     let channels = plan.channels as f64;
     let axes = plan.dataflow.axes().expect("arrays have axes");
     let size = |dim: Dim| match dim {
@@ -93,12 +93,15 @@ pub fn demand(
         Dim::K => k,
         Dim::M | Dim::T => m,
     };
-    // Tiles of channels are loaded one after the other, which cuts a stream of weights to pieces.
-    let (tile, chunks) = match axes.columns {
-        Dim::N => ([rows, channels], 1.0),
-        _ => ([rows, columns], (n / channels).ceil()),
+    // Tiles that are loaded one after the other cut a stream of weights, or of inputs, to pieces.
+    let (tile, chunks) = match plan.dataflow {
+        Dataflow::InputStationary => ([rows, columns], (n / channels).ceil()),
+        Dataflow::WeightStationary => ([rows, channels], plan.position_tiles()),
+        _ => ([rows, channels], 1.0),
     };
     let sizes = [axes.rows, axes.columns].map(size);
+    // What fills the array once stays.
+    let chunks = if sizes[0] <= tile[0] && sizes[1] <= tile[1] { 1.0 } else { chunks };
     let timing = ArrayTiming::of(array);
     let folds = fold_cycles(&timing, plan.dataflow, sizes, tile, size(axes.stream), chunks);
     let mut demand = Demand::default();
@@ -108,22 +111,36 @@ pub fn demand(
     let (input_tiles, position_tiles) = ((k / rows).ceil(), (m / tile[0]).ceil());
     let output_tiles = (n / channels).ceil();
     demand.tiles = output_tiles * groups;
+    // Rows of inputs lie along K, of weights and sums along N: what the array takes of them at once.
+    let (taken, sent) = match plan.dataflow {
+        Dataflow::WeightStationary => (rows, channels),
+        Dataflow::InputStationary => (rows, n),
+        Dataflow::OutputStationary | Dataflow::Sequential => (k, channels),
+    };
+    let words =
+        |operand: Operand, size: f64, run: f64, bits: f64| bits * machine.padding(operand, size, run, bits);
+    let input_bits = words(Operand::Activations, k, taken, f64::from(product.input.bits()));
+    let weight_bits = words(Operand::Weights, n, sent, f64::from(product.weight_bits));
+    let sum_words = machine.padding(Operand::PartialSums, n, sent, sum_bits);
     match plan.dataflow {
         Dataflow::WeightStationary => {
             // Sums are complete after the last inputs. Of one timestep where they are outermost: other
             // layers run between them.
             demand.waves = demand.tiles;
             demand.tiles *= input_tiles;
-            demand.read(Operand::Weights, k * n * weight_bits * groups * weight_passes(plan, frames));
+            let loads = weight_passes(plan, frames) * chunks;
+            demand.read(Operand::Weights, k * n * weight_bits * groups * loads);
             demand.read(Operand::Activations, m * k * output_tiles * repeats * input_bits);
-            demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, input_tiles);
+            demand.on_chip[Operand::PartialSums as usize] =
+                partial_sums(product, frames, input_tiles * sum_words);
         }
         Dataflow::InputStationary => {
             let position_tiles = (m / columns).ceil();
             demand.waves = position_tiles * demand.tiles;
             demand.read(Operand::Weights, position_tiles * k * n * repeats * weight_bits);
-            demand.read(Operand::Activations, m * k * output_tiles * repeats * input_bits);
-            demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, input_tiles);
+            demand.read(Operand::Activations, m * k * chunks * repeats * input_bits);
+            demand.on_chip[Operand::PartialSums as usize] =
+                partial_sums(product, frames, input_tiles * sum_words);
         }
         Dataflow::OutputStationary | Dataflow::Sequential => {
             demand.waves = position_tiles * demand.tiles;

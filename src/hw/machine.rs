@@ -94,6 +94,8 @@ pub enum MultiBit {
     BitSerial,
     /// A multiplier beside each adder.
     Multiplier,
+    /// It does not: layers that read anything but spikes are refused.
+    Absent,
 }
 
 /// `rows` x `columns` multiply-accumulate units, dense.
@@ -331,6 +333,9 @@ impl Hardware {
 
     fn check_memory(&self, memory: &MemorySpec) -> Result<(), (String, String)> {
         let field = |name: &str| format!("memories: {}: {name}", memory.name);
+        if memory.holds.is_empty() {
+            return Err((field("holds"), "empty: nothing is ever written there".into()));
+        }
         integer(
             &field("capacity_bytes"),
             memory.capacity_bytes.value,

@@ -1,7 +1,9 @@
+use serde::Deserialize;
+
 use super::{Dim, Matrix};
 
 /// What stays in the array while the rest streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Dataflow {
     /// Sums: inputs and weights stream.
     OutputStationary,

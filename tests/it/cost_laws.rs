@@ -3,13 +3,14 @@
 
 mod bundled;
 mod laws;
+mod mapping;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
 use spiq::hw::sram::Sram;
 use spiq::hw::table::EnergyTable;
 use spiq::hw::{Hardware, Placement};
-use spiq::map::{Dataflow, Epilogue, EpilogueKind, Input, Layer, Plan, Product, Workload, candidates};
+use spiq::map::{Dataflow, Epilogue, EpilogueKind, Input, Layer, Order, Plan, Product, Workload, candidates};
 use spiq::model::NodeId;
 use spiq::quant::WeightForm;
 
@@ -23,6 +24,8 @@ struct Spec {
     /// Per memory, what it holds and its capacity in bytes.
     memories: Vec<(String, u64)>,
     bandwidth: u32,
+    /// Words of one bit leave nothing unused.
+    word_bits: u32,
     dram_bits: Option<u32>,
     objective: &'static str,
 }
@@ -57,12 +60,20 @@ impl Spec {
     /// Memories of 1 MiB, one per operand, with ports that nothing waits for.
     fn roomy(compute: String) -> Self {
         let memories = OPERANDS.map(|operand| (operand.to_owned(), 1 << 20)).to_vec();
-        Self { compute, memories, bandwidth: 1 << 24, dram_bits: Some(64), objective: "Latency" }
+        Self {
+            compute,
+            memories,
+            bandwidth: 1 << 24,
+            word_bits: 1,
+            dram_bits: Some(64),
+            objective: "Latency",
+        }
     }
 
     fn machine(&self) -> Machine {
         let memory = |(i, (holds, bytes)): (usize, &(String, u64))| {
-            let [bytes, word, bits] = [*bytes, 64, u64::from(self.bandwidth)].map(sourced);
+            let [bytes, word, bits] =
+                [*bytes, u64::from(self.word_bits), u64::from(self.bandwidth)].map(sourced);
             format!(
                 "(name: \"m{i}\", holds: [{holds}], capacity_bytes: {bytes}, word_bits: {word}, \
                  bandwidth_bits_per_cycle: {bits}, macro_model: Cacti(LowPower)),"
@@ -158,7 +169,8 @@ fn activity(product: &Product, events: &[Vec<u32>]) -> Activity {
 }
 
 fn plan(dataflow: Dataflow, placement: Placement, channels: usize) -> Plan {
-    Plan { dataflow, placement, recompute: false, channels, off_chip: [false; 5] }
+    let (recompute, order) = (false, Order::ChannelsOutermost);
+    Plan { dataflow, placement, recompute, channels, order, off_chip: [false; 5] }
 }
 
 fn close(a: f64, b: f64) -> bool {
@@ -199,7 +211,7 @@ impl Case {
         let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
         let placements = [Placement::Innermost, Placement::Outermost];
         let plans =
-            placements.map(|p| candidates(&workload, &machine.hardware, p).unwrap().concat()).concat();
+            placements.map(|p| candidates(&workload, &machine.hardware, p, None).unwrap().concat()).concat();
         let cost = |plan: &Plan| layer_cost(&self.layer, plan, machine, &self.activity, self.timesteps);
         plans.iter().map(|plan| (*plan, cost(plan))).collect()
     }
@@ -321,7 +333,7 @@ fn room_is_taken_by_what_is_stored() {
     let legal = |hardware: &Hardware, placement| {
         let layer = layer(product(40, 8, 4, 8), vec![neuron(160, 16)]);
         let workload = Workload { layers: vec![layer], timesteps: 4 };
-        candidates(&workload, hardware, placement).map_or(Vec::new(), |plans| plans.concat())
+        candidates(&workload, hardware, placement, None).map_or(Vec::new(), |plans| plans.concat())
     };
     // 160 membranes of 16 bits: they stay in the accumulators, weight stationary they cannot.
     let plans = legal(&tight("Membranes", 300), Placement::Innermost);

@@ -10,6 +10,9 @@ use spiq::map::{Dataflow, Dim, Gemm, Level, Loop, Matrix, Nest};
 /// A tile: per dimension that the matrix depends on, the first element and the one behind the last.
 type Tile = Vec<(u64, u64)>;
 
+/// A matrix, the level that holds a tile of it, and the instance of that level.
+type Holder = (usize, usize, Vec<u64>);
+
 /// Counts by walking: every level sends, takes and remembers tiles as the loops reach them.
 struct Walk<'a> {
     nest: &'a Nest,
@@ -19,7 +22,7 @@ struct Walk<'a> {
     steps: u64,
     /// Per matrix, child level and instance of it, the tile that it holds, and where the loops that lead
     /// to another one stood when it came.
-    held: HashMap<(usize, usize, Vec<u64>), (Tile, Vec<u64>)>,
+    held: HashMap<Holder, (Tile, Vec<u64>)>,
     /// Sums that an instance of a level has seen, element by element.
     seen: HashSet<(usize, Vec<u64>, Tile)>,
 }
