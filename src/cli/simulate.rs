@@ -11,6 +11,7 @@ use crate::evaluate::{
 };
 use crate::exec::{Engine, Isa, Rates};
 use crate::hw::Hardware;
+use crate::map::FixedMapping;
 use crate::model::{DataSet, Model};
 use crate::quant::{Precision, Setting};
 use crate::report;
@@ -45,6 +46,9 @@ pub struct Arguments {
     /// `layer,rate`, built in or the path of a `.csv` file, as a run writes it into rates/.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "limit"])]
     rates: Option<String>,
+    /// Fix the mapping of layers as this file says (docs/cost.md); the rest is chosen.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<String>,
     /// Write report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
@@ -99,6 +103,7 @@ struct Request {
     activity: Activity,
     settings: Vec<Setting>,
     engine: Engine,
+    mapping: Option<FixedMapping>,
 }
 
 /// What activity is charged.
@@ -160,12 +165,14 @@ impl Request {
                 Activity::Executed(data)
             }
         };
-        Ok(Self { model, machine: Machine::new(hardware)?, hardware_sha256, activity, settings, engine })
+        let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
+        let machine = Machine::new(hardware)?;
+        Ok(Self { model, machine, hardware_sha256, activity, settings, engine, mapping })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
         let source = self.source()?;
-        let evaluator = self.evaluator(arguments.quiet)?;
+        let evaluator = self.evaluator(arguments.quiet)?.with_mapping(self.mapping.clone());
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
         let images = match &self.activity {

@@ -16,9 +16,9 @@ pub fn demand(
     frames: f64,
 ) -> Demand {
     let mut demand = match plan.dataflow {
-        Dataflow::WeightStationary => weight_stationary(lanes, product, plan, frames),
-        Dataflow::OutputStationary | Dataflow::Sequential => {
-            output_stationary(lanes, product, plan, activity, frames)
+        Dataflow::WeightStationary => weight_stationary(lanes, machine, product, plan, frames),
+        Dataflow::OutputStationary | Dataflow::InputStationary | Dataflow::Sequential => {
+            output_stationary(lanes, machine, product, plan, activity, frames)
         }
     };
     let repeat = frames / activity.steps.len().max(1) as f64;
@@ -50,7 +50,7 @@ fn operation_pj(lanes: &SpikeLanes, machine: &Machine, product: &Product) -> f64
         (Input::Integers { bits }, WeightForm::PowerOfTwo { .. }, _) => {
             table.shift_pj(f64::from(bits)) + add_pj
         }
-        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::BitSerial) => {
+        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::BitSerial | MultiBit::Absent) => {
             f64::from(bits) * (table.and_pj(f64::from(product.weight_bits)) + add_pj)
         }
         (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::Multiplier) => {
@@ -70,6 +70,7 @@ fn cycles_per_input(lanes: &SpikeLanes, product: &Product) -> f64 {
 /// Each accumulator owns one output; its lane walks through the inputs of its position.
 fn output_stationary(
     lanes: &SpikeLanes,
+    machine: &Machine,
     product: &Product,
     plan: &Plan,
     activity: &NodeActivity,
@@ -105,14 +106,25 @@ fn output_stationary(
         Skipping::Skip => average * positions,
         Skipping::Dense | Skipping::Gated => waves * inputs_per_wave,
     };
-    demand.read(Operand::Weights, rows * outputs * f64::from(product.weight_bits));
+    let weight_bits = f64::from(product.weight_bits);
+    let words = machine.padding(Operand::Weights, outputs, plan.channels as f64, weight_bits);
+    demand.read(Operand::Weights, rows * outputs * weight_bits * words);
+    // Each position reads its inputs in one go.
+    let (fan_in, input_bits) = (product.fan_in as f64, f64::from(product.input.bits()));
+    let words = machine.padding(Operand::Activations, fan_in, fan_in, input_bits);
     let gathered_inputs = product.positions as f64 * inputs_per_wave * frames * passes;
-    demand.read(Operand::Activations, gathered_inputs * f64::from(product.input.bits()));
+    demand.read(Operand::Activations, gathered_inputs * input_bits * words);
     demand
 }
 
 /// Each accumulator holds one weight; positions stream by, partial sums go to memory.
-fn weight_stationary(lanes: &SpikeLanes, product: &Product, plan: &Plan, frames: f64) -> Demand {
+fn weight_stationary(
+    lanes: &SpikeLanes,
+    machine: &Machine,
+    product: &Product,
+    plan: &Plan,
+    frames: f64,
+) -> Demand {
     let (rows, channels) = (f64::from(lanes.positions.value), f64::from(lanes.channels.value));
     let outputs = (product.outputs / product.groups) as f64;
     let groups = product.groups as f64;
@@ -126,11 +138,19 @@ fn weight_stationary(lanes: &SpikeLanes, product: &Product, plan: &Plan, frames:
     demand.array.ideal = positions * product.fan_in as f64 * outputs * groups * serial / (rows * channels);
     demand.array.under_utilisation =
         positions * input_tiles * output_tiles * groups * serial - demand.array.ideal;
-    let weight_bits = product.fan_in as f64 * outputs * groups * f64::from(product.weight_bits);
-    demand.read(Operand::Weights, weight_bits * weight_passes(plan, frames));
-    let inputs = positions * product.fan_in as f64 * groups * output_tiles;
-    demand.read(Operand::Activations, inputs * f64::from(product.input.bits()));
-    demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, input_tiles);
+    let (fan_in, tile) = (product.fan_in as f64, plan.channels as f64);
+    let code_bits = f64::from(product.weight_bits);
+    let words = machine.padding(Operand::Weights, outputs, tile, code_bits);
+    let weight_bits = fan_in * outputs * groups * code_bits * words;
+    // Weights that fill the array once stay for all tiles of positions.
+    let loads = if input_tiles * output_tiles > 1.0 { plan.position_tiles() } else { 1.0 };
+    demand.read(Operand::Weights, weight_bits * weight_passes(plan, frames) * loads);
+    let input_bits = f64::from(product.input.bits());
+    let words = machine.padding(Operand::Activations, fan_in, rows, input_bits);
+    let inputs = positions * fan_in * groups * output_tiles;
+    demand.read(Operand::Activations, inputs * input_bits * words);
+    let words = machine.padding(Operand::PartialSums, outputs, tile, f64::from(product.accumulator_bits));
+    demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, input_tiles * words);
     demand
 }
 
@@ -143,9 +163,9 @@ pub fn weight_passes(plan: &Plan, frames: f64) -> f64 {
 }
 
 /// Partial sums that leave the array: every pass over inputs writes all of them, every pass but
-/// the first reads them back, and the last hands them to the neurons.
-pub fn partial_sums(product: &Product, frames: f64, input_tiles: f64) -> Traffic {
+/// the first reads them back, and the last hands them to the neurons. `passes` counts their words, too.
+pub fn partial_sums(product: &Product, frames: f64, passes: f64) -> Traffic {
     let values = (product.positions * product.outputs) as f64 * frames;
     let bits = values * f64::from(product.accumulator_bits);
-    Traffic { read_bits: bits * input_tiles, written_bits: bits * input_tiles }
+    Traffic { read_bits: bits * passes, written_bits: bits * passes }
 }

@@ -19,7 +19,7 @@ use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, Traffi
 use crate::error::{Error, Result};
 use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Rates};
 use crate::hw::Operand;
-use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
+use crate::map::{BitCounts, Epilogue, EpilogueKind, FixedMapping, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
@@ -34,6 +34,7 @@ pub struct Evaluator<'a> {
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
+    mapping: Option<FixedMapping>,
 }
 
 /// Where activity comes from.
@@ -88,7 +89,8 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
-        Ok(Self { model, machine, source, calibration, notes, engine: Engine::default() })
+        let (engine, mapping) = (Engine::default(), None);
+        Ok(Self { model, machine, source, calibration, notes, engine, mapping })
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -115,12 +117,22 @@ impl<'a> Evaluator<'a> {
             calibration,
             notes,
             engine: Engine::default(),
+            mapping: None,
         })
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
     pub fn with_engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
+    }
+
+    /// With the mapping as `fixed` says, as far as it says.
+    pub fn with_mapping(self, fixed: Option<FixedMapping>) -> Self {
+        Self { mapping: fixed, ..self }
+    }
+
+    fn map(&self, workload: Workload, samples: &[Activity]) -> Result<MappedWorkload> {
+        MappedWorkload::best_of(workload, self.machine, samples, self.mapping.as_ref())
     }
 
     /// The network of integers that `setting` makes.
@@ -134,8 +146,7 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// Names the setting, and the layer or memory that is too small.
     pub fn check(&self, setting: &Setting) -> Result<()> {
-        let mapped =
-            self.workload(setting).and_then(|workload| MappedWorkload::best(workload, self.machine, &[]));
+        let mapped = self.workload(setting).and_then(|workload| self.map(workload, &[]));
         match mapped {
             Err(Error::Mismatch(message)) => {
                 Err(Error::mismatch(format!("setting {}: {message}", setting.name)))
@@ -213,7 +224,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Evaluation> {
         let images = samples.measured;
         let seen: Vec<Activity> = samples.mapping.par_iter().map(|sample| run(sample).activity).collect();
-        let mapped = MappedWorkload::best(workload, self.machine, &seen)?;
+        let mapped = self.map(workload, &seen)?;
         let (mut totals, mut correct) = (self.totals(&mapped), 0);
         for start in (0..images.len()).step_by(CHUNK) {
             let chunk = start..(start + CHUNK).min(images.len());
@@ -241,8 +252,7 @@ impl<'a> Evaluator<'a> {
     fn expect(&self, setting: &Setting, rates: &Rates) -> Result<Evaluation> {
         let network = &self.model.network;
         let activity = rates.activity(network);
-        let mapped =
-            MappedWorkload::best(self.workload(setting)?, self.machine, std::slice::from_ref(&activity))?;
+        let mapped = self.map(self.workload(setting)?, std::slice::from_ref(&activity))?;
         let mut totals = self.totals(&mapped);
         totals.add(&mapped.costs(self.machine, &activity), &count(&mapped.workload, &activity), self.machine);
         let mut evaluation = self.summarize(setting, &mapped, &totals);
@@ -326,6 +336,7 @@ impl<'a> Evaluator<'a> {
             weight_bits: product.map_or(0, |p| p.weight_bits),
             membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
             mapping: plan.describe(layer),
+            loops: loops(layer, plan, self.machine, timesteps),
             synaptic_operations: (counters.accumulations + counters.multiplications) / images * repeat,
             accumulations: counters.accumulations / images * repeat,
             multiplications: counters.multiplications / images * repeat,
@@ -343,6 +354,12 @@ impl<'a> Evaluator<'a> {
             weight_bytes: layer.weight_bits() / 8.0,
         }
     }
+}
+
+/// The loop nest of a layer's product, line by line.
+fn loops(layer: &Layer, plan: &Plan, machine: &Machine, timesteps: usize) -> Vec<String> {
+    let nest = plan.nest(layer, &machine.hardware, timesteps);
+    nest.map_or_else(Vec::new, |(nest, _)| nest.to_string().lines().map(str::to_owned).collect())
 }
 
 fn image_notes(images: &Images, validation: &Images) -> Vec<String> {

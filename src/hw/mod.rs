@@ -7,7 +7,7 @@ pub mod sram;
 pub mod table;
 
 pub use machine::{
-    Compute, DramIdle, DramSpec, Hardware, MemoryMacro, MemorySpec, MultiBit, Objective, Operand, Placement,
-    Processor, Skipping, SpikeLanes, Systolic, VectorUnit,
+    Compute, DramIdle, DramSpec, Edges, Hardware, MemoryMacro, MemorySpec, MultiBit, Objective, Operand,
+    Placement, Processor, Skipping, SpikeLanes, Systolic, VectorUnit,
 };
 pub use sourced::Sourced;

@@ -2,12 +2,15 @@
 
 mod bad_input;
 mod checkpoints;
+mod comparison;
 mod cost_laws;
 mod data_sets;
 mod exactness;
 mod exchange;
 mod families;
+mod gemm;
 mod integer_network;
+mod nests;
 mod oracle_logits;
 mod rates;
 mod reference;
