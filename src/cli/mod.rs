@@ -1,5 +1,7 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
+mod activity;
+mod compare;
 mod describe;
 mod export;
 mod gemm;
@@ -29,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Runs a model at several quantization settings on a described accelerator.
     Simulate(simulate::Arguments),
+    /// Charges several accelerators for one network at one setting.
+    Compare(compare::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
+        Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),

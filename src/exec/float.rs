@@ -3,6 +3,7 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::kernels::{self, Cpu, FloatNeuron};
+use super::patterns::{Pattern, run_counting};
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
@@ -52,6 +53,11 @@ impl<'a> FloatExecutor<'a> {
     /// Runs one image.
     pub fn run(&self, sample: &Sample) -> Execution<f32> {
         self.run_observed(sample, |_, _| ())
+    }
+
+    /// Runs one image and counts `patterns` of its spikes.
+    pub fn run_with(&self, sample: &Sample, patterns: &[Pattern]) -> Execution<f32> {
+        run_counting(&self.model.network, patterns, |observe| self.run_observed(sample, observe))
     }
 
     /// What one image says about the ranges of every node.

@@ -131,7 +131,11 @@ fn values_out_of_range() {
     let cases = [
         ("no rows", "rows: (value: 16,", "rows: (value: 0,"),
         ("no accumulator", "accumulator_bits: (value: 24,", "accumulator_bits: (value: 0,"),
-        ("overhead below none", "gated: true,", "gated: true, overhead_cycles: (value: -3, source: \"test\"),"),
+        (
+            "overhead below none",
+            "gated: true,",
+            "gated: true, overhead_cycles: (value: -3, source: \"test\"),",
+        ),
     ];
     assert_snapshot!(changed("--hw", SYSTOLIC, &cases), @r"
     no rows
@@ -172,7 +176,7 @@ fn names_and_operands() {
     ];
     assert_snapshot!(changed("--hw", EDGE, &cases), @r#"
     unknown energy table
-      changed.ron: energy_table: sata-29 is not one of aladdin-40, horowitz-45, qkeras, sata-28
+      changed.ron: energy_table: sata-29 is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28
     unknown DRAM part
       changed.ron: dram.part: LPDDR9 is not one of LPDDR4_8Gb_x16_2400, LPDDR3_8Gb_x32_1600, DDR4_8Gb_x16_3200, DDR4_8Gb_x8_2400, DDR3_4Gb_x8_1600, HBM2_8Gb_x128, GDDR6_8Gb_x16
     operand in no memory
