@@ -4,6 +4,7 @@ mod activity;
 mod compare;
 mod describe;
 mod export;
+mod gemm;
 mod list;
 mod progress;
 mod run;
@@ -40,6 +41,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Shows the layers of a model: shapes, parameters, neurons, operations.
     Describe(describe::Arguments),
+    /// Cycles and accesses of one matrix product on a dense array.
+    Gemm(gemm::Arguments),
     /// Lists what is built in: models, hw, tables, settings or data.
     List(list::Arguments),
 }
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,
+        Command::Gemm(arguments) => gemm::run(&arguments)?,
         Command::List(arguments) => list::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use crate::evaluate::{
 };
 use crate::exec::{Engine, Isa};
 use crate::hw::{Energies, Hardware};
+use crate::map::FixedMapping;
 use crate::model::Model;
 use crate::quant::{Precision, Setting};
 use crate::report;
@@ -41,6 +42,9 @@ pub struct Arguments {
     quant: Vec<String>,
     #[command(flatten)]
     activity: ActivityArguments,
+    /// Fix the mapping of layers as this file says (docs/cost.md); the rest is chosen.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<String>,
     /// Write report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
@@ -96,6 +100,7 @@ struct Request {
     activity: Activity,
     settings: Vec<Setting>,
     engine: Engine,
+    mapping: Option<FixedMapping>,
 }
 
 /// Runs `spiq simulate`.
@@ -135,14 +140,15 @@ impl Request {
             None => Model::load(&arguments.model)?,
         };
         let activity = Activity::load(&arguments.activity, &model)?;
+        let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
         let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
-        Ok(Self { model, machines, hardware_sha256, activity, settings, engine })
+        Ok(Self { model, machines, hardware_sha256, activity, settings, engine, mapping })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
         let source = self.activity.source()?;
         let evaluator = self.activity.evaluator(&self.model, &self.machines[0], arguments.quiet)?;
-        let evaluator = evaluator.with_engine(self.engine);
+        let evaluator = evaluator.with_engine(self.engine).with_mapping(self.mapping.clone());
         // What cannot run is refused before anything long starts.
         self.settings.iter().try_for_each(|setting| evaluator.check_on(setting, &self.machines))?;
         let bar = progress::bar((self.activity.images() * self.settings.len()) as u64, arguments.quiet);

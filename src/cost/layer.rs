@@ -5,8 +5,8 @@ use super::{
 };
 use crate::error::Result;
 use crate::exec::Activity;
-use crate::hw::{Compute, Objective, Operand, Placement};
-use crate::map::{Dataflow, EpilogueKind, Layer, Plan, Product, Workload, candidates};
+use crate::hw::{Compute, Operand, Placement};
+use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates};
 
 /// Time and energy of one layer for one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -44,10 +44,25 @@ impl MappedWorkload {
     /// # Errors
     /// If no plan is legal.
     pub fn best(workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<Self> {
+        Self::best_of(workload, machine, samples, None)
+    }
+
+    /// The same, among the plans that `fixed` leaves open.
+    ///
+    /// # Errors
+    /// If no plan is legal, or none is as `fixed` wants it.
+    pub fn best_of(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+    ) -> Result<Self> {
+        let placements = &machine.hardware.placements;
+        fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
         let mut best: Option<(f64, Vec<Plan>)> = None;
         let mut refusal = None;
-        for &placement in &machine.hardware.placements {
-            let per_layer = match candidates(&workload, &machine.hardware, placement) {
+        for &placement in placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p))) {
+            let per_layer = match candidates(&workload, &machine.hardware, placement, fixed) {
                 Ok(per_layer) => per_layer,
                 Err(e) => {
                     refusal.get_or_insert(e);
@@ -106,13 +121,7 @@ fn best_plan(
 }
 
 fn score(cost: &LayerCost, machine: &Machine) -> f64 {
-    let seconds = machine.seconds(cost.cycles.total());
-    let energy_j = cost.energy_j.total() + machine.leakage_w * seconds;
-    match machine.hardware.objective {
-        Objective::Energy => energy_j,
-        Objective::Latency => seconds,
-        Objective::EnergyDelay => energy_j * seconds,
-    }
+    machine.score(cost.cycles.total(), cost.energy_j.total())
 }
 
 /// Cost of `layer` under `plan` for one image.
@@ -144,6 +153,7 @@ pub fn layer_cost(
     epilogue::add(&mut demand, machine, layer, plan, activity, timesteps);
     let input = layer.product.as_ref().map_or(1.0, |product| encoded_input(machine, product, activity));
     off_chip(&mut demand, &product, (layer, plan), &machine.hardware.compute, timesteps, input);
+    demand.tiles *= plan.load_tiles();
     let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
     let energy_j = match &machine.events {
         Some(table) => events::energy_j(table, layer, activity, timesteps),
@@ -176,7 +186,7 @@ fn encoded_input(machine: &Machine, product: &Product, activity: &Activity) -> f
 }
 
 /// A product computed once for all timesteps is written and read back at each of them, unless the
-/// timesteps run inside the array. Weight stationary, its sums are written and read once already.
+/// timesteps run inside the array. Sums that leave it are written and read once already.
 fn hold_constant_sums(
     demand: &mut Demand,
     layer: &Layer,
@@ -189,7 +199,7 @@ fn hold_constant_sums(
     let in_array = plan.keeps_membranes(layer, &machine.hardware.compute);
     if product.constant && !plan.recompute && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
-        let stored = if plan.dataflow == Dataflow::WeightStationary { 1.0 } else { 0.0 };
+        let stored = if plan.dataflow.sums_leave_the_array() { 1.0 } else { 0.0 };
         demand.write(Operand::PartialSums, bits * (1.0 - stored));
         demand.read(Operand::PartialSums, bits * (timesteps - stored));
     }
@@ -218,11 +228,13 @@ fn off_chip(
         if product.from_outside {
             *inputs += input_bits;
         } else if plan.is_off_chip(Operand::Activations) {
-            *inputs += input_bits * if product.constant { 1.0 } else { timesteps };
+            let frames = if product.constant { 1.0 } else { timesteps };
+            *inputs += input_bits * frames * plan.input_loads(product);
         }
         if plan.is_off_chip(Operand::Weights) {
+            let loads = plan.weight_loads() * passes;
             dram[Operand::Weights as usize].read_bits +=
-                (layer.weight_bits() * fetches + layer.parameter_bits()) * passes;
+                (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
         }
     }
     for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {
@@ -271,22 +283,14 @@ fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
 }
 
 fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
-    let on_chip_j = |operand: Operand| {
-        let (memory, traffic) = (machine.memory(operand), demand.on_chip[operand as usize]);
-        (traffic.read_bits * memory.read_pj_per_bit + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
-    };
-    let dram_j = machine.dram.map_or(0.0, |dram| {
-        let bits = demand.dram.bits();
-        let awake = if dram.always_awake { cycles.total() } else { bits / dram.bits_per_cycle };
-        bits * dram.pj_per_bit * 1e-12 + machine.seconds(awake) * dram.background_w
-    });
+    let on_chip_j = |operand: Operand| machine.on_chip_j(operand, &demand.on_chip[operand as usize]);
     EnergyJ {
         weight_memory: on_chip_j(Operand::Weights),
         activation_memory: on_chip_j(Operand::Activations),
         partial_sum_memory: on_chip_j(Operand::PartialSums),
         membrane_memory: on_chip_j(Operand::Membranes),
         residual_memory: on_chip_j(Operand::Residual),
-        dram: dram_j,
+        dram: machine.dram_j(demand.dram.bits(), cycles.total()),
         ..demand.operations_j
     }
 }

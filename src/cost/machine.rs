@@ -1,9 +1,10 @@
 use super::area::area_mm2;
+use super::{AreaMm2, Traffic};
 use crate::error::{Error, Result};
 use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Operand, Skipping};
+use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Objective, Operand, Skipping};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct Machine {
     /// Leakage of memories and logic.
     pub leakage_w: f64,
     /// Area of memories and logic; `None` where the description does not give it.
-    pub area_mm2: Option<f64>,
+    pub area_mm2: Option<AreaMm2>,
 }
 
 /// Off-chip memory as this machine uses it.
@@ -52,10 +53,9 @@ impl Machine {
         let memory_leakage_w: f64 =
             hardware.memories.iter().map(|m| hardware.memory_macro(m).leakage_w).sum();
         let logic_leakage_w = match (&hardware.logic_leakage_w_per_mm2, &area) {
-            (Some(density), Some(area)) => density.value * area.logic_mm2,
+            (Some(density), Some(area)) => density.value * area.logic(),
             _ => 0.0,
         };
-        let area_mm2 = area.map(|a| a.total());
         let events = match &hardware.compute {
             Compute::ManyCore(cores) => match Energies::load(&cores.events)? {
                 Energies::Events(table) => Some(table),
@@ -65,7 +65,7 @@ impl Machine {
         };
         // Energies of whole events leave nothing to leak.
         let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w };
-        Ok(Self { table, events, memories, dram, leakage_w, area_mm2, hardware })
+        Ok(Self { table, events, memories, dram, leakage_w, area_mm2: area, hardware })
     }
 
     /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
@@ -138,6 +138,42 @@ impl Machine {
     /// The memory that holds `operand`.
     pub fn memory(&self, operand: Operand) -> &Sram {
         &self.memories[operand as usize]
+    }
+
+    /// How many bits of whole words are moved for one that is used, where an access takes `run` of `size`
+    /// elements of `bits` that lie side by side, each access from the start of a word.
+    pub fn padding(&self, operand: Operand, size: f64, run: f64, bits: f64) -> f64 {
+        let word = f64::from(self.hardware.memory(operand).word_bits.value);
+        let whole = |elements: f64| (elements * bits / word).ceil() * word;
+        let run = run.min(size);
+        let runs = (size / run).floor();
+        (runs * whole(run) + whole(size - runs * run)) / (size * bits)
+    }
+
+    /// Energy of `traffic` in the memory that holds `operand`.
+    pub fn on_chip_j(&self, operand: Operand, traffic: &Traffic) -> f64 {
+        let memory = self.memory(operand);
+        let read_pj = traffic.read_bits * memory.read_pj_per_bit;
+        (read_pj + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
+    }
+
+    /// Energy of `bits` from and to off-chip memory, and of its background power during `cycles`.
+    pub fn dram_j(&self, bits: f64, cycles: f64) -> f64 {
+        self.dram.map_or(0.0, |dram| {
+            let awake = if dram.always_awake { cycles } else { bits / dram.bits_per_cycle };
+            bits * dram.pj_per_bit * 1e-12 + self.seconds(awake) * dram.background_w
+        })
+    }
+
+    /// What its objective makes of `cycles` and their dynamic energy: less is better.
+    pub fn score(&self, cycles: f64, dynamic_j: f64) -> f64 {
+        let seconds = self.seconds(cycles);
+        let energy_j = dynamic_j + self.leakage_w * seconds;
+        match self.hardware.objective {
+            Objective::Energy => energy_j,
+            Objective::Latency => seconds,
+            Objective::EnergyDelay => energy_j * seconds,
+        }
     }
 
     /// Seconds of `cycles`.

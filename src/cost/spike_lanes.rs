@@ -20,9 +20,9 @@ pub fn demand(
     let pattern = machine.pattern().filter(|_| product.input == Input::Spikes);
     let pattern = pattern.and_then(|pattern| activity.pattern(pattern, product.node));
     let mut demand = match plan.dataflow {
-        Dataflow::WeightStationary => weight_stationary(lanes, product, plan, frames),
-        Dataflow::OutputStationary | Dataflow::Sequential => {
-            output_stationary(lanes, product, plan, counted, pattern, frames)
+        Dataflow::WeightStationary => weight_stationary(lanes, machine, product, plan, frames),
+        Dataflow::OutputStationary | Dataflow::InputStationary | Dataflow::Sequential => {
+            output_stationary(lanes, machine, product, plan, counted, pattern, frames)
         }
     };
     let repeat = frames / counted.steps.len().max(1) as f64;
@@ -64,7 +64,7 @@ fn operation_pj(lanes: &SpikeLanes, machine: &Machine, product: &Product) -> f64
         (Input::Integers { bits }, WeightForm::PowerOfTwo { .. }, _) => {
             table.shift_pj(f64::from(bits)) + add_pj
         }
-        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::BitSerial) => {
+        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::BitSerial | MultiBit::Absent) => {
             f64::from(bits) * (table.and_pj(f64::from(product.weight_bits)) + add_pj)
         }
         (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::Multiplier) => {
@@ -133,6 +133,7 @@ impl Walk {
 /// Each accumulator owns one output; its lane walks through the inputs of its position.
 fn output_stationary(
     lanes: &SpikeLanes,
+    machine: &Machine,
     product: &Product,
     plan: &Plan,
     activity: &NodeActivity,
@@ -152,10 +153,14 @@ fn output_stationary(
     demand.array.ideal = average * serial * outputs / channels;
     demand.array.under_utilisation = average * serial * passes - demand.array.ideal;
     demand.array.imbalance = (busiest - average) * serial * passes;
-    demand.read(Operand::Weights, weight_rows * outputs * f64::from(product.weight_bits));
-    let inputs = (product.fan_in * product.groups) as f64;
-    let gathered_inputs = product.positions as f64 * inputs * frames * passes;
-    demand.read(Operand::Activations, gathered_inputs * f64::from(product.input.bits()));
+    let weight_bits = f64::from(product.weight_bits);
+    let words = machine.padding(Operand::Weights, outputs, plan.channels as f64, weight_bits);
+    demand.read(Operand::Weights, weight_rows * outputs * weight_bits * words);
+    // Each position reads its inputs in one go.
+    let (fan_in, input_bits) = (product.fan_in as f64, f64::from(product.input.bits()));
+    let words = machine.padding(Operand::Activations, fan_in, fan_in, input_bits);
+    let gathered_inputs = product.positions as f64 * fan_in * product.groups as f64 * frames * passes;
+    demand.read(Operand::Activations, gathered_inputs * input_bits * words);
     let reused = match (&lanes.skipping, pattern) {
         (Skipping::Products { .. }, Some(left)) => left.reuses as f64,
         _ => 0.0,
@@ -172,7 +177,13 @@ fn output_stationary(
 }
 
 /// Each accumulator holds one weight; positions stream by, partial sums go to memory.
-fn weight_stationary(lanes: &SpikeLanes, product: &Product, plan: &Plan, frames: f64) -> Demand {
+fn weight_stationary(
+    lanes: &SpikeLanes,
+    machine: &Machine,
+    product: &Product,
+    plan: &Plan,
+    frames: f64,
+) -> Demand {
     let (rows, channels) = (f64::from(lanes.positions.value), f64::from(lanes.channels.value));
     let outputs = (product.outputs / product.groups) as f64;
     let groups = product.groups as f64;
@@ -186,11 +197,19 @@ fn weight_stationary(lanes: &SpikeLanes, product: &Product, plan: &Plan, frames:
     demand.array.ideal = positions * product.fan_in as f64 * outputs * groups * serial / (rows * channels);
     demand.array.under_utilisation =
         positions * input_tiles * output_tiles * groups * serial - demand.array.ideal;
-    let weight_bits = product.fan_in as f64 * outputs * groups * f64::from(product.weight_bits);
-    demand.read(Operand::Weights, weight_bits * weight_passes(plan, frames));
-    let inputs = positions * product.fan_in as f64 * groups * output_tiles;
-    demand.read(Operand::Activations, inputs * f64::from(product.input.bits()));
-    demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, input_tiles);
+    let (fan_in, tile) = (product.fan_in as f64, plan.channels as f64);
+    let code_bits = f64::from(product.weight_bits);
+    let words = machine.padding(Operand::Weights, outputs, tile, code_bits);
+    let weight_bits = fan_in * outputs * groups * code_bits * words;
+    // Weights that fill the array once stay for all tiles of positions.
+    let loads = if input_tiles * output_tiles > 1.0 { plan.position_tiles() } else { 1.0 };
+    demand.read(Operand::Weights, weight_bits * weight_passes(plan, frames) * loads);
+    let input_bits = f64::from(product.input.bits());
+    let words = machine.padding(Operand::Activations, fan_in, rows, input_bits);
+    let inputs = positions * fan_in * groups * output_tiles;
+    demand.read(Operand::Activations, inputs * input_bits * words);
+    let words = machine.padding(Operand::PartialSums, outputs, tile, f64::from(product.accumulator_bits));
+    demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, input_tiles * words);
     demand
 }
 
@@ -203,9 +222,9 @@ pub fn weight_passes(plan: &Plan, frames: f64) -> f64 {
 }
 
 /// Partial sums that leave the array: every pass over inputs writes all of them, every pass but
-/// the first reads them back, and the last hands them to the neurons.
-pub fn partial_sums(product: &Product, frames: f64, input_tiles: f64) -> Traffic {
+/// the first reads them back, and the last hands them to the neurons. `passes` counts their words, too.
+pub fn partial_sums(product: &Product, frames: f64, passes: f64) -> Traffic {
     let values = (product.positions * product.outputs) as f64 * frames;
     let bits = values * f64::from(product.accumulator_bits);
-    Traffic { read_bits: bits * input_tiles, written_bits: bits * input_tiles }
+    Traffic { read_bits: bits * passes, written_bits: bits * passes }
 }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::TableEvaluation;
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::model::Model;
 
 /// The model of a [`Simulation`].
@@ -95,6 +95,8 @@ pub struct LayerEvaluation {
     pub membrane_bits: u32,
     /// How the array runs it, in words: dataflow and tiling.
     pub mapping: String,
+    /// Its loop nest, line by line, with the level that keeps each matrix; empty without an array.
+    pub loops: Vec<String>,
     /// Weights gated by a non-zero input, all timesteps.
     pub synaptic_operations: f64,
     /// Those of them where the input is one bit: the weight is only added.
@@ -165,7 +167,7 @@ pub struct Evaluation {
     /// Values clamped or wrapped.
     pub saturations: f64,
     /// Area of the hardware; absent where its description does not give enough to know it.
-    pub area_mm2: Option<f64>,
+    pub area_mm2: Option<AreaMm2>,
     /// Per weight layer and layer of neurons, in order of execution.
     pub rates: Vec<LayerRate>,
     /// Per layer, in order of execution.

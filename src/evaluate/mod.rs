@@ -25,7 +25,7 @@ use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, Traffi
 use crate::error::{Error, Result};
 use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
 use crate::hw::Operand;
-use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
+use crate::map::{BitCounts, Epilogue, EpilogueKind, FixedMapping, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
@@ -40,6 +40,7 @@ pub struct Evaluator<'a> {
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
+    mapping: Option<FixedMapping>,
 }
 
 /// Where activity comes from.
@@ -94,7 +95,8 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
-        Ok(Self { model, machine, source, calibration, notes, engine: Engine::default() })
+        let (engine, mapping) = (Engine::default(), None);
+        Ok(Self { model, machine, source, calibration, notes, engine, mapping })
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -121,12 +123,22 @@ impl<'a> Evaluator<'a> {
             calibration,
             notes,
             engine: Engine::default(),
+            mapping: None,
         })
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
     pub fn with_engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
+    }
+
+    /// With the mapping as `fixed` says, as far as it says.
+    pub fn with_mapping(self, fixed: Option<FixedMapping>) -> Self {
+        Self { mapping: fixed, ..self }
+    }
+
+    fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
+        MappedWorkload::best_of(workload, machine, samples, self.mapping.as_ref())
     }
 
     /// The network of integers that `setting` makes.
@@ -150,7 +162,7 @@ impl<'a> Evaluator<'a> {
     pub fn check_on(&self, setting: &Setting, machines: &[Machine]) -> Result<()> {
         let check = || {
             let workload = self.workload(setting)?;
-            machines.iter().try_for_each(|m| MappedWorkload::best(workload.clone(), m, &[]).map(|_| ()))
+            machines.iter().try_for_each(|machine| self.map(workload.clone(), machine, &[]).map(|_| ()))
         };
         match check() {
             Err(Error::Mismatch(message)) => {
@@ -252,7 +264,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Vec<Evaluation>> {
         let images = samples.measured;
         let seen: Vec<Activity> = samples.mapping.par_iter().map(|sample| run(sample).activity).collect();
-        let best = |machine| MappedWorkload::best(workload.clone(), machine, &seen);
+        let best = |machine| self.map(workload.clone(), machine, &seen);
         let mapped: Vec<MappedWorkload> = machines.iter().map(best).collect::<Result<_>>()?;
         let mut totals: Vec<Totals> = mapped.iter().map(|mapped| self.totals(mapped)).collect();
         let mut correct = 0;
@@ -287,7 +299,7 @@ impl<'a> Evaluator<'a> {
     fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
         let network = &self.model.network;
         let activity = rates.activity_with(network, &patterns(std::slice::from_ref(machine)));
-        let mapped = MappedWorkload::best(self.workload(setting)?, machine, std::slice::from_ref(&activity))?;
+        let mapped = self.map(self.workload(setting)?, machine, std::slice::from_ref(&activity))?;
         let mut totals = self.totals(&mapped);
         totals.add(&mapped.costs(machine, &activity), &count(&mapped.workload, &activity), machine);
         let mut evaluation = self.summarize(setting, machine, &mapped, &totals);
@@ -390,6 +402,7 @@ fn summarize_layer(
         weight_bits: product.map_or(0, |p| p.weight_bits),
         membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
         mapping: plan.describe(layer),
+        loops: loops(layer, plan, machine, timesteps),
         synaptic_operations: (counters.accumulations + counters.multiplications) / images * repeat,
         accumulations: counters.accumulations / images * repeat,
         multiplications: counters.multiplications / images * repeat,
@@ -406,6 +419,12 @@ fn summarize_layer(
         traffic_bits,
         weight_bytes: layer.weight_bits() / 8.0,
     }
+}
+
+/// The loop nest of a layer's product, line by line.
+fn loops(layer: &Layer, plan: &Plan, machine: &Machine, timesteps: usize) -> Vec<String> {
+    let nest = plan.nest(layer, &machine.hardware, timesteps);
+    nest.map_or_else(Vec::new, |(nest, _)| nest.to_string().lines().map(str::to_owned).collect())
 }
 
 fn image_notes(images: &Images, validation: &Images) -> Vec<String> {

@@ -1,8 +1,8 @@
 use std::sync::Mutex;
 
 use super::patterns::{Pattern, run_counting};
-use super::{Execution, FastExecutor, Isa, ScalarExecutor, Workspace};
-use crate::model::{Network, Sample};
+use super::{Checkpoint, Execution, FastExecutor, Isa, NodeActivity, ScalarExecutor, Workspace};
+use crate::model::Sample;
 use crate::quant::QuantizedModel;
 
 /// What executes a network of integers. The integers do not depend on it.
@@ -23,7 +23,7 @@ impl Default for Engine {
 /// An executor of either kind, for any number of threads.
 #[derive(Debug)]
 pub struct IntegerExecutor<'a> {
-    network: &'a Network,
+    model: &'a QuantizedModel,
     kind: Kind<'a>,
 }
 
@@ -32,7 +32,7 @@ enum Kind<'a> {
     Narrow(ScalarExecutor<'a, i32>),
     Wide(ScalarExecutor<'a, i64>),
     /// With the workspaces that no thread is using.
-    Fast(FastExecutor<'a>, Mutex<Vec<Workspace>>),
+    Fast(Box<FastExecutor<'a>>, Mutex<Vec<Workspace>>),
 }
 
 impl<'a> IntegerExecutor<'a> {
@@ -44,18 +44,19 @@ impl<'a> IntegerExecutor<'a> {
         let kind = match engine {
             Engine::Scalar if model.fits_32_bits() => Kind::Narrow(ScalarExecutor::new(model)),
             Engine::Scalar => Kind::Wide(ScalarExecutor::new(model)),
-            Engine::Fast(isa) => Kind::Fast(FastExecutor::new(model, isa), Mutex::default()),
+            Engine::Fast(isa) => Kind::Fast(Box::new(FastExecutor::new(model, isa)), Mutex::default()),
         };
-        Self { network: &model.network, kind }
+        Self { model, kind }
+    }
+
+    /// The network.
+    pub fn model(&self) -> &'a QuantizedModel {
+        self.model
     }
 
     /// Runs one image.
     pub fn run(&self, sample: &Sample) -> Execution<i64> {
-        match &self.kind {
-            Kind::Narrow(scalar) => scalar.run(sample),
-            Kind::Wide(scalar) => scalar.run(sample),
-            Kind::Fast(fast, idle) => borrowed(idle, |workspace| fast.run(sample, workspace)),
-        }
+        self.run_from(sample, None)
     }
 
     /// Runs one image and counts `patterns` of its spikes, which takes longer.
@@ -63,26 +64,54 @@ impl<'a> IntegerExecutor<'a> {
         if patterns.is_empty() {
             return self.run(sample);
         }
+        let network = &self.model.network;
         match &self.kind {
-            Kind::Narrow(scalar) => run_counting(self.network, patterns, |o| scalar.run_observed(sample, o)),
-            Kind::Wide(scalar) => run_counting(self.network, patterns, |o| scalar.run_observed(sample, o)),
-            Kind::Fast(fast, idle) => run_counting(self.network, patterns, |observe| {
+            Kind::Narrow(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
+            Kind::Wide(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
+            Kind::Fast(fast, idle) => run_counting(network, patterns, |observe| {
                 borrowed(idle, |workspace| fast.run_observed(sample, workspace, observe))
             }),
+        }
+    }
+
+    /// Runs one image from where a run of a network that is the same up to there was kept, with the counters
+    /// of that run; from the first layer without one. The scalar executor always starts there.
+    pub fn run_from(&self, sample: &Sample, start: Option<(&Checkpoint, &[NodeActivity])>) -> Execution<i64> {
+        match &self.kind {
+            Kind::Narrow(scalar) => scalar.run(sample),
+            Kind::Wide(scalar) => scalar.run(sample),
+            Kind::Fast(fast, idle) => borrowed(idle, |workspace| match start {
+                Some(start) => fast.run_from(sample, workspace, start),
+                None => fast.run(sample, workspace),
+            }),
+        }
+    }
+
+    /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
+    pub fn run_keeping(&self, sample: &Sample, cuts: &[usize]) -> (Execution<i64>, Vec<Checkpoint>) {
+        match &self.kind {
+            Kind::Narrow(scalar) => (scalar.run(sample), Vec::new()),
+            Kind::Wide(scalar) => (scalar.run(sample), Vec::new()),
+            Kind::Fast(fast, idle) => borrowed(idle, |workspace| fast.run_keeping(sample, workspace, cuts)),
+        }
+    }
+
+    /// Places between layers where a run can be kept, and the most bytes that this takes.
+    pub fn cuts(&self) -> Vec<(usize, usize)> {
+        match &self.kind {
+            Kind::Narrow(_) | Kind::Wide(_) => Vec::new(),
+            Kind::Fast(fast, _) => fast.cuts(),
         }
     }
 }
 
 /// Runs with a workspace that no other thread is using.
-fn borrowed(
-    idle: &Mutex<Vec<Workspace>>,
-    run: impl FnOnce(&mut Workspace) -> Execution<i64>,
-) -> Execution<i64> {
+fn borrowed<R>(idle: &Mutex<Vec<Workspace>>, run: impl FnOnce(&mut Workspace) -> R) -> R {
     let taken = idle.lock().ok().and_then(|mut idle| idle.pop());
     let mut workspace = taken.unwrap_or_default();
-    let execution = run(&mut workspace);
+    let result = run(&mut workspace);
     if let Ok(mut idle) = idle.lock() {
         idle.push(workspace);
     }
-    execution
+    result
 }

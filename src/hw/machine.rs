@@ -159,6 +159,8 @@ pub enum MultiBit {
     BitSerial,
     /// A multiplier beside each adder.
     Multiplier,
+    /// It does not: layers that read anything but spikes are refused.
+    Absent,
 }
 
 /// `rows` x `columns` multiply-accumulate units, dense.
@@ -169,6 +171,13 @@ pub struct Systolic {
     pub rows: Sourced<u32>,
     /// Columns.
     pub columns: Sourced<u32>,
+    /// What a ragged tile fills and drains.
+    #[serde(default)]
+    pub edges: Edges,
+    /// Cycles of each tile beside what it streams, fills and drains; -2 where it is left out, as in
+    /// SCALE-Sim's formulas.
+    #[serde(default)]
+    pub overhead_cycles: Option<Sourced<i32>>,
     /// True if a zero input stops a unit from switching.
     pub gated: bool,
     /// Widest weight code that the units take.
@@ -179,6 +188,16 @@ pub struct Systolic {
     pub accumulator_bits: Sourced<u32>,
     /// Neurons, joins, pooling and attention.
     pub vector: VectorUnit,
+}
+
+/// What a ragged tile fills and drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Edges {
+    /// The whole array, as in SCALE-Sim.
+    #[default]
+    Full,
+    /// The rows and columns that it has, as in STONNE.
+    Actual,
 }
 
 /// The unit beside the array.
@@ -414,6 +433,9 @@ impl Hardware {
 
     fn check_memory(&self, memory: &MemorySpec) -> Result<(), (String, String)> {
         let field = |name: &str| format!("memories: {}: {name}", memory.name);
+        if memory.holds.is_empty() {
+            return Err((field("holds"), "empty: nothing is ever written there".into()));
+        }
         integer(
             &field("capacity_bytes"),
             memory.capacity_bytes.value,
@@ -457,6 +479,10 @@ impl Compute {
             Self::Systolic(array) => {
                 positive("compute.rows", &array.rows, 65_536)?;
                 positive("compute.columns", &array.columns, 65_536)?;
+                if let Some(overhead) = &array.overhead_cycles {
+                    let value = f64::from(overhead.value);
+                    number("compute.overhead_cycles", &Sourced::new(value, &overhead.source), -2.0, 1e6)?;
+                }
                 positive("compute.max_weight_bits", &array.max_weight_bits, 32)?;
                 positive("compute.input_bits", &array.input_bits, 32)?;
                 positive("compute.accumulator_bits", &array.accumulator_bits, 64)?;

@@ -14,7 +14,8 @@ pub mod table;
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use machine::{
-    Compute, DramIdle, DramSpec, Hardware, LaneTile, ManyCore, MemoryMacro, MemorySpec, MultiBit, Objective,
-    Operand, Placement, Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic, VectorUnit,
+    Compute, DramIdle, DramSpec, Edges, Hardware, LaneTile, ManyCore, MemoryMacro, MemorySpec, MultiBit,
+    Objective, Operand, Placement, Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic,
+    VectorUnit,
 };
 pub use sourced::Sourced;

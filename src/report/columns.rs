@@ -77,7 +77,7 @@ pub(super) const SETTING: &[Column<Evaluation>] = &[
     Column::One("synaptic_operations", |e| Cell::Number(e.synaptic_operations)),
     Column::One("spikes", |e| Cell::Number(e.spikes)),
     Column::One("saturations", |e| Cell::Number(e.saturations)),
-    Column::One("area_mm2", |e| optional(e.area_mm2)),
+    Column::One("area_mm2", |e| optional(e.area_mm2.map(|area| area.total()))),
     Column::One("notes", |e| Cell::Text(e.notes.join("; "))),
 ];
 

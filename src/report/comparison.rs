@@ -42,7 +42,8 @@ pub fn comparison_table(comparison: &Comparison) -> String {
     columns.push(scaled(machines, "energy", "J/synop", Scale::si, |m| {
         m.evaluation.energy_per_synaptic_operation_j()
     }));
-    let area = |m: &MachineEvaluation| m.evaluation.area_mm2.map_or("-".to_owned(), |area| fixed(area, 2));
+    let area =
+        |m: &MachineEvaluation| m.evaluation.area_mm2.map_or("-".to_owned(), |area| fixed(area.total(), 2));
     columns.push(Column::new("area", "mm2", machines.iter().map(area)));
     text.push_str(&lines(&columns));
     text.push_str(&published(comparison));

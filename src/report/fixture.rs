@@ -1,6 +1,6 @@
 //! A hand-made simulation for the tests of this module.
 
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::evaluate::{
     ActivitySource, AsPublished, Comparison, DataSummary, Evaluation, HardwareSummary, LayerEvaluation,
     LayerRate, MachineEvaluation, ModelSummary, RatesSummary, Simulation,
@@ -116,7 +116,7 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         synaptic_operations: rows.iter().map(|row| row.synaptic_operations).sum(),
         spikes: rows.iter().map(|row| row.spikes).sum(),
         saturations: 12.0,
-        area_mm2: Some(1.75),
+        area_mm2: Some(AreaMm2 { arithmetic: 0.5, weight_memory: 1.25, ..AreaMm2::default() }),
         rates: rows.iter().map(|row| LayerRate { layer: row.name.clone(), rate: row.input_rate }).collect(),
         layers: rows,
     }
@@ -154,6 +154,7 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         weight_bits: bits as u32,
         membrane_bits: 16,
         mapping: "output stationary, 16 x 16".to_owned(),
+        loops: vec!["sram        | keeps inputs".to_owned()],
         synaptic_operations: 4e5 * weight,
         accumulations: 4e5 * weight,
         multiplications: 0.0,

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::columns;
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, RatesSummary,
@@ -107,6 +107,7 @@ pub(super) struct Setting<'a> {
     spikes: f64,
     saturations: f64,
     area_mm2: Option<f64>,
+    area_parts_mm2: Option<&'a AreaMm2>,
     layers: Vec<Layer<'a>>,
 }
 
@@ -131,7 +132,8 @@ impl<'a> Setting<'a> {
             synaptic_operations: evaluation.synaptic_operations,
             spikes: evaluation.spikes,
             saturations: evaluation.saturations,
-            area_mm2: evaluation.area_mm2,
+            area_mm2: evaluation.area_mm2.map(|area| area.total()),
+            area_parts_mm2: evaluation.area_mm2.as_ref(),
             layers: evaluation.layers.iter().map(Layer::new).collect(),
         }
     }
@@ -143,6 +145,7 @@ struct Layer<'a> {
     kind: &'a str,
     block: &'a str,
     mapping: &'a str,
+    loops: &'a [String],
     weight_bits: u32,
     membrane_bits: u32,
     weight_bytes: f64,
@@ -168,6 +171,7 @@ impl<'a> Layer<'a> {
             kind: &layer.kind,
             block: &layer.block,
             mapping: &layer.mapping,
+            loops: &layer.loops,
             weight_bits: layer.weight_bits,
             membrane_bits: layer.membrane_bits,
             weight_bytes: layer.weight_bytes,

@@ -3,12 +3,15 @@
 mod bad_input;
 mod checkpoints;
 mod compare;
+mod comparison;
 mod cost_laws;
 mod data_sets;
 mod exactness;
 mod exchange;
 mod families;
+mod gemm;
 mod integer_network;
+mod nests;
 mod operation_energy;
 mod oracle_logits;
 mod rates;
