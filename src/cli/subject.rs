@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::evaluate::calibrate;
+use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate};
 use crate::model::{DataSet, Images, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
@@ -52,7 +52,12 @@ impl Subject {
         }
         let mut images = data.test.clone();
         images.truncate(limit);
-        let calibration = calibrate(&model, &data, &images, &|| ())?;
+        let mut calibration = calibrate(&model, &data, &images, &|| ())?;
+        if let Precision::Fixed(fixed) = &setting.precision {
+            let mut validation = data.validation.clone();
+            validation.truncate(CALIBRATION_IMAGES);
+            add_statistics(&model, &validation, fixed, &mut calibration)?;
+        }
         Ok(Self { model, setting, data_name: data.name, images, calibration })
     }
 

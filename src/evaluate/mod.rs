@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod fit;
+mod statistics;
 mod totals;
 
 pub use evaluation::{
@@ -10,10 +11,12 @@ pub use evaluation::{
 };
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 
 use rayon::prelude::*;
 
 use self::fit::check_fit;
+pub(crate) use self::statistics::add_statistics;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
@@ -30,7 +33,9 @@ pub struct Evaluator<'a> {
     model: &'a Model,
     machine: &'a Machine,
     source: Source<'a>,
-    calibration: Calibration,
+    calibration: Mutex<Calibration>,
+    /// Images that settings are calibrated on.
+    validation: Images,
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
@@ -88,7 +93,8 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
-        Ok(Self { model, machine, source, calibration, notes, engine: Engine::default() })
+        let calibration = Mutex::new(calibration);
+        Ok(Self { model, machine, source, calibration, validation, notes, engine: Engine::default() })
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -102,9 +108,9 @@ impl<'a> Evaluator<'a> {
             notes.push(format!("spikes of {names} are not counted: {} has no rate of them", rates.path));
         }
         let mut calibration = Calibration::new(model.network.nodes.len());
+        let mut noise = DataSet::load_for("noise", &model.description)?;
+        noise.test.truncate(0);
         if model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_))) {
-            let mut noise = DataSet::load_for("noise", &model.description)?;
-            noise.test.truncate(0);
             calibration = calibrate(model, &noise, &noise.test, &|| ())?;
             notes.push("ranges are chosen on synthetic noise".to_owned());
         }
@@ -112,7 +118,8 @@ impl<'a> Evaluator<'a> {
             model,
             machine,
             source: Source::Rates(rates),
-            calibration,
+            calibration: Mutex::new(calibration),
+            validation: noise.validation,
             notes,
             engine: Engine::default(),
         })
@@ -123,9 +130,18 @@ impl<'a> Evaluator<'a> {
         Self { engine, ..self }
     }
 
-    /// The network of integers that `setting` makes.
+    /// The network of integers that `setting` makes. What it needs to know of calibration images is found
+    /// out once, and kept.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or a calibration image is no longer there.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
-        quantize(self.model, setting, &self.calibration)
+        // What a thread that panicked left is whole: statistics are added when they are complete.
+        let mut known = self.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        add_statistics(self.model, &self.validation, setting, &mut known)?;
+        let calibration = known.clone();
+        drop(known);
+        quantize(self.model, setting, &calibration)
     }
 
     /// Refuses a setting that does not fit the model, or that the machine cannot run, before any
@@ -161,6 +177,10 @@ impl<'a> Evaluator<'a> {
             Source::Images(samples) => self.execute(setting, samples, progress)?,
             Source::Rates(rates) => self.expect(setting, rates)?,
         };
+        if matches!((&setting.precision, &self.source), (Precision::Fixed(fixed), Source::Rates(_)) if fixed.wants_statistics(&self.model.network))
+        {
+            evaluation.notes.push("weights are rounded for synthetic noise".to_owned());
+        }
         if setting.precision == Precision::Float32 {
             evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
         }

@@ -5,13 +5,17 @@ mod calibration;
 mod quantized;
 mod quantizer;
 pub mod scheme;
+mod second_order;
 mod setting;
+mod statistics;
 
 pub use calibration::Calibration;
 pub use quantized::{
     LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
     QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };
-pub use quantizer::{per_channel, quantize};
+pub use quantizer::{input_integers, per_channel, quantize};
 pub use scheme::WeightScheme;
-pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting};
+pub use second_order::MAX_FAN_IN;
+pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};
+pub use statistics::InputStatistics;

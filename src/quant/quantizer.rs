@@ -3,7 +3,9 @@
 
 use super::bounds::{accumulator_bits, bound_of};
 use super::quantized::*;
-use super::{Calibration, FixedPoint, InputCoding, WeightScheme};
+use super::{
+    Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, second_order,
+};
 use crate::error::{Error, Result};
 use crate::model::{
     Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
@@ -60,7 +62,7 @@ impl<'a> Quantizer<'a> {
 
     fn push(&mut self, id: NodeId, node: &Node) -> Result<()> {
         let (op, lsb) = match &node.op {
-            Op::Input => self.input(),
+            Op::Input => input_integers(&self.model.description.input, self.setting.input),
             Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
             Op::Neuron(Neuron { leak: Leak::Loihi { voltage_decay, current_decay }, threshold, .. }) => {
                 self.loihi(node, *voltage_decay, *current_decay, *threshold)
@@ -106,28 +108,6 @@ impl<'a> Quantizer<'a> {
         (QuantizedOp::Exact, vec![lsb])
     }
 
-    fn input(&self) -> (QuantizedOp, Vec<f64>) {
-        let input = &self.model.description.input;
-        let max = i64::from(input.max());
-        match (input, self.setting.input) {
-            (InputSpec::Image { mean, std, bits, .. }, InputCoding::Fixed { bits: width, frac }) => {
-                let grid = Format { bits: width, fraction_bits: frac };
-                let white = ((1u32 << bits) - 1) as f64;
-                let code = |p: i64, m: f64, s: f64| grid.quantize((p as f64 / white - m) / s);
-                let codes = mean.iter().zip(std).map(|(&m, &s)| (0..=max).map(|p| code(p, m, s)).collect());
-                (QuantizedOp::InputCodes { codes: codes.collect() }, vec![grid.lsb()])
-            }
-            (InputSpec::Image { mean, bits, .. }, InputCoding::ZeroPoint) => {
-                let zero_points = mean.iter().map(|m| Rounding::HalfEven.round(max as f64 * m)).collect();
-                // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
-                (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
-            }
-            (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
-                (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
-            }
-        }
-    }
-
     /// Weights and bias in real numbers, in units of the input's integer step where it has one.
     fn real_layer(&self, node: &Node, weighted: &Weighted) -> FoldedLayer {
         let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
@@ -154,7 +134,7 @@ impl<'a> Quantizer<'a> {
     }
 
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
-        let layer = self.real_layer(node, weighted);
+        let mut layer = self.real_layer(node, weighted);
         let mut scheme = self.setting.weights_of(&node.name);
         if self.model.network.classifier() == Some(id) {
             // Logits are compared with one another, so they share one scale.
@@ -164,8 +144,19 @@ impl<'a> Quantizer<'a> {
             self.check_stored(node, &layer)?;
         }
         let geometry = weighted.geometry;
-        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in())
-            .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
+        let statistics = self.statistics(id, node)?;
+        let (codes, weight_lsb) = match (self.setting.rounding_of(&node.name), statistics) {
+            (WeightRounding::SecondOrder, Some(seen)) if scheme.rounds_to_nearest() => {
+                let groups = 0..geometry.groups;
+                let moments: Vec<_> = groups.map(|g| seen.moments(g, self.setting.bias_correction)).collect();
+                second_order::quantize_rows(&layer.weight, &scheme, &moments)
+            }
+            _ => quantize_rows(&layer.weight, &scheme, geometry.fan_in())
+                .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?,
+        };
+        if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
+            correct_bias(&mut layer, &codes, &weight_lsb, seen);
+        }
         let input_lsb = self.lsb(node, 0);
         if input_lsb.len() != 1 {
             let message = format!("layer {}: reads values whose scale differs by channel", node.name);
@@ -193,6 +184,23 @@ impl<'a> Quantizer<'a> {
         };
         op.accumulator_bits = accumulator_bits(&op, self.bound(node, 0));
         Ok((QuantizedOp::Weighted(op), lsb))
+    }
+
+    /// What is known of the inputs of a weight layer, if its integers depend on it.
+    fn statistics(&self, id: NodeId, node: &Node) -> Result<Option<&'a InputStatistics>> {
+        let Some(wanted) = self.setting.wanted_of(&node.name) else { return Ok(None) };
+        match &self.calibration.inputs[id.index()] {
+            Some(seen)
+                if self.calibration.coding == self.setting.input
+                    && (wanted == Wanted::Means || !seen.products.is_empty()) =>
+            {
+                Ok(Some(seen))
+            }
+            _ => Err(Error::mismatch(format!(
+                "layer {}: its integers depend on calibration images, and none were run",
+                node.name
+            ))),
+        }
     }
 
     /// Refuses a layer whose integers would not be executed as they are stored.
@@ -333,6 +341,28 @@ impl<'a> Quantizer<'a> {
     }
 }
 
+/// What the integers of `input` are, and what one step of them is worth.
+pub fn input_integers(input: &InputSpec, coding: InputCoding) -> (QuantizedOp, Vec<f64>) {
+    let max = i64::from(input.max());
+    match (input, coding) {
+        (InputSpec::Image { mean, std, bits, .. }, InputCoding::Fixed { bits: width, frac }) => {
+            let grid = Format { bits: width, fraction_bits: frac };
+            let white = ((1u32 << bits) - 1) as f64;
+            let code = |p: i64, m: f64, s: f64| grid.quantize((p as f64 / white - m) / s);
+            let codes = mean.iter().zip(std).map(|(&m, &s)| (0..=max).map(|p| code(p, m, s)).collect());
+            (QuantizedOp::InputCodes { codes: codes.collect() }, vec![grid.lsb()])
+        }
+        (InputSpec::Image { mean, bits, .. }, InputCoding::ZeroPoint) => {
+            let zero_points = mean.iter().map(|m| Rounding::HalfEven.round(max as f64 * m)).collect();
+            // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
+            (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
+        }
+        (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
+            (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
+        }
+    }
+}
+
 /// The entry of a channel in a list that holds one per channel, or one for all.
 pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
     if list.len() == 1 { list[0] } else { list[channel] }
@@ -357,6 +387,18 @@ fn quantize_rows(
             let lsbs = quantized.iter().map(|q| q.lsb).collect();
             Ok((quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs))
         }
+    }
+}
+
+/// Puts into the bias what the rounding of the weights takes from the mean of every output.
+fn correct_bias(layer: &mut FoldedLayer, codes: &[i32], lsbs: &[f64], seen: &InputStatistics) {
+    let groups = seen.sums.len();
+    let means: Vec<Vec<f64>> = (0..groups).map(|group| seen.means(group)).collect();
+    let (rows, fan_in) = (lsbs.len(), means[0].len());
+    for (out, bias) in layer.bias.iter_mut().enumerate() {
+        let row = out * fan_in..(out + 1) * fan_in;
+        let lost = (layer.weight[row.clone()].iter().zip(&codes[row])).zip(&means[out * groups / rows]);
+        *bias += lost.map(|((w, &code), mean)| (w - f64::from(code) * lsbs[out]) * mean).sum::<f64>();
     }
 }
 
