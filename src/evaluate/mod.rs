@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod fit;
+mod rate_matching;
 mod statistics;
 mod totals;
 
@@ -16,6 +17,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use self::fit::check_fit;
+pub(crate) use self::rate_matching::quantize_on;
 pub(crate) use self::statistics::add_statistics;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
@@ -24,7 +26,7 @@ use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, R
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
-use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
+use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting};
 
 /// What an evaluation needs beside a setting: the model with its calibration, the machine, and images or
 /// rates.
@@ -141,7 +143,7 @@ impl<'a> Evaluator<'a> {
         add_statistics(self.model, &self.validation, setting, &mut known)?;
         let calibration = known.clone();
         drop(known);
-        quantize(self.model, setting, &calibration)
+        quantize_on(self.model, &self.validation, setting, &calibration)
     }
 
     /// Refuses a setting that does not fit the model, or that the machine cannot run, before any
@@ -177,9 +179,9 @@ impl<'a> Evaluator<'a> {
             Source::Images(samples) => self.execute(setting, samples, progress)?,
             Source::Rates(rates) => self.expect(setting, rates)?,
         };
-        if matches!((&setting.precision, &self.source), (Precision::Fixed(fixed), Source::Rates(_)) if fixed.wants_statistics(&self.model.network))
+        if matches!((&setting.precision, &self.source), (Precision::Fixed(fixed), Source::Rates(_)) if fixed.needs_images(&self.model.network))
         {
-            evaluation.notes.push("weights are rounded for synthetic noise".to_owned());
+            evaluation.notes.push("weights and thresholds are chosen on synthetic noise".to_owned());
         }
         if setting.precision == Precision::Float32 {
             evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());

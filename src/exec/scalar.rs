@@ -6,7 +6,7 @@ use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count
 use super::events::Events;
 use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, Node, NodeId, Op, Sample, Window};
+use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample, Window};
 use crate::num::{Accumulator, Format, Requantizer, Word};
 use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -63,13 +63,7 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
 
     /// Section 1: the integers that the first layer reads.
     pub fn input(&self, sample: &Sample) -> Frames<W> {
-        match &self.model.ops[0] {
-            QuantizedOp::Input { zero_points, .. } => {
-                sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
-            }
-            QuantizedOp::InputCodes { codes } => sample.map(|x, c| W::narrow(codes[c][usize::from(x)])),
-            op => unreachable!("{op:?} is no input"),
-        }
+        input(&self.model.ops[0], sample)
     }
 
     /// Runs on the integers of an input, and shows all that every node yields and keeps.
@@ -84,7 +78,12 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         for (id, node) in self.model.network.iter() {
             let (value, counted) = match input.take() {
                 Some(input) => quiet(input),
-                None => self.node(id, node, &live, &mut observe),
+                None => {
+                    let integers = (self.model.op(id), self.rows[id.index()].as_slice());
+                    let mut membranes =
+                        |t: usize, values: &[W]| observe(id, Observed::Membranes { t, values });
+                    execute(&self.model.network, node, integers, &live, &mut membranes)
+                }
             };
             observe(id, Observed::Value(&value));
             activity.nodes.push(counted);
@@ -93,51 +92,57 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         let logits = live.into_last().map_or_else(Vec::new, |frames| frames.data);
         Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
     }
+}
 
-    fn node(
-        &self,
-        id: NodeId,
-        node: &Node,
-        live: &Live<W>,
-        observe: &mut impl FnMut(NodeId, Observed<'_, W>),
-    ) -> (Frames<W>, NodeActivity) {
-        let input = |i| live.input(node, i);
-        let timesteps = self.model.network.timesteps;
-        let channels = node.shape.channels;
-        let mut membranes = |t: usize, values: &[W]| observe(id, Observed::Membranes { t, values });
-        match (&node.op, self.model.op(id)) {
-            (_, QuantizedOp::Weighted(op)) => {
-                let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
-                let mut counted = count_products(input(0), &op.geometry, multi_bit);
-                let value = weighted(op, &self.rows[id.index()], input(0), node.shape, &mut counted);
-                (value, counted)
-            }
-            (_, QuantizedOp::Neuron(op)) => {
-                let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
-                neurons(&mut layer, input(0), timesteps, &mut membranes)
-            }
-            (_, QuantizedOp::Loihi(op)) => {
-                let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
-                neurons(&mut layer, input(0), timesteps, &mut membranes)
-            }
-            (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
-            (_, QuantizedOp::Requantize { requantizers, format }) => {
-                requantize(requantizers, *format, input(0))
-            }
-            (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
-            (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
-            (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
-            (Op::Attention(attention), _) => match attention {
-                Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
-                Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
-                Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
-            },
-            (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
-            (Op::Mask, _) => counted(mask(input(0), input(1))),
-            (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
-            (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
-            (op, _) => unreachable!("{op:?} is quantized to an operation of its own"),
+/// What `node` yields of `live` values with the integers of `op`; `rows` are the weights of a weight layer.
+pub(super) fn execute<W: Word>(
+    network: &Network,
+    node: &Node,
+    (op, rows): (&QuantizedOp, &[W]),
+    live: &Live<W>,
+    membranes: &mut impl FnMut(usize, &[W]),
+) -> (Frames<W>, NodeActivity) {
+    let input = |i| live.input(node, i);
+    let (timesteps, channels) = (network.timesteps, node.shape.channels);
+    match (&node.op, op) {
+        (_, QuantizedOp::Weighted(op)) => {
+            let multi_bit = network.input_of(node, 0).kind != Kind::Spikes;
+            let mut counted = count_products(input(0), &op.geometry, multi_bit);
+            let value = weighted(op, rows, input(0), node.shape, &mut counted);
+            (value, counted)
         }
+        (_, QuantizedOp::Neuron(op)) => {
+            let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
+            neurons(&mut layer, input(0), timesteps, membranes)
+        }
+        (_, QuantizedOp::Loihi(op)) => {
+            let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
+            neurons(&mut layer, input(0), timesteps, membranes)
+        }
+        (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
+        (_, QuantizedOp::Requantize { requantizers, format }) => requantize(requantizers, *format, input(0)),
+        (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
+        (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
+        (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
+        (Op::Attention(attention), _) => match attention {
+            Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
+            Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
+            Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
+        },
+        (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
+        (Op::Mask, _) => counted(mask(input(0), input(1))),
+        (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
+        (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
+        (op, _) => unreachable!("{op:?} is quantized to an operation of its own"),
+    }
+}
+
+/// Section 1.
+pub(super) fn input<W: Word>(op: &QuantizedOp, sample: &Sample) -> Frames<W> {
+    match op {
+        QuantizedOp::Input { zero_points, .. } => sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c])),
+        QuantizedOp::InputCodes { codes } => sample.map(|x, c| W::narrow(codes[c][usize::from(x)])),
+        op => unreachable!("{op:?} is no input"),
     }
 }
 
@@ -153,7 +158,7 @@ fn counted<W: Word>(value: Frames<W>) -> (Frames<W>, NodeActivity) {
     (value, activity)
 }
 
-fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
+pub(super) fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
     op.geometry.rows(|i| W::narrow(i64::from(op.codes[i])))
 }
 

@@ -14,7 +14,7 @@ pub use quantized::{
     LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
     QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };
-pub use quantizer::{input_integers, per_channel, quantize};
+pub use quantizer::{input_integers, per_channel, quantize, quantize_layerwise};
 pub use scheme::WeightScheme;
 pub use second_order::MAX_FAN_IN;
 pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};

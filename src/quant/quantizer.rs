@@ -11,7 +11,7 @@ use crate::model::{
     Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
     NodeId, Op, Padding, Reset, Weighted, fold,
 };
-use crate::num::{Format, Requantizer, Rounding, signed_bits};
+use crate::num::{Format, Requantizer, Rounding};
 use crate::quant::scheme::Granularity;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
@@ -22,12 +22,31 @@ const MAX_FRACTION_BITS: u32 = 16;
 /// The network of integers that `setting` makes of `model`.
 ///
 /// # Errors
-/// If the setting names layers that the model lacks, or a bound does not fit 64-bit arithmetic.
+/// If the setting names layers that the model lacks, asks for what only images can tell, or a bound does not
+/// fit 64-bit arithmetic.
 pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) -> Result<QuantizedModel> {
+    match setting.rate_matching {
+        true => Err(Error::mismatch("thresholds are matched on calibration images, and none were run")),
+        false => quantize_layerwise(model, setting, calibration, |_, _, _| ()),
+    }
+}
+
+/// [`quantize`], where `adjust` sees the integers of every node in order of execution, and may change the
+/// thresholds of neurons.
+///
+/// # Errors
+/// Those of [`quantize`].
+pub fn quantize_layerwise(
+    model: &Model,
+    setting: &FixedPoint,
+    calibration: &Calibration,
+    mut adjust: impl FnMut(NodeId, &Node, &mut QuantizedOp),
+) -> Result<QuantizedModel> {
     setting.check_names(&model.network)?;
     let mut quantizer = Quantizer::new(model, setting, calibration);
     for (id, node) in model.network.iter() {
         quantizer.push(id, node)?;
+        adjust(id, node, &mut quantizer.ops[id.index()]);
     }
     Ok(QuantizedModel {
         network: model.network.clone(),
@@ -273,11 +292,10 @@ impl<'a> Quantizer<'a> {
         // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
         let stateless = counts && !subtract && thresholds.iter().all(|&th| th == 1);
         let bits = self.setting.membrane_bits_of(&node.name);
-        let discards = thresholds.iter().map(|th| discarded_bits((th - 1) >> shift, bits)).collect();
-        let membrane = (!stateless).then_some(MembraneWord { bits, discards });
+        let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
-        let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
-        (QuantizedOp::Neuron(op), vec![1.0])
+        let op = QuantizedNeuron { thresholds: Vec::new(), shift, subtract, strict, membrane };
+        (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
     }
 
     /// Thresholds are whole steps of X, shifted as the input is.
@@ -414,11 +432,6 @@ fn default_fraction_bits(steps: &[f64], threshold: f64) -> u32 {
     let coarsest = steps.iter().copied().fold(0.0, f64::max);
     let missing = (THRESHOLD_STEPS * coarsest / threshold).log2().ceil();
     (missing.max(0.0) as u32).min(MAX_FRACTION_BITS)
-}
-
-/// Low bits to discard so that `highest` fits a signed word of `bits`.
-fn discarded_bits(highest: i64, bits: u32) -> u32 {
-    (signed_bits(0, highest)).saturating_sub(bits)
 }
 
 /// From pre-activations with `lsbs` onto `format`; a channel too fine to matter becomes 0.

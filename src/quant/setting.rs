@@ -56,6 +56,10 @@ pub struct FixedPoint {
     /// True for biases that make up for the mean error of the rounded weights on calibration images.
     #[serde(default)]
     pub bias_correction: bool,
+    /// True for thresholds, per channel, with which neurons fire as often on calibration images as those of the
+    /// float network.
+    #[serde(default)]
+    pub rate_matching: bool,
     /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
     #[serde(default)]
     pub layers: Vec<(String, LayerOverride)>,
@@ -130,7 +134,7 @@ impl Setting {
             return Ok(Self { name: spec.to_owned(), precision: Precision::Fixed(fixed) });
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
-            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, in this order"))
+            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order"))
         })?;
         Self::parse(&folder.read_text(&file)?, &folder.path(&file))
     }
@@ -144,7 +148,7 @@ impl Setting {
 }
 
 impl FixedPoint {
-    /// `<scheme><bits>[u<membrane bits>][+mse][+gptq][+bias]`, scheme one of `w`, `pot`, `floor`, `int`.
+    /// `<scheme><bits>[u<membrane bits>][+mse][+gptq][+bias][+rate]`, scheme one of `w`, `pot`, `floor`, `int`.
     fn from_shorthand(spec: &str) -> Option<Self> {
         let (name, (spec, options)) =
             (spec, spec.split_once('+').map_or((spec, None), |(s, o)| (s, Some(o))));
@@ -182,6 +186,7 @@ impl FixedPoint {
             activation_bits: default_activation_bits(),
             rounding: options.rounding,
             bias_correction: options.bias_correction,
+            rate_matching: options.rate_matching,
             layers: Vec::new(),
         })
     }
@@ -271,9 +276,9 @@ impl FixedPoint {
         }
     }
 
-    /// True if the integers of some layer of `network` depend on more than ranges.
-    pub fn wants_statistics(&self, network: &Network) -> bool {
-        network.weighted().any(|(_, node, _)| self.wanted_of(&node.name).is_some())
+    /// True if integers of `network` depend on more than ranges.
+    pub fn needs_images(&self, network: &Network) -> bool {
+        self.rate_matching || network.weighted().any(|(_, node, _)| self.wanted_of(&node.name).is_some())
     }
 
     fn last_override<T>(&self, name: &str, get: impl Fn(&LayerOverride) -> Option<T>) -> Option<T> {
@@ -291,6 +296,7 @@ struct Options {
     mse: bool,
     rounding: WeightRounding,
     bias_correction: bool,
+    rate_matching: bool,
 }
 
 impl Options {
@@ -303,6 +309,7 @@ impl Options {
             found.rounding = WeightRounding::SecondOrder;
         }
         found.bias_correction = next("bias");
+        found.rate_matching = next("rate");
         rest.next().is_none().then_some(found)
     }
 }
