@@ -17,8 +17,8 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use self::fit::check_fit;
-pub(crate) use self::rate_matching::quantize_on;
-pub(crate) use self::statistics::add_statistics;
+pub use self::rate_matching::quantize_on;
+pub use self::statistics::add_statistics;
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};

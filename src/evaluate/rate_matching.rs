@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::exec::{FloatExecutor, LayerwiseExecutor};
 use crate::model::{Images, Kind, Model, Node, NodeId, Op, Sample};
 use crate::quant::{
-    Calibration, FixedPoint, QuantizedModel, QuantizedNeuron, QuantizedOp, quantize, quantize_layerwise,
+    Calibration, FixedPoint, QuantizedModel, QuantizedNeuron, QuantizedOp, per_channel, quantize,
+    quantize_layerwise,
 };
 
 /// Images that thresholds are matched on, at most.
@@ -20,7 +21,7 @@ const REACH: i64 = 2;
 ///
 /// # Errors
 /// If the setting does not fit the model, or an image cannot be read.
-pub(crate) fn quantize_on(
+pub fn quantize_on(
     model: &Model,
     images: &Images,
     setting: &FixedPoint,
@@ -84,7 +85,7 @@ fn matched(
     spikes: impl Fn(&QuantizedNeuron) -> Vec<u64>,
 ) -> QuantizedNeuron {
     let channels = wanted.len();
-    let given: Vec<i64> = (0..channels).map(|c| crate::quant::per_channel(&neuron.thresholds, c)).collect();
+    let given: Vec<i64> = (0..channels).map(|c| per_channel(&neuron.thresholds, c)).collect();
     let count = |thresholds: &[i64]| spikes(&neuron.with_thresholds(thresholds.to_vec()));
     let distance = |counts: &[u64], c: usize| counts[c].abs_diff(wanted[c]);
     let mut best = given.clone();

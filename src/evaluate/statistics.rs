@@ -24,7 +24,7 @@ const BATCH: usize = 32;
 ///
 /// # Errors
 /// If an image cannot be read, or a layer has too many inputs for second-order rounding.
-pub(crate) fn add_statistics(
+pub fn add_statistics(
     model: &Model,
     images: &Images,
     setting: &FixedPoint,

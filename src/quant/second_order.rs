@@ -190,3 +190,99 @@ pub fn quantize_rows(
     }
     (codes, lsbs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scheme::{Clip, Scale};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn uniform(bits: u32, granularity: Granularity, clip: Clip) -> WeightScheme {
+        WeightScheme::Uniform { bits, scale: Scale::Free, granularity, clip }
+    }
+
+    fn error(weights: &[f64], codes: &[i32], lsb: f64, moments: &DMatrix<f64>) -> f64 {
+        let lost = weights.iter().zip(codes).map(|(w, &c)| f64::from(c) * lsb - w);
+        let lost = DMatrix::from_iterator(weights.len(), 1, lost);
+        (lost.transpose() * moments * lost)[(0, 0)]
+    }
+
+    /// Inputs 1 and 2 always fire together: 1.4 + 1.4 is nearer to 1 + 2 than to 1 + 1, and by which of them
+    /// does not matter. The third weight keeps the scale at 1.
+    #[test]
+    fn inputs_that_fire_together_share_their_error() {
+        let moments = DMatrix::from_row_slice(3, 3, &[0.5, 0.5, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.5]);
+        let weights = [1.4, 1.4, 3.0];
+        let scheme = uniform(3, Granularity::Channel, Clip::Max);
+        let (codes, lsbs) = quantize_rows(&weights, &scheme, &[moments]);
+        assert_eq!((codes[0] + codes[1], codes[2], lsbs), (3, 3, vec![1.0]));
+        assert_eq!(weights.map(|w| scheme.code(w, 1.0)), [1, 1, 3]);
+    }
+
+    #[test]
+    fn inputs_without_correlation_are_rounded_to_nearest() {
+        let moments = DMatrix::from_diagonal(&nalgebra::DVector::from_row_slice(&[0.5, 0.1, 0.0, 0.3]));
+        let weights = [0.9, -0.35, 0.2, 0.05, 0.1, 0.2, 0.3, -0.7];
+        let scheme = uniform(3, Granularity::Channel, Clip::Max);
+        let (codes, lsbs) = quantize_rows(&weights, &scheme, &[moments]);
+        let nearest: Vec<i32> =
+            weights.iter().enumerate().map(|(i, &w)| scheme.code(w, lsbs[i / 4])).collect();
+        assert_eq!(codes, nearest);
+    }
+
+    /// Every group of a convolution has inputs of its own.
+    #[test]
+    fn groups_have_their_own_moments() {
+        let together = DMatrix::from_element(2, 2, 0.5);
+        let apart = DMatrix::from_diagonal_element(2, 2, 0.5);
+        let scheme = uniform(3, Granularity::Layer, Clip::Max);
+        let (codes, _) = quantize_rows(&[1.4, 1.4, 3.0, 1.4], &scheme, &[together, apart]);
+        assert_eq!((codes[0] + codes[1], &codes[2..]), (3, &[3, 1][..]));
+    }
+
+    #[test]
+    fn inputs_that_never_fire_are_rounded_to_nearest() {
+        let scheme = uniform(4, Granularity::Channel, Clip::Mse);
+        let weights = [0.3, -0.7, 0.69];
+        let (codes, lsbs) = quantize_rows(&weights, &scheme, &[DMatrix::zeros(3, 3)]);
+        assert_eq!(codes, weights.map(|w| scheme.code(w, lsbs[0])));
+    }
+
+    proptest! {
+        /// At the same scale the error, with what damping adds, is never larger than that of rounding to
+        /// nearest; a scale that is searched makes it no larger either, and every code is a level.
+        #[test]
+        fn never_worse_than_nearest(
+            weights in prop::collection::vec(-1.0f64..1.0, 12),
+            spikes in prop::collection::vec(prop::bool::weighted(0.3), 6 * 20),
+            bits in 2u32..=4, power_of_two: bool, per_layer: bool, searched: bool,
+        ) {
+            let spikes = DMatrix::from_iterator(20, 6, spikes.into_iter().map(|s| f64::from(u8::from(s))));
+            let moments = spikes.transpose() * spikes / 20.0;
+            let mean = moments.diagonal().sum() / 6.0;
+            let damped = &moments + DMatrix::from_diagonal_element(6, 6, if mean > 0.0 { DAMPING * mean } else { 1.0 });
+            let granularity = if per_layer { Granularity::Layer } else { Granularity::Channel };
+            let scheme = match power_of_two {
+                true => WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity },
+                false => uniform(bits, granularity, if searched { Clip::Mse } else { Clip::Max }),
+            };
+            let (codes, lsbs) = quantize_rows(&weights, &scheme, std::slice::from_ref(&moments));
+            let importance: Vec<f64> = damped.diagonal().iter().copied().collect();
+            let lsb = |rows: std::ops::Range<usize>| {
+                let rows = &weights[rows.start * 6..rows.end * 6];
+                scheme.lsb(rows, Some(&importance.repeat(rows.len() / 6)))
+            };
+            let (mut before, mut after) = (0.0, 0.0);
+            for row in 0..2 {
+                let (w, c) = (&weights[row * 6..][..6], &codes[row * 6..][..6]);
+                let lsb = if per_layer { lsb(0..2) } else { lsb(row..row + 1) };
+                let nearest: Vec<i32> = w.iter().map(|&w| scheme.code(w, lsb)).collect();
+                before += error(w, &nearest, lsb, &damped);
+                after += error(w, c, lsbs[row], &damped);
+                prop_assert!(c.iter().all(|&c| scheme.code(f64::from(c), 1.0) == c), "{c:?}");
+                prop_assert!(scheme.searches_free_scale() || lsbs[row] == lsb);
+            }
+            prop_assert!(after <= before + 1e-12, "{after} > {before}");
+        }
+    }
+}

@@ -342,6 +342,24 @@ mod tests {
     }
 
     #[test]
+    fn options_of_shorthands() {
+        let all = fixed("w3u8+mse+gptq+bias+rate");
+        assert!(matches!(all.weights, WeightScheme::Uniform { bits: 3, clip: Clip::Mse, .. }));
+        assert_eq!((all.membrane_bits, all.rounding), (8, WeightRounding::SecondOrder));
+        assert!(all.bias_correction && all.rate_matching);
+        let none = fixed("w3");
+        assert_eq!((none.rounding, none.wanted_of("x")), (WeightRounding::Nearest, None));
+        let wanted = |spec: &str| fixed(spec).wanted_of("x");
+        assert_eq!(wanted("floor8+gptq+bias"), Some(Wanted::Means));
+        assert_eq!(wanted("pot3+gptq"), Some(Wanted::Products));
+        assert_eq!(["int8+gptq+bias", "w3+rate"].map(wanted), [None, None]);
+        // One order, each once, and clipping only where there is a choice.
+        for spec in ["w3+bias+gptq", "w3+bias+bias", "pot3+mse", "floor8+mse", "w3+", "w3+all", "fp32+bias"] {
+            assert!(Setting::load(spec).is_err(), "{spec}");
+        }
+    }
+
+    #[test]
     fn the_last_override_that_matches_wins() {
         let text = r#"Setting(name: "s", weights: UnitFloor(bits: 8), membrane_bits: 16, residual_bits: 16, layers: [
             ("block.*", Layer(weights: UnitFloor(bits: 4), membrane_bits: 8)),

@@ -1,6 +1,7 @@
 //! Integration tests, one binary.
 
 mod bad_input;
+mod calibrated;
 mod checkpoints;
 mod cost_laws;
 mod data_sets;
