@@ -30,7 +30,10 @@ impl<'a> LayerwiseExecutor<'a> {
         self.live.par_iter_mut().zip(self.samples).for_each(|(live, sample)| {
             let value = match id.index() {
                 0 => input(op, sample),
-                _ => execute(self.network, node, (op, &rows), live, &mut |_, _| ()).0,
+                _ => {
+                    let inputs: Vec<_> = (0..node.inputs.len()).map(|i| live.input(node, i)).collect();
+                    execute(self.network, node, (op, &rows), &inputs, &mut |_, _| ()).0
+                }
             };
             live.finish(id, node, value);
         });

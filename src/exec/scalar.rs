@@ -37,8 +37,13 @@ pub enum Observed<'a, W> {
 impl<'a, W: Word> ScalarExecutor<'a, W> {
     /// Lays out the weights.
     pub fn new(model: &'a QuantizedModel) -> Self {
-        let rows = model.ops.iter().map(|op| match op {
-            QuantizedOp::Weighted(weighted) => weight_rows(weighted),
+        Self::of_nodes(model, |_| true)
+    }
+
+    /// Lays out the weights of the nodes that `runs` names; only those can be run, by [`Self::node`].
+    pub(super) fn of_nodes(model: &'a QuantizedModel, runs: impl Fn(NodeId) -> bool) -> Self {
+        let rows = model.network.iter().map(|(id, _)| match model.op(id) {
+            QuantizedOp::Weighted(weighted) if runs(id) => weight_rows(weighted),
             _ => Vec::new(),
         });
         Self { model, rows: rows.collect() }
@@ -79,10 +84,8 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
             let (value, counted) = match input.take() {
                 Some(input) => quiet(input),
                 None => {
-                    let integers = (self.model.op(id), self.rows[id.index()].as_slice());
-                    let mut membranes =
-                        |t: usize, values: &[W]| observe(id, Observed::Membranes { t, values });
-                    execute(&self.model.network, node, integers, &live, &mut membranes)
+                    let inputs: Vec<_> = (0..node.inputs.len()).map(|i| live.input(node, i)).collect();
+                    self.node(id, &inputs, &mut |t, values| observe(id, Observed::Membranes { t, values }))
                 }
             };
             observe(id, Observed::Value(&value));
@@ -92,17 +95,29 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         let logits = live.into_last().map_or_else(Vec::new, |frames| frames.data);
         Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
     }
+
+    /// What node `id` yields and counts; `membranes` is shown what neurons keep after a timestep.
+    pub(super) fn node(
+        &self,
+        id: NodeId,
+        inputs: &[&Frames<W>],
+        membranes: &mut impl FnMut(usize, &[W]),
+    ) -> (Frames<W>, NodeActivity) {
+        let (network, rows) = (&self.model.network, &self.rows[id.index()]);
+        execute(network, network.node(id), (self.model.op(id), rows), inputs, membranes)
+    }
 }
 
-/// What `node` yields of `live` values with the integers of `op`; `rows` are the weights of a weight layer.
+/// What `node` yields of `inputs` with the integers of `op`, and counts; `rows` are the weights of a weight layer,
+/// and `membranes` is shown what neurons keep after a timestep.
 pub(super) fn execute<W: Word>(
     network: &Network,
     node: &Node,
     (op, rows): (&QuantizedOp, &[W]),
-    live: &Live<W>,
+    inputs: &[&Frames<W>],
     membranes: &mut impl FnMut(usize, &[W]),
 ) -> (Frames<W>, NodeActivity) {
-    let input = |i| live.input(node, i);
+    let input = |i: usize| inputs[i];
     let (timesteps, channels) = (network.timesteps, node.shape.channels);
     match (&node.op, op) {
         (_, QuantizedOp::Weighted(op)) => {
