@@ -30,6 +30,7 @@ pub mod num;
 pub mod quant;
 pub mod report;
 pub mod ron_file;
+pub mod sensitivity;
 pub mod tensor;
 
 pub use error::{Error, Result};

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use self::fit::check_fit;
 pub use self::rate_matching::quantize_on;
-pub use self::statistics::add_statistics;
+pub use self::statistics::{add_statistics, collect_statistics};
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};

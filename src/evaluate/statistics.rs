@@ -30,9 +30,23 @@ pub fn add_statistics(
     setting: &FixedPoint,
     calibration: &mut Calibration,
 ) -> Result<()> {
-    if calibration.coding != setting.input {
+    collect_statistics(model, images, setting.input, &|name| setting.wanted_of(name), calibration)
+}
+
+/// [`add_statistics`] of the layers that `wanted` names something for; an image is read as `coding` says.
+///
+/// # Errors
+/// Those of [`add_statistics`].
+pub fn collect_statistics(
+    model: &Model,
+    images: &Images,
+    coding: InputCoding,
+    wanted: &dyn Fn(&str) -> Option<Wanted>,
+    calibration: &mut Calibration,
+) -> Result<()> {
+    if calibration.coding != coding {
         calibration.inputs.fill(None);
-        calibration.coding = setting.input;
+        calibration.coding = coding;
     }
     let known = |id: NodeId, wanted: Wanted| match &calibration.inputs[id.index()] {
         Some(seen) => wanted == Wanted::Means || !seen.products.is_empty(),
@@ -40,20 +54,18 @@ pub fn add_statistics(
     };
     let mut layers = Vec::new();
     for (id, node, weighted) in model.network.weighted() {
-        let Some(wanted) = setting.wanted_of(&node.name).filter(|&wanted| !known(id, wanted)) else {
-            continue;
-        };
+        let Some(wanted) = wanted(&node.name).filter(|&wanted| !known(id, wanted)) else { continue };
         let fan_in = weighted.geometry.fan_in();
         if wanted == Wanted::Products && fan_in > MAX_FAN_IN {
             return Err(Error::mismatch(format!(
-                "layer {}: second-order rounding takes up to {MAX_FAN_IN} inputs of an output, and not {fan_in}",
+                "layer {}: products of inputs are collected of up to {MAX_FAN_IN} inputs of an output, and not {fan_in}",
                 node.name
             )));
         }
         layers.push(Collector::new(id, &weighted.geometry, wanted, &model.network, images.len()));
     }
     if !layers.is_empty() {
-        collect(model, images, setting.input, &mut layers)?;
+        collect(model, images, coding, &mut layers)?;
     }
     for layer in layers {
         let id = layer.id;
@@ -142,8 +154,11 @@ impl<'a> Collector<'a> {
     fn add(&mut self, patch: &Patch) {
         self.seen.patches += 1;
         for (group, inputs) in patch.iter().enumerate() {
-            let sums = &mut self.seen.sums[group];
-            inputs.iter().for_each(|&(i, x)| sums[i] += x);
+            let (sums, squares) = (&mut self.seen.sums[group], &mut self.seen.squares[group]);
+            for &(i, x) in inputs {
+                sums[i] += x;
+                squares[i] += x * x;
+            }
             let Some(products) = self.seen.products.get_mut(group) else { continue };
             for (last, &(j, y)) in inputs.iter().enumerate() {
                 let mut column = products.column_mut(j);

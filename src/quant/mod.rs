@@ -4,6 +4,7 @@ mod bounds;
 mod calibration;
 mod quantized;
 mod quantizer;
+mod real_layer;
 pub mod scheme;
 mod second_order;
 mod setting;
@@ -15,6 +16,7 @@ pub use quantized::{
     QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };
 pub use quantizer::{input_integers, per_channel, quantize, quantize_layerwise};
+pub use real_layer::real_layer;
 pub use scheme::WeightScheme;
 pub use second_order::MAX_FAN_IN;
 pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};

@@ -79,6 +79,15 @@ pub struct QuantizedWeighted {
     pub accumulator: Option<Accumulator>,
 }
 
+impl QuantizedWeighted {
+    /// What the weights are worth, for an input whose integers are worth `input_lsb`; in the order of `codes`.
+    pub fn weights(&self, input_lsb: f64) -> Vec<f64> {
+        let scale = f64::from(self.fraction_bits).exp2() / input_lsb;
+        let rows = self.codes.chunks_exact(self.geometry.fan_in()).zip(&self.lsb);
+        rows.flat_map(|(row, lsb)| row.iter().map(move |&c| f64::from(c) * lsb * scale)).collect()
+    }
+}
+
 /// What a datapath does with a weight code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightForm {

@@ -4,12 +4,13 @@
 use super::bounds::{accumulator_bits, bound_of};
 use super::quantized::*;
 use super::{
-    Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, second_order,
+    Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, real_layer,
+    second_order,
 };
 use crate::error::{Error, Result};
 use crate::model::{
     Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
-    NodeId, Op, Padding, Reset, Weighted, fold,
+    NodeId, Op, Padding, Reset, Weighted,
 };
 use crate::num::{Format, Requantizer, Rounding};
 use crate::quant::scheme::Granularity;
@@ -127,33 +128,8 @@ impl<'a> Quantizer<'a> {
         (QuantizedOp::Exact, vec![lsb])
     }
 
-    /// Weights and bias in real numbers, in units of the input's integer step where it has one.
-    fn real_layer(&self, node: &Node, weighted: &Weighted) -> FoldedLayer {
-        let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
-        let input = &self.model.description.input;
-        let (QuantizedOp::Input { zero_points, .. }, InputSpec::Image { mean, std, bits, .. }) =
-            (&self.ops[node.inputs[0].index()], input)
-        else {
-            return layer;
-        };
-        let (white, steps) = (f64::from(input.max()), f64::from(*bits).exp2());
-        // x = (x_int + z - white mean) / (white std): the factor goes into the weights, what the
-        // rounded zero point leaves into the bias.
-        let (taps, group) = (weighted.geometry.taps(), weighted.geometry.fan_in() / weighted.geometry.taps());
-        let outputs_per_group = weighted.geometry.out_channels / weighted.geometry.groups;
-        for (out, row) in layer.weight.chunks_exact_mut(weighted.geometry.fan_in()).enumerate() {
-            for (i, w) in row.iter_mut().enumerate() {
-                let channel = out / outputs_per_group * group + i / taps;
-                let constant = (zero_points[channel] as f64 - white * mean[channel]) / (white * std[channel]);
-                layer.bias[out] += *w * constant;
-                *w *= steps / (white * std[channel]);
-            }
-        }
-        layer
-    }
-
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
-        let mut layer = self.real_layer(node, weighted);
+        let mut layer = real_layer(self.model, self.setting.input, node, weighted);
         let mut scheme = self.setting.weights_of(&node.name);
         if self.model.network.classifier() == Some(id) {
             // Logits are compared with one another, so they share one scale.

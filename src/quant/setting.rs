@@ -126,17 +126,29 @@ impl Setting {
     /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`, `int8`), the name of a default setting file, or
     /// the path of one.
     pub fn load(spec: &str) -> Result<Self> {
-        if spec == "fp32" {
-            return Ok(Self { name: spec.to_owned(), precision: Precision::Float32 });
-        }
-        if let Some(fixed) = FixedPoint::from_shorthand(spec) {
-            fixed.check().map_err(|(field, message)| Error::field(spec, field, message))?;
-            return Ok(Self { name: spec.to_owned(), precision: Precision::Fixed(fixed) });
+        if let Some(setting) = Self::from_shorthand(spec)? {
+            return Ok(setting);
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
             Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order"))
         })?;
         Self::parse(&folder.read_text(&file)?, &folder.path(&file))
+    }
+
+    /// The setting that `spec` is a shorthand of, if it is one.
+    ///
+    /// # Errors
+    /// If its numbers make no sense.
+    pub fn from_shorthand(spec: &str) -> Result<Option<Self>> {
+        let precision = match FixedPoint::from_shorthand(spec) {
+            Some(fixed) => {
+                fixed.check().map_err(|(field, message)| Error::field(spec, field, message))?;
+                Precision::Fixed(fixed)
+            }
+            None if spec == "fp32" => Precision::Float32,
+            None => return Ok(None),
+        };
+        Ok(Some(Self { name: spec.to_owned(), precision }))
     }
 
     /// Parses and checks a setting file; `path` is for messages.
@@ -218,6 +230,13 @@ impl FixedPoint {
             in_range(&field("accumulator: bits"), accumulator_bits(layer.accumulator), 2, 48)?;
         }
         Ok(())
+    }
+
+    /// The same setting, with what `layer` says for the layer `name`.
+    pub fn with_layer(&self, name: &str, layer: LayerOverride) -> Self {
+        let mut setting = self.clone();
+        setting.layers.push((name.to_owned(), layer));
+        setting
     }
 
     /// Refuses an override that matches no layer, or none that it says something of.

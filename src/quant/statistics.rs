@@ -8,6 +8,8 @@ pub struct InputStatistics {
     pub patches: u64,
     /// Per group of the layer, the sum of each input, in the order of a row of weights.
     pub sums: Vec<Vec<f64>>,
+    /// Per group, the sum of the square of each input; of spikes, the same.
+    pub squares: Vec<Vec<f64>>,
     /// Per group, the sums of the products of any two inputs; empty where nobody asked for them.
     pub products: Vec<DMatrix<f64>>,
 }
@@ -19,6 +21,7 @@ impl InputStatistics {
         Self {
             patches: 0,
             sums: vec![vec![0.0; fan_in]; groups],
+            squares: vec![vec![0.0; fan_in]; groups],
             products: vec![DMatrix::zeros(fan_in, fan_in); products],
         }
     }
@@ -26,6 +29,11 @@ impl InputStatistics {
     /// The mean of every input of `group`.
     pub fn means(&self, group: usize) -> Vec<f64> {
         self.sums[group].iter().map(|sum| sum / self.patches.max(1) as f64).collect()
+    }
+
+    /// The mean square of every input of `group`; of spikes, their rate.
+    pub fn mean_squares(&self, group: usize) -> Vec<f64> {
+        self.squares[group].iter().map(|sum| sum / self.patches.max(1) as f64).collect()
     }
 
     /// The mean products of any two inputs of `group`; of their distances from their means if `centred`.

@@ -36,7 +36,12 @@ pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec
     Ok(text)
 }
 
-fn write(name: &str, header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>> {
+/// A file with a header; `name` is for messages.
+pub(super) fn write(
+    name: &str,
+    header: Vec<String>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<Vec<u8>> {
     let failed = |source: csv::Error| Error::io(name, std::io::Error::other(source));
     let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
     writer.write_record(&header).map_err(failed)?;
@@ -51,7 +56,7 @@ fn record(cells: &[Cell]) -> Vec<String> {
 }
 
 /// Whole numbers without a point; others in the shortest form that reads back to the same value.
-fn field(cell: &Cell) -> String {
+pub(super) fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
         Cell::Absent => String::new(),

@@ -56,6 +56,7 @@ fn naive(g: &ConvGeometry, input: &Frames<f32>, padding: f64, seen: &mut InputSt
             let row: Vec<f64> = (0..g.fan_in()).map(|i| value(group, i)).collect();
             for (i, x) in row.iter().enumerate() {
                 seen.sums[group][i] += x;
+                seen.squares[group][i] += x * x;
                 let column = seen.products[group].column_mut(i);
                 column.into_iter().zip(&row).for_each(|(sum, y)| *sum += x * y);
             }

@@ -5,10 +5,14 @@ mod backend;
 mod bars;
 mod figures;
 mod font;
+mod heat_map;
 mod labels;
 mod palette;
 mod scatter;
 mod scene;
+mod sensitivity;
+
+pub(super) use sensitivity::render as render_sensitivity;
 
 use crate::error::Result;
 use crate::evaluate::Simulation;
