@@ -27,7 +27,7 @@ pub use weight_error::{WeightError, errors};
 use crate::error::Result;
 
 /// A figure per candidate that is meant to be larger where accuracy suffers more.
-pub trait Measure {
+pub trait Measure: Sync {
     /// What reports call it.
     fn name(&self) -> &str;
 
