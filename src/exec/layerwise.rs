@@ -1,13 +1,24 @@
 use rayon::prelude::*;
 
 use super::live::Live;
-use super::neuron::{NeuronLayer, ShiftNeurons};
+use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use super::scalar::{execute, input, weight_rows};
 use crate::model::{Network, Node, NodeId, Sample};
 use crate::quant::{QuantizedNeuron, QuantizedOp};
+use crate::tensor::Frames;
+
+/// What a layer of neurons does with one image, in the order of its frames.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeuronTrace {
+    /// V + X after integration and before the reset; of Loihi's neurons, the voltage that is left.
+    pub potentials: Vec<i64>,
+    /// Spikes, or levels.
+    pub outputs: Vec<i64>,
+}
 
 /// Runs several images through a network that is still being quantized, node after node: what a node is made
 /// of may depend on what the nodes before it yield.
+#[derive(Clone)]
 pub struct LayerwiseExecutor<'a> {
     network: &'a Network,
     samples: &'a [Sample],
@@ -61,4 +72,53 @@ impl<'a> LayerwiseExecutor<'a> {
         };
         self.live.par_iter().map(of_image).reduce(|| vec![0; channels], add)
     }
+
+    /// What `node`, the next one, would do with each image, with the integers of `op`; empty for what is no
+    /// layer of neurons.
+    pub fn traces(&self, node: &Node, op: &QuantizedOp) -> Vec<NeuronTrace> {
+        let (channels, values, timesteps) =
+            (node.shape.channels, node.shape.values(), self.network.timesteps);
+        let of_image = |live: &Live<i64>| {
+            let input = live.input(node, 0);
+            match op {
+                QuantizedOp::Neuron(op) => {
+                    let potential = |kept: i64, _: i64, x: i64| kept + x;
+                    trace(&mut ShiftNeurons::new(op, channels, values), input, timesteps, potential)
+                }
+                QuantizedOp::Loihi(op) => {
+                    let voltage = |_: i64, left: i64, _: i64| left;
+                    trace(&mut LoihiNeurons::new(op, channels, values), input, timesteps, voltage)
+                }
+                _ => {
+                    let outputs = execute(self.network, node, (op, &[]), &[input], &mut |_, _| ()).0;
+                    NeuronTrace { potentials: input.data.clone(), outputs: outputs.data }
+                }
+            }
+        };
+        let traced = node.op.is_neuron();
+        self.live.par_iter().filter(|_| traced).map(of_image).collect()
+    }
+}
+
+/// All timesteps; `potential` of what a neuron kept before, what it keeps after, and its input.
+fn trace(
+    layer: &mut impl NeuronLayer<i64>,
+    input: &Frames<i64>,
+    timesteps: usize,
+    potential: impl Fn(i64, i64, i64) -> i64,
+) -> NeuronTrace {
+    let values = input.shape.values();
+    let mut spikes = vec![0; values];
+    let mut trace = NeuronTrace {
+        potentials: Vec::with_capacity(timesteps * values),
+        outputs: Vec::with_capacity(timesteps * values),
+    };
+    for t in 0..timesteps {
+        let before = layer.membranes().to_vec();
+        layer.step(input.at(t), &mut spikes);
+        let seen = before.iter().zip(layer.membranes()).zip(input.at(t));
+        trace.potentials.extend(seen.map(|((&before, &after), &x)| potential(before, after, x)));
+        trace.outputs.extend(&spikes);
+    }
+    trace
 }

@@ -22,7 +22,7 @@ pub use engine::{Engine, IntegerExecutor};
 pub use fast::{Checkpoint, FastExecutor, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
-pub use layerwise::LayerwiseExecutor;
+pub use layerwise::{LayerwiseExecutor, NeuronTrace};
 pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;

@@ -1,298 +1,145 @@
-//! How far the membrane potentials of a setting drift from those of the float network, or of another setting.
-//!
-//! H is the potential after integration and before the reset, in units of the float network, of every
-//! neuron at every timestep of a few calibration images.
+//! What the next neurons see of a layer that alone is changed.
 
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-
-use crate::exec::{FloatExecutor, Observed, ScalarExecutor};
-use crate::model::{Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
-use crate::num::Word;
+use super::{Candidate, Measure, Subject};
+use crate::error::Result;
+use crate::exec::{LayerwiseExecutor, NeuronTrace};
+use crate::model::{Network, NodeId, Op};
 use crate::quant::{QuantizedModel, per_channel};
-use crate::tensor::Frames;
 
-/// Drift of one layer of neurons; `q` is the setting's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LayerDrift {
-    /// Name of the layer.
-    pub layer: String,
-    /// mean |H_q - H| / mean |H|.
+/// Images that potentials are compared on: all of them are held.
+const IMAGES: usize = 16;
+
+/// By how much the next neurons behind a layer differ from those of the base network.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Drift {
+    /// mean |H_q - H| / mean |H| of the potentials H after integration and before the reset, over neurons,
+    /// timesteps and images.
     pub relative: f64,
-    /// Root mean square of H_q - H, in thresholds.
-    pub threshold: f64,
     /// Fraction of spikes that differ.
     pub flips: f64,
-    /// Total variation distance of the histograms of the channels' firing rates.
-    pub rates: f64,
 }
 
-/// Bins of a histogram of firing rates.
-const BINS: usize = 16;
+/// Relative drift of the membrane potentials of the next neurons.
+pub struct MembraneDrift;
 
-/// What a network does on calibration images, for others to be compared with.
-pub struct DriftReference {
-    samples: Vec<Sample>,
-    /// Per image and layer of neurons.
-    traces: Vec<Vec<Trace>>,
+/// Fraction of the spikes of the next neurons that differ.
+pub struct SpikeFlips;
+
+impl Measure for MembraneDrift {
+    fn name(&self) -> &str {
+        "membrane drift"
+    }
+
+    fn figures(&self, subject: &Subject) -> Result<Vec<f64>> {
+        Ok(isolated_drift(subject)?.iter().map(|drift| drift.relative).collect())
+    }
 }
 
-/// One layer of neurons on one image.
-struct Trace {
-    node: NodeId,
-    /// H, all timesteps.
-    potentials: Vec<f64>,
-    /// Whether it fires, all timesteps.
-    fired: Vec<bool>,
+impl Measure for SpikeFlips {
+    fn name(&self) -> &str {
+        "spike flips"
+    }
+
+    fn figures(&self, subject: &Subject) -> Result<Vec<f64>> {
+        Ok(isolated_drift(subject)?.iter().map(|drift| drift.flips).collect())
+    }
 }
 
-impl DriftReference {
-    /// Runs the float network on `samples`.
-    pub fn new(model: &Model, samples: Vec<Sample>) -> Self {
-        let float = FloatExecutor::new(model);
-        let traces = samples.par_iter().map(|sample| float_traces(model, &float, sample)).collect();
-        Self { samples, traces }
-    }
-
-    /// Runs the integers of `quantized` on `samples`: the same network has no drift at all.
-    pub fn of_integers(model: &Model, quantized: &QuantizedModel, samples: Vec<Sample>) -> Self {
-        let scalar = ScalarExecutor::<i64>::new(quantized);
-        let traces = |sample| {
-            let mut traces = Vec::new();
-            observe(model, quantized, &scalar, sample, |_, trace| traces.push(trace));
-            traces
-        };
-        let traces = samples.par_iter().map(traces).collect();
-        Self { samples, traces }
-    }
-
-    /// Images.
-    pub fn images(&self) -> usize {
-        self.samples.len()
-    }
-
-    /// Drift of every layer of neurons of `quantized`, over all images.
-    pub fn drift(&self, model: &Model, quantized: &QuantizedModel) -> Vec<LayerDrift> {
-        let pairs = self.samples.par_iter().zip(&self.traces);
-        let per_image: Vec<Vec<Sums>> = match quantized.fits_32_bits() {
-            true => {
-                let scalar = ScalarExecutor::<i32>::new(quantized);
-                pairs.map(|(sample, float)| compare(model, quantized, &scalar, sample, float)).collect()
+/// The drift of every candidate, on the first [`IMAGES`] calibration images: the base network runs once, and
+/// a candidate from the layer on that it changes to the next neurons.
+///
+/// # Errors
+/// If a candidate does not fit the model.
+pub fn isolated_drift(subject: &Subject) -> Result<Vec<Drift>> {
+    let network = &subject.model().network;
+    let base = subject.quantize(subject.base())?;
+    let samples = &subject.batch()[..subject.batch().len().min(IMAGES)];
+    let mut executor = LayerwiseExecutor::new(network, samples);
+    let mut candidates = subject.candidates().iter().peekable();
+    let mut drifts = Vec::new();
+    for (id, node) in network.iter() {
+        let changed = |candidate: &&Candidate| candidate.node == id;
+        if candidates.peek().is_some_and(changed) {
+            let next = next_neurons(network, id);
+            let expected = potentials(&executor, &base, id, &next);
+            while let Some(candidate) = candidates.next_if(changed) {
+                let quantized = subject.quantize(&candidate.setting)?;
+                drifts.push(drift(&expected, &potentials(&executor, &quantized, id, &next)));
             }
-            false => {
-                let scalar = ScalarExecutor::<i64>::new(quantized);
-                pairs.map(|(sample, float)| compare(model, quantized, &scalar, sample, float)).collect()
-            }
-        };
-        let mut layers = per_image.into_iter();
-        let mut sums = layers.next().unwrap_or_default();
-        for image in layers {
-            sums.iter_mut().zip(&image).for_each(|(sum, one)| sum.add(one));
         }
-        let traces = self.traces.first().map_or(&[][..], |traces| traces);
-        let name = |trace: &Trace| model.network.node(trace.node).name.clone();
-        traces.iter().zip(&sums).map(|(trace, sum)| sum.drift(name(trace))).collect()
+        executor.advance(id, node, base.op(id));
     }
+    Ok(drifts)
 }
 
-/// What has a potential to compare: neurons whose state is one membrane.
-fn is_compared(op: &Op) -> bool {
-    matches!(op, Op::IntegerNeuron(_)) || matches!(op, Op::Neuron(n) if !matches!(n.leak, Leak::Loihi { .. }))
-}
-
-fn float_traces(model: &Model, float: &FloatExecutor, sample: &Sample) -> Vec<Trace> {
-    let network = &model.network;
-    let mut inputs: Vec<Option<Frames<f32>>> = vec![None; network.nodes.len()];
-    let mut traces = Vec::new();
-    float.run_observed(sample, |id, value| {
-        let node = network.node(id);
-        if is_compared(&node.op) {
-            let input = inputs[node.inputs[0].index()].as_ref().expect("nodes run in order");
-            let potentials = float_potentials(model, node, input, value);
-            let fired = value.data.iter().map(|&x| x > 0.0).collect();
-            traces.push(Trace { node: id, potentials, fired });
+/// The layers of neurons that see node `id` without another weight layer between. Behind a join the stream
+/// goes on past them; those that read it first count.
+pub fn next_neurons(network: &Network, id: NodeId) -> Vec<NodeId> {
+    let (mut found, mut open) = (Vec::new(), vec![id]);
+    while let Some(id) = open.pop() {
+        let readers = || network.readers(id).filter(|(_, reader)| !matches!(reader.op, Op::Weighted(_)));
+        match readers().any(|(_, reader)| reader.op.is_neuron()) {
+            true => found.extend(readers().filter(|(_, reader)| reader.op.is_neuron()).map(|(id, _)| id)),
+            false => open.extend(readers().map(|(id, _)| id)),
         }
-        if network.readers(id).any(|(_, reader)| is_compared(&reader.op)) {
-            inputs[id.index()] = Some(value.clone());
-        }
-    });
-    traces
+    }
+    found.sort();
+    found.dedup();
+    found
 }
 
-/// H of all timesteps, from what a layer reads and fires.
-fn float_potentials(model: &Model, node: &Node, input: &Frames<f32>, spikes: &Frames<f32>) -> Vec<f64> {
-    let Op::Neuron(neuron) = &node.op else {
-        return (0..spikes.frames).flat_map(|t| input.at(t)).map(|&x| f64::from(x)).collect();
-    };
-    let channels = node.shape.channels;
-    let mut membranes = vec![0.0f32; node.shape.values()];
-    let mut potentials = Vec::with_capacity(spikes.data.len());
-    for t in 0..spikes.frames {
-        let values = membranes.iter_mut().zip(input.at(t)).zip(spikes.at(t)).enumerate();
-        for (i, ((v, &x), &spike)) in values {
-            let h = match neuron.leak {
-                Leak::HalfWithInput => *v + (x - *v) / 2.0,
-                Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
-                Leak::None | Leak::Loihi { .. } => *v + x,
+/// H of all `next` neurons in units of the float network, and whether they fire; of `model`, which is what
+/// `executor` ran so far up to node `from`.
+fn potentials(
+    executor: &LayerwiseExecutor,
+    model: &QuantizedModel,
+    from: NodeId,
+    next: &[NodeId],
+) -> Vec<(f64, bool)> {
+    let mut executor = executor.clone();
+    let mut found = Vec::new();
+    let end = next.last().map_or(0, |id| id.index() + 1);
+    for (id, node) in model.network.iter().take(end).skip(from.index()) {
+        if next.contains(&id) {
+            let gain = match &node.op {
+                Op::Neuron(neuron) => f64::from(neuron.leak.gain_log2()).exp2(),
+                _ => 1.0,
             };
-            *v = match (spike > 0.0, neuron.reset) {
-                (false, _) => h,
-                (true, Reset::Subtract) => h - threshold(model, node, neuron, i % channels) as f32,
-                (true, Reset::Zero) => 0.0,
+            let (lsbs, channels) = (&model.lsbs[node.inputs[0].index()], node.shape.channels);
+            let real = |trace: NeuronTrace| {
+                let values = trace.potentials.into_iter().zip(trace.outputs).enumerate();
+                let real = |i: usize, g: i64| g as f64 * per_channel(lsbs, i % channels) / gain;
+                values.map(|(i, (g, output))| (real(i, g), output != 0)).collect::<Vec<_>>()
             };
-            potentials.push(f64::from(h));
+            found.extend(executor.traces(node, model.op(id)).into_iter().flat_map(real));
         }
+        executor.advance(id, node, model.op(id));
     }
-    potentials
+    found
 }
 
-fn threshold(model: &Model, node: &Node, neuron: &Neuron, channel: usize) -> f64 {
-    let scales = model.weights.thresholds(node).unwrap_or(&[1.0]);
-    neuron.threshold * f64::from(per_channel(scales, channel))
-}
-
-/// Sums over neurons, timesteps and images.
-#[derive(Clone, Default)]
-struct Sums {
-    values: f64,
-    difference: f64,
-    magnitude: f64,
-    /// Of squared differences in thresholds.
-    squares: f64,
-    flips: f64,
-    /// Per channel, spikes of the float network and of the setting.
-    spikes: Vec<[f64; 2]>,
-}
-
-impl Sums {
-    fn add(&mut self, other: &Self) {
-        self.values += other.values;
-        self.difference += other.difference;
-        self.magnitude += other.magnitude;
-        self.squares += other.squares;
-        self.flips += other.flips;
-        for (mine, theirs) in self.spikes.iter_mut().zip(&other.spikes) {
-            mine[0] += theirs[0];
-            mine[1] += theirs[1];
-        }
+fn drift(expected: &[(f64, bool)], found: &[(f64, bool)]) -> Drift {
+    let (mut difference, mut magnitude, mut flips) = (0.0, 0.0, 0usize);
+    for ((h, fires), (h_q, fires_q)) in expected.iter().zip(found) {
+        difference += (h_q - h).abs();
+        magnitude += h.abs();
+        flips += usize::from(fires != fires_q);
     }
-
-    fn drift(&self, layer: String) -> LayerDrift {
-        let values = self.values.max(1.0);
-        LayerDrift {
-            layer,
-            relative: self.difference / (self.magnitude + f64::EPSILON * values),
-            threshold: (self.squares / values).sqrt(),
-            flips: self.flips / values,
-            rates: self.rate_distance(),
-        }
-    }
-
-    fn rate_distance(&self) -> f64 {
-        let channels = self.spikes.len().max(1) as f64;
-        let bin =
-            |spikes: f64| (spikes * channels / self.values * BINS as f64).min(BINS as f64 - 1.0) as usize;
-        let mut histogram = [0.0; BINS];
-        for &[float, setting] in &self.spikes {
-            histogram[bin(float)] += 1.0 / channels;
-            histogram[bin(setting)] -= 1.0 / channels;
-        }
-        histogram.iter().map(|x: &f64| x.abs()).sum::<f64>() / 2.0
-    }
+    let relative = if difference > 0.0 { difference / (magnitude + f64::EPSILON) } else { 0.0 };
+    Drift { relative, flips: flips as f64 / expected.len().max(1) as f64 }
 }
 
-/// Sums of every layer of neurons on one image.
-fn compare<W: Word>(
-    model: &Model,
-    quantized: &QuantizedModel,
-    scalar: &ScalarExecutor<W>,
-    sample: &Sample,
-    reference: &[Trace],
-) -> Vec<Sums> {
-    let mut layers = reference.iter();
-    let mut sums = Vec::new();
-    observe(model, quantized, scalar, sample, |node, trace| {
-        if let Some(reference) = layers.next() {
-            sums.push(layer_sums(model, node, &trace, reference));
-        }
-    });
-    sums
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Runs one image, and shows every layer of neurons with its potentials.
-fn observe<W: Word>(
-    model: &Model,
-    quantized: &QuantizedModel,
-    scalar: &ScalarExecutor<W>,
-    sample: &Sample,
-    mut show: impl FnMut(&Node, Trace),
-) {
-    let network = &quantized.network;
-    let mut inputs: Vec<Option<Frames<W>>> = network.nodes.iter().map(|_| None).collect();
-    // Of the layer that runs, what it keeps after each timestep.
-    let mut kept: Vec<Vec<W>> = Vec::new();
-    scalar.trace(scalar.input(sample), |id, seen| match seen {
-        Observed::Membranes { values, .. } => kept.push(values.to_vec()),
-        Observed::Value(value) => {
-            let node = model.network.node(id);
-            let membranes = std::mem::take(&mut kept);
-            if let (true, Some(input)) =
-                (is_compared(&node.op), node.inputs.first().and_then(|from| inputs[from.index()].as_ref()))
-            {
-                let lsbs = &quantized.lsbs[node.inputs[0].index()];
-                let potentials = potentials(node, lsbs, input, &membranes, value.frames);
-                let fired = value.data.iter().map(|&x| x != W::default()).collect();
-                show(node, Trace { node: id, potentials, fired });
-            }
-            if network.readers(id).any(|(_, reader)| is_compared(&reader.op)) {
-                inputs[id.index()] = Some(value.clone());
-            }
-        }
-    });
-}
-
-/// V + X of all timesteps, from what a layer reads and what it keeps.
-fn potentials<W: Word>(
-    node: &Node,
-    lsbs: &[f64],
-    input: &Frames<W>,
-    membranes: &[Vec<W>],
-    frames: usize,
-) -> Vec<f64> {
-    let gain = match &node.op {
-        Op::Neuron(neuron) => f64::from(neuron.leak.gain_log2()).exp2(),
-        _ => 1.0,
-    };
-    let mut potentials = Vec::with_capacity(frames * node.shape.values());
-    for t in 0..frames {
-        let before = t.checked_sub(1).and_then(|t| membranes.get(t));
-        for (i, &x) in input.at(t).iter().enumerate() {
-            let kept: i64 = before.map_or(0, |membranes| membranes[i].into());
-            let x: i64 = x.into();
-            potentials.push((kept + x) as f64 * per_channel(lsbs, i % node.shape.channels) / gain);
-        }
+    #[test]
+    fn drift_by_hand() {
+        let base = [(1.0, true), (-2.0, false), (0.5, false), (0.5, false)];
+        let found = [(1.5, true), (-2.0, false), (1.0, true), (0.5, false)];
+        // 1 of 4 in all, and one spike of four.
+        assert_eq!(drift(&base, &found), Drift { relative: 0.25, flips: 0.25 });
+        assert_eq!(drift(&base, &base), Drift::default());
+        assert_eq!(drift(&[], &[]), Drift::default());
     }
-    potentials
-}
-
-fn layer_sums(model: &Model, node: &Node, trace: &Trace, reference: &Trace) -> Sums {
-    let channels = node.shape.channels;
-    let threshold = |c: usize| match &node.op {
-        Op::Neuron(neuron) => threshold(model, node, neuron, c),
-        _ => 1.0,
-    };
-    let thresholds: Vec<f64> = (0..channels).map(threshold).collect();
-    let mut sums = Sums { values: trace.potentials.len() as f64, ..Sums::default() };
-    sums.spikes = vec![[0.0; 2]; channels];
-    let potentials = trace.potentials.iter().zip(&reference.potentials);
-    for (i, ((a, b), fired)) in potentials.zip(reference.fired.iter().zip(&trace.fired)).enumerate() {
-        let channel = i % channels;
-        sums.difference += (a - b).abs();
-        sums.magnitude += b.abs();
-        sums.squares += ((a - b) / thresholds[channel]).powi(2);
-        sums.flips += f64::from(u8::from(fired.0 != fired.1));
-        sums.spikes[channel][0] += f64::from(u8::from(*fired.0));
-        sums.spikes[channel][1] += f64::from(u8::from(*fired.1));
-    }
-    sums
 }

@@ -14,4 +14,5 @@ mod rates;
 mod reference;
 mod reports;
 mod rtl;
+mod sensitivity;
 mod tidy;
