@@ -8,6 +8,7 @@ mod gemm;
 mod list;
 mod progress;
 mod run;
+mod sensitivity;
 mod simulate;
 mod subject;
 mod validate;
@@ -35,6 +36,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
+    /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
+    Sensitivity(sensitivity::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
@@ -64,6 +67,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
         Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
+        Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,

@@ -6,10 +6,14 @@ mod bars;
 mod comparison;
 mod figures;
 mod font;
+mod heat_map;
 mod labels;
 mod palette;
 mod scatter;
 mod scene;
+mod sensitivity;
+
+pub(super) use sensitivity::render as render_sensitivity;
 
 use crate::error::Result;
 use crate::evaluate::{Comparison, Simulation};
