@@ -5,6 +5,7 @@ mod export;
 mod list;
 mod progress;
 mod run;
+mod search;
 mod simulate;
 mod subject;
 mod validate;
@@ -30,6 +31,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
+    /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
+    Search(search::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
@@ -40,7 +43,8 @@ enum Command {
     List(list::Arguments),
 }
 
-/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, 2 for bad input.
+/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ or budgets that cannot
+/// be met, 2 for bad input.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments.command) {
@@ -56,6 +60,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
+        Command::Search(arguments) => return search::run(&arguments),
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,

@@ -237,15 +237,26 @@ impl<'a> Evaluator<'a> {
         Ok(evaluation)
     }
 
+    /// What `workload`, that of `setting`, costs where `activity`, one per image, is what it does: nothing is
+    /// executed, and the mapper sees the same activity.
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn charge(&self, setting: &Setting, workload: Workload, activity: &[Activity]) -> Result<Evaluation> {
+        let mapped = MappedWorkload::best(workload, self.machine, activity)?;
+        let mut totals = self.totals(&mapped);
+        for image in activity {
+            totals.add(&mapped.costs(self.machine, image), &count(&mapped.workload, image), self.machine);
+        }
+        Ok(self.summarize(setting, &mapped, &totals))
+    }
+
     /// Charges the machine for the activity that follows from `rates`, which the mapper sees, too.
     fn expect(&self, setting: &Setting, rates: &Rates) -> Result<Evaluation> {
         let network = &self.model.network;
         let activity = rates.activity(network);
-        let mapped =
-            MappedWorkload::best(self.workload(setting)?, self.machine, std::slice::from_ref(&activity))?;
-        let mut totals = self.totals(&mapped);
-        totals.add(&mapped.costs(self.machine, &activity), &count(&mapped.workload, &activity), self.machine);
-        let mut evaluation = self.summarize(setting, &mapped, &totals);
+        let mut evaluation =
+            self.charge(setting, self.workload(setting)?, std::slice::from_ref(&activity))?;
         let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
         evaluation.rates = rates.known(network).map(rate).collect();
         Ok(evaluation)

@@ -7,6 +7,7 @@ mod csv;
 mod fixture;
 mod json;
 mod plots;
+mod search;
 mod table;
 mod units;
 
@@ -23,6 +24,7 @@ use crate::evaluate::{Evaluation, Simulation};
 const FOLDERS: [&str; 2] = ["plots", "rates"];
 
 pub use json::to_json;
+pub use search::{closest, search_json, search_table, with_unit, write_search};
 pub use table::table;
 
 /// Writes `report.json`, `settings.csv`, `layers.csv`, `rates/*.csv` (one per setting) and `plots/*.svg` and
@@ -35,8 +37,12 @@ pub use table::table;
 ///
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
-    let files = render(simulation)?;
-    for folder in FOLDERS.map(|folder| dir.join(folder)) {
+    write_files(render(simulation)?, &FOLDERS, dir)
+}
+
+/// Writes rendered files into `dir` and its `folders`: all under temporary names first.
+fn write_files(files: Vec<(String, Vec<u8>)>, folders: &[&str], dir: &Path) -> Result<()> {
+    for folder in folders.iter().map(|folder| dir.join(folder)) {
         fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
     }
     let staged = files

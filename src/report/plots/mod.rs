@@ -6,9 +6,13 @@ mod bars;
 mod figures;
 mod font;
 mod labels;
+mod lines;
 mod palette;
 mod scatter;
 mod scene;
+mod search;
+
+pub(super) use search::render as render_search;
 
 use crate::error::Result;
 use crate::evaluate::Simulation;

@@ -1,0 +1,250 @@
+//! Answers about settings of a real network: everything that executes one.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+
+use super::drift::{DriftReference, LayerDrift};
+use super::{Batch, Figures, Measured, Oracle};
+use crate::error::{Error, Result};
+use crate::evaluate::Evaluator;
+use crate::exec::{Activity, Engine, FloatExecutor, IntegerExecutor};
+use crate::map::Workload;
+use crate::model::{Images, Model, Sample};
+use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
+
+/// Images of a batch: what a sequential test looks at before it decides again.
+const BATCH: usize = 250;
+/// Images whose activity is charged where a cost is estimated.
+const CHARGED_IMAGES: usize = 16;
+/// Images that drift is measured on.
+const DRIFT_IMAGES: usize = 8;
+/// Seed of the order in which images are run: the same for all searches, so that they share results.
+const ORDER_SEED: u64 = 0;
+
+/// A network with its validation images.
+pub struct NetworkOracle<'a> {
+    model: &'a Model,
+    evaluator: &'a Evaluator<'a>,
+    engine: Engine,
+    images: &'a Images,
+    /// A random order of the images.
+    order: Vec<usize>,
+    /// Per image, in that order.
+    reference: Vec<Reference>,
+    /// Of the float network on the first images.
+    activity: Vec<Activity>,
+    drift: DriftReference,
+}
+
+/// What the float network says of an image.
+struct Reference {
+    right: bool,
+    /// One per class.
+    probabilities: Vec<f64>,
+}
+
+impl<'a> NetworkOracle<'a> {
+    /// Runs the float network on all of the validation images `images`, which `evaluator` measures;
+    /// `progress` is told of each.
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn new(
+        model: &'a Model,
+        evaluator: &'a Evaluator<'a>,
+        engine: Engine,
+        images: &'a Images,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self> {
+        let order = shuffled(images.len());
+        let float = FloatExecutor::new(model);
+        let run = |(rank, &i): (usize, &usize)| {
+            let execution = float.run(&images.sample(i)?);
+            progress();
+            let right = execution.prediction() == images.labels[i] as usize;
+            let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();
+            let reference = Reference { right, probabilities: softmax(&logits) };
+            Ok((reference, (rank < CHARGED_IMAGES).then_some(execution.activity)))
+        };
+        let runs = order.par_iter().enumerate().map(run).collect::<Result<Vec<_>>>()?;
+        let (reference, activity): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let samples: Vec<Sample> =
+            order.iter().take(DRIFT_IMAGES).map(|&i| images.sample(i)).collect::<Result<_>>()?;
+        Ok(Self {
+            model,
+            evaluator,
+            engine,
+            images,
+            order,
+            reference,
+            activity: activity.into_iter().flatten().collect(),
+            drift: DriftReference::new(model, samples),
+        })
+    }
+
+    /// Cost of the float network at its own activity, charged as a datapath of 32-bit integers.
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn float_figures(&self) -> Result<Figures> {
+        let setting = Setting::load("fp32")?;
+        let workload = Workload::float32(&self.model.network);
+        Ok(Figures::from(&self.evaluator.charge(&setting, workload, &self.activity)?))
+    }
+
+    /// One batch, image by image in parallel, summed in order; the activity of images to be charged.
+    fn batch(
+        &self,
+        number: usize,
+        lsbs: &[f64],
+        executor: &IntegerExecutor,
+    ) -> Result<(Batch, Vec<Activity>)> {
+        let ranks = number * BATCH..((number + 1) * BATCH).min(self.order.len());
+        let run = |rank: usize| {
+            let i = self.order[rank];
+            let execution = executor.run(&self.images.sample(i)?);
+            let right = execution.prediction() == self.images.labels[i] as usize;
+            let logit = |(class, &x): (usize, &i64)| x as f64 * lsbs[class.min(lsbs.len() - 1)];
+            let logits: Vec<f64> = execution.logits.iter().enumerate().map(logit).collect();
+            let divergence = divergence(&self.reference[rank].probabilities, &softmax(&logits));
+            Ok((right, divergence, (rank < CHARGED_IMAGES).then_some(execution.activity)))
+        };
+        let first = ranks.start;
+        let outcomes = ranks.into_par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        let (mut batch, mut activity) = (Batch::default(), Vec::new());
+        for (k, (right, divergence, acted)) in outcomes.into_iter().enumerate() {
+            let reference = self.reference[first + k].right;
+            batch.add(&Batch {
+                images: 1,
+                lost: u32::from(reference && !right),
+                gained: u32::from(!reference && right),
+                divergence,
+            });
+            activity.extend(acted);
+        }
+        Ok((batch, activity))
+    }
+
+    /// Costs at the activity of the setting itself on the first images.
+    fn own_figures(
+        &self,
+        setting: &Setting,
+        quantized: &QuantizedModel,
+        activity: Vec<Activity>,
+        executor: &IntegerExecutor,
+    ) -> Result<Figures> {
+        let activity = match activity.is_empty() {
+            false => activity,
+            true => {
+                let first = self.order[..CHARGED_IMAGES.min(self.order.len())].par_iter();
+                let run = |&i: &usize| Ok(executor.run(&self.images.sample(i)?).activity);
+                first.map(run).collect::<Result<_>>()?
+            }
+        };
+        Ok(Figures::from(&self.evaluator.charge(setting, Workload::quantized(quantized), &activity)?))
+    }
+}
+
+impl Oracle for NetworkOracle<'_> {
+    fn images(&self) -> usize {
+        self.order.len()
+    }
+
+    fn reference_accuracy(&self) -> f64 {
+        self.reference.iter().filter(|r| r.right).count() as f64 / self.order.len() as f64
+    }
+
+    fn batches(&self) -> usize {
+        self.order.len().div_ceil(BATCH)
+    }
+
+    fn charge(&self, setting: &Setting) -> Result<Figures> {
+        let workload = Workload::quantized(&self.evaluator.quantize(fixed(setting)?)?);
+        Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
+    }
+
+    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<Figures> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let executor = IntegerExecutor::new(&quantized, self.engine);
+        let lsbs = quantized.lsbs.last().map_or(&[1.0][..], |lsbs| lsbs);
+        let mut charged = Vec::new();
+        for number in first..self.batches() {
+            let (batch, activity) = self.batch(number, lsbs, &executor)?;
+            charged.extend(activity);
+            if !more(batch) {
+                break;
+            }
+        }
+        self.own_figures(setting, &quantized, charged, &executor)
+    }
+
+    fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        Ok((self.drift.drift(self.model, &quantized), self.drift.images()))
+    }
+
+    fn measure(&self, setting: &Setting) -> Result<Measured> {
+        let evaluation = self.evaluator.evaluate(setting, &|| ())?;
+        let accuracy = evaluation.accuracy.expect("images were executed");
+        Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
+    }
+}
+
+fn fixed(setting: &Setting) -> Result<&FixedPoint> {
+    match &setting.precision {
+        Precision::Fixed(fixed) => Ok(fixed),
+        Precision::Float32 => {
+            Err(Error::mismatch(format!("setting {}: no fixed-point setting", setting.name)))
+        }
+    }
+}
+
+/// 0..count in a random order (Fisher-Yates).
+fn shuffled(count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    let mut dice = ChaCha8Rng::seed_from_u64(ORDER_SEED);
+    for last in (1..count).rev() {
+        order.swap(last, (dice.next_u64() % (last as u64 + 1)) as usize);
+    }
+    order
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|x| (x - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|x| x / sum).collect()
+}
+
+/// Kullback-Leibler divergence of `q` from `p`, in nats; a probability that vanishes counts as the smallest
+/// that a double holds.
+fn divergence(p: &[f64], q: &[f64]) -> f64 {
+    let term = |(&p, &q): (&f64, &f64)| match p > 0.0 {
+        true => p * (p / q.max(f64::MIN_POSITIVE)).ln(),
+        false => 0.0,
+    };
+    p.iter().zip(q).map(term).sum::<f64>().max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// KL((1/2, 1/2), (1/4, 3/4)) = ln 2 / 2 + ln(2/3) / 2.
+    #[test]
+    fn divergence_by_hand() {
+        let expected = 0.5 * 2f64.ln() + 0.5 * (2.0f64 / 3.0).ln();
+        assert!((divergence(&[0.5, 0.5], &[0.25, 0.75]) - expected).abs() < 1e-15);
+        assert_eq!(softmax(&[0.0, 0.0]), [0.5, 0.5]);
+        assert_eq!(divergence(&[1.0, 0.0], &[1.0, 0.0]), 0.0);
+    }
+
+    #[test]
+    fn an_order_holds_every_image_once() {
+        let mut order = shuffled(100);
+        assert_ne!(order, (0..100).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,75 @@
+//! What each change does by itself: the table that knapsacks, relaxations and ratios work on.
+
+use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
+
+/// Loss and cost of every level of every knob, all else at its widest.
+pub struct Table {
+    /// The knobs.
+    pub knobs: Vec<Knob>,
+    /// Per knob and level, the divergence per image that it adds, nats; never negative.
+    pub losses: Vec<Vec<f64>>,
+    /// Per knob and level, the cost that it adds (negative for what it saves); infinite where the machine
+    /// refuses it.
+    pub costs: Vec<Vec<f64>>,
+    widest: Candidate,
+}
+
+impl Table {
+    /// Measures `knobs` on `batches` batches each.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations do not suffice.
+    pub fn measure(engine: &mut Engine, knobs: Vec<Knob>, batches: usize) -> Result<Self, Stop> {
+        let widest = engine.space.widest();
+        let divergence = |engine: &mut Engine, candidate: &Candidate| -> Result<f64, Stop> {
+            let sum = engine.sample(candidate, batches)?;
+            Ok(sum.divergence / f64::from(sum.images.max(1)))
+        };
+        let base_loss = divergence(engine, &widest)?;
+        let base_cost = engine.cost(&widest)?;
+        let (mut losses, mut costs) = (Vec::new(), Vec::new());
+        for knob in &knobs {
+            let levels = engine.space.levels(knob.part);
+            let candidates: Vec<Candidate> = (0..levels).map(|level| widest.with(knob, level)).collect();
+            let knob_costs = engine.costs(&candidates)?;
+            let mut knob_losses = vec![0.0];
+            for (candidate, cost) in candidates.iter().zip(&knob_costs).skip(1) {
+                let loss = match cost.is_finite() {
+                    true => (divergence(engine, candidate)? - base_loss).max(0.0),
+                    false => f64::INFINITY,
+                };
+                knob_losses.push(loss);
+            }
+            losses.push(knob_losses);
+            costs.push(knob_costs.iter().map(|cost| cost - base_cost).collect());
+        }
+        Ok(Self { knobs, losses, costs, widest })
+    }
+
+    /// The candidate with these levels, one per knob.
+    pub fn candidate(&self, levels: &[usize]) -> Candidate {
+        let pairs = self.knobs.iter().zip(levels);
+        pairs.fold(self.widest.clone(), |candidate, (knob, &level)| candidate.with(knob, level))
+    }
+
+    /// Sum of the losses of these levels.
+    pub fn loss(&self, levels: &[usize]) -> f64 {
+        self.losses.iter().zip(levels).map(|(losses, &level)| losses[level]).sum()
+    }
+
+    /// The largest loss that any levels have, where that is finite.
+    pub fn largest_loss(&self) -> f64 {
+        let largest =
+            |losses: &Vec<f64>| losses.iter().copied().filter(|l| l.is_finite()).fold(0.0, f64::max);
+        self.losses.iter().map(largest).sum()
+    }
+}
+
+/// The levels of `part` that a strategy steps through which knows one kind of scheme: uniform weights, or
+/// all where there are no others.
+pub fn ladder(space: &Space, part: Part) -> Vec<usize> {
+    let first_is_power = is_power_of_two(&space.weights[0]);
+    let on_ladder =
+        |&level: &usize| part == Part::Membranes || is_power_of_two(&space.weights[level]) == first_is_power;
+    (0..space.levels(part)).filter(on_ladder).collect()
+}
