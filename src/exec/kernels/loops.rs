@@ -1,22 +1,23 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
 use super::isa::{Cpu, Isa};
+use crate::num::Word;
 
 /// Constants of one neuron, as the scalar specification has them.
 #[derive(Debug, Clone, Copy)]
-pub struct Cell {
+pub struct Cell<W = i32> {
     /// Fires iff g >= this.
-    pub threshold: i32,
+    pub threshold: W,
     /// What a spike subtracts; `None` where it resets to 0.
-    pub subtract: Option<i32>,
+    pub subtract: Option<W>,
     /// Arithmetic shift from g to the stored membrane: leak and discarded bits.
     pub shift: u32,
     /// Discarded bits, which come back as zeros.
     pub discard: u32,
     /// Range of the stored membrane.
-    pub low: i32,
+    pub low: W,
     /// Range of the stored membrane.
-    pub high: i32,
+    pub high: W,
     /// False where bounds prove that nothing leaves that range.
     pub clamps: bool,
 }
@@ -36,9 +37,64 @@ pub struct Rescale {
 
 impl Rescale {
     #[inline(always)]
-    fn apply(self, x: i32) -> i64 {
+    fn apply(self, x: i64) -> i64 {
         let half = (1i64 << self.shift) >> 1;
-        (i64::from(x).wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+        (x.wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+    }
+
+    /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
+    #[inline(always)]
+    fn join<W: Word>(self, sides: impl Iterator<Item = (W, W)>, out: &mut [i32]) -> u32 {
+        let mut clamped = 0;
+        for (out, (stream, branch)) in out.iter_mut().zip(sides) {
+            let wide = stream.into().wrapping_add(self.apply(branch.into()));
+            let value = wide.max(self.low).min(self.high);
+            clamped += u32::from(value != wide);
+            *out = value as i32;
+        }
+        clamped
+    }
+}
+
+/// Positions whose membranes are held at once.
+const BLOCK: usize = 64;
+
+/// All timesteps of one channel of neurons; see [`neuron`].
+#[inline(always)]
+fn neurons<W: Word>(
+    cell: &Cell<W>,
+    x: &[W],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    (fired, clamped): (&mut [u32], &mut [u32]),
+) {
+    let frames = x.len() / positions;
+    for start in (0..positions).step_by(BLOCK) {
+        let count = BLOCK.min(positions - start);
+        let mut membrane = [W::default(); BLOCK];
+        for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
+            let x = &x[(t % frames) * positions + start..][..count];
+            let spikes = &mut spikes[t * positions + start..][..count];
+            let (mut fires_now, mut clamps_now) = (0, 0);
+            for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
+                let g = *v + x;
+                let fires = g >= cell.threshold;
+                let reset = match cell.subtract {
+                    Some(amount) if fires => g - amount,
+                    None if fires => W::default(),
+                    _ => g,
+                };
+                let kept = reset >> cell.shift;
+                let stored = kept.max(cell.low).min(cell.high);
+                *v = stored << cell.discard;
+                *spikes |= if fires { bit } else { 0 };
+                fires_now += u32::from(fires);
+                clamps_now += u32::from(stored != kept);
+            }
+            *fired += fires_now;
+            *clamped += clamps_now;
+        }
     }
 }
 
@@ -101,9 +157,6 @@ pub fn neuron(
     }
 }
 
-/// Positions whose membranes are held at once.
-const BLOCK: usize = 64;
-
 for_each_isa! {
     /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
     /// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
@@ -116,32 +169,20 @@ for_each_isa! {
         fired: &mut [u32],
         clamped: &mut [u32],
     ) {
-        let frames = x.len() / positions;
-        for start in (0..positions).step_by(BLOCK) {
-            let count = BLOCK.min(positions - start);
-            let mut membrane = [0i32; BLOCK];
-            for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
-                let x = &x[(t % frames) * positions + start..][..count];
-                let spikes = &mut spikes[t * positions + start..][..count];
-                let (mut fires_now, mut clamps_now) = (0, 0);
-                for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
-                    let g = v.wrapping_add(x);
-                    let fires = g >= cell.threshold;
-                    let reset = match cell.subtract {
-                        Some(amount) => g.wrapping_sub(amount),
-                        None => 0,
-                    };
-                    let kept = if fires { reset } else { g } >> cell.shift;
-                    let stored = kept.max(cell.low).min(cell.high);
-                    *v = stored << cell.discard;
-                    *spikes |= if fires { bit } else { 0 };
-                    fires_now += u32::from(fires);
-                    clamps_now += u32::from(stored != kept);
-                }
-                *fired += fires_now;
-                *clamped += clamps_now;
-            }
-        }
+        neurons(cell, x, positions, bit, spikes, (fired, clamped));
+    }
+
+    /// As [`neuron`], in 64 bits.
+    pub fn neuron_wide(
+        cell: &Cell<i64>,
+        x: &[i64],
+        positions: usize,
+        bit: u8,
+        spikes: &mut [u8],
+        fired: &mut [u32],
+        clamped: &mut [u32],
+    ) {
+        neurons(cell, x, positions, bit, spikes, (fired, clamped));
     }
 
     /// How many of `thresholds` each value reaches.
@@ -156,26 +197,32 @@ for_each_isa! {
 
     /// Onto a grid; returns how many values were clamped.
     pub fn requantize(by: Rescale, x: &[i32], out: &mut [i32]) -> u32 {
-        let mut clamped = 0;
-        for (out, &x) in out.iter_mut().zip(x) {
-            let wide = by.apply(x);
-            let value = wide.max(by.low).min(by.high);
-            clamped += u32::from(value != wide);
-            *out = value as i32;
-        }
-        clamped
+        by.join(x.iter().map(|&x| (0, x)), out)
+    }
+
+    /// As [`requantize`], of 64 bits.
+    pub fn requantize_wide(by: Rescale, x: &[i64], out: &mut [i32]) -> u32 {
+        by.join(x.iter().map(|&x| (0, x)), out)
     }
 
     /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
     pub fn join(by: Rescale, stream: &[i32], branch: &[i32], out: &mut [i32]) -> u32 {
-        let mut clamped = 0;
-        for ((out, &a), &b) in out.iter_mut().zip(stream).zip(branch) {
-            let wide = i64::from(a).wrapping_add(by.apply(b));
-            let value = wide.max(by.low).min(by.high);
-            clamped += u32::from(value != wide);
-            *out = value as i32;
-        }
-        clamped
+        by.join(stream.iter().copied().zip(branch.iter().copied()), out)
+    }
+
+    /// As [`join`], of 64 bits.
+    pub fn join_wide(by: Rescale, stream: &[i64], branch: &[i64], out: &mut [i32]) -> u32 {
+        by.join(stream.iter().copied().zip(branch.iter().copied()), out)
+    }
+
+    /// out += x.
+    pub fn add_wide(x: &[i32], out: &mut [i64]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out += i64::from(x));
+    }
+
+    /// out = (out << shift) + bias.
+    pub fn shift_and_bias_wide(shift: u32, bias: i64, out: &mut [i64]) {
+        out.iter_mut().for_each(|x| *x = (*x << shift) + bias);
     }
 
     /// out += x.
