@@ -94,7 +94,7 @@ pub struct Arguments {
     #[arg(long, value_name = "BITS", default_value = "4,3", value_delimiter = ',')]
     power_of_two_bits: Vec<u32>,
     /// Widths of membranes that are tried.
-    #[arg(long, value_name = "BITS", default_value = "16,12,10,8,7,6,5,4,3", value_delimiter = ',')]
+    #[arg(long, value_name = "BITS", default_value = "16,12,10,8,7,6,5,4,3,2", value_delimiter = ',')]
     membrane_bits: Vec<u32>,
     /// Write setting.ron, search.json, settings/, fronts/, plots/ and the log here.
     #[arg(long, value_name = "DIR", default_value = "spiq-search")]

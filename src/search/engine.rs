@@ -218,6 +218,30 @@ impl<'a, 's> Engine<'a, 's> {
         Ok(Verdict { within, meets, drop: sum.drop(), divergence, cost })
     }
 
+    /// Whether an accepted candidate meets everything on the whole validation set; it is no longer accepted
+    /// if not.
+    ///
+    /// # Errors
+    /// If the input is wrong.
+    pub fn confirm(&mut self, candidate: &Candidate) -> Result<bool, Stop> {
+        let verified = self.full(candidate)?;
+        let excess: f64 = verified.violations.iter().map(Violation::excess).sum();
+        if excess > 0.0 {
+            self.accepted.remove(candidate);
+            self.missed.insert(candidate.clone(), excess);
+        }
+        Ok(verified.violations.is_empty())
+    }
+
+    /// Marks a candidate that others will resemble: they start where they first differ from it.
+    ///
+    /// # Errors
+    /// If the candidate is no setting.
+    pub fn anchor(&mut self, candidate: &Candidate) -> Result<(), Stop> {
+        let (_, setting) = self.named(candidate)?;
+        Ok(self.store.oracle.anchor(&setting)?)
+    }
+
     /// Mean over layers of the drift of a candidate's membranes.
     ///
     /// # Errors

@@ -142,41 +142,45 @@ impl Quantizer {
     }
 }
 
-/// The part of `space` that the machine can run: levels that it refuses everywhere are left out.
+/// The part of `space` that the machine can run: levels that it refuses everywhere are left out, and the
+/// widest levels as long as it refuses them together.
 ///
 /// # Errors
 /// With the machine's own words if nothing is left, or one point.
 pub fn legal(space: Space, oracle: &dyn Oracle) -> Result<Space> {
     space.check()?;
-    let mut refusal = None;
-    let (last_weights, last_membranes) = (space.weights.len() - 1, space.membranes.len() - 1);
-    let mut runs = |weights: usize, membranes: usize| -> Result<bool> {
+    let refusal = |space: &Space, weights: usize, membranes: usize| -> Result<Option<Error>> {
         match oracle.charge(&space.setting(&space.uniform(weights, membranes), "level")?) {
-            Ok(_) => Ok(true),
-            Err(error @ Error::Mismatch(_)) => {
-                refusal.get_or_insert(error);
-                Ok(false)
-            }
+            Ok(_) => Ok(None),
+            Err(error @ Error::Mismatch(_)) => Ok(Some(error)),
             Err(error) => Err(error),
         }
     };
-    let mut weights = Vec::new();
+    let (last_weights, last_membranes) = (space.weights.len() - 1, space.membranes.len() - 1);
+    if let Some(error) = refusal(&space, last_weights, last_membranes)? {
+        return Err(error);
+    }
+    let (mut weights, mut membranes) = (Vec::new(), Vec::new());
     for level in 0..=last_weights {
-        if runs(level, last_membranes)? {
+        if refusal(&space, level, last_membranes)?.is_none() {
             weights.push(space.weights[level]);
         }
     }
-    let mut membranes = Vec::new();
     for level in 0..=last_membranes {
-        if runs(last_weights, level)? {
+        if refusal(&space, last_weights, level)?.is_none() {
             membranes.push(space.membranes[level]);
         }
     }
-    let left = Space { weights, membranes, ..space };
-    match refusal {
-        Some(refusal) if left.weights.is_empty() || left.membranes.is_empty() => Err(refusal),
-        _ => left.check().map(|()| left),
+    let mut left = Space { weights, membranes, ..space };
+    while refusal(&left, 0, 0)?.is_some() {
+        // The narrowest levels run together, so this ends before either list is empty.
+        if left.membranes.len() > 1 {
+            left.membranes.remove(0);
+        } else {
+            left.weights.remove(0);
+        }
     }
+    left.check().map(|()| left)
 }
 
 /// Runs `strategy` on `space`.

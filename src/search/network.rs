@@ -1,5 +1,8 @@
 //! Answers about settings of a real network: everything that executes one.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
@@ -8,7 +11,7 @@ use super::drift::{DriftReference, LayerDrift};
 use super::{Batch, Figures, Measured, Oracle};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluator;
-use crate::exec::{Activity, Engine, FloatExecutor, IntegerExecutor};
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
 use crate::map::Workload;
 use crate::model::{Images, Model, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
@@ -19,6 +22,10 @@ const BATCH: usize = 250;
 const CHARGED_IMAGES: usize = 16;
 /// Images that drift is measured on.
 const DRIFT_IMAGES: usize = 8;
+/// Batches, the first ones, whose prefixes are kept.
+const KEPT_BATCHES: usize = 4;
+/// Memory that the prefixes of one batch may take.
+const PREFIX_BYTES: usize = 96 << 20;
 /// Seed of the order in which images are run: the same for all searches, so that they share results.
 const ORDER_SEED: u64 = 0;
 
@@ -35,6 +42,13 @@ pub struct NetworkOracle<'a> {
     /// Of the float network on the first images.
     activity: Vec<Activity>,
     drift: DriftReference,
+    anchor: Mutex<Option<Anchor>>,
+}
+
+/// A network that the next ones resemble, and its runs as far as they are kept.
+struct Anchor {
+    quantized: QuantizedModel,
+    batches: [Option<PrefixCache>; KEPT_BATCHES],
 }
 
 /// What the float network says of an image.
@@ -80,6 +94,7 @@ impl<'a> NetworkOracle<'a> {
             reference,
             activity: activity.into_iter().flatten().collect(),
             drift: DriftReference::new(model, samples),
+            anchor: Mutex::default(),
         })
     }
 
@@ -93,7 +108,35 @@ impl<'a> NetworkOracle<'a> {
         Ok(Figures::from(&self.evaluator.charge(&setting, workload, &self.activity)?))
     }
 
-    /// One batch, image by image in parallel, summed in order; the activity of images to be charged.
+    /// Runs the images of batch `number`, from where they differ from the anchor if that is known.
+    fn execute(
+        &self,
+        number: usize,
+        ranks: Range<usize>,
+        executor: &IntegerExecutor,
+    ) -> Result<Vec<Execution<i64>>> {
+        let sample = |rank: usize| self.images.sample(self.order[rank]);
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match anchor.as_mut() {
+            Some(Anchor { quantized, batches }) if number < KEPT_BATCHES => {
+                if batches[number].is_none() {
+                    let samples = ranks.clone().map(sample).collect::<Result<Vec<_>>>()?;
+                    let anchored = IntegerExecutor::new(quantized, self.engine);
+                    batches[number] = Some(PrefixCache::record(&anchored, &samples, PREFIX_BYTES).0);
+                }
+                batches[number].as_ref().map(|cache| cache.shared_with(executor))
+            }
+            _ => None,
+        };
+        let first = ranks.start;
+        let run = |rank: usize| match &kept {
+            Some(prefix) => Ok(prefix.run(rank - first, &sample(rank)?)),
+            None => Ok(executor.run(&sample(rank)?)),
+        };
+        ranks.into_par_iter().map(run).collect()
+    }
+
+    /// One batch, summed image by image in order; the activity of images to be charged.
     fn batch(
         &self,
         number: usize,
@@ -101,19 +144,19 @@ impl<'a> NetworkOracle<'a> {
         executor: &IntegerExecutor,
     ) -> Result<(Batch, Vec<Activity>)> {
         let ranks = number * BATCH..((number + 1) * BATCH).min(self.order.len());
-        let run = |rank: usize| {
+        let executions = self.execute(number, ranks.clone(), executor)?;
+        let outcome = |(rank, execution): (usize, Execution<i64>)| {
             let i = self.order[rank];
-            let execution = executor.run(&self.images.sample(i)?);
             let right = execution.prediction() == self.images.labels[i] as usize;
             let logit = |(class, &x): (usize, &i64)| x as f64 * lsbs[class.min(lsbs.len() - 1)];
             let logits: Vec<f64> = execution.logits.iter().enumerate().map(logit).collect();
             let divergence = divergence(&self.reference[rank].probabilities, &softmax(&logits));
-            Ok((right, divergence, (rank < CHARGED_IMAGES).then_some(execution.activity)))
+            (right, divergence, (rank < CHARGED_IMAGES).then_some(execution.activity))
         };
         let first = ranks.start;
-        let outcomes = ranks.into_par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        let outcomes = ranks.zip(executions).map(outcome);
         let (mut batch, mut activity) = (Batch::default(), Vec::new());
-        for (k, (right, divergence, acted)) in outcomes.into_iter().enumerate() {
+        for (k, (right, divergence, acted)) in outcomes.enumerate() {
             let reference = self.reference[first + k].right;
             batch.add(&Batch {
                 images: 1,
@@ -162,6 +205,15 @@ impl Oracle for NetworkOracle<'_> {
     fn charge(&self, setting: &Setting) -> Result<Figures> {
         let workload = Workload::quantized(&self.evaluator.quantize(fixed(setting)?)?);
         Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
+    }
+
+    fn anchor(&self, setting: &Setting) -> Result<()> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops != quantized.ops) {
+            *anchor = Some(Anchor { quantized, batches: [const { None }; KEPT_BATCHES] });
+        }
+        Ok(())
     }
 
     fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<Figures> {

@@ -92,6 +92,14 @@ pub trait Oracle: Sync {
     /// If the machine cannot run the setting.
     fn charge(&self, setting: &Setting) -> Result<Figures>;
 
+    /// Marks a setting that the next ones resemble, which may save time and changes no answer.
+    ///
+    /// # Errors
+    /// If the setting does not fit the network.
+    fn anchor(&self, _setting: &Setting) -> Result<()> {
+        Ok(())
+    }
+
     /// Runs batches from number `first` on, the next one whenever `more` answers true, and charges the
     /// activity of the first images of the set.
     ///

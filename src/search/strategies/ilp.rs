@@ -4,7 +4,7 @@ use super::table::Table;
 use crate::search::{Engine, Quantizer, Stop, Strategy};
 
 /// Batches per entry of the table.
-const BATCHES: usize = 1;
+const BATCHES: usize = 2;
 /// Capacities that are tried: each halves the interval in which the right one lies, on a logarithmic scale.
 const CAPACITIES: usize = 10;
 /// Steps of a capacity.

@@ -2,7 +2,9 @@ use super::ilp::{bisect, solve};
 use super::table::Table;
 use crate::search::{Engine, Quantizer, Stop, Strategy};
 
-/// Batches per entry of the table, and per candidate of a population.
+/// Batches per entry of the table.
+const TABLE_BATCHES: usize = 2;
+/// Batches per candidate of a population.
 const BATCHES: usize = 1;
 /// Candidates of a population.
 const POPULATION: usize = 20;
@@ -38,7 +40,7 @@ impl Strategy for Nsga2 {
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
         let knobs = engine.knobs();
-        let table = Table::measure(engine, knobs, BATCHES)?;
+        let table = Table::measure(engine, knobs, TABLE_BATCHES)?;
         let Some(known) = bisect(engine, &table)? else { return Ok(()) };
         // Around the loss that is known to be allowed: farther away nothing useful is found.
         let allowed = table.loss(&known).max(1e-4);

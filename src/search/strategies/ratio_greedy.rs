@@ -3,7 +3,7 @@ use super::table::Table;
 use crate::search::{Engine, Quantizer, Stop, Strategy};
 
 /// Batches per entry of the table.
-const BATCHES: usize = 1;
+const BATCHES: usize = 2;
 
 /// From the widest setting, always the step that loses least per cost saved, by the table of single
 /// changes; the last point of this path that keeps the accuracy is found by bisection and refined.

@@ -13,6 +13,7 @@ const PATIENCE: usize = 24;
 pub fn refine(engine: &mut Engine, table: &Table, mut levels: Vec<usize>) -> Result<Vec<usize>, Stop> {
     let mut tried: HashSet<Vec<usize>> = HashSet::new();
     let mut failures = 0;
+    engine.anchor(&table.candidate(&levels))?;
     while failures < PATIENCE {
         let Some(next) = promising(engine, table, &levels, &tried)? else { break };
         tried.insert(next.clone());
@@ -25,6 +26,7 @@ pub fn refine(engine: &mut Engine, table: &Table, mut levels: Vec<usize>) -> Res
         if engine.test(&candidate)?.within {
             levels = next;
             failures = 0;
+            engine.anchor(&candidate)?;
         } else {
             failures += 1;
         }

@@ -2,8 +2,8 @@ use super::refine::refine;
 use super::table::Table;
 use crate::search::{Engine, Granularity, Quantizer, Stop, Strategy};
 
-/// Batches per entry of the table, in the accelerated form and in the other.
-const BATCHES: [usize; 2] = [1, 2];
+/// Batches per entry of the table.
+const BATCHES: usize = 2;
 /// Steps of gradient descent.
 const STEPS: usize = 400;
 /// Temperature of the first and of the last step.
@@ -37,7 +37,7 @@ impl Strategy for SpikeHq {
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
         let knobs = engine.space.knobs(Granularity::Tensor);
-        let table = Table::measure(engine, knobs, BATCHES[usize::from(!self.accelerated)])?;
+        let table = Table::measure(engine, knobs, BATCHES)?;
         // Nats per unit of cost: from hardly any loss to any.
         let (mut low, mut high) = (1e-5f64.ln(), 1e3f64.ln());
         let mut best = None;

@@ -31,7 +31,7 @@ impl Strategy for Uniform {
                 continue;
             }
             let verdict = engine.test(&candidates[i])?;
-            if verdict.meets {
+            if verdict.meets && engine.confirm(&candidates[i])? {
                 return Ok(());
             }
             if !verdict.within {
