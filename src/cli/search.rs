@@ -218,12 +218,13 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
 }
 
 fn widths(arguments: &Arguments) -> Result<Widths> {
-    let check =
-        |flag: &str, bits: &[u32], low: u32, high: u32| match bits.iter().find(|b| !(low..=high).contains(b))
-        {
-            Some(bits) => Err(Error::mismatch(format!("--{flag}: {bits} is not in {low}..={high}"))),
-            None => Ok(()),
-        };
+    let check = |flag: &str, bits: &[u32], low: u32, high: u32| match bits
+        .iter()
+        .find(|&&b| !(low..=high).contains(&b))
+    {
+        Some(bits) => Err(Error::mismatch(format!("--{flag}: {bits} is not in {low}..={high}"))),
+        None => Ok(()),
+    };
     let power_of_two: Vec<u32> = arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect();
     check("weight-bits", &arguments.weight_bits, 2, 16)?;
     check("power-of-two-bits", &power_of_two, 2, 5)?;
@@ -296,13 +297,13 @@ impl Loaded {
         path: &Path,
         quiet: bool,
     ) -> Result<Search> {
-        let evaluator = self.evaluator(&self.validation, quiet)?;
-        // What cannot be searched is refused before the log is begun.
         let strategies: Vec<_> =
             request.strategies.iter().flat_map(|&name| named(name, request.accelerated)).collect();
+        // What cannot be searched is refused before anything long starts.
         for strategy in &strategies {
             strategy.quantizer().space(&self.model.network, &request.widths).check()?;
         }
+        let evaluator = self.evaluator(&self.validation, quiet)?;
         let (entries, log) = match resumed {
             Some(resumed) => resumed,
             None => (Vec::new(), Log::create(path, request)?),

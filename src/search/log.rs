@@ -2,7 +2,7 @@
 //! cut last line, and a search that replays it goes on where it was cut.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,15 @@ impl Log {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
         }
-        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+        let file = match OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                return Err(Error::mismatch(format!(
+                    "{} is the log of an earlier search: --resume goes on with it, --out names another folder",
+                    path.display()
+                )));
+            }
+            opened => opened.map_err(failed)?,
+        };
         let mut log = Self { path: path.to_owned(), file };
         log.line(header)?;
         Ok(log)

@@ -13,4 +13,5 @@ mod rates;
 mod reference;
 mod reports;
 mod rtl;
+mod search;
 mod tidy;
