@@ -216,6 +216,9 @@ pub fn quantity(text: &str, units: Units) -> Result<f64, String> {
     let Ok(number) = number.parse::<f64>() else {
         return Err(format!("{text:?} is no number with a unit ({})", known()));
     };
+    if unit.is_empty() {
+        return Err(format!("{text:?} has none of the units {}", known()));
+    }
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{unit:?} is none of the units {}", known()));
     };

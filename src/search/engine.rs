@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use rayon::prelude::*;
 
 use super::outcome::{Closest, Fidelity, GateSummary, Run, Step, TraceStep, Verified};
 use super::paired::{Decision, decide};
 use super::store::Store;
 use super::{Batch, Candidate, Figures, Knob, Problem, Space, Violation};
 use crate::error::{Error, Result};
+use crate::quant::Setting;
 
 /// Cost of exceeding a limit by its own size, in objectives of the widest setting.
 const PENALTY: f64 = 10.0;
@@ -45,7 +45,7 @@ pub struct Verdict {
     pub drop: f64,
     /// Mean divergence per image, nats.
     pub divergence: f64,
-    /// Cost at the candidate's own activity.
+    /// Cost, at the candidate's own activity if it keeps the accuracy.
     pub cost: f64,
 }
 
@@ -53,6 +53,7 @@ pub struct Verdict {
 #[derive(Default)]
 struct Used {
     batches: usize,
+    own: bool,
     drift: bool,
     full: bool,
 }
@@ -69,7 +70,6 @@ pub struct Engine<'a, 's> {
     dice: ChaCha8Rng,
     /// Objective of the widest setting.
     scale: f64,
-    estimated: HashMap<Candidate, Option<Figures>>,
     used: HashMap<String, Used>,
     images: u64,
     seconds: f64,
@@ -104,7 +104,6 @@ impl<'a, 's> Engine<'a, 's> {
             store,
             dice: ChaCha8Rng::seed_from_u64(seed),
             scale,
-            estimated: HashMap::new(),
             used: HashMap::new(),
             images: 0,
             seconds: 0.0,
@@ -157,22 +156,19 @@ impl<'a, 's> Engine<'a, 's> {
 
     /// [`Self::cost`] of many, in parallel.
     pub fn costs(&mut self, candidates: &[Candidate]) -> Result<Vec<f64>, Stop> {
-        let mut new: Vec<&Candidate> =
-            candidates.iter().filter(|c| !self.estimated.contains_key(*c)).collect();
-        new.sort();
-        new.dedup();
-        let (oracle, space) = (self.store.oracle, self.space);
-        let charge = |candidate: &&Candidate| -> Result<Option<Figures>> {
-            match oracle.charge(&space.setting(candidate, "candidate")?) {
-                Ok(figures) => Ok(Some(figures)),
-                Err(Error::Mismatch(_)) => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        let figures = new.par_iter().map(charge).collect::<Result<Vec<_>>>()?;
-        self.estimated.extend(new.into_iter().cloned().zip(figures));
-        let cost = |c: &Candidate| self.estimated[c].as_ref().map_or(f64::INFINITY, |f| self.cost_of(f));
-        Ok(candidates.iter().map(cost).collect())
+        let estimates = self.estimates(candidates)?;
+        let cost = |figures: &Option<Figures>| figures.as_ref().map_or(f64::INFINITY, |f| self.cost_of(f));
+        Ok(estimates.iter().map(cost).collect())
+    }
+
+    fn estimates(&mut self, candidates: &[Candidate]) -> Result<Vec<Option<Figures>>> {
+        let settings = candidates.iter().map(|c| self.named(c)).collect::<Result<Vec<_>>>()?;
+        self.store.estimates(&settings)
+    }
+
+    /// Costs at the activity of the float network; zeros where the machine cannot run the candidate.
+    fn estimate(&mut self, candidate: &Candidate) -> Result<Figures> {
+        Ok(self.estimates(std::slice::from_ref(candidate))?[0].unwrap_or_default())
     }
 
     /// The first `batches` batches of a candidate, summed.
@@ -181,10 +177,11 @@ impl<'a, 's> Engine<'a, 's> {
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn sample(&mut self, candidate: &Candidate, batches: usize) -> Result<Batch, Stop> {
         let mut wanted = batches;
-        let (sum, figures) = self.batches(candidate, &mut |_| {
+        let sum = self.batches(candidate, &mut |_| {
             wanted -= 1;
             wanted > 0
         })?;
+        let figures = self.estimate(candidate)?;
         self.note(candidate, Fidelity::Sample, sum.images, Some(&sum), figures, None);
         Ok(sum)
     }
@@ -197,11 +194,12 @@ impl<'a, 's> Engine<'a, 's> {
         let (all, allowed) = (self.store.oracle.images(), self.problem.budgets.accuracy_drop);
         let sequential = self.sequential;
         let mut decision = Decision::Open;
-        let (sum, figures) = self.batches(candidate, &mut |sum| {
+        let sum = self.batches(candidate, &mut |sum| {
             decision = decide(sum, all, allowed);
             !sequential || decision == Decision::Open
         })?;
         let within = decision == Decision::Within;
+        let figures = if within { self.own(candidate)? } else { self.estimate(candidate)? };
         let violations = self.problem.budgets.violations(&figures);
         let meets = within && violations.is_empty();
         let cost = self.cost_of(&figures);
@@ -274,17 +272,21 @@ impl<'a, 's> Engine<'a, 's> {
     }
 
     /// Notes that a gate rejected a candidate for its `drift`.
-    pub fn reject(&mut self, candidate: &Candidate, drift: f64, threshold: f64) {
-        let figures = self.estimated.get(candidate).copied().flatten().unwrap_or_default();
+    ///
+    /// # Errors
+    /// If the candidate is no setting.
+    pub fn reject(&mut self, candidate: &Candidate, drift: f64, threshold: f64) -> Result<(), Stop> {
+        let figures = self.estimate(candidate)?;
         let reason = Some(format!("drift {drift:.4} is beyond {threshold:.4}"));
         self.note(candidate, Fidelity::Drift, 0, None, figures, Some(reason));
+        Ok(())
     }
 
     fn check(&self) -> Result<(), Stop> {
         if self.left() > 0.0 { Ok(()) } else { Err(Stop::Exhausted) }
     }
 
-    fn named(&self, candidate: &Candidate) -> Result<(String, crate::quant::Setting)> {
+    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
         let id = self.space.id(candidate);
         let setting = self.space.setting(candidate, &id)?;
         Ok((id, setting))
@@ -294,21 +296,30 @@ impl<'a, 's> Engine<'a, 's> {
         &mut self,
         candidate: &Candidate,
         more: &mut dyn FnMut(&Batch) -> bool,
-    ) -> Result<(Batch, Figures), Stop> {
+    ) -> Result<Batch, Stop> {
         self.check()?;
         let (id, setting) = self.named(candidate)?;
         let count = self.store.batches(&id, &setting, more)?;
         let known = self.store.known(&id).expect("batches were run");
         let mut sum = Batch::default();
         known.batches[..count].iter().for_each(|batch| sum.add(batch));
-        let figures = known.figures.expect("figures come with batches");
         let used = self.used.entry(id).or_default();
         for i in used.batches..count {
             self.images += u64::from(known.batches[i].images);
             self.seconds += known.batch_seconds[i];
         }
         used.batches = used.batches.max(count);
-        Ok((sum, figures))
+        Ok(sum)
+    }
+
+    /// Costs at the candidate's own activity on a few images.
+    fn own(&mut self, candidate: &Candidate) -> Result<Figures> {
+        let (id, setting) = self.named(candidate)?;
+        let (figures, seconds) = self.store.own(&id, &setting)?;
+        if !std::mem::replace(&mut self.used.entry(id).or_default().own, true) {
+            self.seconds += seconds;
+        }
+        Ok(figures)
     }
 
     /// The whole validation set with its activity; not limited by the evaluations.
@@ -403,6 +414,10 @@ impl<'a, 's> Engine<'a, 's> {
         let mut closest: Option<Closest> = None;
         let mut tried = HashSet::new();
         let accepted = by_value(&self.accepted);
+        if accepted.is_empty() && self.missed.is_empty() {
+            // The evaluations ended before the first test.
+            self.missed.insert(self.space.widest(), 0.0);
+        }
         let missed = by_value(&self.missed).into_iter().take(1);
         for (i, (_, candidate)) in accepted.into_iter().enumerate() {
             if i >= FINALISTS && self.evaluations() >= self.problem.max_evaluations {

@@ -23,7 +23,14 @@ pub enum Entry {
         first: usize,
         /// What they say.
         batches: Vec<Batch>,
-        /// Costs at the setting's own activity on a few images.
+        /// Time it took.
+        seconds: f64,
+    },
+    /// Costs at the setting's own activity on a few images.
+    Charge {
+        /// Which setting.
+        id: String,
+        /// The costs.
         figures: Figures,
         /// Time it took.
         seconds: f64,
@@ -132,8 +139,7 @@ mod tests {
 
     fn entry(divergence: f64) -> Entry {
         let batch = Batch { images: 3, lost: 1, gained: 0, divergence };
-        let figures = Figures { energy_j: 1.0 / 3.0, ..Figures::default() };
-        Entry::Batches { id: "a".into(), first: 0, batches: vec![batch], figures, seconds: 0.1 }
+        Entry::Batches { id: "a".into(), first: 0, batches: vec![batch], seconds: 0.1 }
     }
 
     #[test]

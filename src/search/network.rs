@@ -19,7 +19,7 @@ use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
 /// Images of a batch: what a sequential test looks at before it decides again.
 const BATCH: usize = 250;
 /// Images whose activity is charged where a cost is estimated.
-const CHARGED_IMAGES: usize = 16;
+const CHARGED_IMAGES: usize = 8;
 /// Images that drift is measured on.
 const DRIFT_IMAGES: usize = 8;
 /// Batches, the first ones, whose prefixes are kept.
@@ -136,56 +136,24 @@ impl<'a> NetworkOracle<'a> {
         ranks.into_par_iter().map(run).collect()
     }
 
-    /// One batch, summed image by image in order; the activity of images to be charged.
-    fn batch(
-        &self,
-        number: usize,
-        lsbs: &[f64],
-        executor: &IntegerExecutor,
-    ) -> Result<(Batch, Vec<Activity>)> {
+    /// One batch, summed image by image in order.
+    fn batch(&self, number: usize, lsbs: &[f64], executor: &IntegerExecutor) -> Result<Batch> {
         let ranks = number * BATCH..((number + 1) * BATCH).min(self.order.len());
         let executions = self.execute(number, ranks.clone(), executor)?;
-        let outcome = |(rank, execution): (usize, Execution<i64>)| {
-            let i = self.order[rank];
-            let right = execution.prediction() == self.images.labels[i] as usize;
+        let mut batch = Batch::default();
+        for (rank, execution) in ranks.zip(executions) {
+            let reference = &self.reference[rank];
+            let right = execution.prediction() == self.images.labels[self.order[rank]] as usize;
             let logit = |(class, &x): (usize, &i64)| x as f64 * lsbs[class.min(lsbs.len() - 1)];
             let logits: Vec<f64> = execution.logits.iter().enumerate().map(logit).collect();
-            let divergence = divergence(&self.reference[rank].probabilities, &softmax(&logits));
-            (right, divergence, (rank < CHARGED_IMAGES).then_some(execution.activity))
-        };
-        let first = ranks.start;
-        let outcomes = ranks.zip(executions).map(outcome);
-        let (mut batch, mut activity) = (Batch::default(), Vec::new());
-        for (k, (right, divergence, acted)) in outcomes.enumerate() {
-            let reference = self.reference[first + k].right;
             batch.add(&Batch {
                 images: 1,
-                lost: u32::from(reference && !right),
-                gained: u32::from(!reference && right),
-                divergence,
+                lost: u32::from(reference.right && !right),
+                gained: u32::from(!reference.right && right),
+                divergence: divergence(&reference.probabilities, &softmax(&logits)),
             });
-            activity.extend(acted);
         }
-        Ok((batch, activity))
-    }
-
-    /// Costs at the activity of the setting itself on the first images.
-    fn own_figures(
-        &self,
-        setting: &Setting,
-        quantized: &QuantizedModel,
-        activity: Vec<Activity>,
-        executor: &IntegerExecutor,
-    ) -> Result<Figures> {
-        let activity = match activity.is_empty() {
-            false => activity,
-            true => {
-                let first = self.order[..CHARGED_IMAGES.min(self.order.len())].par_iter();
-                let run = |&i: &usize| Ok(executor.run(&self.images.sample(i)?).activity);
-                first.map(run).collect::<Result<_>>()?
-            }
-        };
-        Ok(Figures::from(&self.evaluator.charge(setting, Workload::quantized(quantized), &activity)?))
+        Ok(batch)
     }
 }
 
@@ -216,19 +184,25 @@ impl Oracle for NetworkOracle<'_> {
         Ok(())
     }
 
-    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<Figures> {
+    fn charge_own(&self, setting: &Setting) -> Result<Figures> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let executor = IntegerExecutor::new(&quantized, self.engine);
+        let first = self.order[..CHARGED_IMAGES.min(self.order.len())].par_iter();
+        let run = |&i: &usize| Ok(executor.run(&self.images.sample(i)?).activity);
+        let activity = first.map(run).collect::<Result<Vec<_>>>()?;
+        Ok(Figures::from(&self.evaluator.charge(setting, Workload::quantized(&quantized), &activity)?))
+    }
+
+    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
         let lsbs = quantized.lsbs.last().map_or(&[1.0][..], |lsbs| lsbs);
-        let mut charged = Vec::new();
         for number in first..self.batches() {
-            let (batch, activity) = self.batch(number, lsbs, &executor)?;
-            charged.extend(activity);
-            if !more(batch) {
+            if !more(self.batch(number, lsbs, &executor)?) {
                 break;
             }
         }
-        self.own_figures(setting, &quantized, charged, &executor)
+        Ok(())
     }
 
     fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {

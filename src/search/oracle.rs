@@ -100,12 +100,17 @@ pub trait Oracle: Sync {
         Ok(())
     }
 
-    /// Runs batches from number `first` on, the next one whenever `more` answers true, and charges the
-    /// activity of the first images of the set.
+    /// Costs at the setting's own activity on the first images.
     ///
     /// # Errors
     /// If the machine cannot run the setting.
-    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<Figures>;
+    fn charge_own(&self, setting: &Setting) -> Result<Figures>;
+
+    /// Runs batches from number `first` on, the next one whenever `more` answers true.
+    ///
+    /// # Errors
+    /// If the setting does not fit the network.
+    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()>;
 
     /// Drift of every layer of neurons on a few images, and how many these are.
     ///

@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::drift::LayerDrift;
 use super::log::{Entry, Log};
 use super::{Batch, Figures, Measured, Oracle};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::quant::Setting;
 
 /// All that is known of one setting.
@@ -17,8 +19,10 @@ pub struct Known {
     pub batches: Vec<Batch>,
     /// Seconds of each batch.
     pub batch_seconds: Vec<f64>,
-    /// Costs at its own activity on a few images.
-    pub figures: Option<Figures>,
+    /// Costs at the activity of the float network; none where the machine cannot run it.
+    pub estimate: Option<Option<Figures>>,
+    /// Costs at its own activity on a few images, and seconds.
+    pub own: Option<(Figures, f64)>,
     /// Drift per layer, images and seconds.
     pub drift: Option<(Vec<LayerDrift>, usize, f64)>,
     /// The whole validation set, and seconds.
@@ -45,14 +49,16 @@ impl<'a> Store<'a> {
 
     fn learn(&mut self, entry: Entry) {
         match entry {
-            Entry::Batches { id, first, batches, figures, seconds } => {
+            Entry::Batches { id, first, batches, seconds } => {
                 let known = self.known.entry(id).or_default();
                 let each = seconds / batches.len().max(1) as f64;
                 known.batches.truncate(first);
                 known.batch_seconds.truncate(first);
                 known.batch_seconds.extend(batches.iter().map(|_| each));
                 known.batches.extend(batches);
-                known.figures = Some(figures);
+            }
+            Entry::Charge { id, figures, seconds } => {
+                self.known.entry(id).or_default().own = Some((figures, seconds));
             }
             Entry::Drift { id, layers, images, seconds } => {
                 self.known.entry(id).or_default().drift = Some((layers, images, seconds));
@@ -96,15 +102,45 @@ impl<'a> Store<'a> {
         }
         let start = Instant::now();
         let mut batches = Vec::new();
-        let figures = self.oracle.run(setting, seen, &mut |batch| {
+        self.oracle.run(setting, seen, &mut |batch| {
             batches.push(batch);
             sum.add(&batch);
             more(&sum)
         })?;
         let seconds = self.took(start);
         let (first, count) = (seen, batches.len());
-        self.record(Entry::Batches { id: id.to_owned(), first, batches, figures, seconds })?;
+        self.record(Entry::Batches { id: id.to_owned(), first, batches, seconds })?;
         Ok(first + count)
+    }
+
+    /// Costs of settings at the activity of the float network, in parallel; none where the machine cannot
+    /// run one.
+    pub fn estimates(&mut self, settings: &[(String, Setting)]) -> Result<Vec<Option<Figures>>> {
+        let unknown = |id: &String| self.known.get(id).is_none_or(|known| known.estimate.is_none());
+        let new: Vec<&(String, Setting)> = settings.iter().filter(|(id, _)| unknown(id)).collect();
+        let oracle = self.oracle;
+        let charge = |(_, setting): &&(String, Setting)| match oracle.charge(setting) {
+            Ok(figures) => Ok(Some(figures)),
+            Err(Error::Mismatch(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let figures = new.par_iter().map(charge).collect::<Result<Vec<_>>>()?;
+        for ((id, _), figures) in new.into_iter().zip(figures) {
+            self.known.entry(id.clone()).or_default().estimate = Some(figures);
+        }
+        Ok(settings.iter().map(|(id, _)| self.known[id].estimate.flatten()).collect())
+    }
+
+    /// Costs of a setting at its own activity on a few images.
+    pub fn own(&mut self, id: &str, setting: &Setting) -> Result<(Figures, f64)> {
+        if let Some(own) = self.known.get(id).and_then(|known| known.own) {
+            return Ok(own);
+        }
+        let start = Instant::now();
+        let figures = self.oracle.charge_own(setting)?;
+        let seconds = self.took(start);
+        self.record(Entry::Charge { id: id.to_owned(), figures, seconds })?;
+        Ok((figures, seconds))
     }
 
     /// Drift of a setting.

@@ -106,7 +106,7 @@ impl Aq4svit {
 
 /// Counts a rejection; an audit runs the candidate all the same.
 fn reject(engine: &mut Engine, candidate: &Candidate, drift: f64, threshold: f64) -> Result<(), Stop> {
-    engine.reject(candidate, drift, threshold);
+    engine.reject(candidate, drift, threshold)?;
     count(engine, |gate| {
         gate.seen += 1;
         gate.rejected += 1;

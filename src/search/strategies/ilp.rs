@@ -1,5 +1,5 @@
 use super::knapsack::knapsack;
-use super::refine::refine;
+use super::refine::{cheaper_start, refine};
 use super::table::Table;
 use crate::search::{Engine, Quantizer, Stop, Strategy};
 
@@ -11,7 +11,8 @@ const CAPACITIES: usize = 10;
 const STEPS: usize = 4000;
 
 /// The least cost with a bounded sum of losses, as a multiple-choice knapsack over the table of single
-/// changes; how large a sum keeps the accuracy is found by testing; then steps and swaps.
+/// changes; how large a sum keeps the accuracy is found by testing; then steps and swaps, from
+/// there or from the best uniform setting.
 pub struct Ilp;
 
 impl Strategy for Ilp {
@@ -26,7 +27,8 @@ impl Strategy for Ilp {
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
         let knobs = engine.knobs();
         let table = Table::measure(engine, knobs, BATCHES)?;
-        if let Some(levels) = bisect(engine, &table)? {
+        let found = bisect(engine, &table)?;
+        if let Some(levels) = cheaper_start(engine, &table, found)? {
             refine(engine, &table, levels)?;
         }
         Ok(())

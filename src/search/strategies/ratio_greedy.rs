@@ -1,4 +1,4 @@
-use super::refine::refine;
+use super::refine::{cheaper_start, refine};
 use super::table::Table;
 use crate::search::{Engine, Quantizer, Stop, Strategy};
 
@@ -6,7 +6,8 @@ use crate::search::{Engine, Quantizer, Stop, Strategy};
 const BATCHES: usize = 2;
 
 /// From the widest setting, always the step that loses least per cost saved, by the table of single
-/// changes; the last point of this path that keeps the accuracy is found by bisection and refined.
+/// changes; the last point of this path that keeps the accuracy is found by bisection; it, or the best uniform
+/// setting, is refined.
 pub struct RatioGreedy;
 
 impl Strategy for RatioGreedy {
@@ -33,7 +34,9 @@ impl Strategy for RatioGreedy {
                 false => bad = middle,
             }
         }
-        refine(engine, &table, path[good].clone())?;
+        if let Some(levels) = cheaper_start(engine, &table, Some(path[good].clone()))? {
+            refine(engine, &table, levels)?;
+        }
         Ok(())
     }
 }

@@ -3,10 +3,34 @@
 use std::collections::HashSet;
 
 use super::table::Table;
-use crate::search::{Engine, Stop};
+use super::uniform::scan;
+use crate::search::{Engine, Knob, Part, Stop};
 
 /// Tests in a row that find nothing, after which there is nothing to find nearby.
 const PATIENCE: usize = 24;
+
+/// Savings below this part of the widest setting's cost are not worth a test.
+const WORTHWHILE: f64 = 0.002;
+
+/// The cheaper of `found` and the best uniform setting, by the table, as a start for [`refine`].
+pub fn cheaper_start(
+    engine: &mut Engine,
+    table: &Table,
+    found: Option<Vec<usize>>,
+) -> Result<Option<Vec<usize>>, Stop> {
+    let uniform = scan(engine)?.map(|[weights, membranes]| {
+        let level = |knob: &Knob| if knob.part == Part::Weights { weights } else { membranes };
+        table.knobs.iter().map(level).collect::<Vec<usize>>()
+    });
+    let mut best: Option<(f64, Vec<usize>)> = None;
+    for levels in found.into_iter().chain(uniform) {
+        let cost = engine.cost(&table.candidate(&levels))?;
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, levels));
+        }
+    }
+    Ok(best.map(|(_, levels)| levels))
+}
 
 /// Lowers one knob, or lowers one and raises another, as long as that is cheaper and keeps the accuracy;
 /// what the table promises most per loss comes first. Returns the levels in the end.
@@ -44,7 +68,7 @@ fn promising(
     let mut best: Option<(f64, Vec<usize>)> = None;
     let mut consider = |next: Vec<usize>| {
         let saved = saved(table, levels, &next);
-        if saved <= 0.0 || !saved.is_finite() || tried.contains(&next) {
+        if saved <= WORTHWHILE || !saved.is_finite() || tried.contains(&next) {
             return;
         }
         let loss = table.loss(&next) - table.loss(levels);

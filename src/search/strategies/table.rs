@@ -4,7 +4,7 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two}
 
 /// Divergence, nats per image, below which single changes are noise: any change of a spike changes others
 /// behind it.
-const NEGLIGIBLE: f64 = 0.002;
+const NEGLIGIBLE: f64 = 0.004;
 
 /// Loss and cost of every level of every knob, all else at its widest.
 pub struct Table {
@@ -36,21 +36,23 @@ impl Table {
             let knob_costs = engine.costs(&candidates)?;
             let mut knob_losses = vec![f64::INFINITY; levels];
             for kind in kinds(engine.space, knob.part) {
-                let mut narrower = f64::INFINITY;
+                let mut narrower: Option<(usize, f64)> = None;
                 for level in kind.into_iter().rev().filter(|&level| knob_costs[level].is_finite()) {
-                    narrower = match narrower > NEGLIGIBLE {
-                        true => (divergence(engine, &candidates[level], batches)? - base_loss)
-                            .clamp(0.0, narrower),
-                        // One bit more, a quarter of the squared error.
-                        false => narrower / 4.0,
+                    let loss = match narrower {
+                        Some((below, loss)) if loss <= NEGLIGIBLE => {
+                            loss * shrinkage(engine.space, knob.part, below, level)
+                        }
+                        _ => divergence(engine, &candidates[level], batches)? - base_loss,
                     };
-                    knob_losses[level] = narrower;
+                    let loss = loss.clamp(0.0, narrower.map_or(f64::INFINITY, |(_, loss)| loss));
+                    narrower = Some((level, loss));
+                    knob_losses[level] = loss;
                 }
             }
-            knob_losses[0] = 0.0;
             losses.push(knob_losses);
             costs.push(knob_costs.iter().map(|cost| cost - base_cost).collect());
         }
+        raise_to_floor(engine.space, &knobs, &mut losses);
         Ok(Self { knobs, losses, costs, widest })
     }
 
@@ -77,6 +79,37 @@ impl Table {
 fn divergence(engine: &mut Engine, candidate: &Candidate, batches: usize) -> Result<f64, Stop> {
     let sum = engine.sample(candidate, batches)?;
     Ok(sum.divergence / f64::from(sum.images.max(1)))
+}
+
+/// What remains of a loss from level `narrow` to level `wide`: the squared error of uniform steps falls by
+/// four per bit; that of powers of two hardly, whose large weights stay as far apart.
+fn shrinkage(space: &Space, part: Part, narrow: usize, wide: usize) -> f64 {
+    match part == Part::Weights && is_power_of_two(&space.weights[wide]) {
+        true => 1.0,
+        false => 0.25f64.powi(space.bits(part, wide) as i32 - space.bits(part, narrow) as i32),
+    }
+}
+
+/// No level is free: a measured loss below half the median of its kind, at the narrowest level, is noise,
+/// and many of them together are none. The widest level of all loses nothing.
+fn raise_to_floor(space: &Space, knobs: &[Knob], losses: &mut [Vec<f64>]) {
+    for part in [Part::Weights, Part::Membranes] {
+        for kind in kinds(space, part) {
+            let of_part = || (0..knobs.len()).filter(|&k| knobs[k].part == part);
+            let Some(&narrowest) = kind.last() else { continue };
+            let mut seen: Vec<f64> =
+                of_part().map(|k| losses[k][narrowest]).filter(|l| l.is_finite()).collect();
+            seen.sort_by(f64::total_cmp);
+            let floor = seen.get(seen.len() / 2).map_or(0.0, |median| 0.5 * median);
+            for k in of_part() {
+                for &level in kind.iter().filter(|&&level| level > 0) {
+                    let least = floor * shrinkage(space, part, narrowest, level);
+                    losses[k][level] = losses[k][level].max(least);
+                }
+            }
+        }
+    }
+    losses.iter_mut().for_each(|losses| losses[0] = 0.0);
 }
 
 /// The levels of `part` by kind of scheme, each from wide to narrow.

@@ -15,10 +15,10 @@ const SHORT: [&str; 9] = [
     "--limit",
     "60",
     "--strategy",
-    "qsvit,nsga2",
+    "aq4svit-greedy,random",
     "--accelerated",
     "--max-evaluations",
-    "40",
+    "30",
 ];
 
 fn json(path: &Path) -> Value {
@@ -121,7 +121,36 @@ fn what_makes_no_sense_is_refused() {
         let message = bench.refusal(&[&["search", "--quiet"], data, flags].concat());
         message.trim_end().to_owned()
     };
-    assert_snapshot!(lines(cases, refuses), @"");
+    assert_snapshot!(lines(cases, refuses), @r#"
+    unknown unit
+      error: --max-memory: "kib" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+    no unit
+      error: --max-energy: "30" has none of the units pJ, nJ, uJ, mJ, J
+    negative
+      error: --max-latency: -2ms is not above 0
+    nothing
+      error: --max-power: 0mW is not above 0
+    a drop in points
+      error: --max-accuracy-drop: 1.5 is not in 0..=1 (0.015 stands for 1.5 points)
+    a negative drop
+      error: --max-accuracy-drop: -0.1 is not in 0..=1 (0.015 stands for 1.5 points)
+    unit in a file
+      error: budget.ron: max_memory: "parsecs" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+    field of a file
+      error: typo.ron:1:8: Unexpected field named `max_memroy` in `Budget`, expected one of `max_accuracy_drop`, `max_memory`, `max_energy`, `max_power`, `max_latency`, or `max_area` instead
+    no file
+      error: absent.ron: No such file or directory (os error 2)
+    one point
+      error: the space has one point, one weight scheme and one membrane width: there is nothing to search
+    no evaluations
+      error: --max-evaluations: 0 is not above 0
+    width
+      error: --weight-bits: 17 is not in 2..=16
+    an earlier search
+      error: old/log.jsonl is the log of an earlier search: --resume goes on with it, --out names another folder
+    a log that is none
+      error: ./log.jsonl:1:2: missing field `model` at line 1 column 2
+    "#);
     assert_eq!(fs::read(bench.path("old/log.jsonl")).unwrap(), b"{}\n");
 }
 
@@ -139,5 +168,10 @@ fn budgets_that_cannot_be_met_end_with_exit_code_1() {
     };
     let cases: [(&'static str, &[&str]); 2] =
         [("area", &["--max-area", "0.1mm2"]), ("memory", &["--max-memory", "48KiB"])];
-    assert_snapshot!(lines(cases, run), @"");
+    assert_snapshot!(lines(cases, run), @r"
+    area
+      error: area of 0.354 mm2 is 0.254 mm2 beyond 0.100 mm2, whatever the setting of edge-28
+    memory
+      error: no setting found meets the budgets; the closest (2.00 bits): memory of 84.29 KiB is 36.29 KiB beyond 48.00 KiB
+    ");
 }

@@ -114,8 +114,12 @@ impl Oracle for Synthetic {
         Ok(self.figures(fixed(setting)))
     }
 
+    fn charge_own(&self, setting: &Setting) -> Result<Figures> {
+        self.charge(setting)
+    }
+
     /// What is lost is spread over the batches as evenly as whole images allow.
-    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<Figures> {
+    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
         let lost = self.all_lost(fixed(setting)).round().min(ACCURACY * IMAGES as f64) as usize;
         let until = |batch: usize| lost * batch / self.batches();
         for batch in first..self.batches() {
@@ -125,7 +129,7 @@ impl Oracle for Synthetic {
                 break;
             }
         }
-        Ok(self.figures(fixed(setting)))
+        Ok(())
     }
 
     fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
