@@ -327,7 +327,8 @@ impl<'a, 's> Engine<'a, 's> {
         let (id, setting) = self.named(candidate)?;
         let measured = self.store.full(&id, &setting)?;
         let seconds = self.store.known(&id).and_then(|known| known.full).map_or(0.0, |(_, s)| s);
-        if !std::mem::replace(&mut self.used.entry(id.clone()).or_default().full, true) {
+        let is_new = !std::mem::replace(&mut self.used.entry(id.clone()).or_default().full, true);
+        if is_new {
             self.images += self.store.oracle.images() as u64;
             self.seconds += seconds;
         }
@@ -336,12 +337,12 @@ impl<'a, 's> Engine<'a, 's> {
         let within = drop <= self.problem.budgets.accuracy_drop;
         let reason = self.reason(within, drop, &violations);
         violations.extend(self.problem.budgets.accuracy_violation(drop));
-        let images = self.store.oracle.images() as u32;
-        let sum = Batch { images, lost: 0, gained: 0, divergence: 0.0 };
-        self.note(candidate, Fidelity::Full, images, None, measured.figures, Some(reason));
-        if let Some(step) = self.steps.last_mut() {
-            step.accuracy_drop = Some(drop);
-            step.images = sum.images;
+        if is_new {
+            let images = self.store.oracle.images() as u32;
+            self.note(candidate, Fidelity::Full, images, None, measured.figures, Some(reason));
+            if let Some(step) = self.steps.last_mut() {
+                step.accuracy_drop = Some(drop);
+            }
         }
         Ok(Verified { candidate: candidate.clone(), id, drop, measured, violations })
     }

@@ -6,7 +6,9 @@ use crate::search::{Engine, Quantizer, Stop, Strategy};
 /// Batches per entry of the table.
 const BATCHES: usize = 2;
 /// Capacities that are tried: each halves the interval in which the right one lies, on a logarithmic scale.
-const CAPACITIES: usize = 10;
+const CAPACITIES: usize = 7;
+/// The smallest of them, as a part of the largest loss.
+const SMALLEST: f64 = 1e-3;
 /// Steps of a capacity.
 const STEPS: usize = 4000;
 
@@ -46,7 +48,8 @@ pub fn solve(table: &Table, capacity: f64) -> Option<Vec<usize>> {
 
 /// The solution for the largest capacity that keeps the accuracy.
 pub fn bisect(engine: &mut Engine, table: &Table) -> Result<Option<Vec<usize>>, Stop> {
-    let (mut low, mut high) = (1e-5f64.ln(), table.largest_loss().max(1e-4).ln());
+    let largest = table.largest_loss().max(1e-4);
+    let (mut low, mut high) = ((SMALLEST * largest).ln(), largest.ln());
     let mut best = None;
     for _ in 0..CAPACITIES {
         let middle = (low + high) / 2.0;
