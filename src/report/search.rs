@@ -14,8 +14,6 @@ use crate::search::{
 
 /// Rises when a field changes its name, its unit or its meaning.
 const SCHEMA_VERSION: u32 = 1;
-/// Folders inside that of a search.
-const FOLDERS: [&str; 3] = ["fronts", "plots", "settings"];
 
 /// Writes `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`.
 ///
@@ -34,11 +32,8 @@ pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()
     for (front, stem) in Front::ALL {
         files.push((format!("fronts/{stem}.csv"), front_csv(search, front)?));
     }
-    for picture in plots::render_search(search)? {
-        files.push((format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()));
-        files.push((format!("plots/{}.png", picture.stem), picture.png));
-    }
-    super::write_files(files, &FOLDERS, dir)
+    files.extend(super::pictures(plots::render_search(search)?));
+    super::put(files, dir)
 }
 
 /// Where the setting of a run is, inside the folder of the search.

@@ -73,8 +73,10 @@ impl<'a> NetworkOracle<'a> {
     ) -> Result<Self> {
         let order = shuffled(images.len());
         let float = FloatExecutor::new(model);
+        let patterns = evaluator.patterns();
         let run = |(rank, &i): (usize, &usize)| {
-            let execution = float.run(&images.sample(i)?);
+            let patterns = if rank < CHARGED_IMAGES { &patterns[..] } else { &[] };
+            let execution = float.run_with(&images.sample(i)?, patterns);
             progress();
             let right = execution.prediction() == images.labels[i] as usize;
             let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();
@@ -188,7 +190,8 @@ impl Oracle for NetworkOracle<'_> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
         let first = self.order[..CHARGED_IMAGES.min(self.order.len())].par_iter();
-        let run = |&i: &usize| Ok(executor.run(&self.images.sample(i)?).activity);
+        let patterns = self.evaluator.patterns();
+        let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
         let activity = first.map(run).collect::<Result<Vec<_>>>()?;
         Ok(Figures::from(&self.evaluator.charge(setting, Workload::quantized(&quantized), &activity)?))
     }

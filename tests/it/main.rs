@@ -2,16 +2,21 @@
 
 mod bad_input;
 mod checkpoints;
+mod comparison;
 mod cost_laws;
 mod data_sets;
 mod exactness;
 mod exchange;
 mod families;
+mod gemm;
 mod integer_network;
+mod nests;
+mod operation_energy;
 mod oracle_logits;
 mod rates;
 mod reference;
 mod reports;
 mod rtl;
 mod search;
+mod tables;
 mod tidy;
