@@ -75,8 +75,11 @@ impl<'a> NetworkOracle<'a> {
         let float = FloatExecutor::new(model);
         let patterns = evaluator.patterns();
         let run = |(rank, &i): (usize, &usize)| {
-            let patterns = if rank < CHARGED_IMAGES { &patterns[..] } else { &[] };
-            let execution = float.run_with(&images.sample(i)?, patterns);
+            let sample = images.sample(i)?;
+            let execution = match rank < CHARGED_IMAGES {
+                true => float.run_with(&sample, &patterns),
+                false => float.run(&sample),
+            };
             progress();
             let right = execution.prediction() == images.labels[i] as usize;
             let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();

@@ -1,7 +1,7 @@
 use crate::search::{Engine, Part, Quantizer, Stop, Strategy};
 
 /// Draws without success after which the space is taken to hold nothing cheaper.
-const DRAWS: usize = 2000;
+const DRAWS: usize = 200;
 
 /// Random settings; one is run if it costs less than the best so far.
 ///
