@@ -8,6 +8,7 @@ mod csv;
 mod fixture;
 mod json;
 mod plots;
+mod search;
 mod sensitivity;
 mod table;
 mod tables;
@@ -28,6 +29,7 @@ const FOLDERS: [&str; 2] = ["plots", "rates"];
 
 pub use comparison::{comparison_table, comparison_to_json};
 pub use json::to_json;
+pub use search::{closest, search_json, search_table, with_unit, write_search};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 

@@ -19,6 +19,7 @@ mod rates;
 mod reference;
 mod reports;
 mod rtl;
+mod search;
 mod sensitivity;
 mod tables;
 mod tidy;
