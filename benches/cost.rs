@@ -48,6 +48,8 @@ fn main() {
         let mapped = best();
         let cost = fastest_ms(50, || drop(black_box(mapped.costs(&machine, black_box(&activity)))));
         let layers = mapped.plans.len();
-        println!("{name} {setting} on {hw}, {layers} layers: mapping {mapping:.2} ms, evaluation {cost:.3} ms");
+        println!(
+            "{name} {setting} on {hw}, {layers} layers: mapping {mapping:.2} ms, evaluation {cost:.3} ms"
+        );
     }
 }

@@ -131,7 +131,11 @@ fn values_out_of_range() {
     let cases = [
         ("no rows", "rows: (value: 16,", "rows: (value: 0,"),
         ("no accumulator", "accumulator_bits: (value: 24,", "accumulator_bits: (value: 0,"),
-        ("overhead below none", "gated: true,", "gated: true, overhead_cycles: (value: -3, source: \"test\"),"),
+        (
+            "overhead below none",
+            "gated: true,",
+            "gated: true, overhead_cycles: (value: -3, source: \"test\"),",
+        ),
     ];
     assert_snapshot!(changed("--hw", SYSTOLIC, &cases), @r"
     no rows
