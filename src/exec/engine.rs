@@ -1,6 +1,6 @@
 use std::sync::Mutex;
 
-use super::{Execution, FastExecutor, Isa, ScalarExecutor, Workspace};
+use super::{Checkpoint, Execution, FastExecutor, Isa, NodeActivity, ScalarExecutor, Workspace};
 use crate::model::Sample;
 use crate::quant::QuantizedModel;
 
@@ -21,14 +21,17 @@ impl Default for Engine {
 
 /// An executor of either kind, for any number of threads.
 #[derive(Debug)]
-pub struct IntegerExecutor<'a>(Kind<'a>);
+pub struct IntegerExecutor<'a> {
+    model: &'a QuantizedModel,
+    kind: Kind<'a>,
+}
 
 #[derive(Debug)]
 enum Kind<'a> {
     Narrow(ScalarExecutor<'a, i32>),
     Wide(ScalarExecutor<'a, i64>),
     /// With the workspaces that no thread is using.
-    Fast(FastExecutor<'a>, Mutex<Vec<Workspace>>),
+    Fast(Box<FastExecutor<'a>>, Mutex<Vec<Workspace>>),
 }
 
 impl<'a> IntegerExecutor<'a> {
@@ -37,26 +40,69 @@ impl<'a> IntegerExecutor<'a> {
     /// # Panics
     /// If this processor lacks the instruction set of `engine`.
     pub fn new(model: &'a QuantizedModel, engine: Engine) -> Self {
-        Self(match engine {
+        let kind = match engine {
             Engine::Scalar if model.fits_32_bits() => Kind::Narrow(ScalarExecutor::new(model)),
             Engine::Scalar => Kind::Wide(ScalarExecutor::new(model)),
-            Engine::Fast(isa) => Kind::Fast(FastExecutor::new(model, isa), Mutex::default()),
-        })
+            Engine::Fast(isa) => Kind::Fast(Box::new(FastExecutor::new(model, isa)), Mutex::default()),
+        };
+        Self { model, kind }
+    }
+
+    /// The network.
+    pub fn model(&self) -> &'a QuantizedModel {
+        self.model
     }
 
     /// Runs one image.
     pub fn run(&self, sample: &Sample) -> Execution<i64> {
-        match &self.0 {
-            Kind::Narrow(scalar) => scalar.run(sample),
-            Kind::Wide(scalar) => scalar.run(sample),
+        self.run_from(sample, None)
+    }
+
+    /// Runs one image from where a run of a network that is the same up to there was kept, with the counters
+    /// of that run; from the first layer without one. The scalar executor always starts there.
+    pub fn run_from(&self, sample: &Sample, start: Option<(&Checkpoint, &[NodeActivity])>) -> Execution<i64> {
+        self.run_by(
+            sample,
+            |fast, workspace| match start {
+                Some(start) => fast.run_from(sample, workspace, start),
+                None => fast.run(sample, workspace),
+            },
+            |execution| execution,
+        )
+    }
+
+    /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
+    pub fn run_keeping(&self, sample: &Sample, cuts: &[usize]) -> (Execution<i64>, Vec<Checkpoint>) {
+        let keep = |fast: &FastExecutor, workspace: &mut _| fast.run_keeping(sample, workspace, cuts);
+        self.run_by(sample, keep, |execution| (execution, Vec::new()))
+    }
+
+    /// Places between layers where a run can be kept, and the most bytes that this takes.
+    pub fn cuts(&self) -> Vec<(usize, usize)> {
+        match &self.kind {
+            Kind::Narrow(_) | Kind::Wide(_) => Vec::new(),
+            Kind::Fast(fast, _) => fast.cuts(),
+        }
+    }
+
+    /// By `run` in a workspace that no other thread uses, or by the scalar executor.
+    fn run_by<R>(
+        &self,
+        sample: &Sample,
+        run: impl FnOnce(&FastExecutor, &mut Workspace) -> R,
+        scalar_result: impl FnOnce(Execution<i64>) -> R,
+    ) -> R {
+        match &self.kind {
+            Kind::Narrow(scalar) => scalar_result(scalar.run(sample)),
+            Kind::Wide(scalar) => scalar_result(scalar.run(sample)),
             Kind::Fast(fast, idle) => {
                 let taken = idle.lock().ok().and_then(|mut idle| idle.pop());
                 let mut workspace = taken.unwrap_or_default();
-                let execution = fast.run(sample, &mut workspace);
+                let result = run(fast, &mut workspace);
                 if let Ok(mut idle) = idle.lock() {
                     idle.push(workspace);
                 }
-                execution
+                result
             }
         }
     }

@@ -6,7 +6,7 @@ use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count
 use super::events::Events;
 use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, Node, NodeId, Op, Sample, Window};
+use crate::model::{Attention, Kind, NodeId, Op, Sample, Window};
 use crate::num::{Accumulator, Format, Requantizer, Word};
 use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -37,8 +37,13 @@ pub enum Observed<'a, W> {
 impl<'a, W: Word> ScalarExecutor<'a, W> {
     /// Lays out the weights.
     pub fn new(model: &'a QuantizedModel) -> Self {
-        let rows = model.ops.iter().map(|op| match op {
-            QuantizedOp::Weighted(weighted) => weight_rows(weighted),
+        Self::of_nodes(model, |_| true)
+    }
+
+    /// Lays out the weights of the nodes that `runs` names; only those can be run, by [`Self::node`].
+    pub(super) fn of_nodes(model: &'a QuantizedModel, runs: impl Fn(NodeId) -> bool) -> Self {
+        let rows = model.network.iter().map(|(id, _)| match model.op(id) {
+            QuantizedOp::Weighted(weighted) if runs(id) => weight_rows(weighted),
             _ => Vec::new(),
         });
         Self { model, rows: rows.collect() }
@@ -84,7 +89,10 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         for (id, node) in self.model.network.iter() {
             let (value, counted) = match input.take() {
                 Some(input) => quiet(input),
-                None => self.node(id, node, &live, &mut observe),
+                None => {
+                    let inputs: Vec<_> = (0..node.inputs.len()).map(|i| live.input(node, i)).collect();
+                    self.node(id, &inputs, &mut |t, values| observe(id, Observed::Membranes { t, values }))
+                }
             };
             observe(id, Observed::Value(&value));
             activity.nodes.push(counted);
@@ -94,17 +102,17 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         Execution { logits: logits.into_iter().map(Into::into).collect(), activity }
     }
 
-    fn node(
+    /// What node `id` yields and counts; `membranes` is shown what neurons keep after a timestep.
+    pub(super) fn node(
         &self,
         id: NodeId,
-        node: &Node,
-        live: &Live<W>,
-        observe: &mut impl FnMut(NodeId, Observed<'_, W>),
+        inputs: &[&Frames<W>],
+        membranes: &mut impl FnMut(usize, &[W]),
     ) -> (Frames<W>, NodeActivity) {
-        let input = |i| live.input(node, i);
+        let node = self.model.network.node(id);
+        let input = |i: usize| inputs[i];
         let timesteps = self.model.network.timesteps;
         let channels = node.shape.channels;
-        let mut membranes = |t: usize, values: &[W]| observe(id, Observed::Membranes { t, values });
         match (&node.op, self.model.op(id)) {
             (_, QuantizedOp::Weighted(op)) => {
                 let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
@@ -114,11 +122,11 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
             }
             (_, QuantizedOp::Neuron(op)) => {
                 let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
-                neurons(&mut layer, input(0), timesteps, &mut membranes)
+                neurons(&mut layer, input(0), timesteps, membranes)
             }
             (_, QuantizedOp::Loihi(op)) => {
                 let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
-                neurons(&mut layer, input(0), timesteps, &mut membranes)
+                neurons(&mut layer, input(0), timesteps, membranes)
             }
             (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
             (_, QuantizedOp::Requantize { requantizers, format }) => {
@@ -176,6 +184,7 @@ fn weighted<W: Word>(
         for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
             for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
                 for &(channel, a) in at.map_or(padding.at(0), |at| events.at(at)) {
+                    let channel = channel as usize;
                     let row = &rows[(tap * g.in_channels + channel) * outs..][..outs];
                     accumulate(&mut out[g.group_of(channel) * outs..][..outs], row, a);
                 }

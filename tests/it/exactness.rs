@@ -11,6 +11,7 @@ mod fixed_crate;
 mod kernels;
 mod naive;
 mod precision;
+mod prefix;
 pub mod support;
 mod theorem;
 mod words;

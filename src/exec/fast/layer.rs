@@ -1,10 +1,12 @@
 //! Weight layers: which kernel multiplies, and what it reads.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::gather::Gather;
 use super::lookup::{IndexScratch, LookupLayer};
-use super::value::{Layout, Value, at_least};
+use super::value::{Layout, Value, WIDE, at_least};
 use crate::exec::activity::NodeActivity;
 use crate::exec::kernels::{self, Cpu, ProductMatrix};
 use crate::model::{Kind, Node};
@@ -15,6 +17,8 @@ use crate::quant::{QuantizedModel, QuantizedWeighted};
 const MAX_PLANES: u32 = 5;
 /// Multiply-accumulates that are worth a thread: some 50 microseconds of look-ups.
 pub const WORK_OF_A_THREAD: usize = 1 << 26;
+/// Look-ups of single inputs that take as long as one multiplication of a row by a constant.
+const SLOW: usize = 64;
 
 /// A weight layer, ready to run.
 #[derive(Debug)]
@@ -28,6 +32,15 @@ pub struct Layer {
     padding: Vec<i32>,
     /// True if it yields sums, for [`write_back`].
     declared: bool,
+    /// What follows the sums where that takes 64 bits.
+    wide: Option<WideBias>,
+}
+
+/// X = (sum << shift) + bias, in 64 bits.
+#[derive(Debug)]
+struct WideBias {
+    shift: u32,
+    bias: Vec<i64>,
 }
 
 /// One matrix per group of the convolution.
@@ -36,8 +49,9 @@ pub struct Layer {
 enum Kernel {
     /// Spikes, or bit planes of small counts.
     Lookup(LookupLayer),
-    /// Inputs and weights of 16 bits.
-    Products(Vec<ProductMatrix>),
+    /// Inputs and weights of 16 bits; per group one matrix for all inputs, or as many as keep each sum within
+    /// 32 bits.
+    Products(Vec<Vec<ProductMatrix>>),
     /// Anything else: `[out][tap][in]`.
     Words { weights: Vec<i32>, shift: u32, bias: Vec<i32> },
 }
@@ -49,24 +63,37 @@ pub struct Scratch {
     surrounded_words: Vec<i32>,
     rows: Vec<i32>,
     pairs: Vec<i16>,
+    sums: Vec<i32>,
 }
 
 impl Layer {
-    /// Chooses the kernel by what the layer reads and by what its weights add up to.
-    pub fn new(cpu: Cpu, model: &QuantizedModel, node: &Node, op: &QuantizedWeighted) -> Self {
+    /// Chooses the kernel by what the layer reads and by what its weights add up to; `wide` says that X takes
+    /// 64 bits. `None` if no kernel holds the sums.
+    pub fn new(
+        cpu: Cpu,
+        model: &QuantizedModel,
+        node: &Node,
+        op: &QuantizedWeighted,
+        wide: bool,
+    ) -> Option<Self> {
         let from = model.network.input_of(node, 0);
+        let bound = model.bounds[node.inputs[0].index()];
+        let largest_padding = op.padding.iter().flatten().map(|x| x.abs()).max().unwrap_or(0);
+        if wide && (op.accumulator.is_some() || bound.max(largest_padding) >= WIDE) {
+            return None;
+        }
         let g = &op.geometry;
-        // A declared accumulator is written back before anything follows the sum.
+        let wide = wide.then(|| WideBias { shift: op.fraction_bits, bias: op.bias.clone() });
+        // A declared accumulator is written back before anything follows the sum, and 64 bits follow 32.
         let sums;
-        let op = match op.accumulator {
-            Some(_) => {
+        let op = match op.accumulator.is_some() || wide.is_some() {
+            true => {
                 sums = QuantizedWeighted { fraction_bits: 0, bias: vec![0; g.out_channels], ..op.clone() };
                 &sums
             }
-            None => op,
+            false => op,
         };
         let padding: Vec<i32> = op.padding.iter().flatten().map(|&x| word(x)).collect();
-        let bound = model.bounds[node.inputs[0].index()];
         let lookup = match from.kind.largest_count() {
             Some(max) if max < 1 << MAX_PLANES && padding.is_empty() => {
                 LookupLayer::new(cpu, op, u32::BITS - max.leading_zeros())
@@ -76,20 +103,28 @@ impl Layer {
         // Only a grid goes down to -2^15; its bound does not say on which side.
         let narrow = bound < 1 << 15 || matches!(from.kind, Kind::Grid(_)) && bound == 1 << 15;
         let narrow = narrow && padding.iter().all(|&x| i16::try_from(x).is_ok());
+        let fits = op.accumulator_bits <= i32::BITS;
         let kernel = match lookup {
-            Some(layer) => Kernel::Lookup(layer),
-            None if narrow => product_kernel(op).unwrap_or_else(|| word_kernel(op)),
-            None => word_kernel(op),
+            Some(layer) if fits => Kernel::Lookup(layer),
+            _ => {
+                // One input per output: nothing is shared that pairs could keep.
+                let depthwise = fits && g.groups == g.in_channels && g.groups == g.out_channels;
+                let products = match narrow && !depthwise {
+                    true => product_kernel(op, bound.max(largest_padding)),
+                    false => None,
+                };
+                products.or_else(|| fits.then(|| word_kernel(op)))?
+            }
         };
         let declared = op.accumulator.is_some();
-        Self { kernel, groups: g.groups, per_group: g.in_channels / g.groups, padding, declared }
+        Some(Self { kernel, groups: g.groups, per_group: g.in_channels / g.groups, padding, declared, wide })
     }
 
     /// Bytes of its tables and weights.
     pub fn weight_bytes(&self) -> usize {
         match &self.kernel {
             Kernel::Lookup(layer) => layer.memory_bytes(),
-            Kernel::Products(matrices) => matrices.iter().map(|m| 4 * m.pairs * m.outs).sum(),
+            Kernel::Products(groups) => groups.iter().flatten().map(|m| 4 * m.pairs * m.outs).sum(),
             Kernel::Words { weights, .. } => 4 * weights.len(),
         }
     }
@@ -105,7 +140,7 @@ impl Layer {
     /// The layer, if it can feed a neuron tile by tile.
     pub fn tiled(&self) -> Option<&LookupLayer> {
         match &self.kernel {
-            Kernel::Lookup(layer) if layer.is_tiled() && !self.declared => Some(layer),
+            Kernel::Lookup(layer) if layer.is_tiled() && !self.declared && self.wide.is_none() => Some(layer),
             _ => None,
         }
     }
@@ -114,51 +149,141 @@ impl Layer {
     pub fn run(&self, cpu: Cpu, gather: &Gather, input: Value, scratch: &mut Scratch, out: &mut [i32]) {
         match &self.kernel {
             Kernel::Lookup(layer) => layer.run(cpu, gather, input, &mut scratch.lookup, out),
-            Kernel::Products(matrices) => self.run_products(cpu, gather, input, matrices, scratch, out),
+            Kernel::Products(groups) => {
+                let outs = out.len() / groups.len();
+                for (group, (parts, out)) in groups.iter().zip(out.chunks_exact_mut(outs)).enumerate() {
+                    let pairs = self.pairs(cpu, gather, input, group, scratch);
+                    in_tiles(self.fan_in(gather) * out.len(), gather.stride, out, |first, out| {
+                        kernels::products(cpu, &parts[0], first, pairs, gather.stride, out);
+                    });
+                }
+            }
             Kernel::Words { weights, shift, bias } => {
-                self.run_words(cpu, gather, input, weights, *shift, bias, scratch, out)
+                match self.per_group == 1 && bias.len() == self.groups {
+                    true => self.run_depthwise(cpu, gather, input, (weights, *shift, bias), scratch, out),
+                    false => self.run_words(cpu, gather, input, (weights, *shift, bias), scratch, out),
+                }
             }
         }
     }
 
-    fn run_products(
+    /// X of all output channels, in 64 bits.
+    pub fn run_wide(&self, cpu: Cpu, gather: &Gather, input: Value, scratch: &mut Scratch, out: &mut [i64]) {
+        let stride = gather.stride;
+        out.fill(0);
+        match &self.kernel {
+            Kernel::Products(groups) => {
+                let outs = out.len() / groups.len();
+                for (group, (parts, out)) in groups.iter().zip(out.chunks_exact_mut(outs)).enumerate() {
+                    let pairs = self.pairs(cpu, gather, input, group, scratch);
+                    in_tiles(self.fan_in(gather) * out.len(), stride, out, |first, out| {
+                        let mut sums = vec![0; out.len()];
+                        let mut start = 0;
+                        for matrix in parts {
+                            kernels::products(
+                                cpu,
+                                matrix,
+                                first,
+                                &pairs[2 * start * stride..],
+                                stride,
+                                &mut sums,
+                            );
+                            kernels::add_wide(cpu, &sums, out);
+                            start += matrix.pairs;
+                        }
+                    });
+                }
+            }
+            Kernel::Lookup(_) | Kernel::Words { .. } => {
+                let mut sums = std::mem::take(&mut scratch.sums);
+                self.run(cpu, gather, input, scratch, at_least(&mut sums, out.len()));
+                kernels::add_wide(cpu, &sums, out);
+                scratch.sums = sums;
+            }
+        }
+        if let Some(WideBias { shift, bias }) = &self.wide {
+            let rows = out.chunks_exact_mut(stride).zip(bias);
+            rows.for_each(|(x, &bias)| kernels::shift_and_bias_wide(cpu, *shift, bias, x));
+        }
+    }
+
+    fn fan_in(&self, gather: &Gather) -> usize {
+        self.per_group * gather.taps()
+    }
+
+    /// What a group reads, two inputs side by side: `[pair][column][2]`.
+    fn pairs<'s>(
         &self,
         cpu: Cpu,
         gather: &Gather,
         input: Value,
-        matrices: &[ProductMatrix],
+        group: usize,
+        scratch: &'s mut Scratch,
+    ) -> &'s [i16] {
+        let (stride, count) = (gather.stride, self.fan_in(gather));
+        let rows: &[i32] = match gather.is_identity() && !input.layout.wide && input.layout.packed.is_none() {
+            true => &input.words()[group * self.per_group * stride..],
+            false => {
+                self.gather_words(
+                    cpu,
+                    gather,
+                    input,
+                    group,
+                    &mut scratch.surrounded_words,
+                    &mut scratch.rows,
+                );
+                &scratch.rows
+            }
+        };
+        let pairs = at_least(&mut scratch.pairs, 2 * count.div_ceil(2) * stride);
+        for (i, pairs) in pairs.chunks_exact_mut(2 * stride).enumerate() {
+            // The second of an odd last pair is met by a weight of 0.
+            let second = (2 * i + 1).min(count - 1);
+            let (a, b) = (&rows[2 * i * stride..][..stride], &rows[second * stride..][..stride]);
+            kernels::interleave(cpu, a, b, pairs);
+        }
+        pairs
+    }
+
+    /// Each channel with its own taps, read in place.
+    fn run_depthwise(
+        &self,
+        cpu: Cpu,
+        gather: &Gather,
+        input: Value,
+        (weights, shift, bias): (&[i32], u32, &[i32]),
         scratch: &mut Scratch,
         out: &mut [i32],
     ) {
-        let stride = gather.stride;
-        let outs = out.len() / stride / self.groups;
-        for (group, (matrix, out)) in matrices.iter().zip(out.chunks_exact_mut(outs * stride)).enumerate() {
-            self.gather_words(cpu, gather, input, group, &mut scratch.surrounded_words, &mut scratch.rows);
-            let pairs = at_least(&mut scratch.pairs, 2 * matrix.pairs * stride);
-            let rows = &scratch.rows;
-            let count = self.per_group * gather.taps();
-            for (i, pairs) in pairs.chunks_exact_mut(2 * stride).enumerate() {
-                // The second of an odd last pair is met by a weight of 0.
-                let second = (2 * i + 1).min(count - 1);
-                let (a, b) = (&rows[2 * i * stride..][..stride], &rows[second * stride..][..stride]);
-                kernels::interleave(cpu, a, b, pairs);
+        let unpacked: Vec<i32>;
+        let source = match input.layout.packed {
+            None => input.words(),
+            Some(width) => {
+                unpacked = unpack(cpu, input, width);
+                &unpacked
             }
-            let work = count * out.len();
-            in_tiles(work, stride, out, |first, out| {
-                kernels::products(cpu, matrix, first, pairs, stride, out);
-            });
-        }
+        };
+        let rows = source.chunks_exact(input.layout.stride);
+        let length = gather.surround(rows, &mut scratch.surrounded_words);
+        let (rows, taps) = (&scratch.surrounded_words, gather.taps());
+        in_tiles(out.len() * taps * SLOW, gather.stride, out, |first, out| {
+            for (channel, out) in (first..).zip(out.chunks_exact_mut(gather.stride)) {
+                let (row, padding) = (&rows[channel * length..][..length], self.padding.get(channel));
+                out.fill(0);
+                for (tap, &weight) in weights[channel * taps..][..taps].iter().enumerate() {
+                    gather.add_scaled(cpu, tap, weight, row, padding.copied().unwrap_or(0), out);
+                }
+                kernels::shift_and_bias(cpu, shift, bias[channel], out);
+            }
+        });
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn run_words(
         &self,
         cpu: Cpu,
         gather: &Gather,
         input: Value,
-        weights: &[i32],
-        shift: u32,
-        bias: &[i32],
+        (weights, shift, bias): (&[i32], u32, &[i32]),
         scratch: &mut Scratch,
         out: &mut [i32],
     ) {
@@ -236,7 +361,7 @@ pub fn write_back(
 
 /// Runs `work` on tiles of the rows of `out`, in parallel where that is worth it: `work` is told the first
 /// row of its tile.
-pub fn in_tiles(macs: usize, stride: usize, out: &mut [i32], work: impl Fn(usize, &mut [i32]) + Sync) {
+pub fn in_tiles<T: Send>(macs: usize, stride: usize, out: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
     let threads = rayon::current_num_threads().min(macs / WORK_OF_A_THREAD);
     if threads < 2 {
         return work(0, out);
@@ -273,22 +398,49 @@ pub fn code(op: &QuantizedWeighted, out: usize, channel: usize, tap: usize) -> i
 }
 
 /// `[out][tap][channel]` of a group.
-fn dense(op: &QuantizedWeighted, outs: std::ops::Range<usize>) -> Vec<i32> {
+fn dense(op: &QuantizedWeighted, outs: Range<usize>) -> Vec<i32> {
     let g = &op.geometry;
     let per_group = g.in_channels / g.groups;
     let channels = |out: usize, tap: usize| (0..per_group).map(move |channel| code(op, out, channel, tap));
     outs.flat_map(|out| (0..g.taps()).flat_map(move |tap| channels(out, tap))).collect()
 }
 
-fn product_kernel(op: &QuantizedWeighted) -> Option<Kernel> {
+/// `None` if a weight takes more than 16 bits; `input` is the largest magnitude of an input.
+fn product_kernel(op: &QuantizedWeighted, input: i64) -> Option<Kernel> {
     let g = &op.geometry;
     let outs = g.out_channels / g.groups;
-    let matrix = |group: usize| {
+    let group = |group: usize| {
         let range = group * outs..(group + 1) * outs;
         let bias = words(&op.bias[range.clone()]);
-        ProductMatrix::new(&dense(op, range), g.fan_in(), op.fraction_bits, &bias)
+        let codes = dense(op, range);
+        let part = |part: Range<usize>| {
+            let columns = codes.chunks_exact(g.fan_in()).flat_map(|row| &row[part.clone()]);
+            ProductMatrix::new(&columns.copied().collect::<Vec<_>>(), part.len(), op.fraction_bits, &bias)
+        };
+        parts_within_32_bits(&codes, g.fan_in(), input).into_iter().map(part).collect::<Option<Vec<_>>>()
     };
-    (0..g.groups).map(matrix).collect::<Option<Vec<_>>>().map(Kernel::Products)
+    (0..g.groups).map(group).collect::<Option<Vec<_>>>().map(Kernel::Products)
+}
+
+/// The inputs of `codes[out][input]` in as few runs as keep every sum within 32 bits, pairs together.
+fn parts_within_32_bits(codes: &[i32], fan_in: usize, input: i64) -> Vec<Range<usize>> {
+    let mut sums = vec![0i64; codes.len() / fan_in];
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for first in (0..fan_in).step_by(2) {
+        let pair = |out: usize| codes[out * fan_in..][first..fan_in.min(first + 2)].iter();
+        let add = |(out, sum): (usize, &i64)| {
+            sum + pair(out).map(|&w| i64::from(w.unsigned_abs())).sum::<i64>() * input
+        };
+        let mut with: Vec<i64> = sums.iter().enumerate().map(add).collect();
+        if first > start && with.iter().any(|&sum| sum > i64::from(i32::MAX)) {
+            parts.push(start..first);
+            start = first;
+            with = vec![0; sums.len()].iter().enumerate().map(add).collect();
+        }
+        sums = with;
+    }
+    parts.push(start..fan_in);
+    parts
 }
 
 fn word_kernel(op: &QuantizedWeighted) -> Kernel {

@@ -5,6 +5,7 @@
 //! looks up their weighted sum.
 
 mod attention;
+mod checkpoint;
 mod counts;
 mod gather;
 mod layer;
@@ -13,7 +14,9 @@ mod neuron;
 mod plan;
 mod pooling;
 mod value;
+mod wide;
 
+pub use self::checkpoint::Checkpoint;
 use self::layer::Layer;
 use self::plan::Plan;
 use self::value::{Buffer, Layout, Value};
@@ -32,19 +35,12 @@ const TABLE_BYTES: usize = 1 << 30;
 #[derive(Debug)]
 pub struct FastExecutor<'a> {
     model: &'a QuantizedModel,
-    engine: Engine<'a>,
-}
-
-#[derive(Debug)]
-enum Engine<'a> {
-    Kernels(Box<Kernels>),
-    /// Bounds that 32 bits do not hold.
-    Wide(ScalarExecutor<'a, i64>),
+    kernels: Kernels<'a>,
 }
 
 /// What is prepared once per network.
 #[derive(Debug)]
-struct Kernels {
+struct Kernels<'a> {
     cpu: Cpu,
     /// For the frames that the network declares.
     plan: Plan,
@@ -52,6 +48,10 @@ struct Kernels {
     prepared: Vec<Prepared>,
     /// Per node, whether it is a weight layer that runs together with the neuron behind it.
     runs_with_next: Vec<bool>,
+    /// Per node, whether 32 bits do not hold what it computes.
+    wide: Vec<bool>,
+    /// Runs wide nodes that have no kernel.
+    specification: ScalarExecutor<'a, i64>,
 }
 
 #[derive(Debug)]
@@ -59,6 +59,7 @@ enum Prepared {
     Nothing,
     Layer(Box<Layer>),
     Cells(Vec<Cell>),
+    WideCells(Vec<Cell<i64>>),
 }
 
 /// Memory of a run, used again by the next: it grows to what a network needs and stays.
@@ -84,19 +85,44 @@ impl<'a> FastExecutor<'a> {
     /// If this processor lacks `isa`, which [`Isa::is_available`] tells.
     pub fn new(model: &'a QuantizedModel, isa: Isa) -> Self {
         let cpu = Cpu::new(isa).unwrap_or_else(|| panic!("this processor lacks {}", isa.name()));
-        let engine = match model.fits_32_bits() {
-            true => Engine::Kernels(Box::new(Kernels::new(model, cpu))),
-            false => Engine::Wide(ScalarExecutor::new(model)),
-        };
-        Self { model, engine }
+        Self { model, kernels: Kernels::new(model, cpu) }
     }
 
     /// Runs one image.
     pub fn run(&self, sample: &Sample, workspace: &mut Workspace) -> Execution<i64> {
-        match &self.engine {
-            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, None),
-            Engine::Wide(scalar) => scalar.run(sample),
-        }
+        self.kernels.run(self.model, sample, workspace, Hooks::default())
+    }
+
+    /// Places between layers where a run can be kept, and the most bytes that this takes.
+    pub fn cuts(&self) -> Vec<(usize, usize)> {
+        let nodes = self.model.network.nodes.iter().enumerate();
+        let layers = nodes.filter(|(_, node)| matches!(node.op, Op::Weighted(_))).map(|(id, _)| id);
+        layers.map(|cut| (cut, checkpoint::most_bytes(self.model, &self.kernels.plan, cut))).collect()
+    }
+
+    /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
+    pub fn run_keeping(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        cuts: &[usize],
+    ) -> (Execution<i64>, Vec<Checkpoint>) {
+        let mut kept = Vec::with_capacity(cuts.len());
+        let hooks = Hooks { keep: Some((cuts, &mut kept)), ..Hooks::default() };
+        let execution = self.kernels.run(self.model, sample, workspace, hooks);
+        (execution, kept)
+    }
+
+    /// Runs one image from where an earlier run was kept, with the counters of that run, on a network that
+    /// is the same up to there.
+    pub fn run_from(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        start: (&Checkpoint, &[NodeActivity]),
+    ) -> Execution<i64> {
+        let hooks = Hooks { start: Some(start), ..Hooks::default() };
+        self.kernels.run(self.model, sample, workspace, hooks)
     }
 
     /// Runs one image and shows what every node yields, as the scalar executor holds it.
@@ -106,18 +132,13 @@ impl<'a> FastExecutor<'a> {
         workspace: &mut Workspace,
         mut observe: impl FnMut(NodeId, &Frames<i64>),
     ) -> Execution<i64> {
-        match &self.engine {
-            Engine::Kernels(kernels) => kernels.run(self.model, sample, workspace, Some(&mut observe)),
-            Engine::Wide(scalar) => scalar.run_observed(sample, observe),
-        }
+        let hooks = Hooks { observe: Some(&mut observe), ..Hooks::default() };
+        self.kernels.run(self.model, sample, workspace, hooks)
     }
 
     /// Bytes that weights take as the kernels hold them.
     pub fn weight_bytes(&self) -> usize {
-        match &self.engine {
-            Engine::Kernels(kernels) => kernels.prepared.iter().map(Prepared::weight_bytes).sum(),
-            Engine::Wide(_) => 0,
-        }
+        self.kernels.prepared.iter().map(Prepared::weight_bytes).sum()
     }
 }
 
@@ -125,12 +146,23 @@ impl Prepared {
     fn weight_bytes(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.weight_bytes(),
-            Self::Nothing | Self::Cells(_) => 0,
+            Self::Nothing | Self::Cells(_) | Self::WideCells(_) => 0,
         }
     }
 }
 
-type Observer<'o> = Option<&'o mut dyn FnMut(NodeId, &Frames<i64>)>;
+/// Is shown what every node yields.
+type Observer<'h> = &'h mut dyn FnMut(NodeId, &Frames<i64>);
+
+/// Where a run starts, and what it leaves beside its results.
+#[derive(Default)]
+struct Hooks<'h> {
+    observe: Option<Observer<'h>>,
+    /// Where an earlier run was kept, and what it had counted.
+    start: Option<(&'h Checkpoint, &'h [NodeActivity])>,
+    /// Places to keep the run at, and where to.
+    keep: Option<(&'h [usize], &'h mut Vec<Checkpoint>)>,
+}
 
 /// What a node reads.
 struct Inputs<'r> {
@@ -147,12 +179,15 @@ impl<'r> Inputs<'r> {
     }
 }
 
-impl Kernels {
-    fn new(model: &QuantizedModel, cpu: Cpu) -> Self {
+impl<'a> Kernels<'a> {
+    fn new(model: &'a QuantizedModel, cpu: Cpu) -> Self {
         let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
-        let prepare = |(id, node): (NodeId, &Node)| match model.op(id) {
-            QuantizedOp::Weighted(op) => Prepared::Layer(Box::new(Layer::new(cpu, model, node, op))),
-            QuantizedOp::Neuron(op) => Prepared::Cells(neuron::cells(model, id, op)),
+        let wide: Vec<bool> = model.network.iter().map(|(id, node)| wide::is_wide(model, id, node)).collect();
+        let prepare = |(id, node): (NodeId, &Node)| match (model.op(id), wide[id.index()]) {
+            (QuantizedOp::Weighted(op), wide) => Layer::new(cpu, model, node, op, wide)
+                .map_or(Prepared::Nothing, |layer| Prepared::Layer(Box::new(layer))),
+            (QuantizedOp::Neuron(op), false) => Prepared::Cells(neuron::cells(model, id, op)),
+            (QuantizedOp::Neuron(op), true) => Prepared::WideCells(neuron::cells(model, id, op)),
             _ => Prepared::Nothing,
         };
         let mut prepared: Vec<_> = model.network.iter().map(prepare).collect();
@@ -166,7 +201,9 @@ impl Kernels {
         let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
         let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
-        Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next }
+        let unprepared = |id: NodeId| matches!(prepared[id.index()], Prepared::Nothing);
+        let specification = ScalarExecutor::of_nodes(model, unprepared);
+        Self { cpu, plan: Plan::new(model, cpu, frames), prepared, runs_with_next, wide, specification }
     }
 
     fn run(
@@ -174,8 +211,9 @@ impl Kernels {
         model: &QuantizedModel,
         sample: &Sample,
         workspace: &mut Workspace,
-        mut observe: Observer,
+        hooks: Hooks,
     ) -> Execution<i64> {
+        let Hooks { mut observe, start, mut keep } = hooks;
         let other;
         let plan = match self.plan.layouts[0].frames == sample.frames {
             true => &self.plan,
@@ -189,11 +227,20 @@ impl Kernels {
             slots.resize_with(plan.slot_count, Buffer::default);
         }
         let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        if let Some((checkpoint, counted)) = start {
+            checkpoint.restore(plan, slots);
+            activity.nodes.extend_from_slice(&counted[..checkpoint.cut]);
+        }
         let mut logits = Vec::new();
         for (id, node) in model.network.iter() {
             if activity.nodes.len() > id.index() {
-                // A neuron that ran with the layer before it.
+                // A neuron that ran with the layer before it, or what an earlier run has done.
                 continue;
+            }
+            if let Some((cuts, kept)) = &mut keep
+                && cuts.get(kept.len()) == Some(&id.index())
+            {
+                kept.push(Checkpoint::take(&model.network, plan, slots, id.index()));
             }
             let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
             let slot = plan.slots[id.index() + ahead];
@@ -232,6 +279,9 @@ impl Kernels {
         scratch: &mut Scratch,
         out: &mut Buffer,
     ) -> NodeActivity {
+        if self.wide[id.index()] && !matches!(inputs.node.op, Op::Input) {
+            return self.wide_node(model, id, inputs, counted, scratch, out);
+        }
         let (cpu, node) = (self.cpu, inputs.node);
         let layout = &inputs.plan.layouts[id.index()];
         let length = layout.rows() * layout.stride;
@@ -269,12 +319,18 @@ impl Kernels {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
                 counted
             }
-            (_, QuantizedOp::Requantize { requantizers, format }, _) => {
-                neuron::requantize(cpu, requantizers, *format, inputs.at(0), layout, words)
-            }
+            (_, QuantizedOp::Requantize { requantizers, format }, _) => neuron::requantize(
+                cpu,
+                requantizers,
+                *format,
+                inputs.at(0),
+                layout,
+                &mut scratch.neuron,
+                words,
+            ),
             (_, QuantizedOp::AddMembrane(op), _) => {
                 let sides = [inputs.at(0), inputs.at(1)];
-                neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, words)
+                neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, &mut scratch.neuron, words)
             }
             (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
         }

@@ -10,8 +10,8 @@ use crate::model::NodeId;
 use crate::num::{Format, Requantizer, Word};
 use crate::quant::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, per_channel};
 
-/// Updates that are worth a thread.
-const WORK_OF_A_THREAD: usize = 1 << 20;
+/// Updates, or other operations on single values, that are worth a thread.
+const WORK_OF_A_THREAD: usize = 1 << 17;
 
 /// Room for counting.
 #[derive(Debug, Default, Clone)]
@@ -21,22 +21,22 @@ pub struct NeuronScratch {
 }
 
 /// The constants of every channel of neuron layer `id`.
-pub fn cells(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) -> Vec<Cell> {
+pub fn cells<W: Word>(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) -> Vec<Cell<W>> {
     // Neither a potential nor a membrane exceeds this.
     let reach = model.potential_bound(id);
     let cell = |channel: usize| {
-        let threshold = i32::saturate(per_channel(&op.thresholds, channel));
+        let threshold = W::saturate(per_channel(&op.thresholds, channel));
         let (discard, high) = match &op.membrane {
-            Some(word) => (per_channel(&word.discards, channel), i32::narrow((1i64 << (word.bits - 1)) - 1)),
+            Some(word) => (per_channel(&word.discards, channel), (1i64 << (word.bits - 1)) - 1),
             None => (0, 0),
         };
-        // A shift by more than 31 is one by 31: what is left is the sign.
-        let shift = (op.shift + discard).min(31);
-        let subtract = op.subtract.then(|| threshold - i32::from(op.strict));
+        // A shift by more than all bits but one is one by these: what is left is the sign.
+        let shift = (op.shift + discard).min(W::BITS - 1);
+        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
         let low = if op.membrane.is_some() { -1 - high } else { 0 };
-        let highest = subtract.map_or(0, |amount| reach - i64::from(amount)).max(i64::from(threshold) - 1);
-        let clamps = highest >> shift > i64::from(high) || -reach >> shift < i64::from(low);
-        Cell { threshold, subtract, shift, discard, low, high, clamps }
+        let highest = subtract.map_or(0, |amount| reach - amount.into()).max(threshold.into() - 1);
+        let clamps = highest >> shift > high || -reach >> shift < low;
+        Cell { threshold, subtract, shift, discard, low: W::narrow(low), high: W::narrow(high), clamps }
     };
     (0..model.network.node(id).shape.channels).map(cell).collect()
 }
@@ -84,6 +84,20 @@ impl NeuronScratch {
     ) {
         let positions = layout.shape.positions();
         kernels::neuron(cpu, cell, x, positions, 1 << bit, spikes, &mut self.fired, &mut self.clamped);
+    }
+
+    /// One channel of neurons in 64 bits, whose spikes are bit `bit` of the bytes of `spikes`.
+    pub fn neuron_wide(
+        &mut self,
+        cpu: Cpu,
+        cell: &Cell<i64>,
+        x: &[i64],
+        layout: &Layout,
+        bit: usize,
+        spikes: &mut [u8],
+    ) {
+        let positions = layout.shape.positions();
+        kernels::neuron_wide(cpu, cell, x, positions, 1 << bit, spikes, &mut self.fired, &mut self.clamped);
     }
 
     /// Runs `work` on all `parts`, and adds up what they count.
@@ -159,10 +173,31 @@ pub fn levels(cpu: Cpu, thresholds: &[Vec<i64>], input: Value, out: &mut [i32]) 
     }
 }
 
-fn rescale(by: Option<Requantizer>, format: Format) -> Rescale {
+pub fn rescale(by: Option<Requantizer>, format: Format) -> Rescale {
     let by = by.unwrap_or(Requantizer { multiplier: 1, shift: 0 });
     let multiplier = i64::from(by.multiplier);
     Rescale { multiplier, shift: by.shift, low: format.min(), high: format.max() }
+}
+
+/// Fills `out` channel by channel and timestep by timestep with `work`, which says how many values it clamped.
+pub fn onto_grid(
+    layout: &Layout,
+    counts: &mut NeuronScratch,
+    out: &mut [i32],
+    work: impl Fn(usize, usize, &mut [i32]) -> u32 + Sync,
+) -> NodeActivity {
+    counts.clear(layout.frames);
+    let row = |counts: &mut NeuronScratch, (channel, out): (usize, &mut [i32])| {
+        for (t, clamped) in counts.clamped.iter_mut().enumerate() {
+            *clamped += work(channel, t, &mut out[layout.frame(t)]);
+        }
+    };
+    match out.len() / WORK_OF_A_THREAD {
+        0 | 1 => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
+        _ => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
+    }
+    let step = |&saturations| StepActivity { saturations, ..StepActivity::default() };
+    NodeActivity { steps: counts.clamped.iter().map(step).collect() }
 }
 
 /// Onto a grid, one requantizer per channel.
@@ -172,17 +207,13 @@ pub fn requantize(
     format: Format,
     input: Value,
     layout: &Layout,
+    counts: &mut NeuronScratch,
     out: &mut [i32],
 ) -> NodeActivity {
-    let mut steps = vec![StepActivity::default(); layout.frames];
-    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+    onto_grid(layout, counts, out, |channel, t, out| {
         let by = rescale(Some(per_channel(by, channel)), format);
-        for (t, step) in steps.iter_mut().enumerate() {
-            let x = &input.word_row(channel)[input.layout.frame(t)];
-            step.saturations += kernels::requantize(cpu, by, x, &mut out[layout.frame(t)]);
-        }
-    }
-    NodeActivity { steps }
+        kernels::requantize(cpu, by, &input.word_row(channel)[input.layout.frame(t)], out)
+    })
 }
 
 /// stream + branch, one requantizer per channel of the branch where it is not on the grid.
@@ -192,16 +223,13 @@ pub fn join(
     format: Format,
     [stream, branch]: [Value; 2],
     layout: &Layout,
+    counts: &mut NeuronScratch,
     out: &mut [i32],
 ) -> NodeActivity {
-    let mut steps = vec![StepActivity::default(); layout.frames];
-    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+    onto_grid(layout, counts, out, |channel, t, out| {
         let by = rescale(by.map(|by| per_channel(by, channel)), format);
-        for (t, step) in steps.iter_mut().enumerate() {
-            let a = &stream.word_row(channel)[stream.layout.frame(t)];
-            let b = &branch.word_row(channel)[branch.layout.frame(t)];
-            step.saturations += kernels::join(cpu, by, a, b, &mut out[layout.frame(t)]);
-        }
-    }
-    NodeActivity { steps }
+        let a = &stream.word_row(channel)[stream.layout.frame(t)];
+        let b = &branch.word_row(channel)[branch.layout.frame(t)];
+        kernels::join(cpu, by, a, b, out)
+    })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::gather::Gather;
-use super::value::Layout;
+use super::value::{Layout, WIDE};
 use crate::exec::kernels::Cpu;
 use crate::model::{Attention, ConvGeometry, Kind, Network, Node, NodeId, Op, Weighted, Window};
 use crate::quant::QuantizedModel;
@@ -30,7 +30,7 @@ impl Plan {
         let network = &model.network;
         let mut layouts: Vec<Layout> = Vec::new();
         let mut gathers = Gathers::default();
-        for node in &network.nodes {
+        for (node, &bound) in network.nodes.iter().zip(&model.bounds) {
             let of = |i: usize| layouts[node.inputs[i].index()].frames;
             let frames = match &node.op {
                 Op::Input => frames,
@@ -42,7 +42,8 @@ impl Plan {
                 _ => of(0),
             };
             let packed = (node.kind == Kind::Spikes).then(|| cpu.inputs_per_table());
-            layouts.push(Layout::new(frames, node.shape, packed));
+            let wide = packed.is_none() && bound >= WIDE;
+            layouts.push(Layout { wide, ..Layout::new(frames, node.shape, packed) });
             gathers.push(node, &layouts);
         }
         let (slots, slot_count) = assign_slots(network, &layouts);
@@ -141,11 +142,11 @@ fn assign_slots(network: &Network, layouts: &[Layout]) -> (Vec<usize>, usize) {
         let reader = id.index() + usize::from(feeds_next(network, id.index()));
         node.inputs.iter().for_each(|input| last_reader[input.index()] = reader);
     }
-    let (mut slots, mut free, mut count) = (Vec::new(), Vec::<(bool, usize)>::new(), 0);
+    let (mut slots, mut free, mut count) = (Vec::new(), Vec::<((bool, bool), usize)>::new(), 0);
+    // Spikes follow spikes and words words, so that a buffer does not grow to hold both.
+    let kind = |id: usize| (layouts[id].packed.is_some(), layouts[id].wide);
     for (id, _) in network.iter() {
-        // Spikes follow spikes and words words, so that a buffer does not grow to hold both.
-        let packed = layouts[id.index()].packed.is_some();
-        let slot = match free.iter().rposition(|&(kind, _)| kind == packed) {
+        let slot = match free.iter().rposition(|&(free, _)| free == kind(id.index())) {
             Some(i) => free.remove(i).1,
             None => {
                 count += 1;
@@ -155,7 +156,7 @@ fn assign_slots(network: &Network, layouts: &[Layout]) -> (Vec<usize>, usize) {
         slots.push(slot);
         // The last node has no reader, and is read when all is done.
         let done = (0..=id.index()).filter(|&i| last_reader[i] == id.index() && i + 1 < network.nodes.len());
-        free.extend(done.map(|i| (layouts[i].packed.is_some(), slots[i])));
+        free.extend(done.map(|i| (kind(i), slots[i])));
     }
     (slots, count)
 }

@@ -1,7 +1,11 @@
 //! Values of a run: channel by channel, all timesteps of a channel in one row.
 
 use super::gather::stride_of;
+use crate::num::Word;
 use crate::tensor::{Frames, Shape};
+
+/// Values whose magnitude is proven to be less than this are computed in 32 bits.
+pub const WIDE: i64 = 1 << 30;
 
 /// How the values of a node lie in memory.
 ///
@@ -17,12 +21,14 @@ pub struct Layout {
     pub stride: usize,
     /// Channels per byte of spikes; `None` for words.
     pub packed: Option<usize>,
+    /// True for words of 64 bits.
+    pub wide: bool,
 }
 
 impl Layout {
-    /// Of words, or of spikes with `packed` channels per byte.
+    /// Of words of 32 bits, or of spikes with `packed` channels per byte.
     pub fn new(frames: usize, shape: Shape, packed: Option<usize>) -> Self {
-        Self { frames, shape, stride: stride_of(frames * shape.positions()), packed }
+        Self { frames, shape, stride: stride_of(frames * shape.positions()), packed, wide: false }
     }
 
     /// Columns that mean something.
@@ -47,19 +53,20 @@ impl Layout {
 pub struct Buffer {
     /// Packed spikes.
     pub bytes: Vec<u8>,
-    /// Anything else.
+    /// Anything else that fits 32 bits.
     pub words: Vec<i32>,
+    /// What does not.
+    pub wide: Vec<i64>,
 }
 
 impl Buffer {
     /// Makes room for `layout`. Spikes start at 0; words keep what they were.
     pub fn fit(&mut self, layout: &Layout) {
         let length = layout.rows() * layout.stride;
-        match layout.packed {
-            Some(_) => at_least(&mut self.bytes, length).fill(0),
-            None => {
-                at_least(&mut self.words, length);
-            }
+        match (layout.packed, layout.wide) {
+            (Some(_), _) => at_least(&mut self.bytes, length).fill(0),
+            (None, false) => _ = at_least(&mut self.words, length),
+            (None, true) => _ = at_least(&mut self.wide, length),
         }
     }
 }
@@ -102,20 +109,58 @@ impl<'a> Value<'a> {
         &self.buffer.words[channel * self.layout.stride..][..self.layout.columns()]
     }
 
-    /// The value of a channel in a column.
-    pub fn at(self, channel: usize, column: usize) -> i32 {
-        match self.layout.packed {
-            Some(width) => i32::from(self.byte_row(channel / width)[column] >> (channel % width) & 1),
-            None => self.word_row(channel)[column],
+    /// The meaningful columns of a channel, in 64 bits.
+    pub fn wide_row<'r>(self, channel: usize, room: &'r mut Vec<i64>) -> &'r [i64]
+    where
+        'a: 'r,
+    {
+        if self.layout.wide {
+            return &self.buffer.wide[channel * self.layout.stride..][..self.layout.columns()];
         }
+        room.clear();
+        match self.layout.packed {
+            Some(width) => {
+                let bit = |&byte: &u8| i64::from(byte >> (channel % width) & 1);
+                room.extend(self.byte_row(channel / width).iter().map(bit));
+            }
+            None => room.extend(self.word_row(channel).iter().map(|&x| i64::from(x))),
+        }
+        room
     }
 
     /// As the scalar executor holds them.
     pub fn to_frames(self) -> Frames<i64> {
         let shape = self.layout.shape;
-        let columns =
-            (0..self.layout.columns()).flat_map(|column| (0..shape.channels).map(move |c| (c, column)));
-        let data = columns.map(|(channel, column)| i64::from(self.at(channel, column))).collect();
+        let mut data = vec![0; self.layout.columns() * shape.channels];
+        let mut room = Vec::new();
+        for channel in 0..shape.channels {
+            let out = data[channel..].iter_mut().step_by(shape.channels);
+            out.zip(self.wide_row(channel, &mut room)).for_each(|(out, &x)| *out = x);
+        }
         Frames { frames: self.layout.frames, shape, data }
+    }
+}
+
+impl Buffer {
+    /// The values of `frames`, as [`Value::to_frames`] yields them.
+    pub fn write(&mut self, frames: &Frames<i64>, layout: &Layout) {
+        let channels = layout.shape.channels;
+        for channel in 0..channels {
+            let values = frames.data[channel..].iter().step_by(channels);
+            match (layout.packed, layout.wide) {
+                (Some(width), _) => {
+                    let row = &mut self.bytes[channel / width * layout.stride..];
+                    row.iter_mut().zip(values).for_each(|(byte, &x)| *byte |= (x as u8) << (channel % width));
+                }
+                (None, false) => {
+                    let row = &mut self.words[channel * layout.stride..];
+                    row.iter_mut().zip(values).for_each(|(word, &x)| *word = i32::narrow(x));
+                }
+                (None, true) => {
+                    let row = &mut self.wide[channel * layout.stride..];
+                    row.iter_mut().zip(values).for_each(|(word, &x)| *word = x);
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Kernels for AVX2: 16-entry tables, low and high bytes of their sums shuffled apart.
 
+// One index runs over several arrays of vectors.
+#![allow(clippy::needless_range_loop)]
+
 use std::arch::x86_64::*;
 
 use super::LANES;
@@ -182,27 +185,55 @@ unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32)
 /// `stride` for channels that `matrix` has.
 #[target_feature(enable = "avx2")]
 pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
-    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
-    for from in (0..stride).step_by(LANES) {
-        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            let weights = matrix.weights_of(first + i);
-            let mut acc = [_mm256_setzero_si256(); 8];
-            for (pair, &weights) in weights.iter().enumerate() {
-                let weights = _mm256_set1_epi32(weights);
-                for (j, acc) in acc.iter_mut().enumerate() {
-                    // SAFETY: 8 pairs of row `pair`.
-                    let x = unsafe {
-                        _mm256_loadu_si256(pairs.as_ptr().add(2 * (pair * stride + from + 8 * j)).cast())
-                    };
-                    *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(x, weights));
+    for from in (0..stride).step_by(LANES / 2) {
+        for (i, out) in out.chunks_mut(2 * stride).enumerate() {
+            let (channel, at) = (first + 2 * i, pairs[2 * from..].as_ptr());
+            // SAFETY: passed on; as many channels as there are rows.
+            unsafe {
+                match out.len() / stride {
+                    1 => product_block::<1>(matrix, channel, at, stride, &mut out[from..]),
+                    _ => product_block::<2>(matrix, channel, at, stride, &mut out[from..]),
                 }
             }
-            let bias = _mm256_set1_epi32(matrix.bias[first + i]);
-            for (j, acc) in acc.into_iter().enumerate() {
-                let x = _mm256_add_epi32(_mm256_sll_epi32(acc, shift), bias);
-                // SAFETY: 8 values of this row.
-                unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(from + 8 * j).cast(), x) };
+        }
+    }
+}
+
+/// `C` channels at 32 positions: what is loaded serves all of them.
+///
+/// # Safety
+/// As for [`products`]; `pairs` and `out` start at the 32 positions, and there are `C` channels from
+/// `channel` on.
+#[target_feature(enable = "avx2")]
+unsafe fn product_block<const C: usize>(
+    matrix: &ProductMatrix,
+    channel: usize,
+    pairs: *const i16,
+    stride: usize,
+    out: &mut [i32],
+) {
+    let weights: [&[i32]; C] = std::array::from_fn(|c| matrix.weights_of(channel + c));
+    let mut acc = [[_mm256_setzero_si256(); 4]; C];
+    for pair in 0..matrix.pairs {
+        // SAFETY: 32 pairs of row `pair`, and a weight of each channel.
+        unsafe {
+            let row = pairs.add(2 * pair * stride);
+            let x: [_; 4] = std::array::from_fn(|j| _mm256_loadu_si256(row.add(16 * j).cast()));
+            for c in 0..C {
+                let weight = _mm256_set1_epi32(*weights[c].get_unchecked(pair));
+                for j in 0..4 {
+                    acc[c][j] = _mm256_add_epi32(acc[c][j], _mm256_madd_epi16(x[j], weight));
+                }
             }
+        }
+    }
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    for c in 0..C {
+        let bias = _mm256_set1_epi32(matrix.bias[channel + c]);
+        for j in 0..4 {
+            let x = _mm256_add_epi32(_mm256_sll_epi32(acc[c][j], shift), bias);
+            // SAFETY: 8 values of this row.
+            unsafe { _mm256_storeu_si256(out[c * stride..].as_mut_ptr().add(8 * j).cast(), x) };
         }
     }
 }

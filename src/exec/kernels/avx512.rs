@@ -212,27 +212,57 @@ unsafe fn store(even: __m512i, odd: __m512i, shift: __m128i, bias: Option<i32>, 
 /// `stride` for channels that `matrix` has.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
-    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
     for from in (0..stride).step_by(LANES) {
-        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            let weights = matrix.weights_of(first + i);
-            let mut acc = [_mm512_setzero_si512(); 4];
-            for (pair, &weights) in weights.iter().enumerate() {
-                let weights = _mm512_set1_epi32(weights);
-                for (j, acc) in acc.iter_mut().enumerate() {
-                    // SAFETY: 16 pairs of row `pair`.
-                    let x = unsafe {
-                        _mm512_loadu_si512(pairs.as_ptr().add(2 * (pair * stride + from + 16 * j)).cast())
-                    };
-                    *acc = _mm512_dpwssd_epi32(*acc, x, weights);
+        for (i, out) in out.chunks_mut(4 * stride).enumerate() {
+            let (channel, at) = (first + 4 * i, pairs[2 * from..].as_ptr());
+            // SAFETY: passed on; as many channels as there are rows.
+            unsafe {
+                match out.len() / stride {
+                    1 => product_block::<1>(matrix, channel, at, stride, &mut out[from..]),
+                    2 => product_block::<2>(matrix, channel, at, stride, &mut out[from..]),
+                    3 => product_block::<3>(matrix, channel, at, stride, &mut out[from..]),
+                    _ => product_block::<4>(matrix, channel, at, stride, &mut out[from..]),
                 }
             }
-            let bias = _mm512_set1_epi32(matrix.bias[first + i]);
-            for (j, acc) in acc.into_iter().enumerate() {
-                let x = _mm512_add_epi32(_mm512_sll_epi32(acc, shift), bias);
-                // SAFETY: 16 values of this row.
-                unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(from + 16 * j).cast(), x) };
+        }
+    }
+}
+
+/// `C` channels at 64 positions: what is loaded serves all of them.
+///
+/// # Safety
+/// As for [`products`]; `pairs` and `out` start at the 64 positions, and there are `C` channels from
+/// `channel` on.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn product_block<const C: usize>(
+    matrix: &ProductMatrix,
+    channel: usize,
+    pairs: *const i16,
+    stride: usize,
+    out: &mut [i32],
+) {
+    let weights: [&[i32]; C] = std::array::from_fn(|c| matrix.weights_of(channel + c));
+    let mut acc = [[_mm512_setzero_si512(); 4]; C];
+    for pair in 0..matrix.pairs {
+        // SAFETY: 64 pairs of row `pair`, and a weight of each channel.
+        unsafe {
+            let row = pairs.add(2 * pair * stride);
+            let x: [_; 4] = std::array::from_fn(|j| _mm512_loadu_si512(row.add(32 * j).cast()));
+            for c in 0..C {
+                let weight = _mm512_set1_epi32(*weights[c].get_unchecked(pair));
+                for j in 0..4 {
+                    acc[c][j] = _mm512_dpwssd_epi32(acc[c][j], x[j], weight);
+                }
             }
+        }
+    }
+    let shift = _mm_cvtsi32_si128(matrix.shift as i32);
+    for c in 0..C {
+        let bias = _mm512_set1_epi32(matrix.bias[channel + c]);
+        for j in 0..4 {
+            let x = _mm512_add_epi32(_mm512_sll_epi32(acc[c][j], shift), bias);
+            // SAFETY: 16 values of this row.
+            unsafe { _mm512_storeu_si512(out[c * stride..].as_mut_ptr().add(16 * j).cast(), x) };
         }
     }
 }

@@ -1,22 +1,23 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
 use super::isa::{Cpu, Isa};
+use crate::num::Word;
 
 /// Constants of one neuron, as the scalar specification has them.
 #[derive(Debug, Clone, Copy)]
-pub struct Cell {
+pub struct Cell<W = i32> {
     /// Fires iff g >= this.
-    pub threshold: i32,
+    pub threshold: W,
     /// What a spike subtracts; `None` where it resets to 0.
-    pub subtract: Option<i32>,
+    pub subtract: Option<W>,
     /// Arithmetic shift from g to the stored membrane: leak and discarded bits.
     pub shift: u32,
     /// Discarded bits, which come back as zeros.
     pub discard: u32,
     /// Range of the stored membrane.
-    pub low: i32,
+    pub low: W,
     /// Range of the stored membrane.
-    pub high: i32,
+    pub high: W,
     /// False where bounds prove that nothing leaves that range.
     pub clamps: bool,
 }
@@ -36,9 +37,77 @@ pub struct Rescale {
 
 impl Rescale {
     #[inline(always)]
-    fn apply(self, x: i32) -> i64 {
+    fn apply(self, x: i64) -> i64 {
         let half = (1i64 << self.shift) >> 1;
-        (i64::from(x).wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+        (x.wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+    }
+
+    /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
+    #[inline(always)]
+    fn join<W: Word>(self, sides: impl Iterator<Item = (W, W)>, out: &mut [i32]) -> u32 {
+        let mut clamped = 0;
+        for (out, (stream, branch)) in out.iter_mut().zip(sides) {
+            let wide = stream.into().wrapping_add(self.apply(branch.into()));
+            let value = wide.max(self.low).min(self.high);
+            clamped += u32::from(value != wide);
+            *out = value as i32;
+        }
+        clamped
+    }
+}
+
+/// Neurons of the float reference.
+#[derive(Debug, Clone, Copy)]
+pub struct FloatNeuron {
+    /// True for V + (X - V)/2, else what is kept of V is added to X.
+    pub half_with_input: bool,
+    /// What is kept of V.
+    pub kept: f32,
+    /// Fires only above its threshold, not at it.
+    pub above: bool,
+    /// A spike subtracts the threshold, and else resets to 0.
+    pub subtract: bool,
+}
+
+/// Positions whose membranes, or outputs whose sums, are held at once.
+const BLOCK: usize = 64;
+
+/// All timesteps of one channel of neurons; see [`neuron`].
+#[inline(always)]
+fn neurons<W: Word>(
+    cell: &Cell<W>,
+    x: &[W],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    (fired, clamped): (&mut [u32], &mut [u32]),
+) {
+    let frames = x.len() / positions;
+    for start in (0..positions).step_by(BLOCK) {
+        let count = BLOCK.min(positions - start);
+        let mut membrane = [W::default(); BLOCK];
+        for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
+            let x = &x[(t % frames) * positions + start..][..count];
+            let spikes = &mut spikes[t * positions + start..][..count];
+            let (mut fires_now, mut clamps_now) = (0, 0);
+            for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
+                let g = *v + x;
+                let fires = g >= cell.threshold;
+                let reset = match cell.subtract {
+                    Some(amount) if fires => g - amount,
+                    None if fires => W::default(),
+                    _ => g,
+                };
+                let kept = reset >> cell.shift;
+                let stored = kept.max(cell.low).min(cell.high);
+                *v = stored << cell.discard;
+                *spikes |= if fires { bit } else { 0 };
+                fires_now += u32::from(fires);
+                clamps_now += u32::from(stored != kept);
+            }
+            *fired += fires_now;
+            *clamped += clamps_now;
+        }
     }
 }
 
@@ -101,9 +170,6 @@ pub fn neuron(
     }
 }
 
-/// Positions whose membranes are held at once.
-const BLOCK: usize = 64;
-
 for_each_isa! {
     /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
     /// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
@@ -116,32 +182,20 @@ for_each_isa! {
         fired: &mut [u32],
         clamped: &mut [u32],
     ) {
-        let frames = x.len() / positions;
-        for start in (0..positions).step_by(BLOCK) {
-            let count = BLOCK.min(positions - start);
-            let mut membrane = [0i32; BLOCK];
-            for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
-                let x = &x[(t % frames) * positions + start..][..count];
-                let spikes = &mut spikes[t * positions + start..][..count];
-                let (mut fires_now, mut clamps_now) = (0, 0);
-                for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
-                    let g = v.wrapping_add(x);
-                    let fires = g >= cell.threshold;
-                    let reset = match cell.subtract {
-                        Some(amount) => g.wrapping_sub(amount),
-                        None => 0,
-                    };
-                    let kept = if fires { reset } else { g } >> cell.shift;
-                    let stored = kept.max(cell.low).min(cell.high);
-                    *v = stored << cell.discard;
-                    *spikes |= if fires { bit } else { 0 };
-                    fires_now += u32::from(fires);
-                    clamps_now += u32::from(stored != kept);
-                }
-                *fired += fires_now;
-                *clamped += clamps_now;
-            }
-        }
+        neurons(cell, x, positions, bit, spikes, (fired, clamped));
+    }
+
+    /// As [`neuron`], in 64 bits.
+    pub fn neuron_wide(
+        cell: &Cell<i64>,
+        x: &[i64],
+        positions: usize,
+        bit: u8,
+        spikes: &mut [u8],
+        fired: &mut [u32],
+        clamped: &mut [u32],
+    ) {
+        neurons(cell, x, positions, bit, spikes, (fired, clamped));
     }
 
     /// How many of `thresholds` each value reaches.
@@ -156,26 +210,32 @@ for_each_isa! {
 
     /// Onto a grid; returns how many values were clamped.
     pub fn requantize(by: Rescale, x: &[i32], out: &mut [i32]) -> u32 {
-        let mut clamped = 0;
-        for (out, &x) in out.iter_mut().zip(x) {
-            let wide = by.apply(x);
-            let value = wide.max(by.low).min(by.high);
-            clamped += u32::from(value != wide);
-            *out = value as i32;
-        }
-        clamped
+        by.join(x.iter().map(|&x| (0, x)), out)
+    }
+
+    /// As [`requantize`], of 64 bits.
+    pub fn requantize_wide(by: Rescale, x: &[i64], out: &mut [i32]) -> u32 {
+        by.join(x.iter().map(|&x| (0, x)), out)
     }
 
     /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
     pub fn join(by: Rescale, stream: &[i32], branch: &[i32], out: &mut [i32]) -> u32 {
-        let mut clamped = 0;
-        for ((out, &a), &b) in out.iter_mut().zip(stream).zip(branch) {
-            let wide = i64::from(a).wrapping_add(by.apply(b));
-            let value = wide.max(by.low).min(by.high);
-            clamped += u32::from(value != wide);
-            *out = value as i32;
-        }
-        clamped
+        by.join(stream.iter().copied().zip(branch.iter().copied()), out)
+    }
+
+    /// As [`join`], of 64 bits.
+    pub fn join_wide(by: Rescale, stream: &[i64], branch: &[i64], out: &mut [i32]) -> u32 {
+        by.join(stream.iter().copied().zip(branch.iter().copied()), out)
+    }
+
+    /// out += x.
+    pub fn add_wide(x: &[i32], out: &mut [i64]) {
+        out.iter_mut().zip(x).for_each(|(out, &x)| *out += i64::from(x));
+    }
+
+    /// out = (out << shift) + bias.
+    pub fn shift_and_bias_wide(shift: u32, bias: i64, out: &mut [i64]) {
+        out.iter_mut().for_each(|x| *x = (*x << shift) + bias);
     }
 
     /// out += x.
@@ -214,6 +274,13 @@ for_each_isa! {
     pub fn add_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
         for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
             *out += if inside != 0 { x } else { 0 };
+        }
+    }
+
+    /// out += factor x where `inside`, else factor padding.
+    pub fn add_scaled_inside(factor: i32, x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out = out.wrapping_add(factor.wrapping_mul(if inside != 0 { x } else { padding }));
         }
     }
 
@@ -274,6 +341,27 @@ for_each_isa! {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out |= (((x >> from) & 1) as u8) << to);
     }
 
+    /// Bit `bit` of 64 bytes at a time, side by side in a word; bytes that are missing count as 0.
+    pub fn pack_columns(x: &[u8], bit: u32, out: &mut [u64]) {
+        const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+        // Its product with low bits of 8 bytes has them side by side in the highest byte.
+        const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
+        for (out, x) in out.iter_mut().zip(x.chunks(64)) {
+            *out = 0;
+            for (i, eight) in x.chunks(8).enumerate() {
+                let mut bytes = [0; 8];
+                bytes[..eight.len()].copy_from_slice(eight);
+                let bits = (u64::from_le_bytes(bytes) >> bit) & LOW_BITS;
+                *out |= (bits.wrapping_mul(SIDE_BY_SIDE) >> 56) << (8 * i);
+            }
+        }
+    }
+
+    /// Bits that are set in both.
+    pub fn count_common(a: &[u64], b: &[u64]) -> u32 {
+        a.iter().zip(b).fold(0, |count, (&a, &b)| count + (a & b).count_ones())
+    }
+
     /// Rows of 16-bit values side by side: `[column][2]`.
     pub fn interleave(a: &[i32], b: &[i32], out: &mut [i16]) {
         for ((pair, &a), &b) in out.chunks_exact_mut(2).zip(a).zip(b) {
@@ -296,11 +384,46 @@ for_each_isa! {
 
     /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
     /// are rounded apart, so that the result does not depend on the instruction set.
-    pub fn add_rows(events: &[(usize, f32)], rows: &[f32], out: &mut [f32]) {
+    pub fn add_rows(events: &[(u32, f32)], rows: &[f32], out: &mut [f32]) {
         let length = out.len();
+        let mut chunks = out.chunks_exact_mut(BLOCK);
+        let mut first = 0;
+        for out in &mut chunks {
+            // Sums that stay in registers.
+            let mut sums = [0.0; BLOCK];
+            sums.copy_from_slice(out);
+            for &(channel, a) in events {
+                let row = &rows[channel as usize * length + first..][..BLOCK];
+                sums.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+            }
+            out.copy_from_slice(&sums);
+            first += BLOCK;
+        }
+        let out = chunks.into_remainder();
         for &(channel, a) in events {
-            let row = &rows[channel * length..][..length];
+            let row = &rows[channel as usize * length + first..][..out.len()];
             out.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+        }
+    }
+
+    /// One timestep of neurons, pixel by pixel; `thresholds` are those of the channels of a pixel.
+    pub fn float_neurons(
+        neuron: FloatNeuron,
+        thresholds: &[f32],
+        input: &[f32],
+        membranes: &mut [f32],
+        spikes: &mut [f32],
+    ) {
+        let channels = thresholds.len();
+        let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
+        for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
+            for (((v, &x), spike), &threshold) in v.iter_mut().zip(x).zip(spikes).zip(thresholds) {
+                let g = if neuron.half_with_input { *v + (x - *v) / 2.0 } else { *v * neuron.kept + x };
+                let fires = if neuron.above { g > threshold } else { g >= threshold };
+                let reset = if neuron.subtract { g - threshold } else { 0.0 };
+                *spike = if fires { 1.0 } else { 0.0 };
+                *v = if fires { reset } else { g };
+            }
         }
     }
 }

@@ -68,3 +68,30 @@ fn random_networks_of_every_operation() {
     println!("{compared} values");
     assert!(compared > 500_000);
 }
+
+/// Wide weights, grids and fractions: some layers need 64 bits, and those around them do not.
+#[test]
+fn random_networks_beyond_32_bits() {
+    let mut dice = Dice::new(97);
+    let mut workspace = Workspace::default();
+    let (mut compared, mut wide, mut narrow) = (0, 0, 0);
+    for _ in 0..40 {
+        let timesteps = dice.int(1, 4) as usize;
+        let (model, _, images) = zoo_model(&mut dice, timesteps, false);
+        let scheme =
+            format!("Uniform(bits: {}, scale: Free, granularity: Channel, clip: Max)", dice.int(8, 14));
+        let layers = model.network.nodes.iter().filter(|node| matches!(node.op, Op::Weighted(_)));
+        let fractions: Vec<String> = layers
+            .map(|node| format!("(\"{}\", Layer(fraction_bits: Some({})))", node.name, dice.int(0, 8)))
+            .collect();
+        let (membrane, residual) = (dice.int(2, 32) as u32, dice.int(8, 24) as u32);
+        let setting = setting(&scheme, membrane, residual, &fractions.join(", "));
+        let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
+        let beyond = |&bound: &i64| bound >= 1 << 30;
+        wide += quantized.bounds.iter().filter(|bound| beyond(bound)).count();
+        narrow += quantized.bounds.iter().filter(|bound| !beyond(bound)).count();
+        compared += assert_fast(&quantized, &dice.image(&model.network), &mut workspace);
+    }
+    println!("{compared} values; {wide} nodes beyond 32 bits, {narrow} within");
+    assert!(compared > 100_000 && wide > 40 && narrow > 1_000);
+}

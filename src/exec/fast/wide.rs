@@ -1,0 +1,82 @@
+//! Nodes that read or yield what 32 bits do not hold.
+
+use rayon::prelude::*;
+
+use super::neuron::{onto_grid, rescale};
+use super::value::{Buffer, WIDE};
+use super::{Inputs, Kernels, Prepared, Scratch};
+use crate::exec::activity::NodeActivity;
+use crate::exec::kernels;
+use crate::model::{Node, NodeId};
+use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
+
+/// True if node `id` reads, keeps or yields what 32 bits do not hold.
+pub fn is_wide(model: &QuantizedModel, id: NodeId, node: &Node) -> bool {
+    let yields = |id: NodeId| model.bounds[id.index()] >= WIDE;
+    yields(id) || model.potential_bound(id) >= WIDE || node.inputs.iter().any(|&input| yields(input))
+}
+
+impl Kernels<'_> {
+    /// Computes and counts wide node `id`: by kernels of 64 bits where there are some, else by the
+    /// specification.
+    pub(super) fn wide_node(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        inputs: &Inputs,
+        counted: &[NodeActivity],
+        scratch: &mut Scratch,
+        out: &mut Buffer,
+    ) -> NodeActivity {
+        let (cpu, layout) = (self.cpu, &inputs.plan.layouts[id.index()]);
+        let length = layout.rows() * layout.stride;
+        match (model.op(id), &self.prepared[id.index()]) {
+            (QuantizedOp::Weighted(_), Prepared::Layer(layer)) => {
+                let gather = &inputs.plan.gathers[id.index()][0];
+                layer.run_wide(cpu, gather, inputs.at(0), &mut scratch.layer, &mut out.wide[..length]);
+                self.count_layer(model, id, inputs, counted, scratch)
+            }
+            (QuantizedOp::Neuron(_), Prepared::WideCells(cells)) => {
+                let (width, counts) = (cpu.inputs_per_table(), &mut scratch.neuron);
+                counts.clear(layout.frames);
+                let rows = out.bytes[..length].par_chunks_exact_mut(layout.stride).enumerate();
+                counts.in_parallel(rows, |counts, (row, spikes)| {
+                    let mut room = Vec::new();
+                    for (bit, cell) in cells[row * width..].iter().take(width).enumerate() {
+                        let x = inputs.at(0).wide_row(row * width + bit, &mut room);
+                        counts.neuron_wide(cpu, cell, x, layout, bit, spikes);
+                    }
+                });
+                counts.activity(layout)
+            }
+            (QuantizedOp::Requantize { requantizers, format }, _) if !layout.wide => {
+                let (input, out) = (inputs.at(0), &mut out.words[..length]);
+                onto_grid(layout, &mut scratch.neuron, out, |channel, t, out| {
+                    let by = rescale(Some(per_channel(requantizers, channel)), *format);
+                    let mut room = Vec::new();
+                    let x = &input.wide_row(channel, &mut room)[input.layout.frame(t)];
+                    kernels::requantize_wide(cpu, by, x, out)
+                })
+            }
+            (QuantizedOp::AddMembrane(op), _) if !layout.wide => {
+                let (sides, out) = ([inputs.at(0), inputs.at(1)], &mut out.words[..length]);
+                onto_grid(layout, &mut scratch.neuron, out, |channel, t, out| {
+                    let by = rescale(op.branch.as_deref().map(|by| per_channel(by, channel)), op.format);
+                    let mut rooms = [Vec::new(), Vec::new()];
+                    let [a, b] = &mut rooms;
+                    let a = &sides[0].wide_row(channel, a)[sides[0].layout.frame(t)];
+                    let b = &sides[1].wide_row(channel, b)[sides[1].layout.frame(t)];
+                    kernels::join_wide(cpu, by, a, b, out)
+                })
+            }
+            _ => {
+                let frames: Vec<_> =
+                    (0..inputs.node.inputs.len()).map(|i| inputs.at(i).to_frames()).collect();
+                let (value, counted) =
+                    self.specification.node(id, &frames.iter().collect::<Vec<_>>(), &mut |_, _| ());
+                out.write(&value, layout);
+                counted
+            }
+        }
+    }
+}
