@@ -1,6 +1,7 @@
 //! Integration tests, one binary.
 
 mod bad_input;
+mod calibrated;
 mod checkpoints;
 mod compare;
 mod comparison;
@@ -18,5 +19,7 @@ mod rates;
 mod reference;
 mod reports;
 mod rtl;
+mod search;
+mod sensitivity;
 mod tables;
 mod tidy;
