@@ -526,7 +526,7 @@ fn lists() {
     cortex-m4      Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
     eyeriss-28     28 nm, dense 14 x 12 weight-stationary array at 500 MHz, one buffer of 108 KiB, DDR4-3200: Eyeriss as the evaluation of Prosperity takes it
     ptb-28         28 nm, 8 positions x 16 channels that batch windows of 4 timesteps at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: PTB as the evaluation of Prosperity takes it
-    sato-28        28 nm, 128 accumulators, each with a position of its own, at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: SATO as the evaluation of Prosperity takes it
+    sato-28        28 nm, 128 accumulators, each with a position of its own, at 500 MHz, 96 + 32 + 8 KiB SRAM, DDR4-3200: SATO as the evaluation of Prosperity takes it
     mint-28        28 nm, 128 channels that step over zeros at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: MINT as the evaluation of Prosperity takes it
     prosperity-28  28 nm, 128 channels with product sparsity in tiles of 256 x 16 at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: Prosperity
     tpu-28         28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
