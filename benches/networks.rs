@@ -40,13 +40,13 @@ fn main() {
     let float = FloatExecutor::new(&model);
     let mut calibration = None;
     let seconds = fastest(1, || calibration = Some(float.calibrate(&sample)));
-    let mut row = format!("{name:28} float {seconds:.3} s");
+    let mut row = format!("{name:28} float {seconds:.4} s");
     for spec in settings {
         let Precision::Fixed(setting) = Setting::load(spec).unwrap().precision else { continue };
         let network = quantize(&model, &setting, calibration.as_ref().unwrap()).unwrap();
         let executor = IntegerExecutor::new(&network, Engine::default());
         let seconds = fastest(4, || drop(executor.run(&sample)));
-        row += &format!(", {spec} {seconds:.3} s");
+        row += &format!(", {spec} {seconds:.4} s");
     }
     println!("{row}, {} MiB", peak_mib());
 }

@@ -41,6 +41,7 @@ bundle!(
     "models/sdtv1_2-256_cifar10dvs.ron",
     "models/sdtv1_2-256_gesture.ron",
     "models/sdtv1_2-512_cifar10.ron",
+    "models/sdtv1_4-512_cifar10.ron",
     "models/sdtv1_8-384_imagenet.ron",
     "models/sdtv1_8-512_imagenet.ron",
     "models/sdtv1_8-768_imagenet.ron",
@@ -66,6 +67,8 @@ bundle!(
     "models/spikingformer_8-512_imagenet.ron",
     "models/spikingformer_8-768_imagenet.ron",
     "models/rates/sdtv1_2-64_fashion.csv",
+    "models/rates/sdtv1_4-512_cifar10.csv",
+    "models/rates/spikformer_4-384_cifar10.csv",
     "models/rates/spikingformer_8-512_imagenet.csv",
     "models/neurons/lif.ron",
     "models/neurons/loihi.ron",
@@ -77,6 +80,13 @@ bundle!(
     "hw_configs/edge-28.ron",
     "hw_configs/systolic-28.ron",
     "hw_configs/cortex-m4.ron",
+    "hw_configs/eyeriss-28.ron",
+    "hw_configs/ptb-28.ron",
+    "hw_configs/sato-28.ron",
+    "hw_configs/mint-28.ron",
+    "hw_configs/prosperity-28.ron",
+    "hw_configs/tpu-28.ron",
+    "hw_configs/loihi-14.ron",
 );
 
 impl Folder {

@@ -1,7 +1,10 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
+mod activity;
+mod compare;
 mod describe;
 mod export;
+mod gemm;
 mod list;
 mod progress;
 mod run;
@@ -29,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Runs a model at several quantization settings on a described accelerator.
     Simulate(simulate::Arguments),
+    /// Charges several accelerators for one network at one setting.
+    Compare(compare::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
     /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
@@ -39,6 +44,8 @@ enum Command {
     Validate(validate::Arguments),
     /// Shows the layers of a model: shapes, parameters, neurons, operations.
     Describe(describe::Arguments),
+    /// Cycles and accesses of one matrix product on a dense array.
+    Gemm(gemm::Arguments),
     /// Lists what is built in: models, hw, tables, settings or data.
     List(list::Arguments),
 }
@@ -58,11 +65,13 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
+        Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,
+        Command::Gemm(arguments) => gemm::run(&arguments)?,
         Command::List(arguments) => list::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

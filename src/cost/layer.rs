@@ -1,10 +1,12 @@
 use super::parts::{Cycles, EnergyJ, TrafficBits};
 use super::timeline::{Times, timeline};
-use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic};
+use super::{
+    Demand, Machine, Traffic, encoding, epilogue, events, many_core, processor, spike_lanes, systolic,
+};
 use crate::error::Result;
-use crate::exec::{Activity, NodeActivity};
-use crate::hw::{Compute, Objective, Operand, Placement};
-use crate::map::{Dataflow, EpilogueKind, Layer, Plan, Product, Workload, candidates};
+use crate::exec::Activity;
+use crate::hw::{Compute, Operand, Placement};
+use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates};
 
 /// Time and energy of one layer for one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -42,10 +44,25 @@ impl MappedWorkload {
     /// # Errors
     /// If no plan is legal.
     pub fn best(workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<Self> {
+        Self::best_of(workload, machine, samples, None)
+    }
+
+    /// The same, among the plans that `fixed` leaves open.
+    ///
+    /// # Errors
+    /// If no plan is legal, or none is as `fixed` wants it.
+    pub fn best_of(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+    ) -> Result<Self> {
+        let placements = &machine.hardware.placements;
+        fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
         let mut best: Option<(f64, Vec<Plan>)> = None;
         let mut refusal = None;
-        for &placement in &machine.hardware.placements {
-            let per_layer = match candidates(&workload, &machine.hardware, placement) {
+        for &placement in placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p))) {
+            let per_layer = match candidates(&workload, &machine.hardware, placement, fixed) {
                 Ok(per_layer) => per_layer,
                 Err(e) => {
                     refusal.get_or_insert(e);
@@ -104,13 +121,7 @@ fn best_plan(
 }
 
 fn score(cost: &LayerCost, machine: &Machine) -> f64 {
-    let seconds = machine.seconds(cost.cycles.total());
-    let energy_j = cost.energy_j.total() + machine.leakage_w * seconds;
-    match machine.hardware.objective {
-        Objective::Energy => energy_j,
-        Objective::Latency => seconds,
-        Objective::EnergyDelay => energy_j * seconds,
-    }
+    machine.score(cost.cycles.total(), cost.energy_j.total())
 }
 
 /// Cost of `layer` under `plan` for one image.
@@ -122,11 +133,13 @@ pub fn layer_cost(
     timesteps: usize,
 ) -> LayerCost {
     let timesteps = timesteps as f64;
+    if let Compute::ManyCore(cores) = &machine.hardware.compute {
+        return many_core::layer_cost(cores, machine, layer, activity, timesteps);
+    }
     let mut demand = match &layer.product {
         Some(product) => {
             let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
-            let counted = &activity.nodes[product.node.index()];
-            let mut demand = product_demand(machine, product, plan, counted, frames);
+            let mut demand = product_demand(machine, product, plan, activity, frames);
             hold_constant_sums(&mut demand, layer, product, plan, machine, timesteps);
             demand
         }
@@ -137,28 +150,43 @@ pub fn layer_cost(
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
     let product = demand.clone();
-    epilogue::add(&mut demand, machine, layer, plan, timesteps);
-    off_chip(&mut demand, &product, layer, plan, timesteps);
+    epilogue::add(&mut demand, machine, layer, plan, activity, timesteps);
+    let input = layer.product.as_ref().map_or(1.0, |product| encoded_input(machine, product, activity));
+    off_chip(&mut demand, &product, (layer, plan), &machine.hardware.compute, timesteps, input);
+    demand.tiles *= plan.load_tiles();
     let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
-    LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles), traffic_bits: demand.traffic_bits() }
+    let energy_j = match &machine.events {
+        Some(table) => events::energy_j(table, layer, activity, timesteps),
+        None => energy_j(&demand, machine, &cycles),
+    };
+    LayerCost { cycles, energy_j, traffic_bits: demand.traffic_bits() }
 }
 
 fn product_demand(
     machine: &Machine,
     product: &Product,
     plan: &Plan,
-    activity: &NodeActivity,
+    activity: &Activity,
     frames: f64,
 ) -> Demand {
-    match &machine.hardware.compute {
+    let counted = &activity.nodes[product.node.index()];
+    let mut demand = match &machine.hardware.compute {
         Compute::SpikeLanes(lanes) => spike_lanes::demand(lanes, machine, product, plan, activity, frames),
-        Compute::Systolic(array) => systolic::demand(array, machine, product, plan, activity, frames),
-        Compute::Processor(p) => processor::demand(p, product, activity, frames),
-    }
+        Compute::Systolic(array) => systolic::demand(array, machine, product, plan, counted, frames),
+        Compute::Processor(p) => return processor::demand(p, product, counted, frames),
+        Compute::ManyCore(_) => unreachable!("charged by whole events"),
+    };
+    demand.on_chip[Operand::Activations as usize].read_bits *= encoded_input(machine, product, activity);
+    demand
+}
+
+/// Bits of the input relative to a bitmap, where it is one of spikes.
+fn encoded_input(machine: &Machine, product: &Product, activity: &Activity) -> f64 {
+    encoding::of_input(machine.hardware.spike_encoding, product, &activity.nodes[product.node.index()])
 }
 
 /// A product computed once for all timesteps is written and read back at each of them, unless the
-/// timesteps run inside the array. Weight stationary, its sums are written and read once already.
+/// timesteps run inside the array. Sums that leave it are written and read once already.
 fn hold_constant_sums(
     demand: &mut Demand,
     layer: &Layer,
@@ -171,7 +199,7 @@ fn hold_constant_sums(
     let in_array = plan.keeps_membranes(layer, &machine.hardware.compute);
     if product.constant && !plan.recompute && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
-        let stored = if plan.dataflow == Dataflow::WeightStationary { 1.0 } else { 0.0 };
+        let stored = if plan.dataflow.sums_leave_the_array() { 1.0 } else { 0.0 };
         demand.write(Operand::PartialSums, bits * (1.0 - stored));
         demand.read(Operand::PartialSums, bits * (timesteps - stored));
     }
@@ -179,20 +207,34 @@ fn hold_constant_sums(
 
 /// Off-chip traffic: the image, weights that do not stay on the chip, and what spilled. Whatever
 /// is loaded is written to its on-chip memory first, whatever is stored is read from there.
-fn off_chip(demand: &mut Demand, product_demand: &Demand, layer: &Layer, plan: &Plan, timesteps: f64) {
+///
+/// `input` is the size of what the product reads relative to a bitmap.
+fn off_chip(
+    demand: &mut Demand,
+    product_demand: &Demand,
+    (layer, plan): (&Layer, &Plan),
+    compute: &Compute,
+    timesteps: f64,
+    input: f64,
+) {
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let mut dram = [Traffic::default(); 5];
     if let Some(product) = &layer.product {
-        let input_bits = product.input_values as f64 * f64::from(product.input.bits());
+        let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
+        let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
+        let rows = product.positions as f64 * frames;
+        let fetches = plan.tile(compute).map_or(1.0, |tile| (rows / f64::from(tile.rows.value)).ceil());
         let inputs = &mut dram[Operand::Activations as usize].read_bits;
         if product.from_outside {
             *inputs += input_bits;
         } else if plan.is_off_chip(Operand::Activations) {
-            *inputs += input_bits * if product.constant { 1.0 } else { timesteps };
+            let frames = if product.constant { 1.0 } else { timesteps };
+            *inputs += input_bits * frames * plan.input_loads(product);
         }
         if plan.is_off_chip(Operand::Weights) {
+            let loads = plan.weight_loads() * passes;
             dram[Operand::Weights as usize].read_bits +=
-                (layer.weight_bits() + layer.parameter_bits()) * passes;
+                (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
         }
     }
     for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {
@@ -241,22 +283,14 @@ fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
 }
 
 fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
-    let on_chip_j = |operand: Operand| {
-        let (memory, traffic) = (machine.memory(operand), demand.on_chip[operand as usize]);
-        (traffic.read_bits * memory.read_pj_per_bit + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
-    };
-    let dram_j = machine.dram.map_or(0.0, |dram| {
-        let bits = demand.dram.bits();
-        let awake = if dram.always_awake { cycles.total() } else { bits / dram.bits_per_cycle };
-        bits * dram.pj_per_bit * 1e-12 + machine.seconds(awake) * dram.background_w
-    });
+    let on_chip_j = |operand: Operand| machine.on_chip_j(operand, &demand.on_chip[operand as usize]);
     EnergyJ {
         weight_memory: on_chip_j(Operand::Weights),
         activation_memory: on_chip_j(Operand::Activations),
         partial_sum_memory: on_chip_j(Operand::PartialSums),
         membrane_memory: on_chip_j(Operand::Membranes),
         residual_memory: on_chip_j(Operand::Residual),
-        dram: dram_j,
+        dram: machine.dram_j(demand.dram.bits(), cycles.total()),
         ..demand.operations_j
     }
 }

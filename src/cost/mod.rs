@@ -1,21 +1,31 @@
 //! What an execution costs on a described hardware: pure functions from plan, activity and
 //! hardware to cycles, energy, memory and area. Nothing here touches a tensor.
 
+mod accesses;
 mod area;
 mod demand;
+mod encoding;
 mod epilogue;
+mod events;
+mod gemm;
 mod layer;
 mod machine;
+mod many_core;
 mod memory;
 mod parts;
 mod processor;
 mod spike_lanes;
 mod systolic;
+mod tiling;
 mod timeline;
 
+pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
 pub use demand::{Demand, Traffic};
+pub use gemm::{GemmCost, GemmOperands, gemm_cost};
 pub use layer::{LayerCost, MappedWorkload, layer_cost};
 pub use machine::Machine;
 pub use memory::memory_bytes;
-pub use parts::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+pub use parts::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+pub use systolic::ArrayTiming;
+pub use tiling::best_nest;
 pub use timeline::{ArrayCycles, Times, timeline};

@@ -146,3 +146,28 @@ parts! {
         other: "other",
     }
 }
+
+parts! {
+    /// Area in mm2 by what takes it; control, wires and pads are not counted.
+    AreaMm2 {
+        /// Adders or multipliers of the array, at their widths.
+        arithmetic: "arithmetic",
+        /// Registers of the array: sums, and operands of a systolic array.
+        registers: "registers",
+        /// Neuron lanes: an adder, a comparator and a register each.
+        neurons: "neurons",
+        /// Requantizers of the neuron lanes: a multiplier each.
+        requantizers: "requantizers",
+        /// On-chip weight memory.
+        weight_memory: "weight memory",
+        /// On-chip memories of everything else.
+        other_memories: "other memories",
+    }
+}
+
+impl AreaMm2 {
+    /// Everything but memories.
+    pub fn logic(&self) -> f64 {
+        self.arithmetic + self.registers + self.neurons + self.requantizers
+    }
+}

@@ -48,10 +48,10 @@ pub struct Times {
 ///
 /// On the chip the array works on one wave while the vector unit finishes the one before: with
 /// stage times c and e of one wave and m waves, c + e + (m-1) max, where max is the slowest of
-/// array, vector unit and port, and a port slower than a stage stretches it. Around that, with l
-/// and s of one of n tiles, l + s + n max(on chip, bus) where the bus of the first tile and the
-/// chip of the last one have nothing to hide behind. With infinitely fast memories and vector unit
-/// it is the array's time.
+/// array, vector unit and port, and a port slower than a stage stretches it. Around that, with l, c
+/// and s of one of n tiles, l + max(l, c) + (n-2) max(l + s, c) + max(s, c) + s: while one tile is
+/// computed, the bus loads the one behind it and stores the one before it. With infinitely fast
+/// memories and vector unit it is the array's time.
 pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
     let (n, m) = (tiles.max(1.0), waves.max(1.0));
     let array = times.array.total();
@@ -67,7 +67,7 @@ pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
         imbalance: times.array.imbalance,
         epilogue: times.epilogue / m,
         port_stall: times.array.access + first_port,
-        dram_stall: (times.load + times.store - on_chip).max(0.0) * (n - 1.0) / n,
+        dram_stall: dram_stall(times, on_chip, n),
         load: times.load / n,
         store: times.store / n,
     };
@@ -77,6 +77,16 @@ pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
         cycles.epilogue += stall;
     }
     cycles
+}
+
+/// Time that the chip waits for the bus between the load of the first of `n` tiles and the store of the
+/// last.
+fn dram_stall(times: &Times, on_chip: f64, n: f64) -> f64 {
+    let waits = |bus: f64| ((bus - on_chip) / n).max(0.0);
+    match n > 1.0 {
+        true => waits(times.load) + (n - 2.0).max(0.0) * waits(times.load + times.store) + waits(times.store),
+        false => 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -91,11 +101,11 @@ mod tests {
     #[test]
     fn two_tiles_by_hand() {
         // Two tiles of load 30, compute 20, neurons 5, store 10. On the chip 20 + max(20, 5) + 5 = 45,
-        // 22.5 a tile; the bus needs 40 a tile: 30 + 22.5 + 10 and one more bus slot of 40.
+        // 22.5 a tile: 30 + max(30, 22.5) + max(10, 22.5) + 10.
         let times = Times { array: array(40.0), epilogue: 10.0, load: 60.0, store: 20.0, ..Times::default() };
         let cycles = timeline(&times, 2.0, 2.0);
-        assert_eq!((cycles.load, cycles.store, cycles.epilogue, cycles.dram_stall), (30.0, 10.0, 5.0, 17.5));
-        assert_eq!(cycles.total(), 102.5);
+        assert_eq!((cycles.load, cycles.store, cycles.epilogue, cycles.dram_stall), (30.0, 10.0, 5.0, 7.5));
+        assert_eq!(cycles.total(), 92.5);
     }
 
     #[test]
@@ -112,6 +122,22 @@ mod tests {
     }
 
     proptest! {
+        /// Tile by tile: the bus loads one tile and stores another while a third is computed.
+        #[test]
+        fn as_a_walk_through_the_tiles(
+            compute in 0.0f64..1e3, load in 0.0f64..1e3, store in 0.0f64..1e3, tiles in 1usize..20,
+        ) {
+            let n = tiles as f64;
+            let times = Times { array: array(compute * n), load: load * n, store: store * n, ..Times::default() };
+            let steps = (0..tiles).map(|i| {
+                let next = if i + 1 < tiles { load } else { 0.0 };
+                let before = if i > 0 { store } else { 0.0 };
+                compute.max(next + before)
+            });
+            let expected = load + steps.sum::<f64>() + store;
+            prop_assert!((timeline(&times, n, 1.0).total() - expected).abs() <= 1e-9 * expected.max(1.0));
+        }
+
         #[test]
         fn bounded_by_serial_and_by_the_slowest(
             compute in 0.0f64..1e6, epilogue in 0.0f64..1e6, array_port in 0.0f64..1e6,

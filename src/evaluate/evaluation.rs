@@ -1,6 +1,8 @@
 use serde::Serialize;
 
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use super::TableEvaluation;
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::model::Model;
 
 /// The model of a [`Simulation`].
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +17,20 @@ pub struct ModelSummary {
     pub notes: Vec<String>,
     /// SHA-256 of the weights file.
     pub sha256: String,
+}
+
+impl ModelSummary {
+    /// Of `model`.
+    pub fn new(model: &Model) -> Self {
+        let description = &model.description;
+        Self {
+            name: description.name.clone(),
+            family: description.family.name().to_owned(),
+            parameters: model.network.parameter_count(),
+            notes: model.weights.notes.clone(),
+            sha256: model.sha256.clone(),
+        }
+    }
 }
 
 /// The hardware of a [`Simulation`].
@@ -79,6 +95,8 @@ pub struct LayerEvaluation {
     pub membrane_bits: u32,
     /// How the array runs it, in words: dataflow and tiling.
     pub mapping: String,
+    /// Its loop nest, line by line, with the level that keeps each matrix; empty without an array.
+    pub loops: Vec<String>,
     /// Weights gated by a non-zero input, all timesteps.
     pub synaptic_operations: f64,
     /// Those of them where the input is one bit: the weight is only added.
@@ -149,7 +167,7 @@ pub struct Evaluation {
     /// Values clamped or wrapped.
     pub saturations: f64,
     /// Area of the hardware; absent where its description does not give enough to know it.
-    pub area_mm2: Option<f64>,
+    pub area_mm2: Option<AreaMm2>,
     /// Per weight layer and layer of neurons, in order of execution.
     pub rates: Vec<LayerRate>,
     /// Per layer, in order of execution.
@@ -177,6 +195,8 @@ pub struct Simulation {
     pub hardware: HardwareSummary,
     /// Images or rates.
     pub source: ActivitySource,
-    /// One per setting, in the order asked for.
+    /// One per setting, in the order asked for, charged by the first of the tables.
     pub settings: Vec<Evaluation>,
+    /// The same settings by every table of energies asked for; one table if none was.
+    pub tables: Vec<TableEvaluation>,
 }

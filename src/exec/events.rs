@@ -6,7 +6,7 @@ pub struct Events<T> {
     /// Per position, where its events start; one more at the end.
     starts: Vec<usize>,
     /// (channel, value)
-    events: Vec<(usize, T)>,
+    events: Vec<(u32, T)>,
 }
 
 impl<T: Copy + Default + PartialEq> Events<T> {
@@ -22,14 +22,21 @@ impl<T: Copy + Default + PartialEq> Events<T> {
     {
         let (mut starts, mut events) = (vec![0], Vec::new());
         for pixel in pixels {
-            events.extend(pixel.iter().copied().enumerate().filter(|(_, value)| *value != T::default()));
-            starts.push(events.len());
+            let mut count = events.len();
+            events.resize(count + pixel.len(), (0, T::default()));
+            // Every value is written and the zeros overwritten: no branch to guess.
+            for (channel, &value) in (0..).zip(pixel) {
+                events[count] = (channel, value);
+                count += usize::from(value != T::default());
+            }
+            events.truncate(count);
+            starts.push(count);
         }
         Self { starts, events }
     }
 
     /// Those of one position, in order of their channels.
-    pub fn at(&self, position: usize) -> &[(usize, T)] {
+    pub fn at(&self, position: usize) -> &[(u32, T)] {
         &self.events[self.starts[position]..self.starts[position + 1]]
     }
 }

@@ -2,7 +2,8 @@
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
-use super::kernels::{self, Cpu};
+use super::kernels::{self, Cpu, FloatNeuron};
+use super::patterns::{Pattern, run_counting};
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
@@ -52,6 +53,11 @@ impl<'a> FloatExecutor<'a> {
     /// Runs one image.
     pub fn run(&self, sample: &Sample) -> Execution<f32> {
         self.run_observed(sample, |_, _| ())
+    }
+
+    /// Runs one image and counts `patterns` of its spikes.
+    pub fn run_with(&self, sample: &Sample, patterns: &[Pattern]) -> Execution<f32> {
+        run_counting(&self.model.network, patterns, |observe| self.run_observed(sample, observe))
     }
 
     /// What one image says about the ranges of every node.
@@ -185,6 +191,7 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
                     continue;
                 }
                 for &(channel, a) in events {
+                    let channel = channel as usize;
                     let acc = &mut out[g.group_of(channel) * outs..][..outs];
                     acc.iter_mut().zip(&rows[channel * outs..]).for_each(|(x, &w)| *x += w * a);
                 }
@@ -201,31 +208,24 @@ pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize
     let mut membrane = vec![0.0f32; input.shape.values()];
     let mut current = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
+    let fires = FloatNeuron {
+        half_with_input: op.leak == Leak::HalfWithInput,
+        kept: match op.leak {
+            Leak::HalfWithInput | Leak::None => 1.0,
+            Leak::Shift(k) => (-(k as f32)).exp2(),
+            Leak::Loihi { voltage_decay, .. } => (4096 - voltage_decay) as f32 / 4096.0,
+        },
+        above: op.fire == Fire::AboveThreshold,
+        subtract: op.reset == Reset::Subtract,
+    };
     for t in 0..timesteps {
-        let thresholds = thresholds.iter().copied().cycle();
-        let state = membrane.iter_mut().zip(&mut current);
-        let values = state.zip(input.at(t)).zip(output.frame_mut(t));
-        for ((((v, i), &x), spike), threshold) in values.zip(thresholds) {
-            let potential = match op.leak {
-                Leak::HalfWithInput => *v + (x - *v) / 2.0,
-                Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
-                Leak::None => *v + x,
-                Leak::Loihi { voltage_decay, current_decay } => {
-                    *i = *i * (4095 - current_decay) as f32 / 4096.0 + x;
-                    *v * (4096 - voltage_decay) as f32 / 4096.0 + *i
-                }
-            };
-            let fires = match op.fire {
-                Fire::AtThreshold => potential >= threshold,
-                Fire::AboveThreshold => potential > threshold,
-            };
-            *spike = f32::from(u8::from(fires));
-            *v = match (fires, op.reset) {
-                (false, _) => potential,
-                (true, Reset::Subtract) => potential - threshold,
-                (true, Reset::Zero) => 0.0,
-            };
+        let mut input = input.at(t);
+        if let Leak::Loihi { current_decay, .. } = op.leak {
+            let kept = (4095 - current_decay) as f32 / 4096.0;
+            current.iter_mut().zip(input).for_each(|(i, &x)| *i = *i * kept + x);
+            input = &current;
         }
+        kernels::float_neurons(Cpu::best(), fires, &thresholds, input, &mut membrane, output.frame_mut(t));
     }
     output
 }

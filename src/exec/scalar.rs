@@ -196,6 +196,7 @@ fn weighted<W: Word>(
         for (position, out) in output.frame_mut(t).chunks_exact_mut(g.out_channels).enumerate() {
             for (tap, at) in g.taps_of(input.shape, position / shape.width, position % shape.width) {
                 for &(channel, a) in at.map_or(padding.at(0), |at| events.at(at)) {
+                    let channel = channel as usize;
                     let row = &rows[(tap * g.in_channels + channel) * outs..][..outs];
                     accumulate(&mut out[g.group_of(channel) * outs..][..outs], row, a);
                 }

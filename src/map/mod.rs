@@ -1,10 +1,19 @@
 //! How a quantized network is laid onto a machine: workloads (loops, bits per operand), fused
-//! layers, plans.
+//! layers, plans, and loop nests.
 
 mod bits;
+mod dataflow;
+mod fixed;
+mod nest;
+mod order;
 mod plan;
+mod plan_nest;
 mod workload;
 
 pub use bits::BitCounts;
-pub use plan::{Dataflow, Plan, candidates};
+pub use dataflow::{Axes, Dataflow};
+pub use fixed::FixedMapping;
+pub use nest::{Dim, Gemm, Level, Loop, Matrix, Nest};
+pub use order::Order;
+pub use plan::{Plan, candidates};
 pub use workload::{Epilogue, EpilogueKind, Input, Layer, Product, Workload};

@@ -1,19 +1,11 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
-use super::{Layer, Workload};
+use super::fixed::{FixedMapping, Wish};
+use super::{Dataflow, Layer, Order, Product, Workload};
 use crate::error::{Error, Result};
-use crate::hw::{Compute, Hardware, Operand, Placement};
-
-/// What stays in the array while the rest streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dataflow {
-    /// Sums: inputs and weights stream.
-    OutputStationary,
-    /// Weights: inputs stream, partial sums leave the array.
-    WeightStationary,
-    /// A processor's loops over events and output channels.
-    Sequential,
-}
+use crate::hw::{
+    Compute, Hardware, LaneTile, MultiBit, Operand, Placement, Skipping, SpikeLanes, Stationary,
+};
 
 /// How one layer runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +19,8 @@ pub struct Plan {
     /// Output channels of one tile: as many as the array has, or fewer where two tiles of weights
     /// would not fit their memory or smaller ones overlap better.
     pub channels: usize,
+    /// Which tiles come from off chip one after the other.
+    pub order: Order,
     /// Per operand of [`Operand::ALL`], true if it is read from and written to off-chip memory.
     pub off_chip: [bool; 5],
 }
@@ -46,14 +40,17 @@ impl Plan {
             && self.placement == Placement::Innermost
     }
 
+    /// The tile of rows and inputs that `compute` takes a product through, if it does.
+    pub fn tile<'a>(&self, compute: &'a Compute) -> Option<&'a LaneTile> {
+        match compute {
+            Compute::SpikeLanes(lanes) if self.dataflow == Dataflow::OutputStationary => lanes.tile.as_ref(),
+            _ => None,
+        }
+    }
+
     /// In words.
     pub fn describe(&self, layer: &Layer) -> String {
-        let dataflow = match self.dataflow {
-            _ if layer.product.is_none() => "vector unit",
-            Dataflow::OutputStationary => "output stationary",
-            Dataflow::WeightStationary => "weight stationary",
-            Dataflow::Sequential => "sequential",
-        };
+        let dataflow = if layer.product.is_none() { "vector unit" } else { self.dataflow.name() };
         let placement = match self.placement {
             Placement::Innermost => "timesteps innermost",
             Placement::Outermost => "timesteps outermost",
@@ -68,7 +65,11 @@ impl Plan {
             Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(off_chip_name).collect();
         let spilled =
             if spilled.is_empty() { String::new() } else { format!(", {} off chip", spilled.join(" and ")) };
-        format!("{dataflow}, {placement}{once}{spilled}")
+        let tiles = match self.order {
+            Order::PositionsOutermost { tiles, .. } => format!(", positions in {tiles} tiles"),
+            Order::ChannelsOutermost => String::new(),
+        };
+        format!("{dataflow}, {placement}{once}{tiles}{spilled}")
     }
 }
 
@@ -82,14 +83,41 @@ fn off_chip_name(operand: Operand) -> &'static str {
     }
 }
 
-/// Per layer, every legal plan with the loop over timesteps at `placement`.
+/// Per layer, every legal plan with the loop over timesteps at `placement`, of those that `fixed` leaves
+/// open.
 ///
 /// # Errors
-/// If an operand fits nowhere, or a weight code is wider than the machine takes.
-pub fn candidates(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Vec<Vec<Plan>>> {
+/// If an operand fits nowhere, if weight codes or inputs are wider than the machine takes, or if no plan
+/// is as `fixed` wants it.
+pub fn candidates(
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&FixedMapping>,
+) -> Result<Vec<Vec<Plan>>> {
     let residents = Residents::new(workload, hardware, placement)?;
-    let layers = workload.layers.iter().enumerate();
-    layers.map(|(i, layer)| layer_candidates((i, layer), workload, hardware, placement, &residents)).collect()
+    let of = |(i, layer): (usize, &Layer)| {
+        check_widths(layer, hardware)?;
+        let open = fixed.and_then(|fixed| fixed.wish(&layer.name));
+        let space = Space {
+            layer,
+            workload,
+            hardware,
+            placement,
+            residents: &residents,
+            streams: !residents.layers[i],
+        };
+        match (space.plans(open), fixed) {
+            (plans, _) if !plans.is_empty() => Ok(plans),
+            (_, Some(fixed)) if !space.plans(None).is_empty() => Err(fixed.refused(&layer.name)),
+            _ => {
+                let bits = layer.product.as_ref().map_or(0.0, |p| p.fan_in as f64 * f64::from(p.weight_bits));
+                let what = format!("layer {}: one output channel", layer.name);
+                Err(too_small(hardware, Operand::Weights, &what, bits))
+            }
+        }
+    };
+    workload.layers.iter().enumerate().map(of).collect()
 }
 
 /// Weights that stay on chip from image to image.
@@ -116,8 +144,13 @@ impl Residents {
         }
         let (dataflow, recompute, off_chip) = (Dataflow::OutputStationary, false, [false; 5]);
         let buffer = |layer: &Layer| {
-            let channels = tile_sizes(layer, hardware)[0];
-            tile_buffer_bits(&Plan { dataflow, placement, recompute, channels, off_chip }, layer, hardware)
+            let channels = tile_sizes(layer, hardware, dataflow)[0];
+            let order = Order::ChannelsOutermost;
+            tile_buffer_bits(
+                &Plan { dataflow, placement, recompute, channels, order, off_chip },
+                layer,
+                hardware,
+            )
         };
         let budget = free - workload.layers.iter().map(buffer).fold(0.0, f64::max);
         let mut residents = Self { layers: Vec::new(), bits: 0.0 };
@@ -131,109 +164,205 @@ impl Residents {
     }
 }
 
-fn layer_candidates(
-    (index, layer): (usize, &Layer),
-    workload: &Workload,
-    hardware: &Hardware,
+/// All that decides which plans one layer has.
+struct Space<'a> {
+    layer: &'a Layer,
+    workload: &'a Workload,
+    hardware: &'a Hardware,
     placement: Placement,
-    residents: &Residents,
-) -> Result<Vec<Plan>> {
-    check_weight_width(layer, hardware)?;
-    let dataflows: &[Dataflow] = match &hardware.compute {
-        Compute::Processor(_) => &[Dataflow::Sequential],
-        Compute::SpikeLanes(_) | Compute::Systolic(_) => {
-            &[Dataflow::OutputStationary, Dataflow::WeightStationary]
+    residents: &'a Residents,
+    /// True if its weights come from off chip for every image.
+    streams: bool,
+}
+
+impl Space<'_> {
+    /// Every legal plan, of those that `wish` leaves open.
+    fn plans(&self, wish: Option<&Wish>) -> Vec<Plan> {
+        let dataflows: &[Dataflow] = match &self.hardware.compute {
+            Compute::Processor(_) | Compute::ManyCore(_) => &[Dataflow::Sequential],
+            Compute::SpikeLanes(_) => &[Dataflow::OutputStationary, Dataflow::WeightStationary],
+            Compute::Systolic(_) => &Dataflow::OF_ARRAYS,
+        };
+        let product = self.layer.product.as_ref();
+        let constant = product.is_some_and(|p| p.constant);
+        // Innermost, lanes keep a constant sum for all timesteps: recomputing it is never better.
+        let kept =
+            self.placement == Placement::Innermost && matches!(self.hardware.compute, Compute::SpikeLanes(_));
+        let recompute: &[bool] = if constant && !kept { &[false, true] } else { &[false] };
+        let mut plans = Vec::new();
+        let allowed: Vec<Dataflow> =
+            dataflows.iter().copied().filter(|&dataflow| allows(self.hardware, dataflow)).collect();
+        for &dataflow in if product.is_some() { &allowed } else { &dataflows[..1] } {
+            for &recompute in recompute {
+                for channels in self.tile_sizes(dataflow, wish) {
+                    let (placement, order) = (self.placement, Order::ChannelsOutermost);
+                    let off_chip = [product.is_some() && self.streams, false, false, false, false];
+                    self.orders(
+                        Plan { dataflow, placement, recompute, channels, order, off_chip },
+                        wish,
+                        &mut plans,
+                    );
+                }
+            }
         }
-    };
-    let constant = layer.product.as_ref().is_some_and(|p| p.constant);
-    // Innermost, lanes keep a constant sum for all timesteps: recomputing it is never better.
-    let kept = placement == Placement::Innermost && matches!(hardware.compute, Compute::SpikeLanes(_));
-    let recompute: &[bool] = if constant && !kept { &[false, true] } else { &[false] };
-    let mut plans = Vec::new();
-    for &dataflow in if layer.product.is_some() { dataflows } else { &dataflows[..1] } {
-        for &recompute in recompute {
-            for channels in tile_sizes(layer, hardware) {
-                let mut plan = Plan { dataflow, placement, recompute, channels, off_chip: [false; 5] };
-                plan.off_chip[Operand::Weights as usize] =
-                    layer.product.is_some() && !residents.layers[index];
-                plans.extend(placed(plan, layer, workload, hardware, residents.bits));
+        plans.retain(|plan| wish.is_none_or(|wish| wish.allows(plan)));
+        plans
+    }
+
+    fn tile_sizes(&self, dataflow: Dataflow, wish: Option<&Wish>) -> Vec<usize> {
+        let sizes = tile_sizes(self.layer, self.hardware, dataflow);
+        match wish.and_then(|wish| wish.channels) {
+            Some(channels) if self.layer.product.is_some() && channels <= sizes[0] => vec![channels],
+            _ => sizes,
+        }
+    }
+
+    /// Adds `plan` in every order of its tiles that is worth a try: positions outermost where inputs come
+    /// from outside, or where more than weights would come from off chip otherwise.
+    ///
+    /// The orders to try are the same at any capacity, so more memory takes no choice away.
+    fn orders(&self, plan: Plan, wish: Option<&Wish>, plans: &mut Vec<Plan>) {
+        let whole = self.placed(plan);
+        plans.extend(whole);
+        let Some(product) = &self.layer.product else { return };
+        let spills = |plan: &Plan| Operand::ALL.iter().any(|&o| o != Operand::Weights && plan.is_off_chip(o));
+        let stays: &[bool] = if self.streams { &[false, true] } else { &[true] };
+        let asked = wish.and_then(|wish| match wish.order {
+            Some(Order::PositionsOutermost { tiles, .. }) => Some(tiles),
+            _ => None,
+        });
+        let whole_array = plan.channels == tile_sizes(self.layer, self.hardware, plan.dataflow)[0];
+        let pays = product.from_outside || whole.as_ref().is_none_or(spills);
+        if asked.is_some() || (whole_array && pays) {
+            for tiles in self.position_tiles(&plan, product, asked) {
+                let orders =
+                    stays.iter().map(|&weights_stay| Order::PositionsOutermost { tiles, weights_stay });
+                plans.extend(orders.filter_map(|order| self.placed(Plan { order, ..plan })));
             }
         }
     }
-    if plans.is_empty() {
-        let bits = layer.product.as_ref().map_or(0.0, |p| p.fan_in as f64 * f64::from(p.weight_bits));
-        let what = format!("layer {}: one output channel", layer.name);
-        return Err(too_small(hardware, Operand::Weights, &what, bits));
+
+    /// Tiles of positions to try: so many, or four, sixteen, and so on, as they come out.
+    fn position_tiles(&self, plan: &Plan, product: &Product, asked: Option<usize>) -> Vec<usize> {
+        let steps = plan.position_steps(product, self.hardware, self.workload.timesteps).unwrap_or(1);
+        let wished = match asked {
+            Some(tiles) => vec![tiles],
+            None => std::iter::successors(Some(4), |t| Some(t * 4)).take_while(|&t| t < 4 * steps).collect(),
+        };
+        let mut tiles: Vec<usize> = wished.into_iter().map(|t| steps.div_ceil(steps.div_ceil(t))).collect();
+        tiles.retain(|&t| t > 1);
+        tiles.dedup();
+        tiles
     }
-    Ok(plans)
+
+    /// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
+    fn placed(&self, mut plan: Plan) -> Option<Plan> {
+        let (layer, hardware) = (self.layer, self.hardware);
+        for memory in &hardware.memories {
+            let mut free = memory.capacity_bytes.value as f64 * 8.0;
+            // Weights have their place already, or need one for the tiles that pass through.
+            for operand in [
+                Operand::Weights,
+                Operand::Membranes,
+                Operand::PartialSums,
+                Operand::Residual,
+                Operand::Activations,
+            ] {
+                if !memory.holds.contains(&operand) {
+                    continue;
+                }
+                let needed = match operand {
+                    Operand::Weights if plan.is_off_chip(operand) => {
+                        self.residents.bits + tile_buffer_bits(&plan, layer, hardware)
+                    }
+                    Operand::Weights => self.residents.bits,
+                    _ => needed_bits(&plan, operand, layer, self.workload, hardware),
+                };
+                if needed <= free {
+                    free -= needed;
+                } else if operand == Operand::Weights || hardware.dram.is_none() {
+                    return None;
+                } else {
+                    plan.off_chip[operand as usize] = true;
+                    let tile =
+                        if operand == Operand::Activations { self.input_tile_bits(&plan) } else { 0.0 };
+                    if tile > free {
+                        return None;
+                    }
+                    free -= tile;
+                }
+            }
+        }
+        Some(plan)
+    }
+
+    /// Room for the inputs of one tile of positions, and for the next one while it is computed.
+    fn input_tile_bits(&self, plan: &Plan) -> f64 {
+        match (plan.order, &self.layer.product) {
+            (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
+                let frames = if plan.placement == Placement::Innermost { self.workload.timesteps } else { 1 };
+                let frames = if product.constant { 1 } else { frames };
+                2.0 * (product.input_values.div_ceil(tiles) * frames) as f64 * f64::from(product.input.bits())
+            }
+            // Inputs stream by.
+            _ => 0.0,
+        }
+    }
 }
 
-/// Output channels of a tile that are worth a try: as many as the array has, and by halves down to
-/// one. Small tiles fit small memories and overlap more; the list is the same at any capacity and
-/// any weight width, so neither more memory nor fewer bits takes a choice away.
-fn tile_sizes(layer: &Layer, hardware: &Hardware) -> Vec<usize> {
+/// Whether `hardware` can keep that in its array. Lanes that find spikes in common keep sums.
+fn allows(hardware: &Hardware, dataflow: Dataflow) -> bool {
+    let kept = match dataflow {
+        Dataflow::OutputStationary => Stationary::Outputs,
+        Dataflow::WeightStationary => Stationary::Weights,
+        Dataflow::InputStationary => Stationary::Inputs,
+        Dataflow::Sequential => return true,
+    };
+    match &hardware.compute {
+        Compute::SpikeLanes(SpikeLanes {
+            skipping: Skipping::Windows { .. } | Skipping::Products { .. },
+            ..
+        }) => kept == Stationary::Outputs,
+        _ => hardware.stationary.is_empty() || hardware.stationary.contains(&kept),
+    }
+}
+
+/// Output channels of a tile that are worth a try: as many as the array has, or all where they stream
+/// through it, and by halves down to one. Small tiles fit small memories and overlap more; the list is the
+/// same at any capacity and any weight width, so neither more memory nor fewer bits takes a choice away.
+fn tile_sizes(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> Vec<usize> {
     let columns = match (&layer.product, &hardware.compute) {
         (None, _) => return vec![0],
-        (Some(product), Compute::Processor(_)) => return vec![product.outputs / product.groups],
-        (_, Compute::SpikeLanes(lanes)) => lanes.channels.value,
-        (_, Compute::Systolic(array)) => array.columns.value,
-    };
-    std::iter::successors(Some(columns as usize), |n| (*n > 1).then_some(n / 2)).collect()
-}
-
-/// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
-fn placed(
-    mut plan: Plan,
-    layer: &Layer,
-    workload: &Workload,
-    hardware: &Hardware,
-    resident_bits: f64,
-) -> Option<Plan> {
-    for memory in &hardware.memories {
-        let mut free = memory.capacity_bytes.value as f64 * 8.0;
-        // Weights have their place already, or need one for the tiles that pass through.
-        for operand in [
-            Operand::Weights,
-            Operand::Membranes,
-            Operand::PartialSums,
-            Operand::Residual,
-            Operand::Activations,
-        ] {
-            if !memory.holds.contains(&operand) {
-                continue;
-            }
-            let needed = match operand {
-                Operand::Weights if plan.is_off_chip(operand) => {
-                    resident_bits + tile_buffer_bits(&plan, layer, hardware)
-                }
-                Operand::Weights => resident_bits,
-                _ => needed_bits(&plan, operand, layer, workload, hardware),
-            };
-            if needed <= free {
-                free -= needed;
-            } else if operand == Operand::Weights || hardware.dram.is_none() {
-                return None;
-            } else {
-                plan.off_chip[operand as usize] = true;
-            }
+        (Some(product), Compute::Processor(_) | Compute::ManyCore(_)) => {
+            return vec![product.outputs / product.groups];
         }
-    }
-    Some(plan)
+        (Some(product), _) if dataflow == Dataflow::InputStationary => product.outputs / product.groups,
+        (_, Compute::SpikeLanes(lanes)) => lanes.channels.value as usize,
+        (_, Compute::Systolic(array)) => array.columns.value as usize,
+    };
+    std::iter::successors(Some(columns), |n| (*n > 1).then_some(n / 2)).collect()
 }
 
 /// Room for the weights of one tile, and for the next one while it computes.
 fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let inputs = match (&hardware.compute, plan.dataflow) {
-        // A processor streams through its weights.
-        (Compute::Processor(_), _) => return 0.0,
+        // A processor streams through its weights, cores keep theirs.
+        (Compute::Processor(_) | Compute::ManyCore(_), _) => return 0.0,
         (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => lanes.positions.value as usize,
-        (Compute::Systolic(array), Dataflow::WeightStationary) => array.rows.value as usize,
-        _ => product.fan_in,
+        (Compute::Systolic(array), Dataflow::WeightStationary | Dataflow::InputStationary) => {
+            array.rows.value as usize
+        }
+        (compute, _) => plan.tile(compute).map_or(product.fan_in, |tile| tile.inputs.value as usize),
     };
     let values = product.fan_in.min(inputs) * plan.channels.min(product.outputs / product.groups);
-    let buffers = if values == product.fan_in * product.outputs { 1 } else { 2 };
-    (values * buffers) as f64 * f64::from(product.weight_bits)
+    let all = product.fan_in * product.outputs;
+    let stored = match plan.order {
+        Order::PositionsOutermost { weights_stay: true, .. } => all,
+        _ if values == all => all,
+        _ => 2 * values,
+    };
+    stored as f64 * f64::from(product.weight_bits)
 }
 
 /// Bits of `operand` that are stored somewhere while `layer` runs by `plan`.
@@ -261,35 +390,56 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let rows = match &hardware.compute {
         Compute::SpikeLanes(lanes) => lanes.positions.value,
         Compute::Systolic(array) => array.rows.value,
-        Compute::Processor(_) => return 0.0,
+        Compute::Processor(_) | Compute::ManyCore(_) => return 0.0,
     };
     let once = product.constant && !plan.recompute;
     let innermost = plan.placement == Placement::Innermost;
     let frames = if innermost && !once { workload.timesteps } else { 1 };
-    let passes = plan.dataflow == Dataflow::WeightStationary && product.fan_in > rows as usize;
+    let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > rows as usize;
     let held = once && !plan.keeps_membranes(layer, &hardware.compute);
-    let channels = match (held, passes) {
-        (true, _) => product.outputs,
-        (false, true) => plan.channels.min(product.outputs / product.groups),
-        (false, false) => 0,
+    let channels = plan.channels.min(product.outputs / product.groups);
+    if let Some(tile) = plan.tile(&hardware.compute) {
+        let rows = (product.positions * frames).min(tile.rows.value as usize);
+        return (rows * channels) as f64 * f64::from(product.accumulator_bits);
+    }
+    let sums = match (held, passes, plan.order) {
+        (true, _, _) => product.positions * product.outputs,
+        (false, false, _) => 0,
+        (false, true, Order::ChannelsOutermost) => product.positions * channels,
+        (false, true, Order::PositionsOutermost { tiles, .. }) => {
+            product.positions.div_ceil(tiles) * channels
+        }
     };
-    (product.positions * channels * frames) as f64 * f64::from(product.accumulator_bits)
+    (sums * frames) as f64 * f64::from(product.accumulator_bits)
 }
 
-fn check_weight_width(layer: &Layer, hardware: &Hardware) -> Result<()> {
+/// Refuses weights and inputs that the units do not take. 32 bits stand for the float network, which is
+/// charged on a datapath of its own width.
+fn check_widths(layer: &Layer, hardware: &Hardware) -> Result<()> {
     let Some(product) = &layer.product else { return Ok(()) };
-    let max = match &hardware.compute {
-        Compute::SpikeLanes(lanes) => lanes.max_weight_bits.value,
-        Compute::Systolic(array) => array.max_weight_bits.value,
-        Compute::Processor(processor) => processor.word_bits.value,
+    let refuse = |what: &str, bits: u32, takes: &str| {
+        let (layer, machine) = (&layer.name, &hardware.name);
+        Err(Error::mismatch(format!(
+            "layer {layer}: {bits}-bit {what}, and hardware {machine} takes {takes}"
+        )))
     };
-    // 32 bits stand for the float network, which is charged on a datapath of its own width.
-    if product.weight_bits > max && product.weight_bits != 32 {
-        let message = format!(
-            "layer {}: {}-bit weights, and hardware {} takes up to {max} (compute.max_weight_bits)",
-            layer.name, product.weight_bits, hardware.name
-        );
-        return Err(Error::mismatch(message));
+    let (max_weight, max_input) = match &hardware.compute {
+        Compute::SpikeLanes(lanes) if lanes.multi_bit == MultiBit::Absent => (lanes.max_weight_bits.value, 1),
+        Compute::SpikeLanes(lanes) => (lanes.max_weight_bits.value, 32),
+        Compute::Systolic(array) => (array.max_weight_bits.value, array.input_bits.value),
+        Compute::Processor(processor) => (processor.word_bits.value, processor.word_bits.value),
+        Compute::ManyCore(cores) => (cores.max_weight_bits.value, 32),
+    };
+    let (weight, input) = (product.weight_bits, product.input.bits());
+    if weight > max_weight && weight != 32 {
+        return refuse("weights", weight, &format!("up to {max_weight} (compute.max_weight_bits)"));
+    }
+    if input > max_input && weight != 32 {
+        let takes = match &hardware.compute {
+            Compute::SpikeLanes(_) => "spikes only (compute.multi_bit)".to_owned(),
+            _ => format!("up to {max_input} (compute.input_bits)"),
+        };
+        return refuse("inputs", input, &takes);
     }
     Ok(())
 }
@@ -321,7 +471,8 @@ fn free_weight_bits(workload: &Workload, hardware: &Hardware, placement: Placeme
 /// The most that any layer needs by the plan that stores the least.
 fn peak_bits(workload: &Workload, operand: Operand, hardware: &Hardware, placement: Placement) -> f64 {
     let (dataflow, recompute) = (Dataflow::OutputStationary, false);
-    let plan = Plan { dataflow, placement, recompute, channels: 0, off_chip: [false; 5] };
+    let order = Order::ChannelsOutermost;
+    let plan = Plan { dataflow, placement, recompute, channels: 0, order, off_chip: [false; 5] };
     let layers = workload.layers.iter();
     layers.map(|l| needed_bits(&plan, operand, l, workload, hardware)).fold(0.0, f64::max)
 }

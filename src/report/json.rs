@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::columns;
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, RatesSummary,
-    Simulation,
+    Simulation, TableEvaluation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -33,6 +33,7 @@ pub fn to_json(simulation: &Simulation) -> Result<String> {
         data,
         rates,
         settings: simulation.settings.iter().map(Setting::new).collect(),
+        tables: &simulation.tables,
     };
     let mut text = serde_json::to_string_pretty(&report)
         .map_err(|error| Error::io("report.json", std::io::Error::other(error)))?;
@@ -49,6 +50,7 @@ struct Report<'a> {
     data: Option<&'a DataSummary>,
     rates: Option<&'a RatesSummary>,
     settings: Vec<Setting<'a>>,
+    tables: &'a [TableEvaluation],
 }
 
 #[derive(Serialize)]
@@ -84,8 +86,9 @@ impl<'a> Energy<'a> {
     }
 }
 
+/// A setting with its layers.
 #[derive(Serialize)]
-struct Setting<'a> {
+pub(super) struct Setting<'a> {
     name: &'a str,
     notes: &'a [String],
     accuracy: Option<f64>,
@@ -104,11 +107,13 @@ struct Setting<'a> {
     spikes: f64,
     saturations: f64,
     area_mm2: Option<f64>,
+    area_parts_mm2: Option<&'a AreaMm2>,
     layers: Vec<Layer<'a>>,
 }
 
 impl<'a> Setting<'a> {
-    fn new(evaluation: &'a Evaluation) -> Self {
+    /// Of `evaluation`.
+    pub(super) fn new(evaluation: &'a Evaluation) -> Self {
         Self {
             name: &evaluation.name,
             notes: &evaluation.notes,
@@ -127,7 +132,8 @@ impl<'a> Setting<'a> {
             synaptic_operations: evaluation.synaptic_operations,
             spikes: evaluation.spikes,
             saturations: evaluation.saturations,
-            area_mm2: evaluation.area_mm2,
+            area_mm2: evaluation.area_mm2.map(|area| area.total()),
+            area_parts_mm2: evaluation.area_mm2.as_ref(),
             layers: evaluation.layers.iter().map(Layer::new).collect(),
         }
     }
@@ -139,6 +145,7 @@ struct Layer<'a> {
     kind: &'a str,
     block: &'a str,
     mapping: &'a str,
+    loops: &'a [String],
     weight_bits: u32,
     membrane_bits: u32,
     weight_bytes: f64,
@@ -164,6 +171,7 @@ impl<'a> Layer<'a> {
             kind: &layer.kind,
             block: &layer.block,
             mapping: &layer.mapping,
+            loops: &layer.loops,
             weight_bits: layer.weight_bits,
             membrane_bits: layer.membrane_bits,
             weight_bytes: layer.weight_bytes,

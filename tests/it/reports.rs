@@ -121,15 +121,15 @@ fn schema() {
     let mut text = String::new();
     keys(&REPORT, "report", &mut text);
     assert_snapshot!(text, @r"
-    report: data hardware model rates schema_version settings spiq_version
+    report: data hardware model rates schema_version settings spiq_version tables
     report.data: images name sha256
     report.hardware: name sha256
     report.model: family name notes parameters sha256
-    report.settings[]: accuracy accuracy_drop area_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
+    report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
     report.settings[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
-    report.settings[].layers[]: accumulations block cycles dense_operations energy_j executed_bits input_rate kind mapping membrane_bits multiplications name neuron_updates saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
+    report.settings[].layers[]: accumulations block cycles dense_operations energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
     report.settings[].layers[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].layers[].energy_j: dynamic leakage total
     report.settings[].layers[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
@@ -137,6 +137,8 @@ fn schema() {
     report.settings[].layers[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
     report.settings[].memory_bytes: membrane other residual total weights
     report.settings[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
+    report.tables[]: settings table
+    report.tables[].settings[]: energy_j latency_s rank setting
     ");
 }
 
@@ -343,7 +345,7 @@ fn seven_pictures_in_two_formats_and_nothing_else() {
         reader.next_frame(&mut pixels).unwrap();
         assert!(pixels.iter().any(|&byte| byte != pixels[0]), "{stem} is empty");
     }
-    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 5);
+    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 6);
 }
 
 /// Names go into CSV, SVG and JSON as they are, and none of them breaks.
@@ -523,10 +525,14 @@ fn lists() {
     cortex-m4    Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
     ");
     assert_snapshot!(list("tables"), @r"
-    aladdin-40   40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
-    horowitz-45  45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V (via secondary tables)
-    qkeras       45 nm: QKeras qtools fits (Apache-2.0 licence) to Horowitz, ISSCC 2014
-    sata-28      28 nm: SATA_Sim inference energy kernels (MIT licence): synthesized units, 400 MHz
+    aladdin-40        40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
+    eyeriss-relative  65 nm: Eyeriss data points in Timeloop (Y.-H. Chen et al., ISCA 2016, 65 nm): 16-bit multiply-accumulate 1, access of a 0.5 kB register file 1, of a 100 kB buffer 6, of DRAM 200, per 16-bit word
+    horowitz-45       45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V (via secondary tables)
+    qkeras            45 nm: QKeras qtools fits (Apache-2.0 licence) to Horowitz, ISSCC 2014
+    sata-28           28 nm: SATA_Sim inference energy kernels (MIT licence): synthesized units, 400 MHz
+    loihi             14 nm: M. Davies et al., Loihi: a neuromorphic manycore processor with on-chip learning, IEEE Micro 38, 2018, as coded in SANA-FE's description of Loihi
+    sop-45            45 nm: 0.9 pJ per accumulation and 4.6 pJ per multiply-accumulate, 32-bit floating point, 45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014, as papers of spiking networks use it
+    sop-45-mac        45 nm: 0.9 pJ per accumulation and 4.6 pJ per multiply-accumulate, 32-bit floating point, 45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014, as papers of spiking networks use it
     ");
     assert_snapshot!(list("settings"), @"mixed");
     assert_snapshot!(list("data"), @"fashion-mnist");

@@ -3,12 +3,21 @@
 use super::value::{Layout, Value, at_least};
 use crate::exec::kernels::{self, Cpu};
 
-/// Room for unpacked heads.
+/// Room for a head.
 #[derive(Debug, Default)]
 pub struct HeadScratch {
     q: Vec<i32>,
-    k: Vec<i32>,
-    v: Vec<i32>,
+    k: Head,
+    v: Head,
+}
+
+/// The channels of a head at one timestep, a row of tokens each.
+#[derive(Debug, Default)]
+struct Head {
+    /// Spikes, a bit per token.
+    bits: Vec<u64>,
+    /// Anything else.
+    words: Vec<i32>,
 }
 
 /// Per channel, the tokens where key and value both fire.
@@ -49,20 +58,50 @@ pub fn product(
 ) {
     let tokens = layout.shape.positions();
     let (width, v_width) = (q.layout.shape.channels / heads, layout.shape.channels / heads);
+    let both_packed = k.layout.packed.is_some() && v.layout.packed.is_some();
     for (t, head) in (0..layout.frames).flat_map(|t| (0..heads).map(move |head| (t, head))) {
         unpack(cpu, q, t, head * width, at_least(&mut room.q, width * tokens));
-        unpack(cpu, k, t, head * width, at_least(&mut room.k, width * tokens));
-        unpack(cpu, v, t, head * v_width, at_least(&mut room.v, v_width * tokens));
-        for (j, v) in room.v[..v_width * tokens].chunks_exact(tokens).enumerate() {
+        room.k.read(cpu, k, t, head * width, width, both_packed);
+        room.v.read(cpu, v, t, head * v_width, v_width, both_packed);
+        for j in 0..v_width {
             let out = &mut out[(head * v_width + j) * layout.stride..][layout.frame(t)];
             out.fill(0);
-            for (q, k) in room.q.chunks_exact(tokens).zip(room.k.chunks_exact(tokens)).take(width) {
-                match kernels::dot(cpu, k, v) {
-                    0 => {}
-                    pairs => kernels::add_scaled(cpu, pairs, q, out),
+            for (i, q) in room.q.chunks_exact(tokens).take(width).enumerate() {
+                let pairs = match both_packed {
+                    true => kernels::count_common(cpu, room.k.bits(i, tokens), room.v.bits(j, tokens)) as i32,
+                    false => kernels::dot(cpu, room.k.words(i, tokens), room.v.words(j, tokens)),
+                };
+                if pairs != 0 {
+                    kernels::add_scaled(cpu, pairs, q, out);
                 }
             }
         }
+    }
+}
+
+impl Head {
+    /// Reads `count` channels from `first` on at timestep `t`, as bits or as words.
+    fn read(&mut self, cpu: Cpu, value: Value, t: usize, first: usize, count: usize, bits: bool) {
+        let frame = value.layout.frame(t);
+        match value.layout.packed {
+            Some(width) if bits => {
+                let length = frame.len().div_ceil(64);
+                for (i, out) in at_least(&mut self.bits, count * length).chunks_exact_mut(length).enumerate()
+                {
+                    let row = &value.byte_row((first + i) / width)[frame.clone()];
+                    kernels::pack_columns(cpu, row, ((first + i) % width) as u32, out);
+                }
+            }
+            _ => unpack(cpu, value, t, first, at_least(&mut self.words, count * frame.len())),
+        }
+    }
+
+    fn bits(&self, channel: usize, tokens: usize) -> &[u64] {
+        &self.bits[channel * tokens.div_ceil(64)..][..tokens.div_ceil(64)]
+    }
+
+    fn words(&self, channel: usize, tokens: usize) -> &[i32] {
+        &self.words[channel * tokens..][..tokens]
     }
 }
 

@@ -83,6 +83,14 @@ impl Gather {
         self.outputs
     }
 
+    /// True if every column reads itself.
+    pub fn is_identity(&self) -> bool {
+        match &*self.taps {
+            [Tap::Shift { offset: 0, inside }] => inside[..self.columns()].iter().all(|&inside| inside != 0),
+            _ => false,
+        }
+    }
+
     /// Copies `rows` into `room`, with what lies around them; yields the distance between rows there.
     pub fn surround<'a, T: Copy + Default + 'a>(
         &self,
@@ -128,6 +136,23 @@ impl Gather {
                 kernels::add_inside(cpu, self.shifted(row, *offset), inside, out);
             }
             Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out += x),
+        }
+    }
+
+    /// Adds what `tap` reads times `factor`.
+    pub fn add_scaled(&self, cpu: Cpu, tap: usize, factor: i32, row: &[i32], padding: i32, out: &mut [i32]) {
+        match &self.taps[tap] {
+            Tap::Shift { offset, inside } => {
+                kernels::add_scaled_inside(cpu, factor, self.shifted(row, *offset), inside, padding, out);
+            }
+            Tap::Index(index) => {
+                let frames = row[..self.frames * self.inputs].chunks_exact(self.inputs);
+                for (out, row) in out.chunks_exact_mut(self.outputs).zip(frames) {
+                    for (out, &at) in out.iter_mut().zip(index) {
+                        *out += factor * row.get(at as usize).copied().unwrap_or(padding);
+                    }
+                }
+            }
         }
     }
 

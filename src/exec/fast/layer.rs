@@ -17,6 +17,8 @@ use crate::quant::{QuantizedModel, QuantizedWeighted};
 const MAX_PLANES: u32 = 5;
 /// Multiply-accumulates that are worth a thread: some 50 microseconds of look-ups.
 pub const WORK_OF_A_THREAD: usize = 1 << 26;
+/// Look-ups of single inputs that take as long as one multiplication of a row by a constant.
+const SLOW: usize = 64;
 
 /// A weight layer, ready to run.
 #[derive(Debug)]
@@ -105,7 +107,12 @@ impl Layer {
         let kernel = match lookup {
             Some(layer) if fits => Kernel::Lookup(layer),
             _ => {
-                let products = if narrow { product_kernel(op, bound.max(largest_padding)) } else { None };
+                // One input per output: nothing is shared that pairs could keep.
+                let depthwise = fits && g.groups == g.in_channels && g.groups == g.out_channels;
+                let products = match narrow && !depthwise {
+                    true => product_kernel(op, bound.max(largest_padding)),
+                    false => None,
+                };
                 products.or_else(|| fits.then(|| word_kernel(op)))?
             }
         };
@@ -152,7 +159,10 @@ impl Layer {
                 }
             }
             Kernel::Words { weights, shift, bias } => {
-                self.run_words(cpu, gather, input, weights, *shift, bias, scratch, out)
+                match self.per_group == 1 && bias.len() == self.groups {
+                    true => self.run_depthwise(cpu, gather, input, (weights, *shift, bias), scratch, out),
+                    false => self.run_words(cpu, gather, input, (weights, *shift, bias), scratch, out),
+                }
             }
         }
     }
@@ -211,9 +221,21 @@ impl Layer {
         scratch: &'s mut Scratch,
     ) -> &'s [i16] {
         let (stride, count) = (gather.stride, self.fan_in(gather));
-        self.gather_words(cpu, gather, input, group, &mut scratch.surrounded_words, &mut scratch.rows);
+        let rows: &[i32] = match gather.is_identity() && !input.layout.wide && input.layout.packed.is_none() {
+            true => &input.words()[group * self.per_group * stride..],
+            false => {
+                self.gather_words(
+                    cpu,
+                    gather,
+                    input,
+                    group,
+                    &mut scratch.surrounded_words,
+                    &mut scratch.rows,
+                );
+                &scratch.rows
+            }
+        };
         let pairs = at_least(&mut scratch.pairs, 2 * count.div_ceil(2) * stride);
-        let rows = &scratch.rows;
         for (i, pairs) in pairs.chunks_exact_mut(2 * stride).enumerate() {
             // The second of an odd last pair is met by a weight of 0.
             let second = (2 * i + 1).min(count - 1);
@@ -223,15 +245,45 @@ impl Layer {
         pairs
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Each channel with its own taps, read in place.
+    fn run_depthwise(
+        &self,
+        cpu: Cpu,
+        gather: &Gather,
+        input: Value,
+        (weights, shift, bias): (&[i32], u32, &[i32]),
+        scratch: &mut Scratch,
+        out: &mut [i32],
+    ) {
+        let unpacked: Vec<i32>;
+        let source = match input.layout.packed {
+            None => input.words(),
+            Some(width) => {
+                unpacked = unpack(cpu, input, width);
+                &unpacked
+            }
+        };
+        let rows = source.chunks_exact(input.layout.stride);
+        let length = gather.surround(rows, &mut scratch.surrounded_words);
+        let (rows, taps) = (&scratch.surrounded_words, gather.taps());
+        in_tiles(out.len() * taps * SLOW, gather.stride, out, |first, out| {
+            for (channel, out) in (first..).zip(out.chunks_exact_mut(gather.stride)) {
+                let (row, padding) = (&rows[channel * length..][..length], self.padding.get(channel));
+                out.fill(0);
+                for (tap, &weight) in weights[channel * taps..][..taps].iter().enumerate() {
+                    gather.add_scaled(cpu, tap, weight, row, padding.copied().unwrap_or(0), out);
+                }
+                kernels::shift_and_bias(cpu, shift, bias[channel], out);
+            }
+        });
+    }
+
     fn run_words(
         &self,
         cpu: Cpu,
         gather: &Gather,
         input: Value,
-        weights: &[i32],
-        shift: u32,
-        bias: &[i32],
+        (weights, shift, bias): (&[i32], u32, &[i32]),
         scratch: &mut Scratch,
         out: &mut [i32],
     ) {

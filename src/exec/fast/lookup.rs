@@ -51,11 +51,28 @@ struct Input {
 /// Room for an index on the way.
 #[derive(Debug, Default)]
 pub struct IndexScratch {
+    source: SourceRoom,
+    index: IndexRoom,
+}
+
+#[derive(Debug, Default)]
+struct SourceRoom {
     packed: Vec<u8>,
     surrounded: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct IndexRoom {
     row: Vec<u8>,
     bit: Vec<u8>,
     index: Vec<u8>,
+}
+
+/// Rows of packed spikes, `length` apart.
+#[derive(Debug, Clone, Copy)]
+struct Source<'a> {
+    bytes: &'a [u8],
+    length: usize,
 }
 
 /// Room of a thread for one tile.
@@ -117,9 +134,10 @@ impl LookupLayer {
     /// X of all output channels: rows of `gather.stride` in `out`.
     pub fn run(&self, cpu: Cpu, gather: &Gather, input: Value, room: &mut IndexScratch, out: &mut [i32]) {
         let stride = gather.stride;
-        let surrounded = self.surround(cpu, gather, input, room);
+        let IndexScratch { source, index: room } = room;
+        let source = self.source(cpu, gather, input, source);
         for (group, out) in out.chunks_exact_mut(out.len() / self.matrices.len()).enumerate() {
-            let (matrix, index) = (&self.matrices[group], self.index(cpu, gather, group, surrounded, room));
+            let (matrix, index) = (&self.matrices[group], self.index(cpu, gather, group, source, room));
             let macs = matrix.rows * cpu.inputs_per_table() * out.len();
             in_tiles(macs, stride, out, |first, out| {
                 TILE.with_borrow_mut(|room| {
@@ -142,8 +160,8 @@ impl LookupLayer {
         (room, counts): (&mut IndexScratch, &mut NeuronScratch),
         spikes: &mut [u8],
     ) {
-        let surrounded = self.surround(cpu, gather, input, room);
-        let index = self.index(cpu, gather, 0, surrounded, room);
+        let source = self.source(cpu, gather, input, &mut room.source);
+        let index = self.index(cpu, gather, 0, source, &mut room.index);
         let (matrix, columns) = (&self.matrices[0], gather.columns());
         let width = cpu.inputs_per_table();
         let tile = |counts: &mut NeuronScratch, (tile, spikes): (usize, &mut [u8])| {
@@ -169,13 +187,23 @@ impl LookupLayer {
         }
     }
 
-    /// Packed spikes with what lies around them; yields the distance between rows.
-    fn surround(&self, cpu: Cpu, gather: &Gather, input: Value, room: &mut IndexScratch) -> usize {
+    /// Packed spikes, with what lies around them where something reads it.
+    fn source<'a>(
+        &self,
+        cpu: Cpu,
+        gather: &Gather,
+        input: Value<'a>,
+        room: &'a mut SourceRoom,
+    ) -> Source<'a> {
         let packed = match input.layout.packed {
             Some(_) => input.bytes(),
             None => pack(cpu, input, self.planes, &mut room.packed),
         };
-        gather.surround(packed.chunks_exact(input.layout.stride), &mut room.surrounded)
+        if gather.is_identity() {
+            return Source { bytes: packed, length: input.layout.stride };
+        }
+        let length = gather.surround(packed.chunks_exact(input.layout.stride), &mut room.surrounded);
+        Source { bytes: &room.surrounded, length }
     }
 
     /// The index of a group, `[block][row][column]`.
@@ -184,17 +212,27 @@ impl LookupLayer {
         cpu: Cpu,
         gather: &Gather,
         group: usize,
-        length: usize,
-        room: &'a mut IndexScratch,
+        source: Source,
+        room: &'a mut IndexRoom,
     ) -> &'a [u8] {
         let (rows, stride) = (&self.rows[group], gather.stride);
         let index = at_least(&mut room.index, rows.len() * stride);
-        let line = at_least(&mut room.row, stride);
-        for (i, row) in rows.iter().enumerate() {
-            row.write(cpu, gather, &room.surrounded, length, &mut room.bit, line);
+        let mut put = |i: usize, line: &[u8]| {
             for (block, line) in line.chunks(BLOCK).enumerate() {
                 let at = block * BLOCK * rows.len() + i * line.len();
                 index[at..][..line.len()].copy_from_slice(line);
+            }
+        };
+        for (i, row) in rows.iter().enumerate() {
+            match row {
+                IndexRow::Byte { row, .. } if gather.is_identity() => {
+                    put(i, &source.bytes[row * source.length..][..stride]);
+                }
+                row => {
+                    let line = at_least(&mut room.row, stride);
+                    row.write(cpu, gather, source, &mut room.bit, line);
+                    put(i, line);
+                }
             }
         }
         index
@@ -202,22 +240,15 @@ impl LookupLayer {
 }
 
 impl IndexRow {
-    fn write(
-        &self,
-        cpu: Cpu,
-        gather: &Gather,
-        source: &[u8],
-        length: usize,
-        room: &mut Vec<u8>,
-        out: &mut [u8],
-    ) {
+    fn write(&self, cpu: Cpu, gather: &Gather, source: Source, room: &mut Vec<u8>, out: &mut [u8]) {
+        let read = |row: usize| &source.bytes[row * source.length..][..source.length];
         match self {
-            Self::Byte { row, tap } => gather.bytes(cpu, *tap, &source[row * length..][..length], out),
+            Self::Byte { row, tap } => gather.bytes(cpu, *tap, read(*row), out),
             Self::Bits(bits) => {
                 let room = at_least(room, out.len());
                 out.fill(0);
                 for (to, from) in bits.iter().enumerate() {
-                    gather.bytes(cpu, from.tap, &source[from.row * length..][..length], room);
+                    gather.bytes(cpu, from.tap, read(from.row), room);
                     kernels::move_bit(cpu, room, from.bit, to as u32, out);
                 }
             }

@@ -226,7 +226,7 @@ impl<'a> Kernels<'a> {
         if slots.len() < plan.slot_count {
             slots.resize_with(plan.slot_count, Buffer::default);
         }
-        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()), ..Activity::default() };
         if let Some((checkpoint, counted)) = start {
             checkpoint.restore(plan, slots);
             activity.nodes.extend_from_slice(&counted[..checkpoint.cut]);
@@ -319,12 +319,18 @@ impl<'a> Kernels<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
                 counted
             }
-            (_, QuantizedOp::Requantize { requantizers, format }, _) => {
-                neuron::requantize(cpu, requantizers, *format, inputs.at(0), layout, words)
-            }
+            (_, QuantizedOp::Requantize { requantizers, format }, _) => neuron::requantize(
+                cpu,
+                requantizers,
+                *format,
+                inputs.at(0),
+                layout,
+                &mut scratch.neuron,
+                words,
+            ),
             (_, QuantizedOp::AddMembrane(op), _) => {
                 let sides = [inputs.at(0), inputs.at(1)];
-                neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, words)
+                neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, &mut scratch.neuron, words)
             }
             (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
         }

@@ -11,7 +11,7 @@ use crate::num::{Format, Requantizer, Word};
 use crate::quant::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, per_channel};
 
 /// Updates, or other operations on single values, that are worth a thread.
-const WORK_OF_A_THREAD: usize = 1 << 20;
+const WORK_OF_A_THREAD: usize = 1 << 17;
 
 /// Room for counting.
 #[derive(Debug, Default, Clone)]
@@ -179,6 +179,27 @@ pub fn rescale(by: Option<Requantizer>, format: Format) -> Rescale {
     Rescale { multiplier, shift: by.shift, low: format.min(), high: format.max() }
 }
 
+/// Fills `out` channel by channel and timestep by timestep with `work`, which says how many values it clamped.
+pub fn onto_grid(
+    layout: &Layout,
+    counts: &mut NeuronScratch,
+    out: &mut [i32],
+    work: impl Fn(usize, usize, &mut [i32]) -> u32 + Sync,
+) -> NodeActivity {
+    counts.clear(layout.frames);
+    let row = |counts: &mut NeuronScratch, (channel, out): (usize, &mut [i32])| {
+        for (t, clamped) in counts.clamped.iter_mut().enumerate() {
+            *clamped += work(channel, t, &mut out[layout.frame(t)]);
+        }
+    };
+    match out.len() / WORK_OF_A_THREAD {
+        0 | 1 => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
+        _ => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
+    }
+    let step = |&saturations| StepActivity { saturations, ..StepActivity::default() };
+    NodeActivity { steps: counts.clamped.iter().map(step).collect() }
+}
+
 /// Onto a grid, one requantizer per channel.
 pub fn requantize(
     cpu: Cpu,
@@ -186,17 +207,13 @@ pub fn requantize(
     format: Format,
     input: Value,
     layout: &Layout,
+    counts: &mut NeuronScratch,
     out: &mut [i32],
 ) -> NodeActivity {
-    let mut steps = vec![StepActivity::default(); layout.frames];
-    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+    onto_grid(layout, counts, out, |channel, t, out| {
         let by = rescale(Some(per_channel(by, channel)), format);
-        for (t, step) in steps.iter_mut().enumerate() {
-            let x = &input.word_row(channel)[input.layout.frame(t)];
-            step.saturations += kernels::requantize(cpu, by, x, &mut out[layout.frame(t)]);
-        }
-    }
-    NodeActivity { steps }
+        kernels::requantize(cpu, by, &input.word_row(channel)[input.layout.frame(t)], out)
+    })
 }
 
 /// stream + branch, one requantizer per channel of the branch where it is not on the grid.
@@ -206,16 +223,13 @@ pub fn join(
     format: Format,
     [stream, branch]: [Value; 2],
     layout: &Layout,
+    counts: &mut NeuronScratch,
     out: &mut [i32],
 ) -> NodeActivity {
-    let mut steps = vec![StepActivity::default(); layout.frames];
-    for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+    onto_grid(layout, counts, out, |channel, t, out| {
         let by = rescale(by.map(|by| per_channel(by, channel)), format);
-        for (t, step) in steps.iter_mut().enumerate() {
-            let a = &stream.word_row(channel)[stream.layout.frame(t)];
-            let b = &branch.word_row(channel)[branch.layout.frame(t)];
-            step.saturations += kernels::join(cpu, by, a, b, &mut out[layout.frame(t)]);
-        }
-    }
-    NodeActivity { steps }
+        let a = &stream.word_row(channel)[stream.layout.frame(t)];
+        let b = &branch.word_row(channel)[branch.layout.frame(t)];
+        kernels::join(cpu, by, a, b, out)
+    })
 }

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::neuron::rescale;
-use super::value::{Buffer, Layout, Value, WIDE};
+use super::neuron::{onto_grid, rescale};
+use super::value::{Buffer, WIDE};
 use super::{Inputs, Kernels, Prepared, Scratch};
-use crate::exec::activity::{NodeActivity, StepActivity};
-use crate::exec::kernels::{self, Cpu, Rescale};
+use crate::exec::activity::NodeActivity;
+use crate::exec::kernels;
 use crate::model::{Node, NodeId};
 use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
 
@@ -50,13 +50,24 @@ impl Kernels<'_> {
                 counts.activity(layout)
             }
             (QuantizedOp::Requantize { requantizers, format }, _) if !layout.wide => {
-                let by = |channel| rescale(Some(per_channel(requantizers, channel)), *format);
-                onto_grid(cpu, by, None, inputs.at(0), layout, &mut out.words[..length])
+                let (input, out) = (inputs.at(0), &mut out.words[..length]);
+                onto_grid(layout, &mut scratch.neuron, out, |channel, t, out| {
+                    let by = rescale(Some(per_channel(requantizers, channel)), *format);
+                    let mut room = Vec::new();
+                    let x = &input.wide_row(channel, &mut room)[input.layout.frame(t)];
+                    kernels::requantize_wide(cpu, by, x, out)
+                })
             }
             (QuantizedOp::AddMembrane(op), _) if !layout.wide => {
-                let by =
-                    |channel| rescale(op.branch.as_deref().map(|by| per_channel(by, channel)), op.format);
-                onto_grid(cpu, by, Some(inputs.at(0)), inputs.at(1), layout, &mut out.words[..length])
+                let (sides, out) = ([inputs.at(0), inputs.at(1)], &mut out.words[..length]);
+                onto_grid(layout, &mut scratch.neuron, out, |channel, t, out| {
+                    let by = rescale(op.branch.as_deref().map(|by| per_channel(by, channel)), op.format);
+                    let mut rooms = [Vec::new(), Vec::new()];
+                    let [a, b] = &mut rooms;
+                    let a = &sides[0].wide_row(channel, a)[sides[0].layout.frame(t)];
+                    let b = &sides[1].wide_row(channel, b)[sides[1].layout.frame(t)];
+                    kernels::join_wide(cpu, by, a, b, out)
+                })
             }
             _ => {
                 let frames: Vec<_> =
@@ -68,34 +79,4 @@ impl Kernels<'_> {
             }
         }
     }
-}
-
-/// stream + branch, the branch brought onto the grid by one requantizer per channel.
-fn onto_grid(
-    cpu: Cpu,
-    by: impl Fn(usize) -> Rescale + Sync,
-    stream: Option<Value>,
-    branch: Value,
-    layout: &Layout,
-    out: &mut [i32],
-) -> NodeActivity {
-    let channel = |(channel, out): (usize, &mut [i32])| {
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        let branch_row = branch.wide_row(channel, &mut right);
-        let stream_row = stream.map(|stream| stream.wide_row(channel, &mut left));
-        let clamped = |t: usize| {
-            let (x, out) = (&branch_row[branch.layout.frame(t)], &mut out[layout.frame(t)]);
-            match (stream, stream_row) {
-                (Some(stream), Some(row)) => {
-                    kernels::join_wide(cpu, by(channel), &row[stream.layout.frame(t)], x, out)
-                }
-                _ => kernels::requantize_wide(cpu, by(channel), x, out),
-            }
-        };
-        (0..layout.frames).map(clamped).collect::<Vec<u32>>()
-    };
-    let rows: Vec<Vec<u32>> = out.par_chunks_exact_mut(layout.stride).enumerate().map(channel).collect();
-    let saturations = |t: usize| rows.iter().map(|clamped| clamped[t]).sum();
-    let step = |t| StepActivity { saturations: saturations(t), ..StepActivity::default() };
-    NodeActivity { steps: (0..layout.frames).map(step).collect() }
 }

@@ -56,7 +56,20 @@ impl Rescale {
     }
 }
 
-/// Positions whose membranes are held at once.
+/// Neurons of the float reference.
+#[derive(Debug, Clone, Copy)]
+pub struct FloatNeuron {
+    /// True for V + (X - V)/2, else what is kept of V is added to X.
+    pub half_with_input: bool,
+    /// What is kept of V.
+    pub kept: f32,
+    /// Fires only above its threshold, not at it.
+    pub above: bool,
+    /// A spike subtracts the threshold, and else resets to 0.
+    pub subtract: bool,
+}
+
+/// Positions whose membranes, or outputs whose sums, are held at once.
 const BLOCK: usize = 64;
 
 /// All timesteps of one channel of neurons; see [`neuron`].
@@ -264,6 +277,13 @@ for_each_isa! {
         }
     }
 
+    /// out += factor x where `inside`, else factor padding.
+    pub fn add_scaled_inside(factor: i32, x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
+        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
+            *out = out.wrapping_add(factor.wrapping_mul(if inside != 0 { x } else { padding }));
+        }
+    }
+
     /// out = out OR x, where `inside`.
     pub fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
         out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out |= x & inside);
@@ -321,6 +341,27 @@ for_each_isa! {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out |= (((x >> from) & 1) as u8) << to);
     }
 
+    /// Bit `bit` of 64 bytes at a time, side by side in a word; bytes that are missing count as 0.
+    pub fn pack_columns(x: &[u8], bit: u32, out: &mut [u64]) {
+        const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+        // Its product with low bits of 8 bytes has them side by side in the highest byte.
+        const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
+        for (out, x) in out.iter_mut().zip(x.chunks(64)) {
+            *out = 0;
+            for (i, eight) in x.chunks(8).enumerate() {
+                let mut bytes = [0; 8];
+                bytes[..eight.len()].copy_from_slice(eight);
+                let bits = (u64::from_le_bytes(bytes) >> bit) & LOW_BITS;
+                *out |= (bits.wrapping_mul(SIDE_BY_SIDE) >> 56) << (8 * i);
+            }
+        }
+    }
+
+    /// Bits that are set in both.
+    pub fn count_common(a: &[u64], b: &[u64]) -> u32 {
+        a.iter().zip(b).fold(0, |count, (&a, &b)| count + (a & b).count_ones())
+    }
+
     /// Rows of 16-bit values side by side: `[column][2]`.
     pub fn interleave(a: &[i32], b: &[i32], out: &mut [i16]) {
         for ((pair, &a), &b) in out.chunks_exact_mut(2).zip(a).zip(b) {
@@ -343,11 +384,46 @@ for_each_isa! {
 
     /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
     /// are rounded apart, so that the result does not depend on the instruction set.
-    pub fn add_rows(events: &[(usize, f32)], rows: &[f32], out: &mut [f32]) {
+    pub fn add_rows(events: &[(u32, f32)], rows: &[f32], out: &mut [f32]) {
         let length = out.len();
+        let mut chunks = out.chunks_exact_mut(BLOCK);
+        let mut first = 0;
+        for out in &mut chunks {
+            // Sums that stay in registers.
+            let mut sums = [0.0; BLOCK];
+            sums.copy_from_slice(out);
+            for &(channel, a) in events {
+                let row = &rows[channel as usize * length + first..][..BLOCK];
+                sums.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+            }
+            out.copy_from_slice(&sums);
+            first += BLOCK;
+        }
+        let out = chunks.into_remainder();
         for &(channel, a) in events {
-            let row = &rows[channel * length..][..length];
+            let row = &rows[channel as usize * length + first..][..out.len()];
             out.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
+        }
+    }
+
+    /// One timestep of neurons, pixel by pixel; `thresholds` are those of the channels of a pixel.
+    pub fn float_neurons(
+        neuron: FloatNeuron,
+        thresholds: &[f32],
+        input: &[f32],
+        membranes: &mut [f32],
+        spikes: &mut [f32],
+    ) {
+        let channels = thresholds.len();
+        let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
+        for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
+            for (((v, &x), spike), &threshold) in v.iter_mut().zip(x).zip(spikes).zip(thresholds) {
+                let g = if neuron.half_with_input { *v + (x - *v) / 2.0 } else { *v * neuron.kept + x };
+                let fires = if neuron.above { g > threshold } else { g >= threshold };
+                let reset = if neuron.subtract { g - threshold } else { 0.0 };
+                *spike = if fires { 1.0 } else { 0.0 };
+                *v = if fires { reset } else { g };
+            }
         }
     }
 }

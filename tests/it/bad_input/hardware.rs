@@ -131,12 +131,19 @@ fn values_out_of_range() {
     let cases = [
         ("no rows", "rows: (value: 16,", "rows: (value: 0,"),
         ("no accumulator", "accumulator_bits: (value: 24,", "accumulator_bits: (value: 0,"),
+        (
+            "overhead below none",
+            "gated: true,",
+            "gated: true, overhead_cycles: (value: -3, source: \"test\"),",
+        ),
     ];
     assert_snapshot!(changed("--hw", SYSTOLIC, &cases), @r"
     no rows
       changed.ron: compute.rows: 0 is not in 1..=65536
     no accumulator
       changed.ron: compute.accumulator_bits: 0 is not in 1..=64
+    overhead below none
+      changed.ron: compute.overhead_cycles: -3.0 is not in -2.0..=1000000.0
     ");
     let cases = [
         ("negative energy", "energy_pj_per_cycle: (value: 41.0,", "energy_pj_per_cycle: (value: -41.0,"),
@@ -162,13 +169,14 @@ fn names_and_operands() {
         ("operand in no memory", "[PartialSums, Membranes]", "[PartialSums]"),
         ("operand in two memories", "[PartialSums, Membranes]", "[PartialSums, Membranes, Weights]"),
         ("operand twice in one memory", "[PartialSums, Membranes]", "[PartialSums, Membranes, Membranes]"),
+        ("memory for nothing", "[PartialSums, Membranes]", "[]"),
         ("no placement", "[Innermost, Outermost]", "[]"),
         ("memory of a processor", "Cacti(LowPower)", "IncludedInProcessor"),
         ("name of two lines", "\"edge-28\"", "\"edge\\n28\""),
     ];
     assert_snapshot!(changed("--hw", EDGE, &cases), @r#"
     unknown energy table
-      changed.ron: energy_table: sata-29 is not one of aladdin-40, horowitz-45, qkeras, sata-28
+      changed.ron: energy_table: sata-29 is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28
     unknown DRAM part
       changed.ron: dram.part: LPDDR9 is not one of LPDDR4_8Gb_x16_2400, LPDDR3_8Gb_x32_1600, DDR4_8Gb_x16_3200, DDR4_8Gb_x8_2400, DDR3_4Gb_x8_1600, HBM2_8Gb_x128, GDDR6_8Gb_x16
     operand in no memory
@@ -177,6 +185,8 @@ fn names_and_operands() {
       changed.ron: memories: Weights is held 2 times, expected once
     operand twice in one memory
       changed.ron: memories: Membranes is held 2 times, expected once
+    memory for nothing
+      changed.ron: memories: state SRAM: holds: empty: nothing is ever written there
     no placement
       changed.ron: placements: empty
     memory of a processor
@@ -205,6 +215,8 @@ fn machines_that_cannot_run_the_network() {
     let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
+        ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
+        ("9-bit pixels on 8-bit units", (change(&bundled_text(SYSTOLIC), "(value: 9,", "(value: 8,"), "w4")),
         ("weights without DRAM", (without_dram.clone(), "w8")),
         ("not one output channel", (small(&edge), "w8")),
         ("weights in one byte without DRAM", (small(&without_dram), "w4")),
@@ -214,6 +226,10 @@ fn machines_that_cannot_run_the_network() {
     assert_snapshot!(lines(cases, |(text, quant)| refuses(text, quant)), @r"
     16-bit weights on 8-bit lanes
       setting w16: layer patch_embed.proj_conv: 16-bit weights, and hardware edge-28 takes up to 8 (compute.max_weight_bits)
+    pixels on lanes for spikes
+      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (compute.multi_bit)
+    9-bit pixels on 8-bit units
+      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware systolic-28 takes up to 8 (compute.input_bits)
     weights without DRAM
       setting w8: the network: Weights need 171856 bytes, and memory weight SRAM of hardware edge-28 holds 98304 (capacity_bytes) and there is no dram
     not one output channel
@@ -225,6 +241,40 @@ fn machines_that_cannot_run_the_network() {
     spikes in 16 KiB of SRAM
       setting w4: the network: Membranes need 50176 bytes, and memory SRAM of hardware cortex-m4 holds 16384 (capacity_bytes) and there is no dram
     ");
+}
+
+/// Mappings of a file that do not parse, name no layer, or do not fit.
+#[test]
+fn mappings_that_do_not_fit() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    let refuses = |text: &str| {
+        bench.write("mapping.ron", format!("NetworkMapping({text})"));
+        bench.refuses(&["--mapping", "mapping.ron", "--data", "data.ron", "--quant", "w4"])
+    };
+    let layer = |wish: &str| format!("layers: {{\"patch_embed.rpe_conv\": ({wish})}}");
+    let cases = [
+        ("unknown layer", "layers: {\"rpe_conv\": ()}".to_owned()),
+        ("unknown field", layer("tile: 4")),
+        ("no channel", layer("channels: 0")),
+        ("more channels than lanes", layer("channels: 65")),
+        ("a dataflow that lanes do not have", layer("dataflow: InputStationary")),
+        ("no tile", layer("order: PositionsOutermost(tiles: 0, weights_stay: true)")),
+    ];
+    assert_snapshot!(lines(cases, |text| refuses(&text)), @r#"
+    unknown layer
+      mapping.ron: layers: rpe_conv: no such layer
+    unknown field
+      mapping.ron:1:50: Unexpected field named `tile` in `Wish`, expected one of `dataflow`, `channels`, `order`, or `recompute` instead
+    no channel
+      mapping.ron: layers: patch_embed.rpe_conv: channels: 0 is too few
+    more channels than lanes
+      mapping.ron: layers: patch_embed.rpe_conv: no legal plan has channels 65: the array, the layer or a memory is too small for it
+    a dataflow that lanes do not have
+      mapping.ron: layers: patch_embed.rpe_conv: no legal plan has dataflow InputStationary: the array, the layer or a memory is too small for it
+    no tile
+      mapping.ron: layers: patch_embed.rpe_conv: order: tiles: 0 is too few
+    "#);
 }
 
 /// What cannot be mapped is refused before the settings in front of it have run.

@@ -33,7 +33,7 @@ fn any_product() -> impl Strategy<Value = Product> {
 }
 
 /// `full` is the share of positions at which every input is an event.
-fn case(full: f64) -> impl Strategy<Value = Case> {
+pub fn case(full: f64) -> impl Strategy<Value = Case> {
     let seeds = prop::collection::vec((0.0..1.0f64, prop::bool::weighted(full)), 30 * 4);
     (any_product(), 1usize..5, seeds, compute(), 3u32..12, 4u32..16).prop_map(
         |(product, timesteps, seeds, compute, log_bandwidth, membrane_bits)| {
@@ -61,7 +61,7 @@ proptest! {
         let units = match &machine.hardware.compute {
             Compute::SpikeLanes(l) => l.positions.value * l.channels.value,
             Compute::Systolic(a) => a.rows.value * a.columns.value,
-            Compute::Processor(_) => unreachable!(),
+            Compute::Processor(_) | Compute::ManyCore(_) => unreachable!(),
         };
         for (plan, cost) in case.all(&machine) {
             let parts = [cost.cycles.parts(), cost.energy_j.parts(), cost.traffic_bits.parts()].concat();
@@ -140,7 +140,7 @@ proptest! {
         let spec = Spec { memories, dram_bits: Some(bus), ..case.spec.clone() };
         let machine = spec.machine();
         let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps };
-        let fits = |p| candidates(&workload, &machine.hardware, p).is_ok();
+        let fits = |p| candidates(&workload, &machine.hardware, p, None).is_ok();
         prop_assume!(fits(Placement::Innermost) || fits(Placement::Outermost));
         let base = case.best(&spec).0.cycles.total();
         let wider = Spec { bandwidth: spec.bandwidth * 2, ..spec.clone() };
@@ -168,7 +168,7 @@ proptest! {
         let machine = spec.machine();
         prop_assume!([Placement::Innermost, Placement::Outermost]
             .into_iter()
-            .all(|p| candidates(&workload, &machine.hardware, p).is_ok()));
+            .all(|p| candidates(&workload, &machine.hardware, p, None).is_ok()));
         let (few, many) = (narrow.best(&spec).0.cycles.total(), wide.best(&spec).0.cycles.total());
         prop_assert!(few <= many * (1.0 + 1e-9), "{many} -> {few} cycles");
         let spec = Spec { objective: "Energy", ..spec };

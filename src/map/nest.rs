@@ -1,0 +1,352 @@
+//! Loop nests of a matrix product: the order of the loops, what runs side by side, and which level keeps
+//! which matrix.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Dataflow;
+use crate::error::{Error, Result};
+use crate::ron_file::parse_ron;
+
+/// A loop of `O[t][m][n] += I[t][m][k] W[k][n]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Dim {
+    /// Rows of inputs and outputs: positions.
+    M,
+    /// Columns of weights and outputs: output channels.
+    N,
+    /// What is summed over: inputs of one output.
+    K,
+    /// Timesteps, which share the weights.
+    T,
+}
+
+impl Dim {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::M, Self::N, Self::K, Self::T];
+}
+
+/// A matrix of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Matrix {
+    /// M x K, per timestep.
+    Inputs,
+    /// K x N.
+    Weights,
+    /// M x N, per timestep: partial sums until the last of K is added.
+    Outputs,
+}
+
+impl Matrix {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Inputs, Self::Weights, Self::Outputs];
+
+    /// True if a step of `dim` leads to other elements; otherwise they are used again.
+    pub fn depends_on(self, dim: Dim) -> bool {
+        match self {
+            Self::Inputs => dim != Dim::N,
+            Self::Weights => matches!(dim, Dim::N | Dim::K),
+            Self::Outputs => dim != Dim::K,
+        }
+    }
+}
+
+/// Sizes of a matrix product M x K by K x N, for T timesteps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gemm {
+    /// Rows of inputs and outputs.
+    pub m: u64,
+    /// Columns of weights and outputs.
+    pub n: u64,
+    /// Products of one sum.
+    pub k: u64,
+    /// Products with the same weights.
+    #[serde(default = "once")]
+    pub t: u64,
+}
+
+fn once() -> u64 {
+    1
+}
+
+impl Gemm {
+    /// M x K by K x N, once.
+    pub fn new(m: u64, n: u64, k: u64) -> Self {
+        Self { m, n, k, t: 1 }
+    }
+
+    /// Extent of `dim`.
+    pub fn size(&self, dim: Dim) -> u64 {
+        match dim {
+            Dim::M => self.m,
+            Dim::N => self.n,
+            Dim::K => self.k,
+            Dim::T => self.t,
+        }
+    }
+
+    /// Elements of `matrix`.
+    pub fn elements(&self, matrix: Matrix) -> u64 {
+        Dim::ALL.into_iter().filter(|&d| matrix.depends_on(d)).map(|d| self.size(d)).product()
+    }
+
+    /// Multiplications.
+    pub fn operations(&self) -> u64 {
+        self.m * self.n * self.k * self.t
+    }
+}
+
+/// One loop over tiles; the last tile may be smaller than the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Loop {
+    /// One tile after the other.
+    For(Dim, u64),
+    /// All tiles at once, on units of their own.
+    Spatial(Dim, u64),
+}
+
+impl Loop {
+    /// What it runs over.
+    pub fn dim(self) -> Dim {
+        match self {
+            Self::For(dim, _) | Self::Spatial(dim, _) => dim,
+        }
+    }
+
+    /// Tiles.
+    pub fn extent(self) -> u64 {
+        match self {
+            Self::For(_, extent) | Self::Spatial(_, extent) => extent,
+        }
+    }
+
+    /// True for tiles on units of their own.
+    pub fn is_spatial(self) -> bool {
+        matches!(self, Self::Spatial(..))
+    }
+}
+
+/// A memory, or the registers of the array, with the loops over tiles of the level below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// What it is called.
+    pub name: String,
+    /// Matrices of which it holds a tile; the others pass by.
+    pub keeps: Vec<Matrix>,
+    /// Outermost first.
+    #[serde(default)]
+    pub loops: Vec<Loop>,
+}
+
+/// A loop nest: levels from the outermost to the one beside the multipliers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Mapping")]
+pub struct Nest {
+    /// Outermost first.
+    pub levels: Vec<Level>,
+}
+
+/// Most levels, and loops of all of them, that a file may have.
+const MAX_LEVELS: usize = 8;
+const MAX_LOOPS: usize = 32;
+
+impl Nest {
+    /// The nest of a systolic array that reads everything from one on-chip memory: every matrix comes on
+    /// chip once.
+    pub fn systolic(dataflow: Dataflow, units: [u64; 2], gemm: &Gemm) -> Self {
+        Self::tiled(dataflow, units, gemm, &Self::steps(dataflow, units, gemm), &[])
+    }
+
+    /// Steps of an array with `units` (rows, columns) along M, N and K: folds where the dimension lies
+    /// along rows or columns, elements where it streams.
+    pub fn steps(dataflow: Dataflow, [rows, columns]: [u64; 2], gemm: &Gemm) -> [u64; 3] {
+        let axes = dataflow.axes().expect("arrays have axes");
+        [Dim::M, Dim::N, Dim::K].map(|dim| match dim {
+            _ if dim == axes.rows => gemm.size(dim).div_ceil(rows),
+            _ if dim == axes.columns => gemm.size(dim).div_ceil(columns),
+            _ => gemm.size(dim),
+        })
+    }
+
+    /// The nest of a systolic array whose on-chip memory holds tiles of `chip` [steps](Self::steps) along
+    /// M, N and K, which come one after the other in the order of `outer`, outermost first; dimensions
+    /// that are not in `outer` have one tile.
+    pub fn tiled(dataflow: Dataflow, units: [u64; 2], gemm: &Gemm, chip: &[u64; 3], outer: &[Dim]) -> Self {
+        let axes = dataflow.axes().expect("arrays have axes");
+        let steps = Self::steps(dataflow, units, gemm);
+        let side_by_side = |dim: Dim, units: u64| Loop::Spatial(dim, gemm.size(dim).min(units));
+        let dram = outer.iter().map(|&d| Loop::For(d, steps[d as usize].div_ceil(chip[d as usize])));
+        let folds = |dim: Dim| Loop::For(dim, chip[dim as usize]);
+        let sram = [
+            folds(axes.columns),
+            folds(axes.rows),
+            side_by_side(axes.rows, units[0]),
+            side_by_side(axes.columns, units[1]),
+        ];
+        let stream = [Loop::For(Dim::T, gemm.t), folds(axes.stream)];
+        let level = |name: &str, keeps: &[Matrix], loops: Vec<Loop>| {
+            let loops = loops.into_iter().filter(|l| l.extent() > 1).collect();
+            Level { name: name.to_owned(), keeps: keeps.to_vec(), loops }
+        };
+        Self {
+            levels: vec![
+                level("dram", &Matrix::ALL, dram.collect()),
+                level("sram", &Matrix::ALL, sram.to_vec()),
+                level("array", &[axes.stationary], stream.to_vec()),
+            ],
+        }
+    }
+
+    /// Parses and checks a nest for `gemm`; `path` is for messages.
+    ///
+    /// # Errors
+    /// Position or field of the first thing that is wrong.
+    pub fn parse(text: &str, path: &str, gemm: &Gemm) -> Result<Self> {
+        let nest: Self = parse_ron(text, path)?;
+        nest.check(gemm).map_err(|(field, message)| Error::field(path, field, message))?;
+        Ok(nest)
+    }
+
+    /// All loops from the outermost to the innermost, each with the number of its level.
+    pub fn loops(&self) -> impl DoubleEndedIterator<Item = (usize, Loop)> {
+        let levels = self.levels.iter().enumerate();
+        levels.flat_map(|(i, level)| level.loops.iter().map(move |&l| (i, l)))
+    }
+
+    /// Elements of `matrix` in the largest tile that level number `level` holds.
+    pub fn tile(&self, level: usize, matrix: Matrix, gemm: &Gemm) -> u64 {
+        let extent = |dim: Dim| {
+            let inside = self.loops().filter(|(l, inner)| *l >= level && inner.dim() == dim);
+            inside.map(|(_, inner)| inner.extent()).product::<u64>().min(gemm.size(dim))
+        };
+        Dim::ALL.into_iter().filter(|&d| matrix.depends_on(d)).map(extent).product()
+    }
+
+    /// Whether every element of `gemm` is met exactly once, and every matrix has a home; otherwise the
+    /// field and what is wrong with it.
+    pub fn check(&self, gemm: &Gemm) -> Result<(), (String, String)> {
+        let wrong = |field: &str, message: String| Err((field.to_owned(), message));
+        if self.levels.is_empty() || self.levels.len() > MAX_LEVELS || self.loops().count() > MAX_LOOPS {
+            return wrong("levels", format!("expected 1 to {MAX_LEVELS}, and at most {MAX_LOOPS} loops"));
+        }
+        for (i, level) in self.levels.iter().enumerate() {
+            let name = &level.name;
+            if name.trim().is_empty() || self.levels[..i].iter().any(|other| other.name == *name) {
+                return wrong("levels: name", format!("{name:?} is empty or given twice"));
+            }
+            if let Some(zero) = level.loops.iter().find(|l| l.extent() == 0) {
+                return wrong(&format!("levels: {name}: loops"), format!("{zero:?} never runs"));
+            }
+            let twice = |m: &&Matrix| level.keeps.iter().filter(|other| other == m).count() > 1;
+            if let Some(matrix) = level.keeps.iter().find(twice) {
+                return wrong(&format!("levels: {name}: keeps"), format!("{matrix:?} twice"));
+            }
+        }
+        let outermost = &self.levels[0];
+        if let Some(homeless) = Matrix::ALL.iter().find(|m| !outermost.keeps.contains(m)) {
+            let field = format!("levels: {}: keeps", outermost.name);
+            return wrong(&field, format!("{homeless:?} have no home: the outermost level keeps all"));
+        }
+        Dim::ALL.into_iter().try_for_each(|dim| self.check_cover(dim, gemm.size(dim)))
+    }
+
+    fn check_cover(&self, dim: Dim, size: u64) -> Result<(), (String, String)> {
+        let mut tile = 1u64;
+        for (level, inner) in self.loops().collect::<Vec<_>>().into_iter().rev() {
+            if inner.dim() != dim {
+                continue;
+            }
+            let enough = size.div_ceil(tile);
+            if inner.extent() > enough {
+                let field = format!("levels: {}: loops", self.levels[level].name);
+                let message = format!("{inner:?}: {enough} tiles of {tile} cover {dim:?} = {size}");
+                return Err((field, message));
+            }
+            tile = tile.saturating_mul(inner.extent());
+        }
+        match tile >= size {
+            true => Ok(()),
+            false => Err((
+                "levels: loops".into(),
+                format!("the loops over {dim:?} reach {tile}, and the product has {dim:?} = {size}"),
+            )),
+        }
+    }
+}
+
+/// A loop per line, indented, each level with what it keeps.
+impl fmt::Display for Nest {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let mut depth = 0;
+        for level in &self.levels {
+            let keeps: Vec<String> = level.keeps.iter().map(|m| format!("{m:?}").to_lowercase()).collect();
+            let keeps = if keeps.is_empty() { "nothing".to_owned() } else { keeps.join(", ") };
+            writeln!(f, "{:12}| keeps {keeps}", level.name)?;
+            for inner in &level.loops {
+                let how = if inner.is_spatial() { "side by side" } else { "for" };
+                let dim = format!("{:?}", inner.dim()).to_lowercase();
+                writeln!(f, "{:12}| {:indent$}{how} {dim} in 0..{}", "", "", inner.extent(), indent = depth)?;
+                depth += 2;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_stationary_nest_as_text() {
+        let gemm = Gemm::new(64, 40, 32);
+        let nest = Nest::systolic(Dataflow::WeightStationary, [16, 32], &gemm);
+        nest.check(&gemm).unwrap();
+        let expected = "\
+dram        | keeps inputs, weights, outputs
+sram        | keeps inputs, weights, outputs
+            | for n in 0..2
+            |   for k in 0..2
+            |     side by side k in 0..16
+            |       side by side n in 0..32
+array       | keeps weights
+            |         for m in 0..64
+";
+        assert_eq!(nest.to_string(), expected);
+        assert_eq!(Matrix::ALL.map(|m| nest.tile(1, m, &gemm)), [64 * 32, 32 * 40, 64 * 40]);
+        assert_eq!(Matrix::ALL.map(|m| nest.tile(2, m, &gemm)), [64, 1, 64]);
+    }
+
+    #[test]
+    fn files_are_refused_with_the_field() {
+        let gemm = Gemm::new(16, 32, 32);
+        let with = |loops: &str, keeps: &str| {
+            let text = format!(
+                "Mapping(levels: [(name: \"dram\", keeps: [{keeps}]), \
+                 (name: \"array\", keeps: [Weights], loops: [{loops}])])"
+            );
+            Nest::parse(&text, "m.ron", &gemm).map_or_else(|e| e.to_string(), |_| "fine".into())
+        };
+        let all = "Inputs, Weights, Outputs";
+        assert_eq!(with("For(N, 32), For(K, 32), For(M, 16)", all), "fine");
+        // 5 tiles of 7 cover 32: the last has 4.
+        assert_eq!(with("For(N, 5), For(K, 32), For(M, 16), Spatial(N, 7)", all), "fine");
+        assert_eq!(
+            with("For(N, 6), For(K, 32), For(M, 16), Spatial(N, 7)", all),
+            "m.ron: levels: array: loops: For(N, 6): 5 tiles of 7 cover N = 32"
+        );
+        assert_eq!(
+            with("For(N, 32), For(K, 8), For(M, 16)", all),
+            "m.ron: levels: loops: the loops over K reach 8, and the product has K = 32"
+        );
+        assert_eq!(with("For(N, 0)", all), "m.ron: levels: array: loops: For(N, 0) never runs");
+        assert_eq!(
+            with("For(N, 32), For(K, 32), For(M, 16)", "Inputs, Outputs"),
+            "m.ron: levels: dram: keeps: Weights have no home: the outermost level keeps all"
+        );
+        assert!(with("For(L, 2)", all).starts_with("m.ron:1:"));
+    }
+}

@@ -1,0 +1,89 @@
+//! The loop nest of a plan.
+
+use super::{Dataflow, Dim, Gemm, Layer, Loop, Matrix, Nest, Order, Plan, Product};
+use crate::hw::{Compute, Hardware, Operand, Placement};
+
+/// A product as an array sees it.
+struct OnUnits {
+    /// Sizes of one group.
+    gemm: Gemm,
+    /// Rows and columns of the array that a plan uses.
+    units: [u64; 2],
+}
+
+impl Plan {
+    /// The loops of one group of `layer`'s product, and its sizes; `None` where there is no product, or no
+    /// array.
+    ///
+    /// On a systolic array with timesteps innermost, those of a position are further positions. The level
+    /// off chip keeps what comes from there.
+    pub fn nest(&self, layer: &Layer, hardware: &Hardware, timesteps: usize) -> Option<(Nest, Gemm)> {
+        let product = layer.product.as_ref()?;
+        let OnUnits { gemm, units } = self.on_units(product, hardware, timesteps)?;
+        let once = Gemm { t: 1, ..gemm };
+        let [m, n, k] = Nest::steps(self.dataflow, units, &once);
+        // Weights that stream through the array come in pieces of a tile's channels.
+        let streams = self.dataflow == Dataflow::InputStationary;
+        let channels = if streams { n.min(self.channels as u64) } else { 1 };
+        let comes = product.from_outside
+            || [Operand::Weights, Operand::Activations].iter().any(|&operand| self.is_off_chip(operand));
+        let (chip_m, chip_n, outer) = match self.order {
+            Order::ChannelsOutermost if comes || streams => (m, channels, vec![Dim::N]),
+            Order::ChannelsOutermost => (m, n, Vec::new()),
+            Order::PositionsOutermost { tiles, weights_stay } => {
+                let chip_m = m.div_ceil(tiles as u64);
+                match weights_stay && !streams {
+                    true => (chip_m, n, vec![Dim::M]),
+                    false => (chip_m, channels, vec![Dim::M, Dim::N]),
+                }
+            }
+        };
+        let mut nest = Nest::tiled(self.dataflow, units, &once, &[chip_m, chip_n, k], &outer);
+        let level = if self.placement == Placement::Outermost { 0 } else { nest.levels.len() - 1 };
+        if gemm.t > 1 {
+            nest.levels[level].loops.insert(0, Loop::For(Dim::T, gemm.t));
+        }
+        nest.levels[0].keeps.retain(|&matrix| self.comes_from_outside(matrix, product));
+        Some((nest, gemm))
+    }
+
+    /// Steps of the array along the positions of `product`; `None` without an array.
+    pub(super) fn position_steps(
+        &self,
+        product: &Product,
+        hardware: &Hardware,
+        timesteps: usize,
+    ) -> Option<usize> {
+        let OnUnits { gemm, units } = self.on_units(product, hardware, timesteps)?;
+        Some(Nest::steps(self.dataflow, units, &gemm)[Dim::M as usize] as usize)
+    }
+
+    fn on_units(&self, product: &Product, hardware: &Hardware, timesteps: usize) -> Option<OnUnits> {
+        let frames = if product.constant && !self.recompute { 1 } else { timesteps } as u64;
+        let (m, n) = (product.positions as u64, (product.outputs / product.groups) as u64);
+        let mut gemm = Gemm { m, n, k: product.fan_in as u64, t: frames };
+        let [rows, columns] = match &hardware.compute {
+            Compute::Processor(_) | Compute::ManyCore(_) => return None,
+            Compute::SpikeLanes(lanes) => [lanes.positions.value, lanes.channels.value],
+            Compute::Systolic(array) => {
+                if self.placement == Placement::Innermost {
+                    gemm = Gemm { m: m * frames, t: 1, ..gemm };
+                }
+                [array.rows.value, array.columns.value]
+            }
+        };
+        let columns = match self.dataflow {
+            Dataflow::InputStationary => u64::from(columns),
+            _ => self.channels as u64,
+        };
+        Some(OnUnits { gemm, units: [u64::from(rows), columns] })
+    }
+
+    fn comes_from_outside(&self, matrix: Matrix, product: &Product) -> bool {
+        match matrix {
+            Matrix::Inputs => product.from_outside || self.is_off_chip(Operand::Activations),
+            Matrix::Weights => self.is_off_chip(Operand::Weights),
+            Matrix::Outputs => self.is_off_chip(Operand::PartialSums),
+        }
+    }
+}

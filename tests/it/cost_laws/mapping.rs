@@ -1,0 +1,173 @@
+//! What a plan costs beside what its loop nest counts; the order of tiles; mappings that a file fixes.
+
+use proptest::prelude::*;
+use spiq::cost::{Convention, MappedWorkload, accesses, layer_cost};
+use spiq::hw::{Operand, Placement};
+use spiq::map::{Dataflow, Dim, FixedMapping, Matrix, Order, Plan, Workload};
+
+use super::laws::case;
+use super::{Case, Spec, activity, close, lanes, layer, neuron, plan, product, systolic};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Machines that do all of the work move what the loop nest of the plan counts.
+    #[test]
+    fn traffic_is_that_of_the_loop_nest(case in case(0.1)) {
+        let machine = case.spec.machine();
+        prop_assume!(!case.spec.compute.contains("skipping: Skip"));
+        for (plan, cost) in case.all(&machine) {
+            let p = case.product();
+            let (nest, gemm) = plan.nest(&case.layer, &machine.hardware, case.timesteps).unwrap();
+            let (mut complete, mut gemm, mut repeats) = (nest.clone(), gemm, 1);
+            complete.levels[0].keeps = Matrix::ALL.to_vec();
+            // Outermost, other layers run between the timesteps, and nothing stays in the array.
+            if plan.placement == Placement::Outermost {
+                (repeats, gemm.t) = (gemm.t, 1);
+                complete.levels[0].loops.retain(|l| l.dim() != Dim::T);
+            }
+            prop_assert!(complete.check(&gemm).is_ok(), "{plan:?}\n{nest}");
+            let counts = accesses(&complete, &gemm, Convention::default());
+            let bits = |matrix: Matrix, width: u32, count: fn(&spiq::cost::Accesses) -> u64| {
+                (count(counts.of(1, matrix)) * repeats * p.groups as u64) as f64 * f64::from(width)
+            };
+            let t = &cost.traffic_bits;
+            let inputs = bits(Matrix::Inputs, p.input.bits(), |c| c.reads);
+            prop_assert!(close(t.activations_read, inputs), "{} {inputs} {plan:?}\n{nest}", t.activations_read);
+            let passes = if plan.placement == Placement::Outermost { case.timesteps } else { 1 };
+            let parameters = case.layer.parameter_bits() * passes as f64;
+            let weights = bits(Matrix::Weights, p.weight_bits, |c| c.reads) + parameters;
+            prop_assert!(close(t.weights_read, weights), "{} {weights} {plan:?}\n{nest}", t.weights_read);
+            // Sums that are kept for all timesteps are another matter.
+            if plan.dataflow != Dataflow::OutputStationary && !p.constant {
+                let sums = |count| bits(Matrix::Outputs, p.accumulator_bits, count);
+                prop_assert!(close(t.partial_sums_written, sums(|c| c.updates)));
+                let read = sums(|c| c.reads + c.drains);
+                prop_assert!(close(t.partial_sums_read, read), "{} {read} {plan:?}\n{nest}", t.partial_sums_read);
+            }
+        }
+    }
+}
+
+/// 8 positions x 6 inputs by 6 inputs x 4 channels, on 2 x 2 lanes, inputs and weights off chip.
+fn off_chip(order: Order) -> Plan {
+    let mut plan = Plan { order, ..plan(Dataflow::OutputStationary, Placement::Innermost, 2) };
+    (plan.off_chip[Operand::Weights as usize], plan.off_chip[Operand::Activations as usize]) = (true, true);
+    plan
+}
+
+#[test]
+fn what_comes_from_off_chip_by_hand() {
+    let machine = Spec::roomy(lanes(2, 2, "Dense", "BitSerial")).machine();
+    let layer = layer(product(8, 6, 4, 8), vec![neuron(32, 8)]);
+    let activity = activity(layer.product.as_ref().unwrap(), &[vec![3; 8], vec![2; 8]]);
+    let loaded = |order| layer_cost(&layer, &off_chip(order), &machine, &activity, 2).traffic_bits.dram_read;
+    // 48 spikes at two timesteps for either pair of channels; 24 weights of 8 bits, and bias and threshold
+    // of 4 channels.
+    let parameters = 4.0 * 64.0;
+    assert_eq!(loaded(Order::ChannelsOutermost), 2.0 * 2.0 * 48.0 + 192.0 + parameters);
+    // Two tiles of positions: spikes come once, weights and parameters twice, unless they stay.
+    let tiles = |weights_stay| Order::PositionsOutermost { tiles: 2, weights_stay };
+    assert_eq!(loaded(tiles(false)), 2.0 * 48.0 + 2.0 * (192.0 + parameters));
+    assert_eq!(loaded(tiles(true)), 2.0 * 48.0 + 192.0 + parameters);
+}
+
+#[test]
+fn words_by_hand() {
+    // Words of 64 bits: three channels of 4 bits in pairs are two rows of a word each; six spikes of a
+    // position are one.
+    let spec = Spec { word_bits: 64, ..Spec::roomy(lanes(2, 2, "Skip", "BitSerial")) };
+    let layer = layer(product(4, 6, 3, 4), vec![]);
+    let activity = activity(layer.product.as_ref().unwrap(), &[vec![3, 1, 2, 2], vec![0, 4, 1, 0]]);
+    let plan = plan(Dataflow::OutputStationary, Placement::Innermost, 2);
+    let bits = layer_cost(&layer, &plan, &spec.machine(), &activity, 2).traffic_bits;
+    // 13 events; bias of 3 channels. 4 positions, two timesteps, two passes over channels.
+    assert!(close(bits.weights_read, 13.0 * 2.0 * 64.0 + 96.0), "{}", bits.weights_read);
+    assert!(close(bits.activations_read, 4.0 * 2.0 * 2.0 * 64.0), "{}", bits.activations_read);
+}
+
+/// A layer whose inputs do not fit, on a small bus.
+fn tight() -> Case {
+    let product = product(64, 32, 32, 8);
+    let activity = activity(&product, &[vec![8; 64], vec![4; 64]]);
+    let mut spec =
+        Spec { dram_bits: Some(4), objective: "Energy", ..Spec::roomy(lanes(4, 4, "Dense", "BitSerial")) };
+    spec.memories[0].1 = 128;
+    spec.memories[1].1 = 500;
+    Case { layer: layer(product, vec![]), activity, timesteps: 2, spec }
+}
+
+#[test]
+fn the_mapper_tries_both_orders() {
+    let case = tight();
+    let plans = case.all(&case.spec.machine());
+    assert!(plans.iter().all(|(plan, _)| plan.is_off_chip(Operand::Activations)));
+    let tiled = |plan: &Plan| matches!(plan.order, Order::PositionsOutermost { .. });
+    assert!(plans.iter().any(|(plan, _)| tiled(plan)) && plans.iter().any(|(plan, _)| !tiled(plan)));
+    let (_, chosen) = case.best(&case.spec);
+    let leakage_w = case.spec.machine().leakage_w;
+    let energies =
+        plans.iter().map(|(_, cost)| cost.energy_j.total() + leakage_w * cost.cycles.total() * 1e-9);
+    assert!(close(chosen, energies.fold(f64::INFINITY, f64::min)));
+}
+
+#[test]
+fn a_file_fixes_what_it_says() {
+    let case = tight();
+    let machine = case.spec.machine();
+    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps };
+    let with = |text: &str| {
+        let fixed = FixedMapping::parse(text, "m.ron")?;
+        let samples = std::slice::from_ref(&case.activity);
+        MappedWorkload::best_of(workload.clone(), &machine, samples, Some(&fixed))
+            .map(|mapped| mapped.plans[0])
+    };
+    let plan = with(
+        "NetworkMapping(timesteps: Outermost, layers: {\"layer\": (dataflow: WeightStationary, channels: 3)})",
+    )
+    .unwrap();
+    assert_eq!(
+        (plan.dataflow, plan.placement, plan.channels),
+        (Dataflow::WeightStationary, Placement::Outermost, 3)
+    );
+    let plan = with(
+        "NetworkMapping(layers: {\"layer\": (order: PositionsOutermost(tiles: 8, weights_stay: false))})",
+    );
+    assert_eq!(plan.unwrap().order, Order::PositionsOutermost { tiles: 8, weights_stay: false });
+    let refused = |text: &str| with(text).unwrap_err().to_string();
+    assert_eq!(refused("NetworkMapping(layers: {\"lair\": ()})"), "m.ron: layers: lair: no such layer");
+    assert_eq!(
+        refused("NetworkMapping(layers: {\"layer\": (channels: 5)})"),
+        "m.ron: layers: layer: no legal plan has channels 5: the array, the layer or a memory is too small for it"
+    );
+    assert_eq!(
+        refused("NetworkMapping(layers: {\"layer\": (dataflow: InputStationary)})"),
+        "m.ron: layers: layer: no legal plan has dataflow InputStationary: the array, the layer or a memory is \
+         too small for it"
+    );
+    assert_eq!(
+        refused("NetworkMapping(layers: {\"layer\": (channels: 0)})"),
+        "m.ron: layers: layer: channels: 0 is too few"
+    );
+    assert!(refused("NetworkMapping(layers: {\"layer\": (channel: 4)})").starts_with("m.ron:1:"));
+}
+
+/// Components of the area, with the arithmetic.
+#[test]
+fn area_by_component() {
+    let machine = Spec::roomy(systolic(2, 2, false)).machine();
+    let (area, table) = (machine.area_mm2.unwrap(), &machine.table);
+    let (add, multiply) =
+        (|bits| table.add_area_um2(bits).unwrap(), |a, b| table.multiply_area_um2(a, b).unwrap());
+    let register = |bits| table.register_area_um2(bits).unwrap();
+    // Four units: 32 x 32 bits multiplied and added to 32; sum, weight and input kept.
+    assert!(close(area.arithmetic, 4.0 * (add(32.0) + multiply(32.0, 32.0)) * 1e-6));
+    assert!(close(area.registers, 4.0 * 3.0 * register(32.0) * 1e-6));
+    // One neuron a cycle: two adders and a register of 16 bits, and a multiplier behind it.
+    assert!(close(area.neurons, (2.0 * add(16.0) + register(16.0)) * 1e-6));
+    assert!(close(area.requantizers, multiply(16.0, 16.0) * 1e-6));
+    let memories = &machine.hardware.memories;
+    let weights = machine.hardware.memory_macro(&memories[0]).area_mm2;
+    assert!(close(area.weight_memory, weights) && close(area.other_memories, 4.0 * weights));
+    assert!(close(area.total(), area.logic() + 5.0 * weights));
+}
