@@ -239,7 +239,7 @@ fn widths(arguments: &Arguments) -> Result<Widths> {
 /// The area is a property of the machine: no setting changes it.
 fn beyond_area(machine: &Machine, budgets: &Budgets) -> Result<Option<String>> {
     let (name, Some(limit)) = (&machine.hardware.name, budgets.area_mm2) else { return Ok(None) };
-    match machine.area_mm2 {
+    match machine.area_mm2.map(|area| area.total()) {
         None => Err(Error::mismatch(format!("--max-area: the description of {name} does not give its area"))),
         Some(area) if area > limit => {
             let [area, beyond, limit] = [area, area - limit, limit].map(|a| report::with_unit(a, "mm2"));

@@ -31,7 +31,7 @@ impl From<&Evaluation> for Figures {
             energy_j: evaluation.total_energy_j(),
             latency_s: evaluation.latency_s,
             power_w: evaluation.power_w,
-            area_mm2: evaluation.area_mm2,
+            area_mm2: evaluation.area_mm2.map(|area| area.total()),
             average_weight_bits: evaluation.average_weight_bits,
         }
     }
