@@ -9,6 +9,7 @@ mod list;
 mod progress;
 mod run;
 mod search;
+mod sensitivity;
 mod simulate;
 mod subject;
 mod validate;
@@ -36,6 +37,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
+    /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
+    Sensitivity(sensitivity::Arguments),
     /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
     Search(search::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
@@ -68,6 +71,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
         Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
+        Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
         Command::Search(arguments) => return search::run(&arguments),
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),

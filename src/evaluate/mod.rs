@@ -4,6 +4,8 @@ mod comparison;
 mod evaluation;
 mod fit;
 mod published;
+mod rate_matching;
+mod statistics;
 mod tables;
 mod totals;
 
@@ -16,10 +18,13 @@ pub use published::{AsPublished, PublishedWork};
 pub use tables::{TableCost, TableEvaluation};
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 
 use rayon::prelude::*;
 
 use self::fit::check_fit;
+pub use self::rate_matching::quantize_on;
+pub use self::statistics::{add_statistics, collect_statistics};
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
@@ -27,7 +32,7 @@ use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, P
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, FixedMapping, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
-use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
+use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting};
 
 /// What an evaluation needs beside a setting: the model with its calibration, the machine, and images or
 /// rates.
@@ -36,7 +41,9 @@ pub struct Evaluator<'a> {
     model: &'a Model,
     machine: &'a Machine,
     source: Source<'a>,
-    calibration: Calibration,
+    calibration: Mutex<Calibration>,
+    /// Images that settings are calibrated on.
+    validation: Images,
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
@@ -95,8 +102,8 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
-        let (engine, mapping) = (Engine::default(), None);
-        Ok(Self { model, machine, source, calibration, notes, engine, mapping })
+        let (calibration, engine, mapping) = (Mutex::new(calibration), Engine::default(), None);
+        Ok(Self { model, machine, source, calibration, validation, notes, engine, mapping })
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -110,9 +117,9 @@ impl<'a> Evaluator<'a> {
             notes.push(format!("spikes of {names} are not counted: {} has no rate of them", rates.path));
         }
         let mut calibration = Calibration::new(model.network.nodes.len());
+        let mut noise = DataSet::load_for("noise", &model.description)?;
+        noise.test.truncate(0);
         if model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_))) {
-            let mut noise = DataSet::load_for("noise", &model.description)?;
-            noise.test.truncate(0);
             calibration = calibrate(model, &noise, &noise.test, &|| ())?;
             notes.push("ranges are chosen on synthetic noise".to_owned());
         }
@@ -120,7 +127,8 @@ impl<'a> Evaluator<'a> {
             model,
             machine,
             source: Source::Rates(rates),
-            calibration,
+            calibration: Mutex::new(calibration),
+            validation: noise.validation,
             notes,
             engine: Engine::default(),
             mapping: None,
@@ -141,9 +149,18 @@ impl<'a> Evaluator<'a> {
         MappedWorkload::best_of(workload, machine, samples, self.mapping.as_ref())
     }
 
-    /// The network of integers that `setting` makes.
+    /// The network of integers that `setting` makes. What it needs to know of calibration images is found
+    /// out once, and kept.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or a calibration image is no longer there.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
-        quantize(self.model, setting, &self.calibration)
+        // What a thread that panicked left is whole: statistics are added when they are complete.
+        let mut known = self.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        add_statistics(self.model, &self.validation, setting, &mut known)?;
+        let calibration = known.clone();
+        drop(known);
+        quantize_on(self.model, &self.validation, setting, &calibration)
     }
 
     /// Refuses a setting that does not fit the model, or that the machine cannot run, before any
@@ -205,11 +222,14 @@ impl<'a> Evaluator<'a> {
                 machines.iter().map(|machine| self.expect(setting, machine, rates)).collect::<Result<_>>()?
             }
         };
-        if setting.precision == Precision::Float32 {
-            for evaluation in &mut evaluations {
-                evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
+        let note = match (&setting.precision, &self.source) {
+            (Precision::Float32, _) => Some("float network, charged as a datapath of 32-bit integers"),
+            (Precision::Fixed(fixed), Source::Rates(_)) if fixed.needs_images(&self.model.network) => {
+                Some("weights and thresholds are chosen on synthetic noise")
             }
-        }
+            _ => None,
+        };
+        evaluations.iter_mut().for_each(|e| e.notes.extend(note.map(str::to_owned)));
         Ok(evaluations)
     }
 

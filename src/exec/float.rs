@@ -89,6 +89,17 @@ impl<'a> FloatExecutor<'a> {
         Execution { logits: live.into_last().map_or_else(Vec::new, |frames| frames.data), activity }
     }
 
+    /// Runs one image and shows what every weight layer reads, and what its padding holds: one value per input
+    /// channel, or none for zeros.
+    pub fn run_inputs(&self, sample: &Sample, mut observe: impl FnMut(NodeId, &Frames<f32>, &[f32])) {
+        self.run_observed(sample, |id, value| {
+            let readers = self.model.network.readers(id);
+            for (reader, _) in readers.filter(|(_, node)| matches!(node.op, Op::Weighted(_))) {
+                observe(reader, value, &self.layers[reader.index()].padding);
+            }
+        });
+    }
+
     fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, sample: &Sample) -> Frames<f32> {
         match &node.op {
             Op::Input => image(sample, &self.model.description.input),

@@ -50,6 +50,7 @@ pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec
     Ok(text)
 }
 
+/// A file with a header; `name` is for messages.
 pub(super) fn write(
     name: &str,
     header: Vec<String>,
@@ -69,7 +70,7 @@ pub(super) fn record(cells: &[Cell]) -> Vec<String> {
 }
 
 /// Whole numbers without a point; others in the shortest form that reads back to the same value.
-fn field(cell: &Cell) -> String {
+pub(super) fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
         Cell::Absent => String::new(),

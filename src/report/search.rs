@@ -33,7 +33,7 @@ pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()
         files.push((format!("fronts/{stem}.csv"), front_csv(search, front)?));
     }
     files.extend(super::pictures(plots::render_search(search)?));
-    super::put(files, dir)
+    super::write_files(files, dir)
 }
 
 /// Where the setting of a run is, inside the folder of the search.

@@ -1,7 +1,9 @@
 //! Integration tests, one binary.
 
 mod bad_input;
+mod calibrated;
 mod checkpoints;
+mod compare;
 mod comparison;
 mod cost_laws;
 mod data_sets;
@@ -18,5 +20,6 @@ mod reference;
 mod reports;
 mod rtl;
 mod search;
+mod sensitivity;
 mod tables;
 mod tidy;
