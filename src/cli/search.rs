@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Use only the first N validation and the first N test images.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Look at only the first N validation images (of those that --limit leaves).
+    #[arg(long, value_name = "N")]
+    validation_images: Option<usize>,
     /// A file of budgets, as in Budget(max_memory: "48KiB", max_accuracy_drop: 0.015).
     #[arg(long, value_name = "FILE")]
     budget: Option<String>,
@@ -175,6 +178,7 @@ fn request(arguments: &Arguments) -> Result<Request> {
         hardware: arguments.hw.clone(),
         data: arguments.data.clone(),
         limit: arguments.limit,
+        validation_images: arguments.validation_images,
         problem: Problem {
             budgets: budgets(arguments)?,
             objective: arguments.minimize,
@@ -277,6 +281,13 @@ impl Loaded {
             }
             validation.truncate(limit.min(validation.len()));
             test.truncate(limit.min(test.len()));
+        }
+        if let Some(count) = request.validation_images {
+            let most = validation.len();
+            if !(1..=most).contains(&count) {
+                return Err(Error::mismatch(format!("--validation-images: {count} is not in 1..={most}")));
+            }
+            validation.truncate(count);
         }
         if validation.is_empty() {
             return Err(Error::mismatch(format!("data {} has no validation images to search on", data.name)));
