@@ -10,6 +10,7 @@ mod layer;
 mod machine;
 mod memory;
 mod parts;
+mod prefetch;
 mod processor;
 mod spike_lanes;
 mod systolic;
