@@ -12,8 +12,10 @@
 //! 6. [`map`]: workloads and how they are tiled onto the hardware.
 //! 7. [`cost`]: cycles, energy, memory and area, as pure functions.
 //! 8. [`evaluate`]: one (model, setting, hardware, data) -> one evaluation.
-//! 9. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
-//! 10. [`cli`]: the command line.
+//! 9. [`sensitivity`]: what it costs to quantize one layer, and what foretells it.
+//! 10. [`search`]: the setting of each layer that meets budgets.
+//! 11. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
+//! 12. [`cli`]: the command line.
 
 pub mod cli;
 pub mod cost;
@@ -30,6 +32,8 @@ pub mod num;
 pub mod quant;
 pub mod report;
 pub mod ron_file;
+pub mod search;
+pub mod sensitivity;
 pub mod tensor;
 
 pub use error::{Error, Result};

@@ -3,7 +3,7 @@ use clap::{Args, ValueEnum};
 use super::print;
 use crate::error::Result;
 use crate::files::Folder;
-use crate::hw::{Hardware, table};
+use crate::hw::{Energies, Hardware, table_names};
 use crate::model::{ModelDescription, WeightSource};
 
 /// Arguments of `spiq list`.
@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let rows: Vec<(String, String)> = match arguments.what {
         What::Models => models()?,
         What::Hw => hardware()?,
-        What::Tables => tables(),
+        What::Tables => tables()?,
         What::Settings => names("models/settings", "ron"),
         What::Data => names("data/fashion-mnist", "ron"),
         What::Rates => names("models/rates", "csv"),
@@ -82,7 +82,9 @@ fn hardware() -> Result<Vec<(String, String)>> {
     names.map(|name| Ok((name.to_owned(), Hardware::load(name)?.0.description))).collect()
 }
 
-fn tables() -> Vec<(String, String)> {
-    let tables = table::BUNDLED.iter().filter_map(|(name, _)| table::bundled(name.trim_end_matches(".ron")));
-    tables.map(|t| (t.name().to_owned(), format!("{} nm: {}", t.technology_nm(), t.source()))).collect()
+fn tables() -> Result<Vec<(String, String)>> {
+    let tables = table_names().into_iter().map(Energies::load);
+    tables
+        .map(|t| t.map(|t| (t.name().to_owned(), format!("{} nm: {}", t.technology_nm(), t.source()))))
+        .collect()
 }

@@ -1,11 +1,15 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
+mod activity;
+mod compare;
 mod describe;
 mod export;
 mod gemm;
 mod list;
 mod progress;
 mod run;
+mod search;
+mod sensitivity;
 mod simulate;
 mod subject;
 mod validate;
@@ -29,8 +33,14 @@ struct Arguments {
 enum Command {
     /// Runs a model at several quantization settings on a described accelerator.
     Simulate(simulate::Arguments),
+    /// Charges several accelerators for one network at one setting.
+    Compare(compare::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
+    /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
+    Sensitivity(sensitivity::Arguments),
+    /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
+    Search(search::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
@@ -43,7 +53,8 @@ enum Command {
     List(list::Arguments),
 }
 
-/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, 2 for bad input.
+/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ or budgets that cannot
+/// be met, 2 for bad input.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments.command) {
@@ -58,7 +69,10 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
+        Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
+        Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
+        Command::Search(arguments) => return search::run(&arguments),
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,

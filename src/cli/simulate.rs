@@ -2,17 +2,17 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::activity::{Activity, ActivityArguments, in_range};
 use super::{print, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluation, Evaluator, HardwareSummary, ModelSummary,
-    RatesSummary, Simulation,
+    ActivitySource, Evaluation, HardwareSummary, ModelSummary, Simulation, TableEvaluation,
 };
-use crate::exec::{Engine, Isa, Rates};
-use crate::hw::Hardware;
+use crate::exec::{Engine, Isa};
+use crate::hw::{Energies, Hardware};
 use crate::map::FixedMapping;
-use crate::model::{DataSet, Model};
+use crate::model::Model;
 use crate::quant::{Precision, Setting};
 use crate::report;
 
@@ -31,21 +31,17 @@ pub struct Arguments {
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
+    /// Energies to charge, comma-separated: names of tables (`spiq list tables`), `horowitz-45@28` for one
+    /// scaled to 28 nm, or paths of .ron files. All are compared, the first one is reported in full
+    /// [default: the hardware's own].
+    #[arg(long, value_name = "T", value_delimiter = ',')]
+    table: Vec<String>,
     /// A setting: fp32, w8, w4, pot3, w4u8 (weights 4, membranes 8), floor8, a built-in setting or
     /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
     #[arg(long, value_name = "Q")]
     quant: Vec<String>,
-    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that
-    /// fit any model.
-    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
-    data: String,
-    /// Run only the first N test images.
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Execute no images, but charge for the activity that these rates lead one to expect: a table
-    /// `layer,rate`, built in or the path of a `.csv` file, as a run writes it into rates/.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "limit"])]
-    rates: Option<String>,
+    #[command(flatten)]
+    activity: ActivityArguments,
     /// Fix the mapping of layers as this file says (docs/cost.md); the rest is chosen.
     #[arg(long, value_name = "FILE")]
     mapping: Option<String>,
@@ -98,20 +94,13 @@ impl IsaFlag {
 /// A checked request: everything is loaded, everything fits.
 struct Request {
     model: Model,
-    machine: Machine,
+    /// The machine, charged by each table.
+    machines: Vec<Machine>,
     hardware_sha256: String,
     activity: Activity,
     settings: Vec<Setting>,
     engine: Engine,
     mapping: Option<FixedMapping>,
-}
-
-/// What activity is charged.
-enum Activity {
-    /// That of executed images.
-    Executed(DataSet),
-    /// What rates lead one to expect.
-    Expected(Rates),
 }
 
 /// Runs `spiq simulate`.
@@ -133,12 +122,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
-        let in_range = |flag: &str, value: Option<usize>, max: usize| match value {
-            Some(v) if !(1..=max).contains(&v) => {
-                Err(Error::mismatch(format!("--{flag}: {v} is not in 1..={max}")))
-            }
-            _ => Ok(()),
-        };
         in_range("threads", arguments.threads, 1024)?;
         let engine = arguments.isa.map_or(Ok(Engine::default()), IsaFlag::engine)?;
         let names: Vec<&str> = match arguments.quant.is_empty() {
@@ -156,35 +139,30 @@ impl Request {
             Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
             None => Model::load(&arguments.model)?,
         };
-        let activity = match &arguments.rates {
-            Some(rates) => Activity::Expected(Rates::load(rates, &model.network)?),
-            None => {
-                let mut data = DataSet::load_for(&arguments.data, &model.description)?;
-                in_range("limit", arguments.limit, data.test.len())?;
-                data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
-                Activity::Executed(data)
-            }
-        };
+        let activity = Activity::load(&arguments.activity, &model)?;
         let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
-        let machine = Machine::new(hardware)?;
-        Ok(Self { model, machine, hardware_sha256, activity, settings, engine, mapping })
+        let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
+        Ok(Self { model, machines, hardware_sha256, activity, settings, engine, mapping })
     }
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
-        let source = self.source()?;
-        let evaluator = self.evaluator(arguments.quiet)?.with_mapping(self.mapping.clone());
+        let source = self.activity.source()?;
+        let evaluator = self.activity.evaluator(&self.model, &self.machines[0], arguments.quiet)?;
+        let evaluator = evaluator.with_engine(self.engine).with_mapping(self.mapping.clone());
         // What cannot run is refused before anything long starts.
-        self.settings.iter().try_for_each(|setting| evaluator.check(setting))?;
-        let images = match &self.activity {
-            Activity::Executed(data) => data.test.len(),
-            Activity::Expected(_) => 0,
-        };
-        let bar = progress::bar((images * self.settings.len()) as u64, arguments.quiet);
-        let mut settings = Vec::new();
+        self.settings.iter().try_for_each(|setting| evaluator.check_on(setting, &self.machines))?;
+        let bar = progress::bar((self.activity.images() * self.settings.len()) as u64, arguments.quiet);
+        let mut by_setting = Vec::new();
         for setting in &self.settings {
             bar.set_message(setting.name.clone());
-            settings.push(evaluator.evaluate(setting, &|| bar.inc(1))?);
+            by_setting.push(evaluator.evaluate_on(setting, &self.machines, &|| bar.inc(1))?);
         }
+        let of_table = |(i, machine): (usize, &Machine)| {
+            let evaluations: Vec<&Evaluation> = by_setting.iter().map(|tables| &tables[i]).collect();
+            TableEvaluation::new(machine.table_name(), &evaluations)
+        };
+        let tables = self.machines.iter().enumerate().map(of_table).collect();
+        let mut settings: Vec<_> = by_setting.into_iter().map(|mut tables| tables.remove(0)).collect();
         let reference =
             match settings.iter().zip(&self.settings).find(|(_, s)| s.precision == Precision::Float32) {
                 Some((evaluation, _)) => evaluation.accuracy,
@@ -194,53 +172,45 @@ impl Request {
         for evaluation in &mut settings {
             evaluation.accuracy_drop = reference.zip(evaluation.accuracy).map(|(float, mine)| float - mine);
         }
-        Ok(self.summarize(source, settings))
+        Ok(self.summarize(source, settings, tables))
     }
 
-    /// Reads the images, if there are any.
-    fn evaluator(&self, quiet: bool) -> Result<Evaluator<'_>> {
-        let data = match &self.activity {
-            Activity::Executed(data) => data,
-            Activity::Expected(rates) => return Evaluator::expecting(&self.model, &self.machine, rates),
-        };
-        let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
-        let bar = progress::bar(read as u64, quiet);
-        bar.set_message("reading");
-        let evaluator = Evaluator::new(&self.model, &self.machine, data, &data.test, &|| bar.inc(1))?
-            .with_engine(self.engine);
-        bar.finish_and_clear();
-        Ok(evaluator)
-    }
-
-    fn source(&self) -> Result<ActivitySource> {
-        Ok(match &self.activity {
-            Activity::Executed(data) => ActivitySource::Data(DataSummary {
-                name: data.name.clone(),
-                images: data.test.len(),
-                sha256: data.test.sha256()?,
-            }),
-            Activity::Expected(rates) => {
-                ActivitySource::Rates(RatesSummary { file: rates.path.clone(), sha256: rates.sha256.clone() })
-            }
-        })
-    }
-
-    fn summarize(&self, source: ActivitySource, settings: Vec<Evaluation>) -> Simulation {
-        let description = &self.model.description;
+    fn summarize(
+        &self,
+        source: ActivitySource,
+        settings: Vec<Evaluation>,
+        tables: Vec<TableEvaluation>,
+    ) -> Simulation {
         Simulation {
-            model: ModelSummary {
-                name: description.name.clone(),
-                family: description.family.name().to_owned(),
-                parameters: self.model.network.parameter_count(),
-                notes: self.model.weights.notes.clone(),
-                sha256: self.model.sha256.clone(),
-            },
+            model: ModelSummary::new(&self.model),
             hardware: HardwareSummary {
-                name: self.machine.hardware.name.clone(),
+                name: self.machines[0].hardware.name.clone(),
                 sha256: self.hardware_sha256.clone(),
             },
             source,
             settings,
+            tables,
         }
     }
+}
+
+/// `machine` charged by each of `tables`, or by its own. The rule of the papers comes in two readings, which
+/// differ in what an integer residual is; one is never shown without the other.
+fn charged_machines(machine: Machine, tables: &[String]) -> Result<Vec<Machine>> {
+    if tables.is_empty() {
+        return Ok(vec![machine]);
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for table in tables {
+        if names.contains(&table.as_str()) {
+            return Err(Error::mismatch(format!("--table: {table} is given twice")));
+        }
+        names.push(table);
+    }
+    if let (Some(place), false) =
+        (names.iter().position(|name| *name == "sop-45"), names.contains(&"sop-45-mac"))
+    {
+        names.insert(place + 1, "sop-45-mac");
+    }
+    names.into_iter().map(|name| machine.charged_by(Energies::load(name)?)).collect()
 }

@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::evaluate::calibrate;
+use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, quantize_on};
 use crate::model::{DataSet, Images, Model};
-use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
+use crate::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
 
 /// Flags that say what is executed on what.
 #[derive(Debug, Args)]
@@ -33,6 +33,8 @@ pub struct Subject {
     pub setting: Setting,
     pub data_name: String,
     pub images: Images,
+    /// Images that the setting is calibrated on.
+    validation: Images,
     calibration: Calibration,
 }
 
@@ -52,16 +54,22 @@ impl Subject {
         }
         let mut images = data.test.clone();
         images.truncate(limit);
-        let calibration = calibrate(&model, &data, &images, &|| ())?;
-        Ok(Self { model, setting, data_name: data.name, images, calibration })
+        let mut calibration = calibrate(&model, &data, &images, &|| ())?;
+        let mut validation = data.validation.clone();
+        validation.truncate(CALIBRATION_IMAGES);
+        if let Precision::Fixed(fixed) = &setting.precision {
+            add_statistics(&model, &validation, fixed, &mut calibration)?;
+        }
+        Ok(Self { model, setting, data_name: data.name, images, validation, calibration })
     }
 
     /// The network of integers; `None` for fp32.
     pub fn quantized(&self) -> Result<Option<QuantizedModel>> {
-        let quantize = |fixed: &FixedPoint| quantize(&self.model, fixed, &self.calibration);
         match &self.setting.precision {
             Precision::Float32 => Ok(None),
-            Precision::Fixed(fixed) => quantize(fixed).map(Some),
+            Precision::Fixed(fixed) => {
+                quantize_on(&self.model, &self.validation, fixed, &self.calibration).map(Some)
+            }
         }
     }
 

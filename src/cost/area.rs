@@ -11,7 +11,7 @@ const MULTIPLIER_BITS: f64 = 16.0;
 /// processor, whose core area is not described, or where the energy table has no areas.
 pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
     let mut area = match &hardware.compute {
-        Compute::Processor(_) => return None,
+        Compute::Processor(_) | Compute::ManyCore(_) => return None,
         Compute::SpikeLanes(lanes) => {
             let weight = f64::from(lanes.max_weight_bits.value);
             let sum = f64::from(lanes.accumulator_bits.value);

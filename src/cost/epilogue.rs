@@ -1,11 +1,19 @@
 //! Neurons, joins, pooling, sums and spike products: nothing here is free.
 
-use super::{Demand, Machine, processor};
+use super::{Demand, Machine, encoding, processor};
+use crate::exec::Activity;
 use crate::hw::{Compute, Operand, VectorUnit};
 use crate::map::{Epilogue, EpilogueKind, Layer, Plan};
 
 /// Adds to `demand` what follows the product of `layer` in `timesteps` timesteps.
-pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, timesteps: f64) {
+pub fn add(
+    demand: &mut Demand,
+    machine: &Machine,
+    layer: &Layer,
+    plan: &Plan,
+    activity: &Activity,
+    timesteps: f64,
+) {
     for epilogue in &layer.epilogue {
         let frames = if epilogue.constant { 1.0 } else { timesteps };
         match &machine.hardware.compute {
@@ -17,8 +25,9 @@ pub fn add(demand: &mut Demand, machine: &Machine, layer: &Layer, plan: &Plan, t
                 *energy_of(demand, epilogue) += cycles * p.energy_pj_per_cycle.value * 1e-12;
                 continue;
             }
+            Compute::ManyCore(_) => unreachable!("charged by whole events"),
         }
-        add_traffic(demand, layer, plan, &machine.hardware.compute, epilogue, frames);
+        add_traffic(demand, machine, (layer, plan), epilogue, activity, frames);
     }
 }
 
@@ -40,8 +49,9 @@ fn on_vector_unit(
     let values = epilogue.values as f64 * frames;
     let per_cycle = f64::from(unit.values_per_cycle.value);
     demand.epilogue_cycles += match epilogue.kind {
-        EpilogueKind::SpikeProducts { operations, reads } => {
-            operations.max(reads) as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
+        EpilogueKind::SpikeProducts { operations, sums, sum_bits, reads } => {
+            let bits = (operations + sums * sum_bits as usize).max(reads);
+            bits as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
         }
         // An OR of spikes goes through the spike path, comparisons of integers through the lanes.
         EpilogueKind::Pool { comparisons, bits: 1, .. } => {
@@ -79,27 +89,31 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
             comparisons as f64 * table.compare_pj(f64::from(bits))
         }
         EpilogueKind::Sum { additions, bits } => additions as f64 * table.add_pj(f64::from(bits)),
-        // An AND and one bit of the count (or of the OR) behind it.
-        EpilogueKind::SpikeProducts { operations, .. } => {
-            2.0 * operations as f64 / epilogue.values.max(1) as f64 * table.and_pj(1.0)
+        // An AND and one bit of the count (or of the OR) behind it; counts are gated and added.
+        EpilogueKind::SpikeProducts { operations, sums, sum_bits, .. } => {
+            let bits = f64::from(sum_bits);
+            let all = 2.0 * operations as f64 * table.and_pj(1.0)
+                + sums as f64 * (table.and_pj(bits) + table.add_pj(bits));
+            all / epilogue.values.max(1) as f64
         }
     }
 }
 
 fn add_traffic(
     demand: &mut Demand,
-    layer: &Layer,
-    plan: &Plan,
-    compute: &Compute,
+    machine: &Machine,
+    (layer, plan): (&Layer, &Plan),
     epilogue: &Epilogue,
+    activity: &Activity,
     frames: f64,
 ) {
     let bits = epilogue.bits_per_frame();
+    let written = encoding::of_output(machine.hardware.spike_encoding, epilogue, activity, frames);
     demand.read(Operand::Activations, bits.activations_read as f64 * frames);
-    demand.write(Operand::Activations, bits.activations_written as f64 * frames);
+    demand.write(Operand::Activations, bits.activations_written as f64 * frames * written);
     demand.read(Operand::Residual, bits.residual_read as f64 * frames);
     demand.write(Operand::Residual, bits.residual_written as f64 * frames);
-    if !plan.keeps_membranes(layer, compute) {
+    if !plan.keeps_membranes(layer, &machine.hardware.compute) {
         demand.read(Operand::Membranes, bits.membranes_read as f64 * frames);
         demand.write(Operand::Membranes, bits.membranes_written as f64 * frames);
     }

@@ -1,8 +1,10 @@
 use super::parts::{Cycles, EnergyJ, TrafficBits};
 use super::timeline::{Times, timeline};
-use super::{Demand, Machine, Traffic, epilogue, processor, spike_lanes, systolic};
+use super::{
+    Demand, Machine, Traffic, encoding, epilogue, events, many_core, processor, spike_lanes, systolic,
+};
 use crate::error::Result;
-use crate::exec::{Activity, NodeActivity};
+use crate::exec::Activity;
 use crate::hw::{Compute, Operand, Placement};
 use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates, prefetched};
 
@@ -138,11 +140,13 @@ pub fn layer_cost(
     timesteps: usize,
 ) -> LayerCost {
     let timesteps = timesteps as f64;
+    if let Compute::ManyCore(cores) = &machine.hardware.compute {
+        return many_core::layer_cost(cores, machine, layer, activity, timesteps);
+    }
     let mut demand = match &layer.product {
         Some(product) => {
             let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
-            let counted = &activity.nodes[product.node.index()];
-            let mut demand = product_demand(machine, product, plan, counted, frames);
+            let mut demand = product_demand(machine, product, plan, activity, frames);
             hold_constant_sums(&mut demand, layer, product, plan, machine, timesteps);
             demand
         }
@@ -153,25 +157,39 @@ pub fn layer_cost(
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
     let product = demand.clone();
-    epilogue::add(&mut demand, machine, layer, plan, timesteps);
-    off_chip(&mut demand, &product, layer, plan, timesteps);
+    epilogue::add(&mut demand, machine, layer, plan, activity, timesteps);
+    let input = layer.product.as_ref().map_or(1.0, |product| encoded_input(machine, product, activity));
+    off_chip(&mut demand, &product, (layer, plan), &machine.hardware.compute, timesteps, input);
     demand.tiles *= plan.load_tiles();
     let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
-    LayerCost { cycles, energy_j: energy_j(&demand, machine, &cycles), traffic_bits: demand.traffic_bits() }
+    let energy_j = match &machine.events {
+        Some(table) => events::energy_j(table, layer, activity, timesteps),
+        None => energy_j(&demand, machine, &cycles),
+    };
+    LayerCost { cycles, energy_j, traffic_bits: demand.traffic_bits() }
 }
 
 fn product_demand(
     machine: &Machine,
     product: &Product,
     plan: &Plan,
-    activity: &NodeActivity,
+    activity: &Activity,
     frames: f64,
 ) -> Demand {
-    match &machine.hardware.compute {
+    let counted = &activity.nodes[product.node.index()];
+    let mut demand = match &machine.hardware.compute {
         Compute::SpikeLanes(lanes) => spike_lanes::demand(lanes, machine, product, plan, activity, frames),
-        Compute::Systolic(array) => systolic::demand(array, machine, product, plan, activity, frames),
-        Compute::Processor(p) => processor::demand(p, product, activity, frames),
-    }
+        Compute::Systolic(array) => systolic::demand(array, machine, product, plan, counted, frames),
+        Compute::Processor(p) => return processor::demand(p, product, counted, frames),
+        Compute::ManyCore(_) => unreachable!("charged by whole events"),
+    };
+    demand.on_chip[Operand::Activations as usize].read_bits *= encoded_input(machine, product, activity);
+    demand
+}
+
+/// Bits of the input relative to a bitmap, where it is one of spikes.
+fn encoded_input(machine: &Machine, product: &Product, activity: &Activity) -> f64 {
+    encoding::of_input(machine.hardware.spike_encoding, product, &activity.nodes[product.node.index()])
 }
 
 /// A product computed once for all timesteps is written and read back at each of them, unless the
@@ -196,11 +214,25 @@ fn hold_constant_sums(
 
 /// Off-chip traffic: the image, weights that do not stay on the chip, and what spilled. Whatever
 /// is loaded is written to its on-chip memory first, whatever is stored is read from there.
-fn off_chip(demand: &mut Demand, product_demand: &Demand, layer: &Layer, plan: &Plan, timesteps: f64) {
+///
+/// `input` is the size of what the product reads relative to a bitmap.
+fn off_chip(
+    demand: &mut Demand,
+    product_demand: &Demand,
+    (layer, plan): (&Layer, &Plan),
+    compute: &Compute,
+    timesteps: f64,
+    input: f64,
+) {
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let mut dram = [Traffic::default(); 5];
     if let Some(product) = &layer.product {
-        let input_bits = product.input_values as f64 * f64::from(product.input.bits());
+        let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
+        let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
+        let rows = product.positions as f64 * frames;
+        let fetches = plan
+            .tile(compute, product)
+            .map_or(1.0, |tile| (rows / plan.position_tiles() / f64::from(tile.rows.value)).ceil());
         let inputs = &mut dram[Operand::Activations as usize].read_bits;
         if product.from_outside {
             *inputs += input_bits;
@@ -211,7 +243,7 @@ fn off_chip(demand: &mut Demand, product_demand: &Demand, layer: &Layer, plan: &
         if plan.is_off_chip(Operand::Weights) {
             let loads = plan.weight_loads() * passes;
             dram[Operand::Weights as usize].read_bits +=
-                (layer.weight_bits() + layer.parameter_bits()) * loads;
+                (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
         }
     }
     for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {

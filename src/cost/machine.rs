@@ -1,9 +1,10 @@
 use super::area::area_mm2;
 use super::{AreaMm2, Traffic};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{DramIdle, Hardware, Objective, Operand};
+use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Objective, Operand, Skipping};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub struct Machine {
     pub hardware: Hardware,
     /// Operation energies.
     pub table: EnergyTable,
+    /// Energies of whole events, charged in the place of operations and memories.
+    pub events: Option<EventTable>,
     /// Per operand of [`Operand::ALL`], the memory that holds it.
     pub memories: [Sram; 5],
     /// Off-chip memory.
@@ -53,8 +56,83 @@ impl Machine {
             (Some(density), Some(area)) => density.value * area.logic(),
             _ => 0.0,
         };
-        let leakage_w = memory_leakage_w + logic_leakage_w;
-        Ok(Self { table, memories, dram, leakage_w, area_mm2: area, hardware })
+        let events = match &hardware.compute {
+            Compute::ManyCore(cores) => match Energies::load(&cores.events)? {
+                Energies::Events(table) => Some(table),
+                Energies::Units(_) => None,
+            },
+            _ => None,
+        };
+        // Energies of whole events leave nothing to leak.
+        let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w };
+        Ok(Self { table, events, memories, dram, leakage_w, area_mm2: area, hardware })
+    }
+
+    /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
+    /// operations at a node.
+    ///
+    /// # Errors
+    /// If operations are not what the machine is charged by.
+    pub fn charged_by(&self, energies: Energies) -> Result<Self> {
+        let mut machine = self.clone();
+        match energies {
+            Energies::Units(table) => {
+                let charged = match self.hardware.compute {
+                    Compute::Processor(_) => Some("per cycle"),
+                    Compute::ManyCore(_) => Some("by whole events"),
+                    _ => None,
+                };
+                if let Some(charged) = charged {
+                    let (table, hardware) = (table.name(), &self.hardware.name);
+                    let message = format!("table {table}: hardware {hardware} is charged {charged}");
+                    return Err(Error::mismatch(message));
+                }
+                machine.use_memories_of(&table);
+                machine.table = table;
+            }
+            Energies::Events(table) => {
+                machine.leakage_w = 0.0;
+                machine.events = Some(table);
+            }
+        }
+        Ok(machine)
+    }
+
+    /// Relative figures of memories replace all that is known of them.
+    fn use_memories_of(&mut self, table: &EnergyTable) {
+        let Some(figures) = table.memory() else { return };
+        for memory in &mut self.memories {
+            memory.read_pj_per_bit = figures.on_chip_pj_per_bit.value;
+            memory.write_pj_per_bit = figures.on_chip_pj_per_bit.value;
+        }
+        if let Some(dram) = &mut self.dram {
+            (dram.pj_per_bit, dram.background_w) = (figures.off_chip_pj_per_bit.value, 0.0);
+        }
+        self.leakage_w = 0.0;
+    }
+
+    /// Name of the table that energies come from.
+    pub fn table_name(&self) -> &str {
+        match (&self.events, &self.hardware.compute) {
+            (Some(events), _) => &events.name,
+            (None, Compute::Processor(_)) => "energy per cycle",
+            (None, _) => self.table.name(),
+        }
+    }
+
+    /// What the machine has to know of spikes beyond their counts.
+    pub fn pattern(&self) -> Option<Pattern> {
+        let Compute::SpikeLanes(lanes) = &self.hardware.compute else { return None };
+        match &lanes.skipping {
+            Skipping::Windows { timesteps } => Some(Pattern::Windows {
+                positions: lanes.positions.value as usize,
+                timesteps: timesteps.value as usize,
+            }),
+            Skipping::Products { rows, columns } => {
+                Some(Pattern::Products { rows: rows.value as usize, columns: columns.value as usize })
+            }
+            Skipping::Dense | Skipping::Gated | Skipping::Skip => None,
+        }
     }
 
     /// The memory that holds `operand`.

@@ -4,10 +4,13 @@
 mod accesses;
 mod area;
 mod demand;
+mod encoding;
 mod epilogue;
+mod events;
 mod gemm;
 mod layer;
 mod machine;
+mod many_core;
 mod memory;
 mod parts;
 mod prefetch;

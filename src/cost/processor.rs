@@ -74,9 +74,9 @@ pub fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
             values * comparisons as f64 * (load + alu) / per_word
         }
         EpilogueKind::Sum { additions, .. } => values * additions as f64 * (load + alu),
-        // A word of spikes at a time.
-        EpilogueKind::SpikeProducts { operations, reads } => {
-            (reads as f64 * load + 2.0 * operations as f64 * alu) / word
+        // A word of spikes at a time; counts one by one.
+        EpilogueKind::SpikeProducts { operations, sums, reads, .. } => {
+            (reads as f64 * load + 2.0 * operations as f64 * alu) / word + 2.0 * sums as f64 * alu
         }
     }
 }

@@ -1,6 +1,8 @@
 use serde::Serialize;
 
+use super::TableEvaluation;
 use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::model::Model;
 
 /// The model of a [`Simulation`].
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +17,20 @@ pub struct ModelSummary {
     pub notes: Vec<String>,
     /// SHA-256 of the weights file.
     pub sha256: String,
+}
+
+impl ModelSummary {
+    /// Of `model`.
+    pub fn new(model: &Model) -> Self {
+        let description = &model.description;
+        Self {
+            name: description.name.clone(),
+            family: description.family.name().to_owned(),
+            parameters: model.network.parameter_count(),
+            notes: model.weights.notes.clone(),
+            sha256: model.sha256.clone(),
+        }
+    }
 }
 
 /// The hardware of a [`Simulation`].
@@ -179,6 +195,8 @@ pub struct Simulation {
     pub hardware: HardwareSummary,
     /// Images or rates.
     pub source: ActivitySource,
-    /// One per setting, in the order asked for.
+    /// One per setting, in the order asked for, charged by the first of the tables.
     pub settings: Vec<Evaluation>,
+    /// The same settings by every table of energies asked for; one table if none was.
+    pub tables: Vec<TableEvaluation>,
 }

@@ -1,27 +1,38 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
 
+mod comparison;
 mod evaluation;
 mod fit;
+mod published;
+mod rate_matching;
+mod statistics;
+mod tables;
 mod totals;
 
+pub use comparison::{Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
     RatesSummary, Simulation,
 };
+pub use published::{AsPublished, PublishedWork};
+pub use tables::{TableCost, TableEvaluation};
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 
 use rayon::prelude::*;
 
 use self::fit::check_fit;
+pub use self::rate_matching::quantize_on;
+pub use self::statistics::{add_statistics, collect_statistics};
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
-use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Rates};
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
 use crate::hw::Operand;
 use crate::map::{BitCounts, Epilogue, EpilogueKind, FixedMapping, Layer, Plan, Product, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
-use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
+use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting};
 
 /// What an evaluation needs beside a setting: the model with its calibration, the machine, and images or
 /// rates.
@@ -30,7 +41,9 @@ pub struct Evaluator<'a> {
     model: &'a Model,
     machine: &'a Machine,
     source: Source<'a>,
-    calibration: Calibration,
+    calibration: Mutex<Calibration>,
+    /// Images that settings are calibrated on.
+    validation: Images,
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
@@ -89,8 +102,8 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
-        let (engine, mapping) = (Engine::default(), None);
-        Ok(Self { model, machine, source, calibration, notes, engine, mapping })
+        let (calibration, engine, mapping) = (Mutex::new(calibration), Engine::default(), None);
+        Ok(Self { model, machine, source, calibration, validation, notes, engine, mapping })
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -104,9 +117,9 @@ impl<'a> Evaluator<'a> {
             notes.push(format!("spikes of {names} are not counted: {} has no rate of them", rates.path));
         }
         let mut calibration = Calibration::new(model.network.nodes.len());
+        let mut noise = DataSet::load_for("noise", &model.description)?;
+        noise.test.truncate(0);
         if model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_))) {
-            let mut noise = DataSet::load_for("noise", &model.description)?;
-            noise.test.truncate(0);
             calibration = calibrate(model, &noise, &noise.test, &|| ())?;
             notes.push("ranges are chosen on synthetic noise".to_owned());
         }
@@ -114,7 +127,8 @@ impl<'a> Evaluator<'a> {
             model,
             machine,
             source: Source::Rates(rates),
-            calibration,
+            calibration: Mutex::new(calibration),
+            validation: noise.validation,
             notes,
             engine: Engine::default(),
             mapping: None,
@@ -131,13 +145,22 @@ impl<'a> Evaluator<'a> {
         Self { mapping: fixed, ..self }
     }
 
-    fn map(&self, workload: Workload, samples: &[Activity]) -> Result<MappedWorkload> {
-        MappedWorkload::best_of(workload, self.machine, samples, self.mapping.as_ref())
+    fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
+        MappedWorkload::best_of(workload, machine, samples, self.mapping.as_ref())
     }
 
-    /// The network of integers that `setting` makes.
+    /// The network of integers that `setting` makes. What it needs to know of calibration images is found
+    /// out once, and kept.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or a calibration image is no longer there.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
-        quantize(self.model, setting, &self.calibration)
+        // What a thread that panicked left is whole: statistics are added when they are complete.
+        let mut known = self.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        add_statistics(self.model, &self.validation, setting, &mut known)?;
+        let calibration = known.clone();
+        drop(known);
+        quantize_on(self.model, &self.validation, setting, &calibration)
     }
 
     /// Refuses a setting that does not fit the model, or that the machine cannot run, before any
@@ -146,12 +169,23 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// Names the setting, and the layer or memory that is too small.
     pub fn check(&self, setting: &Setting) -> Result<()> {
-        let mapped = self.workload(setting).and_then(|workload| self.map(workload, &[]));
-        match mapped {
+        self.check_on(setting, std::slice::from_ref(self.machine))
+    }
+
+    /// [`Evaluator::check`] on other machines.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_on(&self, setting: &Setting, machines: &[Machine]) -> Result<()> {
+        let check = || {
+            let workload = self.workload(setting)?;
+            machines.iter().try_for_each(|machine| self.map(workload.clone(), machine, &[]).map(|_| ()))
+        };
+        match check() {
             Err(Error::Mismatch(message)) => {
                 Err(Error::mismatch(format!("setting {}: {message}", setting.name)))
             }
-            other => other.map(|_| ()),
+            other => other,
         }
     }
 
@@ -168,33 +202,58 @@ impl<'a> Evaluator<'a> {
     /// # Errors
     /// If the setting does not fit the model, or the machine cannot run it.
     pub fn evaluate(&self, setting: &Setting, progress: &(dyn Fn() + Sync)) -> Result<Evaluation> {
-        let mut evaluation = match &self.source {
-            Source::Images(samples) => self.execute(setting, samples, progress)?,
-            Source::Rates(rates) => self.expect(setting, rates)?,
+        let mut evaluations = self.evaluate_on(setting, std::slice::from_ref(self.machine), progress)?;
+        Ok(evaluations.remove(0))
+    }
+
+    /// [`Evaluator::evaluate`] on other machines, one evaluation for each: every image is executed once.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn evaluate_on(
+        &self,
+        setting: &Setting,
+        machines: &[Machine],
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Evaluation>> {
+        let mut evaluations = match &self.source {
+            Source::Images(samples) => self.execute(setting, machines, samples, progress)?,
+            Source::Rates(rates) => {
+                machines.iter().map(|machine| self.expect(setting, machine, rates)).collect::<Result<_>>()?
+            }
         };
-        if setting.precision == Precision::Float32 {
-            evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
-        }
-        Ok(evaluation)
+        let note = match (&setting.precision, &self.source) {
+            (Precision::Float32, _) => Some("float network, charged as a datapath of 32-bit integers"),
+            (Precision::Fixed(fixed), Source::Rates(_)) if fixed.needs_images(&self.model.network) => {
+                Some("weights and thresholds are chosen on synthetic noise")
+            }
+            _ => None,
+        };
+        evaluations.iter_mut().for_each(|e| e.notes.extend(note.map(str::to_owned)));
+        Ok(evaluations)
     }
 
     fn execute(
         &self,
         setting: &Setting,
+        machines: &[Machine],
         samples: &Samples,
         progress: &(dyn Fn() + Sync),
-    ) -> Result<Evaluation> {
+    ) -> Result<Vec<Evaluation>> {
+        let patterns = patterns(machines);
         match &setting.precision {
             Precision::Float32 => {
                 let float = FloatExecutor::new(self.model);
                 let workload = Workload::float32(&self.model.network);
-                self.measure(setting, workload, samples, &|sample| outcome(float.run(sample)), progress)
+                let run = |sample: &Sample| outcome(float.run_with(sample, &patterns));
+                self.measure(setting, machines, workload, samples, &run, progress)
             }
             Precision::Fixed(fixed) => {
                 let quantized = self.quantize(fixed)?;
                 let workload = Workload::quantized(&quantized);
                 let executor = IntegerExecutor::new(&quantized, self.engine);
-                self.measure(setting, workload, samples, &|sample| outcome(executor.run(sample)), progress)
+                let run = |sample: &Sample| outcome(executor.run_with(sample, &patterns));
+                self.measure(setting, machines, workload, samples, &run, progress)
             }
         }
     }
@@ -217,61 +276,115 @@ impl<'a> Evaluator<'a> {
     fn measure(
         &self,
         setting: &Setting,
+        machines: &[Machine],
         workload: Workload,
         samples: &Samples,
         run: &(dyn Fn(&Sample) -> Outcome + Sync),
         progress: &(dyn Fn() + Sync),
-    ) -> Result<Evaluation> {
+    ) -> Result<Vec<Evaluation>> {
         let images = samples.measured;
         let seen: Vec<Activity> = samples.mapping.par_iter().map(|sample| run(sample).activity).collect();
-        let mapped = self.map(workload, &seen)?;
-        let (mut totals, mut correct) = (self.totals(&mapped), 0);
+        let best = |machine| self.map(workload.clone(), machine, &seen);
+        let mapped: Vec<MappedWorkload> = machines.iter().map(best).collect::<Result<_>>()?;
+        let mut totals: Vec<Totals> = mapped.iter().map(|mapped| self.totals(mapped)).collect();
+        let mut correct = 0;
         for start in (0..images.len()).step_by(CHUNK) {
             let chunk = start..(start + CHUNK).min(images.len());
             let outcomes = chunk
                 .into_par_iter()
                 .map(|i| {
                     let outcome = run(&images.sample(i)?);
-                    let costs = mapped.costs(self.machine, &outcome.activity);
-                    let counters = count(&mapped.workload, &outcome.activity);
+                    let costs: Vec<_> =
+                        mapped.iter().zip(machines).map(|(m, on)| m.costs(on, &outcome.activity)).collect();
+                    let counters = count(&workload, &outcome.activity);
                     progress();
                     Ok((outcome.prediction == images.labels[i] as usize, costs, counters))
                 })
                 .collect::<Result<Vec<_>>>()?;
             for (right, costs, counters) in &outcomes {
                 correct += usize::from(*right);
-                totals.add(costs, counters, self.machine);
+                for ((totals, costs), machine) in totals.iter_mut().zip(costs).zip(machines) {
+                    totals.add(costs, counters, machine);
+                }
             }
         }
-        let mut evaluation = self.summarize(setting, &mapped, &totals);
-        evaluation.accuracy = Some(correct as f64 / images.len() as f64);
-        Ok(evaluation)
+        let summarize = |((mapped, totals), machine): ((&MappedWorkload, &Totals), &Machine)| Evaluation {
+            accuracy: Some(correct as f64 / images.len() as f64),
+            ..self.summarize(setting, machine, mapped, totals)
+        };
+        Ok(mapped.iter().zip(&totals).zip(machines).map(summarize).collect())
     }
 
-    /// Charges the machine for the activity that follows from `rates`, which the mapper sees, too.
-    fn expect(&self, setting: &Setting, rates: &Rates) -> Result<Evaluation> {
-        let network = &self.model.network;
-        let activity = rates.activity(network);
-        let mapped = self.map(self.workload(setting)?, std::slice::from_ref(&activity))?;
+    /// What `workload`, that of `setting`, costs where `activity`, one per image, is what it does: nothing is
+    /// executed, and the mapper sees the same activity, which counts [`Self::patterns`].
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn charge(&self, setting: &Setting, workload: Workload, activity: &[Activity]) -> Result<Evaluation> {
+        self.charge_on(setting, self.machine, workload, activity)
+    }
+
+    /// The patterns of spikes that the machine asks for.
+    pub fn patterns(&self) -> Vec<Pattern> {
+        patterns(std::slice::from_ref(self.machine))
+    }
+
+    fn charge_on(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        workload: Workload,
+        activity: &[Activity],
+    ) -> Result<Evaluation> {
+        let mapped = self.map(workload, machine, activity)?;
         let mut totals = self.totals(&mapped);
-        totals.add(&mapped.costs(self.machine, &activity), &count(&mapped.workload, &activity), self.machine);
-        let mut evaluation = self.summarize(setting, &mapped, &totals);
+        for image in activity {
+            totals.add(&mapped.costs(machine, image), &count(&mapped.workload, image), machine);
+        }
+        Ok(self.summarize(setting, machine, &mapped, &totals))
+    }
+
+    /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
+    fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
+        let network = &self.model.network;
+        let activity = rates.activity_with(network, &patterns(std::slice::from_ref(machine)));
+        let mut evaluation =
+            self.charge_on(setting, machine, self.workload(setting)?, std::slice::from_ref(&activity))?;
         let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
         evaluation.rates = rates.known(network).map(rate).collect();
         Ok(evaluation)
+    }
+
+    /// Where a machine's patterns of spikes come from.
+    fn pattern_notes(&self, machine: &Machine, totals: &Totals) -> Vec<String> {
+        let of = match &self.source {
+            Source::Images(_) => format!("counted in the spikes of {} images", totals.images),
+            Source::Rates(_) => "those of one random draw of independent spikes".to_owned(),
+        };
+        let note = |pattern| match pattern {
+            Pattern::Windows { .. } => format!("inputs that spike in a window are {of}"),
+            Pattern::Products { .. } => format!("spikes that rows have in common are {of}"),
+        };
+        machine.pattern().map(note).into_iter().collect()
     }
 
     fn totals(&self, mapped: &MappedWorkload) -> Totals {
         Totals::new(mapped.workload.layers.len(), self.model.network.nodes.len())
     }
 
-    fn summarize(&self, setting: &Setting, mapped: &MappedWorkload, totals: &Totals) -> Evaluation {
+    fn summarize(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        mapped: &MappedWorkload,
+        totals: &Totals,
+    ) -> Evaluation {
         let images = totals.images as f64;
         let workload = &mapped.workload;
         let layers: Vec<_> = (workload.layers.iter().zip(&mapped.plans))
             .zip(&totals.layers)
             .map(|((layer, plan), totals)| {
-                self.summarize_layer(layer, plan, totals, workload.timesteps, images)
+                summarize_layer(machine, (layer, plan), totals, workload.timesteps, images)
             })
             .collect();
         let mut cycles = Cycles::default();
@@ -283,11 +396,11 @@ impl<'a> Evaluator<'a> {
             traffic_bits.add_scaled(&layer.traffic_bits, 1.0);
         }
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
-        let latency_s = self.machine.seconds(cycles.total());
+        let latency_s = machine.seconds(cycles.total());
         let leakage_j = sum(|layer| layer.leakage_j);
         Evaluation {
             name: setting.name.clone(),
-            notes: [&self.notes[..], &notes(mapped)].concat(),
+            notes: [&self.notes[..], &self.pattern_notes(machine, totals), &notes(machine, mapped)].concat(),
             accuracy: None,
             accuracy_drop: None,
             average_weight_bits: workload.weight_bits() / workload.weights(),
@@ -303,56 +416,55 @@ impl<'a> Evaluator<'a> {
             synaptic_operations: sum(|layer| layer.synaptic_operations),
             spikes: sum(|layer| layer.spikes),
             saturations: sum(|layer| layer.saturations),
-            area_mm2: self.machine.area_mm2,
+            area_mm2: machine.area_mm2,
             rates: totals.rates(&self.model.network),
             layers,
         }
     }
+}
 
-    fn summarize_layer(
-        &self,
-        layer: &Layer,
-        plan: &Plan,
-        totals: &LayerTotals,
-        timesteps: usize,
-        images: f64,
-    ) -> LayerEvaluation {
-        let (mut cycles, mut energy_j) = (Cycles::default(), EnergyJ::default());
-        let mut traffic_bits = TrafficBits::default();
-        cycles.add_scaled(&totals.cost.cycles, 1.0 / images);
-        energy_j.add_scaled(&totals.cost.energy_j, 1.0 / images);
-        traffic_bits.add_scaled(&totals.cost.traffic_bits, 1.0 / images);
-        let counters = &totals.counters;
-        let product = layer.product.as_ref();
-        let frames = |p: &Product| if p.constant && !plan.recompute { 1.0 } else { timesteps as f64 };
-        let counted_frames = |p: &Product| if p.constant { 1.0 } else { timesteps as f64 };
-        let inputs = product.map_or(0.0, |p| p.input_values as f64 * counted_frames(p));
-        let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-        let repeat = product.map_or(1.0, |p| frames(p) / counted_frames(p));
-        LayerEvaluation {
-            name: layer.name.clone(),
-            kind: layer.kind.clone(),
-            block: layer.block.clone(),
-            weight_bits: product.map_or(0, |p| p.weight_bits),
-            membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
-            mapping: plan.describe(layer),
-            loops: loops(layer, plan, self.machine, timesteps),
-            synaptic_operations: (counters.accumulations + counters.multiplications) / images * repeat,
-            accumulations: counters.accumulations / images * repeat,
-            multiplications: counters.multiplications / images * repeat,
-            dense_operations: product.map_or(0.0, |p| p.dense_operations() * frames(p)),
-            neuron_updates: counters.neuron_updates / images,
-            input_rate: ratio(counters.input_events, inputs * images),
-            spike_rate: ratio(counters.spikes, counters.neuron_updates),
-            spikes: counters.spikes / images,
-            saturations: counters.saturations / images,
-            leakage_j: self.machine.leakage_w * self.machine.seconds(cycles.total()),
-            cycles,
-            energy_j,
-            executed_bits: executed_bits(&counters.bits, images),
-            traffic_bits,
-            weight_bytes: layer.weight_bits() / 8.0,
-        }
+fn summarize_layer(
+    machine: &Machine,
+    (layer, plan): (&Layer, &Plan),
+    totals: &LayerTotals,
+    timesteps: usize,
+    images: f64,
+) -> LayerEvaluation {
+    let (mut cycles, mut energy_j) = (Cycles::default(), EnergyJ::default());
+    let mut traffic_bits = TrafficBits::default();
+    cycles.add_scaled(&totals.cost.cycles, 1.0 / images);
+    energy_j.add_scaled(&totals.cost.energy_j, 1.0 / images);
+    traffic_bits.add_scaled(&totals.cost.traffic_bits, 1.0 / images);
+    let counters = &totals.counters;
+    let product = layer.product.as_ref();
+    let frames = |p: &Product| if p.constant && !plan.recompute { 1.0 } else { timesteps as f64 };
+    let counted_frames = |p: &Product| if p.constant { 1.0 } else { timesteps as f64 };
+    let inputs = product.map_or(0.0, |p| p.input_values as f64 * counted_frames(p));
+    let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+    let repeat = product.map_or(1.0, |p| frames(p) / counted_frames(p));
+    LayerEvaluation {
+        name: layer.name.clone(),
+        kind: layer.kind.clone(),
+        block: layer.block.clone(),
+        weight_bits: product.map_or(0, |p| p.weight_bits),
+        membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
+        mapping: plan.describe(layer),
+        loops: loops(layer, plan, machine, timesteps),
+        synaptic_operations: (counters.accumulations + counters.multiplications) / images * repeat,
+        accumulations: counters.accumulations / images * repeat,
+        multiplications: counters.multiplications / images * repeat,
+        dense_operations: product.map_or(0.0, |p| p.dense_operations() * frames(p)),
+        neuron_updates: counters.neuron_updates / images,
+        input_rate: ratio(counters.input_events, inputs * images),
+        spike_rate: ratio(counters.spikes, counters.neuron_updates),
+        spikes: counters.spikes / images,
+        saturations: counters.saturations / images,
+        leakage_j: machine.leakage_w * machine.seconds(cycles.total()),
+        cycles,
+        energy_j,
+        executed_bits: executed_bits(&counters.bits, images),
+        traffic_bits,
+        weight_bytes: layer.weight_bits() / 8.0,
     }
 }
 
@@ -376,16 +488,34 @@ fn image_notes(images: &Images, validation: &Images) -> Vec<String> {
     notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| (*note).to_owned()).collect()
 }
 
-fn notes(mapped: &MappedWorkload) -> Vec<String> {
+/// What `machines` have to know of spikes, each once.
+fn patterns(machines: &[Machine]) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for pattern in machines.iter().filter_map(Machine::pattern) {
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
+}
+
+fn notes(machine: &Machine, mapped: &MappedWorkload) -> Vec<String> {
+    let energies = machine.events.iter().map(|table| format!("{}: {}", table.name, table.notes));
+    energies.chain(residents(mapped)).collect()
+}
+
+/// What is said of weights that stay on chip.
+fn residents(mapped: &MappedWorkload) -> Option<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
     let resident = layers.filter(|(_, plan)| !plan.is_off_chip(Operand::Weights));
     let share = resident.map(|(layer, _)| layer.weight_bits()).sum::<f64>() / mapped.workload.weight_bits();
     let kept = match share {
-        0.0 => return Vec::new(),
+        0.0 => return None,
         1.0 => "all weights fit on chip and stay there".to_owned(),
+        _ if share < 0.005 => "less than 1 % of the weights stays on chip".to_owned(),
         _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
     };
-    vec![format!("{kept}: loading them once is not charged")]
+    Some(format!("{kept}: loading them once is not charged"))
 }
 
 /// Sums over `images`, per image.

@@ -1,6 +1,7 @@
 //! Integer counters of what was executed, per node and timestep.
 
-use crate::model::ConvGeometry;
+use super::patterns::{Pattern, PatternCount, Patterns};
+use crate::model::{ConvGeometry, NodeId};
 use crate::tensor::Frames;
 
 /// Waves are counted for 2^0 .. 2^10 positions at once.
@@ -16,6 +17,18 @@ pub fn wave_size(i: usize) -> usize {
 pub struct Activity {
     /// One per node.
     pub nodes: Vec<NodeActivity>,
+    /// What spikes have in common, where it was asked for.
+    pub patterns: Vec<Patterns>,
+}
+
+impl Activity {
+    /// What was counted of `pattern` at weight layer `node`, if it was asked for.
+    pub fn pattern(&self, pattern: Pattern, node: NodeId) -> Option<PatternCount> {
+        self.patterns
+            .iter()
+            .find(|counted| counted.pattern == pattern)
+            .map(|counted| counted.nodes[node.index()])
+    }
 }
 
 /// What a node did, per timestep; one entry where its value is constant in time.

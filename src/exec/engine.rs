@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use super::patterns::{Pattern, run_counting};
 use super::{Checkpoint, Execution, FastExecutor, Isa, NodeActivity, ScalarExecutor, Workspace};
 use crate::model::Sample;
 use crate::quant::QuantizedModel;
@@ -58,23 +59,41 @@ impl<'a> IntegerExecutor<'a> {
         self.run_from(sample, None)
     }
 
+    /// Runs one image and counts `patterns` of its spikes, which takes longer.
+    pub fn run_with(&self, sample: &Sample, patterns: &[Pattern]) -> Execution<i64> {
+        if patterns.is_empty() {
+            return self.run(sample);
+        }
+        let network = &self.model.network;
+        match &self.kind {
+            Kind::Narrow(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
+            Kind::Wide(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
+            Kind::Fast(fast, idle) => run_counting(network, patterns, |observe| {
+                borrowed(idle, |workspace| fast.run_observed(sample, workspace, observe))
+            }),
+        }
+    }
+
     /// Runs one image from where a run of a network that is the same up to there was kept, with the counters
     /// of that run; from the first layer without one. The scalar executor always starts there.
     pub fn run_from(&self, sample: &Sample, start: Option<(&Checkpoint, &[NodeActivity])>) -> Execution<i64> {
-        self.run_by(
-            sample,
-            |fast, workspace| match start {
+        match &self.kind {
+            Kind::Narrow(scalar) => scalar.run(sample),
+            Kind::Wide(scalar) => scalar.run(sample),
+            Kind::Fast(fast, idle) => borrowed(idle, |workspace| match start {
                 Some(start) => fast.run_from(sample, workspace, start),
                 None => fast.run(sample, workspace),
-            },
-            |execution| execution,
-        )
+            }),
+        }
     }
 
     /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
     pub fn run_keeping(&self, sample: &Sample, cuts: &[usize]) -> (Execution<i64>, Vec<Checkpoint>) {
-        let keep = |fast: &FastExecutor, workspace: &mut _| fast.run_keeping(sample, workspace, cuts);
-        self.run_by(sample, keep, |execution| (execution, Vec::new()))
+        match &self.kind {
+            Kind::Narrow(scalar) => (scalar.run(sample), Vec::new()),
+            Kind::Wide(scalar) => (scalar.run(sample), Vec::new()),
+            Kind::Fast(fast, idle) => borrowed(idle, |workspace| fast.run_keeping(sample, workspace, cuts)),
+        }
     }
 
     /// Places between layers where a run can be kept, and the most bytes that this takes.
@@ -84,26 +103,15 @@ impl<'a> IntegerExecutor<'a> {
             Kind::Fast(fast, _) => fast.cuts(),
         }
     }
+}
 
-    /// By `run` in a workspace that no other thread uses, or by the scalar executor.
-    fn run_by<R>(
-        &self,
-        sample: &Sample,
-        run: impl FnOnce(&FastExecutor, &mut Workspace) -> R,
-        scalar_result: impl FnOnce(Execution<i64>) -> R,
-    ) -> R {
-        match &self.kind {
-            Kind::Narrow(scalar) => scalar_result(scalar.run(sample)),
-            Kind::Wide(scalar) => scalar_result(scalar.run(sample)),
-            Kind::Fast(fast, idle) => {
-                let taken = idle.lock().ok().and_then(|mut idle| idle.pop());
-                let mut workspace = taken.unwrap_or_default();
-                let result = run(fast, &mut workspace);
-                if let Ok(mut idle) = idle.lock() {
-                    idle.push(workspace);
-                }
-                result
-            }
-        }
+/// Runs with a workspace that no other thread is using.
+fn borrowed<R>(idle: &Mutex<Vec<Workspace>>, run: impl FnOnce(&mut Workspace) -> R) -> R {
+    let taken = idle.lock().ok().and_then(|mut idle| idle.pop());
+    let mut workspace = taken.unwrap_or_default();
+    let result = run(&mut workspace);
+    if let Ok(mut idle) = idle.lock() {
+        idle.push(workspace);
     }
+    result
 }

@@ -87,7 +87,7 @@ pub fn activity(network: &Network, rates: &[Option<f64>]) -> Activity {
         let frames = if node.constant { 1 } else { network.timesteps };
         NodeActivity { steps: vec![step; frames] }
     };
-    Activity { nodes: network.iter().map(node).collect() }
+    Activity { nodes: network.iter().map(node).collect(), ..Activity::default() }
 }
 
 fn step(network: &Network, node: &Node, rate: f64) -> StepActivity {

@@ -3,6 +3,7 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::kernels::{self, Cpu, FloatNeuron};
+use super::patterns::{Pattern, run_counting};
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
@@ -54,6 +55,11 @@ impl<'a> FloatExecutor<'a> {
         self.run_observed(sample, |_, _| ())
     }
 
+    /// Runs one image and counts `patterns` of its spikes.
+    pub fn run_with(&self, sample: &Sample, patterns: &[Pattern]) -> Execution<f32> {
+        run_counting(&self.model.network, patterns, |observe| self.run_observed(sample, observe))
+    }
+
     /// What one image says about the ranges of every node.
     pub fn calibrate(&self, sample: &Sample) -> Calibration {
         let mut calibration = Calibration::new(self.model.network.nodes.len());
@@ -81,6 +87,17 @@ impl<'a> FloatExecutor<'a> {
             live.finish(id, node, value);
         }
         Execution { logits: live.into_last().map_or_else(Vec::new, |frames| frames.data), activity }
+    }
+
+    /// Runs one image and shows what every weight layer reads, and what its padding holds: one value per input
+    /// channel, or none for zeros.
+    pub fn run_inputs(&self, sample: &Sample, mut observe: impl FnMut(NodeId, &Frames<f32>, &[f32])) {
+        self.run_observed(sample, |id, value| {
+            let readers = self.model.network.readers(id);
+            for (reader, _) in readers.filter(|(_, node)| matches!(node.op, Op::Weighted(_))) {
+                observe(reader, value, &self.layers[reader.index()].padding);
+            }
+        });
     }
 
     fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, sample: &Sample) -> Frames<f32> {

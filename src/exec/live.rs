@@ -2,6 +2,7 @@ use crate::model::{Network, Node, NodeId};
 use crate::tensor::Frames;
 
 /// The values of a run that a later node still reads.
+#[derive(Clone)]
 pub struct Live<T> {
     values: Vec<Option<Frames<T>>>,
     /// Per node, its last reader.

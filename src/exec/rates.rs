@@ -2,8 +2,8 @@
 
 use csv::{ReaderBuilder, StringRecord, Terminator, Trim};
 
-use super::Activity;
 use super::expected;
+use super::{Activity, Pattern, Patterns};
 use crate::error::{Error, Result};
 use crate::files::{Folder, sha256};
 use crate::model::{Network, Node, NodeId, Op};
@@ -46,7 +46,18 @@ impl Rates {
 
     /// What `network`, which these rates are of, does at them.
     pub fn activity(&self, network: &Network) -> Activity {
-        expected::activity(network, &self.nodes)
+        self.activity_with(network, &[])
+    }
+
+    /// [`Rates::activity`] with `patterns`, which are those of one random draw of spikes.
+    pub fn activity_with(&self, network: &Network, patterns: &[Pattern]) -> Activity {
+        let drawn = patterns.iter().map(|&pattern| Patterns::drawn(pattern, network, &self.nodes));
+        Activity { patterns: drawn.collect(), ..expected::activity(network, &self.nodes) }
+    }
+
+    /// The fraction of the inputs of weight layer `node` that are not zero.
+    pub fn of_inputs(&self, node: NodeId) -> f64 {
+        self.nodes[node.index()].unwrap_or(0.0)
     }
 
     /// The weight layers and neurons of `network` whose rate is known.

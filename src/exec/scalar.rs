@@ -6,7 +6,7 @@ use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count
 use super::events::Events;
 use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, NodeId, Op, Sample, Window};
+use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample, Window};
 use crate::num::{Accumulator, Format, Requantizer, Word};
 use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -68,13 +68,7 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
 
     /// Section 1: the integers that the first layer reads.
     pub fn input(&self, sample: &Sample) -> Frames<W> {
-        match &self.model.ops[0] {
-            QuantizedOp::Input { zero_points, .. } => {
-                sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c]))
-            }
-            QuantizedOp::InputCodes { codes } => sample.map(|x, c| W::narrow(codes[c][usize::from(x)])),
-            op => unreachable!("{op:?} is no input"),
-        }
+        input(&self.model.ops[0], sample)
     }
 
     /// Runs on the integers of an input, and shows all that every node yields and keeps.
@@ -109,43 +103,61 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         inputs: &[&Frames<W>],
         membranes: &mut impl FnMut(usize, &[W]),
     ) -> (Frames<W>, NodeActivity) {
-        let node = self.model.network.node(id);
-        let input = |i: usize| inputs[i];
-        let timesteps = self.model.network.timesteps;
-        let channels = node.shape.channels;
-        match (&node.op, self.model.op(id)) {
-            (_, QuantizedOp::Weighted(op)) => {
-                let multi_bit = self.model.network.input_of(node, 0).kind != Kind::Spikes;
-                let mut counted = count_products(input(0), &op.geometry, multi_bit);
-                let value = weighted(op, &self.rows[id.index()], input(0), node.shape, &mut counted);
-                (value, counted)
-            }
-            (_, QuantizedOp::Neuron(op)) => {
-                let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
-                neurons(&mut layer, input(0), timesteps, membranes)
-            }
-            (_, QuantizedOp::Loihi(op)) => {
-                let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
-                neurons(&mut layer, input(0), timesteps, membranes)
-            }
-            (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
-            (_, QuantizedOp::Requantize { requantizers, format }) => {
-                requantize(requantizers, *format, input(0))
-            }
-            (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
-            (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
-            (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
-            (Op::Attention(attention), _) => match attention {
-                Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
-                Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
-                Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
-            },
-            (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
-            (Op::Mask, _) => counted(mask(input(0), input(1))),
-            (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
-            (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
-            (op, _) => unreachable!("{op:?} is quantized to an operation of its own"),
+        let (network, rows) = (&self.model.network, &self.rows[id.index()]);
+        execute(network, network.node(id), (self.model.op(id), rows), inputs, membranes)
+    }
+}
+
+/// What `node` yields of `inputs` with the integers of `op`, and counts; `rows` are the weights of a weight layer,
+/// and `membranes` is shown what neurons keep after a timestep.
+pub(super) fn execute<W: Word>(
+    network: &Network,
+    node: &Node,
+    (op, rows): (&QuantizedOp, &[W]),
+    inputs: &[&Frames<W>],
+    membranes: &mut impl FnMut(usize, &[W]),
+) -> (Frames<W>, NodeActivity) {
+    let input = |i: usize| inputs[i];
+    let (timesteps, channels) = (network.timesteps, node.shape.channels);
+    match (&node.op, op) {
+        (_, QuantizedOp::Weighted(op)) => {
+            let multi_bit = network.input_of(node, 0).kind != Kind::Spikes;
+            let mut counted = count_products(input(0), &op.geometry, multi_bit);
+            let value = weighted(op, rows, input(0), node.shape, &mut counted);
+            (value, counted)
         }
+        (_, QuantizedOp::Neuron(op)) => {
+            let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
+            neurons(&mut layer, input(0), timesteps, membranes)
+        }
+        (_, QuantizedOp::Loihi(op)) => {
+            let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
+            neurons(&mut layer, input(0), timesteps, membranes)
+        }
+        (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
+        (_, QuantizedOp::Requantize { requantizers, format }) => requantize(requantizers, *format, input(0)),
+        (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
+        (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
+        (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
+        (Op::Attention(attention), _) => match attention {
+            Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
+            Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
+            Attention::Product { heads, .. } => counted(product(input(0), input(1), input(2), *heads)),
+        },
+        (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
+        (Op::Mask, _) => counted(mask(input(0), input(1))),
+        (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
+        (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
+        (op, _) => unreachable!("{op:?} is quantized to an operation of its own"),
+    }
+}
+
+/// Section 1.
+pub(super) fn input<W: Word>(op: &QuantizedOp, sample: &Sample) -> Frames<W> {
+    match op {
+        QuantizedOp::Input { zero_points, .. } => sample.map(|x, c| W::narrow(i64::from(x) - zero_points[c])),
+        QuantizedOp::InputCodes { codes } => sample.map(|x, c| W::narrow(codes[c][usize::from(x)])),
+        op => unreachable!("{op:?} is no input"),
     }
 }
 
@@ -161,7 +173,7 @@ fn counted<W: Word>(value: Frames<W>) -> (Frames<W>, NodeActivity) {
     (value, activity)
 }
 
-fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
+pub(super) fn weight_rows<W: Word>(op: &QuantizedWeighted) -> Vec<W> {
     op.geometry.rows(|i| W::narrow(i64::from(op.codes[i])))
 }
 

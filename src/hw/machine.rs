@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::Energies;
 use super::dram::{DramPart, dram_part};
 use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
@@ -36,6 +37,36 @@ pub struct Hardware {
     pub placements: Vec<Placement>,
     /// What the mapper minimises.
     pub objective: Objective,
+    /// What may stay in the array while the rest streams; anything where it is left out.
+    #[serde(default)]
+    pub stationary: Vec<Stationary>,
+    /// How spikes lie in memory; as a bitmap where it is left out.
+    #[serde(default)]
+    pub spike_encoding: SpikeEncoding,
+}
+
+/// What stays in an array while the rest streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Stationary {
+    /// Sums.
+    Outputs,
+    /// Weights.
+    Weights,
+    /// Inputs.
+    Inputs,
+}
+
+/// How the spikes of a tensor lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum SpikeEncoding {
+    /// One bit per value.
+    #[default]
+    Bitmap,
+    /// The address of every spike: ceil(log2 N) bits each where a frame has N values, so that the list is the
+    /// shorter one below a density of 1 / ceil(log2 N).
+    Addresses,
+    /// For each tensor the shorter one.
+    Shorter,
 }
 
 /// What computes.
@@ -48,6 +79,8 @@ pub enum Compute {
     Systolic(Systolic),
     /// A scalar processor.
     Processor(Processor),
+    /// Many small cores that hold their neurons and weights, and exchange spikes.
+    ManyCore(ManyCore),
 }
 
 /// `positions` x `channels` accumulators.
@@ -72,12 +105,28 @@ pub struct SpikeLanes {
     pub max_weight_bits: Sourced<u32>,
     /// Width that area is counted for.
     pub accumulator_bits: Sourced<u32>,
+    /// What of a product is on chip at a time; output stationary, all inputs of a tile of channels where it is
+    /// left out.
+    #[serde(default)]
+    pub tile: Option<LaneTile>,
     /// Neurons, joins, pooling and attention.
     pub vector: VectorUnit,
 }
 
+/// Sums of a few rows wait on chip while the weights of their inputs pass, some at a time; the next rows fetch
+/// the weights again.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneTile {
+    /// Rows of the spike matrix: positions times timesteps.
+    pub rows: Sourced<u32>,
+    /// Inputs whose weights are in the buffer.
+    pub inputs: Sourced<u32>,
+}
+
 /// What zeros save.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Skipping {
     /// Nothing.
     Dense,
@@ -85,6 +134,22 @@ pub enum Skipping {
     Gated,
     /// Energy and time: zeros are stepped over; the lanes of a wave wait for the slowest.
     Skip,
+    /// The lanes of a wave walk in step through the inputs that spike at any of their positions, in any
+    /// timestep of a window, and stay as many cycles at each as the window has timesteps; its weights are
+    /// read once.
+    Windows {
+        /// Timesteps of a window.
+        timesteps: Sourced<u32>,
+    },
+    /// In tiles of the spike matrix, a row (one position and timestep) starts from the sums of the row with
+    /// the largest subset of its spikes, and only the remaining ones are added; one that equals an earlier row
+    /// copies its sums in one cycle. A row is searched for in one cycle, while another tile is added up.
+    Products {
+        /// Rows of a tile.
+        rows: Sourced<u32>,
+        /// Inputs of a tile, at most 64.
+        columns: Sourced<u32>,
+    },
 }
 
 /// How a multi-bit input meets a weight in spike lanes.
@@ -143,6 +208,30 @@ pub struct VectorUnit {
     pub values_per_cycle: Sourced<u32>,
     /// Spike bits per cycle of attention and masks.
     pub spike_bits_per_cycle: Sourced<u32>,
+}
+
+/// Cores that each hold neurons, their weights and their state. A layer takes as many cores as its neurons or
+/// its weights need, works on them evenly, and ends a timestep before the next one starts. What cores have no
+/// unit for is done as synaptic operations: integers bit by bit, products of spikes and joins one by one.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManyCore {
+    /// Name of a table of energies of whole events.
+    pub events: String,
+    /// Neurons of a core.
+    pub neurons_per_core: Sourced<u32>,
+    /// Bits of weights of a core.
+    pub weight_bits_per_core: Sourced<u64>,
+    /// Widest weight code.
+    pub max_weight_bits: Sourced<u32>,
+    /// Time of a synaptic operation.
+    pub synapse_s: Sourced<f64>,
+    /// Time of a membrane update.
+    pub neuron_s: Sourced<f64>,
+    /// Time of a spike that leaves its neuron.
+    pub spike_s: Sourced<f64>,
+    /// Time in which all cores agree that a timestep is over.
+    pub barrier_s: Sourced<f64>,
 }
 
 /// A scalar processor; its energy per cycle covers its memories.
@@ -321,6 +410,7 @@ impl Hardware {
             return Err(("placements".into(), "empty".into()));
         }
         self.compute.check()?;
+        self.check_windows()?;
         self.memories.iter().try_for_each(|memory| self.check_memory(memory))?;
         for operand in Operand::ALL {
             let homes = self.memories.iter().flat_map(|m| &m.holds).filter(|&&held| held == operand).count();
@@ -329,6 +419,16 @@ impl Hardware {
             }
         }
         self.dram.as_ref().map_or(Ok(()), check_dram)
+    }
+
+    /// Timesteps that run one after the other around the network share no window.
+    fn check_windows(&self) -> Result<(), (String, String)> {
+        let Compute::SpikeLanes(lanes) = &self.compute else { return Ok(()) };
+        let together = matches!(lanes.skipping, Skipping::Windows { .. } | Skipping::Products { .. });
+        match together && self.placements.contains(&Placement::Outermost) {
+            true => Err(("placements".into(), "Windows and Products need all timesteps: Innermost".into())),
+            false => Ok(()),
+        }
     }
 
     fn check_memory(&self, memory: &MemorySpec) -> Result<(), (String, String)> {
@@ -349,7 +449,7 @@ impl Hardware {
             (MemoryMacro::Cacti(cell), _) => {
                 self.cacti(memory, cell).map(|_| ()).map_err(|m| (field("macro_model"), m))
             }
-            (MemoryMacro::IncludedInProcessor, Compute::Processor(_)) => Ok(()),
+            (MemoryMacro::IncludedInProcessor, Compute::Processor(_) | Compute::ManyCore(_)) => Ok(()),
             (MemoryMacro::IncludedInProcessor, _) => {
                 Err((field("macro_model"), "there is no processor".into()))
             }
@@ -369,6 +469,11 @@ impl Compute {
                 positive("compute.channels", &lanes.channels, 65_536)?;
                 positive("compute.max_weight_bits", &lanes.max_weight_bits, 32)?;
                 positive("compute.accumulator_bits", &lanes.accumulator_bits, 64)?;
+                lanes.skipping.check(lanes)?;
+                if let Some(tile) = &lanes.tile {
+                    positive("compute.tile.rows", &tile.rows, 1 << 24)?;
+                    positive("compute.tile.inputs", &tile.inputs, 1 << 24)?;
+                }
                 lanes.vector.check()
             }
             Self::Systolic(array) => {
@@ -395,7 +500,53 @@ impl Compute {
                 }
                 number("compute.energy_pj_per_cycle", &processor.energy_pj_per_cycle, 0.0, 1e6)
             }
+            Self::ManyCore(cores) => cores.check(),
         }
+    }
+}
+
+impl Skipping {
+    fn check(&self, lanes: &SpikeLanes) -> Result<(), (String, String)> {
+        match self {
+            Self::Dense | Self::Gated | Self::Skip => Ok(()),
+            Self::Windows { timesteps } => positive("compute.skipping.timesteps", timesteps, 64),
+            Self::Products { rows, columns } => {
+                positive("compute.skipping.rows", rows, 4096)?;
+                positive("compute.skipping.columns", columns, 64)?;
+                match lanes.positions.value {
+                    1 => Ok(()),
+                    _ => {
+                        Err(("compute.positions".into(), "Products walk through one row at a time: 1".into()))
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl ManyCore {
+    fn check(&self) -> Result<(), (String, String)> {
+        match Energies::load(&self.events) {
+            Ok(Energies::Events(_)) => {}
+            Ok(Energies::Units(_)) => {
+                let message = format!("{} holds no energies of whole events", self.events);
+                return Err(("compute.events".into(), message));
+            }
+            Err(e) => return Err(("compute.events".into(), e.to_string())),
+        }
+        positive("compute.neurons_per_core", &self.neurons_per_core, 1 << 24)?;
+        let bits = &self.weight_bits_per_core;
+        integer("compute.weight_bits_per_core", bits.value, &bits.source, 1, 1 << 40)?;
+        positive("compute.max_weight_bits", &self.max_weight_bits, 32)?;
+        for (field, value) in [
+            ("compute.synapse_s", &self.synapse_s),
+            ("compute.neuron_s", &self.neuron_s),
+            ("compute.spike_s", &self.spike_s),
+            ("compute.barrier_s", &self.barrier_s),
+        ] {
+            number(field, value, 0.0, 1.0)?;
+        }
+        Ok(())
     }
 }
 

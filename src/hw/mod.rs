@@ -1,13 +1,21 @@
 //! Hardware descriptions (`hw_configs/*.ron`), energy tables and memory technologies.
 
 pub mod dram;
+mod energies;
+mod event_table;
+mod law;
 mod machine;
+pub mod published;
+mod scaling;
 pub mod sourced;
 pub mod sram;
 pub mod table;
 
+pub use energies::{Energies, names as table_names};
+pub use event_table::{Counting, EventTable, Integers};
 pub use machine::{
-    Compute, DramIdle, DramSpec, Edges, Hardware, MemoryMacro, MemorySpec, MultiBit, Objective, Operand,
-    Placement, Processor, Skipping, SpikeLanes, Systolic, VectorUnit,
+    Compute, DramIdle, DramSpec, Edges, Hardware, LaneTile, ManyCore, MemoryMacro, MemorySpec, MultiBit,
+    Objective, Operand, Placement, Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic,
+    VectorUnit,
 };
 pub use sourced::Sourced;

@@ -16,17 +16,18 @@
 //! )
 //! ```
 
-use std::fmt;
+use serde::Deserialize;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
-
+use super::law::{Law, not_positive};
+pub use super::law::{Operation, Points, Quantity};
+use super::{Sourced, scaling};
 use crate::ron_file::parse_ron;
 use crate::{Error, Result};
 
 /// The tables that come with the crate: file name and text.
 pub const BUNDLED: &[(&str, &str)] = &[
     ("aladdin-40.ron", include_str!("../../hw_configs/tables/aladdin-40.ron")),
+    ("eyeriss-relative.ron", include_str!("../../hw_configs/tables/eyeriss-relative.ron")),
     ("horowitz-45.ron", include_str!("../../hw_configs/tables/horowitz-45.ron")),
     ("qkeras.ron", include_str!("../../hw_configs/tables/qkeras.ron")),
     ("sata-28.ron", include_str!("../../hw_configs/tables/sata-28.ron")),
@@ -36,164 +37,6 @@ pub const BUNDLED: &[(&str, &str)] = &[
 pub fn bundled(name: &str) -> Option<EnergyTable> {
     let (path, text) = BUNDLED.iter().find(|(file, _)| file.strip_suffix(".ron") == Some(name))?;
     Some(EnergyTable::parse(text, path).expect("the bundled tables parse"))
-}
-
-/// `y` at `x` on the power law through `(x0, y0)` and `(x1, y1)`: a straight line over logarithms.
-///
-/// All coordinates are positive and `x0 < x1`. Between the points, `y` stays between theirs.
-pub(crate) fn log_log(x: f64, (x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> f64 {
-    let y = y0 * (y1 / y0).powf((x / x0).ln() / (x1 / x0).ln());
-    // Rounding must not break the order next to a point.
-    if x0 <= x && x <= x1 { y.clamp(y0.min(y1), y0.max(y1)) } else { y }
-}
-
-/// An operation whose energy a table holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Operation {
-    /// Integer addition or subtraction.
-    Add,
-    /// Integer multiplication.
-    Multiply,
-    /// One write to a register.
-    Register,
-    /// Comparison with a threshold.
-    Compare,
-    /// A word gated by one bit, such as a weight by a spike.
-    And,
-    /// A shift by a variable count, such as a product with a power of two.
-    Shift,
-    /// A multiplexer, such as a choice of +w and -w.
-    Select,
-}
-
-/// How a quantity depends on the operand width.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Law {
-    /// Values by width, `{8: 0.03, 16: 0.05}`: power laws between neighbours, continued beyond the
-    /// ends. One point alone scales in proportion.
-    Points(Points),
-    /// So much per bit.
-    Linear(f64),
-    /// `a b^2 + b b` for a width of b bits.
-    Quadratic {
-        /// Per bit squared.
-        a: f64,
-        /// Per bit.
-        b: f64,
-    },
-    /// A multiple of another operation of the same width. Energies only.
-    Fraction {
-        /// The other operation, itself no fraction.
-        of: Operation,
-        /// What to multiply it by.
-        factor: f64,
-    },
-}
-
-/// Values by width in bits, in the order of the file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Points(Vec<(u32, f64)>);
-
-impl Points {
-    fn at(&self, bits: f64) -> f64 {
-        let point = |i: usize| (f64::from(self.0[i].0), self.0[i].1);
-        let Some(last) = self.0.len().checked_sub(2) else {
-            let (width, value) = point(0);
-            return value * bits / width;
-        };
-        let above = self.0.partition_point(|(width, _)| f64::from(*width) < bits);
-        match self.0.get(above) {
-            Some((width, value)) if f64::from(*width) == bits => *value,
-            _ => {
-                let low = above.saturating_sub(1).min(last);
-                log_log(bits, point(low), point(low + 1))
-            }
-        }
-    }
-
-    /// What is wrong with the points, if anything.
-    fn fault(&self) -> Option<String> {
-        if self.0.is_empty() {
-            return Some("Points: at least one point is needed".into());
-        }
-        for (bits, value) in &self.0 {
-            if *bits == 0 {
-                return Some("Points: a width of 0 bits".into());
-            }
-            if let Some(fault) = not_positive(*value) {
-                return Some(format!("Points: {fault} at {bits} bits"));
-            }
-        }
-        self.0.windows(2).find_map(|pair| {
-            let [(bits, value), (next_bits, next_value)] = [pair[0], pair[1]];
-            if bits == next_bits {
-                Some(format!("Points: {bits} bits given twice"))
-            } else if bits > next_bits {
-                Some(format!("Points: widths must ascend, and {next_bits} follows {bits}"))
-            } else if value > next_value {
-                Some(format!("Points: falls from {value} at {bits} bits to {next_value} at {next_bits} bits"))
-            } else {
-                None
-            }
-        })
-    }
-}
-
-/// A map type of the standard library would drop repeated widths in silence.
-impl<'de> Deserialize<'de> for Points {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PointsVisitor;
-        impl<'de> Visitor<'de> for PointsVisitor {
-            type Value = Points;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("a map from bits to values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Points, A::Error> {
-                let mut points = Vec::new();
-                while let Some(point) = map.next_entry()? {
-                    points.push(point);
-                }
-                Ok(Points(points))
-            }
-        }
-        deserializer.deserialize_map(PointsVisitor)
-    }
-}
-
-fn not_positive(value: f64) -> Option<String> {
-    (!value.is_finite() || value <= 0.0).then(|| format!("{value} is not a positive number"))
-}
-
-impl Law {
-    /// What is wrong with the law by itself, if anything.
-    fn fault(&self) -> Option<String> {
-        match self {
-            Self::Points(points) => points.fault(),
-            Self::Linear(per_bit) => not_positive(*per_bit).map(|fault| format!("Linear: {fault}")),
-            Self::Quadratic { a, b } => {
-                let valid = |x: f64| x.is_finite() && x >= 0.0;
-                (!valid(*a) || !valid(*b) || a + b == 0.0)
-                    .then(|| format!("Quadratic: a = {a} and b = {b} must be at least 0, and not both 0"))
-            }
-            Self::Fraction { factor, .. } => not_positive(*factor).map(|fault| format!("Fraction: {fault}")),
-        }
-    }
-}
-
-/// One quantity of a table: `(law: Linear(0.009), source: "synthesis")`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quantity {
-    /// Its dependence on the operand width, in the unit of the field that holds it.
-    pub law: Law,
-    /// Where it comes from.
-    pub source: String,
-    /// Whether it is an assumption; false where the file leaves it out.
-    #[serde(default)]
-    pub assumed: bool,
 }
 
 /// A table as the file spells it; only [`EnergyTable::parse`] makes one, so all are validated.
@@ -214,6 +57,24 @@ struct Contents {
     add_area_um2: Option<Quantity>,
     multiply_area_um2: Option<Quantity>,
     register_area_um2: Option<Quantity>,
+    memory: Option<MemoryEnergies>,
+    /// What all energies are multiplied by.
+    #[serde(skip, default = "unscaled")]
+    factor: f64,
+}
+
+fn unscaled() -> f64 {
+    1.0
+}
+
+/// Energies of memories, where a table has its own.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryEnergies {
+    /// A bit read from or written to any on-chip memory.
+    pub on_chip_pj_per_bit: Sourced<f64>,
+    /// A bit that crosses the pins.
+    pub off_chip_pj_per_bit: Sourced<f64>,
 }
 
 /// Energies, in pJ, and areas, in um2, of operations by operand width in bits.
@@ -247,6 +108,14 @@ impl EnergyTable {
         if let Some(fault) = not_positive(self.0.technology_nm) {
             return fail("technology_nm", &fault);
         }
+        for (field, figure) in self.memory_figures() {
+            if let Some(fault) = not_positive(figure.value) {
+                return fail(field, &fault);
+            }
+            if figure.source.trim().is_empty() {
+                return fail(field, "source must not be empty");
+            }
+        }
         for (field, quantity) in self.quantities() {
             if let Some(fault) = quantity.law.fault() {
                 return fail(field, &fault);
@@ -263,6 +132,43 @@ impl EnergyTable {
             }
         }
         Ok(())
+    }
+
+    /// The same table at another node, by the factors of [`scaling`]; areas, which have no such rule, are
+    /// left out.
+    ///
+    /// # Errors
+    /// A message, where there is no factor of a node.
+    pub fn scaled(&self, technology_nm: f64) -> Result<Self, String> {
+        if self.0.memory.is_some() {
+            return Err("figures relative to each other belong to no node".to_owned());
+        }
+        let mut table = self.0.clone();
+        table.factor *= scaling::energy_factor(table.technology_nm, technology_nm)?;
+        table.name = format!("{}@{technology_nm}", table.name);
+        table.source =
+            format!("{}; scaled from {} nm by {}", table.source, table.technology_nm, scaling::SOURCE);
+        table.technology_nm = technology_nm;
+        (table.add_area_um2, table.multiply_area_um2, table.register_area_um2) = (None, None, None);
+        Ok(Self(table))
+    }
+
+    /// Energies of memories, where the table has its own.
+    pub fn memory(&self) -> Option<&MemoryEnergies> {
+        self.0.memory.as_ref()
+    }
+
+    fn memory_figures(&self) -> Vec<(&'static str, &Sourced<f64>)> {
+        self.0
+            .memory
+            .iter()
+            .flat_map(|memory| {
+                [
+                    ("memory.on_chip_pj_per_bit", &memory.on_chip_pj_per_bit),
+                    ("memory.off_chip_pj_per_bit", &memory.off_chip_pj_per_bit),
+                ]
+            })
+            .collect()
     }
 
     /// The name to select the table by.
@@ -333,7 +239,7 @@ impl EnergyTable {
     }
 
     fn energy_pj(&self, operation: Operation, bits: f64) -> f64 {
-        self.value(&self.quantity(operation).law, bits)
+        self.0.factor * self.value(&self.quantity(operation).law, bits)
     }
 
     fn area_um2(&self, area: Option<&Quantity>, bits: f64) -> Option<f64> {
@@ -417,7 +323,7 @@ mod tests {
             let table = EnergyTable::parse(text, file).unwrap();
             assert_eq!(format!("{}.ron", table.name()), *file);
             assert!(!table.source().is_empty() && !table.notes().is_empty(), "{file}");
-            assert!((20.0..50.0).contains(&table.technology_nm()), "{file}");
+            assert!((20.0..=65.0).contains(&table.technology_nm()), "{file}");
             assert!(table.quantities().len() >= 7, "{file}");
             assert!(table.quantities().iter().all(|(_, q)| !q.source.is_empty()), "{file}");
         }

@@ -3,7 +3,9 @@
 use super::fixed::{FixedMapping, Wish};
 use super::{Dataflow, Layer, Order, Product, Workload};
 use crate::error::{Error, Result};
-use crate::hw::{Compute, Hardware, MultiBit, Operand, Placement};
+use crate::hw::{
+    Compute, Hardware, LaneTile, MultiBit, Operand, Placement, Skipping, SpikeLanes, Stationary,
+};
 
 /// How one layer runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,6 +38,16 @@ impl Plan {
             && layer.product.is_some()
             && self.dataflow == Dataflow::OutputStationary
             && self.placement == Placement::Innermost
+    }
+
+    /// The tile of rows and inputs that `compute` takes `product` through, if it has more inputs and its
+    /// weights do not stay on chip all together.
+    pub fn tile<'a>(&self, compute: &'a Compute, product: &Product) -> Option<&'a LaneTile> {
+        let Compute::SpikeLanes(SpikeLanes { tile: Some(tile), .. }) = compute else { return None };
+        let stay = matches!(self.order, Order::PositionsOutermost { weights_stay: true, .. });
+        let sliced =
+            self.dataflow == Dataflow::OutputStationary && product.fan_in > tile.inputs.value as usize;
+        (sliced && !stay).then_some(tile)
     }
 
     /// In words.
@@ -189,7 +201,7 @@ impl Space<'_> {
     /// Every legal plan, of those that `wish` leaves open.
     fn plans(&self, wish: Option<&Wish>) -> Vec<Plan> {
         let dataflows: &[Dataflow] = match &self.hardware.compute {
-            Compute::Processor(_) => &[Dataflow::Sequential],
+            Compute::Processor(_) | Compute::ManyCore(_) => &[Dataflow::Sequential],
             Compute::SpikeLanes(_) => &[Dataflow::OutputStationary, Dataflow::WeightStationary],
             Compute::Systolic(_) => &Dataflow::OF_ARRAYS,
         };
@@ -200,7 +212,9 @@ impl Space<'_> {
             self.placement == Placement::Innermost && matches!(self.hardware.compute, Compute::SpikeLanes(_));
         let recompute: &[bool] = if constant && !kept { &[false, true] } else { &[false] };
         let mut plans = Vec::new();
-        for &dataflow in if product.is_some() { dataflows } else { &dataflows[..1] } {
+        let allowed: Vec<Dataflow> =
+            dataflows.iter().copied().filter(|&dataflow| allows(self.hardware, dataflow)).collect();
+        for &dataflow in if product.is_some() { &allowed } else { &dataflows[..1] } {
             for &recompute in recompute {
                 for channels in self.tile_sizes(dataflow, wish) {
                     let (placement, order) = (self.placement, Order::ChannelsOutermost);
@@ -318,13 +332,32 @@ impl Space<'_> {
     }
 }
 
+/// Whether `hardware` can keep that in its array. Lanes that find spikes in common keep sums.
+fn allows(hardware: &Hardware, dataflow: Dataflow) -> bool {
+    let kept = match dataflow {
+        Dataflow::OutputStationary => Stationary::Outputs,
+        Dataflow::WeightStationary => Stationary::Weights,
+        Dataflow::InputStationary => Stationary::Inputs,
+        Dataflow::Sequential => return true,
+    };
+    match &hardware.compute {
+        Compute::SpikeLanes(SpikeLanes {
+            skipping: Skipping::Windows { .. } | Skipping::Products { .. },
+            ..
+        }) => kept == Stationary::Outputs,
+        _ => hardware.stationary.is_empty() || hardware.stationary.contains(&kept),
+    }
+}
+
 /// Output channels of a tile that are worth a try: as many as the array has, or all where they stream
 /// through it, and by halves down to one. Small tiles fit small memories and overlap more; the list is the
 /// same at any capacity and any weight width, so neither more memory nor fewer bits takes a choice away.
 fn tile_sizes(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> Vec<usize> {
     let columns = match (&layer.product, &hardware.compute) {
         (None, _) => return vec![0],
-        (Some(product), Compute::Processor(_)) => return vec![product.outputs / product.groups],
+        (Some(product), Compute::Processor(_) | Compute::ManyCore(_)) => {
+            return vec![product.outputs / product.groups];
+        }
         (Some(product), _) if dataflow == Dataflow::InputStationary => product.outputs / product.groups,
         (_, Compute::SpikeLanes(lanes)) => lanes.channels.value as usize,
         (_, Compute::Systolic(array)) => array.columns.value as usize,
@@ -336,13 +369,13 @@ fn tile_sizes(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> Vec<usi
 fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let inputs = match (&hardware.compute, plan.dataflow) {
-        // A processor streams through its weights.
-        (Compute::Processor(_), _) => return 0.0,
+        // A processor streams through its weights, cores keep theirs.
+        (Compute::Processor(_) | Compute::ManyCore(_), _) => return 0.0,
         (Compute::SpikeLanes(lanes), Dataflow::WeightStationary) => lanes.positions.value as usize,
         (Compute::Systolic(array), Dataflow::WeightStationary | Dataflow::InputStationary) => {
             array.rows.value as usize
         }
-        _ => product.fan_in,
+        (compute, _) => plan.tile(compute, product).map_or(product.fan_in, |tile| tile.inputs.value as usize),
     };
     let values = product.fan_in.min(inputs) * plan.channels.min(product.outputs / product.groups);
     let all = product.fan_in * product.outputs;
@@ -379,7 +412,7 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let rows = match &hardware.compute {
         Compute::SpikeLanes(lanes) => lanes.positions.value,
         Compute::Systolic(array) => array.rows.value,
-        Compute::Processor(_) => return 0.0,
+        Compute::Processor(_) | Compute::ManyCore(_) => return 0.0,
     };
     let once = product.constant && !plan.recompute;
     let innermost = plan.placement == Placement::Innermost;
@@ -387,6 +420,10 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > rows as usize;
     let held = once && !plan.keeps_membranes(layer, &hardware.compute);
     let channels = plan.channels.min(product.outputs / product.groups);
+    if let Some(tile) = plan.tile(&hardware.compute, product) {
+        let rows = (product.positions * frames).min(tile.rows.value as usize);
+        return (rows * channels) as f64 * f64::from(product.accumulator_bits);
+    }
     let sums = match (held, passes, plan.order) {
         (true, _, _) => product.positions * product.outputs,
         (false, false, _) => 0,
@@ -413,6 +450,7 @@ fn check_widths(layer: &Layer, hardware: &Hardware) -> Result<()> {
         Compute::SpikeLanes(lanes) => (lanes.max_weight_bits.value, 32),
         Compute::Systolic(array) => (array.max_weight_bits.value, array.input_bits.value),
         Compute::Processor(processor) => (processor.word_bits.value, processor.word_bits.value),
+        Compute::ManyCore(cores) => (cores.max_weight_bits.value, 32),
     };
     let (weight, input) = (product.weight_bits, product.input.bits());
     if weight > max_weight && weight != 32 {

@@ -63,7 +63,7 @@ impl Plan {
         let (m, n) = (product.positions as u64, (product.outputs / product.groups) as u64);
         let mut gemm = Gemm { m, n, k: product.fan_in as u64, t: frames };
         let [rows, columns] = match &hardware.compute {
-            Compute::Processor(_) => return None,
+            Compute::Processor(_) | Compute::ManyCore(_) => return None,
             Compute::SpikeLanes(lanes) => [lanes.positions.value, lanes.channels.value],
             Compute::Systolic(array) => {
                 if self.placement == Placement::Innermost {

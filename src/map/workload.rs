@@ -56,6 +56,8 @@ pub struct Product {
     pub input: Input,
     /// Values of one input frame.
     pub input_values: usize,
+    /// True if the input is an integer that counts spikes, such as an integer residual stream.
+    pub sums_of_spikes: bool,
     /// True if the input comes from outside the chip.
     pub from_outside: bool,
     /// What the datapath does with a weight.
@@ -159,10 +161,15 @@ pub enum EpilogueKind {
         /// Width of the sum.
         bits: u32,
     },
-    /// Spike-by-spike products; integer spikes multiply bit plane by bit plane.
+    /// Spike-by-spike products, and sums of the counts that they leave; integer spikes multiply bit plane by bit
+    /// plane.
     SpikeProducts {
         /// AND (and count) operations of one frame.
         operations: usize,
+        /// Additions of a count, gated by a spike, of one frame: the second product of an attention.
+        sums: usize,
+        /// Width of such a count.
+        sum_bits: u32,
         /// Spike bits read in one frame.
         reads: usize,
     },
@@ -386,6 +393,7 @@ impl Product {
             constant: node.constant,
             input,
             input_values: from.shape.values(),
+            sums_of_spikes: matches!(from.kind, Kind::Count { .. }),
             from_outside: from.op == Op::Input,
             weight,
             weight_bits,
@@ -435,7 +443,9 @@ impl Epilogue {
             }
             Op::Attention(attention) => spike_products(network, node, *attention),
             Op::PlanePool { .. } => EpilogueKind::Pool { comparisons: 8, bits: 1, inputs: values },
-            Op::Mask => EpilogueKind::SpikeProducts { operations: values, reads: values },
+            Op::Mask => {
+                EpilogueKind::SpikeProducts { operations: values, sums: 0, sum_bits: 0, reads: values }
+            }
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };
@@ -445,21 +455,29 @@ impl Epilogue {
 }
 
 fn spike_products(network: &Network, node: &Node, attention: Attention) -> EpilogueKind {
-    let planes = |kind: Kind| kind.largest_count().map_or(1, bits_of_count) as usize;
+    let largest = |kind: Kind| kind.largest_count().unwrap_or(1);
+    let planes = |kind: Kind| bits_of_count(largest(kind)) as usize;
     let inputs = || node.inputs.iter().map(|&id| network.node(id));
     let keys = network.input_of(node, 0);
     let (values, tokens) = (keys.shape.values(), keys.shape.positions());
-    let operations = match attention {
-        Attention::KeyValueCount | Attention::ChannelCount { .. } => values,
-        // The cheaper of (q k^T) v and q (k^T v): two products over tokens or over head channels.
+    let (operations, sums, sum_bits) = match attention {
+        Attention::KeyValueCount | Attention::ChannelCount { .. } => (values, 0, 0),
+        // The cheaper of (q k^T) v and q (k^T v), whose first product runs over head channels or over tokens.
         Attention::Product { heads, .. } => {
-            let query_key_first = (values + node.shape.values()) * tokens;
-            let key_value_first = 2 * values * (node.shape.channels / heads);
-            query_key_first.min(key_value_first) * planes(keys.kind).pow(2)
+            let channels = node.shape.channels / heads;
+            let count_bits = |terms: usize| bits_of_count(terms as u32 * largest(keys.kind).pow(2));
+            let query_key_first = (values * tokens, node.shape.values() * tokens, count_bits(channels));
+            let key_value_first = (values * channels, values * channels, count_bits(tokens));
+            let work = |order: &(usize, usize, u32)| order.0 + order.1 * order.2 as usize;
+            let orders = [query_key_first, key_value_first];
+            let (first, second, bits) = orders.into_iter().min_by_key(work).expect("two of them");
+            (first * planes(keys.kind).pow(2), second * planes(keys.kind), bits)
         }
     };
     EpilogueKind::SpikeProducts {
         operations,
+        sums,
+        sum_bits,
         reads: inputs().map(|i| i.shape.values() * planes(i.kind)).sum(),
     }
 }

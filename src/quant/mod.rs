@@ -4,14 +4,20 @@ mod bounds;
 mod calibration;
 mod quantized;
 mod quantizer;
+mod real_layer;
 pub mod scheme;
+mod second_order;
 mod setting;
+mod statistics;
 
 pub use calibration::Calibration;
 pub use quantized::{
     LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
     QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightForm,
 };
-pub use quantizer::{per_channel, quantize};
+pub use quantizer::{input_integers, per_channel, quantize, quantize_layerwise};
+pub use real_layer::real_layer;
 pub use scheme::WeightScheme;
-pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting};
+pub use second_order::MAX_FAN_IN;
+pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};
+pub use statistics::InputStatistics;

@@ -1,6 +1,6 @@
 use super::WeightScheme;
 use crate::model::{ConvGeometry, Network, NodeId, Op};
-use crate::num::{Accumulator, Format, Requantizer};
+use crate::num::{Accumulator, Format, Requantizer, signed_bits};
 
 /// A network of integers: everything that the scalar specification executes.
 #[derive(Debug, Clone)]
@@ -79,6 +79,15 @@ pub struct QuantizedWeighted {
     pub accumulator: Option<Accumulator>,
 }
 
+impl QuantizedWeighted {
+    /// What the weights are worth, for an input whose integers are worth `input_lsb`; in the order of `codes`.
+    pub fn weights(&self, input_lsb: f64) -> Vec<f64> {
+        let scale = f64::from(self.fraction_bits).exp2() / input_lsb;
+        let rows = self.codes.chunks_exact(self.geometry.fan_in()).zip(&self.lsb);
+        rows.flat_map(|(row, lsb)| row.iter().map(move |&c| f64::from(c) * lsb * scale)).collect()
+    }
+}
+
 /// What a datapath does with a weight code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightForm {
@@ -118,6 +127,19 @@ pub struct QuantizedNeuron {
     pub strict: bool,
     /// How the membrane is stored; `None` for a neuron that never keeps anything.
     pub membrane: Option<MembraneWord>,
+}
+
+impl QuantizedNeuron {
+    /// The same neuron at other thresholds, per channel or one for all: of its membrane word, as many low bits
+    /// are not stored as the highest potential below each threshold needs.
+    pub fn with_thresholds(&self, thresholds: Vec<i64>) -> Self {
+        let discarded = |th: &i64, bits: u32| signed_bits(0, (th - 1) >> self.shift).saturating_sub(bits);
+        let membrane = self.membrane.as_ref().map(|word| MembraneWord {
+            bits: word.bits,
+            discards: thresholds.iter().map(|th| discarded(th, word.bits)).collect(),
+        });
+        Self { thresholds, membrane, ..self.clone() }
+    }
 }
 
 /// The neuron of Loihi: a decaying current feeds a decaying voltage, both of 24 bits.

@@ -3,13 +3,16 @@
 
 use super::bounds::{accumulator_bits, bound_of};
 use super::quantized::*;
-use super::{Calibration, FixedPoint, InputCoding, WeightScheme};
+use super::{
+    Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, real_layer,
+    second_order,
+};
 use crate::error::{Error, Result};
 use crate::model::{
     Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
-    NodeId, Op, Padding, Reset, Weighted, fold,
+    NodeId, Op, Padding, Reset, Weighted,
 };
-use crate::num::{Format, Requantizer, Rounding, signed_bits};
+use crate::num::{Format, Requantizer, Rounding};
 use crate::quant::scheme::Granularity;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
@@ -20,12 +23,31 @@ const MAX_FRACTION_BITS: u32 = 16;
 /// The network of integers that `setting` makes of `model`.
 ///
 /// # Errors
-/// If the setting names layers that the model lacks, or a bound does not fit 64-bit arithmetic.
+/// If the setting names layers that the model lacks, asks for what only images can tell, or a bound does not
+/// fit 64-bit arithmetic.
 pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) -> Result<QuantizedModel> {
+    match setting.rate_matching {
+        true => Err(Error::mismatch("thresholds are matched on calibration images, and none were run")),
+        false => quantize_layerwise(model, setting, calibration, |_, _, _| ()),
+    }
+}
+
+/// [`quantize`], where `adjust` sees the integers of every node in order of execution, and may change the
+/// thresholds of neurons.
+///
+/// # Errors
+/// Those of [`quantize`].
+pub fn quantize_layerwise(
+    model: &Model,
+    setting: &FixedPoint,
+    calibration: &Calibration,
+    mut adjust: impl FnMut(NodeId, &Node, &mut QuantizedOp),
+) -> Result<QuantizedModel> {
     setting.check_names(&model.network)?;
     let mut quantizer = Quantizer::new(model, setting, calibration);
     for (id, node) in model.network.iter() {
         quantizer.push(id, node)?;
+        adjust(id, node, &mut quantizer.ops[id.index()]);
     }
     Ok(QuantizedModel {
         network: model.network.clone(),
@@ -60,7 +82,7 @@ impl<'a> Quantizer<'a> {
 
     fn push(&mut self, id: NodeId, node: &Node) -> Result<()> {
         let (op, lsb) = match &node.op {
-            Op::Input => self.input(),
+            Op::Input => input_integers(&self.model.description.input, self.setting.input),
             Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
             Op::Neuron(Neuron { leak: Leak::Loihi { voltage_decay, current_decay }, threshold, .. }) => {
                 self.loihi(node, *voltage_decay, *current_decay, *threshold)
@@ -106,55 +128,8 @@ impl<'a> Quantizer<'a> {
         (QuantizedOp::Exact, vec![lsb])
     }
 
-    fn input(&self) -> (QuantizedOp, Vec<f64>) {
-        let input = &self.model.description.input;
-        let max = i64::from(input.max());
-        match (input, self.setting.input) {
-            (InputSpec::Image { mean, std, bits, .. }, InputCoding::Fixed { bits: width, frac }) => {
-                let grid = Format { bits: width, fraction_bits: frac };
-                let white = ((1u32 << bits) - 1) as f64;
-                let code = |p: i64, m: f64, s: f64| grid.quantize((p as f64 / white - m) / s);
-                let codes = mean.iter().zip(std).map(|(&m, &s)| (0..=max).map(|p| code(p, m, s)).collect());
-                (QuantizedOp::InputCodes { codes: codes.collect() }, vec![grid.lsb()])
-            }
-            (InputSpec::Image { mean, bits, .. }, InputCoding::ZeroPoint) => {
-                let zero_points = mean.iter().map(|m| Rounding::HalfEven.round(max as f64 * m)).collect();
-                // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
-                (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
-            }
-            (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
-                (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
-            }
-        }
-    }
-
-    /// Weights and bias in real numbers, in units of the input's integer step where it has one.
-    fn real_layer(&self, node: &Node, weighted: &Weighted) -> FoldedLayer {
-        let mut layer = fold(weighted, &self.model.weights.layer(node, weighted));
-        let input = &self.model.description.input;
-        let (QuantizedOp::Input { zero_points, .. }, InputSpec::Image { mean, std, bits, .. }) =
-            (&self.ops[node.inputs[0].index()], input)
-        else {
-            return layer;
-        };
-        let (white, steps) = (f64::from(input.max()), f64::from(*bits).exp2());
-        // x = (x_int + z - white mean) / (white std): the factor goes into the weights, what the
-        // rounded zero point leaves into the bias.
-        let (taps, group) = (weighted.geometry.taps(), weighted.geometry.fan_in() / weighted.geometry.taps());
-        let outputs_per_group = weighted.geometry.out_channels / weighted.geometry.groups;
-        for (out, row) in layer.weight.chunks_exact_mut(weighted.geometry.fan_in()).enumerate() {
-            for (i, w) in row.iter_mut().enumerate() {
-                let channel = out / outputs_per_group * group + i / taps;
-                let constant = (zero_points[channel] as f64 - white * mean[channel]) / (white * std[channel]);
-                layer.bias[out] += *w * constant;
-                *w *= steps / (white * std[channel]);
-            }
-        }
-        layer
-    }
-
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
-        let layer = self.real_layer(node, weighted);
+        let mut layer = real_layer(self.model, self.setting.input, node, weighted);
         let mut scheme = self.setting.weights_of(&node.name);
         if self.model.network.classifier() == Some(id) {
             // Logits are compared with one another, so they share one scale.
@@ -164,8 +139,19 @@ impl<'a> Quantizer<'a> {
             self.check_stored(node, &layer)?;
         }
         let geometry = weighted.geometry;
-        let (codes, weight_lsb) = quantize_rows(&layer.weight, &scheme, geometry.fan_in())
-            .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
+        let statistics = self.statistics(id, node)?;
+        let (codes, weight_lsb) = match (self.setting.rounding_of(&node.name), statistics) {
+            (WeightRounding::SecondOrder, Some(seen)) if scheme.rounds_to_nearest() => {
+                let groups = 0..geometry.groups;
+                let moments: Vec<_> = groups.map(|g| seen.moments(g, self.setting.bias_correction)).collect();
+                second_order::quantize_rows(&layer.weight, &scheme, &moments)
+            }
+            _ => quantize_rows(&layer.weight, &scheme, geometry.fan_in())
+                .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?,
+        };
+        if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
+            correct_bias(&mut layer, &codes, &weight_lsb, seen);
+        }
         let input_lsb = self.lsb(node, 0);
         if input_lsb.len() != 1 {
             let message = format!("layer {}: reads values whose scale differs by channel", node.name);
@@ -193,6 +179,23 @@ impl<'a> Quantizer<'a> {
         };
         op.accumulator_bits = accumulator_bits(&op, self.bound(node, 0));
         Ok((QuantizedOp::Weighted(op), lsb))
+    }
+
+    /// What is known of the inputs of a weight layer, if its integers depend on it.
+    fn statistics(&self, id: NodeId, node: &Node) -> Result<Option<&'a InputStatistics>> {
+        let Some(wanted) = self.setting.wanted_of(&node.name) else { return Ok(None) };
+        match &self.calibration.inputs[id.index()] {
+            Some(seen)
+                if self.calibration.coding == self.setting.input
+                    && (wanted == Wanted::Means || !seen.products.is_empty()) =>
+            {
+                Ok(Some(seen))
+            }
+            _ => Err(Error::mismatch(format!(
+                "layer {}: its integers depend on calibration images, and none were run",
+                node.name
+            ))),
+        }
     }
 
     /// Refuses a layer whose integers would not be executed as they are stored.
@@ -265,11 +268,10 @@ impl<'a> Quantizer<'a> {
         // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
         let stateless = counts && !subtract && thresholds.iter().all(|&th| th == 1);
         let bits = self.setting.membrane_bits_of(&node.name);
-        let discards = thresholds.iter().map(|th| discarded_bits((th - 1) >> shift, bits)).collect();
-        let membrane = (!stateless).then_some(MembraneWord { bits, discards });
+        let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
-        let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
-        (QuantizedOp::Neuron(op), vec![1.0])
+        let op = QuantizedNeuron { thresholds: Vec::new(), shift, subtract, strict, membrane };
+        (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
     }
 
     /// Thresholds are whole steps of X, shifted as the input is.
@@ -333,6 +335,28 @@ impl<'a> Quantizer<'a> {
     }
 }
 
+/// What the integers of `input` are, and what one step of them is worth.
+pub fn input_integers(input: &InputSpec, coding: InputCoding) -> (QuantizedOp, Vec<f64>) {
+    let max = i64::from(input.max());
+    match (input, coding) {
+        (InputSpec::Image { mean, std, bits, .. }, InputCoding::Fixed { bits: width, frac }) => {
+            let grid = Format { bits: width, fraction_bits: frac };
+            let white = ((1u32 << bits) - 1) as f64;
+            let code = |p: i64, m: f64, s: f64| grid.quantize((p as f64 / white - m) / s);
+            let codes = mean.iter().zip(std).map(|(&m, &s)| (0..=max).map(|p| code(p, m, s)).collect());
+            (QuantizedOp::InputCodes { codes: codes.collect() }, vec![grid.lsb()])
+        }
+        (InputSpec::Image { mean, bits, .. }, InputCoding::ZeroPoint) => {
+            let zero_points = mean.iter().map(|m| Rounding::HalfEven.round(max as f64 * m)).collect();
+            // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
+            (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
+        }
+        (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
+            (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
+        }
+    }
+}
+
 /// The entry of a channel in a list that holds one per channel, or one for all.
 pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
     if list.len() == 1 { list[0] } else { list[channel] }
@@ -360,6 +384,18 @@ fn quantize_rows(
     }
 }
 
+/// Puts into the bias what the rounding of the weights takes from the mean of every output.
+fn correct_bias(layer: &mut FoldedLayer, codes: &[i32], lsbs: &[f64], seen: &InputStatistics) {
+    let groups = seen.sums.len();
+    let means: Vec<Vec<f64>> = (0..groups).map(|group| seen.means(group)).collect();
+    let (rows, fan_in) = (lsbs.len(), means[0].len());
+    for (out, bias) in layer.bias.iter_mut().enumerate() {
+        let row = out * fan_in..(out + 1) * fan_in;
+        let lost = (layer.weight[row.clone()].iter().zip(&codes[row])).zip(&means[out * groups / rows]);
+        *bias += lost.map(|((w, &code), mean)| (w - f64::from(code) * lsbs[out]) * mean).sum::<f64>();
+    }
+}
+
 /// `steps`, or the integer that it misses by no more than a few roundings of `f64`: the step of a mean over
 /// 49 tokens is no float, and a threshold one step too high does not fire at equality.
 fn whole(steps: f64) -> f64 {
@@ -372,11 +408,6 @@ fn default_fraction_bits(steps: &[f64], threshold: f64) -> u32 {
     let coarsest = steps.iter().copied().fold(0.0, f64::max);
     let missing = (THRESHOLD_STEPS * coarsest / threshold).log2().ceil();
     (missing.max(0.0) as u32).min(MAX_FRACTION_BITS)
-}
-
-/// Low bits to discard so that `highest` fits a signed word of `bits`.
-fn discarded_bits(highest: i64, bits: u32) -> u32 {
-    (signed_bits(0, highest)).saturating_sub(bits)
 }
 
 /// From pre-activations with `lsbs` onto `format`; a channel too fine to matter becomes 0.

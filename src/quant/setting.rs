@@ -50,9 +50,40 @@ pub struct FixedPoint {
     /// Bits of activations between two weight layers without a neuron between, 4..=16.
     #[serde(default = "default_activation_bits")]
     pub activation_bits: u32,
+    /// How weights become codes in every layer that `layers` does not name.
+    #[serde(default)]
+    pub rounding: WeightRounding,
+    /// True for biases that make up for the mean error of the rounded weights on calibration images.
+    #[serde(default)]
+    pub bias_correction: bool,
+    /// True for thresholds, per channel, with which neurons fire as often on calibration images as those of the
+    /// float network.
+    #[serde(default)]
+    pub rate_matching: bool,
     /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
     #[serde(default)]
     pub layers: Vec<(String, LayerOverride)>,
+}
+
+/// How weights become codes, at the scale and among the levels of their scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum WeightRounding {
+    /// Each weight by itself.
+    #[default]
+    Nearest,
+    /// Those of an output together, so that its error on calibration images is small. A scale that is searched
+    /// (`Mse`, powers of two) is the best for that error, too. Schemes that do not round to nearest are left
+    /// alone.
+    SecondOrder,
+}
+
+/// What a layer's integers depend on beside ranges: what its inputs did on calibration images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// The mean of every input.
+    Means,
+    /// And the mean products of any two.
+    Products,
 }
 
 /// What the integers of an image are; event counts and integers are used as they are.
@@ -87,23 +118,37 @@ pub struct LayerOverride {
     pub fraction_bits: Option<u32>,
     /// Accumulator, of a weight layer.
     pub accumulator: Option<Accumulator>,
+    /// Rounding, of a weight layer.
+    pub rounding: Option<WeightRounding>,
 }
 
 impl Setting {
     /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`, `int8`), the name of a default setting file, or
     /// the path of one.
     pub fn load(spec: &str) -> Result<Self> {
-        if spec == "fp32" {
-            return Ok(Self { name: spec.to_owned(), precision: Precision::Float32 });
-        }
-        if let Some(fixed) = FixedPoint::from_shorthand(spec) {
-            fixed.check().map_err(|(field, message)| Error::field(spec, field, message))?;
-            return Ok(Self { name: spec.to_owned(), precision: Precision::Fixed(fixed) });
+        if let Some(setting) = Self::from_shorthand(spec)? {
+            return Ok(setting);
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
-            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8"))
+            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order"))
         })?;
         Self::parse(&folder.read_text(&file)?, &folder.path(&file))
+    }
+
+    /// The setting that `spec` is a shorthand of, if it is one.
+    ///
+    /// # Errors
+    /// If its numbers make no sense.
+    pub fn from_shorthand(spec: &str) -> Result<Option<Self>> {
+        let precision = match FixedPoint::from_shorthand(spec) {
+            Some(fixed) => {
+                fixed.check().map_err(|(field, message)| Error::field(spec, field, message))?;
+                Precision::Fixed(fixed)
+            }
+            None if spec == "fp32" => Precision::Float32,
+            None => return Ok(None),
+        };
+        Ok(Some(Self { name: spec.to_owned(), precision }))
     }
 
     /// Parses and checks a setting file; `path` is for messages.
@@ -115,8 +160,11 @@ impl Setting {
 }
 
 impl FixedPoint {
-    /// `<scheme><bits>[u<membrane bits>]`, scheme one of `w`, `pot`, `floor`, `int`.
+    /// `<scheme><bits>[u<membrane bits>][+mse][+gptq][+bias][+rate]`, scheme one of `w`, `pot`, `floor`, `int`.
     fn from_shorthand(spec: &str) -> Option<Self> {
+        let (name, (spec, options)) =
+            (spec, spec.split_once('+').map_or((spec, None), |(s, o)| (s, Some(o))));
+        let options = Options::parse(options)?;
         let digits = spec.find(|c: char| c.is_ascii_digit())?;
         let (scheme, rest) = spec.split_at(digits);
         let (bits, membrane) = rest.split_once('u').unwrap_or((rest, "16"));
@@ -128,14 +176,19 @@ impl FixedPoint {
         let bits = number(bits)?;
         let (scale, granularity) = (Scale::Free, Granularity::Channel);
         let weights = match scheme {
-            "w" => WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max },
+            "w" => {
+                let clip = if options.mse { Clip::Mse } else { Clip::Max };
+                WeightScheme::Uniform { bits, scale, granularity, clip }
+            }
+            // The other schemes have no clipping to choose.
+            _ if options.mse => return None,
             "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
             "floor" => WeightScheme::UnitFloor { bits },
             "int" => WeightScheme::Stored { bits },
             _ => return None,
         };
         Some(Self {
-            name: spec.to_owned(),
+            name: name.to_owned(),
             weights,
             membrane_bits: number(membrane)?,
             residual_bits: 16,
@@ -143,6 +196,9 @@ impl FixedPoint {
             input: InputCoding::ZeroPoint,
             accumulator: None,
             activation_bits: default_activation_bits(),
+            rounding: options.rounding,
+            bias_correction: options.bias_correction,
+            rate_matching: options.rate_matching,
             layers: Vec::new(),
         })
     }
@@ -176,12 +232,22 @@ impl FixedPoint {
         Ok(())
     }
 
+    /// The same setting, with what `layer` says for the layer `name`.
+    pub fn with_layer(&self, name: &str, layer: LayerOverride) -> Self {
+        let mut setting = self.clone();
+        setting.layers.push((name.to_owned(), layer));
+        setting
+    }
+
     /// Refuses an override that matches no layer, or none that it says something of.
     pub fn check_names(&self, network: &Network) -> Result<()> {
         for (pattern, layer) in &self.layers {
             let says = |node: &Node| match node.op {
                 Op::Weighted(_) => {
-                    layer.weights.is_some() || layer.fraction_bits.is_some() || layer.accumulator.is_some()
+                    layer.weights.is_some()
+                        || layer.fraction_bits.is_some()
+                        || layer.accumulator.is_some()
+                        || layer.rounding.is_some()
                 }
                 Op::Neuron(_) => layer.membrane_bits.is_some(),
                 _ => false,
@@ -215,12 +281,55 @@ impl FixedPoint {
         self.last_override(name, |layer| layer.accumulator).or(self.accumulator)
     }
 
+    /// Rounding of the weights of the layer `name`.
+    pub fn rounding_of(&self, name: &str) -> WeightRounding {
+        self.last_override(name, |layer| layer.rounding).unwrap_or(self.rounding)
+    }
+
+    /// What the integers of the weight layer `name` need to know of its inputs, if anything.
+    pub fn wanted_of(&self, name: &str) -> Option<Wanted> {
+        let scheme = self.weights_of(name);
+        match self.rounding_of(name) {
+            WeightRounding::SecondOrder if scheme.rounds_to_nearest() => Some(Wanted::Products),
+            _ => (self.bias_correction && !scheme.is_exact()).then_some(Wanted::Means),
+        }
+    }
+
+    /// True if integers of `network` depend on more than ranges.
+    pub fn needs_images(&self, network: &Network) -> bool {
+        self.rate_matching || network.weighted().any(|(_, node, _)| self.wanted_of(&node.name).is_some())
+    }
+
     fn last_override<T>(&self, name: &str, get: impl Fn(&LayerOverride) -> Option<T>) -> Option<T> {
         self.layers
             .iter()
             .rev()
             .filter(|(pattern, _)| matches(pattern, name))
             .find_map(|(_, layer)| get(layer))
+    }
+}
+
+/// What a shorthand adds, in this order and each at most once.
+#[derive(Default)]
+struct Options {
+    mse: bool,
+    rounding: WeightRounding,
+    bias_correction: bool,
+    rate_matching: bool,
+}
+
+impl Options {
+    fn parse(options: Option<&str>) -> Option<Self> {
+        let mut found = Self::default();
+        let mut rest = options.into_iter().flat_map(|options| options.split('+')).peekable();
+        let mut next = |name: &str| rest.next_if(|option| *option == name).is_some();
+        found.mse = next("mse");
+        if next("gptq") {
+            found.rounding = WeightRounding::SecondOrder;
+        }
+        found.bias_correction = next("bias");
+        found.rate_matching = next("rate");
+        rest.next().is_none().then_some(found)
     }
 }
 
@@ -249,6 +358,24 @@ mod tests {
         assert!(matches!(fixed("pot3").weights, WeightScheme::PowerOfTwo { bits: 3, .. }));
         assert!(matches!(fixed("floor5").weights, WeightScheme::UnitFloor { bits: 5 }));
         assert_eq!(Setting::load("fp32").unwrap().precision, Precision::Float32);
+    }
+
+    #[test]
+    fn options_of_shorthands() {
+        let all = fixed("w3u8+mse+gptq+bias+rate");
+        assert!(matches!(all.weights, WeightScheme::Uniform { bits: 3, clip: Clip::Mse, .. }));
+        assert_eq!((all.membrane_bits, all.rounding), (8, WeightRounding::SecondOrder));
+        assert!(all.bias_correction && all.rate_matching);
+        let none = fixed("w3");
+        assert_eq!((none.rounding, none.wanted_of("x")), (WeightRounding::Nearest, None));
+        let wanted = |spec: &str| fixed(spec).wanted_of("x");
+        assert_eq!(wanted("floor8+gptq+bias"), Some(Wanted::Means));
+        assert_eq!(wanted("pot3+gptq"), Some(Wanted::Products));
+        assert_eq!(["int8+gptq+bias", "w3+rate"].map(wanted), [None, None]);
+        // One order, each once, and clipping only where there is a choice.
+        for spec in ["w3+bias+gptq", "w3+bias+bias", "pot3+mse", "floor8+mse", "w3+", "w3+all", "fp32+bias"] {
+            assert!(Setting::load(spec).is_err(), "{spec}");
+        }
     }
 
     #[test]

@@ -121,13 +121,17 @@ pub(super) fn cells<T>(columns: &[Column<T>], row: &T) -> Vec<Cell> {
 /// Refuses a simulation with a number that is infinite or none at all: JSON has no word for it,
 /// and a picture no place.
 pub(super) fn check(simulation: &Simulation) -> Result<()> {
-    for setting in &simulation.settings {
-        check_row(SETTING, setting, || format!("setting {}", setting.name))?;
-        for layer in &setting.layers {
-            check_row(LAYER, layer, || format!("setting {}, layer {}", setting.name, layer.name))?;
-        }
-    }
-    Ok(())
+    simulation
+        .settings
+        .iter()
+        .try_for_each(|setting| check_evaluation(&format!("setting {}", setting.name), setting))
+}
+
+/// The same of one evaluation, which messages call `name`.
+pub(super) fn check_evaluation(name: &str, evaluation: &Evaluation) -> Result<()> {
+    check_row(SETTING, evaluation, || name.to_owned())?;
+    let layers = evaluation.layers.iter();
+    layers.map(|layer| check_row(LAYER, layer, || format!("{name}, layer {}", layer.name))).collect()
 }
 
 /// Parts come before the totals that they spoil, so that the message names the part.

@@ -24,6 +24,20 @@ pub(super) fn layers(simulation: &Simulation) -> Result<Vec<u8>> {
     write("layers.csv", header, rows)
 }
 
+/// `tables.csv`: one row per table of energies and setting.
+pub(super) fn tables(simulation: &Simulation) -> Result<Vec<u8>> {
+    let header = ["table", "setting", "energy_total_j", "latency_s", "rank"].map(str::to_owned).to_vec();
+    let rows = simulation.tables.iter().flat_map(|table| {
+        table.settings.iter().map(|cost| {
+            let numbers = [cost.energy_j, cost.latency_s, cost.rank as f64];
+            let mut row = vec![table.table.clone(), cost.setting.clone()];
+            row.extend(numbers.map(|number| field(&Cell::Number(number))));
+            row
+        })
+    });
+    write("tables.csv", header, rows)
+}
+
 /// Rates of one setting, as `simulate --rates` reads them, with a line that says where they are from.
 pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec<u8>> {
     let of = match &simulation.source {
@@ -36,7 +50,12 @@ pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec
     Ok(text)
 }
 
-fn write(name: &str, header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>> {
+/// A file with a header; `name` is for messages.
+pub(super) fn write(
+    name: &str,
+    header: Vec<String>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<Vec<u8>> {
     let failed = |source: csv::Error| Error::io(name, std::io::Error::other(source));
     let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
     writer.write_record(&header).map_err(failed)?;
@@ -46,12 +65,12 @@ fn write(name: &str, header: Vec<String>, rows: impl Iterator<Item = Vec<String>
     writer.into_inner().map_err(|error| Error::io(name, error.into_error()))
 }
 
-fn record(cells: &[Cell]) -> Vec<String> {
+pub(super) fn record(cells: &[Cell]) -> Vec<String> {
     cells.iter().map(field).collect()
 }
 
 /// Whole numbers without a point; others in the shortest form that reads back to the same value.
-fn field(cell: &Cell) -> String {
+pub(super) fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
         Cell::Absent => String::new(),

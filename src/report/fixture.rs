@@ -2,8 +2,8 @@
 
 use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::evaluate::{
-    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
-    RatesSummary, Simulation,
+    ActivitySource, AsPublished, Comparison, DataSummary, Evaluation, HardwareSummary, LayerEvaluation,
+    LayerRate, MachineEvaluation, ModelSummary, RatesSummary, Simulation,
 };
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
@@ -34,6 +34,7 @@ pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
             sha256: "cc".repeat(32),
         }),
         settings: (0..settings).map(|index| setting(index, layers)).collect(),
+        tables: Vec::new(),
     }
 }
 
@@ -47,6 +48,35 @@ pub(crate) fn expected(settings: usize, layers: usize) -> Simulation {
     }
     simulation.model.notes.clear();
     simulation
+}
+
+/// Two machines, the first of them in a published evaluation.
+pub(crate) fn comparison() -> Comparison {
+    let simulation = simulation(2, 3);
+    let machine = |(name, mut evaluation): (&str, Evaluation)| {
+        evaluation.traffic_bits.dram_read = 8e6;
+        MachineEvaluation {
+            hardware: HardwareSummary { name: name.into(), sha256: "bb".repeat(32) },
+            evaluation,
+            published: None,
+        }
+    };
+    let mut machines: Vec<_> =
+        ["edge-a", "edge-b"].into_iter().zip(simulation.settings).map(machine).collect();
+    machines[0].published = Some(AsPublished {
+        latency_s: 2e-3,
+        energy_j: Some(3e-3),
+        dram_bits: Some(1e8),
+        printed_latency_s: Some(1.6e-3),
+        printed_energy_j: Some(4e-3),
+    });
+    Comparison {
+        model: simulation.model,
+        setting: "w8".into(),
+        source: simulation.source,
+        machines,
+        published: Some("a paper".into()),
+    }
 }
 
 fn setting(index: usize, layers: usize) -> Evaluation {

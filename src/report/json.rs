@@ -8,7 +8,7 @@ use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBi
 use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, RatesSummary,
-    Simulation,
+    Simulation, TableEvaluation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -33,6 +33,7 @@ pub fn to_json(simulation: &Simulation) -> Result<String> {
         data,
         rates,
         settings: simulation.settings.iter().map(Setting::new).collect(),
+        tables: &simulation.tables,
     };
     let mut text = serde_json::to_string_pretty(&report)
         .map_err(|error| Error::io("report.json", std::io::Error::other(error)))?;
@@ -49,6 +50,7 @@ struct Report<'a> {
     data: Option<&'a DataSummary>,
     rates: Option<&'a RatesSummary>,
     settings: Vec<Setting<'a>>,
+    tables: &'a [TableEvaluation],
 }
 
 #[derive(Serialize)]
@@ -84,8 +86,9 @@ impl<'a> Energy<'a> {
     }
 }
 
+/// A setting with its layers.
 #[derive(Serialize)]
-struct Setting<'a> {
+pub(super) struct Setting<'a> {
     name: &'a str,
     notes: &'a [String],
     accuracy: Option<f64>,
@@ -109,7 +112,8 @@ struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    fn new(evaluation: &'a Evaluation) -> Self {
+    /// Of `evaluation`.
+    pub(super) fn new(evaluation: &'a Evaluation) -> Self {
         Self {
             name: &evaluation.name,
             notes: &evaluation.notes,

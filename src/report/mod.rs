@@ -2,14 +2,19 @@
 //! pictures. Nothing is computed here beyond sums and units.
 
 mod columns;
+mod comparison;
 mod csv;
 #[cfg(test)]
 mod fixture;
 mod json;
 mod plots;
+mod search;
+mod sensitivity;
 mod table;
+mod tables;
 mod units;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -17,15 +22,18 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Simulation};
+use crate::evaluate::{Comparison, Evaluation, Simulation};
 
 /// Folders inside that of a report.
 const FOLDERS: [&str; 2] = ["plots", "rates"];
 
+pub use comparison::{comparison_table, comparison_to_json};
 pub use json::to_json;
+pub use search::{closest, search_json, search_table, with_unit, write_search};
+pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 
-/// Writes `report.json`, `settings.csv`, `layers.csv`, `rates/*.csv` (one per setting) and `plots/*.svg` and
+/// Writes `report.json`, `settings.csv`, `layers.csv`, `tables.csv`, `rates/*.csv` (one per setting) and `plots/*.svg` and
 /// `plots/*.png` into `dir`, which is made if it is not there.
 ///
 /// Everything is rendered, then everything is written under temporary names, and only then put in
@@ -35,8 +43,28 @@ pub use table::table;
 ///
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
-    let files = render(simulation)?;
-    for folder in FOLDERS.map(|folder| dir.join(folder)) {
+    write_files(render(simulation)?, dir)
+}
+
+/// Writes `comparison.json`, `comparison.csv` and `plots/*` into `dir`, all or nothing as [`write()`] does.
+///
+/// # Errors
+///
+/// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
+pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
+    let mut files = vec![
+        ("comparison.json".to_owned(), comparison_to_json(comparison)?.into_bytes()),
+        ("comparison.csv".to_owned(), comparison::csv(comparison)?),
+    ];
+    files.extend(pictures(plots::render_comparison(comparison)?));
+    write_files(files, dir)
+}
+
+/// Writes rendered files into `dir`: all under temporary names first.
+fn write_files(files: Vec<(String, Vec<u8>)>, dir: &Path) -> Result<()> {
+    let folders: BTreeSet<PathBuf> =
+        files.iter().filter_map(|(name, _)| Some(dir.join(Path::new(name).parent()?))).collect();
+    for folder in folders {
         fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
     }
     let staged = files
@@ -68,15 +96,22 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
         ("report.json".to_owned(), to_json(simulation)?.into_bytes()),
         ("settings.csv".to_owned(), csv::settings(simulation)?),
         ("layers.csv".to_owned(), csv::layers(simulation)?),
+        ("tables.csv".to_owned(), csv::tables(simulation)?),
     ];
     for (name, setting) in rates_names(&simulation.settings).into_iter().zip(&simulation.settings) {
         files.push((name, csv::rates(simulation, setting)?));
     }
-    for picture in plots::render(simulation)? {
-        files.push((format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()));
-        files.push((format!("plots/{}.png", picture.stem), picture.png));
-    }
+    files.extend(pictures(plots::render(simulation)?));
     Ok(files)
+}
+
+fn pictures(pictures: Vec<plots::Picture>) -> impl Iterator<Item = (String, Vec<u8>)> {
+    pictures.into_iter().flat_map(|picture| {
+        [
+            (format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()),
+            (format!("plots/{}.png", picture.stem), picture.png),
+        ]
+    })
 }
 
 /// `rates/NAME.csv` for each setting, where NAME is its name without what file systems do not like, and
@@ -141,7 +176,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("new/run");
         write(&fixture::simulation(8, 20), &target).unwrap();
-        assert_eq!(listing(&target), ["layers.csv", "plots", "rates", "report.json", "settings.csv"]);
+        assert_eq!(
+            listing(&target),
+            ["layers.csv", "plots", "rates", "report.json", "settings.csv", "tables.csv"]
+        );
         assert_eq!(listing(&target.join("plots")).len(), 14);
         #[cfg(unix)]
         {
@@ -160,7 +198,7 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 5);
+        assert_eq!(listing(dir.path()).len(), 6);
     }
 
     /// The names of settings are free, those of files are not.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::tables;
 use super::units::{Scale, decimals, fixed};
 use crate::evaluate::{ActivitySource, Evaluation, Simulation};
 
@@ -15,16 +16,23 @@ pub fn table(simulation: &Simulation) -> String {
     let columns = columns(&simulation.settings);
     let mut text = header(simulation);
     text.push('\n');
-    let lines = 2 + simulation.settings.len();
+    text.push_str(&lines(&columns));
+    text.push_str(&notes(simulation));
+    text.push_str(&tables::section(simulation));
+    text
+}
+
+/// Two lines of heading, a rule, and a line per row; all `columns` are equally long.
+pub(super) fn lines(columns: &[Column]) -> String {
+    let mut text = String::new();
     let widths: Vec<usize> = columns.iter().map(Column::width).collect();
-    for line in 0..lines {
+    for line in 0..columns.first().map_or(0, |column| column.cells.len()) {
         push_line(&mut text, columns.iter().map(|column| column.cells[line].as_str()), &widths);
         if line == 1 {
             let rules: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
             push_line(&mut text, rules.iter().map(String::as_str), &widths);
         }
     }
-    text.push_str(&notes(simulation));
     text
 }
 
@@ -41,12 +49,13 @@ fn header(simulation: &Simulation) -> String {
 }
 
 /// Two lines of heading, then one cell per setting.
-struct Column {
+pub(super) struct Column {
     cells: Vec<String>,
 }
 
 impl Column {
-    fn new(quantity: &str, unit: &str, values: impl Iterator<Item = String>) -> Self {
+    /// A column under the heading `quantity`, `unit`.
+    pub(super) fn new(quantity: &str, unit: &str, values: impl Iterator<Item = String>) -> Self {
         let cells = [quantity.to_owned(), unit.to_owned()].into_iter().chain(values).collect();
         Self { cells }
     }
@@ -140,7 +149,7 @@ fn notes(simulation: &Simulation) -> String {
 }
 
 /// Breaks a note between words; the lines that follow are indented.
-fn wrap(note: &str) -> String {
+pub(super) fn wrap(note: &str) -> String {
     let mut lines = vec![String::new()];
     for word in note.split_whitespace() {
         let line = lines.last_mut().expect("starts with one line");

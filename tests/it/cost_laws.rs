@@ -4,6 +4,7 @@
 mod bundled;
 mod laws;
 mod mapping;
+mod spiking;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
@@ -28,6 +29,8 @@ struct Spec {
     word_bits: u32,
     dram_bits: Option<u32>,
     objective: &'static str,
+    /// Placements that the machine allows.
+    placements: &'static str,
 }
 
 fn sourced(value: impl std::fmt::Display) -> String {
@@ -67,7 +70,13 @@ impl Spec {
             word_bits: 1,
             dram_bits: Some(64),
             objective: "Latency",
+            placements: "Innermost, Outermost",
         }
+    }
+
+    /// All timesteps of a layer together.
+    fn innermost(self) -> Self {
+        Self { placements: "Innermost", ..self }
     }
 
     fn machine(&self) -> Machine {
@@ -86,11 +95,12 @@ impl Spec {
         });
         let text = format!(
             "Hardware(name: \"test\", description: \"\", technology_nm: {}, clock_hz: {}, energy_table: \
-             \"sata-28\", compute: {}, memories: [{memories}], {dram} placements: [Innermost, \
-             Outermost], objective: {})",
+             \"sata-28\", compute: {}, memories: [{memories}], {dram} placements: [{}], \
+             objective: {})",
             sourced(28.0),
             sourced(1e9),
             self.compute,
+            self.placements,
             self.objective
         );
         Machine::new(Hardware::parse(&text, "test.ron").unwrap()).unwrap()
@@ -124,6 +134,7 @@ fn product(positions: usize, fan_in: usize, outputs: usize, weight_bits: u32) ->
         constant: false,
         input: Input::Spikes,
         input_values: positions * fan_in,
+        sums_of_spikes: false,
         from_outside: false,
         weight: WeightForm::Integer { bits: weight_bits },
         weight_bits,
@@ -165,7 +176,8 @@ fn activity(product: &Product, events: &[Vec<u32>]) -> Activity {
             ..StepActivity::default()
         }
     };
-    Activity { nodes: vec![NodeActivity { steps: events.iter().map(step).collect() }] }
+    let nodes = vec![NodeActivity { steps: events.iter().map(step).collect() }];
+    Activity { nodes, ..Activity::default() }
 }
 
 fn plan(dataflow: Dataflow, placement: Placement, channels: usize) -> Plan {

@@ -121,7 +121,7 @@ fn schema() {
     let mut text = String::new();
     keys(&REPORT, "report", &mut text);
     assert_snapshot!(text, @r"
-    report: data hardware model rates schema_version settings spiq_version
+    report: data hardware model rates schema_version settings spiq_version tables
     report.data: images name sha256
     report.hardware: name sha256
     report.model: family name notes parameters sha256
@@ -138,6 +138,8 @@ fn schema() {
     report.settings[].layers[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
     report.settings[].memory_bytes: membrane other residual total weights
     report.settings[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
+    report.tables[]: settings table
+    report.tables[].settings[]: energy_j latency_s rank setting
     ");
 }
 
@@ -344,7 +346,7 @@ fn seven_pictures_in_two_formats_and_nothing_else() {
         reader.next_frame(&mut pixels).unwrap();
         assert!(pixels.iter().any(|&byte| byte != pixels[0]), "{stem} is empty");
     }
-    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 5);
+    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 6);
 }
 
 /// Names go into CSV, SVG and JSON as they are, and none of them breaks.
@@ -493,6 +495,7 @@ fn lists() {
     sdtv1_2-256_cifar10dvs          SpikeDrivenV1, 2566794 parameters (random weights), input 2 x 64 x 64, 10 timesteps, 10 classes
     sdtv1_2-256_gesture             SpikeDrivenV1, 2567051 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 11 classes
     sdtv1_2-512_cifar10             SpikeDrivenV1, 10233546 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    sdtv1_4-512_cifar10             SpikeDrivenV1, 16549706 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
     sdtv1_8-384_imagenet            SpikeDrivenV1, 16816536 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv1_8-512_imagenet            SpikeDrivenV1, 29689896 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv1_8-768_imagenet            SpikeDrivenV1, 66339144 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
@@ -519,17 +522,31 @@ fn lists() {
     spikingformer_8-768_imagenet    Spikingformer, 66363208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     ");
     assert_snapshot!(list("hw"), @r"
-    edge-28      28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
-    systolic-28  28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
-    cortex-m4    Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
+    edge-28        28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
+    systolic-28    28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
+    cortex-m4      Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
+    eyeriss-28     28 nm, dense 14 x 12 weight-stationary array at 500 MHz, one buffer of 108 KiB, DDR4-3200: Eyeriss as the evaluation of Prosperity takes it
+    ptb-28         28 nm, 8 positions x 16 channels that batch windows of 4 timesteps at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: PTB as the evaluation of Prosperity takes it
+    sato-28        28 nm, 128 accumulators, each with a position of its own, at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: SATO as the evaluation of Prosperity takes it
+    mint-28        28 nm, 128 channels that step over zeros at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: MINT as the evaluation of Prosperity takes it
+    prosperity-28  28 nm, 128 channels with product sparsity in tiles of 256 x 16 at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: Prosperity
+    tpu-28         28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
+    loihi-14       14 nm, 4,096 cores of 1,024 neurons and 128 KiB of weights that exchange spikes, energies of whole events: a board of 32 Loihi chips
     ");
     assert_snapshot!(list("tables"), @r"
-    aladdin-40   40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
-    horowitz-45  45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V (via secondary tables)
-    qkeras       45 nm: QKeras qtools fits (Apache-2.0 licence) to Horowitz, ISSCC 2014
-    sata-28      28 nm: SATA_Sim inference energy kernels (MIT licence): synthesized units, 400 MHz
+    aladdin-40        40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
+    eyeriss-relative  65 nm: Eyeriss data points in Timeloop (Y.-H. Chen et al., ISCA 2016, 65 nm): 16-bit multiply-accumulate 1, access of a 0.5 kB register file 1, of a 100 kB buffer 6, of DRAM 200, per 16-bit word
+    horowitz-45       45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V (via secondary tables)
+    qkeras            45 nm: QKeras qtools fits (Apache-2.0 licence) to Horowitz, ISSCC 2014
+    sata-28           28 nm: SATA_Sim inference energy kernels (MIT licence): synthesized units, 400 MHz
+    loihi             14 nm: M. Davies et al., Loihi: a neuromorphic manycore processor with on-chip learning, IEEE Micro 38, 2018, as coded in SANA-FE's description of Loihi
+    sop-45            45 nm: 0.9 pJ per accumulation and 4.6 pJ per multiply-accumulate, 32-bit floating point, 45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014, as papers of spiking networks use it
+    sop-45-mac        45 nm: 0.9 pJ per accumulation and 4.6 pJ per multiply-accumulate, 32-bit floating point, 45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014, as papers of spiking networks use it
     ");
     assert_snapshot!(list("settings"), @"mixed");
     assert_snapshot!(list("data"), @"fashion-mnist");
-    assert_eq!(list("rates"), "sdtv1_2-64_fashion\nspikingformer_8-512_imagenet\n");
+    assert_eq!(
+        list("rates"),
+        "sdtv1_2-64_fashion\nsdtv1_4-512_cifar10\nspikformer_4-384_cifar10\nspikingformer_8-512_imagenet\n"
+    );
 }

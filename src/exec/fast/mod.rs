@@ -226,7 +226,7 @@ impl<'a> Kernels<'a> {
         if slots.len() < plan.slot_count {
             slots.resize_with(plan.slot_count, Buffer::default);
         }
-        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()) };
+        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()), ..Activity::default() };
         if let Some((checkpoint, counted)) = start {
             checkpoint.restore(plan, slots);
             activity.nodes.extend_from_slice(&counted[..checkpoint.cut]);

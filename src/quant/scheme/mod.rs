@@ -127,12 +127,51 @@ impl WeightScheme {
     /// # Errors
     /// If the scheme takes integers, and a weight is none.
     pub fn quantize(&self, weights: &[f64]) -> Result<Codes, String> {
-        match *self {
-            Self::Uniform { bits, scale, clip, .. } => Ok(uniform::quantize(weights, bits, scale, clip)),
-            Self::UnitFloor { bits } => Ok(unit_floor::quantize(weights, bits)),
-            Self::Stored { bits } => stored::quantize(weights, bits),
-            Self::PowerOfTwo { bits, scale, .. } => Ok(power_of_two::quantize(weights, bits, scale)),
+        if let Self::Stored { bits } = *self {
+            return stored::quantize(weights, bits);
         }
+        let lsb = self.lsb(weights, None);
+        Ok(Codes { lsb, codes: weights.iter().map(|&w| self.code(w, lsb)).collect() })
+    }
+
+    /// The scale of `weights`; where it is searched, squared errors count as `importance` says, one factor
+    /// per weight, all the same without.
+    pub fn lsb(&self, weights: &[f64], importance: Option<&[f64]>) -> f64 {
+        match *self {
+            Self::Uniform { bits, scale, clip, .. } => uniform::lsb(weights, importance, bits, scale, clip),
+            Self::PowerOfTwo { bits, scale, .. } => power_of_two::lsb(weights, importance, bits, scale),
+            Self::UnitFloor { bits } => unit_floor::lsb(bits),
+            Self::Stored { .. } => 1.0,
+        }
+    }
+
+    /// The code of one weight at the scale `lsb`.
+    pub fn code(&self, weight: f64, lsb: f64) -> i32 {
+        match *self {
+            Self::Uniform { bits, .. } => uniform::code(weight, lsb, bits),
+            Self::PowerOfTwo { bits, .. } => power_of_two::code(weight, lsb, bits),
+            Self::UnitFloor { .. } => unit_floor::code(weight, lsb),
+            Self::Stored { .. } => weight as i32,
+        }
+    }
+
+    /// True if codes are the nearest of their levels, so that another choice among them can be better.
+    pub fn rounds_to_nearest(&self) -> bool {
+        matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. })
+    }
+
+    /// True if codes are the weights themselves.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Stored { .. })
+    }
+
+    /// True if any positive scale will do, and the one with the smallest error is searched.
+    pub fn searches_free_scale(&self) -> bool {
+        matches!(
+            self,
+            Self::Uniform { scale: Scale::Free, clip: Clip::Mse, .. }
+                | Self::PowerOfTwo { scale: Scale::Free, .. }
+        )
     }
 
     /// Says what is wrong with the numbers, if anything.
@@ -150,9 +189,21 @@ fn largest(weights: &[f64]) -> f64 {
     weights.iter().fold(0.0, |m, w| m.max(w.abs()))
 }
 
-/// The candidate scale with the smallest squared error; the first of equals.
-fn best_lsb(weights: &[f64], candidates: impl Iterator<Item = f64>, value: impl Fn(f64, f64) -> f64) -> f64 {
-    let error = |lsb: f64| weights.iter().map(|&w| (value(w, lsb) - w).powi(2)).sum::<f64>();
+/// The candidate scale with the smallest squared error, each counting as `importance` says; the first of
+/// equals.
+fn best_lsb(
+    weights: &[f64],
+    importance: Option<&[f64]>,
+    candidates: impl Iterator<Item = f64>,
+    value: impl Fn(f64, f64) -> f64,
+) -> f64 {
+    let error = |lsb: f64| {
+        let squares = weights.iter().map(|&w| (value(w, lsb) - w).powi(2));
+        match importance {
+            Some(importance) => squares.zip(importance).map(|(e, factor)| e * factor).sum::<f64>(),
+            None => squares.sum(),
+        }
+    };
     let mut best = (f64::INFINITY, 1.0);
     for lsb in candidates {
         let error = error(lsb);

@@ -1,4 +1,4 @@
-use super::{Codes, Scale, best_lsb, largest};
+use super::{Scale, best_lsb, largest};
 
 /// Scales tried per octave, for a free scale.
 const STEPS_PER_OCTAVE: i32 = 16;
@@ -18,31 +18,42 @@ fn nearest_level(magnitude: f64, max_exponent: u32) -> i32 {
     1 << exponent.min(max_exponent)
 }
 
-/// Signed levels with the scale of the smallest squared error.
-pub fn quantize(weights: &[f64], bits: u32, scale: Scale) -> Codes {
-    let top = max_exponent(bits);
-    let level = |w: f64, lsb: f64| nearest_level(w.abs() / lsb, top) * if w < 0.0 { -1 } else { 1 };
-    let full = largest(weights) / f64::from(top).exp2();
+/// The signed level nearest to weight / lsb.
+pub fn code(weight: f64, lsb: f64, bits: u32) -> i32 {
+    nearest_level(weight.abs() / lsb, max_exponent(bits)) * if weight < 0.0 { -1 } else { 1 }
+}
+
+/// The scale of the smallest squared error of `weights`, which counts as `importance` says.
+pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale) -> f64 {
+    let full = largest(weights) / f64::from(max_exponent(bits)).exp2();
     if full == 0.0 {
-        return Codes { lsb: 1.0, codes: vec![0; weights.len()] };
+        return 1.0;
     }
-    let value = |w: f64, lsb: f64| f64::from(level(w, lsb)) * lsb;
+    let value = |w: f64, lsb: f64| f64::from(code(w, lsb, bits)) * lsb;
     // From half an octave above the scale that represents the largest weight to three below.
-    let lsb = match scale {
+    match scale {
         Scale::Free => {
             let candidates = (-STEPS_PER_OCTAVE / 2..=3 * STEPS_PER_OCTAVE)
                 .map(|i| full * (-f64::from(i) / f64::from(STEPS_PER_OCTAVE)).exp2());
-            best_lsb(weights, candidates, value)
+            best_lsb(weights, importance, candidates, value)
         }
-        Scale::Pow2 => best_lsb(weights, (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2()), value),
-    };
-    Codes { lsb, codes: weights.iter().map(|&w| level(w, lsb)).collect() }
+        Scale::Pow2 => {
+            let candidates = (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2());
+            best_lsb(weights, importance, candidates, value)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Codes;
     use super::*;
     use proptest::prelude::*;
+
+    fn quantize(weights: &[f64], bits: u32, scale: Scale) -> Codes {
+        let lsb = lsb(weights, None, bits, scale);
+        Codes { lsb, codes: weights.iter().map(|&w| code(w, lsb, bits)).collect() }
+    }
 
     #[test]
     fn levels_by_hand() {

@@ -1,35 +1,50 @@
-use super::{Clip, Codes, Scale, best_lsb, largest};
+use super::{Clip, Scale, best_lsb, largest};
 use crate::num::Rounding;
 
 /// Scales tried below the one that represents the largest weight, for [`Clip::Mse`].
 const SHRINK_STEPS: u32 = 80;
 
+/// Largest code of `bits`.
+fn limit(bits: u32) -> i64 {
+    i64::from((1i32 << (bits - 1)) - 1)
+}
+
 /// clamp(round_half_even(w / lsb)) in the narrow range of `bits`.
-pub fn quantize(weights: &[f64], bits: u32, scale: Scale, clip: Clip) -> Codes {
-    let limit = i64::from((1i32 << (bits - 1)) - 1);
-    let code = |w: f64, lsb: f64| Rounding::HalfEven.round(w / lsb).clamp(-limit, limit);
-    let full = largest(weights) / limit as f64;
+pub fn code(weight: f64, lsb: f64, bits: u32) -> i32 {
+    Rounding::HalfEven.round(weight / lsb).clamp(-limit(bits), limit(bits)) as i32
+}
+
+/// The scale of `weights`, whose squared errors count as `importance` says.
+pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale, clip: Clip) -> f64 {
+    let full = largest(weights) / limit(bits) as f64;
     if full == 0.0 {
-        return Codes { lsb: 1.0, codes: vec![0; weights.len()] };
+        return 1.0;
     }
-    let value = |w: f64, lsb: f64| code(w, lsb) as f64 * lsb;
-    let lsb = match (scale, clip) {
+    let value = |w: f64, lsb: f64| f64::from(code(w, lsb, bits)) * lsb;
+    match (scale, clip) {
         (Scale::Free, Clip::Max) => full,
         (Scale::Pow2, Clip::Max) => full.log2().ceil().exp2(),
         (Scale::Free, Clip::Mse) => {
-            best_lsb(weights, (0..SHRINK_STEPS).map(|i| full * (1.0 - f64::from(i) * 0.01)), value)
+            let candidates = (0..SHRINK_STEPS).map(|i| full * (1.0 - f64::from(i) * 0.01));
+            best_lsb(weights, importance, candidates, value)
         }
         (Scale::Pow2, Clip::Mse) => {
-            best_lsb(weights, (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2()), value)
+            let candidates = (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2());
+            best_lsb(weights, importance, candidates, value)
         }
-    };
-    Codes { lsb, codes: weights.iter().map(|&w| code(w, lsb) as i32).collect() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Codes;
     use super::*;
     use proptest::prelude::*;
+
+    fn quantize(weights: &[f64], bits: u32, scale: Scale, clip: Clip) -> Codes {
+        let lsb = lsb(weights, None, bits, scale, clip);
+        Codes { lsb, codes: weights.iter().map(|&w| code(w, lsb, bits)).collect() }
+    }
 
     #[test]
     fn three_bits_by_hand() {

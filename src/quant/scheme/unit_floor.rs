@@ -1,12 +1,13 @@
-use super::Codes;
 use crate::num::Rounding;
 
-/// floor(w 2^(b-1)); a weight outside -1..1 yields a code wider than `bits`.
-pub fn quantize(weights: &[f64], bits: u32) -> Codes {
-    let steps = f64::from(bits - 1).exp2();
-    let code =
-        |&w: &f64| Rounding::Floor.round(w * steps).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
-    Codes { lsb: 1.0 / steps, codes: weights.iter().map(code).collect() }
+/// floor(w / lsb); a weight outside -1..1 yields a code wider than the scheme's bits.
+pub fn code(weight: f64, lsb: f64) -> i32 {
+    Rounding::Floor.round(weight / lsb).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+}
+
+/// 2^-(b-1).
+pub fn lsb(bits: u32) -> f64 {
+    (-f64::from(bits - 1)).exp2()
 }
 
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod tests {
 
     #[test]
     fn floors_and_does_not_clamp() {
-        let codes = quantize(&[0.3, -0.3, -0.25, 1.6], 3);
-        assert_eq!(codes, Codes { lsb: 0.25, codes: vec![1, -2, -1, 6] });
+        let codes = [0.3, -0.3, -0.25, 1.6].map(|w| code(w, lsb(3)));
+        assert_eq!((lsb(3), codes), (0.25, [1, -2, -1, 6]));
     }
 }

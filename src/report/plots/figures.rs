@@ -64,7 +64,7 @@ type Labels = &'static [(&'static str, &'static str)];
 
 /// One series per part, and its values for every row. A part keeps its colour from figure to
 /// figure because the colour follows from its place in the list.
-fn stack<T>(rows: &[T], labels: Labels, parts: fn(&T) -> Vec<f64>) -> Vec<Series> {
+pub(super) fn stack<T>(rows: &[T], labels: Labels, parts: fn(&T) -> Vec<f64>) -> Vec<Series> {
     let rows: Vec<Vec<f64>> = rows.iter().map(parts).collect();
     let series = |(index, &(_, label)): (usize, &(&str, &'static str))| Series {
         label,
@@ -75,7 +75,7 @@ fn stack<T>(rows: &[T], labels: Labels, parts: fn(&T) -> Vec<f64>) -> Vec<Series
 }
 
 /// [`stack`] of the dynamic energies with the leakage at the end.
-fn energy_stack<T>(rows: &[T], parts: fn(&T) -> Vec<f64>, leakage: fn(&T) -> f64) -> Vec<Series> {
+pub(super) fn energy_stack<T>(rows: &[T], parts: fn(&T) -> Vec<f64>, leakage: fn(&T) -> f64) -> Vec<Series> {
     let mut series = stack(rows, EnergyJ::LABELS, parts);
     let values = rows.iter().map(leakage).collect();
     series.push(Series { label: "leakage", colour: palette::part(EnergyJ::LABELS.len()), values });

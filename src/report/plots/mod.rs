@@ -3,15 +3,23 @@
 mod axis;
 mod backend;
 mod bars;
+mod comparison;
 mod figures;
 mod font;
+mod heat_map;
 mod labels;
+mod lines;
 mod palette;
 mod scatter;
 mod scene;
+mod search;
+mod sensitivity;
+
+pub(super) use search::render as render_search;
+pub(super) use sensitivity::render as render_sensitivity;
 
 use crate::error::Result;
-use crate::evaluate::Simulation;
+use crate::evaluate::{Comparison, Simulation};
 
 /// Width of every picture in pixels of the SVG.
 const WIDTH: f64 = 900.0;
@@ -34,6 +42,14 @@ pub(super) fn render(simulation: &Simulation) -> Result<Vec<Picture>> {
         Ok(Picture { stem: figure.stem, svg, png: backend::png(&scene, figure.stem)? })
     };
     figures::FIGURES.iter().map(draw).collect()
+}
+
+/// Draws the figures of a comparison of machines.
+pub(super) fn render_comparison(machines: &Comparison) -> Result<Vec<Picture>> {
+    let draw = |(stem, scene): (&'static str, scene::Scene)| {
+        Ok(Picture { stem, svg: backend::svg(&scene, stem)?, png: backend::png(&scene, stem)? })
+    };
+    comparison::scenes(machines).into_iter().map(draw).collect()
 }
 
 #[cfg(test)]

@@ -41,10 +41,10 @@ fn shorthands_out_of_range() {
 /// One setting has one spelling, so "+4" and "04" are none.
 #[test]
 fn words_that_are_no_setting() {
-    let words = "w99999999999 w4u wu8 x4 W4 w-4 w+4 w4u+8 w04  fp16 w4u8u8 mixd";
+    let words = "w99999999999 w4u wu8 x4 W4 w-4 w+4 w4u+8 w04  fp16 w4u8u8 mixd w4+ w4+bias+mse pot3+mse";
     let told = refuses(words);
     let advice = "neither a file nor one of the defaults: mixed; shorthands are fp32, w2 to w16, pot2 to \
-                  pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8";
+                  pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order";
     let line = |word: &str| format!("{word}\n  {word:?}: {advice}\n");
     assert_eq!(told, words.split(' ').map(line).collect::<String>());
     // A word with a point is taken for the name of a file.
@@ -66,12 +66,14 @@ fn files_that_do_not_parse() {
         ("missing field of a scheme", "scale: Free, ", ""),
         ("unknown field of an override", "Layer(weights: PowerOfTwo", "Layer(weight: PowerOfTwo"),
         ("override without a pattern", "(\"block.0.mlp.*\", Layer", "(Layer"),
+        ("unknown rounding", "membrane_bits: 10", "membrane_bits: 10, rounding: Gptq"),
+        ("text for a switch", "membrane_bits: 10", "membrane_bits: 10, bias_correction: 1"),
     ];
     assert_snapshot!(changed("--quant", MIXED, &cases), @r"
     missing bracket
       changed.ron:13:1: Expected opening `(`
     unknown field
-      changed.ron:5:5: Unexpected field named `membrane_bit` in `Setting`, expected one of `name`, `weights`, `membrane_bits`, `residual_bits`, `residual_fraction_bits`, `input`, `accumulator`, `activation_bits`, or `layers` instead
+      changed.ron:5:5: Unexpected field named `membrane_bit` in `Setting`, expected one of `name`, `weights`, `membrane_bits`, `residual_bits`, `residual_fraction_bits`, `input`, `accumulator`, `activation_bits`, `rounding`, `bias_correction`, `rate_matching`, or `layers` instead
     missing field
       changed.ron:12:1: Unexpected missing field named `membrane_bits` in `Setting`
     text for a number
@@ -83,9 +85,13 @@ fn files_that_do_not_parse() {
     missing field of a scheme
       changed.ron:4:62: Unexpected missing field named `scale` in `Uniform`
     unknown field of an override
-      changed.ron:9:33: Unexpected field named `weight` in `Layer`, expected one of `weights`, `membrane_bits`, `fraction_bits`, or `accumulator` instead
+      changed.ron:9:33: Unexpected field named `weight` in `Layer`, expected one of `weights`, `membrane_bits`, `fraction_bits`, `accumulator`, or `rounding` instead
     override without a pattern
       changed.ron:9:10: Expected string
+    unknown rounding
+      changed.ron:5:34: Unexpected variant named `Gptq` in enum `WeightRounding`, expected either `Nearest` or `SecondOrder` instead
+    text for a switch
+      changed.ron:5:40: Expected boolean
     ");
 }
 

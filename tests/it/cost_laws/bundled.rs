@@ -24,7 +24,10 @@ const BUNDLED: [(&str, usize, usize, usize); 8] = [
 fn bundled(setting: &str) -> Workload {
     let model = Model::load("sdtv1_2-64_fashion").unwrap();
     let Precision::Fixed(setting) = Setting::load(setting).unwrap().precision else { unreachable!() };
-    let calibration = Calibration { magnitude: vec![4.0; model.network.nodes.len()] };
+    let calibration = Calibration {
+        magnitude: vec![4.0; model.network.nodes.len()],
+        ..Calibration::new(model.network.nodes.len())
+    };
     Workload::quantized(&quantize(&model, &setting, &calibration).unwrap())
 }
 

@@ -61,7 +61,7 @@ proptest! {
         let units = match &machine.hardware.compute {
             Compute::SpikeLanes(l) => l.positions.value * l.channels.value,
             Compute::Systolic(a) => a.rows.value * a.columns.value,
-            Compute::Processor(_) => unreachable!(),
+            Compute::Processor(_) | Compute::ManyCore(_) => unreachable!(),
         };
         for (plan, cost) in case.all(&machine) {
             let parts = [cost.cycles.parts(), cost.energy_j.parts(), cost.traffic_bits.parts()].concat();

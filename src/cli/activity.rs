@@ -1,0 +1,96 @@
+use clap::Args;
+
+use super::progress;
+use crate::cost::Machine;
+use crate::error::{Error, Result};
+use crate::evaluate::{ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary};
+use crate::exec::Rates;
+use crate::model::{DataSet, Model};
+
+/// Flags that say what is charged.
+#[derive(Debug, Args)]
+pub struct ActivityArguments {
+    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that
+    /// fit any model.
+    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
+    data: String,
+    /// Run only the first N test images.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Execute no images, but charge for the activity that these rates lead one to expect: a table
+    /// `layer,rate`, built in or the path of a `.csv` file, as a run writes it into rates/.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "limit"])]
+    rates: Option<String>,
+}
+
+/// What activity is charged.
+pub enum Activity {
+    /// That of executed images.
+    Executed(DataSet),
+    /// What rates lead one to expect.
+    Expected(Rates),
+}
+
+impl Activity {
+    /// Loads what `arguments` name, for `model`.
+    pub fn load(arguments: &ActivityArguments, model: &Model) -> Result<Self> {
+        if let Some(rates) = &arguments.rates {
+            return Ok(Self::Expected(Rates::load(rates, &model.network)?));
+        }
+        let mut data = DataSet::load_for(&arguments.data, &model.description)?;
+        in_range("limit", arguments.limit, data.test.len())?;
+        data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
+        Ok(Self::Executed(data))
+    }
+
+    /// Images that each setting executes.
+    pub fn images(&self) -> usize {
+        match self {
+            Self::Executed(data) => data.test.len(),
+            Self::Expected(_) => 0,
+        }
+    }
+
+    /// Reads the images, if there are any.
+    pub fn evaluator<'a>(
+        &'a self,
+        model: &'a Model,
+        machine: &'a Machine,
+        quiet: bool,
+    ) -> Result<Evaluator<'a>> {
+        let data = match self {
+            Self::Executed(data) => data,
+            Self::Expected(rates) => return Evaluator::expecting(model, machine, rates),
+        };
+        let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
+        let bar = progress::bar(read as u64, quiet);
+        bar.set_message("reading");
+        let evaluator = Evaluator::new(model, machine, data, &data.test, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        Ok(evaluator)
+    }
+
+    /// For a report.
+    pub fn source(&self) -> Result<ActivitySource> {
+        Ok(match self {
+            Self::Executed(data) => ActivitySource::Data(DataSummary {
+                name: data.name.clone(),
+                images: data.test.len(),
+                sha256: data.test.sha256()?,
+            }),
+            Self::Expected(rates) => {
+                ActivitySource::Rates(RatesSummary { file: rates.path.clone(), sha256: rates.sha256.clone() })
+            }
+        })
+    }
+}
+
+/// Refuses the value of a flag that is not in 1..=max.
+pub fn in_range(flag: &str, value: Option<usize>, max: usize) -> Result<()> {
+    match value {
+        Some(v) if !(1..=max).contains(&v) => {
+            Err(Error::mismatch(format!("--{flag}: {v} is not in 1..={max}")))
+        }
+        _ => Ok(()),
+    }
+}

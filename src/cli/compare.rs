@@ -1,0 +1,114 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::activity::{Activity, ActivityArguments};
+use super::{print, progress};
+use crate::cost::Machine;
+use crate::error::{Error, Result};
+use crate::evaluate::{
+    AsPublished, Comparison, HardwareSummary, MachineEvaluation, ModelSummary, PublishedWork,
+};
+use crate::hw::Hardware;
+use crate::hw::published::Published;
+use crate::model::Model;
+use crate::quant::Setting;
+use crate::report;
+
+/// Flags of `spiq compare`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A built-in model, or the path of a model description.
+    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
+    model: String,
+    /// A checkpoint in the place of the weights that the model description names.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Accelerators, comma-separated: built in, or paths of hardware descriptions.
+    #[arg(long, value_name = "H", value_delimiter = ',', required = true)]
+    hw: Vec<String>,
+    /// A setting: w8, w4, pot3, w4u8, a built-in setting or the path of a setting file.
+    #[arg(long, value_name = "Q", default_value = "w8")]
+    quant: String,
+    #[command(flatten)]
+    activity: ActivityArguments,
+    /// Show beside our figures those by the rules of the published evaluation that the machines are from, and
+    /// what it prints; needs --rates.
+    #[arg(long)]
+    as_published: bool,
+    /// Write comparison.json, comparison.csv and plots/ here.
+    #[arg(long, value_name = "DIR", default_value = "spiq-out")]
+    out: PathBuf,
+    /// Print the comparison as JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Draw no progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Runs `spiq compare`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let setting = Setting::load(&arguments.quant)?;
+    let (machines, summaries) = load_machines(&arguments.hw)?;
+    let model = match &arguments.weights {
+        Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
+        None => Model::load(&arguments.model)?,
+    };
+    let activity = Activity::load(&arguments.activity, &model)?;
+    let published = if arguments.as_published { Some(Published::load()?) } else { None };
+    let by_rules = match &published {
+        Some(published) => as_published(published, &model, &machines, &activity)?,
+        None => vec![None; machines.len()],
+    };
+    report::check_target(&arguments.out)?;
+    let source = activity.source()?;
+    let evaluator = activity.evaluator(&model, &machines[0], arguments.quiet)?;
+    evaluator.check_on(&setting, &machines)?;
+    let bar = progress::bar(activity.images() as u64, arguments.quiet);
+    let evaluations = evaluator.evaluate_on(&setting, &machines, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    let machine = |((hardware, evaluation), published)| MachineEvaluation { hardware, evaluation, published };
+    let comparison = Comparison {
+        model: ModelSummary::new(&model),
+        setting: setting.name,
+        source,
+        machines: summaries.into_iter().zip(evaluations).zip(by_rules).map(machine).collect(),
+        published: published.map(|published| published.source),
+    };
+    report::write_comparison(&comparison, &arguments.out)?;
+    match arguments.json {
+        true => print(&report::comparison_to_json(&comparison)?),
+        false => {
+            print(&format!("{}\nWrote {}\n", report::comparison_table(&comparison), arguments.out.display()))
+        }
+    }
+}
+
+fn load_machines(specs: &[String]) -> Result<(Vec<Machine>, Vec<HardwareSummary>)> {
+    let (mut machines, mut summaries) = (Vec::new(), Vec::<HardwareSummary>::new());
+    for spec in specs {
+        let (hardware, sha256) = Hardware::load(spec)?;
+        if summaries.iter().any(|other| other.name == hardware.name) {
+            return Err(Error::mismatch(format!("--hw: two machines are named {}", hardware.name)));
+        }
+        summaries.push(HardwareSummary { name: hardware.name.clone(), sha256 });
+        machines.push(Machine::new(hardware)?);
+    }
+    Ok((machines, summaries))
+}
+
+fn as_published(
+    published: &Published,
+    model: &Model,
+    machines: &[Machine],
+    activity: &Activity,
+) -> Result<Vec<Option<AsPublished>>> {
+    let Activity::Expected(rates) = activity else {
+        return Err(Error::mismatch("--as-published counts spikes drawn at the rates of a file: --rates"));
+    };
+    let work = PublishedWork::new(&model.network, rates);
+    let on =
+        |machine: &Machine| work.on(published, &machine.hardware.name, &model.description.name).map(Some);
+    machines.iter().map(on).collect()
+}

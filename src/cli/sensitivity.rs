@@ -1,0 +1,105 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{print, progress};
+use crate::error::{Error, Result};
+use crate::model::{DataSet, Model};
+use crate::quant::{Precision, Setting};
+use crate::report;
+use crate::sensitivity::{Choice, Imported, Subject, measures, sensitivities};
+
+/// Flags of `spiq sensitivity`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A built-in model, or the path of a model description.
+    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
+    model: String,
+    /// A checkpoint in the place of the weights that the model description names.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// A built-in data set, or the path of a data description; only its validation images are looked at.
+    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
+    data: String,
+    /// What each layer is tried at: bits of uniform weights, or shorthands as pot3 or w3+gptq.
+    #[arg(long, value_name = "B,...", value_delimiter = ',', default_value = "4,3,2")]
+    bits: Vec<String>,
+    /// The setting of all other layers: a shorthand, a built-in setting or the path of a setting file.
+    #[arg(long, value_name = "Q", default_value = "w8")]
+    base: String,
+    /// Measure accuracy on at most N validation images.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
+    /// One figure per layer from elsewhere, a Hessian trace or a relevance: a table `layer,value`; may be
+    /// repeated.
+    #[arg(long, value_name = "FILE")]
+    import: Vec<PathBuf>,
+    /// Write sensitivity.json, sensitivity.csv, correlations.csv, seconds.csv and plots/ here.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Threads to run on [default: one per core]; the results do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Draw no progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Runs `spiq sensitivity`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let threads = arguments.threads.unwrap_or(0);
+    if threads > 1024 || arguments.threads == Some(0) {
+        return Err(Error::mismatch(format!("--threads: {threads} is not in 1..=1024")));
+    }
+    if arguments.limit == 0 {
+        return Err(Error::mismatch("--limit: 0 images"));
+    }
+    let mut choices: Vec<Choice> = Vec::new();
+    for text in &arguments.bits {
+        let choice = Choice::parse(text)?;
+        if choices.iter().any(|other| other.name == choice.name) {
+            return Err(Error::mismatch(format!("--bits: {} twice", choice.name)));
+        }
+        choices.push(choice);
+    }
+    let base = Setting::load(&arguments.base)?;
+    let Precision::Fixed(fixed) = base.precision else {
+        return Err(Error::mismatch("--base: fp32 has no integers to change a layer of"));
+    };
+    let model = match &arguments.weights {
+        Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
+        None => Model::load(&arguments.model)?,
+    };
+    let mut all = measures();
+    for path in &arguments.import {
+        all.push(Box::new(Imported::load(path, &model.network)?));
+    }
+    let data = DataSet::load_for(&arguments.data, &model.description)?;
+    if let Some(out) = &arguments.out {
+        report::check_target(out)?;
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
+    let bar = progress::bar(all.len() as u64 + 1, arguments.quiet);
+    let found = pool.install(|| {
+        let subject = Subject::new(&model, &data, fixed, choices, arguments.limit)?;
+        let names = (model.description.name.as_str(), data.name.as_str(), base.name.as_str());
+        sensitivities(&subject, &all, names, &|what| {
+            bar.set_message(what.to_owned());
+            bar.inc(1);
+        })
+    })?;
+    bar.finish_and_clear();
+    if let Some(out) = &arguments.out {
+        report::write_sensitivity(&found, out)?;
+    }
+    match arguments.json {
+        true => print(&report::sensitivity_json(&found)?),
+        false => print(&report::sensitivity_table(&found)),
+    }
+}

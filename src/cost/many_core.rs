@@ -1,0 +1,62 @@
+//! Layers on cores that exchange spikes: time by events, energy by the table of whole events.
+
+use super::parts::{Cycles, EnergyJ};
+use super::{LayerCost, Machine, events};
+use crate::exec::Activity;
+use crate::hw::ManyCore;
+use crate::map::{EpilogueKind, Input, Layer};
+
+/// Cost of `layer` for one image. A timestep of the layer takes what its events take on its cores, evenly
+/// spread, and the barrier behind it.
+pub fn layer_cost(
+    cores: &ManyCore,
+    machine: &Machine,
+    layer: &Layer,
+    activity: &Activity,
+    timesteps: f64,
+) -> LayerCost {
+    let share = machine.hardware.clock_hz.value / cores_of(cores, layer);
+    let mut cycles = Cycles::default();
+    if let Some(product) = &layer.product {
+        let total = activity.nodes[product.node.index()].total();
+        // The image arrives at every timestep.
+        let repeat = if product.constant { timesteps } else { 1.0 };
+        let serial = match product.input {
+            Input::Spikes => 1.0,
+            Input::Integers { bits } => f64::from(bits),
+        };
+        cycles.ideal = total.synaptic_operations() as f64 * repeat * serial * cores.synapse_s.value * share;
+    }
+    for epilogue in &layer.epilogue {
+        let total = activity.nodes[epilogue.node.index()].total();
+        let frames = if epilogue.constant { 1.0 } else { timesteps };
+        let seconds = match epilogue.kind {
+            EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => {
+                f64::from(total.neuron_updates) * cores.neuron_s.value
+                    + f64::from(total.output_events) * cores.spike_s.value
+            }
+            EpilogueKind::SpikeProducts { operations, sums, .. } => {
+                (operations + sums) as f64 * frames * cores.synapse_s.value
+            }
+            _ => epilogue.values as f64 * frames * cores.synapse_s.value,
+        };
+        cycles.epilogue += seconds * share;
+    }
+    cycles.under_utilisation = timesteps * cores.barrier_s.value * machine.hardware.clock_hz.value;
+    let energy_j = match &machine.events {
+        Some(table) => events::energy_j(table, layer, activity, timesteps),
+        None => EnergyJ::default(),
+    };
+    LayerCost { cycles, energy_j, ..LayerCost::default() }
+}
+
+/// Cores that the neurons or the weights of `layer` fill, at least one.
+fn cores_of(cores: &ManyCore, layer: &Layer) -> f64 {
+    let neurons = layer.epilogue.iter().map(|e| match e.kind {
+        EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => e.values,
+        _ => 0,
+    });
+    let by_neurons = neurons.sum::<usize>() as f64 / f64::from(cores.neurons_per_core.value);
+    let by_weights = layer.weight_bits() / cores.weight_bits_per_core.value as f64;
+    by_neurons.max(by_weights).ceil().max(1.0)
+}

@@ -1,0 +1,176 @@
+use crate::error::{Error, Result};
+use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, collect_statistics, quantize_on};
+use crate::exec::Engine;
+use crate::model::{DataSet, Images, Model, NodeId, Sample};
+use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
+
+/// Calibration images that measures look at, at most.
+const BATCH: usize = 64;
+
+/// What one layer may become: a shorthand of a setting, for its weights alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The shorthand.
+    pub name: String,
+    layer: LayerOverride,
+}
+
+impl Choice {
+    /// Parses `4`, which is `w4`, or a shorthand such as `pot3` or `w3+gptq`.
+    ///
+    /// # Errors
+    /// If it is none, or says more than how weights become codes.
+    pub fn parse(text: &str) -> Result<Self> {
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let name = if plain { format!("w{text}") } else { text.to_owned() };
+        let refuse =
+            || Error::mismatch(format!("--bits: {text:?} is no choice of weights, as 4, pot3 or w3+gptq"));
+        let Precision::Fixed(fixed) = Setting::from_shorthand(&name)?.ok_or_else(refuse)?.precision else {
+            return Err(refuse());
+        };
+        let layer = LayerOverride {
+            weights: Some(fixed.weights),
+            rounding: Some(fixed.rounding),
+            ..LayerOverride::default()
+        };
+        let says_more = name.contains('u') || fixed.bias_correction || fixed.rate_matching;
+        if says_more { Err(refuse()) } else { Ok(Self { name, layer }) }
+    }
+}
+
+/// The base setting with one layer changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The weight layer.
+    pub node: NodeId,
+    /// Its name.
+    pub layer: String,
+    /// Index of its choice.
+    pub choice: usize,
+    /// The whole setting.
+    pub setting: FixedPoint,
+}
+
+/// A network, its base setting, and every way to change one layer of it.
+pub struct Subject<'a> {
+    model: &'a Model,
+    base: FixedPoint,
+    choices: Vec<Choice>,
+    candidates: Vec<Candidate>,
+    calibration: Calibration,
+    /// What everything is calibrated on.
+    validation: Images,
+    batch: Vec<Sample>,
+    images: Vec<Sample>,
+    labels: Vec<u32>,
+    engine: Engine,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads and calibrates: ranges and measures on the first validation images of `data`, accuracy on up to
+    /// `limit` of those behind them, or of all where there are no more. Test images are not looked at.
+    ///
+    /// # Errors
+    /// If images are not what the model looks at, or there is none.
+    pub fn new(
+        model: &'a Model,
+        data: &DataSet,
+        base: FixedPoint,
+        choices: Vec<Choice>,
+        limit: usize,
+    ) -> Result<Self> {
+        let mut validation = data.validation.clone();
+        validation.truncate(CALIBRATION_IMAGES);
+        let all = data.validation.len();
+        let first = if all > CALIBRATION_IMAGES { CALIBRATION_IMAGES } else { 0 };
+        if all == 0 {
+            return Err(Error::mismatch(format!("data {} has no validation images", data.name)));
+        }
+        let measured = first..all.min(first + limit);
+        let mut calibration = calibrate(model, data, &data.validation, &|| ())?;
+        let candidates = candidates(model, &base, &choices);
+        for setting in std::iter::once(&base).chain(candidates.iter().map(|candidate| &candidate.setting)) {
+            add_statistics(model, &validation, setting, &mut calibration)?;
+        }
+        let samples = |range: std::ops::Range<usize>| range.map(|i| data.validation.sample(i)).collect();
+        let batch: Result<_> = samples(0..validation.len().min(BATCH));
+        let (batch, images): (_, Result<_>) = (batch?, samples(measured.clone()));
+        let labels = data.validation.labels[measured].to_vec();
+        let engine = Engine::default();
+        let images = images?;
+        Ok(Self { model, base, choices, candidates, calibration, validation, batch, images, labels, engine })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        self.model
+    }
+
+    /// The setting of all layers but one.
+    pub fn base(&self) -> &FixedPoint {
+        &self.base
+    }
+
+    /// What each layer may become.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// Every layer with every choice, layer by layer.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// Calibration images that measures look at.
+    pub fn batch(&self) -> &[Sample] {
+        &self.batch
+    }
+
+    /// Images that accuracy is measured on.
+    pub fn images(&self) -> &[Sample] {
+        &self.images
+    }
+
+    /// Their classes.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// What executes integers.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The network of integers that `setting` makes.
+    ///
+    /// # Errors
+    /// If it does not fit the model.
+    pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
+        quantize_on(self.model, &self.validation, setting, &self.calibration)
+    }
+
+    /// What the inputs of every weight layer do on the calibration images.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn statistics(&self, wanted: Wanted) -> Result<Calibration> {
+        let mut known = Calibration::new(self.model.network.nodes.len());
+        let all = |_: &str| Some(wanted);
+        collect_statistics(self.model, &self.validation, self.base.input, &all, &mut known)?;
+        Ok(known)
+    }
+}
+
+fn candidates(model: &Model, base: &FixedPoint, choices: &[Choice]) -> Vec<Candidate> {
+    let layers = model.network.weighted();
+    let candidates = layers.flat_map(|(node, layer, _)| {
+        let candidate = move |(choice, what): (usize, &Choice)| Candidate {
+            node,
+            layer: layer.name.clone(),
+            choice,
+            setting: base.with_layer(&layer.name, what.layer),
+        };
+        choices.iter().enumerate().map(candidate)
+    });
+    candidates.collect()
+}

@@ -1,0 +1,191 @@
+//! One layer quantized at a time.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use insta::assert_snapshot;
+use spiq::model::{DataSet, Model};
+use spiq::quant::{FixedPoint, Precision, Setting};
+use spiq::sensitivity::{
+    Choice, Measure, MembraneDrift, NuclearNorm, OutputDivergence, SpikeFlips, Subject, WeightError,
+    isolated_accuracy, next_neurons,
+};
+
+fn fixed(spec: &str) -> FixedPoint {
+    match Setting::load(spec).unwrap().precision {
+        Precision::Fixed(fixed) => fixed,
+        Precision::Float32 => panic!("{spec} is float"),
+    }
+}
+
+fn model(name: &str) -> Model {
+    Model::load(&format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn subject<'a>(model: &'a Model, base: &str, choices: &[&str]) -> Subject<'a> {
+    let data = DataSet::load_for("noise", &model.description).unwrap();
+    let choices = choices.iter().map(|choice| Choice::parse(choice).unwrap()).collect();
+    Subject::new(model, &data, fixed(base), choices, 8).unwrap()
+}
+
+#[test]
+fn a_layer_that_is_not_changed_has_no_figure() {
+    let model = model("v1");
+    let subject = subject(&model, "w4", &["4", "2"]);
+    let network: [&dyn Measure; 3] = [&MembraneDrift, &SpikeFlips, &OutputDivergence];
+    for measure in network {
+        let figures = measure.figures(&subject).unwrap();
+        for (candidate, figure) in subject.candidates().iter().zip(&figures) {
+            assert!(candidate.choice == 1 || *figure == 0.0, "{}: {}", measure.name(), candidate.layer);
+        }
+        assert!(figures.iter().all(|figure| *figure >= 0.0));
+        assert!(figures.iter().filter(|figure| **figure > 0.0).count() > 5, "{}", measure.name());
+    }
+    let drops = isolated_accuracy(&subject).unwrap().drops;
+    assert!(subject.candidates().iter().zip(&drops).all(|(c, drop)| c.choice == 1 || *drop == 0.0));
+}
+
+#[test]
+fn errors_of_weights_grow_as_bits_shrink() {
+    for name in ["v1", "v2"] {
+        let model = model(name);
+        let subject = subject(&model, "w8", &["8", "6", "4", "2"]);
+        for measure in [&WeightError as &dyn Measure, &NuclearNorm] {
+            let figures = measure.figures(&subject).unwrap();
+            assert_eq!(figures.len(), 4 * model.network.weighted().count());
+            for (layer, figures) in subject.candidates().chunks(4).zip(figures.chunks(4)) {
+                let falls = figures.windows(2).all(|pair| pair[0] < pair[1]);
+                assert!(falls && figures[0] > 0.0, "{}: {}: {figures:?}", measure.name(), layer[0].layer);
+            }
+        }
+    }
+}
+
+/// Integers that are the weights themselves: nothing is wrong with them.
+#[test]
+fn exact_weights_have_no_error() {
+    let model = model("v1");
+    let subject = subject(&model, "w16", &["16"]);
+    let figures = WeightError.figures(&subject).unwrap();
+    let coarse = self::subject(&model, "w16", &["8"]);
+    let coarse = WeightError.figures(&coarse).unwrap();
+    // Eight bits more are 2^-8 of the step, and 2^-16 of its square.
+    for (fine, coarse) in figures.iter().zip(coarse) {
+        assert!((0.4..2.5).contains(&(fine * 65536.0 / coarse)), "{fine} of {coarse}");
+    }
+}
+
+#[test]
+fn neurons_behind_a_layer() {
+    let model = model("v1");
+    let network = &model.network;
+    let behind = |name: &str| -> Vec<&str> {
+        let (id, ..) = network.weighted().find(|(_, node, _)| node.name == name).unwrap();
+        next_neurons(network, id).iter().map(|&id| network.node(id).name.as_str()).collect()
+    };
+    assert_eq!(behind("patch_embed.proj_conv"), ["patch_embed.proj_lif"]);
+    // Pooled, brought onto the stream, and read there.
+    assert_eq!(behind("patch_embed.proj_conv3"), ["patch_embed.proj_lif3"]);
+    assert_eq!(behind("block.0.attn.proj_conv"), ["block.0.mlp.fc1_lif"]);
+    // The mean over positions is behind the last join.
+    assert_eq!(behind("block.0.mlp.fc2_conv"), ["head_lif"]);
+    assert!(behind("head").is_empty());
+}
+
+fn spiq(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = cargo_bin_cmd!("spiq").arg("sensitivity").args(arguments).current_dir(dir).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const SMALL: [&str; 9] =
+    ["--data", "noise", "--limit", "6", "--bits", "3,pot3,w2+gptq", "--quiet", "--out", "out"];
+
+#[test]
+fn the_command_writes_the_same_for_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = Model::load("sdtv1_2-64_fashion").unwrap().network;
+    let rows = network.weighted().map(|(id, node, _)| format!("{},{}\n", node.name, id.index()));
+    fs::write(dir.path().join("trace.csv"), rows.fold("layer,value\n".to_owned(), |all, row| all + &row))
+        .unwrap();
+    let run = |threads: &str, out: &str| {
+        let mut arguments = [&SMALL[..8], &[out, "--threads", threads, "--import", "trace.csv"]].concat();
+        let (code, text, message) = spiq(dir.path(), &arguments);
+        assert_eq!(code, 0, "{message}");
+        arguments.push("--json");
+        assert_eq!(
+            spiq(dir.path(), &arguments).1,
+            fs::read_to_string(dir.path().join(out).join("sensitivity.json")).unwrap()
+        );
+        text
+    };
+    let table = run("1", "one");
+    run("3", "three");
+    for name in ["sensitivity.json", "sensitivity.csv", "correlations.csv", "plots/rank_correlations.svg"] {
+        let read = |out: &str| fs::read(dir.path().join(out).join(name)).unwrap();
+        assert_eq!(read("one"), read("three"), "{name}");
+    }
+    let csv = fs::read_to_string(dir.path().join("one/sensitivity.csv")).unwrap();
+    let header = "layer,choice,accuracy_drop,rate_weighted_weight_error,membrane_drift,spike_flips,\
+                  output_KL_divergence,nuclear_norm_x_weight_error,trace\n";
+    assert!(csv.starts_with(header), "{csv}");
+    assert_eq!(csv.lines().count(), 1 + 3 * network.weighted().count());
+    for word in ["block.0.mlp.fc1_conv", "w2+gptq", "spike flips", "trace", "measured accuracy drop"] {
+        assert!(table.contains(word), "{word}: {table}");
+    }
+}
+
+#[test]
+fn bad_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let refusal = |arguments: &[&str]| {
+        let (code, text, message) = spiq(dir.path(), &[arguments, &["--quiet"]].concat());
+        assert_eq!((code, text.as_str()), (2, ""), "{arguments:?}: {message}");
+        message
+    };
+    let import = |text: &str| {
+        fs::write(dir.path().join("v.csv"), text).unwrap();
+        refusal(&["--import", "v.csv"])
+    };
+    let told = [
+        refusal(&["--bits", "1"]),
+        refusal(&["--bits", "4,w4"]),
+        refusal(&["--bits", "4,"]),
+        refusal(&["--bits", "fp32"]),
+        refusal(&["--bits", "w4u8"]),
+        refusal(&["--bits", "w3+bias"]),
+        refusal(&["--bits", "mixed"]),
+        refusal(&["--base", "fp32"]),
+        refusal(&["--limit", "0"]),
+        refusal(&["--threads", "0"]),
+        refusal(&["--import", "nowhere.csv"]),
+        import("layer,values\n"),
+        import("layer,value\nhed,1\n"),
+        import("layer,value\nhead\n"),
+        import("layer,value\nhead,-1\n"),
+        import("layer,value\nhead,inf\n"),
+        import("layer,value\nhead,1\nhead,2\n"),
+        import("layer,value\nhead,1\n"),
+    ];
+    assert_snapshot!(told.concat(), @r#"
+    error: w1: weights: 1 bits are not in 2..=16
+    error: --bits: w4 twice
+    error: --bits: "" is no choice of weights, as 4, pot3 or w3+gptq
+    error: --bits: "fp32" is no choice of weights, as 4, pot3 or w3+gptq
+    error: --bits: "w4u8" is no choice of weights, as 4, pot3 or w3+gptq
+    error: --bits: "w3+bias" is no choice of weights, as 4, pot3 or w3+gptq
+    error: --bits: "mixed" is no choice of weights, as 4, pot3 or w3+gptq
+    error: --base: fp32 has no integers to change a layer of
+    error: --limit: 0 images
+    error: --threads: 0 is not in 1..=1024
+    error: nowhere.csv: No such file or directory (os error 2)
+    error: v.csv: the first line is `layer,value`
+    error: v.csv:2: no weight layer is named "hed"
+    error: v.csv: CSV error: record 1 (line: 2, byte: 12): found record with 1 fields, but the previous record has 2 fields
+    error: v.csv:2: "-1" is no finite number of at least 0
+    error: v.csv:2: "inf" is no finite number of at least 0
+    error: v.csv:3: head is said twice
+    error: v.csv: patch_embed.proj_conv is missing
+    "#);
+}
