@@ -264,7 +264,6 @@ fn bad_input() {
         ("inputs of 33 bits", format!("{WS} --input-bits 33")),
         ("outputs wider than sums", format!("{WS} --output-bits 26")),
         ("less than no overhead", format!("{WS} --overhead -3")),
-        ("unknown machine", format!("{WS} --hw edge-29")),
         ("a processor", format!("{WS} --hw cortex-m4")),
         (
             "no room for one tile",
@@ -300,10 +299,8 @@ fn bad_input() {
       error: --output-bits: 26 is not in 1..=25
     less than no overhead
       error: --overhead: -3 is not in -2..=1000000
-    unknown machine
-      error: "edge-29": neither a file nor one of the defaults: edge-28, systolic-28, cortex-m4
     a processor
-      error: --hw: cortex-m4 is a processor and has no memories beside an array
+      error: --hw: cortex-m4 has no memories beside an array
     no room for one tile
       error: the smallest tiles: levels: sram: tiles of Weights take 2097152 bytes, and memory weight SRAM of systolic-28 holds 98304 (capacity_bytes)
     K not covered
