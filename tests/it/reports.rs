@@ -126,6 +126,7 @@ fn schema() {
     report.hardware: name sha256
     report.model: family name notes parameters sha256
     report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
+    report.settings[].area_parts_mm2: arithmetic neurons other_memories registers requantizers weight_memory
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
     report.settings[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
