@@ -13,8 +13,9 @@
 //! 7. [`cost`]: cycles, energy, memory and area, as pure functions.
 //! 8. [`evaluate`]: one (model, setting, hardware, data) -> one evaluation.
 //! 9. [`sensitivity`]: what it costs to quantize one layer, and what foretells it.
-//! 10. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
-//! 11. [`cli`]: the command line.
+//! 10. [`search`]: the setting of each layer that meets budgets.
+//! 11. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
+//! 12. [`cli`]: the command line.
 
 pub mod cli;
 pub mod cost;
@@ -31,6 +32,7 @@ pub mod num;
 pub mod quant;
 pub mod report;
 pub mod ron_file;
+pub mod search;
 pub mod sensitivity;
 pub mod tensor;
 

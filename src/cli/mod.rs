@@ -8,6 +8,7 @@ mod gemm;
 mod list;
 mod progress;
 mod run;
+mod search;
 mod sensitivity;
 mod simulate;
 mod subject;
@@ -38,6 +39,8 @@ enum Command {
     Run(run::Arguments),
     /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
     Sensitivity(sensitivity::Arguments),
+    /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
+    Search(search::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
@@ -50,7 +53,8 @@ enum Command {
     List(list::Arguments),
 }
 
-/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, 2 for bad input.
+/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ or budgets that cannot
+/// be met, 2 for bad input.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments.command) {
@@ -68,6 +72,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
+        Command::Search(arguments) => return search::run(&arguments),
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,

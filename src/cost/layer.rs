@@ -223,7 +223,9 @@ fn off_chip(
         let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
         let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
         let rows = product.positions as f64 * frames;
-        let fetches = plan.tile(compute).map_or(1.0, |tile| (rows / f64::from(tile.rows.value)).ceil());
+        let fetches = plan
+            .tile(compute, product)
+            .map_or(1.0, |tile| (rows / plan.position_tiles() / f64::from(tile.rows.value)).ceil());
         let inputs = &mut dram[Operand::Activations as usize].read_bits;
         if product.from_outside {
             *inputs += input_bits;

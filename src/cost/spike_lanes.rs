@@ -165,14 +165,16 @@ fn output_stationary(
         (Skipping::Products { .. }, Some(left)) => left.reuses as f64,
         _ => 0.0,
     };
-    if let Some(tile) = &lanes.tile {
+    let sum_bits = f64::from(product.accumulator_bits);
+    let words = machine.padding(Operand::PartialSums, outputs, plan.channels as f64, sum_bits);
+    if let Some(tile) = plan.tile(&machine.hardware.compute, product) {
         // Every slice of inputs leaves its sums and finds those of the slices before; a reused sum is read.
         let slices = (product.fan_in as f64 / f64::from(tile.inputs.value)).ceil();
         demand.tiles *= slices * (product.positions as f64 * frames / f64::from(tile.rows.value)).ceil();
-        demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, slices);
+        demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, slices * words);
     }
     let repeat = frames / activity.steps.len().max(1) as f64;
-    demand.read(Operand::PartialSums, reused * repeat * outputs * f64::from(product.accumulator_bits));
+    demand.read(Operand::PartialSums, reused * repeat * outputs * sum_bits * words);
     demand
 }
 

@@ -102,8 +102,7 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
-        let calibration = Mutex::new(calibration);
-        let (engine, mapping) = (Engine::default(), None);
+        let (calibration, engine, mapping) = (Mutex::new(calibration), Engine::default(), None);
         Ok(Self { model, machine, source, calibration, validation, notes, engine, mapping })
     }
 
@@ -223,25 +222,15 @@ impl<'a> Evaluator<'a> {
                 machines.iter().map(|machine| self.expect(setting, machine, rates)).collect::<Result<_>>()?
             }
         };
-        if self.chooses_on_noise(setting) {
-            for evaluation in &mut evaluations {
-                evaluation.notes.push("weights and thresholds are chosen on synthetic noise".to_owned());
+        let note = match (&setting.precision, &self.source) {
+            (Precision::Float32, _) => Some("float network, charged as a datapath of 32-bit integers"),
+            (Precision::Fixed(fixed), Source::Rates(_)) if fixed.needs_images(&self.model.network) => {
+                Some("weights and thresholds are chosen on synthetic noise")
             }
-        }
-        if setting.precision == Precision::Float32 {
-            for evaluation in &mut evaluations {
-                evaluation.notes.push("float network, charged as a datapath of 32-bit integers".to_owned());
-            }
-        }
+            _ => None,
+        };
+        evaluations.iter_mut().for_each(|e| e.notes.extend(note.map(str::to_owned)));
         Ok(evaluations)
-    }
-
-    /// True where integers depend on images, and there are none but noise.
-    fn chooses_on_noise(&self, setting: &Setting) -> bool {
-        match (&setting.precision, &self.source) {
-            (Precision::Fixed(fixed), Source::Rates(_)) => fixed.needs_images(&self.model.network),
-            _ => false,
-        }
     }
 
     fn execute(
@@ -326,14 +315,41 @@ impl<'a> Evaluator<'a> {
         Ok(mapped.iter().zip(&totals).zip(machines).map(summarize).collect())
     }
 
+    /// What `workload`, that of `setting`, costs where `activity`, one per image, is what it does: nothing is
+    /// executed, and the mapper sees the same activity, which counts [`Self::patterns`].
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn charge(&self, setting: &Setting, workload: Workload, activity: &[Activity]) -> Result<Evaluation> {
+        self.charge_on(setting, self.machine, workload, activity)
+    }
+
+    /// The patterns of spikes that the machine asks for.
+    pub fn patterns(&self) -> Vec<Pattern> {
+        patterns(std::slice::from_ref(self.machine))
+    }
+
+    fn charge_on(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        workload: Workload,
+        activity: &[Activity],
+    ) -> Result<Evaluation> {
+        let mapped = self.map(workload, machine, activity)?;
+        let mut totals = self.totals(&mapped);
+        for image in activity {
+            totals.add(&mapped.costs(machine, image), &count(&mapped.workload, image), machine);
+        }
+        Ok(self.summarize(setting, machine, &mapped, &totals))
+    }
+
     /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
     fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
         let network = &self.model.network;
         let activity = rates.activity_with(network, &patterns(std::slice::from_ref(machine)));
-        let mapped = self.map(self.workload(setting)?, machine, std::slice::from_ref(&activity))?;
-        let mut totals = self.totals(&mapped);
-        totals.add(&mapped.costs(machine, &activity), &count(&mapped.workload, &activity), machine);
-        let mut evaluation = self.summarize(setting, machine, &mapped, &totals);
+        let mut evaluation =
+            self.charge_on(setting, machine, self.workload(setting)?, std::slice::from_ref(&activity))?;
         let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
         evaluation.rates = rates.known(network).map(rate).collect();
         Ok(evaluation)

@@ -40,12 +40,14 @@ impl Plan {
             && self.placement == Placement::Innermost
     }
 
-    /// The tile of rows and inputs that `compute` takes a product through, if it does.
-    pub fn tile<'a>(&self, compute: &'a Compute) -> Option<&'a LaneTile> {
-        match compute {
-            Compute::SpikeLanes(lanes) if self.dataflow == Dataflow::OutputStationary => lanes.tile.as_ref(),
-            _ => None,
-        }
+    /// The tile of rows and inputs that `compute` takes `product` through, if it has more inputs and its
+    /// weights do not stay on chip all together.
+    pub fn tile<'a>(&self, compute: &'a Compute, product: &Product) -> Option<&'a LaneTile> {
+        let Compute::SpikeLanes(SpikeLanes { tile: Some(tile), .. }) = compute else { return None };
+        let stay = matches!(self.order, Order::PositionsOutermost { weights_stay: true, .. });
+        let sliced =
+            self.dataflow == Dataflow::OutputStationary && product.fan_in > tile.inputs.value as usize;
+        (sliced && !stay).then_some(tile)
     }
 
     /// In words.
@@ -353,7 +355,7 @@ fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
         (Compute::Systolic(array), Dataflow::WeightStationary | Dataflow::InputStationary) => {
             array.rows.value as usize
         }
-        (compute, _) => plan.tile(compute).map_or(product.fan_in, |tile| tile.inputs.value as usize),
+        (compute, _) => plan.tile(compute, product).map_or(product.fan_in, |tile| tile.inputs.value as usize),
     };
     let values = product.fan_in.min(inputs) * plan.channels.min(product.outputs / product.groups);
     let all = product.fan_in * product.outputs;
@@ -398,7 +400,7 @@ fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &
     let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > rows as usize;
     let held = once && !plan.keeps_membranes(layer, &hardware.compute);
     let channels = plan.channels.min(product.outputs / product.groups);
-    if let Some(tile) = plan.tile(&hardware.compute) {
+    if let Some(tile) = plan.tile(&hardware.compute, product) {
         let rows = (product.positions * frames).min(tile.rows.value as usize);
         return (rows * channels) as f64 * f64::from(product.accumulator_bits);
     }

@@ -8,6 +8,7 @@ mod csv;
 mod fixture;
 mod json;
 mod plots;
+mod search;
 mod sensitivity;
 mod table;
 mod tables;
@@ -28,6 +29,7 @@ const FOLDERS: [&str; 2] = ["plots", "rates"];
 
 pub use comparison::{comparison_table, comparison_to_json};
 pub use json::to_json;
+pub use search::{closest, search_json, search_table, with_unit, write_search};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 
@@ -41,7 +43,7 @@ pub use table::table;
 ///
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
-    put(render(simulation)?, dir)
+    write_files(render(simulation)?, dir)
 }
 
 /// Writes `comparison.json`, `comparison.csv` and `plots/*` into `dir`, all or nothing as [`write()`] does.
@@ -55,10 +57,11 @@ pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
         ("comparison.csv".to_owned(), comparison::csv(comparison)?),
     ];
     files.extend(pictures(plots::render_comparison(comparison)?));
-    put(files, dir)
+    write_files(files, dir)
 }
 
-fn put(files: Vec<(String, Vec<u8>)>, dir: &Path) -> Result<()> {
+/// Writes rendered files into `dir`: all under temporary names first.
+fn write_files(files: Vec<(String, Vec<u8>)>, dir: &Path) -> Result<()> {
     let folders: BTreeSet<PathBuf> =
         files.iter().filter_map(|(name, _)| Some(dir.join(Path::new(name).parent()?))).collect();
     for folder in folders {

@@ -26,7 +26,7 @@ pub fn write_sensitivity(found: &Sensitivities, dir: &Path) -> Result<()> {
         ("seconds.csv".to_owned(), seconds_csv(found)?),
     ];
     files.extend(super::pictures(plots::render_sensitivity(found)?));
-    super::put(files, dir)
+    super::write_files(files, dir)
 }
 
 #[derive(Serialize)]

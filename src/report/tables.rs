@@ -22,7 +22,9 @@ pub(super) fn section(simulation: &Simulation) -> String {
         columns.push(Column::new("", "rank", table.settings.iter().map(|cost| cost.rank.to_string())));
     }
     let mut text = format!("\nenergy per inference by table of energies\n\n{}\n", lines(&columns));
-    others.iter().for_each(|other| text.push_str(&wrap(&order(first, other))));
+    if first.settings.len() > 1 {
+        others.iter().for_each(|other| text.push_str(&wrap(&order(first, other))));
+    }
     text
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod calibrated;
 mod checkpoints;
+mod compare;
 mod comparison;
 mod cost_laws;
 mod data_sets;
@@ -18,6 +19,7 @@ mod rates;
 mod reference;
 mod reports;
 mod rtl;
+mod search;
 mod sensitivity;
 mod tables;
 mod tidy;

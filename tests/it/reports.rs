@@ -494,6 +494,7 @@ fn lists() {
     sdtv1_2-256_cifar10dvs          SpikeDrivenV1, 2566794 parameters (random weights), input 2 x 64 x 64, 10 timesteps, 10 classes
     sdtv1_2-256_gesture             SpikeDrivenV1, 2567051 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 11 classes
     sdtv1_2-512_cifar10             SpikeDrivenV1, 10233546 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
+    sdtv1_4-512_cifar10             SpikeDrivenV1, 16549706 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
     sdtv1_8-384_imagenet            SpikeDrivenV1, 16816536 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv1_8-512_imagenet            SpikeDrivenV1, 29689896 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     sdtv1_8-768_imagenet            SpikeDrivenV1, 66339144 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
@@ -520,9 +521,16 @@ fn lists() {
     spikingformer_8-768_imagenet    Spikingformer, 66363208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     ");
     assert_snapshot!(list("hw"), @r"
-    edge-28      28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
-    systolic-28  28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
-    cortex-m4    Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
+    edge-28        28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
+    systolic-28    28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-2400
+    cortex-m4      Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
+    eyeriss-28     28 nm, dense 14 x 12 weight-stationary array at 500 MHz, one buffer of 108 KiB, DDR4-3200: Eyeriss as the evaluation of Prosperity takes it
+    ptb-28         28 nm, 8 positions x 16 channels that batch windows of 4 timesteps at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: PTB as the evaluation of Prosperity takes it
+    sato-28        28 nm, 128 accumulators, each with a position of its own, at 500 MHz, 96 + 32 + 8 KiB SRAM, DDR4-3200: SATO as the evaluation of Prosperity takes it
+    mint-28        28 nm, 128 channels that step over zeros at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: MINT as the evaluation of Prosperity takes it
+    prosperity-28  28 nm, 128 channels with product sparsity in tiles of 256 x 16 at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: Prosperity
+    tpu-28         28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
+    loihi-14       14 nm, 4,096 cores of 1,024 neurons and 128 KiB of weights that exchange spikes, energies of whole events: a board of 32 Loihi chips
     ");
     assert_snapshot!(list("tables"), @r"
     aladdin-40        40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
@@ -536,5 +544,8 @@ fn lists() {
     ");
     assert_snapshot!(list("settings"), @"mixed");
     assert_snapshot!(list("data"), @"fashion-mnist");
-    assert_eq!(list("rates"), "sdtv1_2-64_fashion\nspikingformer_8-512_imagenet\n");
+    assert_eq!(
+        list("rates"),
+        "sdtv1_2-64_fashion\nsdtv1_4-512_cifar10\nspikformer_4-384_cifar10\nspikingformer_8-512_imagenet\n"
+    );
 }

@@ -14,7 +14,7 @@ const LINES_OF_A_FILE: usize = 600;
 const LINES_OF_A_FUNCTION: usize = 60;
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["error"],
     &["ron_file", "npy", "files", "num", "tensor"],
     &["model"],
@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 11] = [
     &["cost"],
     &["evaluate"],
     &["sensitivity"],
+    &["search"],
     &["report", "exchange"],
     &["cli"],
 ];

@@ -8,11 +8,14 @@ mod figures;
 mod font;
 mod heat_map;
 mod labels;
+mod lines;
 mod palette;
 mod scatter;
 mod scene;
+mod search;
 mod sensitivity;
 
+pub(super) use search::render as render_search;
 pub(super) use sensitivity::render as render_sensitivity;
 
 use crate::error::Result;

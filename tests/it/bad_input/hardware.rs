@@ -40,7 +40,7 @@ fn text_that_does_not_parse() {
     missing comma
       changed.ron:8:5: Expected comma
     unknown field
-      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `compute`, `memories`, `dram`, `logic_leakage_w_per_mm2`, `placements`, or `objective` instead
+      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `compute`, `memories`, `dram`, `logic_leakage_w_per_mm2`, `placements`, `objective`, `stationary`, or `spike_encoding` instead
     missing field
       changed.ron:56:1: Unexpected missing field named `energy_table` in `Hardware`
     field given twice
@@ -56,7 +56,7 @@ fn text_that_does_not_parse() {
     bare number
       changed.ron:9:19: Expected opening `(` for struct `Sourced`
     unknown datapath
-      changed.ron:8:14: Unexpected variant named `SpikeLines` in enum `Compute`, expected one of `SpikeLanes`, `Systolic`, or `Processor` instead
+      changed.ron:8:14: Unexpected variant named `SpikeLines` in enum `Compute`, expected one of `SpikeLanes`, `Systolic`, `Processor`, or `ManyCore` instead
     unknown operand
       changed.ron:23:21: Unexpected variant named `Weight` in enum `Operand`, expected one of `Weights`, `Activations`, `PartialSums`, `Membranes`, or `Residual` instead
     2^64
@@ -194,6 +194,53 @@ fn names_and_operands() {
     name of two lines
       changed.ron: name: "edge\n28" is empty or has control characters
     "#);
+}
+
+/// Lanes that look for what spikes have in common, and cores, with numbers that they cannot have.
+#[test]
+fn patterns_and_cores() {
+    let products = [
+        (
+            "no rows",
+            "rows: (value: 256, source: \"Prosperity (HPCA 2025): tiles of 256 rows\"),\n            columns",
+            "rows: (value: 0, source: \"x\"),\n            columns",
+        ),
+        ("wide tiles", "columns: (value: 16,", "columns: (value: 65,"),
+        ("two positions", "positions: (value: 1,", "positions: (value: 2,"),
+        ("timesteps around the network", "[Innermost]", "[Outermost]"),
+        ("unknown order", "[Outputs]", "[Sums]"),
+        ("no inputs in a tile", "inputs: (value: 16,", "inputs: (value: 0,"),
+    ];
+    let cores = [
+        ("unknown events", "events: \"loihi\"", "events: \"lohi\""),
+        ("energies of operations", "events: \"loihi\"", "events: \"sata-28\""),
+        ("no neurons", "neurons_per_core: (value: 1024,", "neurons_per_core: (value: 0,"),
+        ("spikes before they are sent", "spike_s: (value: 39.2e-9,", "spike_s: (value: -1.0,"),
+    ];
+    assert_snapshot!(changed("--hw", "hw_configs/prosperity-28.ron", &products), @r"
+    no rows
+      changed.ron: compute.skipping.rows: 0 is not in 1..=4096
+    wide tiles
+      changed.ron: compute.skipping.columns: 65 is not in 1..=64
+    two positions
+      changed.ron: compute.positions: Products walk through one row at a time: 1
+    timesteps around the network
+      changed.ron: placements: Windows and Products need all timesteps: Innermost
+    unknown order
+      changed.ron:64:18: Unexpected variant named `Sums` in enum `Stationary`, expected one of `Outputs`, `Weights`, or `Inputs` instead
+    no inputs in a tile
+      changed.ron: compute.tile.inputs: 0 is not in 1..=16777216
+    ");
+    assert_snapshot!(changed("--hw", "hw_configs/loihi-14.ron", &cores), @r"
+    unknown events
+      changed.ron: compute.events: table lohi is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28, loihi, sop-45, sop-45-mac, nor a .ron file
+    energies of operations
+      changed.ron: compute.events: sata-28 holds no energies of whole events
+    no neurons
+      changed.ron: compute.neurons_per_core: 0 is not in 1..=16777216
+    spikes before they are sent
+      changed.ron: compute.spike_s: -1.0 is not in 0.0..=1.0
+    ");
 }
 
 /// The description is right, and the network does not fit: refused before any image runs.

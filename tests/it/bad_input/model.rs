@@ -157,7 +157,7 @@ fn descriptions_of_models() {
     no file
       error: absent.ron: No such file or directory (os error 2)
     no default
-      error: "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_2-256_cifar10, sdtv1_2-256_cifar10dvs, sdtv1_2-256_gesture, sdtv1_2-512_cifar10, sdtv1_8-384_imagenet, sdtv1_8-512_imagenet, sdtv1_8-768_imagenet
+      error: "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_2-256_cifar10, sdtv1_2-256_cifar10dvs, sdtv1_2-256_gesture, sdtv1_2-512_cifar10, sdtv1_4-512_cifar10, sdtv1_8-384_imagenet, sdtv1_8-512_imagenet and 1 more
     "#);
 }
 

@@ -1,0 +1,267 @@
+//! What a user asks for: limits with units, and what is to be small within them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Figures;
+use crate::error::{Error, Result};
+use crate::files::Folder;
+use crate::ron_file::parse_ron;
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Storage of weights, membranes, stream and spikes.
+    Memory,
+    /// Energy of an inference.
+    Energy,
+    /// Time of an inference.
+    Latency,
+    /// Energy divided by time.
+    Power,
+    /// Energy times time.
+    Edp,
+}
+
+impl Objective {
+    /// Its value, in base units.
+    pub fn of(self, figures: &Figures) -> f64 {
+        match self {
+            Self::Memory => figures.memory_bytes,
+            Self::Energy => figures.energy_j,
+            Self::Latency => figures.latency_s,
+            Self::Power => figures.power_w,
+            Self::Edp => figures.energy_j * figures.latency_s,
+        }
+    }
+
+    /// The unit of [`Self::of`].
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Memory => "B",
+            Self::Energy => "J",
+            Self::Latency => "s",
+            Self::Power => "W",
+            Self::Edp => "Js",
+        }
+    }
+
+    /// What reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Energy => "energy",
+            Self::Latency => "latency",
+            Self::Power => "power",
+            Self::Edp => "energy-delay product",
+        }
+    }
+}
+
+/// Limits, in base units; `None` for no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Budgets {
+    /// Accuracy of the float network minus that of the setting, as a fraction.
+    pub accuracy_drop: f64,
+    /// Storage, bytes.
+    pub memory_bytes: Option<f64>,
+    /// Energy of an inference, J.
+    pub energy_j: Option<f64>,
+    /// Energy divided by time, W.
+    pub power_w: Option<f64>,
+    /// Time of an inference, s.
+    pub latency_s: Option<f64>,
+    /// Area of the machine, mm^2.
+    pub area_mm2: Option<f64>,
+}
+
+/// A limit that is exceeded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Violation {
+    /// Which: `memory`, `accuracy drop`.
+    pub budget: &'static str,
+    /// What is needed, in base units.
+    pub value: f64,
+    /// The limit.
+    pub limit: f64,
+    /// The base unit.
+    pub unit: &'static str,
+}
+
+impl Violation {
+    /// How far beyond the limit, as a fraction of it; of an accuracy, the difference itself.
+    pub fn excess(&self) -> f64 {
+        match self.unit {
+            "" => self.value - self.limit,
+            _ => self.value / self.limit - 1.0,
+        }
+    }
+}
+
+impl Budgets {
+    /// The limits that `figures` exceed, the machine's area included.
+    pub fn violations(&self, figures: &Figures) -> Vec<Violation> {
+        let limits = [
+            ("memory", Some(figures.memory_bytes), self.memory_bytes, "B"),
+            ("energy", Some(figures.energy_j), self.energy_j, "J"),
+            ("power", Some(figures.power_w), self.power_w, "W"),
+            ("latency", Some(figures.latency_s), self.latency_s, "s"),
+            ("area", figures.area_mm2, self.area_mm2, "mm2"),
+        ];
+        let exceeded = |(budget, value, limit, unit): (_, Option<f64>, Option<f64>, _)| {
+            let (value, limit) = (value?, limit?);
+            (value > limit).then_some(Violation { budget, value, limit, unit })
+        };
+        limits.into_iter().filter_map(exceeded).collect()
+    }
+
+    /// How far `drop` is beyond the allowed one.
+    pub fn accuracy_violation(&self, drop: f64) -> Option<Violation> {
+        let limit = self.accuracy_drop;
+        (drop > limit).then_some(Violation { budget: "accuracy drop", value: drop, limit, unit: "" })
+    }
+}
+
+/// A file of budgets: quantities with units as on the command line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Budget", default)]
+struct File {
+    max_accuracy_drop: Option<f64>,
+    max_memory: Option<String>,
+    max_energy: Option<String>,
+    max_power: Option<String>,
+    max_latency: Option<String>,
+    max_area: Option<String>,
+}
+
+/// Largest accuracy drop where none is given.
+pub const DEFAULT_ACCURACY_DROP: f64 = 0.015;
+
+impl Budgets {
+    /// Reads a file of budgets.
+    ///
+    /// # Errors
+    /// Names the file and the field.
+    pub fn load(path: &str) -> Result<Self> {
+        Self::parse(&Folder::Disk(PathBuf::new()).read_text(path)?, path)
+    }
+
+    /// Parses the text of such a file.
+    fn parse(text: &str, path: &str) -> Result<Self> {
+        let file: File = parse_ron(text, path)?;
+        let quantity = |field: &str, text: &Option<String>, units: Units| {
+            let parse = |text: &String| quantity(text, units).map_err(|m| Error::field(path, field, m));
+            text.as_ref().map(parse).transpose()
+        };
+        let drop = file.max_accuracy_drop.unwrap_or(DEFAULT_ACCURACY_DROP);
+        check_drop(drop).map_err(|message| Error::field(path, "max_accuracy_drop", message))?;
+        Ok(Self {
+            accuracy_drop: drop,
+            memory_bytes: quantity("max_memory", &file.max_memory, BYTES)?,
+            energy_j: quantity("max_energy", &file.max_energy, JOULES)?,
+            power_w: quantity("max_power", &file.max_power, WATTS)?,
+            latency_s: quantity("max_latency", &file.max_latency, SECONDS)?,
+            area_mm2: quantity("max_area", &file.max_area, SQUARE_MILLIMETRES)?,
+        })
+    }
+}
+
+/// Says what is wrong with an allowed accuracy drop, if anything.
+pub fn check_drop(drop: f64) -> Result<(), String> {
+    match (0.0..=1.0).contains(&drop) {
+        true => Ok(()),
+        false => Err(format!("{drop} is not in 0..=1 (0.015 stands for 1.5 points)")),
+    }
+}
+
+/// Units of one quantity, and what each is worth in the base unit.
+pub type Units = &'static [(&'static str, f64)];
+
+/// Of memory.
+pub const BYTES: Units = &[
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("KiB", 1024.0),
+    ("MB", 1e6),
+    ("MiB", 1024.0 * 1024.0),
+    ("GB", 1e9),
+    ("GiB", 1024.0 * 1024.0 * 1024.0),
+];
+/// Of energy.
+pub const JOULES: Units =
+    &[("pJ", 1e-12), ("nJ", 1e-9), ("uJ", 1e-6), ("µJ", 1e-6), ("mJ", 1e-3), ("J", 1.0)];
+/// Of power.
+pub const WATTS: Units = &[("nW", 1e-9), ("uW", 1e-6), ("µW", 1e-6), ("mW", 1e-3), ("W", 1.0)];
+/// Of time.
+pub const SECONDS: Units = &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
+/// Of area.
+pub const SQUARE_MILLIMETRES: Units = &[("um2", 1e-6), ("µm2", 1e-6), ("mm2", 1.0), ("cm2", 100.0)];
+
+/// `48KiB` in base units: a positive number and one of `units`.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn quantity(text: &str, units: Units) -> Result<f64, String> {
+    let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.').map_or(0, |i| i + 1);
+    // The digit of `mm2` belongs to the unit.
+    let end = match text.strip_suffix("m2") {
+        Some(rest) => rest.rfind(|c: char| c.is_ascii_digit() || c == '.').map_or(0, |i| i + 1),
+        None => end,
+    };
+    let (number, unit) = (text[..end].trim(), text[end..].trim());
+    let known =
+        || units.iter().map(|(name, _)| *name).filter(|n| n.is_ascii()).collect::<Vec<_>>().join(", ");
+    let Ok(number) = number.parse::<f64>() else {
+        return Err(format!("{text:?} is no number with a unit ({})", known()));
+    };
+    if unit.is_empty() {
+        return Err(format!("{text:?} has none of the units {}", known()));
+    }
+    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
+        return Err(format!("{unit:?} is none of the units {}", known()));
+    };
+    match number > 0.0 && number.is_finite() {
+        true => Ok(number * factor),
+        false => Err(format!("{text} is not above 0")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_have_units() {
+        assert_eq!(quantity("48KiB", BYTES), Ok(49152.0));
+        assert_eq!(quantity("0.5 mm2", SQUARE_MILLIMETRES), Ok(0.5));
+        assert_eq!(quantity("30uJ", JOULES), Ok(30.0 * 1e-6));
+        assert_eq!(quantity("1.5e3ns", SECONDS), Ok(1.5e3 * 1e-9));
+        assert_eq!(
+            quantity("48kib", BYTES).unwrap_err(),
+            "\"kib\" is none of the units B, kB, KiB, MB, MiB, GB, GiB"
+        );
+        assert_eq!(quantity("-2ms", SECONDS).unwrap_err(), "-2ms is not above 0");
+        assert_eq!(quantity("mW", WATTS).unwrap_err(), "\"mW\" is no number with a unit (nW, uW, mW, W)");
+    }
+
+    #[test]
+    fn a_file_has_the_quantities_of_the_flags() {
+        let budgets =
+            Budgets::parse("Budget(max_memory: \"48KiB\", max_accuracy_drop: 0.01)", "b.ron").unwrap();
+        assert_eq!((budgets.memory_bytes, budgets.accuracy_drop), (Some(49152.0), 0.01));
+        let message = Budgets::parse("Budget(max_energy: \"3 cal\")", "b.ron").unwrap_err().to_string();
+        assert_eq!(message, "b.ron: max_energy: \"cal\" is none of the units pJ, nJ, uJ, mJ, J");
+    }
+
+    #[test]
+    fn violations_name_their_budget() {
+        let budgets = Budgets { memory_bytes: Some(100.0), area_mm2: Some(1.0), ..Budgets::default() };
+        let figures = Figures { memory_bytes: 125.0, area_mm2: None, ..Figures::default() };
+        let [violation] = &budgets.violations(&figures)[..] else { panic!() };
+        assert_eq!((violation.budget, violation.excess()), ("memory", 0.25));
+        assert_eq!(budgets.accuracy_violation(0.0), None);
+        assert_eq!(budgets.accuracy_violation(0.02).unwrap().excess(), 0.02);
+    }
+}

@@ -1,0 +1,471 @@
+//! The loop that all strategies share: it answers them through the fidelities, counts what they use, holds
+//! them to the budget of evaluations, and verifies what they found on the whole validation set.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Instant;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::outcome::{Closest, Fidelity, GateSummary, Run, Step, TraceStep, Verified};
+use super::paired::{Decision, decide};
+use super::store::Store;
+use super::{Batch, Candidate, Figures, Knob, Problem, Space, Violation};
+use crate::error::{Error, Result};
+use crate::quant::Setting;
+
+/// Cost of exceeding a limit by its own size, in objectives of the widest setting.
+const PENALTY: f64 = 10.0;
+/// Candidates that may be verified whatever was used before.
+const FINALISTS: usize = 4;
+
+/// Why a strategy ends before its own end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The evaluations are used up.
+    Exhausted,
+    /// Something is wrong with the input.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What an accuracy test says of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// The drop of accuracy is allowed.
+    pub within: bool,
+    /// All budgets are met.
+    pub meets: bool,
+    /// Drop of accuracy on the images seen.
+    pub drop: f64,
+    /// Mean divergence per image, nats.
+    pub divergence: f64,
+    /// Cost, at the candidate's own activity if it keeps the accuracy.
+    pub cost: f64,
+}
+
+/// What a strategy has used of one setting.
+#[derive(Default)]
+struct Used {
+    batches: usize,
+    own: bool,
+    drift: bool,
+    full: bool,
+}
+
+/// One run of one strategy.
+pub struct Engine<'a, 's> {
+    /// What can be chosen.
+    pub space: &'a Space,
+    /// What is wanted.
+    pub problem: &'a Problem,
+    /// True where a test stops as soon as it is decided; else it runs the whole set.
+    sequential: bool,
+    store: &'a mut Store<'s>,
+    dice: ChaCha8Rng,
+    /// Objective of the widest setting.
+    scale: f64,
+    used: HashMap<String, Used>,
+    images: u64,
+    seconds: f64,
+    /// Tested and met all budgets, with their costs.
+    accepted: BTreeMap<Candidate, f64>,
+    /// Tested and did not, with how far they are beyond the budgets.
+    missed: BTreeMap<Candidate, f64>,
+    steps: Vec<Step>,
+    trace: Vec<TraceStep>,
+    /// What the gate of the strategy did, if it has one.
+    pub gate: Option<GateSummary>,
+}
+
+impl<'a, 's> Engine<'a, 's> {
+    /// For one strategy; `seed` is of its random choices.
+    ///
+    /// # Errors
+    /// If the machine cannot run the widest setting.
+    pub fn new(
+        space: &'a Space,
+        problem: &'a Problem,
+        sequential: bool,
+        seed: u64,
+        store: &'a mut Store<'s>,
+    ) -> Result<Self> {
+        let widest = store.oracle.charge(&space.setting(&space.widest(), "widest")?)?;
+        let scale = problem.objective.of(&widest);
+        Ok(Self {
+            space,
+            problem,
+            sequential,
+            store,
+            dice: ChaCha8Rng::seed_from_u64(seed),
+            scale,
+            used: HashMap::new(),
+            images: 0,
+            seconds: 0.0,
+            accepted: BTreeMap::new(),
+            missed: BTreeMap::new(),
+            steps: Vec::new(),
+            trace: Vec::new(),
+            gate: None,
+        })
+    }
+
+    /// A random number in 0..count.
+    pub fn below(&mut self, count: usize) -> usize {
+        (self.dice.next_u64() % count as u64) as usize
+    }
+
+    /// A random number in (0, 1).
+    pub fn unit(&mut self) -> f64 {
+        ((self.dice.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    }
+
+    /// Images executed so far for this strategy, in validation sets.
+    pub fn evaluations(&self) -> f64 {
+        self.images as f64 / self.store.oracle.images() as f64
+    }
+
+    /// Part of the evaluations that is left, 0..=1; some are kept for verification.
+    pub fn left(&self) -> f64 {
+        let all = self.problem.max_evaluations;
+        let search = all - (FINALISTS as f64).min(all / 2.0);
+        (1.0 - self.evaluations() / search).max(0.0)
+    }
+
+    /// Knobs at the granularity of the problem.
+    pub fn knobs(&self) -> Vec<Knob> {
+        self.space.knobs(self.problem.granularity)
+    }
+
+    /// The objective, as a fraction of that of the widest setting, with penalties for exceeded budgets:
+    /// what strategies minimise.
+    pub fn cost_of(&self, figures: &Figures) -> f64 {
+        let excess: f64 = self.problem.budgets.violations(figures).iter().map(Violation::excess).sum();
+        self.problem.objective.of(figures) / self.scale + PENALTY * excess
+    }
+
+    /// Cost at the activity of the float network; infinite where the machine cannot run the candidate.
+    pub fn cost(&mut self, candidate: &Candidate) -> Result<f64, Stop> {
+        Ok(self.costs(std::slice::from_ref(candidate))?[0])
+    }
+
+    /// [`Self::cost`] of many, in parallel.
+    pub fn costs(&mut self, candidates: &[Candidate]) -> Result<Vec<f64>, Stop> {
+        let estimates = self.estimates(candidates)?;
+        let cost = |figures: &Option<Figures>| figures.as_ref().map_or(f64::INFINITY, |f| self.cost_of(f));
+        Ok(estimates.iter().map(cost).collect())
+    }
+
+    fn estimates(&mut self, candidates: &[Candidate]) -> Result<Vec<Option<Figures>>> {
+        let settings = candidates.iter().map(|c| self.named(c)).collect::<Result<Vec<_>>>()?;
+        self.store.estimates(&settings)
+    }
+
+    /// Costs at the activity of the float network; zeros where the machine cannot run the candidate.
+    fn estimate(&mut self, candidate: &Candidate) -> Result<Figures> {
+        Ok(self.estimates(std::slice::from_ref(candidate))?[0].unwrap_or_default())
+    }
+
+    /// The first `batches` batches of a candidate, summed.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn sample(&mut self, candidate: &Candidate, batches: usize) -> Result<Batch, Stop> {
+        let mut wanted = batches;
+        let sum = self.batches(candidate, &mut |_| {
+            wanted -= 1;
+            wanted > 0
+        })?;
+        let figures = self.estimate(candidate)?;
+        self.note(candidate, Fidelity::Sample, sum.images, Some(&sum), figures, None);
+        Ok(sum)
+    }
+
+    /// Whether a candidate keeps the accuracy and the budgets.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn test(&mut self, candidate: &Candidate) -> Result<Verdict, Stop> {
+        let (all, allowed) = (self.store.oracle.images(), self.problem.budgets.accuracy_drop);
+        let sequential = self.sequential;
+        let mut decision = Decision::Open;
+        let sum = self.batches(candidate, &mut |sum| {
+            decision = decide(sum, all, allowed);
+            !sequential || decision == Decision::Open
+        })?;
+        let within = decision == Decision::Within;
+        let figures = if within { self.own(candidate)? } else { self.estimate(candidate)? };
+        let violations = self.problem.budgets.violations(&figures);
+        let meets = within && violations.is_empty();
+        let cost = self.cost_of(&figures);
+        let reason = self.reason(within, sum.drop(), &violations);
+        self.note(candidate, Fidelity::Test, sum.images, Some(&sum), figures, Some(reason));
+        if meets {
+            self.accept(candidate, cost, &figures);
+        } else {
+            let accuracy = if within { 0.0 } else { sum.drop() - allowed };
+            let beyond = accuracy.max(0.0) + violations.iter().map(Violation::excess).sum::<f64>();
+            self.missed.insert(candidate.clone(), beyond);
+        }
+        let divergence = sum.divergence / f64::from(sum.images.max(1));
+        Ok(Verdict { within, meets, drop: sum.drop(), divergence, cost })
+    }
+
+    /// Whether an accepted candidate meets everything on the whole validation set; it is no longer accepted
+    /// if not.
+    ///
+    /// # Errors
+    /// If the input is wrong.
+    pub fn confirm(&mut self, candidate: &Candidate) -> Result<bool, Stop> {
+        let verified = self.full(candidate)?;
+        let excess: f64 = verified.violations.iter().map(Violation::excess).sum();
+        if excess > 0.0 {
+            self.accepted.remove(candidate);
+            self.missed.insert(candidate.clone(), excess);
+        }
+        Ok(verified.violations.is_empty())
+    }
+
+    /// Marks a candidate that others will resemble: they start where they first differ from it.
+    ///
+    /// # Errors
+    /// If the candidate is no setting.
+    pub fn anchor(&mut self, candidate: &Candidate) -> Result<(), Stop> {
+        let (_, setting) = self.named(candidate)?;
+        Ok(self.store.oracle.anchor(&setting)?)
+    }
+
+    /// Mean over layers of the drift of a candidate's membranes.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn drift(&mut self, candidate: &Candidate) -> Result<f64, Stop> {
+        self.check()?;
+        let (id, setting) = self.named(candidate)?;
+        self.store.drift(&id, &setting)?;
+        let drift = self.store.known(&id).and_then(|known| known.drift.as_ref());
+        let (layers, images, seconds) = drift.expect("drift was measured");
+        let (value, images, seconds) = (self.problem.metric.of(layers), *images, *seconds);
+        if !std::mem::replace(&mut self.used.entry(id).or_default().drift, true) {
+            self.images += images as u64;
+            self.seconds += seconds;
+        }
+        Ok(value)
+    }
+
+    /// Whether a candidate that a gate rejected keeps accuracy and budgets; what is found out this way is
+    /// neither charged nor used.
+    pub fn audit(&mut self, candidate: &Candidate) -> Result<bool, Stop> {
+        let (all, allowed) = (self.store.oracle.images(), self.problem.budgets.accuracy_drop);
+        let (id, setting) = self.named(candidate)?;
+        let mut decision = Decision::Open;
+        self.store.batches(&id, &setting, &mut |sum| {
+            decision = decide(sum, all, allowed);
+            decision == Decision::Open
+        })?;
+        Ok(decision == Decision::Within)
+    }
+
+    /// Notes that a gate rejected a candidate for its `drift`.
+    ///
+    /// # Errors
+    /// If the candidate is no setting.
+    pub fn reject(&mut self, candidate: &Candidate, drift: f64, threshold: f64) -> Result<(), Stop> {
+        let figures = self.estimate(candidate)?;
+        let reason = Some(format!("drift {drift:.4} is beyond {threshold:.4}"));
+        self.note(candidate, Fidelity::Drift, 0, None, figures, Some(reason));
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.left() > 0.0 { Ok(()) } else { Err(Stop::Exhausted) }
+    }
+
+    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
+        let id = self.space.id(candidate);
+        let setting = self.space.setting(candidate, &id)?;
+        Ok((id, setting))
+    }
+
+    fn batches(
+        &mut self,
+        candidate: &Candidate,
+        more: &mut dyn FnMut(&Batch) -> bool,
+    ) -> Result<Batch, Stop> {
+        self.check()?;
+        let (id, setting) = self.named(candidate)?;
+        let count = self.store.batches(&id, &setting, more)?;
+        let known = self.store.known(&id).expect("batches were run");
+        let mut sum = Batch::default();
+        known.batches[..count].iter().for_each(|batch| sum.add(batch));
+        let used = self.used.entry(id).or_default();
+        for i in used.batches..count {
+            self.images += u64::from(known.batches[i].images);
+            self.seconds += known.batch_seconds[i];
+        }
+        used.batches = used.batches.max(count);
+        Ok(sum)
+    }
+
+    /// Costs at the candidate's own activity on a few images.
+    fn own(&mut self, candidate: &Candidate) -> Result<Figures> {
+        let (id, setting) = self.named(candidate)?;
+        let (figures, seconds) = self.store.own(&id, &setting)?;
+        if !std::mem::replace(&mut self.used.entry(id).or_default().own, true) {
+            self.seconds += seconds;
+        }
+        Ok(figures)
+    }
+
+    /// The whole validation set with its activity; not limited by the evaluations.
+    fn full(&mut self, candidate: &Candidate) -> Result<Verified> {
+        let (id, setting) = self.named(candidate)?;
+        let measured = self.store.full(&id, &setting)?;
+        let seconds = self.store.known(&id).and_then(|known| known.full).map_or(0.0, |(_, s)| s);
+        let is_new = !std::mem::replace(&mut self.used.entry(id.clone()).or_default().full, true);
+        if is_new {
+            self.images += self.store.oracle.images() as u64;
+            self.seconds += seconds;
+        }
+        let drop = self.store.oracle.reference_accuracy() - measured.accuracy;
+        let mut violations = self.problem.budgets.violations(&measured.figures);
+        let within = drop <= self.problem.budgets.accuracy_drop;
+        let reason = self.reason(within, drop, &violations);
+        violations.extend(self.problem.budgets.accuracy_violation(drop));
+        if is_new {
+            let images = self.store.oracle.images() as u32;
+            self.note(candidate, Fidelity::Full, images, None, measured.figures, Some(reason));
+            if let Some(step) = self.steps.last_mut() {
+                step.accuracy_drop = Some(drop);
+            }
+        }
+        Ok(Verified { candidate: candidate.clone(), id, drop, measured, violations })
+    }
+
+    /// Why a candidate is not accepted; `None` where it is.
+    fn reason(&self, within: bool, drop: f64, violations: &[Violation]) -> Option<String> {
+        let mut reasons = Vec::new();
+        if !within {
+            let allowed = self.problem.budgets.accuracy_drop;
+            reasons.push(format!("accuracy drop {drop:.4} is beyond {allowed}"));
+        }
+        let exceeded =
+            |v: &Violation| format!("{} is {:.1} % beyond its limit", v.budget, 100.0 * v.excess());
+        reasons.extend(violations.iter().map(exceeded));
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    fn note(
+        &mut self,
+        candidate: &Candidate,
+        fidelity: Fidelity,
+        images: u32,
+        sum: Option<&Batch>,
+        figures: Figures,
+        reason: Option<Option<String>>,
+    ) {
+        let accepted = reason.as_ref().map(Option::is_none);
+        self.steps.push(Step {
+            setting: self.space.id(candidate),
+            fidelity,
+            images,
+            accuracy_drop: sum.map(Batch::drop),
+            divergence: sum.map(|s| s.divergence / f64::from(s.images.max(1))),
+            figures,
+            evaluations: self.evaluations(),
+            seconds: self.seconds,
+            accepted,
+            reason: reason.flatten(),
+        });
+    }
+
+    fn accept(&mut self, candidate: &Candidate, cost: f64, figures: &Figures) {
+        let best = self.accepted.values().copied().fold(f64::INFINITY, f64::min);
+        self.accepted.insert(candidate.clone(), cost);
+        if cost < best {
+            let objective = self.problem.objective.of(figures);
+            self.trace.push(TraceStep { evaluations: self.evaluations(), objective });
+        }
+    }
+
+    /// The accepted candidate of the lowest cost so far.
+    pub fn best(&self) -> Option<(&Candidate, f64)> {
+        let mut best: Option<(&Candidate, f64)> = None;
+        for (candidate, &cost) in &self.accepted {
+            if best.is_none_or(|(_, least)| cost < least) {
+                best = Some((candidate, cost));
+            }
+        }
+        best
+    }
+
+    /// Verifies what was found: the cheapest accepted candidate that meets everything on the whole
+    /// validation set, or else the one that comes closest.
+    fn verify(&mut self) -> Result<(Option<Verified>, Option<Closest>)> {
+        let by_value = |list: &BTreeMap<Candidate, f64>| {
+            let mut list: Vec<(f64, Candidate)> = list.iter().map(|(c, &v)| (v, c.clone())).collect();
+            list.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+            list
+        };
+        let mut closest: Option<Closest> = None;
+        let mut tried = HashSet::new();
+        let accepted = by_value(&self.accepted);
+        if accepted.is_empty() && self.missed.is_empty() {
+            // The evaluations ended before the first test.
+            self.missed.insert(self.space.widest(), 0.0);
+        }
+        let missed = by_value(&self.missed).into_iter().take(1);
+        for (i, (_, candidate)) in accepted.into_iter().enumerate() {
+            if i >= FINALISTS && self.evaluations() >= self.problem.max_evaluations {
+                break;
+            }
+            let verified = self.full(&candidate)?;
+            if verified.violations.is_empty() {
+                return Ok((Some(verified), None));
+            }
+            tried.insert(candidate);
+            closest = Closest::nearer(closest, verified);
+        }
+        for (_, candidate) in missed.filter(|(_, c)| !tried.contains(c)) {
+            let verified = self.full(&candidate)?;
+            if verified.violations.is_empty() {
+                return Ok((Some(verified), None));
+            }
+            closest = Closest::nearer(closest, verified);
+        }
+        Ok((None, closest))
+    }
+
+    /// Ends the run of `strategy` with its result.
+    ///
+    /// # Errors
+    /// If the input is wrong.
+    pub fn finish(mut self, strategy: &str, seed: u64, started: Instant, asked_before: f64) -> Result<Run> {
+        let (best, closest) = self.verify()?;
+        let own = started.elapsed().as_secs_f64() - (self.store.asked_seconds - asked_before);
+        if let Some(best) = &best {
+            let objective = self.problem.objective.of(&best.measured.figures);
+            self.trace.push(TraceStep { evaluations: self.evaluations(), objective });
+        }
+        let text = |verified: &Verified| self.space.ron(&verified.candidate, strategy);
+        Ok(Run {
+            strategy: strategy.to_owned(),
+            seed,
+            evaluations: self.evaluations(),
+            candidates: self.used.len(),
+            seconds: self.seconds + own.max(0.0),
+            setting: best.as_ref().map(text),
+            layers: best.as_ref().map(|b| self.space.layers(&b.candidate)).unwrap_or_default(),
+            best,
+            closest,
+            gate: self.gate,
+            trace: self.trace,
+            steps: self.steps,
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! Answers about settings of a real network: everything that executes one.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+
+use super::drift::{DriftReference, LayerDrift};
+use super::{Batch, Figures, Measured, Oracle};
+use crate::error::{Error, Result};
+use crate::evaluate::Evaluator;
+use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
+use crate::map::Workload;
+use crate::model::{Images, Model, Sample};
+use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
+
+/// Images of a batch: what a sequential test looks at before it decides again.
+const BATCH: usize = 250;
+/// Images whose activity is charged where a cost is estimated.
+const CHARGED_IMAGES: usize = 8;
+/// Images that drift is measured on.
+const DRIFT_IMAGES: usize = 8;
+/// Batches, the first ones, whose prefixes are kept.
+const KEPT_BATCHES: usize = 4;
+/// Memory that the prefixes of one batch may take.
+const PREFIX_BYTES: usize = 96 << 20;
+/// Seed of the order in which images are run: the same for all searches, so that they share results.
+const ORDER_SEED: u64 = 0;
+
+/// A network with its validation images.
+pub struct NetworkOracle<'a> {
+    model: &'a Model,
+    evaluator: &'a Evaluator<'a>,
+    engine: Engine,
+    images: &'a Images,
+    /// A random order of the images.
+    order: Vec<usize>,
+    /// Per image, in that order.
+    reference: Vec<Reference>,
+    /// Of the float network on the first images.
+    activity: Vec<Activity>,
+    drift: DriftReference,
+    anchor: Mutex<Option<Anchor>>,
+}
+
+/// A network that the next ones resemble, and its runs as far as they are kept.
+struct Anchor {
+    quantized: QuantizedModel,
+    batches: [Option<PrefixCache>; KEPT_BATCHES],
+}
+
+/// What the float network says of an image.
+struct Reference {
+    right: bool,
+    /// One per class.
+    probabilities: Vec<f64>,
+}
+
+impl<'a> NetworkOracle<'a> {
+    /// Runs the float network on all of the validation images `images`, which `evaluator` measures;
+    /// `progress` is told of each.
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn new(
+        model: &'a Model,
+        evaluator: &'a Evaluator<'a>,
+        engine: Engine,
+        images: &'a Images,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self> {
+        let order = shuffled(images.len());
+        let float = FloatExecutor::new(model);
+        let patterns = evaluator.patterns();
+        let run = |(rank, &i): (usize, &usize)| {
+            let sample = images.sample(i)?;
+            let execution = match rank < CHARGED_IMAGES {
+                true => float.run_with(&sample, &patterns),
+                false => float.run(&sample),
+            };
+            progress();
+            let right = execution.prediction() == images.labels[i] as usize;
+            let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();
+            let reference = Reference { right, probabilities: softmax(&logits) };
+            Ok((reference, (rank < CHARGED_IMAGES).then_some(execution.activity)))
+        };
+        let runs = order.par_iter().enumerate().map(run).collect::<Result<Vec<_>>>()?;
+        let (reference, activity): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        let samples: Vec<Sample> =
+            order.iter().take(DRIFT_IMAGES).map(|&i| images.sample(i)).collect::<Result<_>>()?;
+        Ok(Self {
+            model,
+            evaluator,
+            engine,
+            images,
+            order,
+            reference,
+            activity: activity.into_iter().flatten().collect(),
+            drift: DriftReference::new(model, samples),
+            anchor: Mutex::default(),
+        })
+    }
+
+    /// Cost of the float network at its own activity, charged as a datapath of 32-bit integers.
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn float_figures(&self) -> Result<Figures> {
+        let setting = Setting::load("fp32")?;
+        let workload = Workload::float32(&self.model.network);
+        Ok(Figures::from(&self.evaluator.charge(&setting, workload, &self.activity)?))
+    }
+
+    /// Runs the images of batch `number`, from where they differ from the anchor if that is known.
+    fn execute(
+        &self,
+        number: usize,
+        ranks: Range<usize>,
+        executor: &IntegerExecutor,
+    ) -> Result<Vec<Execution<i64>>> {
+        let sample = |rank: usize| self.images.sample(self.order[rank]);
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match anchor.as_mut() {
+            Some(Anchor { quantized, batches }) if number < KEPT_BATCHES => {
+                if batches[number].is_none() {
+                    let samples = ranks.clone().map(sample).collect::<Result<Vec<_>>>()?;
+                    let anchored = IntegerExecutor::new(quantized, self.engine);
+                    batches[number] = Some(PrefixCache::record(&anchored, &samples, PREFIX_BYTES).0);
+                }
+                batches[number].as_ref().map(|cache| cache.shared_with(executor))
+            }
+            _ => None,
+        };
+        let first = ranks.start;
+        let run = |rank: usize| match &kept {
+            Some(prefix) => Ok(prefix.run(rank - first, &sample(rank)?)),
+            None => Ok(executor.run(&sample(rank)?)),
+        };
+        ranks.into_par_iter().map(run).collect()
+    }
+
+    /// One batch, summed image by image in order.
+    fn batch(&self, number: usize, lsbs: &[f64], executor: &IntegerExecutor) -> Result<Batch> {
+        let ranks = number * BATCH..((number + 1) * BATCH).min(self.order.len());
+        let executions = self.execute(number, ranks.clone(), executor)?;
+        let mut batch = Batch::default();
+        for (rank, execution) in ranks.zip(executions) {
+            let reference = &self.reference[rank];
+            let right = execution.prediction() == self.images.labels[self.order[rank]] as usize;
+            let logit = |(class, &x): (usize, &i64)| x as f64 * lsbs[class.min(lsbs.len() - 1)];
+            let logits: Vec<f64> = execution.logits.iter().enumerate().map(logit).collect();
+            batch.add(&Batch {
+                images: 1,
+                lost: u32::from(reference.right && !right),
+                gained: u32::from(!reference.right && right),
+                divergence: divergence(&reference.probabilities, &softmax(&logits)),
+            });
+        }
+        Ok(batch)
+    }
+}
+
+impl Oracle for NetworkOracle<'_> {
+    fn images(&self) -> usize {
+        self.order.len()
+    }
+
+    fn reference_accuracy(&self) -> f64 {
+        self.reference.iter().filter(|r| r.right).count() as f64 / self.order.len() as f64
+    }
+
+    fn batches(&self) -> usize {
+        self.order.len().div_ceil(BATCH)
+    }
+
+    fn charge(&self, setting: &Setting) -> Result<Figures> {
+        let workload = Workload::quantized(&self.evaluator.quantize(fixed(setting)?)?);
+        Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
+    }
+
+    fn anchor(&self, setting: &Setting) -> Result<()> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops != quantized.ops) {
+            *anchor = Some(Anchor { quantized, batches: [const { None }; KEPT_BATCHES] });
+        }
+        Ok(())
+    }
+
+    fn charge_own(&self, setting: &Setting) -> Result<Figures> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let executor = IntegerExecutor::new(&quantized, self.engine);
+        let first = self.order[..CHARGED_IMAGES.min(self.order.len())].par_iter();
+        let patterns = self.evaluator.patterns();
+        let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
+        let activity = first.map(run).collect::<Result<Vec<_>>>()?;
+        Ok(Figures::from(&self.evaluator.charge(setting, Workload::quantized(&quantized), &activity)?))
+    }
+
+    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let executor = IntegerExecutor::new(&quantized, self.engine);
+        let lsbs = quantized.lsbs.last().map_or(&[1.0][..], |lsbs| lsbs);
+        for number in first..self.batches() {
+            if !more(self.batch(number, lsbs, &executor)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
+        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        Ok((self.drift.drift(self.model, &quantized), self.drift.images()))
+    }
+
+    fn measure(&self, setting: &Setting) -> Result<Measured> {
+        let evaluation = self.evaluator.evaluate(setting, &|| ())?;
+        let accuracy = evaluation.accuracy.expect("images were executed");
+        Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
+    }
+}
+
+fn fixed(setting: &Setting) -> Result<&FixedPoint> {
+    match &setting.precision {
+        Precision::Fixed(fixed) => Ok(fixed),
+        Precision::Float32 => {
+            Err(Error::mismatch(format!("setting {}: no fixed-point setting", setting.name)))
+        }
+    }
+}
+
+/// 0..count in a random order (Fisher-Yates).
+fn shuffled(count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    let mut dice = ChaCha8Rng::seed_from_u64(ORDER_SEED);
+    for last in (1..count).rev() {
+        order.swap(last, (dice.next_u64() % (last as u64 + 1)) as usize);
+    }
+    order
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|x| (x - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|x| x / sum).collect()
+}
+
+/// Kullback-Leibler divergence of `q` from `p`, in nats; a probability that vanishes counts as the smallest
+/// that a double holds.
+fn divergence(p: &[f64], q: &[f64]) -> f64 {
+    let term = |(&p, &q): (&f64, &f64)| match p > 0.0 {
+        true => p * (p / q.max(f64::MIN_POSITIVE)).ln(),
+        false => 0.0,
+    };
+    p.iter().zip(q).map(term).sum::<f64>().max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// KL((1/2, 1/2), (1/4, 3/4)) = ln 2 / 2 + ln(2/3) / 2.
+    #[test]
+    fn divergence_by_hand() {
+        let expected = 0.5 * 2f64.ln() + 0.5 * (2.0f64 / 3.0).ln();
+        assert!((divergence(&[0.5, 0.5], &[0.25, 0.75]) - expected).abs() < 1e-15);
+        assert_eq!(softmax(&[0.0, 0.0]), [0.5, 0.5]);
+        assert_eq!(divergence(&[1.0, 0.0], &[1.0, 0.0]), 0.0);
+    }
+
+    #[test]
+    fn an_order_holds_every_image_once() {
+        let mut order = shuffled(100);
+        assert_ne!(order, (0..100).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,197 @@
+//! What a search found out, for reports to show.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Candidate, Figures, Measured, Objective, Violation};
+
+/// How a candidate was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fidelity {
+    /// Membrane drift, which a gate rejected.
+    Drift,
+    /// A fixed number of batches.
+    Sample,
+    /// The paired test.
+    Test,
+    /// The whole validation set with its activity.
+    Full,
+}
+
+/// One look at one candidate, in the order of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Names the setting.
+    pub setting: String,
+    /// How it was looked at.
+    pub fidelity: Fidelity,
+    /// Images that the answer rests on.
+    pub images: u32,
+    /// Accuracy of the float network minus that of the setting on them.
+    pub accuracy_drop: Option<f64>,
+    /// Mean divergence per image, nats.
+    pub divergence: Option<f64>,
+    /// Costs; of a rejection by a gate, at the activity of the float network.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Validation sets executed for this run up to here.
+    pub evaluations: f64,
+    /// Seconds of executing up to here, cached answers at the time they took.
+    pub seconds: f64,
+    /// Whether it met everything asked of it; absent where nothing was asked.
+    pub accepted: Option<bool>,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// A better accepted setting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TraceStep {
+    /// Validation sets executed before.
+    pub evaluations: f64,
+    /// The objective, base units.
+    pub objective: f64,
+}
+
+/// A candidate on the whole validation set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verified {
+    /// The candidate.
+    #[serde(skip)]
+    pub candidate: Candidate,
+    /// Names its setting.
+    pub id: String,
+    /// Accuracy of the float network minus its own.
+    pub drop: f64,
+    /// Accuracy and costs.
+    pub measured: Measured,
+    /// Budgets that it exceeds.
+    pub violations: Vec<Violation>,
+}
+
+/// What comes closest where nothing meets all budgets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Closest(pub Verified);
+
+impl Closest {
+    /// The sum of what is beyond the budgets.
+    pub fn excess(&self) -> f64 {
+        self.0.violations.iter().map(Violation::excess).sum()
+    }
+
+    /// The closer of both.
+    pub fn nearer(old: Option<Self>, new: Verified) -> Option<Self> {
+        let new = Self(new);
+        match old {
+            Some(old) if old.excess() <= new.excess() => Some(old),
+            _ => Some(new),
+        }
+    }
+}
+
+/// What a gate on drift did.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct GateSummary {
+    /// Candidates that it saw.
+    pub seen: usize,
+    /// Candidates that it rejected without an accuracy run.
+    pub rejected: usize,
+    /// Its threshold in the end.
+    pub threshold: f64,
+    /// Rejected candidates that an audit ran.
+    pub audited: usize,
+    /// Those of them that would have been accepted.
+    pub falsely_rejected: usize,
+}
+
+/// A weight layer of a setting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerChoice {
+    /// Its name.
+    pub layer: String,
+    /// Bits of a weight.
+    pub weight_bits: u32,
+    /// True for powers of two.
+    pub power_of_two: bool,
+    /// Bits of the membranes of its neurons; absent where there are none.
+    pub membrane_bits: Option<u32>,
+}
+
+/// One run of one strategy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Run {
+    /// Its name.
+    pub strategy: String,
+    /// Seed of its random choices.
+    pub seed: u64,
+    /// Images executed, in validation sets.
+    pub evaluations: f64,
+    /// Settings looked at by executing images.
+    pub candidates: usize,
+    /// Time; answers that another run had asked for count as long as they took then.
+    pub seconds: f64,
+    /// The setting file of what was found.
+    #[serde(skip)]
+    pub setting: Option<String>,
+    /// Its layers.
+    pub layers: Vec<LayerChoice>,
+    /// The best setting that meets everything on the validation set.
+    pub best: Option<Verified>,
+    /// Without one, what comes closest.
+    pub closest: Option<Closest>,
+    /// What the gate did, of strategies that have one.
+    pub gate: Option<GateSummary>,
+    /// Objective of the best accepted setting so far.
+    pub trace: Vec<TraceStep>,
+    /// Every look at a candidate.
+    #[serde(skip)]
+    pub steps: Vec<Step>,
+}
+
+/// What was found, on the test set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Final {
+    /// The file of the setting, inside the folder of the search.
+    pub setting: String,
+    /// Fraction of test images classified correctly.
+    pub accuracy: f64,
+    /// Accuracy of the float network on them minus `accuracy`.
+    pub accuracy_drop: f64,
+    /// Storage.
+    pub memory_bytes: f64,
+    /// Energy of an inference.
+    pub energy_j: f64,
+    /// Time of an inference.
+    pub latency_s: f64,
+    /// Energy divided by time.
+    pub power_w: f64,
+    /// Bits per weight.
+    pub average_weight_bits: f64,
+}
+
+/// A finished search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the machine.
+    pub hardware: String,
+    /// Name of the data.
+    pub data: String,
+    /// Validation and test images.
+    pub images: [usize; 2],
+    /// What was minimised.
+    pub objective: Objective,
+    /// Allowed accuracy drop.
+    pub accuracy_drop: f64,
+    /// Accuracy of the float network on validation and test images.
+    pub reference_accuracy: [f64; 2],
+    /// The float network charged as 32-bit integers.
+    pub float: Figures,
+    /// One per strategy and seed.
+    pub runs: Vec<Run>,
+    /// Per run, what it found on the test set.
+    pub finals: Vec<Option<Final>>,
+    /// Index of the best run.
+    pub best: Option<usize>,
+}

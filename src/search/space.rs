@@ -1,0 +1,320 @@
+//! What is chosen: a weight scheme and a membrane width per tensor, and the partitions that tie tensors
+//! together.
+
+use std::fmt::Write;
+
+use super::outcome::LayerChoice;
+use crate::error::{Error, Result};
+use crate::files::sha256;
+use crate::model::{Network, Node, Op};
+use crate::quant::{Setting, WeightScheme};
+
+/// A weight layer and the neurons between it and the next one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// Name of the weight layer.
+    pub layer: String,
+    /// Names of its neurons.
+    pub neurons: Vec<String>,
+    /// Weights.
+    pub weights: usize,
+    /// Neurons that keep a membrane.
+    pub membranes: usize,
+    /// Module, block and stage.
+    scope: [String; 3],
+}
+
+/// What is chosen together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Granularity {
+    /// Each weight layer with its neurons by itself.
+    Tensor,
+    /// An attention, an MLP.
+    Module,
+    /// A block.
+    Block,
+    /// All blocks of one resolution.
+    Stage,
+    /// Everything.
+    Network,
+}
+
+/// Half of a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The weight scheme.
+    Weights,
+    /// The membrane width.
+    Membranes,
+}
+
+/// Units that change together, and what of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knob {
+    /// Indices of units.
+    pub units: Vec<usize>,
+    /// Weights or membranes.
+    pub part: Part,
+}
+
+/// Per unit, an index into the levels of the space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Choice {
+    /// Of [`Space::weights`].
+    pub weights: u8,
+    /// Of [`Space::membranes`].
+    pub membranes: u8,
+}
+
+/// One point of a space.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Candidate(pub Vec<Choice>);
+
+/// All points: for every unit any of the weight schemes with any of the membrane widths.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Space {
+    /// The units, in order of execution.
+    pub units: Vec<Unit>,
+    /// Weight schemes, the widest first; of equal widths, uniform before power of two.
+    pub weights: Vec<WeightScheme>,
+    /// Membrane bits, the widest first.
+    pub membranes: Vec<u32>,
+}
+
+impl Space {
+    /// The units of `network` with these levels, which are put in order.
+    pub fn new(network: &Network, mut weights: Vec<WeightScheme>, mut membranes: Vec<u32>) -> Self {
+        weights.sort_by_key(|scheme| (std::cmp::Reverse(scheme.bits()), is_power_of_two(scheme)));
+        weights.dedup();
+        membranes.sort_by_key(|&bits| std::cmp::Reverse(bits));
+        membranes.dedup();
+        let mut units: Vec<Unit> = Vec::new();
+        for (_, node) in network.iter() {
+            match (&node.op, units.last_mut()) {
+                (Op::Weighted(weighted), _) => {
+                    let geometry = &weighted.geometry;
+                    units.push(Unit::new(node, geometry.out_channels * geometry.fan_in()));
+                }
+                (Op::Neuron(_), Some(unit)) => {
+                    unit.neurons.push(node.name.clone());
+                    unit.membranes += node.shape.values();
+                }
+                _ => (),
+            }
+        }
+        Self { units, weights, membranes }
+    }
+
+    /// Distinct points, as a decimal logarithm.
+    pub fn size_log10(&self) -> f64 {
+        let choices = |unit: &Unit| {
+            let membranes = if unit.neurons.is_empty() { 1 } else { self.membranes.len() };
+            ((self.weights.len() * membranes) as f64).log10()
+        };
+        self.units.iter().map(choices).sum()
+    }
+
+    /// The widest of everything.
+    pub fn widest(&self) -> Candidate {
+        Candidate(vec![Choice { weights: 0, membranes: 0 }; self.units.len()])
+    }
+
+    /// The same choice everywhere.
+    pub fn uniform(&self, weights: usize, membranes: usize) -> Candidate {
+        let choice = Choice { weights: weights as u8, membranes: membranes as u8 };
+        Candidate(vec![choice; self.units.len()])
+    }
+
+    /// What can be changed at `granularity`: the weights of every group, then the membranes of those that
+    /// have any.
+    pub fn knobs(&self, granularity: Granularity) -> Vec<Knob> {
+        let groups = self.groups(granularity);
+        let knob = |part| move |units: Vec<usize>| Knob { units, part };
+        let with_neurons = |units: &Vec<usize>| -> Option<Vec<usize>> {
+            let units: Vec<usize> =
+                units.iter().copied().filter(|&u| !self.units[u].neurons.is_empty()).collect();
+            (!units.is_empty()).then_some(units)
+        };
+        let membranes: Vec<Knob> =
+            groups.iter().filter_map(with_neurons).map(knob(Part::Membranes)).collect();
+        groups
+            .into_iter()
+            .map(knob(Part::Weights))
+            .chain(membranes)
+            .filter(|k| self.levels(k.part) > 1)
+            .collect()
+    }
+
+    /// A partition of the units: consecutive ones with the same name at `granularity`.
+    pub fn groups(&self, granularity: Granularity) -> Vec<Vec<usize>> {
+        let name = |unit: &Unit| match granularity {
+            Granularity::Tensor => unit.layer.clone(),
+            Granularity::Module => unit.scope[0].clone(),
+            Granularity::Block => unit.scope[1].clone(),
+            Granularity::Stage => unit.scope[2].clone(),
+            Granularity::Network => String::new(),
+        };
+        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+        for (i, unit) in self.units.iter().enumerate() {
+            let name = name(unit);
+            match groups.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, units)) => units.push(i),
+                None => groups.push((name, vec![i])),
+            }
+        }
+        groups.into_iter().map(|(_, units)| units).collect()
+    }
+
+    /// How many levels `part` has.
+    pub fn levels(&self, part: Part) -> usize {
+        match part {
+            Part::Weights => self.weights.len(),
+            Part::Membranes => self.membranes.len(),
+        }
+    }
+
+    /// Bits of a level.
+    pub fn bits(&self, part: Part, level: usize) -> u32 {
+        match part {
+            Part::Weights => self.weights[level].bits(),
+            Part::Membranes => self.membranes[level],
+        }
+    }
+
+    /// One step down from `level`: the next narrower level of each kind of scheme.
+    pub fn below(&self, part: Part, level: usize) -> Vec<usize> {
+        match part {
+            Part::Membranes => (level + 1..self.membranes.len()).take(1).collect(),
+            Part::Weights => {
+                let next = |power: bool| {
+                    (level + 1..self.weights.len()).find(|&l| is_power_of_two(&self.weights[l]) == power)
+                };
+                next(false).into_iter().chain(next(true)).collect()
+            }
+        }
+    }
+
+    /// One step up from `level`: the next wider level of the same kind, or else of any.
+    pub fn above(&self, part: Part, level: usize) -> Option<usize> {
+        let same = |l: &usize| {
+            part == Part::Membranes
+                || is_power_of_two(&self.weights[*l]) == is_power_of_two(&self.weights[level])
+        };
+        (0..level).rev().find(same).or(level.checked_sub(1))
+    }
+
+    /// The setting file of a candidate: one line per weight layer and per layer of neurons.
+    pub fn ron(&self, candidate: &Candidate, name: &str) -> String {
+        let scheme = |level: u8| ron::to_string(&self.weights[usize::from(level)]).expect("plain numbers");
+        let bits = |level: u8| self.membranes[usize::from(level)];
+        let first = candidate.0.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 });
+        let mut text = format!(
+            "Setting(\n    name: {name:?},\n    weights: {},\n    membrane_bits: {},\n    residual_bits: 16,\n    layers: [\n",
+            scheme(first.weights),
+            bits(first.membranes)
+        );
+        for (unit, choice) in self.units.iter().zip(&candidate.0) {
+            let _ = writeln!(text, "        ({:?}, Layer(weights: {})),", unit.layer, scheme(choice.weights));
+            for neuron in &unit.neurons {
+                let _ =
+                    writeln!(text, "        ({neuron:?}, Layer(membrane_bits: {})),", bits(choice.membranes));
+            }
+        }
+        text.push_str("    ],\n)\n");
+        text
+    }
+
+    /// The setting of a candidate, as its file reads.
+    ///
+    /// # Errors
+    /// If a level is out of the range of settings.
+    pub fn setting(&self, candidate: &Candidate, name: &str) -> Result<Setting> {
+        Setting::parse(&self.ron(candidate, name), name)
+    }
+
+    /// What names a candidate wherever it was found: the first digits of the SHA-256 of its setting.
+    pub fn id(&self, candidate: &Candidate) -> String {
+        let mut id = sha256([self.ron(candidate, "")]);
+        id.truncate(16);
+        id
+    }
+
+    /// What a candidate chooses per weight layer.
+    pub fn layers(&self, candidate: &Candidate) -> Vec<LayerChoice> {
+        let layer = |(unit, choice): (&Unit, &Choice)| {
+            let scheme = &self.weights[usize::from(choice.weights)];
+            let membrane_bits = self.membranes[usize::from(choice.membranes)];
+            LayerChoice {
+                layer: unit.layer.clone(),
+                weight_bits: scheme.bits(),
+                power_of_two: is_power_of_two(scheme),
+                membrane_bits: (!unit.neurons.is_empty()).then_some(membrane_bits),
+            }
+        };
+        self.units.iter().zip(&candidate.0).map(layer).collect()
+    }
+
+    /// Refuses a space of one point.
+    pub fn check(&self) -> Result<()> {
+        match self.size_log10() > 0.0 {
+            true => Ok(()),
+            false => Err(Error::mismatch(
+                "the space has one point, one weight scheme and one membrane width: there is nothing to search",
+            )),
+        }
+    }
+}
+
+impl Unit {
+    fn new(node: &Node, weights: usize) -> Self {
+        let scope = [&node.scope.module, &node.scope.block, &node.scope.stage].map(String::clone);
+        Self { layer: node.name.clone(), neurons: Vec::new(), weights, membranes: 0, scope }
+    }
+}
+
+impl Candidate {
+    /// The level of `part` in the unit `unit`.
+    pub fn level(&self, unit: usize, part: Part) -> usize {
+        usize::from(match part {
+            Part::Weights => self.0[unit].weights,
+            Part::Membranes => self.0[unit].membranes,
+        })
+    }
+
+    /// The narrowest level of the units of `knob`.
+    pub fn narrowest(&self, knob: &Knob) -> usize {
+        knob.units.iter().map(|&unit| self.level(unit, knob.part)).max().unwrap_or(0)
+    }
+
+    /// The widest level of the units of `knob`.
+    pub fn widest(&self, knob: &Knob) -> usize {
+        knob.units.iter().map(|&unit| self.level(unit, knob.part)).min().unwrap_or(0)
+    }
+
+    /// With all units of `knob` at `level`.
+    pub fn with(&self, knob: &Knob, level: usize) -> Self {
+        let mut changed = self.clone();
+        for &unit in &knob.units {
+            match knob.part {
+                Part::Weights => changed.0[unit].weights = level as u8,
+                Part::Membranes => changed.0[unit].membranes = level as u8,
+            }
+        }
+        changed
+    }
+
+    /// With every unit of `knob` that is wider than `level` at `level`.
+    pub fn at_most(&self, knob: &Knob, level: usize) -> Self {
+        let mut changed = self.clone();
+        for &unit in knob.units.iter().filter(|&&unit| self.level(unit, knob.part) < level) {
+            changed = changed.with(&Knob { units: vec![unit], part: knob.part }, level);
+        }
+        changed
+    }
+}
+
+/// True for schemes of powers of two.
+pub fn is_power_of_two(scheme: &WeightScheme) -> bool {
+    matches!(scheme, WeightScheme::PowerOfTwo { .. })
+}

@@ -1,0 +1,174 @@
+//! Answers that are known already, by the hash of their setting; what is asked for the first time is asked
+//! of the oracle and logged.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::drift::LayerDrift;
+use super::log::{Entry, Log};
+use super::{Batch, Figures, Measured, Oracle};
+use crate::error::{Error, Result};
+use crate::quant::Setting;
+
+/// All that is known of one setting.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Batches from the first on.
+    pub batches: Vec<Batch>,
+    /// Seconds of each batch.
+    pub batch_seconds: Vec<f64>,
+    /// Costs at the activity of the float network; none where the machine cannot run it.
+    pub estimate: Option<Option<Figures>>,
+    /// Costs at its own activity on a few images, and seconds.
+    pub own: Option<(Figures, f64)>,
+    /// Drift per layer, images and seconds.
+    pub drift: Option<(Vec<LayerDrift>, usize, f64)>,
+    /// The whole validation set, and seconds.
+    pub full: Option<(Measured, f64)>,
+}
+
+/// Shared by all strategies of a search.
+pub struct Store<'a> {
+    /// Who is asked.
+    pub oracle: &'a dyn Oracle,
+    known: HashMap<String, Known>,
+    log: Option<Log>,
+    /// Seconds that the oracle took in this process.
+    pub asked_seconds: f64,
+}
+
+impl<'a> Store<'a> {
+    /// Knows what `entries` say.
+    pub fn new(oracle: &'a dyn Oracle, entries: Vec<Entry>, log: Option<Log>) -> Self {
+        let mut store = Self { oracle, known: HashMap::new(), log, asked_seconds: 0.0 };
+        entries.into_iter().for_each(|entry| store.learn(entry));
+        store
+    }
+
+    fn learn(&mut self, entry: Entry) {
+        match entry {
+            Entry::Batches { id, first, batches, seconds } => {
+                let known = self.known.entry(id).or_default();
+                let each = seconds / batches.len().max(1) as f64;
+                known.batches.truncate(first);
+                known.batch_seconds.truncate(first);
+                known.batch_seconds.extend(batches.iter().map(|_| each));
+                known.batches.extend(batches);
+            }
+            Entry::Charge { id, figures, seconds } => {
+                self.known.entry(id).or_default().own = Some((figures, seconds));
+            }
+            Entry::Drift { id, layers, images, seconds } => {
+                self.known.entry(id).or_default().drift = Some((layers, images, seconds));
+            }
+            Entry::Full { id, measured, seconds } => {
+                self.known.entry(id).or_default().full = Some((measured, seconds));
+            }
+        }
+    }
+
+    fn record(&mut self, entry: Entry) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            log.append(&entry)?;
+        }
+        self.learn(entry);
+        Ok(())
+    }
+
+    /// What is known of `id`.
+    pub fn known(&self, id: &str) -> Option<&Known> {
+        self.known.get(id)
+    }
+
+    /// Batches of a setting, as long as `more` answers true to the sum so far; returns how many these are.
+    pub fn batches(
+        &mut self,
+        id: &str,
+        setting: &Setting,
+        more: &mut dyn FnMut(&Batch) -> bool,
+    ) -> Result<usize> {
+        let (mut sum, mut seen) = (Batch::default(), 0);
+        for batch in self.known.get(id).map_or(&[][..], |known| &known.batches) {
+            sum.add(batch);
+            seen += 1;
+            if !more(&sum) {
+                return Ok(seen);
+            }
+        }
+        if seen == self.oracle.batches() {
+            return Ok(seen);
+        }
+        let start = Instant::now();
+        let mut batches = Vec::new();
+        self.oracle.run(setting, seen, &mut |batch| {
+            batches.push(batch);
+            sum.add(&batch);
+            more(&sum)
+        })?;
+        let seconds = self.took(start);
+        let (first, count) = (seen, batches.len());
+        self.record(Entry::Batches { id: id.to_owned(), first, batches, seconds })?;
+        Ok(first + count)
+    }
+
+    /// Costs of settings at the activity of the float network, in parallel; none where the machine cannot
+    /// run one.
+    pub fn estimates(&mut self, settings: &[(String, Setting)]) -> Result<Vec<Option<Figures>>> {
+        let unknown = |id: &String| self.known.get(id).is_none_or(|known| known.estimate.is_none());
+        let new: Vec<&(String, Setting)> = settings.iter().filter(|(id, _)| unknown(id)).collect();
+        let oracle = self.oracle;
+        let charge = |(_, setting): &&(String, Setting)| match oracle.charge(setting) {
+            Ok(figures) => Ok(Some(figures)),
+            Err(Error::Mismatch(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let figures = new.par_iter().map(charge).collect::<Result<Vec<_>>>()?;
+        for ((id, _), figures) in new.into_iter().zip(figures) {
+            self.known.entry(id.clone()).or_default().estimate = Some(figures);
+        }
+        Ok(settings.iter().map(|(id, _)| self.known[id].estimate.flatten()).collect())
+    }
+
+    /// Costs of a setting at its own activity on a few images.
+    pub fn own(&mut self, id: &str, setting: &Setting) -> Result<(Figures, f64)> {
+        if let Some(own) = self.known.get(id).and_then(|known| known.own) {
+            return Ok(own);
+        }
+        let start = Instant::now();
+        let figures = self.oracle.charge_own(setting)?;
+        let seconds = self.took(start);
+        self.record(Entry::Charge { id: id.to_owned(), figures, seconds })?;
+        Ok((figures, seconds))
+    }
+
+    /// Drift of a setting.
+    pub fn drift(&mut self, id: &str, setting: &Setting) -> Result<()> {
+        if self.known.get(id).is_some_and(|known| known.drift.is_some()) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let (layers, images) = self.oracle.drift(setting)?;
+        let seconds = self.took(start);
+        self.record(Entry::Drift { id: id.to_owned(), layers, images, seconds })
+    }
+
+    /// A setting on the whole validation set.
+    pub fn full(&mut self, id: &str, setting: &Setting) -> Result<Measured> {
+        if let Some((measured, _)) = self.known.get(id).and_then(|known| known.full) {
+            return Ok(measured);
+        }
+        let start = Instant::now();
+        let measured = self.oracle.measure(setting)?;
+        let seconds = self.took(start);
+        self.record(Entry::Full { id: id.to_owned(), measured, seconds })?;
+        Ok(measured)
+    }
+
+    fn took(&mut self, start: Instant) -> f64 {
+        let seconds = start.elapsed().as_secs_f64();
+        self.asked_seconds += seconds;
+        seconds
+    }
+}

@@ -1,0 +1,71 @@
+//! One file per strategy, and what several of them share.
+
+mod aq4svit;
+mod ilp;
+mod knapsack;
+mod nsga2;
+mod qsvit;
+mod random;
+mod ratio_greedy;
+mod refine;
+mod spikehq;
+mod table;
+mod uniform;
+
+pub use knapsack::knapsack;
+
+use super::Strategy;
+
+/// A strategy by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Name {
+    /// One choice for the whole network.
+    Uniform,
+    /// Random settings.
+    Random,
+    /// Group by group, base and fine tuning (QSViT).
+    Qsvit,
+    /// Network, stage, block, one step at a time, behind a gate on membrane drift (AQ4SViT).
+    Aq4svitGreedy,
+    /// The same with a beam of four.
+    Aq4svitBeam,
+    /// Relaxation with Gumbel sampling (SpikeHQ).
+    Spikehq,
+    /// The best loss per saving, move by move.
+    RatioGreedy,
+    /// Multiple-choice knapsack over sensitivities, then swaps.
+    Ilp,
+    /// NSGA-II from the front of the knapsacks.
+    Nsga2,
+    /// All of them, the papers' in both forms.
+    All,
+}
+
+/// Candidates that a beam keeps.
+const BEAM: usize = 4;
+
+/// The strategies that `name` stands for; `accelerated` gives the papers' the quantizers and tests of the
+/// others.
+pub fn named(name: Name, accelerated: bool) -> Vec<Box<dyn Strategy>> {
+    let single = |strategy: Box<dyn Strategy>| vec![strategy];
+    match name {
+        Name::Uniform => single(Box::new(uniform::Uniform)),
+        Name::Random => single(Box::new(random::Random)),
+        Name::Qsvit => single(Box::new(qsvit::Qsvit { accelerated })),
+        Name::Aq4svitGreedy => single(Box::new(aq4svit::Aq4svit { width: 1, accelerated })),
+        Name::Aq4svitBeam => single(Box::new(aq4svit::Aq4svit { width: BEAM, accelerated })),
+        Name::Spikehq => single(Box::new(spikehq::SpikeHq { accelerated })),
+        Name::RatioGreedy => single(Box::new(ratio_greedy::RatioGreedy)),
+        Name::Ilp => single(Box::new(ilp::Ilp)),
+        Name::Nsga2 => single(Box::new(nsga2::Nsga2)),
+        Name::All => {
+            let papers = [Name::Qsvit, Name::Aq4svitGreedy, Name::Aq4svitBeam, Name::Spikehq];
+            let both = papers.into_iter().flat_map(|paper| [(paper, false), (paper, true)]);
+            let ours = [Name::RatioGreedy, Name::Ilp, Name::Nsga2].map(|name| (name, false));
+            let baselines = [Name::Uniform, Name::Random].map(|name| (name, false));
+            let all = baselines.into_iter().chain(both).chain(ours);
+            all.flat_map(|(name, accelerated)| named(name, accelerated)).collect()
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What each change does by itself: the table that knapsacks, relaxations and ratios work on.
+
+use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
+
+/// Divergence, nats per image, below which single changes are noise: any change of a spike changes others
+/// behind it.
+const NEGLIGIBLE: f64 = 0.004;
+
+/// Loss and cost of every level of every knob, all else at its widest.
+pub struct Table {
+    /// The knobs.
+    pub knobs: Vec<Knob>,
+    /// Per knob and level, the divergence per image that it adds, nats; never negative.
+    pub losses: Vec<Vec<f64>>,
+    /// Per knob and level, the cost that it adds (negative for what it saves); infinite where the machine
+    /// refuses it.
+    pub costs: Vec<Vec<f64>>,
+    widest: Candidate,
+}
+
+impl Table {
+    /// Measures `knobs` on `batches` batches each, from the narrowest level up until a level loses next to
+    /// nothing; what is wider loses less.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations do not suffice.
+    pub fn measure(engine: &mut Engine, knobs: Vec<Knob>, batches: usize) -> Result<Self, Stop> {
+        let widest = engine.space.widest();
+        engine.anchor(&widest)?;
+        let base_loss = divergence(engine, &widest, batches)?;
+        let base_cost = engine.cost(&widest)?;
+        let (mut losses, mut costs) = (Vec::new(), Vec::new());
+        for knob in &knobs {
+            let levels = engine.space.levels(knob.part);
+            let candidates: Vec<Candidate> = (0..levels).map(|level| widest.with(knob, level)).collect();
+            let knob_costs = engine.costs(&candidates)?;
+            let mut knob_losses = vec![f64::INFINITY; levels];
+            for kind in kinds(engine.space, knob.part) {
+                let mut narrower: Option<(usize, f64)> = None;
+                for level in kind.into_iter().rev().filter(|&level| knob_costs[level].is_finite()) {
+                    let loss = match narrower {
+                        Some((below, loss)) if loss <= NEGLIGIBLE => {
+                            loss * shrinkage(engine.space, knob.part, below, level)
+                        }
+                        _ => divergence(engine, &candidates[level], batches)? - base_loss,
+                    };
+                    let loss = loss.clamp(0.0, narrower.map_or(f64::INFINITY, |(_, loss)| loss));
+                    narrower = Some((level, loss));
+                    knob_losses[level] = loss;
+                }
+            }
+            losses.push(knob_losses);
+            costs.push(knob_costs.iter().map(|cost| cost - base_cost).collect());
+        }
+        raise_to_floor(engine.space, &knobs, &mut losses);
+        Ok(Self { knobs, losses, costs, widest })
+    }
+
+    /// The candidate with these levels, one per knob.
+    pub fn candidate(&self, levels: &[usize]) -> Candidate {
+        let pairs = self.knobs.iter().zip(levels);
+        pairs.fold(self.widest.clone(), |candidate, (knob, &level)| candidate.with(knob, level))
+    }
+
+    /// Sum of the losses of these levels.
+    pub fn loss(&self, levels: &[usize]) -> f64 {
+        self.losses.iter().zip(levels).map(|(losses, &level)| losses[level]).sum()
+    }
+
+    /// The largest loss that any levels have, where that is finite.
+    pub fn largest_loss(&self) -> f64 {
+        let largest =
+            |losses: &Vec<f64>| losses.iter().copied().filter(|l| l.is_finite()).fold(0.0, f64::max);
+        self.losses.iter().map(largest).sum()
+    }
+}
+
+/// Mean divergence of a candidate on the first batches.
+fn divergence(engine: &mut Engine, candidate: &Candidate, batches: usize) -> Result<f64, Stop> {
+    let sum = engine.sample(candidate, batches)?;
+    Ok(sum.divergence / f64::from(sum.images.max(1)))
+}
+
+/// What remains of a loss from level `narrow` to level `wide`: the squared error of uniform steps falls by
+/// four per bit; that of powers of two hardly, whose large weights stay as far apart.
+fn shrinkage(space: &Space, part: Part, narrow: usize, wide: usize) -> f64 {
+    match part == Part::Weights && is_power_of_two(&space.weights[wide]) {
+        true => 1.0,
+        false => 0.25f64.powi(space.bits(part, wide) as i32 - space.bits(part, narrow) as i32),
+    }
+}
+
+/// No level is free: a measured loss below half the median of its kind, at the narrowest level, is noise,
+/// and many of them together are none. The widest level of all loses nothing.
+fn raise_to_floor(space: &Space, knobs: &[Knob], losses: &mut [Vec<f64>]) {
+    for part in [Part::Weights, Part::Membranes] {
+        for kind in kinds(space, part) {
+            let of_part = || (0..knobs.len()).filter(|&k| knobs[k].part == part);
+            let Some(&narrowest) = kind.last() else { continue };
+            let mut seen: Vec<f64> =
+                of_part().map(|k| losses[k][narrowest]).filter(|l| l.is_finite()).collect();
+            seen.sort_by(f64::total_cmp);
+            let floor = seen.get(seen.len() / 2).map_or(0.0, |median| 0.5 * median);
+            for k in of_part() {
+                for &level in kind.iter().filter(|&&level| level > 0) {
+                    let least = floor * shrinkage(space, part, narrowest, level);
+                    losses[k][level] = losses[k][level].max(least);
+                }
+            }
+        }
+    }
+    losses.iter_mut().for_each(|losses| losses[0] = 0.0);
+}
+
+/// The levels of `part` by kind of scheme, each from wide to narrow.
+fn kinds(space: &Space, part: Part) -> Vec<Vec<usize>> {
+    let all = 0..space.levels(part);
+    match part {
+        Part::Membranes => vec![all.collect()],
+        Part::Weights => {
+            let (power, uniform) = all.partition(|&level| is_power_of_two(&space.weights[level]));
+            vec![uniform, power]
+        }
+    }
+}
+
+/// The levels of `part` that a strategy steps through which knows one kind of scheme: uniform weights, or
+/// all where there are no others.
+pub fn ladder(space: &Space, part: Part) -> Vec<usize> {
+    let first_is_power = is_power_of_two(&space.weights[0]);
+    let on_ladder =
+        |&level: &usize| part == Part::Membranes || is_power_of_two(&space.weights[level]) == first_is_power;
+    (0..space.levels(part)).filter(on_ladder).collect()
+}

@@ -1,0 +1,6 @@
+//! Searches: on networks whose accuracy is a formula, and on the bundled one from the command line.
+
+mod commands;
+mod spaces;
+mod strategies;
+mod synthetic;

@@ -1,0 +1,177 @@
+//! `spiq search` from the outside.
+
+use std::fs;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::bad_input::support::{Bench, lines};
+
+/// A short search of few images.
+const SHORT: [&str; 9] = [
+    "search",
+    "--quiet",
+    "--limit",
+    "60",
+    "--strategy",
+    "aq4svit-greedy,random",
+    "--accelerated",
+    "--max-evaluations",
+    "30",
+];
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Without times, which differ from run to run.
+fn timeless(mut value: Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.remove("seconds");
+                map.values_mut().for_each(strip);
+            }
+            Value::Array(list) => list.iter_mut().for_each(strip),
+            _ => (),
+        }
+    }
+    strip(&mut value);
+    value
+}
+
+/// One search, then the same from half of its log with a cut last line and on other threads, then its
+/// setting in `simulate`: all say the same.
+#[test]
+fn a_killed_search_ends_as_it_would_have_and_simulate_agrees() {
+    let bench = Bench::new();
+    let flags = ["--max-accuracy-drop", "0.05", "--max-memory", "300KiB", "--threads", "1", "--out", "a"];
+    let output = bench.run(&[&SHORT[..], &flags].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty());
+    let log = fs::read(bench.path("a/log.jsonl")).unwrap();
+    fs::create_dir(bench.path("b")).unwrap();
+    fs::write(bench.path("b/log.jsonl"), &log[..log.len() / 2]).unwrap();
+    let resumed = bench.run(&["search", "--quiet", "--resume", "b", "--threads", "3"]);
+    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    let [a, b] = ["a", "b"].map(|dir| timeless(json(&bench.path(&format!("{dir}/search.json")))));
+    assert_eq!(a, b);
+    let [a, b] = ["a", "b"].map(|dir| fs::read_to_string(bench.path(&format!("{dir}/setting.ron"))).unwrap());
+    assert_eq!(a, b);
+
+    let simulated = bench.run(&[
+        "simulate",
+        "--quiet",
+        "--json",
+        "--limit",
+        "60",
+        "--quant",
+        "a/setting.ron",
+        "--out",
+        "simulated",
+    ]);
+    let simulated: Value = serde_json::from_slice(&simulated.stdout).unwrap();
+    let (setting, found) = (&simulated["settings"][0], &json(&bench.path("a/search.json"))["final"]);
+    for (theirs, mine) in [
+        (&setting["accuracy"], "accuracy"),
+        (&setting["accuracy_drop"], "accuracy_drop"),
+        (&setting["memory_bytes"]["total"], "memory_bytes"),
+        (&setting["latency_s"], "latency_s"),
+        (&setting["power_w"], "power_w"),
+        (&setting["average_weight_bits"], "average_weight_bits"),
+    ] {
+        assert_eq!(theirs, &found[mine], "{mine}");
+    }
+    assert!(found["memory_bytes"].as_f64().unwrap() <= 300.0 * 1024.0);
+    assert!(found["energy_j"].as_f64().unwrap() > 0.0);
+    for name in
+        ["front_accuracy_memory", "front_accuracy_energy", "front_energy_latency", "trace", "weight_bits"]
+    {
+        assert!(bench.path(&format!("a/plots/{name}.png")).exists(), "{name}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let bench = Bench::new();
+    bench.write("budget.ron", "Budget(max_memory: \"48 parsecs\")");
+    bench.write("typo.ron", "Budget(max_memroy: \"48KiB\")");
+    bench.write("log.jsonl", "{}\n");
+    bench.write("old/log.jsonl", "{}\n");
+    let cases: [(&'static str, &[&str]); 14] = [
+        ("unknown unit", &["--max-memory", "48kib"]),
+        ("no unit", &["--max-energy", "30"]),
+        ("negative", &["--max-latency", "-2ms"]),
+        ("nothing", &["--max-power", "0mW"]),
+        ("a drop in points", &["--max-accuracy-drop", "1.5"]),
+        ("a negative drop", &["--max-accuracy-drop", "-0.1"]),
+        ("unit in a file", &["--budget", "budget.ron"]),
+        ("field of a file", &["--budget", "typo.ron"]),
+        ("no file", &["--budget", "absent.ron"]),
+        ("one point", &["--weight-bits", "4", "--power-of-two-bits", "0", "--membrane-bits", "8"]),
+        ("no evaluations", &["--max-evaluations", "0"]),
+        ("width", &["--weight-bits", "4,17"]),
+        ("an earlier search", &["--out", "old", "--limit", "3"]),
+        ("a log that is none", &["--resume", "."]),
+    ];
+    let refuses = |flags: &[&str]| {
+        bench.small_data(28, 28);
+        let data: &[&str] = if flags.contains(&"--resume") { &[] } else { &["--data", "data.ron"] };
+        let message = bench.refusal(&[&["search", "--quiet"], data, flags].concat());
+        message.trim_end().to_owned()
+    };
+    assert_snapshot!(lines(cases, refuses), @r#"
+    unknown unit
+      error: --max-memory: "kib" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+    no unit
+      error: --max-energy: "30" has none of the units pJ, nJ, uJ, mJ, J
+    negative
+      error: --max-latency: -2ms is not above 0
+    nothing
+      error: --max-power: 0mW is not above 0
+    a drop in points
+      error: --max-accuracy-drop: 1.5 is not in 0..=1 (0.015 stands for 1.5 points)
+    a negative drop
+      error: --max-accuracy-drop: -0.1 is not in 0..=1 (0.015 stands for 1.5 points)
+    unit in a file
+      error: budget.ron: max_memory: "parsecs" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+    field of a file
+      error: typo.ron:1:8: Unexpected field named `max_memroy` in `Budget`, expected one of `max_accuracy_drop`, `max_memory`, `max_energy`, `max_power`, `max_latency`, or `max_area` instead
+    no file
+      error: absent.ron: No such file or directory (os error 2)
+    one point
+      error: the space has one point, one weight scheme and one membrane width: there is nothing to search
+    no evaluations
+      error: --max-evaluations: 0 is not above 0
+    width
+      error: --weight-bits: 17 is not in 2..=16
+    an earlier search
+      error: old/log.jsonl is the log of an earlier search: --resume goes on with it, --out names another folder
+    a log that is none
+      error: ./log.jsonl:1:2: missing field `model` at line 1 column 2
+    "#);
+    assert_eq!(fs::read(bench.path("old/log.jsonl")).unwrap(), b"{}\n");
+}
+
+#[test]
+fn budgets_that_cannot_be_met_end_with_exit_code_1() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    let run = |flags: &[&str]| {
+        let data = ["search", "--quiet", "--data", "data.ron", "--strategy", "uniform", "--out", "fresh"];
+        let output = bench.run(&[&data, flags].concat());
+        assert_eq!(output.status.code(), Some(1), "{flags:?}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        let _ = fs::remove_dir_all(bench.path("fresh"));
+        message.trim_end().to_owned()
+    };
+    let cases: [(&'static str, &[&str]); 2] =
+        [("area", &["--max-area", "0.1mm2"]), ("memory", &["--max-memory", "48KiB"])];
+    assert_snapshot!(lines(cases, run), @r"
+    area
+      error: area of 0.354 mm2 is 0.254 mm2 beyond 0.100 mm2, whatever the setting of edge-28
+    memory
+      error: no setting found meets the budgets; the closest (2.00 bits): memory of 84.29 KiB is 36.29 KiB beyond 48.00 KiB
+    ");
+}

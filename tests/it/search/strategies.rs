@@ -1,0 +1,129 @@
+//! Every strategy on a network whose best setting is known.
+
+use spiq::search::strategies::{Name, knapsack, named};
+use spiq::search::{
+    Budgets, Knob, Objective, Part, Problem, Quantizer, Run, Space, Store, Strategy, legal, run_strategy,
+};
+
+use super::synthetic::{Synthetic, fixed, network, problem, widths};
+
+fn run(strategy: &dyn Strategy, problem: &Problem, seed: u64) -> Run {
+    let oracle = Synthetic::new();
+    let space = legal(strategy.quantizer().space(&network(), &widths()), &oracle).unwrap();
+    let mut store = Store::new(&oracle, Vec::new(), None);
+    run_strategy(strategy, &space, problem, seed, &mut store).unwrap()
+}
+
+fn memory(run: &Run) -> Option<f64> {
+    run.best.as_ref().map(|best| best.measured.figures.memory_bytes)
+}
+
+/// The least memory of all settings that lose at most what is allowed: a knapsack over the true losses.
+fn least_memory(space: &Space, allowed: f64) -> f64 {
+    let oracle = Synthetic::new();
+    let mut classes = Vec::new();
+    for (i, unit) in space.units.iter().enumerate() {
+        for part in [Part::Weights, Part::Membranes] {
+            let knob = Knob { units: vec![i], part };
+            let item = |level: usize| {
+                let setting = space.setting(&space.widest().with(&knob, level), "s").unwrap();
+                let widest = space.setting(&space.widest(), "s").unwrap();
+                let more = oracle.lost(fixed(&setting), i) - oracle.lost(fixed(&widest), i);
+                let values = if part == Part::Weights { unit.weights } else { unit.membranes };
+                ((values as u32 * space.bits(part, level)) as f64 / 8.0, more)
+            };
+            classes.push((0..space.levels(part)).map(item).collect::<Vec<_>>());
+        }
+    }
+    let items = knapsack(&classes, allowed, 20_000).unwrap();
+    classes.iter().zip(items).map(|(class, item)| class[item].0).sum()
+}
+
+#[test]
+fn what_is_emitted_meets_every_budget() {
+    let budgets = [
+        Budgets { accuracy_drop: 0.015, ..Budgets::default() },
+        Budgets { accuracy_drop: 0.002, memory_bytes: Some(250_000.0), ..Budgets::default() },
+        Budgets { accuracy_drop: 0.05, energy_j: Some(5e-7), power_w: Some(5e-3), ..Budgets::default() },
+    ];
+    for budgets in budgets {
+        for strategy in named(Name::All, false) {
+            let run = run(strategy.as_ref(), &Problem { budgets, ..problem() }, 3);
+            let Some(best) = &run.best else { continue };
+            assert!(best.violations.is_empty(), "{}: {:?}", run.strategy, best.violations);
+            assert!(best.drop <= budgets.accuracy_drop, "{}", run.strategy);
+            assert!(budgets.violations(&best.measured.figures).is_empty(), "{}", run.strategy);
+            assert!(run.evaluations <= 70.0, "{}: {} evaluations", run.strategy, run.evaluations);
+        }
+    }
+}
+
+#[test]
+fn ours_come_near_the_best_and_nothing_beats_it() {
+    let space = Quantizer::PerChannel.space(&network(), &widths());
+    // 60 images of 4,000; what the widest setting loses is part of it.
+    let least = least_memory(&space, 60.0);
+    for (name, within) in [
+        (Name::Ilp, 1.03),
+        (Name::RatioGreedy, 1.05),
+        (Name::Nsga2, 1.06),
+        (Name::Uniform, 2.0),
+        (Name::Random, 2.0),
+    ] {
+        let found = memory(&run(named(name, false)[0].as_ref(), &problem(), 5)).unwrap();
+        assert!(found >= 0.998 * least, "{name:?}: {found} of {least}");
+        assert!(found <= within * least, "{name:?}: {found} of {least}");
+    }
+}
+
+#[test]
+fn a_budget_of_evaluations_holds() {
+    for strategy in named(Name::All, false) {
+        let run = run(strategy.as_ref(), &Problem { max_evaluations: 8.0, ..problem() }, 1);
+        // A test that was begun is finished, and four finalists are verified.
+        assert!(run.evaluations <= 13.0, "{}: {}", run.strategy, run.evaluations);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_one_another() {
+    for name in [Name::Random, Name::Spikehq, Name::Nsga2] {
+        let strategy = &named(name, true)[0];
+        let steps = |seed| -> Vec<String> {
+            run(strategy.as_ref(), &problem(), seed).steps.into_iter().map(|step| step.setting).collect()
+        };
+        assert!(strategy.is_random());
+        assert_eq!(steps(1), steps(1), "{name:?}");
+        assert_ne!(steps(1), steps(2), "{name:?}");
+    }
+}
+
+#[test]
+fn budgets_that_cannot_be_met_name_the_closest() {
+    let budgets = Budgets { accuracy_drop: 0.001, memory_bytes: Some(20_000.0), ..Budgets::default() };
+    let run = run(named(Name::Ilp, false)[0].as_ref(), &Problem { budgets, ..problem() }, 1);
+    assert_eq!(run.best, None);
+    let closest = run.closest.unwrap();
+    assert!(closest.excess() > 0.0);
+    assert!(closest.0.violations.iter().any(|v| v.budget == "memory" || v.budget == "accuracy drop"));
+}
+
+/// Nothing but energy counts, and only weights cost any: membranes stay as they are wherever they would
+/// lose accuracy.
+#[test]
+fn the_objective_decides_what_is_narrowed() {
+    let energy = Problem { objective: Objective::Energy, ..problem() };
+    let run = run(named(Name::Ilp, false)[0].as_ref(), &energy, 1);
+    assert!(run.layers.iter().any(|layer| layer.weight_bits <= 4));
+    assert!(run.layers.iter().all(|layer| layer.membrane_bits.is_none_or(|bits| bits == 16)));
+}
+
+#[test]
+fn the_gate_counts_what_it_rejects_and_an_audit_what_was_wrong() {
+    let audited = Problem { audit: true, ..problem() };
+    for name in [Name::Aq4svitGreedy, Name::Aq4svitBeam] {
+        let gate = run(named(name, true)[0].as_ref(), &audited, 1).gate.unwrap();
+        assert!(gate.rejected > 0 && gate.seen > gate.rejected, "{gate:?}");
+        assert!(gate.audited == gate.rejected && gate.falsely_rejected <= gate.audited, "{gate:?}");
+    }
+}

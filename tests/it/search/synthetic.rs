@@ -1,0 +1,149 @@
+//! A network that is a formula: every layer loses accuracy by itself, so the best setting is known.
+
+use spiq::error::Result;
+use spiq::model::{Model, Network};
+use spiq::quant::{FixedPoint, Precision, Setting};
+use spiq::search::{
+    Batch, Budgets, DriftMetric, Figures, Granularity, LayerDrift, Measured, Objective, Oracle, Problem,
+    Quantizer, Space, Widths,
+};
+
+/// Images of the validation set.
+const IMAGES: usize = 4000;
+/// Images of a batch.
+const BATCH: usize = 250;
+/// Accuracy of the float network.
+const ACCURACY: f64 = 0.9;
+
+pub struct Synthetic {
+    space: Space,
+    /// Per unit, how many images it loses at one bit of weights; the stem most.
+    fragility: Vec<f64>,
+}
+
+impl Synthetic {
+    pub fn new() -> Self {
+        let space = Quantizer::PerChannel.space(&network(), &widths());
+        let fragility = (0..space.units.len()).map(|i| 4000.0 / (1.0 + i as f64).powf(1.3)).collect();
+        Self { space, fragility }
+    }
+
+    /// Images lost by the unit `i`; powers of two lose half as much again.
+    pub fn lost(&self, fixed: &FixedPoint, i: usize) -> f64 {
+        let unit = &self.space.units[i];
+        let scheme = fixed.weights_of(&unit.layer);
+        let factor = if spiq::search::is_power_of_two(&scheme) { 1.5 } else { 1.0 };
+        let weights = factor * self.fragility[i] * (-2.0 * f64::from(scheme.bits())).exp2();
+        let membranes = unit.neurons.first().map_or(0.0, |neuron| {
+            0.3 * self.fragility[i] * (-1.5 * f64::from(fixed.membrane_bits_of(neuron))).exp2()
+        });
+        weights + membranes
+    }
+
+    fn all_lost(&self, fixed: &FixedPoint) -> f64 {
+        (0..self.space.units.len()).map(|i| self.lost(fixed, i)).sum()
+    }
+
+    fn figures(&self, fixed: &FixedPoint) -> Figures {
+        let mut bits = 0.0;
+        let mut weights = 0.0;
+        for unit in &self.space.units {
+            let width = f64::from(fixed.weights_of(&unit.layer).bits());
+            bits += width * unit.weights as f64;
+            weights += unit.weights as f64;
+        }
+        let membrane = |neuron: &String| f64::from(fixed.membrane_bits_of(neuron));
+        let membranes: f64 = self
+            .space
+            .units
+            .iter()
+            .filter_map(|unit| Some(unit.membranes as f64 * membrane(unit.neurons.first()?)))
+            .sum();
+        let memory_bytes = (bits + membranes) / 8.0;
+        Figures {
+            memory_bytes,
+            energy_j: 1e-12 * bits,
+            latency_s: 1e-4,
+            power_w: 1e-8 * bits,
+            area_mm2: Some(1.0),
+            average_weight_bits: bits / weights,
+        }
+    }
+}
+
+pub fn network() -> Network {
+    Model::load("sdtv1_2-64_fashion").unwrap().network
+}
+
+pub fn widths() -> Widths {
+    Widths { uniform: vec![8, 6, 5, 4, 3, 2], power_of_two: vec![4, 3], membranes: vec![16, 8, 6, 4] }
+}
+
+pub fn problem() -> Problem {
+    Problem {
+        budgets: Budgets { accuracy_drop: 0.015, ..Budgets::default() },
+        objective: Objective::Memory,
+        max_evaluations: 60.0,
+        granularity: Granularity::Tensor,
+        metric: DriftMetric::Relative,
+        audit: false,
+    }
+}
+
+pub fn fixed(setting: &Setting) -> &FixedPoint {
+    match &setting.precision {
+        Precision::Fixed(fixed) => fixed,
+        Precision::Float32 => panic!("a search has fixed-point settings"),
+    }
+}
+
+impl Oracle for Synthetic {
+    fn images(&self) -> usize {
+        IMAGES
+    }
+
+    fn reference_accuracy(&self) -> f64 {
+        ACCURACY
+    }
+
+    fn batches(&self) -> usize {
+        IMAGES / BATCH
+    }
+
+    fn charge(&self, setting: &Setting) -> Result<Figures> {
+        Ok(self.figures(fixed(setting)))
+    }
+
+    fn charge_own(&self, setting: &Setting) -> Result<Figures> {
+        self.charge(setting)
+    }
+
+    /// What is lost is spread over the batches as evenly as whole images allow.
+    fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
+        let lost = self.all_lost(fixed(setting)).round().min(ACCURACY * IMAGES as f64) as usize;
+        let until = |batch: usize| lost * batch / self.batches();
+        for batch in first..self.batches() {
+            let here = (until(batch + 1) - until(batch)) as u32;
+            let divergence = self.all_lost(fixed(setting)) / self.batches() as f64;
+            if !more(Batch { images: BATCH as u32, lost: here, gained: 0, divergence }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
+        let layer = |i: usize| {
+            let drift = self.lost(fixed(setting), i) / IMAGES as f64;
+            let layer = self.space.units[i].layer.clone();
+            LayerDrift { layer, relative: drift, threshold: drift, flips: drift, rates: drift }
+        };
+        Ok(((0..self.space.units.len()).map(layer).collect(), 8))
+    }
+
+    fn measure(&self, setting: &Setting) -> Result<Measured> {
+        let lost = self.all_lost(fixed(setting)).round().min(ACCURACY * IMAGES as f64);
+        let accuracy = ACCURACY - lost / IMAGES as f64;
+        Ok(Measured { accuracy, figures: self.figures(fixed(setting)) })
+    }
+}
