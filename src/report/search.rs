@@ -192,6 +192,12 @@ pub fn search_table(search: &Search) -> String {
         fixed(search.float.memory_bytes / 1024.0, 0),
         fixed(1e3 * search.float.power_w, 1),
     );
+    push_published(&mut text, search);
+    text
+}
+
+/// What the authors of the strategies report.
+fn push_published(text: &mut String, search: &Search) {
     let papers = PAPERS.iter().filter(|(name, ..)| {
         search
             .runs
@@ -208,9 +214,8 @@ pub fn search_table(search: &Search) -> String {
     }));
     if rows.len() > 1 {
         text.push_str("\nThe authors' own figures, of other networks on another data set (ImageNet), not to be compared line by line:\n");
-        push_rows(&mut text, &rows);
+        push_rows(text, &rows);
     }
-    text
 }
 
 fn row(search: &Search, run: &Run, found: Option<&Final>) -> Vec<String> {
