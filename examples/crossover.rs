@@ -58,6 +58,25 @@ fn main() -> Result<(), Failure> {
         let rate = rate.map_or("none".to_owned(), |rate| format!("{:.2}", 100.0 * rate));
         println!("{name:30} {density:>11.2} {:>13.2} {at_paper:>20.2} {rate:>12}", other * 1e6);
     }
+    println!("\nby what takes it, uJ: {}", PARTS.join(" | "));
+    for case in &cases {
+        let row = |parts: Parts| parts.map(|part| format!("{:.1}", part * 1e6)).join(" | ");
+        for rate in [0.0, PAPER] {
+            println!(
+                "{}, spiking at {:.1} %: {}",
+                case.name,
+                rate * 100.0,
+                row(snn_parts_j(case, &quantized, rate)?)
+            );
+        }
+        for density in DENSITIES {
+            println!(
+                "{}, quantized at {density}: {}",
+                case.name,
+                row(ann_parts_j(case, &quantized, density)?)
+            );
+        }
+    }
     std::fs::write(format!("{FOLDER}/crossover.csv"), table(&cases, &quantized)?)?;
     std::fs::write(format!("{FOLDER}/crossover.svg"), picture(&cases, &quantized)?)?;
     Ok(())
@@ -92,28 +111,43 @@ fn uniform(network: &Network, rate: f64) -> Result<Rates, Failure> {
     Ok(Rates::parse(&format!("layer,rate\n{rows}"), "uniform", network)?)
 }
 
-fn energy_j(case: &Case, workload: Workload, activity: &Activity) -> Result<f64, Failure> {
+/// Energy by what takes it: operations, weight memory, spikes or activations, sums and state, DRAM, leakage.
+type Parts = [f64; 6];
+const PARTS: [&str; 6] = ["operations", "weights", "activations", "sums, state", "DRAM", "leakage"];
+
+fn parts_j(case: &Case, workload: Workload, activity: &Activity) -> Result<Parts, Failure> {
     let mapped = MappedWorkload::best(workload, &case.machine, std::slice::from_ref(activity))?;
-    let costs = mapped.costs(&case.machine, activity);
-    let operations = |e: &spiq::cost::EnergyJ| e.synapse + e.neuron + e.elementwise + e.attention;
-    let cycles: f64 = costs.iter().map(|cost| cost.cycles.total()).sum();
-    Ok(match case.memories {
-        false => costs.iter().map(|cost| operations(&cost.energy_j)).sum(),
-        true => {
-            let dynamic: f64 = costs.iter().map(|cost| cost.energy_j.total()).sum();
-            dynamic + case.machine.leakage_w * case.machine.seconds(cycles)
-        }
-    })
+    let mut parts = Parts::default();
+    for cost in mapped.costs(&case.machine, activity) {
+        let e = &cost.energy_j;
+        let leakage = case.machine.leakage_w * case.machine.seconds(cost.cycles.total());
+        let operations = e.synapse + e.neuron + e.elementwise + e.attention;
+        let state = e.partial_sum_memory + e.membrane_memory + e.residual_memory;
+        let layer = match case.memories {
+            true => [operations, e.weight_memory, e.activation_memory, state, e.dram, leakage],
+            false => [operations, 0.0, 0.0, 0.0, 0.0, 0.0],
+        };
+        parts.iter_mut().zip(layer).for_each(|(sum, part)| *sum += part);
+    }
+    Ok(parts)
 }
 
 fn snn_energy_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<f64, Failure> {
+    Ok(snn_parts_j(case, model, rate)?.iter().sum())
+}
+
+fn snn_parts_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<Parts, Failure> {
     let activity = uniform(&model.network, rate)?.activity(&model.network);
-    energy_j(case, Workload::quantized(model), &activity)
+    parts_j(case, Workload::quantized(model), &activity)
+}
+
+fn ann_energy_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<f64, Failure> {
+    Ok(ann_parts_j(case, model, density)?.iter().sum())
 }
 
 /// The same layers on activations of [`ACTIVATION_BITS`] in one pass: no timesteps, no membranes; where neurons
 /// were, sums are brought onto the grid of activations.
-fn ann_energy_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<f64, Failure> {
+fn ann_parts_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<Parts, Failure> {
     let mut workload = Workload::quantized(model);
     workload.timesteps = 1;
     let bits = ACTIVATION_BITS;
@@ -155,7 +189,7 @@ fn ann_energy_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<f64
             (step.multiplications, step.accumulations) = (step.multiplications + step.accumulations, 0);
         }
     }
-    energy_j(case, workload, &activity)
+    parts_j(case, workload, &activity)
 }
 
 /// The rate at which `spiking` takes `other`, if it does so below 1: energy rises with the rate.
