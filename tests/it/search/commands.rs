@@ -8,17 +8,25 @@ use serde_json::Value;
 
 use crate::bad_input::support::{Bench, lines};
 
-/// A short search of few images.
-const SHORT: [&str; 9] = [
+/// A short search of few images in a small space: a table of single changes behind an anchor, a gate, and
+/// random settings.
+const SHORT: [&str; 16] = [
     "search",
     "--quiet",
     "--limit",
     "60",
     "--strategy",
-    "aq4svit-greedy,random",
+    "ratio-greedy,aq4svit-greedy,random",
     "--accelerated",
+    "--weight-bits",
+    "8,4",
+    "--power-of-two-bits",
+    "0",
+    "--membrane-bits",
+    "16,4",
     "--max-evaluations",
-    "30",
+    "60",
+    "--audit",
 ];
 
 fn json(path: &Path) -> Value {
