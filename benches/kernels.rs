@@ -8,8 +8,9 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use spiq::exec::kernels::{Cpu, Isa, LookupMatrix, ProductMatrix, TableRoom, lookup, products};
 
-/// Inputs, outputs and columns of a matrix product: a block of a transformer, and a small convolution.
-const SHAPES: [(usize, usize, usize); 2] = [(384, 384, 768), (162, 32, 3136)];
+/// Inputs, outputs and columns of a matrix product: a block of a transformer, a small convolution, and one
+/// that stays in the first-level cache, which is what the instructions of a kernel can do at most.
+const SHAPES: [(usize, usize, usize); 3] = [(384, 384, 768), (162, 32, 3136), (144, 2, 256)];
 
 /// Numbers of a linear congruential generator, all in `low..=high`.
 fn numbers(count: usize, low: i64, high: i64) -> Vec<i64> {

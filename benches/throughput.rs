@@ -46,15 +46,15 @@ fn throughput(c: &mut Criterion) {
     }
     images.finish();
 
-    let mut set = c.benchmark_group("1000 images, all threads");
-    set.throughput(Throughput::Elements(1000)).sample_size(10);
+    let mut set = c.benchmark_group("10000 images, all threads");
+    set.throughput(Throughput::Elements(10_000)).sample_size(10);
     for setting in ["w8", "w4", "pot3"] {
         let network = quantized(&model, &data, setting);
         let executor = IntegerExecutor::new(&network, Engine::default());
         let run = |i: usize| {
             executor.run(&data.test.sample(i).unwrap()).prediction() == data.test.labels[i] as usize
         };
-        set.bench_function(setting, |b| b.iter(|| (0..1000).into_par_iter().filter(|&i| run(i)).count()));
+        set.bench_function(setting, |b| b.iter(|| (0..10_000).into_par_iter().filter(|&i| run(i)).count()));
     }
     set.finish();
 

@@ -275,11 +275,10 @@ fn parse_array(text: &str) -> Result<[u32; 2]> {
 fn machine(hw: &str) -> Result<Machine> {
     let (hardware, _) = Hardware::load(hw)?;
     match hardware.compute {
-        Compute::Processor(_) => Err(Error::mismatch(format!(
-            "--hw: {} is a processor and has no memories beside an array",
-            hardware.name
-        ))),
-        _ => Machine::new(hardware),
+        Compute::SpikeLanes(_) | Compute::Systolic(_) => Machine::new(hardware),
+        Compute::Processor(_) | Compute::ManyCore(_) => {
+            Err(Error::mismatch(format!("--hw: {} has no memories beside an array", hardware.name)))
+        }
     }
 }
 

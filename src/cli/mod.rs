@@ -40,7 +40,7 @@ enum Command {
     /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
     Sensitivity(sensitivity::Arguments),
     /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
-    Search(search::Arguments),
+    Search(Box<search::Arguments>),
     /// Writes a quantized model for other programs: torch, golden or rtl.
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.

@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Use only the first N validation and the first N test images.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Look at only the first N validation images (of those that --limit leaves).
+    #[arg(long, value_name = "N")]
+    validation_images: Option<usize>,
     /// A file of budgets, as in Budget(max_memory: "48KiB", max_accuracy_drop: 0.015).
     #[arg(long, value_name = "FILE")]
     budget: Option<String>,
@@ -96,6 +99,10 @@ pub struct Arguments {
     /// Widths of membranes that are tried.
     #[arg(long, value_name = "BITS", default_value = "16,12,10,8,7,6,5,4,3,2", value_delimiter = ',')]
     membrane_bits: Vec<u32>,
+    /// Round the weights of an output together, by what its inputs do on calibration images; the papers'
+    /// own forms stay as they are.
+    #[arg(long)]
+    second_order: bool,
     /// Write setting.ron, search.json, settings/, fronts/, plots/ and the log here.
     #[arg(long, value_name = "DIR", default_value = "spiq-search")]
     out: PathBuf,
@@ -175,6 +182,7 @@ fn request(arguments: &Arguments) -> Result<Request> {
         hardware: arguments.hw.clone(),
         data: arguments.data.clone(),
         limit: arguments.limit,
+        validation_images: arguments.validation_images,
         problem: Problem {
             budgets: budgets(arguments)?,
             objective: arguments.minimize,
@@ -233,6 +241,7 @@ fn widths(arguments: &Arguments) -> Result<Widths> {
         uniform: arguments.weight_bits.clone(),
         power_of_two,
         membranes: arguments.membrane_bits.clone(),
+        second_order: arguments.second_order,
     })
 }
 
@@ -277,6 +286,13 @@ impl Loaded {
             }
             validation.truncate(limit.min(validation.len()));
             test.truncate(limit.min(test.len()));
+        }
+        if let Some(count) = request.validation_images {
+            let most = validation.len();
+            if !(1..=most).contains(&count) {
+                return Err(Error::mismatch(format!("--validation-images: {count} is not in 1..={most}")));
+            }
+            validation.truncate(count);
         }
         if validation.is_empty() {
             return Err(Error::mismatch(format!("data {} has no validation images to search on", data.name)));

@@ -9,7 +9,7 @@ use super::systolic::{ArrayTiming, fold_cycles, operation_pj};
 use super::timeline::{ArrayCycles, Times, timeline};
 use super::{Machine, Traffic};
 use crate::hw::{MemorySpec, Operand};
-use crate::map::{Dataflow, Gemm, Input, Loop, Matrix, Nest};
+use crate::map::{Dataflow, Dim, Gemm, Input, Loop, Matrix, Nest};
 use crate::quant::WeightForm;
 
 /// A product with the widths of its elements.
@@ -124,9 +124,12 @@ pub(super) fn cost(
     cycles.ideal = gemm.operations() as f64 / (f64::from(array.rows) * f64::from(array.columns));
     cycles.under_utilisation -= cycles.ideal;
     let folds = gemm.size(axes.rows).div_ceil(rows as u64) * gemm.size(axes.columns).div_ceil(columns as u64);
-    let traffic: Vec<[Traffic; 3]> = (0..nest.levels.len())
+    let mut traffic: Vec<[Traffic; 3]> = (0..nest.levels.len())
         .map(|level| Matrix::ALL.map(|m| traffic(operands, nest, level, m, counts.of(level, m))))
         .collect();
+    if let Some(machine) = machine {
+        move_whole_words(&mut traffic[ON_CHIP], operands, nest, &counts, machine);
+    }
     let cycles = match machine {
         Some(machine) => on_machine(cycles, nest, gemm, (folds * chunks) as f64, &traffic, machine),
         None => timeline(&Times { array: cycles, ..Times::default() }, 1.0, 1.0),
@@ -161,7 +164,7 @@ fn energy_j(
 }
 
 /// Tiles along `dim` on units of their own.
-fn spatial_extent(nest: &Nest, dim: crate::map::Dim) -> u64 {
+fn spatial_extent(nest: &Nest, dim: Dim) -> u64 {
     let spatial = nest.loops().filter(|(_, l)| l.is_spatial() && l.dim() == dim);
     spatial.map(|(_, l)| l.extent()).product()
 }
@@ -290,9 +293,30 @@ fn traffic(
     }
 }
 
+/// Rounds what the array takes and sends up to words of the memories of `machine`: inputs lie side by side
+/// along K, weights and sums along N. Tiles from and to off chip stream by, packed.
+fn move_whole_words(
+    on_chip: &mut [Traffic; 3],
+    operands: &GemmOperands,
+    nest: &Nest,
+    counts: &Counts,
+    machine: &Machine,
+) {
+    for matrix in Matrix::ALL {
+        let dim = if matrix == Matrix::Inputs { Dim::K } else { Dim::N };
+        let (size, bits) = (operands.gemm.size(dim) as f64, operands.bits(matrix) as f64);
+        let at_once = nest.loops().filter(|(level, l)| l.dim() == dim && (l.is_spatial() || *level == ARRAY));
+        let run: u64 = at_once.map(|(_, l)| l.extent()).product();
+        let unused = machine.padding(operand(matrix), size, run as f64, bits) - 1.0;
+        let moved = counts.of(ON_CHIP, matrix);
+        on_chip[matrix as usize].read_bits += moved.reads as f64 * bits * unused;
+        on_chip[matrix as usize].written_bits += moved.updates as f64 * bits * unused;
+    }
+}
+
 /// True if sums that leave level number `level` lack nothing.
 fn sums_are_complete(nest: &Nest, level: usize, k: u64) -> bool {
-    let inside = nest.loops().filter(|(l, inner)| *l >= level && inner.dim() == crate::map::Dim::K);
+    let inside = nest.loops().filter(|(l, inner)| *l >= level && inner.dim() == Dim::K);
     inside.map(|(_, inner)| inner.extent()).product::<u64>() >= k
 }
 

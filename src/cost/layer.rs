@@ -6,7 +6,7 @@ use super::{
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::{Compute, Operand, Placement};
-use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates};
+use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates, prefetched};
 
 /// Time and energy of one layer for one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -35,6 +35,8 @@ pub struct MappedWorkload {
     pub workload: Workload,
     /// One per layer.
     pub plans: Vec<Plan>,
+    /// Per layer, true if its first weights fit beside what the layer before it keeps on chip.
+    pub prefetched: Vec<bool>,
 }
 
 impl MappedWorkload {
@@ -82,7 +84,10 @@ impl MappedWorkload {
             }
         }
         match (best, refusal) {
-            (Some((_, plans)), _) => Ok(Self { workload, plans }),
+            (Some((_, plans)), _) => {
+                let prefetched = prefetched(&workload, &machine.hardware, &plans);
+                Ok(Self { workload, plans, prefetched })
+            }
             (None, Some(refusal)) => Err(refusal),
             (None, None) => unreachable!("a hardware description has at least one placement"),
         }
@@ -91,9 +96,11 @@ impl MappedWorkload {
     /// Cost of every layer for one image.
     pub fn costs(&self, machine: &Machine, activity: &Activity) -> Vec<LayerCost> {
         let layers = self.workload.layers.iter().zip(&self.plans);
-        layers
+        let mut costs: Vec<LayerCost> = layers
             .map(|(layer, plan)| layer_cost(layer, plan, machine, activity, self.workload.timesteps))
-            .collect()
+            .collect();
+        self.prefetch(&mut costs, machine);
+        costs
     }
 }
 

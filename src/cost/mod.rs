@@ -13,6 +13,7 @@ mod machine;
 mod many_core;
 mod memory;
 mod parts;
+mod prefetch;
 mod processor;
 mod spike_lanes;
 mod systolic;

@@ -67,6 +67,59 @@ pub fn fold_cycles(
     }
 }
 
+/// One group of a product in tiles of the array.
+struct Tiled {
+    /// Positions with the timesteps that run in one go, output channels, inputs.
+    m: f64,
+    n: f64,
+    k: f64,
+    /// Groups, and timesteps that do not run in one go.
+    repeats: f64,
+    /// Extents along rows and along columns of the array.
+    sizes: [f64; 2],
+    /// Rows and columns of one tile.
+    tile: [f64; 2],
+    /// Values that pass by each tile.
+    streamed: f64,
+    /// Parts that they come in.
+    chunks: f64,
+}
+
+impl Tiled {
+    fn new(array: &Systolic, product: &Product, plan: &Plan, frames: f64) -> Self {
+        // Innermost, the timesteps of a position are further positions of one product.
+        let (m, repeats) = match plan.placement {
+            Placement::Innermost => (product.positions as f64 * frames, 1.0),
+            Placement::Outermost => (product.positions as f64, frames),
+        };
+        let (k, n) = (product.fan_in as f64, (product.outputs / product.groups) as f64);
+        let (rows, columns) = (f64::from(array.rows.value), f64::from(array.columns.value));
+        let channels = plan.channels as f64;
+        // Tiles that are loaded one after the other cut a stream of weights, or of inputs, to pieces.
+        let (tile, chunks) = match plan.dataflow {
+            Dataflow::InputStationary => ([rows, columns], (n / channels).ceil()),
+            Dataflow::WeightStationary => ([rows, channels], plan.position_tiles()),
+            _ => ([rows, channels], 1.0),
+        };
+        let axes = plan.dataflow.axes().expect("arrays have axes");
+        let size = |dim: Dim| match dim {
+            Dim::N => n,
+            Dim::K => k,
+            Dim::M | Dim::T => m,
+        };
+        let (sizes, streamed) = ([size(axes.rows), size(axes.columns)], size(axes.stream));
+        // What fills the array once stays.
+        let chunks = if sizes[0] <= tile[0] && sizes[1] <= tile[1] { 1.0 } else { chunks };
+        let repeats = repeats * product.groups as f64;
+        Self { m, n, k, repeats, sizes, tile, streamed, chunks }
+    }
+
+    /// Tiles along rows and along columns.
+    fn tiles(&self) -> [f64; 2] {
+        [0, 1].map(|i| (self.sizes[i] / self.tile[i]).ceil())
+    }
+}
+
 /// What `product` asks for: M x K by K x N, zeros included.
 pub fn demand(
     array: &Systolic,
@@ -76,78 +129,15 @@ pub fn demand(
     activity: &NodeActivity,
     frames: f64,
 ) -> Demand {
-    let (rows, columns) = (f64::from(array.rows.value), f64::from(array.columns.value));
-    // Innermost, the timesteps of a position are further positions of one product.
-    let (m, repeats) = match plan.placement {
-        Placement::Innermost => (product.positions as f64 * frames, 1.0),
-        Placement::Outermost => (product.positions as f64, frames),
-    };
-    let groups = product.groups as f64;
-    let repeats = repeats * groups;
-    let (k, n) = (product.fan_in as f64, (product.outputs / product.groups) as f64);
-    let sum_bits = f64::from(product.accumulator_bits);
-    let channels = plan.channels as f64;
-    let axes = plan.dataflow.axes().expect("arrays have axes");
-    let size = |dim: Dim| match dim {
-        Dim::N => n,
-        Dim::K => k,
-        Dim::M | Dim::T => m,
-    };
-    // Tiles that are loaded one after the other cut a stream of weights, or of inputs, to pieces.
-    let (tile, chunks) = match plan.dataflow {
-        Dataflow::InputStationary => ([rows, columns], (n / channels).ceil()),
-        Dataflow::WeightStationary => ([rows, channels], plan.position_tiles()),
-        _ => ([rows, channels], 1.0),
-    };
-    let sizes = [axes.rows, axes.columns].map(size);
-    // What fills the array once stays.
-    let chunks = if sizes[0] <= tile[0] && sizes[1] <= tile[1] { 1.0 } else { chunks };
-    let timing = ArrayTiming::of(array);
-    let folds = fold_cycles(&timing, plan.dataflow, sizes, tile, size(axes.stream), chunks);
+    let tiled = Tiled::new(array, product, plan, frames);
+    let Tiled { m, n, k, repeats, sizes, tile, streamed, chunks } = tiled;
+    let folds = fold_cycles(&ArrayTiming::of(array), plan.dataflow, sizes, tile, streamed, chunks);
+    let units = f64::from(array.rows.value) * f64::from(array.columns.value);
     let mut demand = Demand::default();
-    demand.array.ideal = m * k * n * repeats / (rows * columns);
+    demand.array.ideal = m * k * n * repeats / units;
     demand.array.under_utilisation = folds.ideal * repeats - demand.array.ideal;
     demand.array.fill_drain = folds.fill_drain * repeats;
-    let (input_tiles, position_tiles) = ((k / rows).ceil(), (m / tile[0]).ceil());
-    let output_tiles = (n / channels).ceil();
-    demand.tiles = output_tiles * groups;
-    // Rows of inputs lie along K, of weights and sums along N: what the array takes of them at once.
-    let (taken, sent) = match plan.dataflow {
-        Dataflow::WeightStationary => (rows, channels),
-        Dataflow::InputStationary => (rows, n),
-        Dataflow::OutputStationary | Dataflow::Sequential => (k, channels),
-    };
-    let words =
-        |operand: Operand, size: f64, run: f64, bits: f64| bits * machine.padding(operand, size, run, bits);
-    let input_bits = words(Operand::Activations, k, taken, f64::from(product.input.bits()));
-    let weight_bits = words(Operand::Weights, n, sent, f64::from(product.weight_bits));
-    let sum_words = machine.padding(Operand::PartialSums, n, sent, sum_bits);
-    match plan.dataflow {
-        Dataflow::WeightStationary => {
-            // Sums are complete after the last inputs. Of one timestep where they are outermost: other
-            // layers run between them.
-            demand.waves = demand.tiles;
-            demand.tiles *= input_tiles;
-            let loads = weight_passes(plan, frames) * chunks;
-            demand.read(Operand::Weights, k * n * weight_bits * groups * loads);
-            demand.read(Operand::Activations, m * k * output_tiles * repeats * input_bits);
-            demand.on_chip[Operand::PartialSums as usize] =
-                partial_sums(product, frames, input_tiles * sum_words);
-        }
-        Dataflow::InputStationary => {
-            let position_tiles = (m / columns).ceil();
-            demand.waves = position_tiles * demand.tiles;
-            demand.read(Operand::Weights, position_tiles * k * n * repeats * weight_bits);
-            demand.read(Operand::Activations, m * k * chunks * repeats * input_bits);
-            demand.on_chip[Operand::PartialSums as usize] =
-                partial_sums(product, frames, input_tiles * sum_words);
-        }
-        Dataflow::OutputStationary | Dataflow::Sequential => {
-            demand.waves = position_tiles * demand.tiles;
-            demand.read(Operand::Weights, position_tiles * k * n * repeats * weight_bits);
-            demand.read(Operand::Activations, m * k * output_tiles * repeats * input_bits);
-        }
-    }
+    move_operands(&mut demand, &tiled, machine, product, plan, frames);
     let repeat = frames / activity.steps.len().max(1) as f64;
     let switching = match array.gated {
         true => activity.total().synaptic_operations() as f64 * repeat,
@@ -157,6 +147,54 @@ pub fn demand(
     let operation_pj = operation_pj(&machine.table, product.input, product.weight, widths);
     demand.operations_j.synapse = switching * operation_pj * 1e-12;
     demand
+}
+
+/// Traffic of the on-chip memories, and the tiles and waves that it comes in.
+fn move_operands(
+    demand: &mut Demand,
+    tiled: &Tiled,
+    machine: &Machine,
+    product: &Product,
+    plan: &Plan,
+    frames: f64,
+) {
+    let (m, n, k) = (tiled.m, tiled.n, tiled.k);
+    let [row_tiles, column_tiles] = tiled.tiles();
+    // Rows of inputs lie along K, of weights and sums along N: what the array takes of them at once.
+    let (taken, sent) = match plan.dataflow {
+        Dataflow::WeightStationary => (tiled.tile[0], tiled.tile[1]),
+        Dataflow::InputStationary => (tiled.tile[0], n),
+        Dataflow::OutputStationary | Dataflow::Sequential => (k, tiled.tile[1]),
+    };
+    let words = |operand, size, run, bits: u32| {
+        f64::from(bits) * machine.padding(operand, size, run, f64::from(bits))
+    };
+    let input_bits = words(Operand::Activations, k, taken, product.input.bits()) * m * k * tiled.repeats;
+    let weight_bits = words(Operand::Weights, n, sent, product.weight_bits) * k * n * product.groups as f64;
+    let channel_tiles = plan.channel_tiles(product) * product.groups as f64;
+    let again = tiled.repeats / product.groups as f64;
+    let (waves, tiles, weight_reads, input_reads) = match plan.dataflow {
+        // Sums are complete after the last inputs. Of one timestep where they are outermost: other
+        // layers run between them.
+        Dataflow::WeightStationary => {
+            let loads = weight_passes(plan, frames) * tiled.chunks;
+            (channel_tiles, channel_tiles * row_tiles, loads, column_tiles)
+        }
+        Dataflow::InputStationary => {
+            (column_tiles * channel_tiles, channel_tiles, column_tiles * again, tiled.chunks)
+        }
+        Dataflow::OutputStationary | Dataflow::Sequential => {
+            (row_tiles * channel_tiles, channel_tiles, row_tiles * again, column_tiles)
+        }
+    };
+    (demand.waves, demand.tiles) = (waves, tiles);
+    demand.read(Operand::Weights, weight_bits * weight_reads);
+    demand.read(Operand::Activations, input_bits * input_reads);
+    if plan.dataflow.sums_leave_the_array() {
+        let sum_bits = f64::from(product.accumulator_bits);
+        let sum_words = machine.padding(Operand::PartialSums, n, sent, sum_bits);
+        demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, row_tiles * sum_words);
+    }
 }
 
 /// Multiplication (or a gate), accumulation and registers of one unit.

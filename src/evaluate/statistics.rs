@@ -133,7 +133,8 @@ impl<'a> Collector<'a> {
     fn patches(&self, i: usize, input: &Frames<f32>, padding: &[f32]) -> Vec<Patch> {
         let g = self.geometry;
         let Some(output) = g.output(input.shape) else { return Vec::new() };
-        let places = (0..input.frames * output.positions()).filter(|place| (place + i) % self.step == 0);
+        let places =
+            (0..input.frames * output.positions()).filter(|place| (place + i).is_multiple_of(self.step));
         let patch = |place: usize| {
             let (t, position) = (place / output.positions(), place % output.positions());
             let values = input.at(t);

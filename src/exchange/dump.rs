@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::folder::OutputFolder;
 use super::golden::{has_state, value_type};
 use super::npy::{INT64, NpyWriter, UINT8, type_for};
-use super::record::{Frame, Outcome, Part, record, record_float};
+use super::record::{Frame, Outcome, Part, execute, record, record_float};
 use crate::error::Result;
 use crate::files::sha256;
 use crate::model::{Images, Model, Network, NodeId, Op};
@@ -53,7 +53,7 @@ pub type Names<'a> = [&'a str; 3];
 
 /// Runs `images` in integers.
 pub fn run(model: &QuantizedModel, names: Names, images: &Images) -> Result<RunSummary> {
-    let outcomes = record(model, images, &|_, _| false, &|_| Ok(()))?;
+    let outcomes = execute(model, images)?;
     Ok(summary(names, &model.network, images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec()))
 }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::exec::{FloatExecutor, Observed, ScalarExecutor};
+use crate::exec::{Engine, Execution, FloatExecutor, IntegerExecutor, Observed, ScalarExecutor};
 use crate::model::{Images, IntegerNeuron, Model, NodeId, Op};
 use crate::num::Word;
 use crate::quant::QuantizedModel;
@@ -44,10 +44,28 @@ pub struct Outcome<L> {
     pub saturations: Vec<u64>,
 }
 
+impl Outcome<i64> {
+    fn new(execution: Execution<i64>) -> Self {
+        let saturations = execution.activity.nodes.iter().map(|node| u64::from(node.total().saturations));
+        Self {
+            prediction: execution.prediction(),
+            saturations: saturations.collect(),
+            logits: execution.logits,
+        }
+    }
+}
+
 /// Which frames are wanted.
 pub type Wanted<'a> = &'a (dyn Fn(NodeId, Part) -> bool + Sync);
 /// Takes frames, from several threads, in no particular order.
 pub type Sink<'a> = &'a (dyn Fn(Frame) -> Result<()> + Sync);
+
+/// Runs `images` in integers by the fastest kernels, and records nothing.
+pub fn execute(model: &QuantizedModel, images: &Images) -> Result<Vec<Outcome<i64>>> {
+    let executor = IntegerExecutor::new(model, Engine::default());
+    let run = |image: usize| Ok(Outcome::new(executor.run(&images.sample(image)?)));
+    (0..images.len()).into_par_iter().map(run).collect()
+}
 
 /// Runs `images` in integers.
 pub fn record(
@@ -87,13 +105,7 @@ fn record_in_words<W: Word>(
                 Observed::Membranes { t, values } => hand_on(Part::Membranes, t, values),
             }
         });
-        let saturations = execution.activity.nodes.iter().map(|node| u64::from(node.total().saturations));
-        let outcome = Outcome {
-            prediction: execution.prediction(),
-            saturations: saturations.collect(),
-            logits: execution.logits,
-        };
-        failure.map(|()| outcome)
+        failure.map(|()| Outcome::new(execution))
     };
     (0..images.len()).into_par_iter().map(run).collect()
 }

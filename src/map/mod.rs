@@ -15,5 +15,5 @@ pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use nest::{Dim, Gemm, Level, Loop, Matrix, Nest};
 pub use order::Order;
-pub use plan::{Plan, candidates};
+pub use plan::{Plan, candidates, prefetched};
 pub use workload::{Epilogue, EpilogueKind, Input, Layer, Product, Workload};

@@ -166,6 +166,26 @@ impl Residents {
     }
 }
 
+/// Per layer of `workload` with `plans`, true if its first tile of weights comes from off chip and fits
+/// beside the weights that the layer before it has on chip.
+pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> Vec<bool> {
+    let capacity = hardware.memory(Operand::Weights).capacity_bytes.value as f64 * 8.0;
+    // In a memory that holds more than weights, room beside them changes from layer to layer.
+    let alone = hardware.memory(Operand::Weights).holds == [Operand::Weights];
+    let layers = || workload.layers.iter().zip(plans);
+    let resident: f64 = layers()
+        .filter(|(_, plan)| !plan.is_off_chip(Operand::Weights))
+        .map(|(layer, _)| layer.weight_bits() + layer.parameter_bits())
+        .sum();
+    let buffer = |(layer, plan): (&Layer, &Plan)| match plan.is_off_chip(Operand::Weights) {
+        true => tile_buffer_bits(plan, layer, hardware),
+        false => 0.0,
+    };
+    let buffers: Vec<f64> = layers().map(buffer).collect();
+    let fits = |i: usize| i > 0 && buffers[i] > 0.0 && resident + buffers[i - 1] + buffers[i] <= capacity;
+    (0..plans.len()).map(|i| alone && fits(i)).collect()
+}
+
 /// All that decides which plans one layer has.
 struct Space<'a> {
     layer: &'a Layer,

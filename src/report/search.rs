@@ -192,12 +192,14 @@ pub fn search_table(search: &Search) -> String {
         fixed(search.float.memory_bytes / 1024.0, 0),
         fixed(1e3 * search.float.power_w, 1),
     );
-    let papers = PAPERS.iter().filter(|(name, ..)| {
-        search
-            .runs
-            .iter()
-            .any(|run| run.strategy.strip_suffix(" accelerated").unwrap_or(&run.strategy) == *name)
-    });
+    push_papers(&mut text, search);
+    text
+}
+
+/// What the authors of the strategies in `search` print themselves.
+fn push_papers(text: &mut String, search: &Search) {
+    let plain = |run: &Run| run.strategy.strip_suffix(" accelerated").unwrap_or(&run.strategy).to_owned();
+    let papers = PAPERS.iter().filter(|(name, ..)| search.runs.iter().any(|run| plain(run) == *name));
     let mut rows = vec![
         ["as published", "memory saved %", "power saved %", "bits", "drop points"]
             .map(str::to_owned)
@@ -208,9 +210,8 @@ pub fn search_table(search: &Search) -> String {
     }));
     if rows.len() > 1 {
         text.push_str("\nThe authors' own figures, of other networks on another data set (ImageNet), not to be compared line by line:\n");
-        push_rows(&mut text, &rows);
+        push_rows(text, &rows);
     }
-    text
 }
 
 fn row(search: &Search, run: &Run, found: Option<&Final>) -> Vec<String> {

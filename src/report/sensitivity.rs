@@ -25,10 +25,7 @@ pub fn write_sensitivity(found: &Sensitivities, dir: &Path) -> Result<()> {
         ("correlations.csv".to_owned(), correlations_csv(found)?),
         ("seconds.csv".to_owned(), seconds_csv(found)?),
     ];
-    for picture in plots::render_sensitivity(found)? {
-        files.push((format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()));
-        files.push((format!("plots/{}.png", picture.stem), picture.png));
-    }
+    files.extend(super::pictures(plots::render_sensitivity(found)?));
     super::write_files(files, dir)
 }
 

@@ -304,9 +304,10 @@ impl<'a, 's> Engine<'a, 's> {
         let mut sum = Batch::default();
         known.batches[..count].iter().for_each(|batch| sum.add(batch));
         let used = self.used.entry(id).or_default();
-        for i in used.batches..count {
-            self.images += u64::from(known.batches[i].images);
-            self.seconds += known.batch_seconds[i];
+        let ran = known.batches.iter().zip(&known.batch_seconds).take(count);
+        for (batch, seconds) in ran.skip(used.batches) {
+            self.images += u64::from(batch.images);
+            self.seconds += seconds;
         }
         used.batches = used.batches.max(count);
         Ok(sum)

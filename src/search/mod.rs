@@ -70,6 +70,9 @@ pub struct Widths {
     pub power_of_two: Vec<u32>,
     /// Of membranes.
     pub membranes: Vec<u32>,
+    /// True to round the weights of an output together.
+    #[serde(default)]
+    pub second_order: bool,
 }
 
 /// How a strategy quantizes and measures.
@@ -138,7 +141,8 @@ impl Quantizer {
             // The widest: the papers leave membranes as they are.
             _ => widths.membranes.iter().copied().max().into_iter().collect(),
         };
-        Space::new(network, weights, membranes)
+        let second_order = widths.second_order && self == Self::PerChannel;
+        Space { second_order, ..Space::new(network, weights, membranes) }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::evaluate::Evaluator;
 use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
 use crate::map::Workload;
 use crate::model::{Images, Model, Sample};
-use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
+use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
 
 /// Images of a batch: what a sequential test looks at before it decides again.
 const BATCH: usize = 250;
@@ -176,7 +176,10 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {
-        let workload = Workload::quantized(&self.evaluator.quantize(fixed(setting)?)?);
+        // How weights are rounded changes hardly any width, and takes long.
+        let mut nearest = fixed(setting)?.clone();
+        nearest.rounding = WeightRounding::Nearest;
+        let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
         Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
     }
 

@@ -18,6 +18,9 @@ pub struct Request {
     pub data: String,
     /// Images of either part.
     pub limit: Option<usize>,
+    /// Validation images that are looked at.
+    #[serde(default)]
+    pub validation_images: Option<usize>,
     /// What is wanted.
     pub problem: Problem,
     /// What is tried.

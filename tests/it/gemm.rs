@@ -1,10 +1,11 @@
 //! `spiq gemm`: figures that are known, the search for tiles, mappings from files, bad input.
 
 use insta::assert_snapshot;
+use proptest::prelude::*;
 use serde_json::Value;
 use spiq::cost::{ArrayTiming, GemmOperands, Machine, best_nest, gemm_cost};
-use spiq::hw::Hardware;
-use spiq::map::{Dataflow, Dim, Gemm, Nest};
+use spiq::hw::{Hardware, Operand};
+use spiq::map::{Dataflow, Dim, Gemm, Matrix, Nest};
 
 use crate::bad_input::support::{Bench, lines};
 
@@ -177,6 +178,46 @@ fn more_memory_never_costs_more_under_the_best_tiles() {
     assert!(all.windows(2).all(|pair| pair[1] <= pair[0]), "{all:?}");
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is chosen: it fits, nothing is negative, every element moves at least once, outputs once,
+    /// energy is the sum of what moved times what it costs, and more bandwidth never costs time.
+    #[test]
+    fn laws_of_chosen_tiles(
+        m in 1u64..150, n in 1u64..150, k in 1u64..150, bits in 1u32..9, r in 1u32..20, c in 1u32..20,
+        log_bytes in 10u32..17,
+    ) {
+        let machine = small_machine(1 << log_bytes, "EnergyDelay");
+        let operands = GemmOperands::new(Gemm::new(m, n, k), bits, 8);
+        let array = ArrayTiming::new(r, c);
+        let (nest, cost) = best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine).unwrap();
+        prop_assert_eq!(&gemm_cost(&operands, &nest, &array, Some(&machine)).unwrap(), &cost);
+        let energy = cost.energy_j.unwrap();
+        let parts = [cost.cycles.parts(), energy.parts()].concat();
+        prop_assert!(parts.iter().all(|x| x.is_finite() && *x >= -1e-9));
+        prop_assert!(cost.utilisation() <= 1.0 && cost.cycles.total() >= cost.compute_cycles() * (1.0 - 1e-12));
+        for (matrix, operand, joules) in [
+            (Matrix::Inputs, Operand::Activations, energy.activation_memory),
+            (Matrix::Weights, Operand::Weights, energy.weight_memory),
+            (Matrix::Outputs, Operand::PartialSums, energy.partial_sum_memory),
+        ] {
+            let elements = operands.gemm.elements(matrix);
+            let (outside, inside) = (cost.counts.of(0, matrix), cost.counts.of(1, matrix));
+            prop_assert!(outside.all_reads() + outside.all_writes() >= elements);
+            prop_assert!(inside.all_reads() >= elements && inside.all_writes() >= elements);
+            prop_assert!(matrix != Matrix::Outputs || outside.updates - outside.reads == elements);
+            let (sram, moved) = (machine.memory(operand), &cost.traffic[1][matrix as usize]);
+            let pj = moved.read_bits * sram.read_pj_per_bit + moved.written_bits * sram.write_pj_per_bit;
+            prop_assert!((joules * 1e12 - pj).abs() <= 1e-9 * pj);
+        }
+        let mut faster = machine.clone();
+        faster.dram.as_mut().unwrap().bits_per_cycle *= 2.0;
+        let again = gemm_cost(&operands, &nest, &array, Some(&faster)).unwrap();
+        prop_assert!(again.cycles.total() <= cost.cycles.total() * (1.0 + 1e-12));
+    }
+}
+
 #[test]
 fn bad_input() {
     let bench = Bench::new();
@@ -223,7 +264,6 @@ fn bad_input() {
         ("inputs of 33 bits", format!("{WS} --input-bits 33")),
         ("outputs wider than sums", format!("{WS} --output-bits 26")),
         ("less than no overhead", format!("{WS} --overhead -3")),
-        ("unknown machine", format!("{WS} --hw edge-29")),
         ("a processor", format!("{WS} --hw cortex-m4")),
         (
             "no room for one tile",
@@ -259,10 +299,8 @@ fn bad_input() {
       error: --output-bits: 26 is not in 1..=25
     less than no overhead
       error: --overhead: -3 is not in -2..=1000000
-    unknown machine
-      error: "edge-29": neither a file nor one of the defaults: edge-28, systolic-28, cortex-m4
     a processor
-      error: --hw: cortex-m4 is a processor and has no memories beside an array
+      error: --hw: cortex-m4 has no memories beside an array
     no room for one tile
       error: the smallest tiles: levels: sram: tiles of Weights take 2097152 bytes, and memory weight SRAM of systolic-28 holds 98304 (capacity_bytes)
     K not covered

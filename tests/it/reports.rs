@@ -126,6 +126,7 @@ fn schema() {
     report.hardware: name sha256
     report.model: family name notes parameters sha256
     report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
+    report.settings[].area_parts_mm2: arithmetic neurons other_memories registers requantizers weight_memory
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
     report.settings[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
@@ -413,10 +414,10 @@ fn table() {
     setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    fp32       100.00    0.00   32.00      625        404    1057    294.9    737.2  811.1   78.56  82.15  106.6     11.49
-    w8         100.00    0.00    8.00      156        202     378     89.1    222.8  245.4   16.46  17.36   73.9      2.39
-    w4u8        80.00   20.00    4.00       78        101     199     68.6    171.6  187.8    4.58   5.06   26.7      0.68
-    mixed      100.00    0.00    3.61       71        126     217     68.7    171.8  188.6    4.48   4.95   26.1      0.65
+    fp32       100.00    0.00   32.00      625        404    1057    287.2    718.1  792.1   78.81  82.42  109.7     11.52
+    w8         100.00    0.00    8.00      156        202     378     83.1    207.8  230.4   17.06  18.02   82.1      2.48
+    w4u8        80.00   20.00    4.00       78        101     199     68.6    171.4  187.6    6.00   6.72   35.0      0.89
+    mixed      100.00    0.00    3.61       71        126     217     68.7    171.7  188.4    6.07   6.78   35.3      0.89
 
     fp32: float network, charged as a datapath of 32-bit integers
     w8: 36 % of the weights stay on chip: loading them once is not charged
@@ -440,8 +441,8 @@ fn every_bundled_machine_runs() {
     setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    90.91    227.3  245.4   16.67  17.36  73.35     2.348
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    56.07    140.2  151.3    3.82   4.11  27.27     0.559
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    84.90    212.3  230.4   17.30  18.02  81.48     2.436
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    55.99    140.0  151.1    6.09   6.57  43.49     0.891
 
     w8: 36 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
@@ -542,7 +543,13 @@ fn lists() {
     sop-45            45 nm: 0.9 pJ per accumulation and 4.6 pJ per multiply-accumulate, 32-bit floating point, 45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014, as papers of spiking networks use it
     sop-45-mac        45 nm: 0.9 pJ per accumulation and 4.6 pJ per multiply-accumulate, 32-bit floating point, 45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014, as papers of spiking networks use it
     ");
-    assert_snapshot!(list("settings"), @"mixed");
+    assert_snapshot!(list("settings"), @r"
+    mixed
+    pot3-calibrated
+    w2-calibrated
+    w3-calibrated
+    w4-calibrated
+    ");
     assert_snapshot!(list("data"), @"fashion-mnist");
     assert_eq!(
         list("rates"),

@@ -287,14 +287,7 @@ impl<'a> Kernels<'a> {
         let length = layout.rows() * layout.stride;
         let words = if layout.packed.is_none() { &mut out.words[..length] } else { &mut [] };
         match (&node.op, model.op(id), &self.prepared[id.index()]) {
-            (_, QuantizedOp::Input { zero_points, .. }, _) => {
-                image(sample, |x, c| i64::from(x) - zero_points[c], layout, words);
-                quiet(layout)
-            }
-            (_, QuantizedOp::InputCodes { codes }, _) => {
-                image(sample, |x, c| codes[c][usize::from(x)], layout, words);
-                quiet(layout)
-            }
+            (Op::Input, op, _) => image(sample, op, layout, words),
             (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
                 let gather = &inputs.plan.gathers[id.index()][0];
                 layer.run(cpu, gather, inputs.at(0), &mut scratch.layer, words);
@@ -319,15 +312,10 @@ impl<'a> Kernels<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
                 counted
             }
-            (_, QuantizedOp::Requantize { requantizers, format }, _) => neuron::requantize(
-                cpu,
-                requantizers,
-                *format,
-                inputs.at(0),
-                layout,
-                &mut scratch.neuron,
-                words,
-            ),
+            (_, QuantizedOp::Requantize { requantizers, format }, _) => {
+                let input = inputs.at(0);
+                neuron::requantize(cpu, requantizers, *format, input, layout, &mut scratch.neuron, words)
+            }
             (_, QuantizedOp::AddMembrane(op), _) => {
                 let sides = [inputs.at(0), inputs.at(1)];
                 neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, &mut scratch.neuron, words)
@@ -445,13 +433,19 @@ impl<'a> Kernels<'a> {
     }
 }
 
-/// The integer of every pixel or count, given by its value and channel.
-fn image(sample: &Sample, integer: impl Fn(u16, usize) -> i64, layout: &Layout, out: &mut [i32]) {
+/// The integer of every pixel or count.
+fn image(sample: &Sample, op: &QuantizedOp, layout: &Layout, out: &mut [i32]) -> NodeActivity {
+    let integer = |pixel: u16, channel: usize| match op {
+        QuantizedOp::Input { zero_points, .. } => i64::from(pixel) - zero_points[channel],
+        QuantizedOp::InputCodes { codes } => codes[channel][usize::from(pixel)],
+        op => unreachable!("{op:?} is no input"),
+    };
     let channels = layout.shape.channels;
     for (channel, out) in out.chunks_exact_mut(layout.stride).enumerate() {
         let pixels = sample.data[channel..].iter().step_by(channels);
         out.iter_mut().zip(pixels).for_each(|(out, &pixel)| *out = i32::narrow(integer(pixel, channel)));
     }
+    quiet(layout)
 }
 
 /// Nothing to count.

@@ -263,7 +263,7 @@ fn machines_that_cannot_run_the_network() {
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
         ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
-        ("9-bit pixels on 8-bit units", (change(&bundled_text(SYSTOLIC), "(value: 9,", "(value: 8,"), "w4")),
+        ("9-bit pixels on 8-bit units", (change(&bundled_text(SYSTOLIC), "(value: 17,", "(value: 8,"), "w4")),
         ("weights without DRAM", (without_dram.clone(), "w8")),
         ("not one output channel", (small(&edge), "w8")),
         ("weights in one byte without DRAM", (small(&without_dram), "w4")),

@@ -43,7 +43,8 @@ fn shorthands_out_of_range() {
 fn words_that_are_no_setting() {
     let words = "w99999999999 w4u wu8 x4 W4 w-4 w+4 w4u+8 w04  fp16 w4u8u8 mixd w4+ w4+bias+mse pot3+mse";
     let told = refuses(words);
-    let advice = "neither a file nor one of the defaults: mixed; shorthands are fp32, w2 to w16, pot2 to \
+    let advice = "neither a file nor one of the defaults: mixed, pot3-calibrated, w2-calibrated, \
+                  w3-calibrated, w4-calibrated; shorthands are fp32, w2 to w16, pot2 to \
                   pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order";
     let line = |word: &str| format!("{word}\n  {word:?}: {advice}\n");
     assert_eq!(told, words.split(' ').map(line).collect::<String>());

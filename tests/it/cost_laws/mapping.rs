@@ -171,3 +171,34 @@ fn area_by_component() {
     assert!(close(area.weight_memory, weights) && close(area.other_memories, 4.0 * weights));
     assert!(close(area.total(), area.logic() + 5.0 * weights));
 }
+
+/// Two layers of 16 weights of 8 bits and 4 biases, both from off chip.
+#[test]
+fn weights_of_the_next_layer_come_early_where_they_fit() {
+    let layers: Vec<_> = (0..2).map(|_| layer(product(8, 4, 4, 8), vec![])).collect();
+    let activity = activity(layers[0].product.as_ref().unwrap(), &[vec![2; 8]]);
+    let workload = Workload { layers, timesteps: 1 };
+    let costs = |bytes: u64| {
+        let mut spec = Spec { dram_bits: Some(1), ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
+        spec.memories[0].1 = bytes;
+        let machine = spec.machine();
+        let fixed = "NetworkMapping(layers: {\"layer\": (dataflow: OutputStationary, channels: 2)})";
+        let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
+        let samples = std::slice::from_ref(&activity);
+        let mapped = MappedWorkload::best_of(workload.clone(), &machine, samples, Some(&fixed)).unwrap();
+        assert!(mapped.plans.iter().all(|plan| plan.is_off_chip(Operand::Weights)));
+        let dram = machine.dram.unwrap().bits_per_cycle;
+        (mapped.prefetched.clone(), mapped.costs(&machine, &activity), dram)
+    };
+    // A layer is 128 + 128 bits in two tiles, double buffered all of its 128 bits of codes: 16 bytes hold one
+    // layer's, 32 both.
+    let (apart, slow, _) = costs(16);
+    let (beside, fast, dram) = costs(32);
+    assert_eq!((apart, beside), (vec![false; 2], vec![false, true]));
+    // The first layer loads 256 bits, and leaves the bus alone for what remains of its time: while the 4 waves
+    // x 4 inputs of its last pair of channels are computed.
+    let first = fast[0].cycles.total();
+    assert!(close(first, slow[0].cycles.total()));
+    let hidden = (first - 256.0 / dram).min(128.0 / dram);
+    assert!(hidden > 0.0 && close(slow[1].cycles.load - fast[1].cycles.load, hidden));
+}

@@ -77,3 +77,17 @@ fn a_setting_file_says_what_the_candidate_chose() {
     }
     assert_ne!(space.id(&candidate), space.id(&space.widest()));
 }
+
+#[test]
+fn second_order_rounding_is_part_of_our_settings_alone() {
+    let widths = spiq::search::Widths { second_order: true, ..widths() };
+    let second_order = |quantizer: Quantizer| {
+        let space = quantizer.space(&network(), &widths);
+        let setting = space.setting(&space.widest(), "s").unwrap();
+        fixed(&setting).rounding == spiq::quant::WeightRounding::SecondOrder
+    };
+    assert!(second_order(Quantizer::PerChannel));
+    for papers in [Quantizer::UnitFloor, Quantizer::FixedPoint, Quantizer::Hybrid] {
+        assert!(!second_order(papers), "{papers:?}");
+    }
+}

@@ -76,7 +76,12 @@ pub fn network() -> Network {
 }
 
 pub fn widths() -> Widths {
-    Widths { uniform: vec![8, 6, 5, 4, 3, 2], power_of_two: vec![4, 3], membranes: vec![16, 8, 6, 4] }
+    Widths {
+        uniform: vec![8, 6, 5, 4, 3, 2],
+        power_of_two: vec![4, 3],
+        membranes: vec![16, 8, 6, 4],
+        second_order: false,
+    }
 }
 
 pub fn problem() -> Problem {
