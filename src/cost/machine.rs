@@ -88,7 +88,7 @@ impl Machine {
                     return Err(Error::mismatch(message));
                 }
                 machine.use_memories_of(&table);
-                machine.table = table;
+                machine.table = *table;
             }
             Energies::Events(table) => {
                 machine.leakage_w = 0.0;

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Energies {
     /// Of operations by width; memories are charged beside them.
-    Units(EnergyTable),
+    Units(Box<EnergyTable>),
     /// Of whole events, with all that belongs to them.
     Events(EventTable),
 }
@@ -25,14 +25,14 @@ impl Energies {
         let fail = |message: String| Error::mismatch(format!("table {spec}: {message}"));
         let nm: f64 = node.parse().map_err(|_| fail(format!("{node:?} is not a node in nm")))?;
         match Self::find(name)? {
-            Self::Units(table) => table.scaled(nm).map(Self::Units).map_err(fail),
+            Self::Units(table) => table.scaled(nm).map(|table| Self::Units(Box::new(table))).map_err(fail),
             Self::Events(_) => Err(fail("energies of whole events are not scaled".to_owned())),
         }
     }
 
     fn find(name: &str) -> Result<Self> {
         if let Some(table) = table::bundled(name) {
-            return Ok(Self::Units(table));
+            return Ok(Self::Units(Box::new(table)));
         }
         let file = format!("{name}.ron");
         if let Some((path, text)) = event_table::BUNDLED.iter().find(|(bundled, _)| *bundled == file) {
@@ -47,7 +47,7 @@ impl Energies {
         let first = text.lines().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
         match first.is_some_and(|line| line.trim_start().starts_with("EventTable")) {
             true => EventTable::parse(&text, &path).map(Self::Events),
-            false => EnergyTable::parse(&text, &path).map(Self::Units),
+            false => EnergyTable::parse(&text, &path).map(|table| Self::Units(Box::new(table))),
         }
     }
 

@@ -130,8 +130,8 @@ pub(super) fn check(simulation: &Simulation) -> Result<()> {
 /// The same of one evaluation, which messages call `name`.
 pub(super) fn check_evaluation(name: &str, evaluation: &Evaluation) -> Result<()> {
     check_row(SETTING, evaluation, || name.to_owned())?;
-    let layers = evaluation.layers.iter();
-    layers.map(|layer| check_row(LAYER, layer, || format!("{name}, layer {}", layer.name))).collect()
+    let mut layers = evaluation.layers.iter();
+    layers.try_for_each(|layer| check_row(LAYER, layer, || format!("{name}, layer {}", layer.name)))
 }
 
 /// Parts come before the totals that they spoil, so that the message names the part.
