@@ -176,9 +176,9 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {
-        // How weights are rounded changes hardly any width, and takes long.
-        let mut nearest = fixed(setting)?.clone();
-        nearest.rounding = WeightRounding::Nearest;
+        // How weights are rounded and thresholds chosen changes hardly any width, and takes long.
+        let nearest =
+            FixedPoint { rounding: WeightRounding::Nearest, rate_matching: false, ..fixed(setting)?.clone() };
         let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
         Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
     }
