@@ -58,7 +58,7 @@ impl Machine {
         };
         let events = match &hardware.compute {
             Compute::ManyCore(cores) => match Energies::load(&cores.events)? {
-                Energies::Events(table) => Some(table),
+                Energies::Events(table) => Some(*table),
                 Energies::Units(_) => None,
             },
             _ => None,
@@ -92,7 +92,7 @@ impl Machine {
             }
             Energies::Events(table) => {
                 machine.leakage_w = 0.0;
-                machine.events = Some(table);
+                machine.events = Some(*table);
             }
         }
         Ok(machine)

@@ -11,7 +11,7 @@ pub enum Energies {
     /// Of operations by width; memories are charged beside them.
     Units(Box<EnergyTable>),
     /// Of whole events, with all that belongs to them.
-    Events(EventTable),
+    Events(Box<EventTable>),
 }
 
 impl Energies {
@@ -36,7 +36,7 @@ impl Energies {
         }
         let file = format!("{name}.ron");
         if let Some((path, text)) = event_table::BUNDLED.iter().find(|(bundled, _)| *bundled == file) {
-            return EventTable::parse(text, path).map(Self::Events);
+            return EventTable::parse(text, path).map(|table| Self::Events(Box::new(table)));
         }
         if !name.ends_with(".ron") {
             let message = format!("{name} is not one of {}, nor a .ron file", names().join(", "));
@@ -46,7 +46,7 @@ impl Energies {
         let (text, path) = (folder.read_text(&file)?, folder.path(&file));
         let first = text.lines().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
         match first.is_some_and(|line| line.trim_start().starts_with("EventTable")) {
-            true => EventTable::parse(&text, &path).map(Self::Events),
+            true => EventTable::parse(&text, &path).map(|table| Self::Events(Box::new(table))),
             false => EnergyTable::parse(&text, &path).map(|table| Self::Units(Box::new(table))),
         }
     }
