@@ -177,8 +177,8 @@ impl Oracle for NetworkOracle<'_> {
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {
         // How weights are rounded and thresholds chosen changes hardly any width, and takes long.
-        let nearest =
-            FixedPoint { rounding: WeightRounding::Nearest, rate_matching: false, ..fixed(setting)?.clone() };
+        let mut nearest = fixed(setting)?.clone();
+        (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);
         let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
         Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
     }
