@@ -99,10 +99,11 @@ pub struct Arguments {
     /// Widths of membranes that are tried.
     #[arg(long, value_name = "BITS", default_value = "16,12,10,8,7,6,5,4,3,2", value_delimiter = ',')]
     membrane_bits: Vec<u32>,
-    /// Round the weights of an output together, by what its inputs do on calibration images; the papers'
+    /// Round the weights of an output together, by what its inputs do on calibration images, and match
+    /// thresholds to the firing rates of the float network; the papers'
     /// own forms stay as they are.
     #[arg(long)]
-    second_order: bool,
+    calibrated: bool,
     /// Write setting.ron, search.json, settings/, fronts/, plots/ and the log here.
     #[arg(long, value_name = "DIR", default_value = "spiq-search")]
     out: PathBuf,
@@ -241,7 +242,7 @@ fn widths(arguments: &Arguments) -> Result<Widths> {
         uniform: arguments.weight_bits.clone(),
         power_of_two,
         membranes: arguments.membrane_bits.clone(),
-        second_order: arguments.second_order,
+        calibrated: arguments.calibrated,
     })
 }
 

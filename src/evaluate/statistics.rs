@@ -20,7 +20,7 @@ const PATCHES: usize = 1 << 16;
 const BATCH: usize = 32;
 
 /// Adds to `calibration` what `setting` needs to know of the inputs of weight layers and is not there yet:
-/// of the float network on `images`, at most [`PATCHES`] patches of a layer.
+/// of the float network on `images`, at most `PATCHES` patches of a layer.
 ///
 /// # Errors
 /// If an image cannot be read, or a layer has too many inputs for second-order rounding.

@@ -134,7 +134,7 @@ impl EnergyTable {
         Ok(())
     }
 
-    /// The same table at another node, by the factors of Stillmaker and Baas (`scaling.rs`); areas, which have no such rule, are
+    /// The same table at another node, by the factors of `scaling.rs`; areas, which have no such rule, are
     /// left out.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::columns::Cell;
+use super::units::fixed;
 use super::{csv, plots};
 use crate::error::{Error, Result};
 use crate::sensitivity::{MeasureSummary, Sensitivities};
@@ -169,7 +170,7 @@ pub fn sensitivity_table(found: &Sensitivities) -> String {
     push_row(&mut text, "layer", names, &found.choices, &widths);
     for layer in layers {
         let drops: Vec<String> =
-            layer.iter().map(|candidate| format!("{:.2}", 100.0 * candidate.accuracy_drop)).collect();
+            layer.iter().map(|candidate| fixed(100.0 * candidate.accuracy_drop, 2)).collect();
         push_row(&mut text, &layer[0].layer, names, &drops, &widths);
     }
     let _ = writeln!(text, "\nrank correlation with it, and what the figures took");
@@ -182,12 +183,12 @@ pub fn sensitivity_table(found: &Sensitivities) -> String {
     for measure in &found.measures {
         let numbers = std::iter::once(&measure.correlation).chain(&measure.correlation_by_choice);
         let mut cells: Vec<String> =
-            numbers.map(|x| x.map_or_else(|| "-".to_owned(), |x| format!("{x:.2}"))).collect();
-        cells.push(format!("{:.2}", measure.seconds));
+            numbers.map(|x| x.map_or_else(|| "-".to_owned(), |x| fixed(x, 2))).collect();
+        cells.push(fixed(measure.seconds, 2));
         push_row(&mut text, &measure.name, names, &cells, &widths);
     }
     let mut cells = vec![String::new(); found.choices.len() + 1];
-    cells.push(format!("{:.2}", found.accuracy_seconds));
+    cells.push(fixed(found.accuracy_seconds, 2));
     push_row(&mut text, "measured accuracy drop", names, &cells, &widths);
     text
 }

@@ -70,9 +70,9 @@ pub struct Widths {
     pub power_of_two: Vec<u32>,
     /// Of membranes.
     pub membranes: Vec<u32>,
-    /// True to round the weights of an output together.
+    /// True to round the weights of an output together and to match firing rates.
     #[serde(default)]
-    pub second_order: bool,
+    pub calibrated: bool,
 }
 
 /// How a strategy quantizes and measures.
@@ -141,8 +141,8 @@ impl Quantizer {
             // The widest: the papers leave membranes as they are.
             _ => widths.membranes.iter().copied().max().into_iter().collect(),
         };
-        let second_order = widths.second_order && self == Self::PerChannel;
-        Space { second_order, ..Space::new(network, weights, membranes) }
+        let calibrated = widths.calibrated && self == Self::PerChannel;
+        Space { calibrated, ..Space::new(network, weights, membranes) }
     }
 }
 

@@ -176,9 +176,9 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {
-        // How weights are rounded changes hardly any width, and takes long.
+        // How weights are rounded and thresholds chosen changes hardly any width, and takes long.
         let mut nearest = fixed(setting)?.clone();
-        nearest.rounding = WeightRounding::Nearest;
+        (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);
         let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
         Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
     }

@@ -80,8 +80,8 @@ pub struct Space {
     pub weights: Vec<WeightScheme>,
     /// Membrane bits, the widest first.
     pub membranes: Vec<u32>,
-    /// True where settings round the weights of an output together.
-    pub second_order: bool,
+    /// True where settings round the weights of an output together and match firing rates.
+    pub calibrated: bool,
 }
 
 impl Space {
@@ -105,7 +105,7 @@ impl Space {
                 _ => (),
             }
         }
-        Self { units, weights, membranes, second_order: false }
+        Self { units, weights, membranes, calibrated: false }
     }
 
     /// Distinct points, as a decimal logarithm.
@@ -211,9 +211,12 @@ impl Space {
         let scheme = |level: u8| ron::to_string(&self.weights[usize::from(level)]).expect("plain numbers");
         let bits = |level: u8| self.membranes[usize::from(level)];
         let first = candidate.0.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 });
-        let rounding = if self.second_order { "    rounding: SecondOrder,\n" } else { "" };
+        let calibration = match self.calibrated {
+            true => "    rounding: SecondOrder,\n    rate_matching: true,\n",
+            false => "",
+        };
         let mut text = format!(
-            "Setting(\n    name: {name:?},\n    weights: {},\n    membrane_bits: {},\n    residual_bits: 16,\n{rounding}    layers: [\n",
+            "Setting(\n    name: {name:?},\n    weights: {},\n    membrane_bits: {},\n    residual_bits: 16,\n{calibration}    layers: [\n",
             scheme(first.weights),
             bits(first.membranes)
         );

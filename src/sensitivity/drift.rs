@@ -45,7 +45,7 @@ impl Measure for SpikeFlips {
     }
 }
 
-/// The drift of every candidate, on the first [`IMAGES`] calibration images: the base network runs once, and
+/// The drift of every candidate, on the first `IMAGES` calibration images: the base network runs once, and
 /// a candidate from the layer on that it changes to the next neurons.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! A table of numbers, each on a colour that says how large it is.
 
+use super::super::units::fixed;
 use super::WIDTH;
 use super::font;
 use super::palette::{Colour, INK, WHITE};
@@ -66,7 +67,7 @@ impl HeatMap<'_> {
         let share = value.map_or(0.0, |value| (value.abs() / self.full).min(1.0));
         let full = if value.is_some_and(|value| value < 0.0) { LOW } else { HIGH };
         scene.marks.push(Mark::Rect(area, blend(full, share)));
-        let text = value.map_or_else(|| "-".to_owned(), |value| format!("{value:.*}", self.decimals));
+        let text = value.map_or_else(|| "-".to_owned(), |value| fixed(value, self.decimals));
         let at = ((area[0] + area[2]) / 2.0, (area[1] + area[3]) / 2.0 + MIDDLE * LABEL);
         let colour = if share > 0.55 { WHITE } else { INK };
         scene.push(Text { text, at, em: LABEL, align: Align::Middle, upwards: false, colour });

@@ -79,15 +79,15 @@ fn a_setting_file_says_what_the_candidate_chose() {
 }
 
 #[test]
-fn second_order_rounding_is_part_of_our_settings_alone() {
-    let widths = spiq::search::Widths { second_order: true, ..widths() };
-    let second_order = |quantizer: Quantizer| {
+fn calibration_is_part_of_our_settings_alone() {
+    let widths = spiq::search::Widths { calibrated: true, ..widths() };
+    let calibrated = |quantizer: Quantizer| {
         let space = quantizer.space(&network(), &widths);
         let setting = space.setting(&space.widest(), "s").unwrap();
         fixed(&setting).rounding == spiq::quant::WeightRounding::SecondOrder
     };
-    assert!(second_order(Quantizer::PerChannel));
+    assert!(calibrated(Quantizer::PerChannel));
     for papers in [Quantizer::UnitFloor, Quantizer::FixedPoint, Quantizer::Hybrid] {
-        assert!(!second_order(papers), "{papers:?}");
+        assert!(!calibrated(papers), "{papers:?}");
     }
 }

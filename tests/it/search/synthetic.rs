@@ -80,7 +80,7 @@ pub fn widths() -> Widths {
         uniform: vec![8, 6, 5, 4, 3, 2],
         power_of_two: vec![4, 3],
         membranes: vec![16, 8, 6, 4],
-        second_order: false,
+        calibrated: false,
     }
 }
 
