@@ -455,8 +455,8 @@ fn every_bundled_machine_runs() {
     setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    282.2    705.4  705.4   16.82  16.94  23.84     2.369
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    292.8    732.1  732.1    5.51   5.59   7.53     0.807
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    285.0    712.5  712.5   17.23  17.35  24.18     2.427
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    292.8    731.9  731.9    8.51   8.59  11.63     1.246
 
     w8: 46 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
