@@ -24,6 +24,17 @@ impl Operand {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Weights, Self::Activations, Self::PartialSums, Self::Membranes, Self::Residual];
+
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Activations => "activations",
+            Self::PartialSums => "partial sums",
+            Self::Membranes => "membranes",
+            Self::Residual => "residual stream",
+        }
+    }
 }
 
 /// An on-chip memory.

@@ -65,7 +65,7 @@ impl Plan {
             (true, true) => ", recomputed",
         };
         let spilled: Vec<_> =
-            Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(off_chip_name).collect();
+            Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(Operand::describe).collect();
         let spilled =
             if spilled.is_empty() { String::new() } else { format!(", {} off chip", spilled.join(" and ")) };
         let tiles = match self.order {
@@ -73,16 +73,6 @@ impl Plan {
             Order::ChannelsOutermost => String::new(),
         };
         format!("{dataflow}, {placement}{once}{tiles}{spilled}")
-    }
-}
-
-fn off_chip_name(operand: Operand) -> &'static str {
-    match operand {
-        Operand::Weights => "weights",
-        Operand::Activations => "activations",
-        Operand::PartialSums => "partial sums",
-        Operand::Membranes => "membranes",
-        Operand::Residual => "residual stream",
     }
 }
 
@@ -419,7 +409,7 @@ fn needed_bits(
 
 /// Sums of one tile of channels between its passes over the inputs, and sums that are computed
 /// once for all timesteps.
-fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
+pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let rows = match &hardware.compute {
         Compute::SpikeLanes(lanes) => lanes.positions.value,

@@ -2,6 +2,7 @@
 //! obeys.
 
 mod bundled;
+mod from_spikes;
 mod laws;
 mod mapping;
 mod search;
