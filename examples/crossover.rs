@@ -100,9 +100,10 @@ fn cases() -> Result<Vec<Case>, Failure> {
     ])
 }
 
-/// Energy by what takes it: operations, weight memory, spikes or activations, sums and state, DRAM, leakage.
-type Parts = [f64; 6];
-const PARTS: [&str; 6] = ["operations", "weights", "activations", "sums, state", "DRAM", "leakage"];
+/// Energy by what takes it. That of the DRAM, which sleeps between transfers, is shared by bits.
+type Parts = [f64; 7];
+const PARTS: [&str; 7] =
+    ["operations", "weights", "activations", "sums, state", "DRAM, weights", "DRAM, maps", "leakage"];
 
 fn parts_j(case: &Case, workload: Workload, activity: &Activity) -> Result<Parts, Failure> {
     let mapped = MappedWorkload::best(workload, &case.machine, std::slice::from_ref(activity))?;
@@ -112,9 +113,12 @@ fn parts_j(case: &Case, workload: Workload, activity: &Activity) -> Result<Parts
         let leakage = case.machine.leakage_w * case.machine.seconds(cost.cycles.total());
         let operations = e.synapse + e.neuron + e.elementwise + e.attention;
         let state = e.partial_sum_memory + e.membrane_memory + e.residual_memory;
+        let bits = &cost.traffic_bits;
+        let weights = e.dram * bits.weights_written / (bits.dram_read + bits.dram_written).max(1.0);
+        let (maps, on_chip) = (e.dram - weights, [e.weight_memory, e.activation_memory, state]);
         let layer = match case.memories {
-            true => [operations, e.weight_memory, e.activation_memory, state, e.dram, leakage],
-            false => [operations, 0.0, 0.0, 0.0, 0.0, 0.0],
+            true => [operations, on_chip[0], on_chip[1], on_chip[2], weights, maps, leakage],
+            false => [operations, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         };
         parts.iter_mut().zip(layer).for_each(|(sum, part)| *sum += part);
     }
