@@ -101,6 +101,8 @@ fn the_last_stream_is_not_stored() {
     let t = &attention.traffic_bits;
     assert_eq!(t.activations_read + t.activations_written, bits);
     assert!(close(attention.cycles.total(), bits / 256.0));
+    // Keys and values are ANDed as they are read, q is masked, 256 bits a cycle; one update of 64 neurons.
+    assert!(close(attention.cycles.epilogue, 4.0 * ((2.0 * 3136.0 + 3136.0) / 256.0 + 1.0)));
     // The OR of its neuron keeps no state: nothing is charged for any.
     assert_eq!((t.membranes_read, t.membranes_written), (0.0, 0.0));
     // The head has one position: one of four lanes works, one cycle per spike, on 10 of 64 channels. A row of ten

@@ -241,3 +241,36 @@ fn the_largest_tile_of_positions_needs_room() {
     };
     assert_eq!((legal(168), legal(167)), (true, false));
 }
+
+/// Five tiles of 320 inputs: 64 spikes at four timesteps, and those of the next tile, are 64 bytes; where they are
+/// the same at every timestep, 16.
+#[test]
+fn two_tiles_of_inputs_need_room() {
+    let legal = |constant: bool, bytes: u64| {
+        let mut spec = Spec::roomy(lanes(2, 2, "Skip", "BitSerial"));
+        spec.memories[1].1 = bytes;
+        let fixed = "NetworkMapping(timesteps: Innermost, layers: {\"layer\": \
+                     (order: PositionsOutermost(tiles: 5, weights_stay: true))})";
+        let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
+        let layer = layer(Product { constant, ..product(40, 8, 4, 8) }, vec![]);
+        let workload = Workload { layers: vec![layer], timesteps: 4 };
+        candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
+    };
+    assert_eq!((legal(false, 64), legal(false, 63)), (true, false));
+    assert_eq!((legal(true, 16), legal(true, 15)), (true, false));
+}
+
+/// 15 sums of 12 bits are the same at three timesteps: computed once, neurons read them three times. Weight
+/// stationary they were written for either half of the inputs, read for the second, and read once as they are.
+#[test]
+fn constant_sums_by_hand() {
+    let machine = Spec::roomy(systolic(2, 2, false)).machine();
+    let layer = layer(Product { constant: true, ..product(3, 4, 5, 8) }, vec![neuron(15, 16)]);
+    let activity = activity(layer.product.as_ref().unwrap(), &[vec![1, 2, 3]]);
+    let sums = |dataflow| {
+        let cost = layer_cost(&layer, &plan(dataflow, Placement::Innermost, 2), &machine, &activity, 3);
+        (cost.traffic_bits.partial_sums_written, cost.traffic_bits.partial_sums_read)
+    };
+    assert_eq!(sums(Dataflow::OutputStationary), (180.0, 3.0 * 180.0));
+    assert_eq!(sums(Dataflow::WeightStationary), (2.0 * 180.0, (2.0 + 2.0) * 180.0));
+}
