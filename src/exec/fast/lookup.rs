@@ -140,9 +140,13 @@ impl LookupLayer {
             let (matrix, index) = (&self.matrices[group], self.index(cpu, gather, group, source, room));
             let macs = matrix.rows * cpu.inputs_per_table() * out.len();
             in_tiles(macs, stride, out, |first, out| {
+                let channels = BYTES_OF_A_TILE * cpu.inputs_per_table();
                 TILE.with_borrow_mut(|room| {
-                    let tables = matrix.tables(cpu, first, out.len() / stride, &mut room.tables);
-                    kernels::lookup(cpu, &tables, index, stride, out);
+                    for (i, out) in out.chunks_mut(channels * stride).enumerate() {
+                        let first = first + i * channels;
+                        let tables = matrix.tables(cpu, first, out.len() / stride, &mut room.tables);
+                        kernels::lookup(cpu, &tables, index, stride, out);
+                    }
                 });
             });
         }

@@ -13,6 +13,46 @@ use super::products::ProductMatrix;
 /// Entries of a table.
 const TABLE: usize = 64;
 
+/// Tables of the sums of one entry of each half.
+///
+/// # Safety
+/// `halves` holds pairs of 8 entries, and `tables` 64 entries for each.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub unsafe fn expand(entry: Entry, halves: &[u8], tables: &mut [u8]) {
+    let each = |i: usize| i as i8;
+    let low: [i8; 64] = std::array::from_fn(|i| each(i & 7));
+    let high: [i8; 64] = std::array::from_fn(|i| each(8 + (i >> 3)));
+    let words = |indices: &[i8]| -> __m512i {
+        let wide: [i16; 32] = std::array::from_fn(|i| indices[i].into());
+        // SAFETY: 64 bytes.
+        unsafe { _mm512_loadu_si512(wide.as_ptr().cast()) }
+    };
+    // SAFETY: 64 bytes each.
+    let bytes = unsafe { [low, high].map(|indices| _mm512_loadu_si512(indices.as_ptr().cast())) };
+    let words = [words(&low), words(&high), words(&high[32..])];
+    for (halves, table) in
+        halves.chunks_exact(16 * entry.bytes()).zip(tables.chunks_exact_mut(64 * entry.bytes()))
+    {
+        // SAFETY: one pair of halves, and one table.
+        unsafe {
+            let at: *mut __m512i = table.as_mut_ptr().cast();
+            match entry {
+                Entry::Byte => {
+                    let pair = _mm512_broadcast_i32x4(_mm_loadu_si128(halves.as_ptr().cast()));
+                    let [low, high] = bytes.map(|indices| _mm512_shuffle_epi8(pair, indices));
+                    _mm512_storeu_si512(at, _mm512_add_epi8(low, high));
+                }
+                Entry::Word => {
+                    let pair = _mm512_broadcast_i64x4(_mm256_loadu_si256(halves.as_ptr().cast()));
+                    let [low, high, highest] = words.map(|indices| _mm512_permutexvar_epi16(indices, pair));
+                    _mm512_storeu_si512(at, _mm512_add_epi16(low, high));
+                    _mm512_storeu_si512(at.add(1), _mm512_add_epi16(low, highest));
+                }
+            }
+        }
+    }
+}
+
 /// See [`super::lookup()`].
 ///
 /// # Safety
