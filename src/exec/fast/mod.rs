@@ -8,13 +8,16 @@ mod attention;
 mod checkpoint;
 mod counts;
 mod gather;
+mod grouped;
 mod layer;
 mod lookup;
 mod neuron;
 mod plan;
 mod pooling;
+mod products;
 mod value;
 mod wide;
+mod words;
 
 use std::time::{Duration, Instant};
 
@@ -213,7 +216,7 @@ impl<'a> Kernels<'a> {
                 budget_bytes = layer.store_tables(cpu, budget_bytes);
             }
         }
-        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.tiled().is_some());
+        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.is_tiled());
         let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
         let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
@@ -390,10 +393,8 @@ impl<'a> Kernels<'a> {
         let gather = &inputs.plan.gathers[id.index()][0];
         let spikes = &mut out.bytes[..layout.rows() * layout.stride];
         scratch.neuron.clear(layout.frames);
-        if let Some(layer) = layer.tiled() {
-            let room = (&mut scratch.layer.lookup, &mut scratch.neuron);
-            layer.run_with_neurons(self.cpu, gather, inputs.at(0), cells, layout, room, spikes);
-        }
+        let room = (&mut scratch.layer, &mut scratch.neuron);
+        layer.run_with_neurons(self.cpu, gather, inputs.at(0), (cells, layout), room, spikes);
         scratch.neuron.activity(layout)
     }
 

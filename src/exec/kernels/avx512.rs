@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 use super::LANES;
 use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
 use super::loops::Cell;
-use super::products::ProductMatrix;
+use super::products::{Pairs, ProductMatrix};
 
 /// Entries of a table.
 const TABLE: usize = 64;
@@ -248,13 +248,13 @@ unsafe fn store(even: __m512i, odd: __m512i, shift: __m128i, bias: Option<i32>, 
 /// See [`super::products()`].
 ///
 /// # Safety
-/// `pairs` holds `matrix.pairs` rows of `2 stride`, `stride` a multiple of [`LANES`]; `out` rows of
+/// `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple of [`LANES`]; `out` rows of
 /// `stride` for channels that `matrix` has.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
     for from in (0..stride).step_by(LANES) {
         for (i, out) in out.chunks_mut(4 * stride).enumerate() {
-            let (channel, at) = (first + 4 * i, pairs[2 * from..].as_ptr());
+            let (channel, at) = (first + 4 * i, pairs.block(from).as_ptr());
             // SAFETY: passed on; as many channels as there are rows.
             unsafe {
                 match out.len() / stride {
@@ -286,7 +286,7 @@ unsafe fn product_block<const C: usize>(
     for pair in 0..matrix.pairs {
         // SAFETY: 64 pairs of row `pair`, and a weight of each channel.
         unsafe {
-            let row = pairs.add(2 * pair * stride);
+            let row = pairs.add(2 * LANES * pair);
             let x: [_; 4] = std::array::from_fn(|j| _mm512_loadu_si512(row.add(32 * j).cast()));
             for c in 0..C {
                 let weight = _mm512_set1_epi32(*weights[c].get_unchecked(pair));

@@ -79,7 +79,16 @@ pub struct Tables<'a> {
     bytes: &'a [u8],
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
+    /// The tables of channel `first + i` alone.
+    ///
+    /// # Panics
+    /// If there are not as many channels.
+    pub fn one(&self, i: usize) -> Tables<'a> {
+        let length = self.matrix.rows * self.matrix.bytes_of_a_table();
+        Tables { first: self.first + i, count: 1, bytes: &self.bytes[i * length..][..length], ..*self }
+    }
+
     /// The tables of channel `first + i`, row after row.
     pub(super) fn of(&self, i: usize) -> &[u8] {
         let length = self.matrix.rows * self.matrix.bytes_of_a_table();
