@@ -1,5 +1,6 @@
 //! What the taps of a window read: rows of one input position per column of the output.
 
+use super::padded::Padded;
 use crate::exec::kernels::{self, Cpu, LANES};
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
@@ -19,6 +20,8 @@ pub struct Gather {
     margin: usize,
     /// True if every column reads itself.
     identity: bool,
+    /// Where maps keep their size, how they lie with their padding.
+    pub padded: Option<Padded>,
 }
 
 #[derive(Debug)]
@@ -63,15 +66,9 @@ impl Gather {
             if same { (0..geometry.taps()).map(|t| offset(t).unsigned_abs()).max().unwrap_or(0) } else { 0 };
         let taps = (0..geometry.taps()).map(tap).collect();
         let identity = same && geometry.taps() == 1;
-        Self {
-            taps,
-            frames,
-            inputs: input.positions(),
-            outputs: output.positions(),
-            stride,
-            margin,
-            identity,
-        }
+        let padded = same.then(|| Padded::new(geometry, input, frames));
+        let (inputs, outputs) = (input.positions(), output.positions());
+        Self { taps, frames, inputs, outputs, stride, margin, identity, padded }
     }
 
     /// Taps.
@@ -129,7 +126,7 @@ impl Gather {
 
     /// True if every column reads the inputs around it, so that a window is as many rows of windows.
     pub fn keeps_size(&self) -> bool {
-        self.taps.iter().all(|tap| matches!(tap, Tap::Shift { .. }))
+        self.padded.is_some()
     }
 
     /// What `tap` reads of a row of packed spikes that [`Gather::surround`] copied, from column `from` on.

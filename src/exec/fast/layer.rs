@@ -152,9 +152,15 @@ impl Layer {
                 let source = Source::new(cpu, gather, input, &self.padding, words);
                 layer.run(cpu, gather, &source, pairs, out);
             }
-            Kernel::Words(layer) => {
-                layer.run(cpu, gather, &Source::new(cpu, gather, input, &self.padding, words), out);
-            }
+            Kernel::Words(layer) => match layer.padded(gather) {
+                Some(padded) => {
+                    let source = Source::plain(cpu, input, &self.padding, &mut words.unpacked);
+                    layer.run_padded(cpu, (gather, padded), &source, out);
+                }
+                None => {
+                    layer.run(cpu, gather, &Source::new(cpu, gather, input, &self.padding, words), out);
+                }
+            },
         }
     }
 

@@ -12,6 +12,7 @@ mod grouped;
 mod layer;
 mod lookup;
 mod neuron;
+mod padded;
 mod plan;
 mod pooling;
 mod products;
@@ -79,7 +80,6 @@ pub struct Workspace {
 struct Scratch {
     layer: layer::Scratch,
     counts: counts::CountScratch,
-    heads: attention::HeadScratch,
     pool: pooling::PoolScratch,
     neuron: neuron::NeuronScratch,
 }
@@ -422,8 +422,8 @@ impl<'a> Kernels<'a> {
             Op::MaxPool(_) => {
                 let passes = &inputs.plan.gathers[id.index()];
                 match layout.packed {
-                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), &mut scratch.pool, bytes),
-                    None => pooling::pool_words(cpu, passes, from(0), &mut scratch.pool, words),
+                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), bytes),
+                    None => pooling::pool_words(cpu, passes, from(0), words),
                 }
             }
             Op::Attention(Attention::KeyValueCount) => {
@@ -435,7 +435,7 @@ impl<'a> Kernels<'a> {
             }
             Op::Attention(Attention::Product { heads, .. }) => {
                 let qkv = [from(0), from(1), from(2)];
-                attention::product(cpu, qkv, *heads, layout, &mut scratch.heads, words)
+                attention::product(cpu, qkv, *heads, layout, words)
             }
             Op::PlanePool { heads } => {
                 pooling::pool_plane(cpu, from(0), *heads, layout, &mut scratch.pool, bytes)

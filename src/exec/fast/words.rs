@@ -1,7 +1,10 @@
 //! Weight layers that no other kernel holds: one multiplication by a constant after the other.
 
+use std::cell::RefCell;
+
 use super::gather::Gather;
 use super::layer::{dense, in_tiles, words};
+use super::padded::Padded;
 use super::value::{Value, at_least};
 use crate::exec::kernels::{self, Cpu};
 use crate::quant::QuantizedWeighted;
@@ -34,15 +37,28 @@ pub struct Source<'a> {
     identity: bool,
 }
 
+/// Room of a thread for one channel.
+#[derive(Debug, Default)]
+struct PaddedRoom {
+    map: Vec<i32>,
+    weights: Vec<(usize, i32)>,
+    sums: Vec<i32>,
+}
+
+thread_local! {
+    static PADDED: RefCell<PaddedRoom> = RefCell::default();
+}
+
 /// Room for the rows of a source.
 #[derive(Debug, Default)]
 pub struct SourceRoom {
-    unpacked: Vec<i32>,
+    /// Packed spikes as words.
+    pub unpacked: Vec<i32>,
     surrounded: Vec<i32>,
 }
 
 impl<'a> Source<'a> {
-    /// All rows of `input`.
+    /// All rows of `input`, with what lies around them where something reads it.
     pub fn new(
         cpu: Cpu,
         gather: &Gather,
@@ -50,11 +66,22 @@ impl<'a> Source<'a> {
         padding: &'a [i32],
         room: &'a mut SourceRoom,
     ) -> Self {
+        let SourceRoom { unpacked, surrounded } = room;
+        let plain = Self::plain(cpu, input, padding, unpacked);
+        if gather.is_identity() {
+            return plain;
+        }
+        let length = gather.surround(plain.rows.chunks_exact(plain.length), surrounded);
+        Self { rows: surrounded, length, padding, identity: false }
+    }
+
+    /// All rows of `input` with nothing around them.
+    pub fn plain(cpu: Cpu, input: Value<'a>, padding: &'a [i32], unpacked: &'a mut Vec<i32>) -> Self {
         let stride = input.layout.stride;
         let rows = match input.layout.packed {
             None => input.words(),
             Some(width) => {
-                let words = at_least(&mut room.unpacked, input.layout.shape.channels * stride);
+                let words = at_least(unpacked, input.layout.shape.channels * stride);
                 for (channel, out) in words.chunks_exact_mut(stride).enumerate() {
                     let row = &input.bytes()[channel / width * stride..][..stride];
                     kernels::unpack(cpu, row, (channel % width) as u32, out);
@@ -62,11 +89,7 @@ impl<'a> Source<'a> {
                 words
             }
         };
-        if gather.is_identity() {
-            return Self { rows, length: stride, padding, identity: true };
-        }
-        let length = gather.surround(rows.chunks_exact(stride), &mut room.surrounded);
-        Self { rows: &room.surrounded, length, padding, identity: false }
+        Self { rows, length: stride, padding, identity: true }
     }
 
     fn row(&self, channel: usize) -> (&'a [i32], i32) {
@@ -110,6 +133,37 @@ impl WordLayer {
     /// Bytes of its weights.
     pub fn weight_bytes(&self) -> usize {
         size_of_val(&*self.weights)
+    }
+
+    /// Where it reads one channel per output in a map that keeps its size.
+    pub fn padded<'g>(&self, gather: &'g Gather) -> Option<&'g Padded> {
+        gather.padded.as_ref().filter(|_| self.per_group == 1 && !gather.is_identity())
+    }
+
+    /// X of all output channels from rows of `input` with padding around them: rows of `gather.stride` in
+    /// `out`.
+    pub fn run_padded(
+        &self,
+        cpu: Cpu,
+        (gather, padded): (&Gather, &Padded),
+        source: &Source,
+        out: &mut [i32],
+    ) {
+        let (taps, outs) = (gather.taps(), self.bias.len() / self.groups);
+        in_tiles(out.len() * taps * SLOWER_THAN_LOOKUPS, gather.stride, out, |first, out| {
+            PADDED.with_borrow_mut(|PaddedRoom { map, weights, sums }| {
+                for (channel, out) in (first..).zip(out.chunks_exact_mut(gather.stride)) {
+                    let (values, padding) = source.row(channel / outs);
+                    let map = padded.surround(values, padding, map);
+                    weights.clear();
+                    let of_channel = &self.weights[channel * taps..][..taps];
+                    weights.extend(padded.distances.iter().copied().zip(of_channel.iter().copied()));
+                    let sums = at_least(sums, padded.places());
+                    kernels::windows(cpu, weights, self.shift, self.bias[channel], map, sums);
+                    padded.compact(sums, out);
+                }
+            });
+        });
     }
 
     /// X of all output channels: rows of `gather.stride` in `out`.

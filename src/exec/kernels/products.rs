@@ -4,7 +4,7 @@ use super::LANES;
 use super::isa::{Cpu, Isa};
 
 /// The weights of one matrix product on 16-bit inputs, and what follows the sum.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ProductMatrix {
     /// Pairs of inputs.
     pub pairs: usize,
@@ -21,13 +21,21 @@ impl ProductMatrix {
     /// `codes[out][input]`; X = (acc << shift) + bias. `None` if a weight does not fit 16 bits, or is the
     /// one whose pair of products could exceed 32.
     pub fn new(codes: &[i32], inputs: usize, shift: u32, bias: &[i32]) -> Option<Self> {
-        let fits = |&w: &i32| w.unsigned_abs() < 1 << 15;
-        if !codes.iter().all(fits) {
-            return None;
-        }
+        let mut matrix = Self { shift, ..Self::default() };
+        matrix.assign(codes, inputs).then_some(())?;
+        matrix.bias.copy_from_slice(bias);
+        Some(matrix)
+    }
+
+    /// Takes other weights, and no bias; false if they do not fit.
+    pub fn assign(&mut self, codes: &[i32], inputs: usize) -> bool {
         let pair = |pair: &[i32]| (pair[0] & 0xffff) | pair.get(1).copied().unwrap_or(0) << 16;
-        let weights = codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(2).map(pair)).collect();
-        Some(Self { pairs: inputs.div_ceil(2), outs: bias.len(), weights, shift, bias: bias.to_vec() })
+        self.weights.clear();
+        self.weights.extend(codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(2).map(pair)));
+        (self.pairs, self.outs) = (inputs.div_ceil(2), codes.len() / inputs);
+        self.bias.clear();
+        self.bias.resize(self.outs, 0);
+        codes.iter().all(|w| w.unsigned_abs() < 1 << 15)
     }
 
     /// Pairs of weights of one output channel.
