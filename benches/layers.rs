@@ -1,8 +1,8 @@
 //! Where the time of one image goes: seconds by kind of layer, and the slowest layers.
 //!
-//!     cargo bench --bench layers -- sdtv2_15M w4 [threads]
+//!     cargo bench --bench layers -- sdtv2_15M w4 [THREADS [RUNS]]
 //!
-//! Of each layer the fastest of ten runs; neurons that run together with the layer before them are part of
+//! Of each layer the fastest of RUNS runs (ten); many of them make a profile of the runs alone; neurons that run together with the layer before them are part of
 //! its time. GMAC/s count inputs that are zero, as the peaks of data sheets do.
 
 use std::collections::BTreeMap;
@@ -22,10 +22,11 @@ struct Spent {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let [name, spec, threads @ ..] = &words[..] else {
-        return println!("cargo bench --bench layers -- NETWORK SETTING [THREADS]");
+    let [name, spec, numbers @ ..] = &words[..] else {
+        return println!("cargo bench --bench layers -- NETWORK SETTING [THREADS [RUNS]]");
     };
-    if let Some(threads) = threads.first().and_then(|threads| threads.parse().ok()) {
+    let number = |i: usize| numbers.get(i).and_then(|number| number.parse().ok());
+    if let Some(threads) = number(0) {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().unwrap();
     }
     let model = Model::load(name).unwrap_or_else(|error| panic!("{error}"));
@@ -35,7 +36,7 @@ fn main() {
     let executor = FastExecutor::new(&network, Isa::best());
     let mut fastest = vec![Duration::MAX; network.network.nodes.len()];
     let mut workspace = Workspace::default();
-    for _ in 0..10 {
+    for _ in 0..number(1).unwrap_or(10) {
         executor.run_timed(&sample, &mut workspace, |id, time| {
             fastest[id.index()] = fastest[id.index()].min(time);
         });

@@ -20,7 +20,7 @@ use crate::quant::{QuantizedModel, QuantizedWeighted};
 /// Counts and integer spikes up to this many bits are looked up bit by bit; wider ones are multiplied.
 const MAX_PLANES: u32 = 5;
 /// Multiply-accumulates that are worth a thread: some 50 microseconds of look-ups.
-pub const WORK_OF_A_THREAD: usize = 1 << 26;
+pub const WORK_OF_A_THREAD: usize = 1 << 24;
 
 /// A weight layer, ready to run.
 #[derive(Debug)]

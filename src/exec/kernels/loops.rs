@@ -26,7 +26,7 @@ pub struct Cell<W = i32> {
 #[derive(Debug, Clone, Copy)]
 pub struct Rescale {
     /// M.
-    pub multiplier: i64,
+    pub multiplier: u16,
     /// S.
     pub shift: u32,
     /// Range of the result.
@@ -39,7 +39,7 @@ impl Rescale {
     #[inline(always)]
     fn apply(self, x: i64) -> i64 {
         let half = (1i64 << self.shift) >> 1;
-        (x.wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+        (x.wrapping_mul(self.multiplier.into()).wrapping_add(half)) >> self.shift
     }
 
     /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
