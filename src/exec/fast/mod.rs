@@ -7,6 +7,7 @@
 mod attention;
 mod checkpoint;
 mod counts;
+mod follow;
 mod gather;
 mod grouped;
 mod layer;
@@ -16,6 +17,7 @@ mod padded;
 mod plan;
 mod pooling;
 mod products;
+mod tiles;
 mod value;
 mod wide;
 mod words;
@@ -53,7 +55,7 @@ struct Kernels<'a> {
     plan: Plan,
     /// Per node.
     prepared: Vec<Prepared>,
-    /// Per node, whether it is a weight layer that runs together with the neuron behind it.
+    /// Per node, whether it is a weight layer that runs together with the node behind it.
     runs_with_next: Vec<bool>,
     /// Per node, whether 32 bits do not hold what it computes.
     wide: Vec<bool>,
@@ -142,8 +144,8 @@ impl<'a> FastExecutor<'a> {
         self.kernels.run(self.model, sample, workspace, hooks)
     }
 
-    /// Runs one image and tells what every node took; neurons that run together with the layer before them
-    /// are part of its time.
+    /// Runs one image and tells what every node took; what runs together with the layer before it is
+    /// part of its time.
     pub fn run_timed(
         &self,
         sample: &Sample,
@@ -216,9 +218,7 @@ impl<'a> Kernels<'a> {
                 budget_bytes = layer.store_tables(cpu, budget_bytes);
             }
         }
-        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.is_tiled());
-        let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
-        let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
+        let with_next = |id: usize| follow::runs_with_next(model, &prepared, &wide, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
         let unprepared = |id: NodeId| matches!(prepared[id.index()], Prepared::Nothing);
         let specification = ScalarExecutor::of_nodes(model, unprepared);
@@ -253,7 +253,7 @@ impl<'a> Kernels<'a> {
         let mut logits = Vec::new();
         for (id, node) in model.network.iter() {
             if activity.nodes.len() > id.index() {
-                // A neuron that ran with the layer before it, or what an earlier run has done.
+                // What ran with the layer before it, or in an earlier run.
                 continue;
             }
             if let Some((cuts, kept)) = &mut keep
@@ -270,7 +270,9 @@ impl<'a> Kernels<'a> {
             let inputs = Inputs { network: &model.network, node, plan, slots };
             if ahead == 1 {
                 activity.nodes.push(self.count_layer(model, id, &inputs, &activity.nodes, scratch));
-                activity.nodes.push(self.layer_with_neurons(id, &inputs, layout, scratch, &mut out));
+                let next = Inputs { node: &model.network.nodes[id.index() + 1], ..inputs };
+                let counted = self.layer_with_next(model, id, &inputs, &next, scratch, &mut out);
+                activity.nodes.push(counted);
             } else {
                 let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
                 activity.nodes.push(counted);
@@ -313,7 +315,7 @@ impl<'a> Kernels<'a> {
             (Op::Input, op, _) => image(sample, op, layout, words),
             (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
                 let gather = &inputs.plan.gathers[id.index()][0];
-                layer.run(cpu, gather, inputs.at(0), &mut scratch.layer, words);
+                layer.ready(cpu, gather, inputs.at(0), &mut scratch.layer).run(words);
                 let mut counts = self.count_layer(model, id, inputs, counted, scratch);
                 if let Some(accumulator) = op.accumulator {
                     layer::write_back(cpu, accumulator, op, layout, words, &mut counts);
@@ -374,28 +376,6 @@ impl<'a> Kernels<'a> {
                 )
             }
         }
-    }
-
-    /// Computes and counts the neurons behind weight layer `id` together with it.
-    fn layer_with_neurons(
-        &self,
-        id: NodeId,
-        inputs: &Inputs,
-        layout: &Layout,
-        scratch: &mut Scratch,
-        out: &mut Buffer,
-    ) -> NodeActivity {
-        let (Prepared::Layer(layer), Prepared::Cells(cells)) =
-            (&self.prepared[id.index()], &self.prepared[id.index() + 1])
-        else {
-            unreachable!("{} is a weight layer with neurons behind", inputs.node.name)
-        };
-        let gather = &inputs.plan.gathers[id.index()][0];
-        let spikes = &mut out.bytes[..layout.rows() * layout.stride];
-        scratch.neuron.clear(layout.frames);
-        let room = (&mut scratch.layer, &mut scratch.neuron);
-        layer.run_with_neurons(self.cpu, gather, inputs.at(0), (cells, layout), room, spikes);
-        scratch.neuron.activity(layout)
     }
 
     /// Operations that are the same in every number system.

@@ -86,6 +86,19 @@ impl NeuronScratch {
         kernels::neuron(cpu, cell, x, positions, 1 << bit, spikes, &mut self.fired, &mut self.clamped);
     }
 
+    /// One channel onto a grid, timestep by timestep: `work` says how many values it clamped.
+    pub fn grid_row(&mut self, layout: &Layout, out: &mut [i32], work: impl Fn(usize, &mut [i32]) -> u32) {
+        for (t, clamped) in self.clamped.iter_mut().enumerate() {
+            *clamped += work(t, &mut out[layout.frame(t)]);
+        }
+    }
+
+    /// What was counted since it was cleared, of values on a grid.
+    pub fn grid_activity(&self) -> NodeActivity {
+        let step = |&saturations| StepActivity { saturations, ..StepActivity::default() };
+        NodeActivity { steps: self.clamped.iter().map(step).collect() }
+    }
+
     /// One channel of neurons in 64 bits, whose spikes are bit `bit` of the bytes of `spikes`.
     pub fn neuron_wide(
         &mut self,
@@ -188,16 +201,13 @@ pub fn onto_grid(
 ) -> NodeActivity {
     counts.clear(layout.frames);
     let row = |counts: &mut NeuronScratch, (channel, out): (usize, &mut [i32])| {
-        for (t, clamped) in counts.clamped.iter_mut().enumerate() {
-            *clamped += work(channel, t, &mut out[layout.frame(t)]);
-        }
+        counts.grid_row(layout, out, |t, out| work(channel, t, out));
     };
     match out.len() / WORK_OF_A_THREAD {
         0 | 1 => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
         _ => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
     }
-    let step = |&saturations| StepActivity { saturations, ..StepActivity::default() };
-    NodeActivity { steps: counts.clamped.iter().map(step).collect() }
+    counts.grid_activity()
 }
 
 /// Onto a grid, one requantizer per channel.
