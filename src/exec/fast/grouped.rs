@@ -161,7 +161,7 @@ impl GroupedLookup {
                 }
             }
             for (channel, out) in out.chunks_exact_mut(gather.stride).enumerate() {
-                kernels::lookup(cpu, &tables.one(channel), index, columns, &mut out[from..][..columns]);
+                kernels::lookup(cpu, &tables.one(cpu, channel), index, columns, &mut out[from..][..columns]);
             }
         }
     }

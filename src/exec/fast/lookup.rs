@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::gather::Gather;
 use super::layer::{code, words};
+use super::threads;
 use super::value::{Value, at_least};
 use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
 use crate::quant::QuantizedWeighted;
@@ -137,9 +138,9 @@ impl LookupLayer {
                 }
             }
         };
-        match index.len() / BYTES_OF_A_THREAD {
-            0 | 1 => index.chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
-            _ => index.par_chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
+        match threads::are_worth(index.len(), BYTES_OF_A_THREAD) {
+            true => index.par_chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
+            false => index.chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
         }
         index
     }

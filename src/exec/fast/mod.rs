@@ -17,6 +17,7 @@ mod padded;
 mod plan;
 mod pooling;
 mod products;
+mod threads;
 mod tiles;
 mod value;
 mod wide;
@@ -69,6 +70,7 @@ enum Prepared {
     Layer(Box<Layer>),
     Cells(Vec<Cell>),
     WideCells(Vec<Cell<i64>>),
+    Levels(Vec<Vec<i32>>),
 }
 
 /// Memory of a run, used again by the next: it grows to what a network needs and stays.
@@ -166,7 +168,7 @@ impl Prepared {
     fn weight_bytes(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.weight_bytes(),
-            Self::Nothing | Self::Cells(_) | Self::WideCells(_) => 0,
+            Self::Nothing | Self::Cells(_) | Self::WideCells(_) | Self::Levels(_) => 0,
         }
     }
 }
@@ -208,6 +210,7 @@ impl<'a> Kernels<'a> {
             (QuantizedOp::Weighted(op), wide) => Layer::new(cpu, model, node, op, wide)
                 .map_or(Prepared::Nothing, |layer| Prepared::Layer(Box::new(layer))),
             (QuantizedOp::Neuron(op), false) => Prepared::Cells(neuron::cells(model, id, op)),
+            (QuantizedOp::Levels { thresholds }, false) => Prepared::Levels(neuron::levels_of(thresholds)),
             (QuantizedOp::Neuron(op), true) => Prepared::WideCells(neuron::cells(model, id, op)),
             _ => Prepared::Nothing,
         };
@@ -331,7 +334,7 @@ impl<'a> Kernels<'a> {
             (_, QuantizedOp::Loihi(op), _) => {
                 neuron::loihi(cpu, op, inputs.at(0), layout, &mut out.bytes[..length])
             }
-            (_, QuantizedOp::Levels { thresholds }, _) => {
+            (_, _, Prepared::Levels(thresholds)) => {
                 neuron::levels(cpu, thresholds, inputs.at(0), words);
                 let mut counted = counts::count_outputs(cpu, Value { layout, buffer: out });
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);

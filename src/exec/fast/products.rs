@@ -1,11 +1,13 @@
 //! Weight layers that read integers of 16 bits: products, two at a time.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::gather::Gather;
 use super::layer::{dense, words};
+use super::threads;
 use super::tiles::in_tiles;
 use super::value::at_least;
 use super::words::Source;
@@ -31,6 +33,10 @@ pub struct ProductLayer {
 /// Room for what all groups read.
 #[derive(Debug, Default)]
 pub struct PairRoom(Vec<i16>);
+
+thread_local! {
+    static SUMS: RefCell<Vec<i32>> = RefCell::default();
+}
 
 impl ProductLayer {
     /// `None` if a weight takes more than 16 bits; `input` is the largest magnitude of an input.
@@ -72,12 +78,14 @@ impl ProductLayer {
     pub fn add_wide(&self, cpu: Cpu, pairs: Pairs, stride: usize, out: &mut [i64]) {
         in_tiles(self.work_of_an_output() * out.len(), stride, out, |first, out| {
             self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
-                let (mut sums, mut start) = (vec![0; out.len()], 0);
-                for matrix in parts {
-                    kernels::products(cpu, matrix, first, Pairs { start, ..pairs }, stride, &mut sums);
-                    kernels::add_wide(cpu, &sums, out);
-                    start += matrix.pairs;
-                }
+                SUMS.with_borrow_mut(|sums| {
+                    let (sums, mut start) = (at_least(sums, out.len()), 0);
+                    for matrix in parts {
+                        kernels::products(cpu, matrix, first, Pairs { start, ..pairs }, stride, sums);
+                        kernels::add_wide(cpu, sums, out);
+                        start += matrix.pairs;
+                    }
+                });
             });
         });
     }
@@ -140,9 +148,9 @@ impl ProductLayer {
                 }
             }
         };
-        match values.len() / WORK_OF_A_THREAD {
-            0 | 1 => values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
-            _ => values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
+        match threads::are_worth(values.len(), WORK_OF_A_THREAD) {
+            true => values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
+            false => values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
         }
     }
 }

@@ -9,9 +9,10 @@ use super::grouped::GroupedLookup;
 use super::lookup::{LookupLayer, PackedSource};
 use super::neuron::NeuronScratch;
 use super::products::ProductLayer;
+use super::threads;
 use super::value::at_least;
 use super::words::{Source, WordLayer};
-use crate::exec::kernels::{Cpu, Pairs};
+use crate::exec::kernels::{Cpu, Isa, Pairs};
 
 /// Multiply-accumulates that are worth a thread: some 12 microseconds of look-ups.
 const WORK_OF_A_THREAD: usize = 1 << 24;
@@ -19,8 +20,6 @@ const WORK_OF_A_THREAD: usize = 1 << 24;
 const TILES_OF_A_THREAD: usize = 4;
 /// Bytes of X that stay in the second-level cache until what follows has read them.
 const TILE_BYTES: usize = 1 << 19;
-/// Channels of a tile at most: their tables stay in the second-level cache.
-const TILE_CHANNELS: usize = 12;
 
 thread_local! {
     static SUMS: RefCell<Vec<i32>> = RefCell::default();
@@ -61,8 +60,9 @@ impl Ready<'_> {
         let (cpu, gather) = (self.cpu, self.gather);
         match &self.kernel {
             ReadyKernel::Lookup(layer, index) => {
-                for (i, out) in out.chunks_mut(TILE_CHANNELS * gather.stride).enumerate() {
-                    layer.channels(cpu, index, gather.stride, first + i * TILE_CHANNELS, out);
+                let channels = channels_of_a_tile(cpu);
+                for (i, out) in out.chunks_mut(channels * gather.stride).enumerate() {
+                    layer.channels(cpu, index, gather.stride, first + i * channels, out);
                 }
             }
             ReadyKernel::Grouped(layer, source) => layer.channels(cpu, gather, *source, first, out),
@@ -99,10 +99,12 @@ impl Ready<'_> {
         let stride = self.gather.stride;
         // Channels that read the same inputs share what is loaded of them.
         let most = match self.kernel {
-            ReadyKernel::Lookup(..) | ReadyKernel::Products(..) => TILE_CHANNELS,
+            ReadyKernel::Lookup(..) | ReadyKernel::Products(..) => channels_of_a_tile(self.cpu),
             ReadyKernel::Grouped(..) | ReadyKernel::Words(..) => TILE_BYTES / (size_of::<i32>() * stride),
         };
-        let channels = most.min(outs.div_ceil(TILES_OF_A_THREAD * rayon::current_num_threads()));
+        let parallel = threads::are_worth(self.work(outs * stride), WORK_OF_A_THREAD);
+        let parts = if parallel { TILES_OF_A_THREAD * rayon::current_num_threads() } else { 1 };
+        let channels = most.min(outs.div_ceil(parts));
         let rows = (channels / target.channels).max(1);
         let tile = |counts: &mut NeuronScratch, (tile, out): (usize, &mut [T])| {
             let first = tile * rows * target.channels;
@@ -114,20 +116,25 @@ impl Ready<'_> {
             });
         };
         let length = rows * target.stride;
-        match self.work(outs * stride) / WORK_OF_A_THREAD {
-            0 | 1 => target.rows.chunks_mut(length).enumerate().for_each(|one| tile(counts, one)),
-            _ => counts.in_parallel(target.rows.par_chunks_mut(length).enumerate(), tile),
+        match parallel {
+            true => counts.in_parallel(target.rows.par_chunks_mut(length).enumerate(), tile),
+            false => target.rows.chunks_mut(length).enumerate().for_each(|one| tile(counts, one)),
         }
     }
+}
+
+/// Channels whose tables stay in the second-level cache; a vector of them where tables hold them side by side.
+fn channels_of_a_tile(cpu: Cpu) -> usize {
+    if cpu.isa() == Isa::Portable { 32 } else { 12 }
 }
 
 /// Runs `work` on tiles of the rows of `out`, in parallel where that is worth it: `work` is told the first
 /// row of its tile.
 pub fn in_tiles<T: Send>(macs: usize, stride: usize, out: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
-    let threads = rayon::current_num_threads().min(macs / WORK_OF_A_THREAD);
-    if threads < 2 {
+    if !threads::are_worth(macs, WORK_OF_A_THREAD) {
         return work(0, out);
     }
+    let threads = rayon::current_num_threads().min(macs / WORK_OF_A_THREAD);
     let rows = (out.len() / stride).div_ceil(TILES_OF_A_THREAD * threads);
     let tiles = out.par_chunks_mut(rows * stride).enumerate();
     tiles.for_each(|(tile, out)| work(tile * rows, out));

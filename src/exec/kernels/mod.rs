@@ -4,6 +4,7 @@
 mod isa;
 mod lookup;
 mod loops;
+mod portable;
 mod products;
 
 #[cfg(target_arch = "x86_64")]
