@@ -82,6 +82,12 @@ pub struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
+    /// Entries of 16 bits.
+    pub(super) fn words(&self) -> &'a [u16] {
+        // SAFETY: any bytes are words, and lines are aligned.
+        unsafe { self.bytes.align_to().1 }
+    }
+
     /// The tables of channel `first + i` alone.
     ///
     /// # Panics
@@ -190,7 +196,8 @@ impl LookupMatrix {
             // SAFETY: the processor has the instructions, and there is a table for each pair of halves.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { super::avx512::expand(self.entry, halves, tables) },
-            Isa::Portable => super::portable::expand(self.rows, halves, tables),
+            // SAFETY: any bytes are words, and lines are aligned.
+            Isa::Portable => super::portable::expand(self.rows, halves, unsafe { tables.align_to_mut().1 }),
             _ => {
                 let pairs = halves.chunks_exact(self.bytes_of_halves());
                 let tables = tables.chunks_exact_mut(self.bytes_of_a_table());

@@ -7,65 +7,71 @@ use super::lookup::{BLOCK, Tables, sum_of_words};
 const TABLE: usize = 16;
 /// Channels whose sums stay in registers.
 const CHANNELS: usize = 32;
+/// Of channels that are left, a vector.
+const FEW: usize = 8;
 
 /// Tables of sums of 16 bits, `[row][entry][channel]`, of `halves`: `[channel][row]` pairs of four entries.
-pub fn expand(rows: usize, halves: &[u8], tables: &mut [u8]) {
+pub fn expand(rows: usize, halves: &[u8], tables: &mut [u16]) {
     let channels = halves.len() / (TABLE * rows);
     for (i, halves) in halves.chunks_exact(TABLE).enumerate() {
         let (channel, row) = (i / rows, i % rows);
         for entry in 0..TABLE {
             let sum = sum_of_words(halves, entry & 3, 4 + (entry >> 2));
-            let at = 2 * ((row * TABLE + entry) * channels + channel);
-            tables[at..at + 2].copy_from_slice(&sum.to_le_bytes());
+            tables[(row * TABLE + entry) * channels + channel] = sum;
         }
     }
 }
 
 /// See [`super::lookup()`].
 pub fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
-    for start in (0..tables.count).step_by(CHANNELS) {
-        let count = CHANNELS.min(tables.count - start);
+    let (mut start, mut out) = (0, out);
+    while start < tables.count {
+        let count = match tables.count - start {
+            CHANNELS.. => CHANNELS,
+            FEW.. => FEW,
+            _ => 1,
+        };
         for from in (0..stride).step_by(BLOCK) {
             let index = &index[from * tables.matrix.rows..];
-            let columns = BLOCK.min(stride - from);
-            let out = &mut out[start * stride + from..];
+            let (columns, out) = (BLOCK.min(stride - from), &mut out[from..]);
             match count {
-                CHANNELS => block(tables, (start, CHANNELS), index, (columns, stride), out),
-                count => block(tables, (start, count), index, (columns, stride), out),
+                CHANNELS => block::<CHANNELS>(tables, start, index, (columns, stride), out),
+                FEW => block::<FEW>(tables, start, index, (columns, stride), out),
+                _ => block::<1>(tables, start, index, (columns, stride), out),
             }
         }
+        start += count;
+        out = &mut out[count * stride..];
     }
 }
 
-/// `count` channels from `start` on, at the columns of a block.
-#[inline(always)]
-fn block(
+/// `C` channels from `start` on, at the columns of a block.
+fn block<const C: usize>(
     tables: &Tables,
-    (start, count): (usize, usize),
+    start: usize,
     index: &[u8],
     (columns, stride): (usize, usize),
     out: &mut [i32],
 ) {
-    let (matrix, (channels, first)) = (tables.matrix, tables.interleaved);
-    let bias = &matrix.bias[tables.first + start..][..count];
-    for column in 0..columns {
-        let mut row = 0;
-        for (i, run) in matrix.runs.iter().enumerate() {
+    let (matrix, (channels, first), words) = (tables.matrix, tables.interleaved, tables.words());
+    let mut row = 0;
+    for run in &matrix.runs {
+        for column in 0..columns {
             // Sums of a run fit 16 bits.
-            let mut sums = [0u16; CHANNELS];
-            while row < run.end {
+            let mut sums = [0u16; C];
+            for row in row..run.end {
                 let entry = usize::from(index[row * columns + column]) % TABLE;
-                let at = 2 * ((row * TABLE + entry) * channels + first + start);
-                let entries = tables.bytes[at..][..2 * count].chunks_exact(2);
-                let add = |(sum, entry): (&mut u16, &[u8])| *sum += u16::from_le_bytes([entry[0], entry[1]]);
-                sums[..count].iter_mut().zip(entries).for_each(add);
-                row += 1;
+                let at = (row * TABLE + entry) * channels + first + start;
+                if let Some(entries) = words[at..].first_chunk::<C>() {
+                    sums.iter_mut().zip(entries).for_each(|(sum, &entry)| *sum = sum.wrapping_add(entry));
+                }
             }
-            for (channel, (&sum, &bias)) in sums[..count].iter().zip(bias).enumerate() {
+            for (channel, sum) in sums.into_iter().enumerate() {
                 let x = &mut out[channel * stride + column];
-                let base = if i == 0 { bias } else { *x };
+                let base = if row == 0 { matrix.bias[tables.first + start + channel] } else { *x };
                 *x = (i32::from(sum) << matrix.shift).wrapping_add(base);
             }
         }
+        row = run.end;
     }
 }
