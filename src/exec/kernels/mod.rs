@@ -6,6 +6,8 @@ mod lookup;
 mod loops;
 mod portable;
 mod products;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
