@@ -15,7 +15,7 @@ use spiq::evaluate::Evaluator;
 use spiq::exec::{Activity, Rates};
 use spiq::hw::Hardware;
 use spiq::map::{EpilogueKind, Input, Workload};
-use spiq::model::{Kind, Model, Network, Op};
+use spiq::model::Model;
 use spiq::quant::{Precision, QuantizedModel, Setting};
 
 const FOLDER: &str = "results/crossover";
@@ -40,7 +40,7 @@ fn main() -> Result<(), Failure> {
     let model = Model::load(&format!("{FOLDER}/network.ron"))?;
     let setting = Setting::load("w8")?;
     let cases = cases()?;
-    let rates = uniform(&model.network, 0.1)?;
+    let rates = Rates::uniform(&model.network, 0.1)?;
     let Precision::Fixed(fixed) = &setting.precision else { unreachable!("w8 is of integers") };
     let quantized = Evaluator::expecting(&model, &cases[0].machine, &rates)?.quantize(fixed)?;
     let mut rows = Vec::new();
@@ -100,17 +100,6 @@ fn cases() -> Result<Vec<Case>, Failure> {
     ])
 }
 
-/// The same rate in every layer; the image is all there.
-fn uniform(network: &Network, rate: f64) -> Result<Rates, Failure> {
-    let mut rows = String::new();
-    for node in network.nodes.iter().filter(|node| matches!(node.op, Op::Weighted(_)) || node.op.is_neuron())
-    {
-        let rate = if network.input_of(node, 0).kind == Kind::Image { 1.0 } else { rate };
-        writeln!(rows, "{},{rate}", node.name)?;
-    }
-    Ok(Rates::parse(&format!("layer,rate\n{rows}"), "uniform", network)?)
-}
-
 /// Energy by what takes it: operations, weight memory, spikes or activations, sums and state, DRAM, leakage.
 type Parts = [f64; 6];
 const PARTS: [&str; 6] = ["operations", "weights", "activations", "sums, state", "DRAM", "leakage"];
@@ -137,7 +126,7 @@ fn snn_energy_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<f64, F
 }
 
 fn snn_parts_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<Parts, Failure> {
-    let activity = uniform(&model.network, rate)?.activity(&model.network);
+    let activity = Rates::uniform(&model.network, rate)?.activity(&model.network);
     parts_j(case, Workload::quantized(model), &activity)
 }
 
@@ -182,7 +171,7 @@ fn ann_parts_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<Part
             epilogue.stored_bits = if spikes { bits } else { epilogue.stored_bits };
         }
     }
-    let mut activity = uniform(&model.network, density)?.activity(&model.network);
+    let mut activity = Rates::uniform(&model.network, density)?.activity(&model.network);
     for node in &mut activity.nodes {
         node.steps.truncate(1);
         for step in &mut node.steps {

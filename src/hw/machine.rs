@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Energies;
 use super::dram::{DramPart, dram_part};
+use super::memory::{MemoryMacro, MemorySpec, Operand};
 use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
@@ -252,54 +253,6 @@ pub struct Processor {
     pub energy_pj_per_cycle: Sourced<f64>,
 }
 
-/// Data that lives in memories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operand {
-    /// Weight codes, biases, thresholds.
-    Weights,
-    /// Spikes, counts, images, activations.
-    Activations,
-    /// Accumulators that leave the array.
-    PartialSums,
-    /// Membrane potentials.
-    Membranes,
-    /// The residual stream.
-    Residual,
-}
-
-impl Operand {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Weights, Self::Activations, Self::PartialSums, Self::Membranes, Self::Residual];
-}
-
-/// An on-chip memory.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemorySpec {
-    /// What messages call it.
-    pub name: String,
-    /// What lives there.
-    pub holds: Vec<Operand>,
-    /// Capacity.
-    pub capacity_bytes: Sourced<u64>,
-    /// Width of one access.
-    pub word_bits: Sourced<u32>,
-    /// Bits that can move per cycle, reads and writes together.
-    pub bandwidth_bits_per_cycle: Sourced<u32>,
-    /// Where its energy, leakage and area come from.
-    pub macro_model: MemoryMacro,
-}
-
-/// Where energy, leakage and area of a memory come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum MemoryMacro {
-    /// Interpolated CACTI points.
-    Cacti(SramCell),
-    /// The processor's energy per cycle covers them.
-    IncludedInProcessor,
-}
-
 /// Off-chip memory.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -390,7 +343,8 @@ impl Hardware {
     }
 
     fn cacti(&self, memory: &MemorySpec, cell: SramCell) -> Result<Sram, String> {
-        sram(memory.capacity_bytes.value, memory.word_bits.value, self.technology_nm.value, cell)
+        let (bytes, word_bits) = (memory.capacity_bytes.value, memory.word_bits.value);
+        sram(bytes, memory.banks(), word_bits, self.technology_nm.value, cell)
     }
 
     fn check(&self) -> Result<(), (String, String)> {
@@ -443,10 +397,14 @@ impl Hardware {
             1,
             1 << 40,
         )?;
+        if let Some(banks) = &memory.banks {
+            positive(&field("banks"), banks, 1 << 16)?;
+        }
         positive(&field("word_bits"), &memory.word_bits, 65_536)?;
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
         match (memory.macro_model, &self.compute) {
             (MemoryMacro::Cacti(cell), _) => {
+                memory.check_ports().map_err(|m| (field("bandwidth_bits_per_cycle"), m))?;
                 self.cacti(memory, cell).map(|_| ()).map_err(|m| (field("macro_model"), m))
             }
             (MemoryMacro::IncludedInProcessor, Compute::Processor(_) | Compute::ManyCore(_)) => Ok(()),

@@ -2,8 +2,10 @@
 //! obeys.
 
 mod bundled;
+mod from_spikes;
 mod laws;
 mod mapping;
+mod search;
 mod spiking;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
@@ -81,11 +83,10 @@ impl Spec {
 
     fn machine(&self) -> Machine {
         let memory = |(i, (holds, bytes)): (usize, &(String, u64))| {
-            let [bytes, word, bits] =
-                [*bytes, u64::from(self.word_bits), u64::from(self.bandwidth)].map(sourced);
+            let [bytes, word] = [*bytes, u64::from(self.word_bits)].map(sourced);
             format!(
                 "(name: \"m{i}\", holds: [{holds}], capacity_bytes: {bytes}, word_bits: {word}, \
-                 bandwidth_bits_per_cycle: {bits}, macro_model: Cacti(LowPower)),"
+                 bandwidth_bits_per_cycle: {word}, macro_model: Cacti(LowPower)),"
             )
         };
         let memories: String = self.memories.iter().enumerate().map(memory).collect();
@@ -103,10 +104,13 @@ impl Spec {
             self.placements,
             self.objective
         );
-        Machine::new(Hardware::parse(&text, "test.ron").unwrap()).unwrap()
+        let mut hardware = Hardware::parse(&text, "test.ron").unwrap();
+        // Ports as wide as wanted, at the energy of one bank.
+        hardware.memories.iter_mut().for_each(|m| m.bandwidth_bits_per_cycle.value = self.bandwidth);
+        Machine::new(hardware).unwrap()
     }
 
-    /// One picojoule per operation of any width and per bit read or written.
+    /// One picojoule per operation of any width and per bit read or written; nothing leaks.
     fn unit_machine(&self) -> Machine {
         let one = "(law: Points({1: 1.0, 64: 1.0}), source: \"test\")";
         let names = ["add", "multiply", "register", "compare", "and", "shift", "select"];
@@ -119,6 +123,7 @@ impl Spec {
         let (leakage_w, area_mm2, cycle_ns) = (0.0, 0.0, 1.0);
         machine.memories =
             [Sram { read_pj_per_bit: 1.0, write_pj_per_bit: 1.0, leakage_w, area_mm2, cycle_ns }; 5];
+        machine.leakage_w = leakage_w;
         machine
     }
 }
@@ -206,16 +211,27 @@ struct Case {
 
 impl Case {
     fn best(&self, spec: &Spec) -> (LayerCost, f64) {
-        let machine = spec.machine();
+        self.best_on(&spec.machine())
+    }
+
+    /// Cost of the mapper's choice on `machine`, and its energy with leakage.
+    fn best_on(&self, machine: &Machine) -> (LayerCost, f64) {
         let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
-        let mapped = MappedWorkload::best(workload, &machine, std::slice::from_ref(&self.activity)).unwrap();
-        let cost = mapped.costs(&machine, &self.activity)[0];
+        let mapped = MappedWorkload::best(workload, machine, std::slice::from_ref(&self.activity)).unwrap();
+        let cost = mapped.costs(machine, &self.activity)[0];
         let leakage_j = machine.leakage_w * machine.seconds(cost.cycles.total());
         (cost, cost.energy_j.total() + leakage_j)
     }
 
     fn product(&self) -> &Product {
         self.layer.product.as_ref().unwrap()
+    }
+
+    /// True if some plan is legal.
+    fn fits(&self, machine: &Machine) -> bool {
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let placements = [Placement::Innermost, Placement::Outermost];
+        placements.into_iter().any(|p| candidates(&workload, &machine.hardware, p, None).is_ok())
     }
 
     /// Every legal plan with its cost.
