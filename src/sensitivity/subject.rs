@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, collect_statistics, quantize_on};
+use crate::evaluate::{CALIBRATION_IMAGES, RateMatching, add_statistics, calibrate, collect_statistics};
 use crate::exec::Engine;
 use crate::model::{DataSet, Images, Model, NodeId, Sample};
 use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
@@ -58,6 +58,7 @@ pub struct Subject<'a> {
     choices: Vec<Choice>,
     candidates: Vec<Candidate>,
     calibration: Calibration,
+    matching: RateMatching,
     /// What everything is calibrated on.
     validation: Images,
     batch: Vec<Sample>,
@@ -98,7 +99,8 @@ impl<'a> Subject<'a> {
         let labels = data.validation.labels[measured].to_vec();
         let engine = Engine::default();
         let images = images?;
-        Ok(Self { model, base, choices, candidates, calibration, validation, batch, images, labels, engine })
+        let matching = RateMatching::default();
+        Ok(Self { model, base, choices, candidates, calibration, matching, validation, batch, images, labels, engine })
     }
 
     /// The model.
@@ -146,7 +148,7 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// If it does not fit the model.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
-        quantize_on(self.model, &self.validation, setting, &self.calibration)
+        self.matching.quantize(self.model, &self.validation, setting, &self.calibration)
     }
 
     /// What the inputs of every weight layer do on the calibration images.

@@ -1,9 +1,6 @@
-use super::ilp::{bisect, solve};
-use super::table::Table;
-use crate::search::{Engine, Quantizer, Stop, Strategy};
+use super::surrogate::Surrogate;
+use crate::search::{Candidate, Engine, Knob, Quantizer, Stop, Strategy};
 
-/// Batches per entry of the table.
-const TABLE_BATCHES: usize = 2;
 /// Batches per candidate of a population.
 const BATCHES: usize = 1;
 /// Candidates of a population.
@@ -20,7 +17,7 @@ pub struct Nsga2;
 /// A member of the population.
 #[derive(Clone, PartialEq)]
 struct Member {
-    levels: Vec<usize>,
+    candidate: Candidate,
     divergence: f64,
     cost: f64,
 }
@@ -39,24 +36,22 @@ impl Strategy for Nsga2 {
     }
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
-        let knobs = engine.knobs();
-        let table = Table::measure(engine, knobs, TABLE_BATCHES)?;
-        let Some(known) = bisect(engine, &table)? else { return Ok(()) };
-        // Around the loss that is known to be allowed: farther away nothing useful is found.
-        let allowed = table.loss(&known).max(1e-4);
-        let mut population = Vec::new();
-        for i in 0..POPULATION {
-            let capacity = allowed * 4f64.powf(2.0 * i as f64 / (POPULATION - 1) as f64 - 1.0);
-            let levels = solve(&table, capacity).unwrap_or_else(|| known.clone());
-            population.push(member(engine, &table, levels)?);
+        let model = Surrogate::start(engine)?;
+        let mut population = vec![member(engine, &model.center)?];
+        for candidate in model.front(engine.space).into_iter().take(POPULATION - 1) {
+            population.push(member(engine, &candidate)?);
+        }
+        while population.len() < POPULATION {
+            let levels = child(engine, &model.knobs, [&population[0], &population[0]]);
+            population.push(member(engine, &levels)?);
         }
         while engine.left() > KEPT {
             let before = population.clone();
             for _ in 0..POPULATION {
                 let parents = [select(engine, &before), select(engine, &before)];
-                let levels = child(engine, &table, parents);
-                if !population.iter().any(|m| m.levels == levels) {
-                    population.push(member(engine, &table, levels)?);
+                let candidate = child(engine, &model.knobs, parents);
+                if !population.iter().any(|m| m.candidate == candidate) {
+                    population.push(member(engine, &candidate)?);
                 }
             }
             population = survivors(population);
@@ -64,21 +59,20 @@ impl Strategy for Nsga2 {
                 break;
             }
         }
-        test_front(engine, &table, population)
+        test_front(engine, model, population)
     }
 }
 
-fn member(engine: &mut Engine, table: &Table, levels: Vec<usize>) -> Result<Member, Stop> {
-    let candidate = table.candidate(&levels);
-    let cost = engine.cost(&candidate)?;
+fn member(engine: &mut Engine, candidate: &Candidate) -> Result<Member, Stop> {
+    let cost = engine.cost(candidate)?;
     let divergence = match cost.is_finite() {
         true => {
-            let sum = engine.sample(&candidate, BATCHES)?;
+            let sum = engine.sample(candidate, BATCHES)?;
             sum.divergence / f64::from(sum.images.max(1))
         }
         false => f64::INFINITY,
     };
-    Ok(Member { levels, divergence, cost })
+    Ok(Member { candidate: candidate.clone(), divergence, cost })
 }
 
 /// Binary tournament: members stand in order of rank and crowding.
@@ -88,17 +82,18 @@ fn select<'m>(engine: &mut Engine, population: &'m [Member]) -> &'m Member {
 }
 
 /// Uniform crossover, then steps up or down.
-fn child(engine: &mut Engine, table: &Table, parents: [&Member; 2]) -> Vec<usize> {
-    let knobs = table.knobs.len();
-    let mut levels: Vec<usize> = (0..knobs).map(|i| parents[engine.below(2)].levels[i]).collect();
-    for (level, knob) in levels.iter_mut().zip(&table.knobs) {
-        if engine.unit() < CHANGES / knobs as f64 {
-            let mut steps = engine.space.below(knob.part, *level);
-            steps.extend(engine.space.above(knob.part, *level));
-            *level = steps[engine.below(steps.len())];
+fn child(engine: &mut Engine, knobs: &[Knob], parents: [&Member; 2]) -> Candidate {
+    let mut child = parents[0].candidate.clone();
+    for knob in knobs {
+        let mut level = parents[engine.below(2)].candidate.narrowest(knob);
+        if engine.unit() < CHANGES / knobs.len() as f64 {
+            let mut steps = engine.space.below(knob.part, level);
+            steps.extend(engine.space.above(knob.part, level));
+            level = steps[engine.below(steps.len())];
         }
+        child = child.with(knob, level);
     }
-    levels
+    child
 }
 
 /// The first of the population by rank, then by crowding.
@@ -126,7 +121,7 @@ fn dominates(a: &Member, b: &Member) -> bool {
 
 /// The loneliest first: the distance between the neighbours on both sides, both objectives.
 fn by_crowding(mut front: Vec<Member>) -> Vec<Member> {
-    front.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.levels.cmp(&b.levels)));
+    front.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.candidate.cmp(&b.candidate)));
     let (Some(first), Some(last)) = (front.first(), front.last()) else { return front };
     let spans = [(last.cost - first.cost).max(1e-12), (first.divergence - last.divergence).abs().max(1e-12)];
     let crowding = |i: usize| match (i.checked_sub(1), front.get(i + 1)) {
@@ -141,22 +136,18 @@ fn by_crowding(mut front: Vec<Member>) -> Vec<Member> {
     order.into_iter().map(|(_, i)| front[i].clone()).collect()
 }
 
-/// Tests the front: bisection for the allowed divergence, then its neighbours towards lower cost.
-fn test_front(engine: &mut Engine, table: &Table, mut front: Vec<Member>) -> Result<(), Stop> {
-    front.sort_by(|a, b| a.divergence.total_cmp(&b.divergence).then_with(|| a.levels.cmp(&b.levels)));
-    let (mut good, mut bad) = (0, front.len());
-    while good < bad {
-        let middle = (good + bad) / 2;
-        match engine.test(&table.candidate(&front[middle].levels))?.within {
-            true => good = middle + 1,
-            false => bad = middle,
-        }
-    }
-    for member in &front[good..] {
+/// Tests the last front, what is expected to save most first; what a test loses is learnt.
+fn test_front(engine: &mut Engine, mut model: Surrogate, mut front: Vec<Member>) -> Result<(), Stop> {
+    while !front.is_empty() {
         let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
-        if member.cost < least {
-            engine.test(&table.candidate(&member.levels))?;
-        }
+        let score = |m: &Member| {
+            let chance = model.chance(model.loss(&m.candidate, engine.space));
+            if least.is_finite() { (least - m.cost) * chance } else { chance }
+        };
+        let (best, member) = front.iter().enumerate().max_by(|a, b| score(a.1).total_cmp(&score(b.1))).unwrap();
+        if score(member) <= 0.0 { break; }
+        let member = front.remove(best);
+        model.test(engine, &member.candidate)?;
     }
     Ok(())
 }
@@ -164,10 +155,11 @@ fn test_front(engine: &mut Engine, table: &Table, mut front: Vec<Member>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::Choice;
 
     #[test]
     fn the_first_front_survives_in_whole() {
-        let member = |divergence: f64, cost: f64| Member { levels: vec![cost as usize], divergence, cost };
+        let member = |divergence: f64, cost: f64| Member { candidate: Candidate(vec![Choice { weights: cost as u8, membranes: 0 }]), divergence, cost };
         let mut population: Vec<Member> =
             (0..POPULATION).map(|i| member(i as f64, (POPULATION - i) as f64)).collect();
         let front = population.clone();
