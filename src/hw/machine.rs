@@ -281,11 +281,14 @@ pub struct MemorySpec {
     pub name: String,
     /// What lives there.
     pub holds: Vec<Operand>,
-    /// Capacity.
+    /// Capacity, of all banks together.
     pub capacity_bytes: Sourced<u64>,
-    /// Width of one access.
+    /// Equal banks that it is made of; one where it is left out.
+    #[serde(default)]
+    pub banks: Option<Sourced<u32>>,
+    /// Width of one access, to one bank.
     pub word_bits: Sourced<u32>,
-    /// Bits that can move per cycle, reads and writes together.
+    /// Bits that can move per cycle, reads and writes together: at most a word of every bank.
     pub bandwidth_bits_per_cycle: Sourced<u32>,
     /// Where its energy, leakage and area come from.
     pub macro_model: MemoryMacro,
@@ -390,7 +393,8 @@ impl Hardware {
     }
 
     fn cacti(&self, memory: &MemorySpec, cell: SramCell) -> Result<Sram, String> {
-        sram(memory.capacity_bytes.value, memory.word_bits.value, self.technology_nm.value, cell)
+        let (bytes, word_bits) = (memory.capacity_bytes.value, memory.word_bits.value);
+        sram(bytes, memory.banks(), word_bits, self.technology_nm.value, cell)
     }
 
     fn check(&self) -> Result<(), (String, String)> {
@@ -443,16 +447,37 @@ impl Hardware {
             1,
             1 << 40,
         )?;
+        if let Some(banks) = &memory.banks {
+            positive(&field("banks"), banks, 1 << 16)?;
+        }
         positive(&field("word_bits"), &memory.word_bits, 65_536)?;
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
         match (memory.macro_model, &self.compute) {
             (MemoryMacro::Cacti(cell), _) => {
+                memory.check_ports().map_err(|m| (field("bandwidth_bits_per_cycle"), m))?;
                 self.cacti(memory, cell).map(|_| ()).map_err(|m| (field("macro_model"), m))
             }
             (MemoryMacro::IncludedInProcessor, Compute::Processor(_) | Compute::ManyCore(_)) => Ok(()),
             (MemoryMacro::IncludedInProcessor, _) => {
                 Err((field("macro_model"), "there is no processor".into()))
             }
+        }
+    }
+}
+
+impl MemorySpec {
+    /// Banks that it is made of.
+    pub fn banks(&self) -> u32 {
+        self.banks.as_ref().map_or(1, |banks| banks.value)
+    }
+
+    /// A bank yields or takes one word per cycle.
+    fn check_ports(&self) -> Result<(), String> {
+        let (banks, word) = (self.banks(), self.word_bits.value);
+        let bits = self.bandwidth_bits_per_cycle.value;
+        match u64::from(bits) <= u64::from(banks) * u64::from(word) {
+            true => Ok(()),
+            false => Err(format!("{bits} are more than a {word}-bit word of each of its banks ({banks})")),
         }
     }
 }

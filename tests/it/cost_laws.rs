@@ -81,11 +81,10 @@ impl Spec {
 
     fn machine(&self) -> Machine {
         let memory = |(i, (holds, bytes)): (usize, &(String, u64))| {
-            let [bytes, word, bits] =
-                [*bytes, u64::from(self.word_bits), u64::from(self.bandwidth)].map(sourced);
+            let [bytes, word] = [*bytes, u64::from(self.word_bits)].map(sourced);
             format!(
                 "(name: \"m{i}\", holds: [{holds}], capacity_bytes: {bytes}, word_bits: {word}, \
-                 bandwidth_bits_per_cycle: {bits}, macro_model: Cacti(LowPower)),"
+                 bandwidth_bits_per_cycle: {word}, macro_model: Cacti(LowPower)),"
             )
         };
         let memories: String = self.memories.iter().enumerate().map(memory).collect();
@@ -103,7 +102,10 @@ impl Spec {
             self.placements,
             self.objective
         );
-        Machine::new(Hardware::parse(&text, "test.ron").unwrap()).unwrap()
+        let mut hardware = Hardware::parse(&text, "test.ron").unwrap();
+        // Ports as wide as wanted, at the energy of one bank.
+        hardware.memories.iter_mut().for_each(|m| m.bandwidth_bits_per_cycle.value = self.bandwidth);
+        Machine::new(hardware).unwrap()
     }
 
     /// One picojoule per operation of any width and per bit read or written.

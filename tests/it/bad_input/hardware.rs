@@ -42,7 +42,7 @@ fn text_that_does_not_parse() {
     unknown field
       changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `compute`, `memories`, `dram`, `logic_leakage_w_per_mm2`, `placements`, `objective`, `stationary`, or `spike_encoding` instead
     missing field
-      changed.ron:56:1: Unexpected missing field named `energy_table` in `Hardware`
+      changed.ron:59:1: Unexpected missing field named `energy_table` in `Hardware`
     field given twice
       changed.ron:7:5: Unexpected duplicate field named `name` in `Hardware`
     text for a number
@@ -80,8 +80,15 @@ fn values_out_of_range() {
         ("2,048 positions", "positions: (value: 4,", "positions: (value: 2048,"),
         ("no capacity", "value: 98304,", "value: 0,"),
         ("2^60 bytes", "value: 98304,", "value: 1152921504606846976,"),
-        ("word of no bits", "word_bits: (value: 256,", "word_bits: (value: 0,"),
+        ("no banks", "banks: (value: 16,", "banks: (value: 0,"),
+        ("more banks than bytes", "value: 98304,", "value: 15,"),
+        ("word of no bits", "word_bits: (value: 64,", "word_bits: (value: 0,"),
         ("no bandwidth", "bandwidth_bits_per_cycle: (value: 1024,", "bandwidth_bits_per_cycle: (value: 0,"),
+        (
+            "a port of two words per bank",
+            "bandwidth_bits_per_cycle: (value: 1024,",
+            "bandwidth_bits_per_cycle: (value: 2048,",
+        ),
         ("no vector unit", "values_per_cycle: (value: 64,", "values_per_cycle: (value: 0,"),
         ("64-bit weights", "max_weight_bits: (value: 8,", "max_weight_bits: (value: 64,"),
         ("DRAM bus of no bits", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 0,"),
@@ -113,10 +120,16 @@ fn values_out_of_range() {
       changed.ron: memories: weight SRAM: capacity_bytes: 0 is not in 1..=1099511627776
     2^60 bytes
       changed.ron: memories: weight SRAM: capacity_bytes: 1152921504606846976 is not in 1..=1099511627776
+    no banks
+      changed.ron: memories: weight SRAM: banks: 0 is not in 1..=65536
+    more banks than bytes
+      changed.ron: memories: weight SRAM: macro_model: an SRAM of 15 bytes in 16 banks with words of 64 bits holds nothing
     word of no bits
       changed.ron: memories: weight SRAM: word_bits: 0 is not in 1..=65536
     no bandwidth
       changed.ron: memories: weight SRAM: bandwidth_bits_per_cycle: 0 is not in 1..=16777216
+    a port of two words per bank
+      changed.ron: memories: weight SRAM: bandwidth_bits_per_cycle: 2048 are more than a 64-bit word of each of its banks (16)
     no vector unit
       changed.ron: compute.vector.values_per_cycle: 0 is not in 1..=65536
     64-bit weights
@@ -227,7 +240,7 @@ fn patterns_and_cores() {
     timesteps around the network
       changed.ron: placements: Windows and Products need all timesteps: Innermost
     unknown order
-      changed.ron:64:18: Unexpected variant named `Sums` in enum `Stationary`, expected one of `Outputs`, `Weights`, or `Inputs` instead
+      changed.ron:67:18: Unexpected variant named `Sums` in enum `Stationary`, expected one of `Outputs`, `Weights`, or `Inputs` instead
     no inputs in a tile
       changed.ron: compute.tile.inputs: 0 is not in 1..=16777216
     ");
@@ -257,7 +270,9 @@ fn machines_that_cannot_run_the_network() {
         let (start, end) = (edge.find("    dram: (").unwrap(), edge.find("    logic_leakage").unwrap());
         format!("{}{}", &edge[..start], &edge[end..])
     };
-    let small = |text: &str| change(text, "value: 98304,", "value: 1,");
+    let small = |text: &str| {
+        change(&change(text, "value: 98304,", "value: 1,"), "banks: (value: 16,", "banks: (value: 1,")
+    };
     let flash = change(&bundled_text(CORTEX), "value: 1048576,", "value: 131072,");
     let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");
     let cases = [
