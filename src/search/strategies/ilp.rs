@@ -2,7 +2,9 @@ use super::surrogate::Surrogate;
 use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
 /// Savings below this part of the widest setting's cost are not worth a test.
-const WORTHWHILE: f64 = 1e-4;
+const WORTHWHILE: f64 = 1e-5;
+/// Proposals whose cost is looked at exactly.
+const FINALISTS: usize = 24;
 
 /// Multiple-choice knapsacks over what each level is expected to lose, for several losses around the allowed
 /// one; of their solutions, that with the largest expected saving is tested, and what it loses is learnt.
@@ -30,20 +32,24 @@ impl Strategy for Ilp {
     }
 }
 
-/// The untested solution with the largest saving times the chance that it keeps the accuracy.
-fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candidate>, Stop> {
-    let mut front = model.front(engine.space);
-    front.retain(|candidate| !model.tried.contains(candidate));
-    let costs = engine.costs(&front)?;
-    let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
-    let mut best: Option<(f64, Candidate)> = None;
-    for (candidate, cost) in front.into_iter().zip(costs) {
-        let chance = model.chance(model.loss(&candidate, engine.space));
-        // Without anything accepted yet, what is likely comes first.
-        let score = if least.is_finite() { (least - cost) * chance } else { chance };
-        if score > WORTHWHILE && best.as_ref().is_none_or(|(most, _)| score > *most) {
-            best = Some((score, candidate));
-        }
-    }
-    Ok(best.map(|(_, candidate)| candidate))
+/// Of what the model proposes, the untested candidate with the largest saving times the chance that it keeps
+/// the accuracy.
+pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candidate>, Stop> {
+    let least = engine.best().map(|(_, cost)| cost);
+    let center = engine.cost(&model.center)?;
+    // Without anything accepted yet, what is likely comes first.
+    let worth = |cost: f64, chance: f64| least.map_or(chance, |least| (least - cost) * chance);
+    let mut ranked: Vec<(f64, f64, Candidate)> = model
+        .proposals(engine.space)
+        .into_iter()
+        .map(|(added, loss, candidate)| (worth(center + added, model.chance(loss)), model.chance(loss), candidate))
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
+    ranked.truncate(FINALISTS);
+    // The model of costs is additive, the machine is not.
+    let candidates: Vec<Candidate> = ranked.iter().map(|(.., candidate)| candidate.clone()).collect();
+    let costs = engine.costs(&candidates)?;
+    let exact = costs.into_iter().zip(&ranked).map(|(cost, (_, chance, _))| worth(cost, *chance));
+    let best = exact.zip(candidates).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
+    Ok(best.filter(|(worth, _)| *worth > WORTHWHILE).map(|(_, candidate)| candidate))
 }

@@ -7,6 +7,8 @@
 //! tells coefficients apart with far fewer images than one change at a time (Hotelling's weighing designs,
 //! 1944), and everything that is tested later is one more observation.
 
+use std::collections::HashSet;
+
 use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::knapsack::knapsack;
@@ -17,8 +19,9 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, Verdict, is_powe
 const DESIGN: usize = 24;
 /// Batches of each.
 const DESIGN_BATCHES: usize = 1;
-/// Levels this many bits from where the search stands are looked at.
+/// Levels this many bits from where the search stands are looked at, or this part of its bits.
 const REACH_BITS: u32 = 2;
+const REACH_PART: u32 = 4;
 /// Losses that proposals aim at, and the range of these beside what is allowed.
 const AIMS: usize = 25;
 const AIM_RANGE: [f64; 2] = [0.6, 1.6];
@@ -27,9 +30,13 @@ const STEPS: usize = 2000;
 /// Standard deviation of the loss of an unchanged network, and of the mean of coefficients, in units of what
 /// the reference loses.
 const PRIOR: [f64; 2] = [0.5, 2.0];
+/// Growths of noise per bit that are tried: squared errors of rounding grow by four, what they do by less.
+const GROWTHS: [f64; 4] = [1.5, 2.0, 2.8, 4.0];
 /// Standard deviations that are tried: of coefficients around their mean, beside it, and of observations.
 const SCATTERS: [f64; 4] = [0.3, 0.6, 1.2, 2.4];
-const NOISES: [f64; 5] = [0.02, 0.04, 0.08, 0.16, 0.32];
+const ERRORS: [f64; 5] = [0.02, 0.04, 0.08, 0.16, 0.32];
+/// What loses more is taken to lose this much: it is of no use, and sums no longer hold.
+const MOST_LOSS: f64 = 4.0;
 /// A coefficient is at least this part of the mean one: none is free.
 const FLOOR: f64 = 0.1;
 /// Least standard deviation of the accuracy drop around what its loss foretells.
@@ -41,12 +48,21 @@ const KINDS: usize = 3;
 
 /// A candidate that ran.
 struct Seen {
-    /// Per knob, kind and noise of its level.
-    noise: Vec<(usize, f64)>,
+    /// Per knob, kind of its level, and by how many bits it is narrower than the reference.
+    levels: Vec<(usize, f64)>,
     /// Divergence beside that of the reference.
     loss: f64,
     images: u32,
     drop: f64,
+}
+
+/// What explains what was seen.
+struct Fit {
+    growth: [f64; KINDS],
+    scatter: f64,
+    error: f64,
+    /// Per candidate that was seen, what it says of others that resemble it.
+    weights: DVector<f64>,
 }
 
 /// The model, and where the search stands.
@@ -62,6 +78,8 @@ pub struct Surrogate {
     pub tried: Vec<Candidate>,
     /// Loss of an unchanged network.
     base: f64,
+    /// Per kind, how many times the noise of a level is that of the next wider one.
+    growth: [f64; KINDS],
     /// Per knob and kind.
     coefficients: Vec<[f64; KINDS]>,
     /// Accuracy drop per loss, and its standard deviation.
@@ -83,6 +101,7 @@ impl Surrogate {
         let mut model = Self {
             coefficients: vec![[0.0; KINDS]; knobs.len()],
             knobs,
+            growth: [1.0; KINDS],
             reference: start.clone(),
             center: start.clone(),
             seen: Vec::new(),
@@ -146,22 +165,20 @@ impl Surrogate {
 
     fn learn(&mut self, engine: &Engine, candidate: &Candidate, images: u32, divergence: f64, drop: f64) {
         let same = engine.divergence_of_first(&self.reference, images);
-        let loss = divergence / same.max(f64::MIN_POSITIVE);
-        let noise = self.knobs.iter().map(|knob| self.noise(engine.space, knob, candidate.narrowest(knob)));
-        let noise = noise.collect();
-        self.seen.push(Seen { noise, loss, images, drop });
+        let loss = (divergence / same.max(f64::MIN_POSITIVE)).min(MOST_LOSS);
+        let levels = self.knobs.iter().map(|knob| self.level(engine.space, knob, candidate.narrowest(knob)));
+        let levels = levels.collect();
+        self.seen.push(Seen { levels, loss, images, drop });
     }
 
-    /// Kind of a level, and its noise beside that of the reference.
-    fn noise(&self, space: &Space, knob: &Knob, level: usize) -> (usize, f64) {
+    /// Kind of a level, and by how many bits it is narrower than the reference.
+    fn level(&self, space: &Space, knob: &Knob, level: usize) -> (usize, f64) {
         let bits = |level: usize| f64::from(space.bits(knob.part, level));
-        let more = bits(self.reference.narrowest(knob)) - bits(level);
-        match knob.part {
-            Part::Membranes => (2, 4f64.powf(more)),
-            // The large ones stay as far apart with another bit.
-            Part::Weights if is_power_of_two(&space.weights[level]) => (1, 2f64.powf(more)),
-            Part::Weights => (0, 4f64.powf(more)),
-        }
+        let kind = match knob.part {
+            Part::Membranes => 2,
+            Part::Weights => usize::from(is_power_of_two(&space.weights[level])),
+        };
+        (kind, bits(self.reference.narrowest(knob)) - bits(level))
     }
 
     /// Costs are those of changes to `center`.
@@ -171,7 +188,8 @@ impl Surrogate {
         for knob in &self.knobs {
             let bits = engine.space.bits(knob.part, center.narrowest(knob));
             let levels = 0..engine.space.levels(knob.part);
-            let near = |&l: &usize| engine.space.bits(knob.part, l).abs_diff(bits) <= REACH_BITS;
+            let reach = REACH_BITS.max(bits / REACH_PART);
+            let near = |&l: &usize| engine.space.bits(knob.part, l).abs_diff(bits) <= reach;
             let near: Vec<usize> = levels.clone().filter(near).collect();
             let candidates: Vec<Candidate> = near.iter().map(|&level| center.with(knob, level)).collect();
             let mut costs = vec![f64::INFINITY; levels.len()];
@@ -182,55 +200,82 @@ impl Surrogate {
         Ok(())
     }
 
-    /// Fits coefficients and drop to all that was seen, with the scatter and noise that explain it best.
+    /// Fits coefficients and drop to all that was seen, with the growth, scatter and noise that explain it best.
     fn fit(&mut self) {
         let mean = 1.0 / self.knobs.len() as f64;
-        let expected = |seen: &Seen| seen.noise.iter().map(|(_, x)| mean * x).sum::<f64>();
-        let rest = DVector::from_iterator(self.seen.len(), self.seen.iter().map(|s| s.loss - expected(s)));
-        let tried = SCATTERS.iter().flat_map(|s| NOISES.iter().map(move |n| (*s, *n)));
-        let mut best: Option<(f64, f64, DVector<f64>)> = None;
-        for (scatter, noise) in tried {
-            let Some(factor) = Cholesky::new(self.covariance(mean, scatter, noise)) else { continue };
-            let weights = factor.solve(&rest);
-            let evidence = -0.5 * rest.dot(&weights) - factor.l().diagonal().map(f64::ln).sum();
-            if best.as_ref().is_none_or(|(most, ..)| evidence > *most) {
-                best = Some((evidence, scatter, weights));
+        let mut best: Option<(f64, Fit)> = None;
+        for (weights, membranes) in GROWTHS.iter().flat_map(|w| GROWTHS.iter().map(move |m| (*w, *m))) {
+            let growth = [weights, 0.5 * (1.0 + weights), membranes];
+            let noise: Vec<Vec<(usize, f64)>> = self.seen.iter().map(|seen| seen.noise(growth)).collect();
+            let expected = |i: usize| mean * noise[i].iter().map(|(_, x)| x).sum::<f64>();
+            let rest = self.seen.iter().enumerate().map(|(i, seen)| seen.loss - expected(i));
+            let rest = DVector::from_iterator(self.seen.len(), rest);
+            let [shared, own] = self.covariances(&noise, mean);
+            for (scatter, error) in SCATTERS.iter().flat_map(|s| ERRORS.iter().map(move |e| (*s, *e))) {
+                let covariance = &shared + &own * (scatter * scatter) + self.errors(error);
+                let Some(factor) = Cholesky::new(covariance) else { continue };
+                let weights = factor.solve(&rest);
+                let evidence = -0.5 * rest.dot(&weights) - factor.l_dirty().diagonal().map(f64::ln).sum();
+                if best.as_ref().is_none_or(|(most, _)| evidence > *most) {
+                    best = Some((evidence, Fit { growth, scatter, error, weights }));
+                }
             }
         }
-        let Some((_, scatter, weights)) = best else { return };
-        self.base = PRIOR[0].powi(2) * weights.sum();
-        let pairs = || self.seen.iter().zip(weights.iter());
-        let shared: [f64; KINDS] = std::array::from_fn(|kind| {
-            mean + (mean * PRIOR[1]).powi(2) * pairs().map(|(seen, w)| w * seen.of_kind(kind)).sum::<f64>()
-        });
-        self.coefficients = (0..self.knobs.len())
-            .map(|knob| {
-                std::array::from_fn(|kind| {
-                    let own = |seen: &Seen| if seen.noise[knob].0 == kind { seen.noise[knob].1 } else { 0.0 };
-                    let own = pairs().map(|(seen, w)| w * own(seen)).sum::<f64>();
-                    let least = FLOOR * shared[kind].max(mean * FLOOR);
-                    (shared[kind] + (mean * scatter).powi(2) * own).max(least)
-                })
-            })
-            .collect();
+        if let Some((_, fit)) = best {
+            self.adopt(fit, mean);
+        }
         self.fit_drop();
     }
 
-    /// Covariance of the losses that were seen.
-    fn covariance(&self, mean: f64, scatter: f64, noise: f64) -> DMatrix<f64> {
-        let (shared, own) = ((mean * PRIOR[1]).powi(2), (mean * scatter).powi(2));
+    /// Means of base and coefficients after all that was seen.
+    fn adopt(&mut self, fit: Fit, mean: f64) {
+        if std::env::var("SPIQ_DEBUG").is_ok() {
+            eprintln!("growth {:?} scatter {} error {}", fit.growth, fit.scatter, fit.error);
+        }
+        let noise: Vec<Vec<(usize, f64)>> = self.seen.iter().map(|seen| seen.noise(fit.growth)).collect();
+        let pairs = || noise.iter().zip(fit.weights.iter());
+        self.base = PRIOR[0].powi(2) * fit.weights.sum();
+        let shared: [f64; KINDS] = std::array::from_fn(|kind| {
+            mean + (mean * PRIOR[1]).powi(2) * pairs().map(|(x, w)| w * of_kind(x, kind)).sum::<f64>()
+        });
+        let coefficient = |knob: usize, kind: usize| {
+            let own = |x: &[(usize, f64)]| if x[knob].0 == kind { x[knob].1 } else { 0.0 };
+            let own = pairs().map(|(x, w)| w * own(x)).sum::<f64>();
+            let least = FLOOR * shared[kind].max(mean * FLOOR);
+            (shared[kind] + (mean * fit.scatter).powi(2) * own).max(least)
+        };
+        self.coefficients =
+            (0..self.knobs.len()).map(|knob| std::array::from_fn(|kind| coefficient(knob, kind))).collect();
+        self.growth = fit.growth;
+    }
+
+    /// Covariances of the losses that were seen, errors apart: by the base and the means of kinds, and by
+    /// coefficients that scatter around them by one mean.
+    fn covariances(&self, noise: &[Vec<(usize, f64)>], mean: f64) -> [DMatrix<f64>; 2] {
+        let count = noise.len();
         let kinds: Vec<[f64; KINDS]> =
-            self.seen.iter().map(|seen| std::array::from_fn(|kind| seen.of_kind(kind))).collect();
+            noise.iter().map(|x| std::array::from_fn(|kind| of_kind(x, kind))).collect();
+        let shared = |i: usize, j: usize| -> f64 { kinds[i].iter().zip(&kinds[j]).map(|(a, b)| a * b).sum() };
+        let own = |i: usize, j: usize| -> f64 {
+            let pairs = noise[i].iter().zip(&noise[j]);
+            pairs.filter(|(a, b)| a.0 == b.0).map(|(a, b)| a.1 * b.1).sum()
+        };
+        let [base, means] = [PRIOR[0].powi(2), (mean * PRIOR[1]).powi(2)];
+        [
+            DMatrix::from_fn(count, count, |i, j| base + means * shared(i, j)),
+            DMatrix::from_fn(count, count, |i, j| mean * mean * own(i, j)),
+        ]
+    }
+
+    /// Variances of the errors of what was seen, relative to losses: half is the setting's own, half that of few
+    /// images.
+    fn errors(&self, error: f64) -> DMatrix<f64> {
         let most = self.seen.iter().map(|seen| seen.images).max().unwrap_or(1);
-        DMatrix::from_fn(self.seen.len(), self.seen.len(), |i, j| {
-            let (a, b) = (&self.seen[i], &self.seen[j]);
-            let kinds: f64 = kinds[i].iter().zip(&kinds[j]).map(|(a, b)| a * b).sum();
-            let knobs = a.noise.iter().zip(&b.noise).filter(|(a, b)| a.0 == b.0).map(|(a, b)| a.1 * b.1);
-            let smooth = PRIOR[0].powi(2) + shared * kinds + own * knobs.sum::<f64>();
-            // Half of it is the setting's own, half that of few images.
-            let few = 0.5 + 0.5 * f64::from(most) / f64::from(a.images.max(1)).min(f64::from(most));
-            if i == j { smooth + noise * noise * few } else { smooth }
-        })
+        let variance = |seen: &Seen| {
+            let few = 0.5 + 0.5 * f64::from(most) / f64::from(seen.images.max(1));
+            few * (error * seen.loss.max(1.0)).powi(2)
+        };
+        DMatrix::from_diagonal(&DVector::from_iterator(self.seen.len(), self.seen.iter().map(variance)))
     }
 
     /// Drop per loss, by least squares, and how far drops are from it.
@@ -247,8 +292,8 @@ impl Surrogate {
 
     /// What `knob` adds to the loss at `level`.
     pub fn added(&self, knob: usize, level: usize, space: &Space) -> f64 {
-        let (kind, noise) = self.noise(space, &self.knobs[knob], level);
-        self.coefficients[knob][kind] * noise
+        let (kind, narrower) = self.level(space, &self.knobs[knob], level);
+        self.coefficients[knob][kind] * self.growth[kind].powf(narrower)
     }
 
     /// The loss of a candidate.
@@ -266,12 +311,10 @@ impl Surrogate {
     /// The cheapest candidates around the center for losses around the allowed one, by knapsacks.
     pub fn front(&self, space: &Space) -> Vec<Candidate> {
         let allowed = self.allowed / self.drop[0];
-        let classes: Vec<Vec<(f64, f64)>> = self
-            .costs
-            .iter()
-            .enumerate()
-            .map(|(k, costs)| (0..costs.len()).map(|l| (costs[l], self.added(k, l, space))).collect())
-            .collect();
+        let class = |(knob, costs): (usize, &Vec<f64>)| -> Vec<(f64, f64)> {
+            costs.iter().enumerate().map(|(level, &cost)| (cost, self.added(knob, level, space))).collect()
+        };
+        let classes: Vec<_> = self.costs.iter().enumerate().map(class).collect();
         let mut front: Vec<Candidate> = Vec::new();
         for i in 0..AIMS {
             let [low, high] = AIM_RANGE;
@@ -285,11 +328,47 @@ impl Surrogate {
         }
         front
     }
+
+    /// What was not tested of the front and of what is one step from it: cost beside that of the center, were
+    /// costs additive, and loss.
+    pub fn proposals(&self, space: &Space) -> Vec<(f64, f64, Candidate)> {
+        let mut known: HashSet<Candidate> = self.tried.iter().cloned().collect();
+        let mut proposals = Vec::new();
+        for member in self.front(space) {
+            let (cost, loss) = (self.cost(&member), self.loss(&member, space));
+            for (k, knob) in self.knobs.iter().enumerate() {
+                let level = member.narrowest(knob);
+                let steps = space.below(knob.part, level).into_iter().chain(space.above(knob.part, level));
+                for to in steps.filter(|&to| self.costs[k][to].is_finite()) {
+                    let more = self.added(k, to, space) - self.added(k, level, space);
+                    let candidate = member.with(knob, to);
+                    if known.insert(candidate.clone()) {
+                        proposals.push((cost + self.costs[k][to] - self.costs[k][level], loss + more, candidate));
+                    }
+                }
+            }
+            if known.insert(member.clone()) {
+                proposals.push((cost, loss, member));
+            }
+        }
+        proposals
+    }
+
+    /// What a candidate near the center costs beside it, were costs additive.
+    fn cost(&self, candidate: &Candidate) -> f64 {
+        let pairs = self.knobs.iter().zip(&self.costs);
+        pairs.map(|(knob, costs)| costs[candidate.narrowest(knob)]).sum()
+    }
 }
 
 impl Seen {
-    /// Noise of all knobs at levels of `kind`.
-    fn of_kind(&self, kind: usize) -> f64 {
-        self.noise.iter().filter(|(k, _)| *k == kind).map(|(_, noise)| noise).sum()
+    /// Per knob, kind and noise of its level beside that of the reference.
+    fn noise(&self, growth: [f64; KINDS]) -> Vec<(usize, f64)> {
+        self.levels.iter().map(|&(kind, narrower)| (kind, growth[kind].powf(narrower))).collect()
     }
+}
+
+/// Noise of all knobs at levels of `kind`.
+fn of_kind(noise: &[(usize, f64)], kind: usize) -> f64 {
+    noise.iter().filter(|(k, _)| *k == kind).map(|(_, noise)| noise).sum()
 }
