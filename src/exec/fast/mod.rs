@@ -8,13 +8,19 @@ mod attention;
 mod checkpoint;
 mod counts;
 mod gather;
+mod grouped;
 mod layer;
 mod lookup;
 mod neuron;
+mod padded;
 mod plan;
 mod pooling;
+mod products;
 mod value;
 mod wide;
+mod words;
+
+use std::time::{Duration, Instant};
 
 pub use self::checkpoint::Checkpoint;
 use self::layer::Layer;
@@ -27,9 +33,10 @@ use crate::num::Word;
 use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
 use crate::tensor::Frames;
 
-/// Most memory that the tables of a network take. A layer that goes beyond it makes its tables whenever it
-/// runs, a few output channels at a time.
-const TABLE_BYTES: usize = 1 << 30;
+/// Most memory that the tables of a network take: what stays in the last cache beside all else. A layer that
+/// goes beyond it makes its tables whenever it runs, a few output channels at a time, which takes less time
+/// than to load them.
+const TABLE_BYTES: usize = 1 << 22;
 
 /// Executes a quantized model with the instructions of one instruction set.
 #[derive(Debug)]
@@ -73,7 +80,6 @@ pub struct Workspace {
 struct Scratch {
     layer: layer::Scratch,
     counts: counts::CountScratch,
-    heads: attention::HeadScratch,
     pool: pooling::PoolScratch,
     neuron: neuron::NeuronScratch,
 }
@@ -136,6 +142,18 @@ impl<'a> FastExecutor<'a> {
         self.kernels.run(self.model, sample, workspace, hooks)
     }
 
+    /// Runs one image and tells what every node took; neurons that run together with the layer before them
+    /// are part of its time.
+    pub fn run_timed(
+        &self,
+        sample: &Sample,
+        workspace: &mut Workspace,
+        mut time: impl FnMut(NodeId, Duration),
+    ) -> Execution<i64> {
+        let hooks = Hooks { time: Some(&mut time), ..Hooks::default() };
+        self.kernels.run(self.model, sample, workspace, hooks)
+    }
+
     /// Bytes that weights take as the kernels hold them.
     pub fn weight_bytes(&self) -> usize {
         self.kernels.prepared.iter().map(Prepared::weight_bytes).sum()
@@ -158,6 +176,7 @@ type Observer<'h> = &'h mut dyn FnMut(NodeId, &Frames<i64>);
 #[derive(Default)]
 struct Hooks<'h> {
     observe: Option<Observer<'h>>,
+    time: Option<&'h mut dyn FnMut(NodeId, Duration)>,
     /// Where an earlier run was kept, and what it had counted.
     start: Option<(&'h Checkpoint, &'h [NodeActivity])>,
     /// Places to keep the run at, and where to.
@@ -197,7 +216,7 @@ impl<'a> Kernels<'a> {
                 budget_bytes = layer.store_tables(cpu, budget_bytes);
             }
         }
-        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.tiled().is_some());
+        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.is_tiled());
         let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
         let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
@@ -213,7 +232,7 @@ impl<'a> Kernels<'a> {
         workspace: &mut Workspace,
         hooks: Hooks,
     ) -> Execution<i64> {
-        let Hooks { mut observe, start, mut keep } = hooks;
+        let Hooks { mut observe, mut time, start, mut keep } = hooks;
         let other;
         let plan = match self.plan.layouts[0].frames == sample.frames {
             true => &self.plan,
@@ -242,6 +261,7 @@ impl<'a> Kernels<'a> {
             {
                 kept.push(Checkpoint::take(&model.network, plan, slots, id.index()));
             }
+            let began = time.is_some().then(Instant::now);
             let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
             let slot = plan.slots[id.index() + ahead];
             let layout = &plan.layouts[id.index() + ahead];
@@ -254,6 +274,9 @@ impl<'a> Kernels<'a> {
             } else {
                 let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
                 activity.nodes.push(counted);
+            }
+            if let (Some(time), Some(began)) = (&mut time, began) {
+                time(id, began.elapsed());
             }
             let value = Value { layout, buffer: &out };
             if let Some(observe) = &mut observe {
@@ -370,10 +393,8 @@ impl<'a> Kernels<'a> {
         let gather = &inputs.plan.gathers[id.index()][0];
         let spikes = &mut out.bytes[..layout.rows() * layout.stride];
         scratch.neuron.clear(layout.frames);
-        if let Some(layer) = layer.tiled() {
-            let room = (&mut scratch.layer.lookup, &mut scratch.neuron);
-            layer.run_with_neurons(self.cpu, gather, inputs.at(0), cells, layout, room, spikes);
-        }
+        let room = (&mut scratch.layer, &mut scratch.neuron);
+        layer.run_with_neurons(self.cpu, gather, inputs.at(0), (cells, layout), room, spikes);
         scratch.neuron.activity(layout)
     }
 
@@ -401,8 +422,8 @@ impl<'a> Kernels<'a> {
             Op::MaxPool(_) => {
                 let passes = &inputs.plan.gathers[id.index()];
                 match layout.packed {
-                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), &mut scratch.pool, bytes),
-                    None => pooling::pool_words(cpu, passes, from(0), &mut scratch.pool, words),
+                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), bytes),
+                    None => pooling::pool_words(cpu, passes, from(0), words),
                 }
             }
             Op::Attention(Attention::KeyValueCount) => {
@@ -414,7 +435,7 @@ impl<'a> Kernels<'a> {
             }
             Op::Attention(Attention::Product { heads, .. }) => {
                 let qkv = [from(0), from(1), from(2)];
-                attention::product(cpu, qkv, *heads, layout, &mut scratch.heads, words)
+                attention::product(cpu, qkv, *heads, layout, words)
             }
             Op::PlanePool { heads } => {
                 pooling::pool_plane(cpu, from(0), *heads, layout, &mut scratch.pool, bytes)

@@ -175,7 +175,7 @@ pub fn levels(cpu: Cpu, thresholds: &[Vec<i64>], input: Value, out: &mut [i32]) 
 
 pub fn rescale(by: Option<Requantizer>, format: Format) -> Rescale {
     let by = by.unwrap_or(Requantizer { multiplier: 1, shift: 0 });
-    let multiplier = i64::from(by.multiplier);
+    let multiplier = u16::try_from(by.multiplier).expect("multipliers have 16 bits");
     Rescale { multiplier, shift: by.shift, low: format.min(), high: format.max() }
 }
 
