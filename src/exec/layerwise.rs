@@ -93,7 +93,11 @@ impl<'a> LayerwiseExecutor<'a> {
     }
 
     /// `find` of what every channel of `node`, the next one, reads; in the order of channels.
-    pub fn of_channels<R: Send>(&self, node: &Node, find: impl Fn(usize, &ChannelInputs) -> R + Sync) -> Vec<R> {
+    pub fn of_channels<R: Send>(
+        &self,
+        node: &Node,
+        find: impl Fn(usize, &ChannelInputs) -> R + Sync,
+    ) -> Vec<R> {
         let (channels, timesteps) = (node.shape.channels, self.network.timesteps);
         let of_group = |first: usize| {
             let mut inputs = vec![Vec::new(); TOGETHER.min(channels - first)];

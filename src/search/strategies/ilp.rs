@@ -42,7 +42,9 @@ pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candida
     let mut ranked: Vec<(f64, f64, Candidate)> = model
         .proposals(engine.space)
         .into_iter()
-        .map(|(added, loss, candidate)| (worth(center + added, model.chance(loss)), model.chance(loss), candidate))
+        .map(|(added, loss, candidate)| {
+            (worth(center + added, model.chance(loss)), model.chance(loss), candidate)
+        })
         .collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
     ranked.truncate(FINALISTS);

@@ -15,10 +15,8 @@ use super::knapsack::knapsack;
 use super::uniform::scan;
 use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, Verdict, is_power_of_two};
 
-/// Random candidates that are run first.
-const DESIGN: usize = 24;
-/// Batches of each.
-const DESIGN_BATCHES: usize = 1;
+/// Random candidates that are run first, one batch each.
+const DESIGN: usize = 40;
 /// Levels this many bits from where the search stands are looked at, or this part of its bits.
 const REACH_BITS: u32 = 2;
 const REACH_PART: u32 = 4;
@@ -60,7 +58,6 @@ struct Seen {
 struct Fit {
     growth: [f64; KINDS],
     scatter: f64,
-    error: f64,
     /// Per candidate that was seen, what it says of others that resemble it.
     weights: DVector<f64>,
 }
@@ -115,8 +112,7 @@ impl Surrogate {
         for _ in 0..DESIGN {
             let candidate = model.scattered(engine);
             if engine.cost(&candidate)?.is_finite() {
-                let sum = engine.sample(&candidate, DESIGN_BATCHES)?;
-                model.learn(engine, &candidate, sum.images, sum.divergence / f64::from(sum.images.max(1)), sum.drop());
+                model.sample(engine, &candidate)?;
             }
         }
         model.fit();
@@ -140,6 +136,16 @@ impl Surrogate {
         candidate
     }
 
+    /// Runs one batch of a candidate, for a later [`Self::fit`]; returns its loss.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn sample(&mut self, engine: &mut Engine, candidate: &Candidate) -> Result<f64, Stop> {
+        let sum = engine.sample(candidate, 1)?;
+        let divergence = sum.divergence / f64::from(sum.images.max(1));
+        Ok(self.learn(engine, candidate, sum.images, divergence, sum.drop()))
+    }
+
     /// Tests a candidate and learns from it; the center moves to it if it is the best so far.
     ///
     /// # Errors
@@ -149,13 +155,6 @@ impl Surrogate {
         self.tried.push(candidate.clone());
         self.learn(engine, candidate, verdict.images, verdict.divergence, verdict.drop);
         self.fit();
-        if std::env::var("SPIQ_DEBUG").is_ok() {
-            eprintln!(
-                "{:6.2} cost {:.5} ({:.5}) images {} loss {:.3} predicted {:.3} drop {:.4} ({:.4} +- {:.4}) {}",
-                engine.evaluations(), engine.cost(candidate)?, engine.best().map_or(0.0, |b| b.1), verdict.images,
-                self.seen[self.seen.len() - 1].loss, self.loss(candidate, engine.space), verdict.drop, self.drop[0], self.drop[1], verdict.meets
-            );
-        }
         if verdict.meets && engine.best().is_some_and(|(best, _)| best == candidate) {
             engine.anchor(candidate)?;
             self.recenter(engine, candidate.clone())?;
@@ -163,12 +162,20 @@ impl Surrogate {
         Ok(verdict)
     }
 
-    fn learn(&mut self, engine: &Engine, candidate: &Candidate, images: u32, divergence: f64, drop: f64) {
+    fn learn(
+        &mut self,
+        engine: &Engine,
+        candidate: &Candidate,
+        images: u32,
+        divergence: f64,
+        drop: f64,
+    ) -> f64 {
         let same = engine.divergence_of_first(&self.reference, images);
         let loss = (divergence / same.max(f64::MIN_POSITIVE)).min(MOST_LOSS);
         let levels = self.knobs.iter().map(|knob| self.level(engine.space, knob, candidate.narrowest(knob)));
         let levels = levels.collect();
         self.seen.push(Seen { levels, loss, images, drop });
+        loss
     }
 
     /// Kind of a level, and by how many bits it is narrower than the reference.
@@ -201,7 +208,7 @@ impl Surrogate {
     }
 
     /// Fits coefficients and drop to all that was seen, with the growth, scatter and noise that explain it best.
-    fn fit(&mut self) {
+    pub fn fit(&mut self) {
         let mean = 1.0 / self.knobs.len() as f64;
         let mut best: Option<(f64, Fit)> = None;
         for (weights, membranes) in GROWTHS.iter().flat_map(|w| GROWTHS.iter().map(move |m| (*w, *m))) {
@@ -217,7 +224,7 @@ impl Surrogate {
                 let weights = factor.solve(&rest);
                 let evidence = -0.5 * rest.dot(&weights) - factor.l_dirty().diagonal().map(f64::ln).sum();
                 if best.as_ref().is_none_or(|(most, _)| evidence > *most) {
-                    best = Some((evidence, Fit { growth, scatter, error, weights }));
+                    best = Some((evidence, Fit { growth, scatter, weights }));
                 }
             }
         }
@@ -229,9 +236,6 @@ impl Surrogate {
 
     /// Means of base and coefficients after all that was seen.
     fn adopt(&mut self, fit: Fit, mean: f64) {
-        if std::env::var("SPIQ_DEBUG").is_ok() {
-            eprintln!("growth {:?} scatter {} error {}", fit.growth, fit.scatter, fit.error);
-        }
         let noise: Vec<Vec<(usize, f64)>> = self.seen.iter().map(|seen| seen.noise(fit.growth)).collect();
         let pairs = || noise.iter().zip(fit.weights.iter());
         self.base = PRIOR[0].powi(2) * fit.weights.sum();
@@ -343,7 +347,11 @@ impl Surrogate {
                     let more = self.added(k, to, space) - self.added(k, level, space);
                     let candidate = member.with(knob, to);
                     if known.insert(candidate.clone()) {
-                        proposals.push((cost + self.costs[k][to] - self.costs[k][level], loss + more, candidate));
+                        proposals.push((
+                            cost + self.costs[k][to] - self.costs[k][level],
+                            loss + more,
+                            candidate,
+                        ));
                     }
                 }
             }
