@@ -114,6 +114,30 @@ def paper_table(folder):
     return "\n".join(lines) + "\n"
 
 
+def gate_table(folders):
+    """What the gate rejected, and what of it an audit found to keep the accuracy."""
+    lines = [
+        "### The gate of AQ4SViT (greedy, accelerated, least memory)",
+        "",
+        "Every candidate that the gate rejected was run all the same (`--audit`). Slack: a candidate may drift this",
+        "many times as far as the farthest that kept the accuracy.",
+        "",
+        "| drift | slack | candidates | rejected | falsely | false-prune rate | memory, KiB | evaluations |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for folder in folders:
+        report = json.loads((folder / "search.json").read_text())
+        problem, run = report["request"]["problem"], report["runs"][0]
+        gate, found = run["gate"], run["final"]
+        rate = f"{100 * gate['falsely_rejected'] / gate['audited']:.0f} %" if gate["audited"] else "-"
+        memory = f"{found['memory_bytes'] / 1024:.2f}" if found else "-"
+        lines.append(
+            f"| {problem['metric']} | {problem['slack']} | {gate['seen']} | {gate['rejected']} "
+            f"| {gate['falsely_rejected']} | {rate} | {memory} | {run['evaluations']:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def check(folder, spiq):
     """Every setting again, from its file, in one call; the number of settings, and of those that differ."""
     report = json.loads((folder / "search.json").read_text())
@@ -143,7 +167,9 @@ def main():
     spiq = None
     if arguments[:1] == ["--check"]:
         spiq, arguments = arguments[1], arguments[2:]
-    folders = [Path(folder) for folder in arguments]
+    given = [Path(folder) for folder in arguments]
+    gates = [folder for folder in given if folder.name.startswith("gate-")]
+    folders = [folder for folder in given if folder not in gates]
     print("# Searches on the bundled network\n")
     print("Written by [compare.sh](compare.sh). Saved: against the float network charged as 32-bit integers.")
     print("Evaluations: images executed, in validation sets; seconds: an answer that an earlier run had asked for")
@@ -153,6 +179,8 @@ def main():
     memory = [folder for folder in folders if folder.name == "memory"]
     for folder in memory:
         print(paper_table(folder))
+    if gates:
+        print(gate_table(gates))
     if spiq:
         counts = [check(folder, spiq) for folder in folders]
         settings, different = map(sum, zip(*counts))

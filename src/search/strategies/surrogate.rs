@@ -21,18 +21,20 @@ const DESIGN: usize = 40;
 const REACH_BITS: u32 = 2;
 const REACH_PART: u32 = 4;
 /// Losses that proposals aim at, and the range of these beside what is allowed.
-const AIMS: usize = 25;
+const AIMS: usize = 17;
 const AIM_RANGE: [f64; 2] = [0.6, 1.6];
 /// Steps of a knapsack's capacity.
-const STEPS: usize = 2000;
+const STEPS: usize = 1000;
 /// Standard deviation of the loss of an unchanged network, and of the mean of coefficients, in units of what
 /// the reference loses.
 const PRIOR: [f64; 2] = [0.5, 2.0];
 /// Growths of noise per bit that are tried: squared errors of rounding grow by four, what they do by less.
-const GROWTHS: [f64; 4] = [1.5, 2.0, 2.8, 4.0];
+const GROWTHS: [f64; 3] = [1.6, 2.5, 4.0];
 /// Standard deviations that are tried: of coefficients around their mean, beside it, and of observations.
-const SCATTERS: [f64; 4] = [0.3, 0.6, 1.2, 2.4];
-const ERRORS: [f64; 5] = [0.02, 0.04, 0.08, 0.16, 0.32];
+const SCATTERS: [f64; 3] = [0.4, 0.8, 1.6];
+const ERRORS: [f64; 4] = [0.03, 0.06, 0.12, 0.24];
+/// These are found anew when this many times as much was seen.
+const AGAIN: f64 = 1.25;
 /// What loses more is taken to lose this much: it is of no use, and sums no longer hold.
 const MOST_LOSS: f64 = 4.0;
 /// A coefficient is at least this part of the mean one: none is free.
@@ -54,12 +56,23 @@ struct Seen {
     drop: f64,
 }
 
-/// What explains what was seen.
-struct Fit {
+/// How losses behave.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Per kind, how many times the noise of a level is that of the next wider one.
     growth: [f64; KINDS],
+    /// Standard deviation of coefficients around the mean of their kind, beside it.
     scatter: f64,
-    /// Per candidate that was seen, what it says of others that resemble it.
-    weights: DVector<f64>,
+    /// Standard deviation of what is seen, relative.
+    error: f64,
+}
+
+impl Shape {
+    fn covariance(&self, [shared, own]: [DMatrix<f64>; 2], errors: DVector<f64>) -> DMatrix<f64> {
+        let mut sum = shared + own * (self.scatter * self.scatter);
+        errors.iter().enumerate().for_each(|(i, error)| sum[(i, i)] += error);
+        sum
+    }
 }
 
 /// The model, and where the search stands.
@@ -75,8 +88,9 @@ pub struct Surrogate {
     pub tried: Vec<Candidate>,
     /// Loss of an unchanged network.
     base: f64,
-    /// Per kind, how many times the noise of a level is that of the next wider one.
-    growth: [f64; KINDS],
+    shape: Shape,
+    /// Candidates that were seen when the shape was found.
+    explained: usize,
     /// Per knob and kind.
     coefficients: Vec<[f64; KINDS]>,
     /// Accuracy drop per loss, and its standard deviation.
@@ -98,7 +112,8 @@ impl Surrogate {
         let mut model = Self {
             coefficients: vec![[0.0; KINDS]; knobs.len()],
             knobs,
-            growth: [1.0; KINDS],
+            shape: Shape { growth: [1.0; KINDS], scatter: SCATTERS[0], error: ERRORS[0] },
+            explained: 0,
             reference: start.clone(),
             center: start.clone(),
             seen: Vec::new(),
@@ -207,38 +222,66 @@ impl Surrogate {
         Ok(())
     }
 
-    /// Fits coefficients and drop to all that was seen, with the growth, scatter and noise that explain it best.
+    /// Fits coefficients and drop to all that was seen; now and then also how losses grow, scatter and err.
     pub fn fit(&mut self) {
-        let mean = 1.0 / self.knobs.len() as f64;
-        let mut best: Option<(f64, Fit)> = None;
-        for (weights, membranes) in GROWTHS.iter().flat_map(|w| GROWTHS.iter().map(move |m| (*w, *m))) {
-            let growth = [weights, 0.5 * (1.0 + weights), membranes];
-            let noise: Vec<Vec<(usize, f64)>> = self.seen.iter().map(|seen| seen.noise(growth)).collect();
-            let expected = |i: usize| mean * noise[i].iter().map(|(_, x)| x).sum::<f64>();
-            let rest = self.seen.iter().enumerate().map(|(i, seen)| seen.loss - expected(i));
-            let rest = DVector::from_iterator(self.seen.len(), rest);
-            let [shared, own] = self.covariances(&noise, mean);
-            for (scatter, error) in SCATTERS.iter().flat_map(|s| ERRORS.iter().map(move |e| (*s, *e))) {
-                let covariance = &shared + &own * (scatter * scatter) + self.errors(error);
-                let Some(factor) = Cholesky::new(covariance) else { continue };
-                let weights = factor.solve(&rest);
-                let evidence = -0.5 * rest.dot(&weights) - factor.l_dirty().diagonal().map(f64::ln).sum();
-                if best.as_ref().is_none_or(|(most, _)| evidence > *most) {
-                    best = Some((evidence, Fit { growth, scatter, weights }));
-                }
-            }
+        if self.seen.len() as f64 >= AGAIN * self.explained as f64 {
+            self.explain();
+            self.explained = self.seen.len();
         }
-        if let Some((_, fit)) = best {
-            self.adopt(fit, mean);
+        let noise = self.noise(self.shape.growth);
+        let rest = self.rest(&noise);
+        let covariance = self.shape.covariance(self.covariances(&noise), self.errors(self.shape.error));
+        if let Some(factor) = Cholesky::new(covariance) {
+            self.adopt(&noise, &factor.solve(&rest));
         }
         self.fit_drop();
     }
 
-    /// Means of base and coefficients after all that was seen.
-    fn adopt(&mut self, fit: Fit, mean: f64) {
-        let noise: Vec<Vec<(usize, f64)>> = self.seen.iter().map(|seen| seen.noise(fit.growth)).collect();
-        let pairs = || noise.iter().zip(fit.weights.iter());
-        self.base = PRIOR[0].powi(2) * fit.weights.sum();
+    /// The shape with the largest evidence.
+    fn explain(&mut self) {
+        let mut most = f64::NEG_INFINITY;
+        for (weights, membranes) in GROWTHS.iter().flat_map(|w| GROWTHS.iter().map(move |m| (*w, *m))) {
+            // Of powers of two the large ones stay as far apart with another bit.
+            let growth = [weights, 0.5 * (1.0 + weights), membranes];
+            let noise = self.noise(growth);
+            let (rest, covariances) = (self.rest(&noise), self.covariances(&noise));
+            for (scatter, error) in SCATTERS.iter().flat_map(|s| ERRORS.iter().map(move |e| (*s, *e))) {
+                let shape = Shape { growth, scatter, error };
+                let covariance = shape.covariance(covariances.clone(), self.errors(error));
+                let Some(factor) = Cholesky::new(covariance) else { continue };
+                let evidence =
+                    -0.5 * rest.dot(&factor.solve(&rest)) - factor.l_dirty().diagonal().map(f64::ln).sum();
+                if evidence > most {
+                    (most, self.shape) = (evidence, shape);
+                }
+            }
+        }
+    }
+
+    /// A coefficient before anything is known: all knobs together make up the loss of the reference.
+    fn mean(&self) -> f64 {
+        1.0 / self.knobs.len() as f64
+    }
+
+    /// Per candidate that was seen and knob, kind and noise of its level beside that of the reference.
+    fn noise(&self, growth: [f64; KINDS]) -> Vec<Vec<(usize, f64)>> {
+        let noise = |&(kind, narrower): &(usize, f64)| (kind, growth[kind].powf(narrower));
+        self.seen.iter().map(|seen| seen.levels.iter().map(noise).collect()).collect()
+    }
+
+    /// Losses without what coefficients are before anything is known.
+    fn rest(&self, noise: &[Vec<(usize, f64)>]) -> DVector<f64> {
+        let expected = |x: &[(usize, f64)]| self.mean() * x.iter().map(|(_, x)| x).sum::<f64>();
+        let rest = self.seen.iter().zip(noise).map(|(seen, x)| seen.loss - expected(x));
+        DVector::from_iterator(self.seen.len(), rest)
+    }
+
+    /// Means of base and coefficients after all that was seen; `weights` are the covariances' inverse times
+    /// what is left to explain.
+    fn adopt(&mut self, noise: &[Vec<(usize, f64)>], weights: &DVector<f64>) {
+        let mean = self.mean();
+        let pairs = || noise.iter().zip(weights.iter());
+        self.base = PRIOR[0].powi(2) * weights.sum();
         let shared: [f64; KINDS] = std::array::from_fn(|kind| {
             mean + (mean * PRIOR[1]).powi(2) * pairs().map(|(x, w)| w * of_kind(x, kind)).sum::<f64>()
         });
@@ -246,17 +289,16 @@ impl Surrogate {
             let own = |x: &[(usize, f64)]| if x[knob].0 == kind { x[knob].1 } else { 0.0 };
             let own = pairs().map(|(x, w)| w * own(x)).sum::<f64>();
             let least = FLOOR * shared[kind].max(mean * FLOOR);
-            (shared[kind] + (mean * fit.scatter).powi(2) * own).max(least)
+            (shared[kind] + (mean * self.shape.scatter).powi(2) * own).max(least)
         };
         self.coefficients =
             (0..self.knobs.len()).map(|knob| std::array::from_fn(|kind| coefficient(knob, kind))).collect();
-        self.growth = fit.growth;
     }
 
     /// Covariances of the losses that were seen, errors apart: by the base and the means of kinds, and by
     /// coefficients that scatter around them by one mean.
-    fn covariances(&self, noise: &[Vec<(usize, f64)>], mean: f64) -> [DMatrix<f64>; 2] {
-        let count = noise.len();
+    fn covariances(&self, noise: &[Vec<(usize, f64)>]) -> [DMatrix<f64>; 2] {
+        let (count, mean) = (noise.len(), self.mean());
         let kinds: Vec<[f64; KINDS]> =
             noise.iter().map(|x| std::array::from_fn(|kind| of_kind(x, kind))).collect();
         let shared = |i: usize, j: usize| -> f64 { kinds[i].iter().zip(&kinds[j]).map(|(a, b)| a * b).sum() };
@@ -273,13 +315,13 @@ impl Surrogate {
 
     /// Variances of the errors of what was seen, relative to losses: half is the setting's own, half that of few
     /// images.
-    fn errors(&self, error: f64) -> DMatrix<f64> {
+    fn errors(&self, error: f64) -> DVector<f64> {
         let most = self.seen.iter().map(|seen| seen.images).max().unwrap_or(1);
         let variance = |seen: &Seen| {
             let few = 0.5 + 0.5 * f64::from(most) / f64::from(seen.images.max(1));
             few * (error * seen.loss.max(1.0)).powi(2)
         };
-        DMatrix::from_diagonal(&DVector::from_iterator(self.seen.len(), self.seen.iter().map(variance)))
+        DVector::from_iterator(self.seen.len(), self.seen.iter().map(variance))
     }
 
     /// Drop per loss, by least squares, and how far drops are from it.
@@ -297,7 +339,7 @@ impl Surrogate {
     /// What `knob` adds to the loss at `level`.
     pub fn added(&self, knob: usize, level: usize, space: &Space) -> f64 {
         let (kind, narrower) = self.level(space, &self.knobs[knob], level);
-        self.coefficients[knob][kind] * self.growth[kind].powf(narrower)
+        self.coefficients[knob][kind] * self.shape.growth[kind].powf(narrower)
     }
 
     /// The loss of a candidate.
@@ -366,13 +408,6 @@ impl Surrogate {
     fn cost(&self, candidate: &Candidate) -> f64 {
         let pairs = self.knobs.iter().zip(&self.costs);
         pairs.map(|(knob, costs)| costs[candidate.narrowest(knob)]).sum()
-    }
-}
-
-impl Seen {
-    /// Per knob, kind and noise of its level beside that of the reference.
-    fn noise(&self, growth: [f64; KINDS]) -> Vec<(usize, f64)> {
-        self.levels.iter().map(|&(kind, narrower)| (kind, growth[kind].powf(narrower))).collect()
     }
 }
 
