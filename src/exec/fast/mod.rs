@@ -197,8 +197,7 @@ struct Inputs<'r> {
 
 impl<'r> Inputs<'r> {
     fn at(&self, i: usize) -> Value<'r> {
-        let id = self.node.inputs[i].index();
-        Value { layout: &self.plan.layouts[id], buffer: &self.slots[self.plan.slots[id]] }
+        self.plan.value(self.slots, self.node.inputs[i].index())
     }
 }
 
@@ -244,55 +243,62 @@ impl<'a> Kernels<'a> {
                 &other
             }
         };
-        let Workspace { slots, scratch } = workspace;
-        if slots.len() < plan.slot_count {
-            slots.resize_with(plan.slot_count, Buffer::default);
+        if workspace.slots.len() < plan.slot_count {
+            workspace.slots.resize_with(plan.slot_count, Buffer::default);
         }
-        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()), ..Activity::default() };
+        let mut nodes = Vec::with_capacity(plan.slots.len());
         if let Some((checkpoint, counted)) = start {
-            checkpoint.restore(plan, slots);
-            activity.nodes.extend_from_slice(&counted[..checkpoint.cut]);
+            checkpoint.restore(plan, &mut workspace.slots);
+            nodes.extend_from_slice(&counted[..checkpoint.cut]);
         }
-        let mut logits = Vec::new();
-        for (id, node) in model.network.iter() {
-            if activity.nodes.len() > id.index() {
-                // What ran with the layer before it, or in an earlier run.
-                continue;
-            }
+        while nodes.len() < plan.slots.len() {
+            let id = NodeId(nodes.len() as u32);
             if let Some((cuts, kept)) = &mut keep
                 && cuts.get(kept.len()) == Some(&id.index())
             {
-                kept.push(Checkpoint::take(&model.network, plan, slots, id.index()));
+                kept.push(Checkpoint::take(&model.network, plan, &workspace.slots, id.index()));
             }
             let began = time.is_some().then(Instant::now);
-            let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
-            let slot = plan.slots[id.index() + ahead];
-            let layout = &plan.layouts[id.index() + ahead];
-            let mut out = std::mem::take(&mut slots[slot]);
-            out.fit(layout);
-            let inputs = Inputs { network: &model.network, node, plan, slots };
-            if ahead == 1 {
-                activity.nodes.push(self.count_layer(model, id, &inputs, &activity.nodes, scratch));
-                let next = Inputs { node: &model.network.nodes[id.index() + 1], ..inputs };
-                let counted = self.layer_with_next(model, id, &inputs, &next, scratch, &mut out);
-                activity.nodes.push(counted);
-            } else {
-                let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
-                activity.nodes.push(counted);
-            }
+            self.step(model, id, plan, (sample, observe.is_none()), workspace, &mut nodes);
             if let (Some(time), Some(began)) = (&mut time, began) {
                 time(id, began.elapsed());
             }
-            let value = Value { layout, buffer: &out };
             if let Some(observe) = &mut observe {
-                observe(id, &value.to_frames());
+                observe(id, &plan.value(&workspace.slots, id.index()).to_frames());
             }
-            if id.index() + 1 == plan.slots.len() {
-                logits = value.to_frames().data;
-            }
-            slots[slot] = out;
         }
+        let logits = plan.value(&workspace.slots, plan.slots.len() - 1).to_frames().data;
+        let activity = Activity { nodes, ..Activity::default() };
         Execution { logits, activity }
+    }
+
+    /// Computes and counts node `id` into its place, and the one behind it where they `fuse`; `counted` holds
+    /// the counters of the nodes before it.
+    fn step(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        plan: &Plan,
+        (sample, fuse): (&Sample, bool),
+        Workspace { slots, scratch }: &mut Workspace,
+        counted: &mut Vec<NodeActivity>,
+    ) {
+        let fuse = fuse && self.runs_with_next[id.index()];
+        let last = id.index() + usize::from(fuse);
+        let mut out = std::mem::take(&mut slots[plan.slots[last]]);
+        out.fit(&plan.layouts[last]);
+        let nodes = &model.network.nodes;
+        let inputs = Inputs { network: &model.network, node: &nodes[id.index()], plan, slots };
+        let activity = match fuse {
+            true => {
+                counted.push(self.count_layer(model, id, &inputs, counted, scratch));
+                let next = Inputs { node: &nodes[last], ..inputs };
+                self.layer_with_next(model, id, &inputs, &next, scratch, &mut out)
+            }
+            false => self.node(model, id, &inputs, counted, sample, scratch, &mut out),
+        };
+        counted.push(activity);
+        slots[plan.slots[last]] = out;
     }
 
     /// Computes and counts node `id`; `counted` holds the counters of the nodes before it.

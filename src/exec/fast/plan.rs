@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::gather::Gather;
-use super::value::{Layout, WIDE};
+use super::value::{Buffer, Layout, Value, WIDE};
 use crate::exec::kernels::Cpu;
 use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op, Weighted, Window};
 use crate::quant::QuantizedModel;
@@ -49,6 +49,13 @@ impl Plan {
         let (slots, slot_count) = assign_slots(network, &layouts);
         let twins = (0..layouts.len()).map(|id| twin(network, &gathers.per_node, id)).collect();
         Self { layouts, slots, slot_count, gathers: gathers.per_node, twins }
+    }
+}
+
+impl Plan {
+    /// What node `id` yielded.
+    pub fn value<'r>(&'r self, slots: &'r [Buffer], id: usize) -> Value<'r> {
+        Value { layout: &self.layouts[id], buffer: &slots[self.slots[id]] }
     }
 }
 
