@@ -19,10 +19,11 @@ fn cpus() -> impl Iterator<Item = Cpu> {
 
 #[test]
 fn look_ups_are_weighted_sums_of_bits() {
-    // Inputs, outputs, columns, largest weight: ragged channels, several runs, sums of 8 and of 16 bits.
-    for (inputs, outs, columns, largest) in
-        [(7, 45, 64, 7), (130, 9, 320, 127), (700, 3, 64, 7), (12, 1, 64, 9000)]
-    {
+    // Inputs, outputs, columns, largest weight: ragged channels, several blocks, several runs, sums of 8 and
+    // of 16 bits. An interpreter takes too long for the large ones.
+    let cases = [(7, 9, 64, 7), (12, 1, 64, 9000), (130, 45, 320, 127), (700, 3, 64, 7)];
+    let count = if cfg!(miri) { 2 } else { 4 };
+    for (inputs, outs, columns, largest) in cases.into_iter().take(count) {
         println!("{inputs} inputs, {outs} outputs, {columns} columns, weights up to {largest}");
         let codes = numbers(1, inputs * outs, -largest, largest);
         let bias = numbers(2, outs, -100, 100);
