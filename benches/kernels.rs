@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use spiq::exec::kernels::{Cpu, Isa, LookupMatrix, ProductMatrix, TableRoom, lookup, products};
+use spiq::exec::kernels::{Cpu, Isa, LookupMatrix, Pairs, ProductMatrix, TableRoom, lookup, products};
 
 /// Inputs, outputs and columns of a matrix product: a block of a transformer, a small convolution, and one
 /// that stays in the first-level cache, which is what the instructions of a kernel can do at most.
@@ -78,7 +78,8 @@ fn multiplications(c: &mut Criterion) {
         let mut out = vec![0; outs * stride];
         for cpu in cpus() {
             group.bench_function(cpu.isa().name(), |b| {
-                b.iter(|| products(cpu, &matrix, 0, black_box(&pairs), stride, &mut out))
+                let pairs = Pairs { values: &pairs, rows: matrix.pairs, start: 0 };
+                b.iter(|| products(cpu, &matrix, 0, black_box(pairs), stride, &mut out))
             });
         }
         group.finish();

@@ -1,15 +1,38 @@
 #!/bin/sh
-# All strategies at three budgets and three seeds on the bundled network, and the tables of their results.
+# All strategies at three budgets and three seeds on the bundled network, ours and the papers' with weights
+# rounded together and matched thresholds, what the gate of AQ4SViT rejects wrongly, and the tables of it all.
 # From the root of the repository, after `cargo build --release`.
 set -e
 spiq=target/release/spiq
 out=results/search
+found=target/search
 search() {
     name=$1
     shift
-    $spiq search --strategy all --seed 1,2,3 --max-evaluations 30 --validation-images 2500 --max-accuracy-drop 0.015 --out $out/$name "$@"
+    $spiq search --max-evaluations 30 --validation-images 2500 --max-accuracy-drop 0.015 --out $found/$name "$@"
+    cp $found/$name/setting.ron $out/$name.ron
 }
-search memory --minimize memory --max-energy 10uJ
-search energy --minimize energy --max-memory 330KiB
-search latency --minimize latency --max-memory 330KiB
-python3 $out/summarize.py $out/memory $out/energy $out/latency > $out/README.md
+memory="--minimize memory --max-energy 10uJ"
+energy="--minimize energy --max-memory 330KiB"
+latency="--minimize latency --max-memory 330KiB"
+plain="--strategy all --seed 1,2,3"
+search memory $memory $plain
+search energy $energy $plain
+search latency $latency $plain
+calibrated="--calibrated --accelerated --strategy uniform,aq4svit-greedy,spikehq,ratio-greedy,ilp,nsga2"
+search memory-calibrated $memory $calibrated
+search energy-calibrated $energy $calibrated
+search latency-calibrated $latency $calibrated
+for drift in relative threshold flips rates; do
+    for slack in 1 1.05 1.25; do
+        $spiq search --strategy aq4svit-greedy --accelerated --audit --drift $drift --slack $slack --max-evaluations 30 \
+            --validation-images 2500 --max-accuracy-drop 0.015 $memory --out $found/gate-$drift-$slack
+    done
+done
+for objective in memory energy latency; do
+    cp $found/$objective/plots/trace.svg $out/plots/trace_$objective.svg
+done
+cp $found/memory/plots/front_accuracy_memory.svg $found/energy/plots/front_accuracy_energy.svg $out/plots
+cd $found
+python3 ../../$out/summarize.py --check ../../$spiq memory energy latency memory-calibrated energy-calibrated \
+    latency-calibrated gate-* > ../../$out/README.md

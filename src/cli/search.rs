@@ -87,6 +87,9 @@ pub struct Arguments {
     /// Which drift of membranes the gate of AQ4SViT looks at.
     #[arg(long, value_name = "METRIC", default_value = "relative")]
     drift: DriftMetric,
+    /// How many times as far as the farthest that kept its accuracy a candidate may drift to pass the gate.
+    #[arg(long, value_name = "X", default_value_t = 1.25, allow_negative_numbers = true)]
+    slack: f64,
     /// Run what the gate rejects, too, and count how often it was wrong.
     #[arg(long)]
     audit: bool,
@@ -176,6 +179,9 @@ fn request(arguments: &Arguments) -> Result<Request> {
     if arguments.max_evaluations == 0 {
         return Err(Error::mismatch("--max-evaluations: 0 is not above 0"));
     }
+    if !(1.0..=1000.0).contains(&arguments.slack) {
+        return Err(Error::mismatch(format!("--slack: {} is not in 1..=1000", arguments.slack)));
+    }
     let text = |path: &PathBuf| path.display().to_string();
     Ok(Request {
         model: arguments.model.clone(),
@@ -190,6 +196,7 @@ fn request(arguments: &Arguments) -> Result<Request> {
             max_evaluations: f64::from(arguments.max_evaluations),
             granularity: arguments.granularity,
             metric: arguments.drift,
+            slack: arguments.slack,
             audit: arguments.audit,
         },
         widths: widths(arguments)?,

@@ -21,7 +21,8 @@ pub struct Arguments {
     /// A built-in data set, or the path of a data description; only its validation images are looked at.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
     data: String,
-    /// What each layer is tried at: bits of uniform weights, or shorthands as pot3 or w3+gptq.
+    /// What each layer is tried at: bits of uniform weights, shorthands as pot3 or w3+gptq, or bits of the membranes
+    /// behind it, as u4.
     #[arg(long, value_name = "B,...", value_delimiter = ',', default_value = "4,3,2")]
     bits: Vec<String>,
     /// The setting of all other layers: a shorthand, a built-in setting or the path of a setting file.

@@ -23,7 +23,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use self::fit::check_fit;
-pub use self::rate_matching::quantize_on;
+pub use self::rate_matching::{RateMatching, quantize_on};
 pub use self::statistics::{add_statistics, collect_statistics};
 use self::totals::{LayerTotals, Totals, count};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
@@ -44,6 +44,7 @@ pub struct Evaluator<'a> {
     calibration: Mutex<Calibration>,
     /// Images that settings are calibrated on.
     validation: Images,
+    matching: RateMatching,
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
     engine: Engine,
@@ -103,7 +104,8 @@ impl<'a> Evaluator<'a> {
         let notes = image_notes(images, &validation);
         let source = Source::Images(Samples { measured: images, mapping });
         let (calibration, engine, mapping) = (Mutex::new(calibration), Engine::default(), None);
-        Ok(Self { model, machine, source, calibration, validation, notes, engine, mapping })
+        let matching = RateMatching::default();
+        Ok(Self { model, machine, source, calibration, validation, matching, notes, engine, mapping })
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -129,6 +131,7 @@ impl<'a> Evaluator<'a> {
             source: Source::Rates(rates),
             calibration: Mutex::new(calibration),
             validation: noise.validation,
+            matching: RateMatching::default(),
             notes,
             engine: Engine::default(),
             mapping: None,
@@ -160,7 +163,7 @@ impl<'a> Evaluator<'a> {
         add_statistics(self.model, &self.validation, setting, &mut known)?;
         let calibration = known.clone();
         drop(known);
-        quantize_on(self.model, &self.validation, setting, &calibration)
+        self.matching.quantize(self.model, &self.validation, setting, &calibration)
     }
 
     /// Refuses a setting that does not fit the model, or that the machine cannot run, before any

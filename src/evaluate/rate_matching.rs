@@ -1,9 +1,11 @@
 //! Thresholds with which every channel fires as often as in the float network.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::exec::{FloatExecutor, LayerwiseExecutor};
+use crate::exec::{ChannelInputs, FloatExecutor, LayerwiseExecutor, LayerwiseState};
 use crate::model::{Images, Kind, Model, Node, NodeId, Op, Sample};
 use crate::quant::{
     Calibration, FixedPoint, QuantizedModel, QuantizedNeuron, QuantizedOp, per_channel, quantize,
@@ -14,6 +16,8 @@ use crate::quant::{
 const IMAGES: usize = 128;
 /// What their values may take while the network runs layer by layer.
 const STATE_BYTES: usize = 1 << 30;
+/// What may be kept of it for the next network: of each weight layer that has no more than its share.
+const KEPT_BYTES: usize = 1 << 29;
 /// Thresholds stay within this factor of what they are without.
 const REACH: i64 = 2;
 
@@ -27,23 +31,141 @@ pub fn quantize_on(
     setting: &FixedPoint,
     calibration: &Calibration,
 ) -> Result<QuantizedModel> {
-    if !setting.rate_matching {
-        return quantize(model, setting, calibration);
-    }
-    let network = &model.network;
-    let largest = network.nodes.iter().map(|node| node.shape.values()).max().unwrap_or(1);
-    // A value is held as 64 bits, together with what it is made of and one more stream beside.
-    let affordable = STATE_BYTES / (3 * size_of::<i64>() * network.timesteps * largest);
-    let count = images.len().min(IMAGES).min(affordable.max(1));
-    let samples = (0..count).map(|i| images.sample(i)).collect::<Result<Vec<_>>>()?;
-    let wanted = float_spikes(model, &samples);
-    let mut executor = LayerwiseExecutor::new(network, &samples);
-    quantize_layerwise(model, setting, calibration, |id, node, op| {
-        if let (QuantizedOp::Neuron(neuron), true) = (&mut *op, is_matched(model, node)) {
-            *neuron = matched(neuron, &wanted[id.index()], |neuron| executor.spikes(node, neuron));
+    RateMatching::default().quantize(model, images, setting, calibration)
+}
+
+/// [`quantize_on`] of one model after the other setting: what the next one shares with the last, from the
+/// first node on, is not matched again. That changes no integer.
+#[derive(Debug, Default)]
+pub struct RateMatching {
+    goal: Mutex<Option<Arc<Goal>>>,
+    last: Mutex<Option<Matched>>,
+}
+
+/// What thresholds are matched to.
+#[derive(Debug)]
+struct Goal {
+    samples: Vec<Sample>,
+    /// Per node and channel, how often the float network fires in all of `samples`; empty for what does not.
+    spikes: Vec<Vec<u64>>,
+}
+
+/// A network as far as it was matched.
+#[derive(Debug, Default)]
+struct Matched {
+    /// Per node, its integers before and after.
+    ops: Vec<[QuantizedOp; 2]>,
+    /// What ran, up to a few of the nodes.
+    states: Vec<(usize, Arc<LayerwiseState>)>,
+}
+
+impl RateMatching {
+    /// As [`quantize_on`]; `model` and `images` are always the same.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn quantize(
+        &self,
+        model: &Model,
+        images: &Images,
+        setting: &FixedPoint,
+        calibration: &Calibration,
+    ) -> Result<QuantizedModel> {
+        if !setting.rate_matching {
+            return quantize(model, setting, calibration);
         }
-        executor.advance(id, node, op);
-    })
+        let goal = self.goal(model, images)?;
+        // Nothing is locked while threads run: one of them may quantize, too.
+        let last = lock(&self.last).take().unwrap_or_default();
+        let mut matching = Matching::new(model, &goal, last);
+        let quantized =
+            quantize_layerwise(model, setting, calibration, |id, node, op| matching.node(id, node, op))?;
+        *lock(&self.last) = Some(matching.matched);
+        Ok(quantized)
+    }
+
+    fn goal(&self, model: &Model, images: &Images) -> Result<Arc<Goal>> {
+        if let Some(goal) = &*lock(&self.goal) {
+            return Ok(Arc::clone(goal));
+        }
+        let network = &model.network;
+        let largest = network.nodes.iter().map(|node| node.shape.values()).max().unwrap_or(1);
+        // A value is held as 64 bits, together with what it is made of and one more stream beside.
+        let affordable = STATE_BYTES / (3 * size_of::<i64>() * network.timesteps * largest);
+        let count = images.len().min(IMAGES).min(affordable.max(1));
+        let samples = (0..count).map(|i| images.sample(i)).collect::<Result<Vec<_>>>()?;
+        let spikes = float_spikes(model, &samples);
+        let goal = Arc::new(Goal { samples, spikes });
+        *lock(&self.goal) = Some(Arc::clone(&goal));
+        Ok(goal)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A network that is being matched, node by node.
+struct Matching<'a> {
+    model: &'a Model,
+    goal: &'a Goal,
+    last: Matched,
+    /// False from the first node on that differs from the last network's.
+    shares: bool,
+    executor: LayerwiseExecutor<'a>,
+    matched: Matched,
+}
+
+impl<'a> Matching<'a> {
+    fn new(model: &'a Model, goal: &'a Goal, last: Matched) -> Self {
+        let executor = LayerwiseExecutor::new(&model.network, &goal.samples);
+        Self { model, goal, last, shares: true, executor, matched: Matched::default() }
+    }
+
+    fn node(&mut self, id: NodeId, node: &Node, op: &mut QuantizedOp) {
+        let before = op.clone();
+        let known = self.last.ops.get(id.index()).filter(|[known, _]| self.shares && *known == before);
+        if let Some([_, after]) = known {
+            *op = after.clone();
+            let state = self.last.states.iter().filter(|(at, _)| *at == id.index());
+            self.matched.states.extend(state.cloned());
+        } else {
+            if std::mem::take(&mut self.shares) {
+                self.catch_up(id);
+            }
+            if let (QuantizedOp::Neuron(neuron), true) = (&mut *op, is_matched(self.model, node)) {
+                *neuron = self.matched_neuron(id, node, neuron);
+            }
+            let share = KEPT_BYTES / self.model.network.weighted().count().max(1);
+            if matches!(node.op, Op::Weighted(_)) && self.executor.state_bytes() <= share {
+                self.matched.states.push((id.index(), Arc::new(self.executor.state())));
+            }
+            self.executor.advance(id, node, op);
+        }
+        self.matched.ops.push([before, op.clone()]);
+    }
+
+    /// Runs what comes before node `end` and is the same as in the last network.
+    fn catch_up(&mut self, end: NodeId) {
+        let network = &self.model.network;
+        let mut start = 0;
+        if let Some((at, state)) = self.matched.states.last() {
+            self.executor = LayerwiseExecutor::resumed(network, &self.goal.samples, state);
+            start = *at;
+        }
+        for (id, node) in network.iter().take(end.index()).skip(start) {
+            self.executor.advance(id, node, &self.matched.ops[id.index()][1]);
+        }
+    }
+
+    fn matched_neuron(&self, id: NodeId, node: &Node, neuron: &QuantizedNeuron) -> QuantizedNeuron {
+        let wanted = &self.goal.spikes[id.index()];
+        let threshold = |channel: usize, inputs: &ChannelInputs| {
+            let given = per_channel(&neuron.thresholds, channel);
+            matched(given, wanted[channel], |th| inputs.spikes(&neuron.with_thresholds(vec![th])))
+        };
+        neuron.with_thresholds(self.executor.of_channels(node, threshold))
+    }
 }
 
 /// Neurons that count spikes fire at one, and have nothing to match.
@@ -77,62 +199,37 @@ fn float_spikes(model: &Model, samples: &[Sample]) -> Vec<Vec<u64>> {
     samples.par_iter().map(of_image).reduce(nothing, add)
 }
 
-/// `neuron` with the threshold per channel with which it fires `wanted` times, or as nearly as it can; the one
-/// that it has where no other is nearer. `spikes` counts.
-fn matched(
-    neuron: &QuantizedNeuron,
-    wanted: &[u64],
-    spikes: impl Fn(&QuantizedNeuron) -> Vec<u64>,
-) -> QuantizedNeuron {
-    let channels = wanted.len();
-    let given: Vec<i64> = (0..channels).map(|c| per_channel(&neuron.thresholds, c)).collect();
-    let count = |thresholds: &[i64]| spikes(&neuron.with_thresholds(thresholds.to_vec()));
-    let distance = |counts: &[u64], c: usize| counts[c].abs_diff(wanted[c]);
-    let mut best = given.clone();
-    let mut nearest: Vec<u64> = {
-        let counts = count(&given);
-        (0..channels).map(|c| distance(&counts, c)).collect()
-    };
+/// The threshold that fires `wanted` times, or as nearly as it can; `given` where no other is nearer. `spikes`
+/// counts.
+fn matched(given: i64, wanted: u64, spikes: impl Fn(i64) -> u64) -> i64 {
+    let (mut best, mut nearest) = (given, spikes(given).abs_diff(wanted));
     // Higher thresholds fire less: the interval holds the lowest that fires no more than wanted.
-    let mut low: Vec<i64> = given.iter().map(|th| (th / REACH).max(1)).collect();
-    let mut high: Vec<i64> = given.iter().map(|th| th * REACH).collect();
-    while low.iter().zip(&high).any(|(low, high)| low < high) {
-        let middle: Vec<i64> = low.iter().zip(&high).map(|(low, high)| low + (high - low) / 2).collect();
-        let counts = count(&middle);
-        for c in 0..channels {
-            if distance(&counts, c) < nearest[c] {
-                (nearest[c], best[c]) = (distance(&counts, c), middle[c]);
-            }
-            match counts[c] > wanted[c] {
-                true => low[c] = (middle[c] + 1).min(high[c]),
-                false => high[c] = middle[c],
-            }
+    let (mut low, mut high) = ((given / REACH).max(1), given * REACH);
+    while low < high && nearest > 0 {
+        let middle = low + (high - low) / 2;
+        let count = spikes(middle);
+        if count.abs_diff(wanted) < nearest {
+            (nearest, best) = (count.abs_diff(wanted), middle);
+        }
+        match count > wanted {
+            true => low = middle + 1,
+            false => high = middle,
         }
     }
-    neuron.with_thresholds(best)
+    best
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quant::MembraneWord;
 
     /// Inputs 10, 20 ... 100 to neurons without memory fire where they reach the threshold.
     #[test]
     fn thresholds_by_hand() {
-        let membrane = Some(MembraneWord { bits: 4, discards: vec![0] });
-        let neuron =
-            QuantizedNeuron { thresholds: vec![50], shift: 1, subtract: false, strict: false, membrane };
-        let spikes = |neuron: &QuantizedNeuron| {
-            neuron.thresholds.iter().map(|&th| (1..=10).filter(|i| 10 * i >= th).count() as u64).collect()
-        };
-        // As given, 6 fire. Channel 0 keeps its threshold; 3 fire from 71 on; 9 would need 20, out of reach;
-        // and 25 is the lowest that is.
-        let found = matched(&neuron, &[6, 3, 9], spikes);
-        assert_eq!(found.thresholds[0], 50);
-        assert!((71..=80).contains(&found.thresholds[1]), "{found:?}");
-        assert!((25..=30).contains(&found.thresholds[2]), "{found:?}");
-        // (TH - 1) >> 1 in a word of 4 bits, of which one is the sign.
-        assert_eq!(found.membrane.unwrap().discards[0], 2);
+        let spikes = |th: i64| (1..=10).filter(|i| 10 * i >= th).count() as u64;
+        // As given, 6 fire. 3 fire from 71 on; 9 would need 20, out of reach; and 25 is the lowest that is.
+        assert_eq!(matched(50, 6, spikes), 50);
+        assert!((71..=80).contains(&matched(50, 3, spikes)));
+        assert!((25..=30).contains(&matched(50, 9, spikes)));
     }
 }

@@ -45,8 +45,7 @@ pub fn collect_statistics(
     calibration: &mut Calibration,
 ) -> Result<()> {
     if calibration.coding != coding {
-        calibration.inputs.fill(None);
-        calibration.coding = coding;
+        calibration.restart(coding);
     }
     let known = |id: NodeId, wanted: Wanted| match &calibration.inputs[id.index()] {
         Some(seen) => wanted == Wanted::Means || !seen.products.is_empty(),

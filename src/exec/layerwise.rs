@@ -1,11 +1,53 @@
 use rayon::prelude::*;
 
 use super::live::Live;
-use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons, count_spikes};
 use super::scalar::{execute, input, weight_rows};
 use crate::model::{Network, Node, NodeId, Sample};
 use crate::quant::{QuantizedNeuron, QuantizedOp};
 use crate::tensor::Frames;
+
+/// Channels whose inputs are gathered together: what a line of cache holds.
+const TOGETHER: usize = 8;
+/// Sums of inputs, and of what stored membranes lose, below this have potentials below 2^30.
+const NARROW: i64 = 1 << 29;
+
+/// What one channel of a layer of neurons reads in several images.
+#[derive(Debug)]
+pub struct ChannelInputs {
+    /// `[image][timestep][position]`.
+    values: Vec<i64>,
+    /// The same, where potentials fit 32 bits.
+    narrow: Option<Vec<i32>>,
+    timesteps: usize,
+    positions: usize,
+}
+
+impl ChannelInputs {
+    fn new(values: Vec<i64>, timesteps: usize, positions: usize) -> Self {
+        let largest = values.iter().map(|x| x.abs()).max().unwrap_or(0);
+        let fits = largest < NARROW / timesteps as i64;
+        let narrow = fits.then(|| values.iter().map(|&x| x as i32).collect());
+        Self { values, narrow, timesteps, positions }
+    }
+
+    /// How often `neuron`, which has one threshold, fires.
+    pub fn spikes(&self, neuron: &QuantizedNeuron) -> u64 {
+        // A timestep loses less than a step of the stored membrane.
+        let step = neuron.membrane.as_ref().map_or(0, |word| 1i64 << word.discards[0]);
+        let (timesteps, positions) = (self.timesteps, self.positions);
+        match &self.narrow {
+            Some(values) if step < NARROW / timesteps as i64 => {
+                count_spikes(neuron, values, timesteps, positions)
+            }
+            _ => count_spikes(neuron, &self.values, timesteps, positions),
+        }
+    }
+}
+
+/// What a [`LayerwiseExecutor`] has run.
+#[derive(Debug, Clone)]
+pub struct LayerwiseState(Vec<Live<i64>>);
 
 /// What a layer of neurons does with one image, in the order of its frames.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,27 +92,43 @@ impl<'a> LayerwiseExecutor<'a> {
         });
     }
 
-    /// How often each channel of `node`, the next one, would fire in all images, with the integers of `op`.
-    pub fn spikes(&self, node: &Node, op: &QuantizedNeuron) -> Vec<u64> {
-        let channels = node.shape.channels;
-        let of_image = |live: &Live<i64>| {
-            let input = live.input(node, 0);
-            let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
-            let mut spikes = vec![0; node.shape.values()];
-            let mut counts = vec![0; channels];
-            for t in 0..self.network.timesteps {
-                layer.step(input.at(t), &mut spikes);
-                for pixel in spikes.chunks_exact(channels) {
-                    counts.iter_mut().zip(pixel).for_each(|(count, &spike)| *count += spike as u64);
+    /// `find` of what every channel of `node`, the next one, reads; in the order of channels.
+    pub fn of_channels<R: Send>(
+        &self,
+        node: &Node,
+        find: impl Fn(usize, &ChannelInputs) -> R + Sync,
+    ) -> Vec<R> {
+        let (channels, timesteps) = (node.shape.channels, self.network.timesteps);
+        let of_group = |first: usize| {
+            let mut inputs = vec![Vec::new(); TOGETHER.min(channels - first)];
+            for live in &self.live {
+                let value = live.input(node, 0);
+                for pixel in (0..timesteps).flat_map(|t| value.at(t).chunks_exact(channels)) {
+                    inputs.iter_mut().zip(&pixel[first..]).for_each(|(list, &x)| list.push(x));
                 }
             }
-            counts
+            let found = inputs.into_iter().enumerate().map(|(i, values)| {
+                find(first + i, &ChannelInputs::new(values, timesteps, node.shape.positions()))
+            });
+            found.collect::<Vec<R>>()
         };
-        let add = |mut sum: Vec<u64>, counts: Vec<u64>| {
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-            sum
-        };
-        self.live.par_iter().map(of_image).reduce(|| vec![0; channels], add)
+        let firsts: Vec<usize> = (0..channels).step_by(TOGETHER).collect();
+        firsts.into_par_iter().flat_map_iter(of_group).collect()
+    }
+
+    /// What was run so far.
+    pub fn state(&self) -> LayerwiseState {
+        LayerwiseState(self.live.clone())
+    }
+
+    /// At the node behind those that `state` has run, of the same network and images.
+    pub fn resumed(network: &'a Network, samples: &'a [Sample], state: &LayerwiseState) -> Self {
+        Self { network, samples, live: state.0.clone() }
+    }
+
+    /// Bytes that [`Self::state`] takes.
+    pub fn state_bytes(&self) -> usize {
+        self.live.iter().map(Live::numbers).sum::<usize>() * size_of::<i64>()
     }
 
     /// What `node`, the next one, would do with each image, with the integers of `op`; empty for what is no

@@ -2,7 +2,7 @@ use crate::model::{Network, Node, NodeId};
 use crate::tensor::Frames;
 
 /// The values of a run that a later node still reads.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Live<T> {
     values: Vec<Option<Frames<T>>>,
     /// Per node, its last reader.
@@ -34,6 +34,11 @@ impl<T> Live<T> {
                 self.values[input.index()] = None;
             }
         }
+    }
+
+    /// Numbers that are kept.
+    pub fn numbers(&self) -> usize {
+        self.values.iter().flatten().map(|frames| frames.data.len()).sum()
     }
 
     /// What the last node yielded.

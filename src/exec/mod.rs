@@ -23,7 +23,7 @@ pub use engine::{Engine, IntegerExecutor};
 pub use fast::{Checkpoint, FastExecutor, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
-pub use layerwise::{LayerwiseExecutor, NeuronTrace};
+pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
 pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 pub use patterns::{Pattern, PatternCount, Patterns, SpikeMatrix, draw};
 pub use prefix::{PrefixCache, SharedPrefix};

@@ -57,6 +57,25 @@ impl<W: Word> NeuronLayer<W> for ShiftNeurons<W> {
     }
 }
 
+/// How often neurons alike, of one threshold, fire: `inputs` are `[image][timestep][position]`.
+pub fn count_spikes<W: Word>(op: &QuantizedNeuron, inputs: &[W], timesteps: usize, positions: usize) -> u64 {
+    let cell = Cell::new(op, 0);
+    let mut membranes = vec![W::default(); positions];
+    let mut spikes = 0;
+    for image in inputs.chunks_exact(timesteps * positions) {
+        membranes.fill(W::default());
+        for frame in image.chunks_exact(positions) {
+            let step = |(v, &x): (&mut W, &W)| {
+                let fires;
+                (fires, *v, _) = cell.update(*v, x);
+                u32::from(fires)
+            };
+            spikes += u64::from(membranes.iter_mut().zip(frame).map(step).sum::<u32>());
+        }
+    }
+    spikes
+}
+
 /// The constants of one neuron.
 struct Cell<W> {
     threshold: W,
@@ -152,6 +171,7 @@ fn wrap_current(sum: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::MembraneWord;
 
     fn loihi(threshold: i64, voltage_decay: u32, current_decay: u32) -> LoihiNeurons<i32> {
         let op = QuantizedLoihi { thresholds: vec![(threshold << 6) + 1], voltage_decay, current_decay };
@@ -171,6 +191,37 @@ mod tests {
     fn a_trace_of_lava() {
         let trace = voltages(&mut loihi(1000, 2048, 0), &[128, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(trace, [8192, 12286, 14331, 15351, 15859, 16111, 16235, 16295]);
+    }
+
+    /// A layer of two channels on two images counts the same as its channels one by one.
+    #[test]
+    fn spikes_of_a_channel_are_those_of_the_layer() {
+        let membrane = Some(MembraneWord { bits: 3, discards: vec![1, 2] });
+        let op =
+            QuantizedNeuron { thresholds: vec![9, 14], shift: 1, subtract: true, strict: false, membrane };
+        let inputs: Vec<i64> = (0..2 * 3 * 4 * 2).map(|i| (i * 37) % 23 - 5).collect();
+        let mut layer = [0, 0];
+        for image in inputs.chunks_exact(3 * 4 * 2) {
+            let mut neurons = ShiftNeurons::new(&op, 2, 8);
+            let mut spikes = vec![0i64; 8];
+            for frame in image.chunks_exact(8) {
+                neurons.step(frame, &mut spikes);
+                (0..8).for_each(|i| layer[i % 2] += spikes[i] as u64);
+            }
+        }
+        let alone = [0, 1].map(|channel| {
+            let inputs: Vec<i64> = inputs.iter().skip(channel).step_by(2).copied().collect();
+            let narrow: Vec<i32> = inputs.iter().map(|&x| x as i32).collect();
+            let one = op.with_thresholds(vec![op.thresholds[channel]]);
+            let one = QuantizedNeuron {
+                membrane: Some(MembraneWord { bits: 3, discards: vec![channel as u32 + 1] }),
+                ..one
+            };
+            assert_eq!(count_spikes(&one, &inputs, 3, 4), count_spikes(&one, &narrow, 3, 4));
+            count_spikes(&one, &inputs, 3, 4)
+        });
+        assert_eq!(alone, layer);
+        assert!(layer.iter().all(|&spikes| spikes > 0));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `f64`, once.
 
 use super::bounds::{accumulator_bits, bound_of};
+use super::calibration::Rows;
 use super::quantized::*;
 use super::{
     Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, real_layer,
@@ -142,9 +143,13 @@ impl<'a> Quantizer<'a> {
         let statistics = self.statistics(id, node)?;
         let (codes, weight_lsb) = match (self.setting.rounding_of(&node.name), statistics) {
             (WeightRounding::SecondOrder, Some(seen)) if scheme.rounds_to_nearest() => {
-                let groups = 0..geometry.groups;
-                let moments: Vec<_> = groups.map(|g| seen.moments(g, self.setting.bias_correction)).collect();
-                second_order::quantize_rows(&layer.weight, &scheme, &moments)
+                let centred = self.setting.bias_correction;
+                let moments = |group: usize| seen.moments(group, centred);
+                let round = || {
+                    let moments: Vec<_> = (0..geometry.groups).map(moments).collect();
+                    second_order::quantize_rows(&layer.weight, &scheme, &moments)
+                };
+                Rows::clone(&self.calibration.rounded.get((id, scheme, centred), round))
             }
             _ => quantize_rows(&layer.weight, &scheme, geometry.fan_in())
                 .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?,

@@ -41,7 +41,9 @@ pub struct Verdict {
     pub within: bool,
     /// All budgets are met.
     pub meets: bool,
-    /// Drop of accuracy on the images seen.
+    /// Images seen.
+    pub images: u32,
+    /// Drop of accuracy on them.
     pub drop: f64,
     /// Mean divergence per image, nats.
     pub divergence: f64,
@@ -213,7 +215,21 @@ impl<'a, 's> Engine<'a, 's> {
             self.missed.insert(candidate.clone(), beyond);
         }
         let divergence = sum.divergence / f64::from(sum.images.max(1));
-        Ok(Verdict { within, meets, drop: sum.drop(), divergence, cost })
+        Ok(Verdict { within, meets, images: sum.images, drop: sum.drop(), divergence, cost })
+    }
+
+    /// Mean divergence of a candidate on the first `images` images, as far as it ran: whole batches, and at
+    /// least one of them.
+    pub fn divergence_of_first(&self, candidate: &Candidate, images: u32) -> f64 {
+        let known = self.store.known(&self.space.id(candidate));
+        let mut sum = Batch::default();
+        for batch in known.map_or(&[][..], |known| &known.batches) {
+            if sum.images > 0 && sum.images + batch.images > images {
+                break;
+            }
+            sum.add(batch);
+        }
+        sum.divergence / f64::from(sum.images.max(1))
     }
 
     /// Whether an accepted candidate meets everything on the whole validation set; it is no longer accepted

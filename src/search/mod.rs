@@ -57,6 +57,8 @@ pub struct Problem {
     pub granularity: Granularity,
     /// What a gate looks at.
     pub metric: DriftMetric,
+    /// How many times as far as the farthest that kept its accuracy a candidate may drift, 1 or more.
+    pub slack: f64,
     /// True to run what a gate rejects, too, and count how often it was wrong.
     pub audit: bool,
 }

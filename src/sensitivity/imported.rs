@@ -69,4 +69,8 @@ impl Measure for Imported {
         };
         subject.candidates().iter().map(figure).collect()
     }
+
+    fn is_of_membranes(&self) -> bool {
+        false
+    }
 }

@@ -36,6 +36,11 @@ pub trait Measure: Sync {
     /// # Errors
     /// If a candidate does not fit the model, or an image cannot be read.
     fn figures(&self, subject: &Subject) -> Result<Vec<f64>>;
+
+    /// False for a measure of weights, which says nothing of membranes.
+    fn is_of_membranes(&self) -> bool {
+        true
+    }
 }
 
 /// Every measure that needs nothing from outside.
@@ -120,7 +125,7 @@ pub fn sensitivities(
         let start = Instant::now();
         let found = measure.figures(subject)?;
         let seconds = start.elapsed().as_secs_f64();
-        summaries.push(summary(subject, measure.name(), &found, &accuracy.drops, seconds));
+        summaries.push(summary(subject, measure.as_ref(), &found, &accuracy.drops, seconds));
         figures.push(found);
     }
     let candidates = subject.candidates().iter().enumerate().map(|(i, candidate)| MeasuredCandidate {
@@ -143,18 +148,26 @@ pub fn sensitivities(
     })
 }
 
-fn summary(subject: &Subject, name: &str, figures: &[f64], drops: &[f64], seconds: f64) -> MeasureSummary {
-    let of_choice = |choice: usize| {
+fn summary(
+    subject: &Subject,
+    measure: &dyn Measure,
+    figures: &[f64],
+    drops: &[f64],
+    seconds: f64,
+) -> MeasureSummary {
+    let choices = subject.choices();
+    let correlation = |wanted: &dyn Fn(usize) -> bool| {
+        let counts = |choice: usize| measure.is_of_membranes() || !choices[choice].is_of_membranes();
         let at = |list: &[f64]| -> Vec<f64> {
             let candidates = subject.candidates().iter().zip(list);
-            candidates.filter(|(candidate, _)| candidate.choice == choice).map(|(_, &x)| x).collect()
+            candidates.filter(|(c, _)| wanted(c.choice) && counts(c.choice)).map(|(_, &x)| x).collect()
         };
         spearman(&at(figures), &at(drops))
     };
     MeasureSummary {
-        name: name.to_owned(),
-        correlation: spearman(figures, drops),
-        correlation_by_choice: (0..subject.choices().len()).map(of_choice).collect(),
+        name: measure.name().to_owned(),
+        correlation: correlation(&|_| true),
+        correlation_by_choice: (0..choices.len()).map(|one| correlation(&|choice| choice == one)).collect(),
         seconds,
     }
 }

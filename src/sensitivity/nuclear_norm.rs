@@ -26,6 +26,10 @@ impl Measure for NuclearNorm {
         };
         subject.candidates().iter().map(&mut figure).collect()
     }
+
+    fn is_of_membranes(&self) -> bool {
+        false
+    }
 }
 
 /// The nuclear norm of the outputs of the layer of `candidate`.

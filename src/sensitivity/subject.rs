@@ -1,13 +1,13 @@
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, collect_statistics, quantize_on};
+use crate::evaluate::{CALIBRATION_IMAGES, RateMatching, add_statistics, calibrate, collect_statistics};
 use crate::exec::Engine;
-use crate::model::{DataSet, Images, Model, NodeId, Sample};
+use crate::model::{DataSet, Images, Model, Network, NodeId, Op, Sample};
 use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
 
 /// Calibration images that measures look at, at most.
 const BATCH: usize = 64;
 
-/// What one layer may become: a shorthand of a setting, for its weights alone.
+/// What one layer may become: other weights, or other membranes of the neurons up to the next layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// The shorthand.
@@ -16,15 +16,22 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Parses `4`, which is `w4`, or a shorthand such as `pot3` or `w3+gptq`.
+    /// Parses `4`, which is `w4`, a shorthand of weights such as `pot3` or `w3+gptq`, or `u4`: membranes of 4 bits.
     ///
     /// # Errors
     /// If it is none, or says more than how weights become codes.
     pub fn parse(text: &str) -> Result<Self> {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let name = if plain { format!("w{text}") } else { text.to_owned() };
-        let refuse =
-            || Error::mismatch(format!("--bits: {text:?} is no choice of weights, as 4, pot3 or w3+gptq"));
+        let refuse = || {
+            let message = "is no choice of weights or membranes, as 4, pot3, w3+gptq or u4";
+            Error::mismatch(format!("--bits: {text:?} {message}"))
+        };
+        if let Some(bits) = text.strip_prefix('u') {
+            let bits: u32 = bits.parse().ok().filter(|bits| (2..=32).contains(bits)).ok_or_else(refuse)?;
+            let layer = LayerOverride { membrane_bits: Some(bits), ..LayerOverride::default() };
+            return Ok(Self { name: format!("u{bits}"), layer });
+        }
         let Precision::Fixed(fixed) = Setting::from_shorthand(&name)?.ok_or_else(refuse)?.precision else {
             return Err(refuse());
         };
@@ -36,9 +43,14 @@ impl Choice {
         let says_more = name.contains('u') || fixed.bias_correction || fixed.rate_matching;
         if says_more { Err(refuse()) } else { Ok(Self { name, layer }) }
     }
+
+    /// True for membranes.
+    pub fn is_of_membranes(&self) -> bool {
+        self.layer.membrane_bits.is_some()
+    }
 }
 
-/// The base setting with one layer changed.
+/// The base setting with one layer, or the membranes behind it, changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// The weight layer.
@@ -58,6 +70,7 @@ pub struct Subject<'a> {
     choices: Vec<Choice>,
     candidates: Vec<Candidate>,
     calibration: Calibration,
+    matching: RateMatching,
     /// What everything is calibrated on.
     validation: Images,
     batch: Vec<Sample>,
@@ -98,7 +111,20 @@ impl<'a> Subject<'a> {
         let labels = data.validation.labels[measured].to_vec();
         let engine = Engine::default();
         let images = images?;
-        Ok(Self { model, base, choices, candidates, calibration, validation, batch, images, labels, engine })
+        let matching = RateMatching::default();
+        Ok(Self {
+            model,
+            base,
+            choices,
+            candidates,
+            calibration,
+            matching,
+            validation,
+            batch,
+            images,
+            labels,
+            engine,
+        })
     }
 
     /// The model.
@@ -146,7 +172,7 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// If it does not fit the model.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
-        quantize_on(self.model, &self.validation, setting, &self.calibration)
+        self.matching.quantize(self.model, &self.validation, setting, &self.calibration)
     }
 
     /// What the inputs of every weight layer do on the calibration images.
@@ -164,13 +190,24 @@ impl<'a> Subject<'a> {
 fn candidates(model: &Model, base: &FixedPoint, choices: &[Choice]) -> Vec<Candidate> {
     let layers = model.network.weighted();
     let candidates = layers.flat_map(|(node, layer, _)| {
+        let names = move |what: &Choice| match what.is_of_membranes() {
+            true => neurons_behind(&model.network, node),
+            false => vec![layer.name.as_str()],
+        };
         let candidate = move |(choice, what): (usize, &Choice)| Candidate {
             node,
             layer: layer.name.clone(),
             choice,
-            setting: base.with_layer(&layer.name, what.layer),
+            setting: names(what).into_iter().fold(base.clone(), |s, name| s.with_layer(name, what.layer)),
         };
         choices.iter().enumerate().map(candidate)
     });
     candidates.collect()
+}
+
+/// Names of the neurons between weight layer `id` and the next one.
+fn neurons_behind(network: &Network, id: NodeId) -> Vec<&str> {
+    let behind = network.nodes[id.index() + 1..].iter();
+    let unit = behind.take_while(|node| !matches!(node.op, Op::Weighted(_)));
+    unit.filter(|node| matches!(node.op, Op::Neuron(_))).map(|node| node.name.as_str()).collect()
 }

@@ -22,6 +22,10 @@ impl Measure for WeightError {
         };
         subject.candidates().iter().map(figure).collect()
     }
+
+    fn is_of_membranes(&self) -> bool {
+        false
+    }
 }
 
 /// Quantized weight minus weight, in the order of a checkpoint; the inputs of the layer are in units of what

@@ -1,11 +1,13 @@
 //! Settings whose integers depend on what calibration images do.
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use spiq::evaluate::{add_statistics, calibrate, quantize_on};
+use std::sync::Arc;
+
+use spiq::evaluate::{RateMatching, add_statistics, calibrate, quantize_on};
 use spiq::exec::{FloatExecutor, ScalarExecutor};
 use spiq::model::{ConvGeometry, DataSet, Kind, Model, Op, fold};
 use spiq::quant::{
-    Calibration, FixedPoint, InputStatistics, Precision, QuantizedModel, QuantizedOp, Setting,
+    Calibration, FixedPoint, InputStatistics, LayerOverride, Precision, QuantizedModel, QuantizedOp, Setting,
 };
 use spiq::tensor::Frames;
 
@@ -159,6 +161,37 @@ fn matched_thresholds_bring_the_rates_of_the_float_network() {
         model.ops.iter().filter(|op| matches!(op, QuantizedOp::Neuron(_))).cloned().collect::<Vec<_>>()
     };
     assert_ne!(thresholds(&plain), thresholds(&matched));
+}
+
+/// What a setting shares with the one before is neither rounded nor matched again, and that changes no integer:
+/// wherever they differ, and in whichever order they come.
+#[test]
+fn settings_in_a_row_are_quantized_as_each_alone() {
+    let (model, data, calibration) = subject("v1", "w3+gptq+rate");
+    let base = fixed("w3+gptq+rate");
+    let weights: Vec<&str> = model.network.weighted().map(|(_, node, _)| node.name.as_str()).collect();
+    let neurons = model.network.nodes.iter().filter(|node| matches!(node.op, Op::Neuron(_)));
+    let neurons: Vec<&str> = neurons.map(|node| node.name.as_str()).collect();
+    let wide = LayerOverride { weights: Some(fixed("w5").weights), ..LayerOverride::default() };
+    let narrow = LayerOverride { membrane_bits: Some(4), ..LayerOverride::default() };
+    let settings = [
+        base.clone(),
+        base.clone(),
+        base.with_layer(weights[weights.len() - 2], wide),
+        base.with_layer(neurons[neurons.len() / 2], narrow),
+        base.with_layer(neurons[0], narrow),
+        base.with_layer(weights[weights.len() / 2], wide),
+        base,
+    ];
+    let matching = RateMatching::default();
+    for (i, setting) in settings.iter().enumerate() {
+        let found = matching.quantize(&model, &data.validation, setting, &calibration).unwrap();
+        let fresh = Calibration { rounded: Arc::default(), ..calibration.clone() };
+        let alone = quantize_on(&model, &data.validation, setting, &fresh).unwrap();
+        for (id, node) in model.network.iter() {
+            assert_eq!(found.op(id), alone.op(id), "setting {i}: {}", node.name);
+        }
+    }
 }
 
 /// The same integers for any number of threads, and a bundle of them validates.

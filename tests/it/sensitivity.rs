@@ -9,7 +9,7 @@ use spiq::model::{DataSet, Model};
 use spiq::quant::{FixedPoint, Precision, Setting};
 use spiq::sensitivity::{
     Choice, Measure, MembraneDrift, NuclearNorm, OutputDivergence, SpikeFlips, Subject, WeightError,
-    isolated_accuracy, next_neurons,
+    isolated_accuracy, measures, next_neurons, sensitivities,
 };
 
 fn fixed(spec: &str) -> FixedPoint {
@@ -44,6 +44,27 @@ fn a_layer_that_is_not_changed_has_no_figure() {
     }
     let drops = isolated_accuracy(&subject).unwrap().drops;
     assert!(subject.candidates().iter().zip(&drops).all(|(c, drop)| c.choice == 1 || *drop == 0.0));
+}
+
+/// Membranes of the neurons behind one layer, its weights as they were.
+#[test]
+fn membranes_are_choices_too() {
+    let model = model("v1");
+    let subject = subject(&model, "w4u8", &["u8", "u3"]);
+    let drift = MembraneDrift.figures(&subject).unwrap();
+    let divergence = OutputDivergence.figures(&subject).unwrap();
+    for (i, candidate) in subject.candidates().iter().enumerate() {
+        let changed = [drift[i], divergence[i]].map(|figure| figure != 0.0);
+        assert!(candidate.choice == 1 || changed == [false; 2], "{}", candidate.layer);
+    }
+    assert!(drift.iter().filter(|figure| **figure > 0.0).count() > 5);
+    let logits = subject.candidates().iter().rev().find(|candidate| candidate.choice == 1).unwrap();
+    assert_eq!(logits.setting, *subject.base(), "no neurons are behind {}", logits.layer);
+    let found = sensitivities(&subject, &measures(), ("m", "d", "w4u8"), &|_| ()).unwrap();
+    for measure in &found.measures {
+        let of_weights = measure.name.contains("weight error");
+        assert!(!of_weights || measure.correlation.is_none(), "{}", measure.name);
+    }
 }
 
 #[test]
@@ -149,6 +170,7 @@ fn bad_input() {
         refusal(&["--bits", "4,"]),
         refusal(&["--bits", "fp32"]),
         refusal(&["--bits", "w4u8"]),
+        refusal(&["--bits", "u1"]),
         refusal(&["--bits", "w3+bias"]),
         refusal(&["--bits", "mixed"]),
         refusal(&["--base", "fp32"]),
@@ -166,11 +188,12 @@ fn bad_input() {
     assert_snapshot!(told.concat(), @r#"
     error: w1: weights: 1 bits are not in 2..=16
     error: --bits: w4 twice
-    error: --bits: "" is no choice of weights, as 4, pot3 or w3+gptq
-    error: --bits: "fp32" is no choice of weights, as 4, pot3 or w3+gptq
-    error: --bits: "w4u8" is no choice of weights, as 4, pot3 or w3+gptq
-    error: --bits: "w3+bias" is no choice of weights, as 4, pot3 or w3+gptq
-    error: --bits: "mixed" is no choice of weights, as 4, pot3 or w3+gptq
+    error: --bits: "" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
+    error: --bits: "fp32" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
+    error: --bits: "w4u8" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
+    error: --bits: "u1" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
+    error: --bits: "w3+bias" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
+    error: --bits: "mixed" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
     error: --base: fp32 has no integers to change a layer of
     error: --limit: 0 images
     error: --threads: 0 is not in 1..=1024

@@ -1,14 +1,25 @@
 //! Spiking attention, masks and sums.
 
-use super::value::{Layout, Value, at_least};
-use crate::exec::kernels::{self, Cpu};
+use std::cell::RefCell;
 
-/// Room for a head.
+use rayon::prelude::*;
+
+use super::gather::stride_of;
+use super::threads;
+use super::value::{Layout, Value, at_least};
+use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
+
+/// Room of a thread for a head.
 #[derive(Debug, Default)]
-pub struct HeadScratch {
+struct HeadRoom {
     q: Vec<i32>,
     k: Head,
     v: Head,
+    /// k^T v as `[channel of v][channel of k]`.
+    counts: Vec<i32>,
+    matrix: ProductMatrix,
+    pairs: Vec<i16>,
+    sums: Vec<i32>,
 }
 
 /// The channels of a head at one timestep, a row of tokens each.
@@ -19,6 +30,13 @@ struct Head {
     /// Anything else.
     words: Vec<i32>,
 }
+
+thread_local! {
+    static ROOM: RefCell<HeadRoom> = RefCell::default();
+}
+
+/// Multiplications that are worth a thread.
+const WORK_OF_A_THREAD: usize = 1 << 21;
 
 /// Per channel, the tokens where key and value both fire.
 pub fn key_value_count(cpu: Cpu, k: Value, v: Value, layout: &Layout, out: &mut [i32]) {
@@ -48,33 +66,85 @@ pub fn channel_count(cpu: Cpu, q: Value, heads: usize, layout: &Layout, out: &mu
 }
 
 /// q (k^T v), head by head.
-pub fn product(
-    cpu: Cpu,
-    [q, k, v]: [Value; 3],
-    heads: usize,
-    layout: &Layout,
-    room: &mut HeadScratch,
-    out: &mut [i32],
-) {
-    let tokens = layout.shape.positions();
-    let (width, v_width) = (q.layout.shape.channels / heads, layout.shape.channels / heads);
-    let both_packed = k.layout.packed.is_some() && v.layout.packed.is_some();
-    for (t, head) in (0..layout.frames).flat_map(|t| (0..heads).map(move |head| (t, head))) {
-        unpack(cpu, q, t, head * width, at_least(&mut room.q, width * tokens));
-        room.k.read(cpu, k, t, head * width, width, both_packed);
-        room.v.read(cpu, v, t, head * v_width, v_width, both_packed);
-        for j in 0..v_width {
-            let out = &mut out[(head * v_width + j) * layout.stride..][layout.frame(t)];
-            out.fill(0);
-            for (i, q) in room.q.chunks_exact(tokens).take(width).enumerate() {
-                let pairs = match both_packed {
-                    true => kernels::count_common(cpu, room.k.bits(i, tokens), room.v.bits(j, tokens)) as i32,
-                    false => kernels::dot(cpu, room.k.words(i, tokens), room.v.words(j, tokens)),
-                };
-                if pairs != 0 {
-                    kernels::add_scaled(cpu, pairs, q, out);
+pub fn product(cpu: Cpu, qkv: [Value; 3], heads: usize, layout: &Layout, out: &mut [i32]) {
+    let length = out.len() / heads;
+    let head = |(head, out): (usize, &mut [i32])| {
+        ROOM.with_borrow_mut(|room| {
+            (0..layout.frames).for_each(|t| room.product(cpu, qkv, (head, heads), t, layout, out));
+        });
+    };
+    let multiplications = qkv[0].layout.shape.channels / heads * out.len();
+    match threads::are_worth(multiplications, WORK_OF_A_THREAD) {
+        true => out.par_chunks_exact_mut(length).enumerate().for_each(head),
+        false => out.chunks_exact_mut(length).enumerate().for_each(head),
+    }
+}
+
+impl HeadRoom {
+    /// q (k^T v) of a head at timestep `t`, into its rows.
+    fn product(
+        &mut self,
+        cpu: Cpu,
+        [q, k, v]: [Value; 3],
+        (head, heads): (usize, usize),
+        t: usize,
+        layout: &Layout,
+        out: &mut [i32],
+    ) {
+        let tokens = layout.shape.positions();
+        let (width, v_width) = (q.layout.shape.channels / heads, layout.shape.channels / heads);
+        let bits = k.layout.packed.is_some() && v.layout.packed.is_some();
+        self.k.read(cpu, k, t, head * width, width, bits);
+        self.v.read(cpu, v, t, head * v_width, v_width, bits);
+        let counts = at_least(&mut self.counts, width * v_width);
+        match bits {
+            true => {
+                let words = tokens.div_ceil(64);
+                let (k, v) = (&self.k.bits[..width * words], &self.v.bits[..v_width * words]);
+                kernels::count_common(cpu, k, v, words, counts);
+            }
+            false => {
+                let (k, v) = (&self.k.words[..width * tokens], &self.v.words[..v_width * tokens]);
+                for (v, counts) in v.chunks_exact(tokens).zip(counts.chunks_exact_mut(width)) {
+                    let each = counts.iter_mut().zip(k.chunks_exact(tokens));
+                    each.for_each(|(count, k)| *count = kernels::dot(cpu, k, v));
                 }
             }
+        }
+        let q_words = at_least(&mut self.q, width * tokens);
+        unpack(cpu, q, t, head * width, q_words);
+        let small = q.layout.packed.is_some() && self.matrix.assign(counts, width);
+        let rows = out.chunks_exact_mut(layout.stride).map(|row| &mut row[layout.frame(t)]);
+        match small {
+            true => {
+                let stride = stride_of(tokens);
+                pair_up(cpu, q_words, tokens, at_least(&mut self.pairs, 2 * width.div_ceil(2) * stride));
+                let pairs = Pairs { values: &self.pairs, rows: width.div_ceil(2), start: 0 };
+                let sums = at_least(&mut self.sums, v_width * stride);
+                kernels::products(cpu, &self.matrix, 0, pairs, stride, sums);
+                rows.zip(sums.chunks_exact(stride))
+                    .for_each(|(out, sums)| out.copy_from_slice(&sums[..tokens]));
+            }
+            false => {
+                for (out, counts) in rows.zip(counts.chunks_exact(width)) {
+                    out.fill(0);
+                    let terms = counts.iter().zip(q_words.chunks_exact(tokens));
+                    terms.for_each(|(&count, q)| kernels::add_scaled(cpu, count, q, out));
+                }
+            }
+        }
+    }
+}
+
+/// Rows of `tokens` values, two by two in blocks of columns.
+fn pair_up(cpu: Cpu, rows: &[i32], tokens: usize, pairs: &mut [i16]) {
+    let count = rows.len() / tokens;
+    for (i, block) in pairs.chunks_exact_mut(2 * count.div_ceil(2) * LANES).enumerate() {
+        let columns = i * LANES..tokens.min((i + 1) * LANES);
+        for (pair, out) in block.chunks_exact_mut(2 * LANES).enumerate() {
+            let row = |row: usize| &rows[row * tokens..][columns.clone()];
+            // The second of an odd last pair is met by a weight of 0.
+            kernels::interleave(cpu, row(2 * pair), row((2 * pair + 1).min(count - 1)), out);
         }
     }
 }
@@ -94,14 +164,6 @@ impl Head {
             }
             _ => unpack(cpu, value, t, first, at_least(&mut self.words, count * frame.len())),
         }
-    }
-
-    fn bits(&self, channel: usize, tokens: usize) -> &[u64] {
-        &self.bits[channel * tokens.div_ceil(64)..][..tokens.div_ceil(64)]
-    }
-
-    fn words(&self, channel: usize, tokens: usize) -> &[i32] {
-        &self.words[channel * tokens..][..tokens]
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the taps of a window read: rows of one input position per column of the output.
 
+use super::padded::Padded;
 use crate::exec::kernels::{self, Cpu, LANES};
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
@@ -17,6 +18,10 @@ pub struct Gather {
     pub stride: usize,
     /// Values around a row that is read, so that every tap of it can be.
     margin: usize,
+    /// True if every column reads itself.
+    identity: bool,
+    /// Where maps keep their size, how they lie with their padding.
+    pub padded: Option<Padded>,
 }
 
 #[derive(Debug)]
@@ -60,7 +65,10 @@ impl Gather {
         let margin =
             if same { (0..geometry.taps()).map(|t| offset(t).unsigned_abs()).max().unwrap_or(0) } else { 0 };
         let taps = (0..geometry.taps()).map(tap).collect();
-        Self { taps, frames, inputs: input.positions(), outputs: output.positions(), stride, margin }
+        let identity = same && geometry.taps() == 1;
+        let padded = same.then(|| Padded::new(geometry, input, frames));
+        let (inputs, outputs) = (input.positions(), output.positions());
+        Self { taps, frames, inputs, outputs, stride, margin, identity, padded }
     }
 
     /// Taps.
@@ -85,10 +93,18 @@ impl Gather {
 
     /// True if every column reads itself.
     pub fn is_identity(&self) -> bool {
-        match &*self.taps {
-            [Tap::Shift { offset: 0, inside }] => inside[..self.columns()].iter().all(|&inside| inside != 0),
-            _ => false,
-        }
+        self.identity
+    }
+
+    /// Columns before the first of a row that is copied with what lies around it.
+    pub fn margin(&self) -> usize {
+        self.margin
+    }
+
+    /// Columns of a row with what lies around it. What the margin holds is never selected; a row that is read
+    /// is as long as the one that is written.
+    pub fn surrounded_length(&self) -> usize {
+        self.stride.max(self.in_stride()) + 2 * self.margin
     }
 
     /// Copies `rows` into `room`, with what lies around them; yields the distance between rows there.
@@ -98,8 +114,7 @@ impl Gather {
         room: &mut Vec<T>,
     ) -> usize {
         room.clear();
-        // What the margin holds is never selected; a read-only row is as long as the one that is written.
-        let length = self.stride.max(self.in_stride()) + 2 * self.margin;
+        let length = self.surrounded_length();
         for row in rows {
             let start = room.len();
             room.resize(start + self.margin, T::default());
@@ -109,23 +124,30 @@ impl Gather {
         length
     }
 
-    /// What `tap` reads of a row of packed spikes that [`Gather::surround`] copied.
-    pub fn bytes(&self, cpu: Cpu, tap: usize, row: &[u8], out: &mut [u8]) {
+    /// True if every column reads the inputs around it, so that a window is as many rows of windows.
+    pub fn keeps_size(&self) -> bool {
+        self.padded.is_some()
+    }
+
+    /// What `tap` reads of a row of packed spikes that [`Gather::surround`] copied, from column `from` on.
+    pub fn bytes(&self, cpu: Cpu, tap: usize, row: &[u8], from: usize, out: &mut [u8]) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                kernels::select_bytes(cpu, self.shifted(row, *offset), inside, out)
+                kernels::select_bytes(cpu, self.shifted(row, *offset, from), &inside[from..], out)
             }
-            Tap::Index(index) => self.indexed(index, row, 0, out),
+            Tap::Index(index) => self.indexed(index, row, from, out, |out, x| *out = x.copied().unwrap_or(0)),
         }
     }
 
-    /// What `tap` reads of a row of values that [`Gather::surround`] copied.
-    pub fn words(&self, cpu: Cpu, tap: usize, row: &[i32], padding: i32, out: &mut [i32]) {
+    /// What `tap` reads of a row of values that [`Gather::surround`] copied, from column `from` on.
+    pub fn words(&self, cpu: Cpu, tap: usize, (row, padding): (&[i32], i32), from: usize, out: &mut [i32]) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                kernels::select_words(cpu, self.shifted(row, *offset), inside, padding, out)
+                kernels::select_words(cpu, self.shifted(row, *offset, from), &inside[from..], padding, out)
             }
-            Tap::Index(index) => self.indexed(index, row, padding, out),
+            Tap::Index(index) => {
+                self.indexed(index, row, from, out, |out, x| *out = x.copied().unwrap_or(padding))
+            }
         }
     }
 
@@ -133,25 +155,29 @@ impl Gather {
     pub fn add(&self, cpu: Cpu, tap: usize, row: &[i32], out: &mut [i32]) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                kernels::add_inside(cpu, self.shifted(row, *offset), inside, out);
+                kernels::add_inside(cpu, self.shifted(row, *offset, 0), inside, out);
             }
-            Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out += x),
+            Tap::Index(index) => self.indexed(index, row, 0, out, |out, x| *out += x.unwrap_or(&0)),
         }
     }
 
-    /// Adds what `tap` reads times `factor`.
-    pub fn add_scaled(&self, cpu: Cpu, tap: usize, factor: i32, row: &[i32], padding: i32, out: &mut [i32]) {
+    /// Adds what `tap` reads times `factor`, from column `from` on.
+    pub fn add_scaled(
+        &self,
+        cpu: Cpu,
+        (tap, factor): (usize, i32),
+        (row, padding): (&[i32], i32),
+        from: usize,
+        out: &mut [i32],
+    ) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                kernels::add_scaled_inside(cpu, factor, self.shifted(row, *offset), inside, padding, out);
+                let row = self.shifted(row, *offset, from);
+                kernels::add_scaled_inside(cpu, factor, row, &inside[from..], padding, out);
             }
             Tap::Index(index) => {
-                let frames = row[..self.frames * self.inputs].chunks_exact(self.inputs);
-                for (out, row) in out.chunks_exact_mut(self.outputs).zip(frames) {
-                    for (out, &at) in out.iter_mut().zip(index) {
-                        *out += factor * row.get(at as usize).copied().unwrap_or(padding);
-                    }
-                }
+                let add = |out: &mut i32, x: Option<&i32>| *out += factor * x.copied().unwrap_or(padding);
+                self.indexed(index, row, from, out, add);
             }
         }
     }
@@ -160,9 +186,11 @@ impl Gather {
     pub fn max(&self, cpu: Cpu, tap: usize, row: &[i32], out: &mut [i32]) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                kernels::max_inside(cpu, self.shifted(row, *offset), inside, out);
+                kernels::max_inside(cpu, self.shifted(row, *offset, 0), inside, out);
             }
-            Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out = x.max(*out)),
+            Tap::Index(index) => {
+                self.indexed(index, row, 0, out, |out, x| *out = (*out).max(x.copied().unwrap_or(i32::MIN)))
+            }
         }
     }
 
@@ -170,33 +198,34 @@ impl Gather {
     pub fn or(&self, cpu: Cpu, tap: usize, row: &[u8], out: &mut [u8]) {
         match &self.taps[tap] {
             Tap::Shift { offset, inside } => {
-                kernels::or_inside(cpu, self.shifted(row, *offset), inside, out);
+                kernels::or_inside(cpu, self.shifted(row, *offset, 0), inside, out);
             }
-            Tap::Index(index) => self.fold_indexed(index, row, out, |out, x| *out |= x),
+            Tap::Index(index) => self.indexed(index, row, 0, out, |out, x| *out |= x.unwrap_or(&0)),
         }
     }
 
-    fn fold_indexed<T: Copy>(&self, index: &[u32], row: &[T], out: &mut [T], fold: impl Fn(&mut T, T)) {
-        let frames = row[..self.frames * self.inputs].chunks_exact(self.inputs);
-        for (out, row) in out.chunks_exact_mut(self.outputs).zip(frames) {
-            for (out, &at) in out.iter_mut().zip(index) {
-                if let Some(&x) = row.get(at as usize) {
-                    fold(out, x);
-                }
-            }
-        }
+    fn shifted<'a, T>(&self, row: &'a [T], offset: isize, from: usize) -> &'a [T] {
+        &row[self.margin.strict_add_signed(offset)..][from..self.stride]
     }
 
-    fn shifted<'a, T>(&self, row: &'a [T], offset: isize) -> &'a [T] {
-        &row[self.margin.strict_add_signed(offset)..][..self.stride]
-    }
-
-    fn indexed<T: Copy>(&self, index: &[u32], row: &[T], padding: T, out: &mut [T]) {
-        let (read, rest) = out.split_at_mut(self.frames * self.outputs);
-        let frames = row[..self.frames * self.inputs].chunks_exact(self.inputs);
-        for (out, row) in read.chunks_exact_mut(self.outputs).zip(frames) {
-            out.iter_mut().zip(index).for_each(|(out, &at)| *out = *row.get(at as usize).unwrap_or(&padding));
+    /// Shows `take` what each of the columns from `from` on reads, which is nothing outside of the map and
+    /// behind the last frame.
+    fn indexed<T, U>(
+        &self,
+        index: &[u32],
+        row: &[T],
+        from: usize,
+        out: &mut [U],
+        take: impl Fn(&mut U, Option<&T>),
+    ) {
+        let (mut column, mut out) = (from, out);
+        while !out.is_empty() {
+            let (t, position) = (column / self.outputs, column % self.outputs);
+            let frame = if t < self.frames { &row[t * self.inputs..][..self.inputs] } else { &[] };
+            let (now, behind) = out.split_at_mut((self.outputs - position).min(out.len()));
+            now.iter_mut().zip(&index[position..]).for_each(|(out, &at)| take(out, frame.get(at as usize)));
+            column += now.len();
+            out = behind;
         }
-        rest.fill(padding);
     }
 }

@@ -1,56 +1,94 @@
 //! Max pooling, in passes along rows and along columns.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::gather::Gather;
+use super::threads;
 use super::value::{Layout, Value, at_least};
 use crate::exec::kernels::{self, Cpu};
 
-/// Room for rows between passes.
+/// Values that are worth a thread.
+const WORK_OF_A_THREAD: usize = 1 << 17;
+
+/// Room of a thread for a row between passes.
 #[derive(Debug, Default)]
-pub struct PoolScratch {
-    surrounded_bytes: Vec<u8>,
-    bytes: Vec<u8>,
-    surrounded_words: Vec<i32>,
-    words: Vec<i32>,
+struct RowRoom<T> {
+    surrounded: Vec<T>,
+    row: Vec<T>,
+}
+
+thread_local! {
+    static BYTES: RefCell<RowRoom<u8>> = RefCell::default();
+    static WORDS: RefCell<RowRoom<i32>> = RefCell::default();
 }
 
 /// An OR over each window.
-pub fn pool_spikes(cpu: Cpu, passes: &[Arc<Gather>], input: Value, room: &mut PoolScratch, out: &mut [u8]) {
-    let stride = passes[passes.len() - 1].stride;
-    for (x, out) in input.bytes().chunks_exact(input.layout.stride).zip(out.chunks_exact_mut(stride)) {
-        let bytes = at_least(&mut room.bytes, input.layout.stride.max(stride));
-        bytes[..x.len()].copy_from_slice(x);
-        for pass in passes {
-            let row = &bytes[..pass.in_stride()];
-            let length = pass.surround(std::iter::once(row), &mut room.surrounded_bytes);
-            let row = &mut bytes[..pass.stride];
-            row.fill(0);
-            for tap in 0..pass.taps() {
-                pass.or(cpu, tap, &room.surrounded_bytes[..length], row);
-            }
-        }
-        out.copy_from_slice(&bytes[..stride]);
-    }
+pub fn pool_spikes(cpu: Cpu, passes: &[Arc<Gather>], input: Value, out: &mut [u8]) {
+    each_row(passes, input.bytes(), input.layout.stride, out, |x, out| {
+        let or = |gather: &Gather, tap: usize, row: &[u8], out: &mut [u8]| gather.or(cpu, tap, row, out);
+        BYTES.with_borrow_mut(|room| room.pool(passes, x, 0, or, out));
+    });
 }
 
 /// The largest value of each window; padding never wins.
-pub fn pool_words(cpu: Cpu, passes: &[Arc<Gather>], input: Value, room: &mut PoolScratch, out: &mut [i32]) {
+pub fn pool_words(cpu: Cpu, passes: &[Arc<Gather>], input: Value, out: &mut [i32]) {
+    each_row(passes, input.words(), input.layout.stride, out, |x, out| {
+        let max = |gather: &Gather, tap: usize, row: &[i32], out: &mut [i32]| gather.max(cpu, tap, row, out);
+        WORDS.with_borrow_mut(|room| room.pool(passes, x, i32::MIN, max, out));
+    });
+}
+
+/// Shows `work` each row that is read with the one that is written.
+fn each_row<T: Send + Sync>(
+    passes: &[Arc<Gather>],
+    input: &[T],
+    in_stride: usize,
+    out: &mut [T],
+    work: impl Fn(&[T], &mut [T]) + Sync,
+) {
     let stride = passes[passes.len() - 1].stride;
-    for (x, out) in input.words().chunks_exact(input.layout.stride).zip(out.chunks_exact_mut(stride)) {
-        let words = at_least(&mut room.words, input.layout.stride.max(stride));
-        words[..x.len()].copy_from_slice(x);
+    match threads::are_worth(input.len(), WORK_OF_A_THREAD) {
+        true => {
+            let rows = input.par_chunks_exact(in_stride).zip(out.par_chunks_exact_mut(stride));
+            rows.for_each(|(x, out)| work(x, out));
+        }
+        false => {
+            let rows = input.chunks_exact(in_stride).zip(out.chunks_exact_mut(stride));
+            rows.for_each(|(x, out)| work(x, out));
+        }
+    }
+}
+
+impl<T: Copy + Default> RowRoom<T> {
+    /// A row through all passes, each of which folds what its taps read, from `nothing` on.
+    fn pool(
+        &mut self,
+        passes: &[Arc<Gather>],
+        x: &[T],
+        nothing: T,
+        fold: impl Fn(&Gather, usize, &[T], &mut [T]),
+        out: &mut [T],
+    ) {
+        let row = at_least(&mut self.row, x.len().max(out.len()));
+        row[..x.len()].copy_from_slice(x);
         for pass in passes {
-            let row = &words[..pass.in_stride()];
-            let length = pass.surround(std::iter::once(row), &mut room.surrounded_words);
-            let row = &mut words[..pass.stride];
-            row.fill(i32::MIN);
+            let length = pass.surround(std::iter::once(&row[..pass.in_stride()]), &mut self.surrounded);
+            row[..pass.stride].fill(nothing);
             for tap in 0..pass.taps() {
-                pass.max(cpu, tap, &room.surrounded_words[..length], row);
+                fold(pass, tap, &self.surrounded[..length], &mut row[..pass.stride]);
             }
         }
-        out.copy_from_slice(&words[..stride]);
+        out.copy_from_slice(&row[..out.len()]);
     }
+}
+
+/// Room for the spikes of a layer.
+#[derive(Debug, Default)]
+pub struct PoolScratch {
+    bytes: Vec<u8>,
 }
 
 /// An OR over 3x3 neighbours in the plane of tokens and channels of a head.

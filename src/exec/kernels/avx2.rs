@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::LANES;
 use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
-use super::products::ProductMatrix;
+use super::products::{Pairs, ProductMatrix};
 
 /// Entries of a table.
 const TABLE: usize = 16;
@@ -181,18 +181,18 @@ unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32)
 /// See [`super::products()`].
 ///
 /// # Safety
-/// `pairs` holds `matrix.pairs` rows of `2 stride`, `stride` a multiple of [`LANES`]; `out` rows of
+/// `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple of [`LANES`]; `out` rows of
 /// `stride` for channels that `matrix` has.
 #[target_feature(enable = "avx2")]
-pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
     for from in (0..stride).step_by(LANES / 2) {
         for (i, out) in out.chunks_mut(2 * stride).enumerate() {
-            let (channel, at) = (first + 2 * i, pairs[2 * from..].as_ptr());
+            let (channel, at) = (first + 2 * i, &pairs.block(from / LANES * LANES)[2 * (from % LANES)..]);
             // SAFETY: passed on; as many channels as there are rows.
             unsafe {
                 match out.len() / stride {
-                    1 => product_block::<1>(matrix, channel, at, stride, &mut out[from..]),
-                    _ => product_block::<2>(matrix, channel, at, stride, &mut out[from..]),
+                    1 => product_block::<1>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
+                    _ => product_block::<2>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
                 }
             }
         }
@@ -217,7 +217,7 @@ unsafe fn product_block<const C: usize>(
     for pair in 0..matrix.pairs {
         // SAFETY: 32 pairs of row `pair`, and a weight of each channel.
         unsafe {
-            let row = pairs.add(2 * pair * stride);
+            let row = pairs.add(2 * LANES * pair);
             let x: [_; 4] = std::array::from_fn(|j| _mm256_loadu_si256(row.add(16 * j).cast()));
             for c in 0..C {
                 let weight = _mm256_set1_epi32(*weights[c].get_unchecked(pair));

@@ -8,10 +8,50 @@ use std::arch::x86_64::*;
 use super::LANES;
 use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
 use super::loops::Cell;
-use super::products::ProductMatrix;
+use super::products::{Pairs, ProductMatrix};
 
 /// Entries of a table.
 const TABLE: usize = 64;
+
+/// Tables of the sums of one entry of each half.
+///
+/// # Safety
+/// `halves` holds pairs of 8 entries, and `tables` 64 entries for each.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub unsafe fn expand(entry: Entry, halves: &[u8], tables: &mut [u8]) {
+    let each = |i: usize| i as i8;
+    let low: [i8; 64] = std::array::from_fn(|i| each(i & 7));
+    let high: [i8; 64] = std::array::from_fn(|i| each(8 + (i >> 3)));
+    let words = |indices: &[i8]| -> __m512i {
+        let wide: [i16; 32] = std::array::from_fn(|i| indices[i].into());
+        // SAFETY: 64 bytes.
+        unsafe { _mm512_loadu_si512(wide.as_ptr().cast()) }
+    };
+    // SAFETY: 64 bytes each.
+    let bytes = unsafe { [low, high].map(|indices| _mm512_loadu_si512(indices.as_ptr().cast())) };
+    let words = [words(&low), words(&high), words(&high[32..])];
+    for (halves, table) in
+        halves.chunks_exact(16 * entry.bytes()).zip(tables.chunks_exact_mut(64 * entry.bytes()))
+    {
+        // SAFETY: one pair of halves, and one table.
+        unsafe {
+            let at: *mut __m512i = table.as_mut_ptr().cast();
+            match entry {
+                Entry::Byte => {
+                    let pair = _mm512_broadcast_i32x4(_mm_loadu_si128(halves.as_ptr().cast()));
+                    let [low, high] = bytes.map(|indices| _mm512_shuffle_epi8(pair, indices));
+                    _mm512_storeu_si512(at, _mm512_add_epi8(low, high));
+                }
+                Entry::Word => {
+                    let pair = _mm512_broadcast_i64x4(_mm256_loadu_si256(halves.as_ptr().cast()));
+                    let [low, high, highest] = words.map(|indices| _mm512_permutexvar_epi16(indices, pair));
+                    _mm512_storeu_si512(at, _mm512_add_epi16(low, high));
+                    _mm512_storeu_si512(at.add(1), _mm512_add_epi16(low, highest));
+                }
+            }
+        }
+    }
+}
 
 /// See [`super::lookup()`].
 ///
@@ -208,13 +248,13 @@ unsafe fn store(even: __m512i, odd: __m512i, shift: __m128i, bias: Option<i32>, 
 /// See [`super::products()`].
 ///
 /// # Safety
-/// `pairs` holds `matrix.pairs` rows of `2 stride`, `stride` a multiple of [`LANES`]; `out` rows of
+/// `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple of [`LANES`]; `out` rows of
 /// `stride` for channels that `matrix` has.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
+pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
     for from in (0..stride).step_by(LANES) {
         for (i, out) in out.chunks_mut(4 * stride).enumerate() {
-            let (channel, at) = (first + 4 * i, pairs[2 * from..].as_ptr());
+            let (channel, at) = (first + 4 * i, pairs.block(from).as_ptr());
             // SAFETY: passed on; as many channels as there are rows.
             unsafe {
                 match out.len() / stride {
@@ -246,7 +286,7 @@ unsafe fn product_block<const C: usize>(
     for pair in 0..matrix.pairs {
         // SAFETY: 64 pairs of row `pair`, and a weight of each channel.
         unsafe {
-            let row = pairs.add(2 * pair * stride);
+            let row = pairs.add(2 * LANES * pair);
             let x: [_; 4] = std::array::from_fn(|j| _mm512_loadu_si512(row.add(32 * j).cast()));
             for c in 0..C {
                 let weight = _mm512_set1_epi32(*weights[c].get_unchecked(pair));

@@ -29,7 +29,8 @@ pub struct LookupMatrix {
     /// Output channels.
     pub outs: usize,
     weights: Weights,
-    table_bytes: usize,
+    /// Inputs of a table.
+    width: usize,
     /// Width of the entries.
     pub(super) entry: Entry,
     pub(super) runs: Vec<Run>,
@@ -43,8 +44,8 @@ pub struct LookupMatrix {
 enum Weights {
     /// Tables.
     Tables(Vec<Line>),
-    /// What tables are made of when they are needed: as many codes for each as inputs share it.
-    Codes(Vec<i32>),
+    /// What tables are made of when they are needed: a table holds the sums of one entry of each half.
+    Halves(Vec<u8>),
 }
 
 /// What a table holds.
@@ -75,13 +76,32 @@ pub struct Tables<'a> {
     pub(super) matrix: &'a LookupMatrix,
     pub(super) first: usize,
     pub(super) count: usize,
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
+    /// Where tables of several channels lie interleaved, how many, and which of them is the first.
+    pub(super) interleaved: (usize, usize),
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
+    /// Entries of 16 bits.
+    pub(super) fn words(&self) -> &'a [u16] {
+        // SAFETY: any bytes are words, and lines are aligned.
+        unsafe { self.bytes.align_to().1 }
+    }
+
+    /// The tables of channel `first + i` alone.
+    ///
+    /// # Panics
+    /// If there are not as many channels.
+    pub fn one(&self, cpu: Cpu, i: usize) -> Tables<'a> {
+        assert!(i < self.count);
+        let bytes = if cpu.isa() == Isa::Portable { self.bytes } else { self.of(i) };
+        let interleaved = (self.interleaved.0, self.interleaved.1 + i);
+        Tables { first: self.first + i, count: 1, bytes, interleaved, ..*self }
+    }
+
     /// The tables of channel `first + i`, row after row.
-    pub(super) fn of(&self, i: usize) -> &[u8] {
-        let length = self.matrix.rows * self.matrix.table_bytes;
+    pub(super) fn of(&self, i: usize) -> &'a [u8] {
+        let length = self.matrix.rows * self.matrix.bytes_of_a_table();
         &self.bytes[i * length..][..length]
     }
 }
@@ -93,39 +113,39 @@ impl LookupMatrix {
         let width = cpu.inputs_per_table();
         let (rows, outs) = (inputs.div_ceil(width), bias.len());
         let (mut sums, mut bias) = (vec![0; rows * outs], bias.to_vec());
-        let mut padded = vec![0; outs * rows * width];
         for (out, channel) in codes.chunks_exact(inputs).enumerate() {
             for (row, weights) in channel.chunks(width).enumerate() {
                 let sum: u64 = weights.iter().map(|w| u64::from(w.unsigned_abs())).sum();
                 sums[row * outs + out] = u16::try_from(sum).ok()?;
                 bias[out] = bias[out].wrapping_sub(negated_lowest(weights) << shift);
-                padded[(out * rows + row) * width..][..weights.len()].copy_from_slice(weights);
             }
         }
         let (entry, runs) = runs(cpu, &sums, outs);
-        let table_bytes = if entry == Entry::Byte { 1 } else { 2 } << width;
-        Some(Self { rows, outs, weights: Weights::Codes(padded), table_bytes, entry, runs, shift, bias })
+        let rows_of = codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(width));
+        let weights =
+            Weights::Halves(rows_of.flat_map(|weights| halves(weights, width / 2, entry)).collect());
+        Some(Self { rows, outs, weights, width, entry, runs, shift, bias })
     }
 
     /// Makes all tables now; without, they are made whenever they are needed.
     pub fn store_tables(&mut self, cpu: Cpu) {
-        if let Weights::Codes(codes) = &self.weights {
+        if let Weights::Halves(halves) = &self.weights {
             let mut lines = Vec::new();
-            self.fill(cpu, codes, &mut lines);
+            self.expand(cpu, halves, &mut lines);
             self.weights = Weights::Tables(lines);
         }
     }
 
     /// Bytes of all tables.
     pub fn table_bytes(&self) -> usize {
-        (self.outs * self.rows * self.table_bytes).next_multiple_of(size_of::<Line>())
+        (self.outs * self.rows * self.bytes_of_a_table()).next_multiple_of(size_of::<Line>())
     }
 
     /// Bytes of what is stored.
     pub fn memory_bytes(&self) -> usize {
         match &self.weights {
             Weights::Tables(lines) => size_of_val(lines.as_slice()),
-            Weights::Codes(codes) => size_of_val(codes.as_slice()),
+            Weights::Halves(halves) => halves.len(),
         }
     }
 
@@ -134,55 +154,92 @@ impl LookupMatrix {
         self.entry
     }
 
+    fn bytes_of_a_table(&self) -> usize {
+        self.entry.bytes() << self.width
+    }
+
+    fn bytes_of_halves(&self) -> usize {
+        self.entry.bytes() << (self.width / 2 + 1)
+    }
+
     /// The tables of `count` channels from `first` on, made in `room` where they are not stored.
     ///
     /// # Panics
     /// If there are not as many channels.
     pub fn tables<'a>(&'a self, cpu: Cpu, first: usize, count: usize, room: &'a mut TableRoom) -> Tables<'a> {
-        let (length, codes) = (self.rows * self.table_bytes, self.rows * cpu.inputs_per_table());
-        let (lines, start) = match &self.weights {
-            Weights::Tables(lines) => (lines, first),
-            Weights::Codes(all) => {
-                self.fill(cpu, &all[first * codes..][..count * codes], &mut room.0);
-                (&room.0, 0)
+        let (lines, start, channels) = match &self.weights {
+            Weights::Tables(lines) => (lines, first, self.outs),
+            Weights::Halves(all) => {
+                let length = self.rows * self.bytes_of_halves();
+                self.expand(cpu, &all[first * length..][..count * length], &mut room.0);
+                (&room.0, 0, count)
             }
         };
-        Tables { matrix: self, first, count, bytes: &bytes_of(lines)[start * length..][..count * length] }
+        assert!(start + count <= channels);
+        let length = self.rows * self.bytes_of_a_table();
+        let bytes = match cpu.isa() {
+            Isa::Portable => &bytes_of(lines)[..channels * length],
+            _ => &bytes_of(lines)[start * length..][..count * length],
+        };
+        Tables { matrix: self, first, count, bytes, interleaved: (channels, start) }
     }
 
-    /// The tables of `codes`.
-    fn fill(&self, cpu: Cpu, codes: &[i32], lines: &mut Vec<Line>) {
-        let width = cpu.inputs_per_table();
-        lines.resize((codes.len() / width * self.table_bytes).div_ceil(64), Line([0; 64]));
-        for (i, weights) in codes.chunks_exact(width).enumerate() {
-            let sums = partial_sums(weights);
-            let at = i * self.table_bytes;
-            let table = &mut lines[at / 64..];
-            match (self.entry, cpu.isa()) {
-                (Entry::Byte, Isa::Avx512) => table[0].0 = sums.map(|sum| sum as u8),
-                _ => self.put(cpu, &sums[..1 << width], table, at % 64),
+    /// The tables of `halves`.
+    fn expand(&self, cpu: Cpu, halves: &[u8], lines: &mut Vec<Line>) {
+        let count = halves.len() / self.bytes_of_halves();
+        let length = count * self.bytes_of_a_table();
+        if lines.len() * size_of::<Line>() < length {
+            lines.resize(length.div_ceil(size_of::<Line>()), Line([0; 64]));
+        }
+        let tables = &mut bytes_of_mut(lines)[..length];
+        match cpu.isa() {
+            // SAFETY: the processor has the instructions, and there is a table for each pair of halves.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { super::avx512::expand(self.entry, halves, tables) },
+            // SAFETY: any bytes are words, and lines are aligned.
+            Isa::Portable => super::portable::expand(self.rows, halves, unsafe { tables.align_to_mut().1 }),
+            _ => {
+                let pairs = halves.chunks_exact(self.bytes_of_halves());
+                let tables = tables.chunks_exact_mut(self.bytes_of_a_table());
+                pairs.zip(tables).for_each(|(halves, table)| expand_one(self.entry, halves, table));
             }
         }
     }
+}
 
-    fn put(&self, cpu: Cpu, sums: &[u16], table: &mut [Line], offset: usize) {
-        let mut put = |i: usize, byte: u8| table[(offset + i) / 64].0[(offset + i) % 64] = byte;
-        for (i, sum) in sums.iter().enumerate() {
-            let [low, high] = sum.to_le_bytes();
-            match (self.entry, cpu.isa()) {
-                (Entry::Byte, _) => put(i, low),
-                // Low bytes before high bytes: a byte shuffle looks up each.
-                (Entry::Word, Isa::Avx2) => {
-                    put(i, low);
-                    put(sums.len() + i, high);
-                }
-                (Entry::Word, _) => {
-                    put(2 * i, low);
-                    put(2 * i + 1, high);
-                }
-            }
+impl Entry {
+    /// Bytes of an entry.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
         }
     }
+}
+
+/// The partial sums of the first `half` weights, less the smallest, and those of the others.
+fn halves(weights: &[i32], half: usize, entry: Entry) -> Vec<u8> {
+    let (low, high) = weights.split_at(half.min(weights.len()));
+    let sums = [low, high].into_iter().flat_map(|weights| partial_sums(weights).into_iter().take(1 << half));
+    sums.flat_map(|sum| sum.to_le_bytes().into_iter().take(entry.bytes())).collect()
+}
+
+/// The table of two halves of four entries.
+fn expand_one(entry: Entry, halves: &[u8], table: &mut [u8]) {
+    for i in 0..16 {
+        let (low, high) = (i & 3, 4 + (i >> 2));
+        match entry {
+            Entry::Byte => table[i] = halves[low] + halves[high],
+            // Low bytes before high bytes: a byte shuffle looks up each.
+            Entry::Word => [table[i], table[16 + i]] = sum_of_words(halves, low, high).to_le_bytes(),
+        }
+    }
+}
+
+/// The sum of two entries of 16 bits.
+pub(super) fn sum_of_words(halves: &[u8], low: usize, high: usize) -> u16 {
+    let half = |i: usize| u16::from_le_bytes([halves[2 * i], halves[2 * i + 1]]);
+    half(low) + half(high)
 }
 
 fn bytes_of(lines: &[Line]) -> &[u8] {
@@ -190,16 +247,21 @@ fn bytes_of(lines: &[Line]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 64) }
 }
 
+fn bytes_of_mut(lines: &mut [Line]) -> &mut [u8] {
+    // SAFETY: a line is 64 bytes without padding.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 64) }
+}
+
 /// What makes the smallest partial sum 0.
 fn negated_lowest(weights: &[i32]) -> i32 {
     weights.iter().map(|&w| (-w).max(0)).sum()
 }
 
-/// The partial sums of up to 6 weights, less the smallest, by doubling.
-fn partial_sums(weights: &[i32]) -> [u16; 64] {
-    let mut sums = [negated_lowest(weights) as u16; 64];
-    for (bit, &w) in weights.iter().enumerate() {
-        let half = 1 << bit;
+/// The partial sums of up to 3 weights, less the smallest, by doubling.
+fn partial_sums(weights: &[i32]) -> [u16; 8] {
+    let mut sums = [negated_lowest(weights) as u16; 8];
+    for bit in 0..3 {
+        let (half, w) = (1 << bit, weights.get(bit).copied().unwrap_or(0));
         for i in 0..half {
             sums[half + i] = sums[i].wrapping_add(w as u16);
         }
@@ -261,26 +323,6 @@ pub fn lookup(cpu: Cpu, tables: &Tables, index: &[u8], stride: usize, out: &mut 
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { super::avx2::lookup(tables, index, stride, out) },
-        _ => portable(tables, index, stride, out),
-    }
-}
-
-fn portable(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
-    let matrix = tables.matrix;
-    for (i, out) in out.chunks_exact_mut(stride).take(tables.count).enumerate() {
-        out.fill(0);
-        let blocks = index[..matrix.rows * stride].chunks(matrix.rows * BLOCK);
-        for (out, index) in out.chunks_mut(BLOCK).zip(blocks) {
-            let tables = tables.of(i).chunks_exact(matrix.table_bytes);
-            for (table, index) in tables.zip(index.chunks_exact(out.len())) {
-                let sums: [i32; 16] =
-                    std::array::from_fn(|i| i32::from(u16::from_le_bytes([table[2 * i], table[2 * i + 1]])));
-                for (x, &byte) in out.iter_mut().zip(index) {
-                    *x = x.wrapping_add(sums[usize::from(byte & 15)]);
-                }
-            }
-        }
-        let bias = matrix.bias[tables.first + i];
-        out.iter_mut().for_each(|x| *x = (*x << matrix.shift).wrapping_add(bias));
+        _ => super::portable::lookup(tables, index, stride, out),
     }
 }

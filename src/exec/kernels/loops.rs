@@ -26,7 +26,7 @@ pub struct Cell<W = i32> {
 #[derive(Debug, Clone, Copy)]
 pub struct Rescale {
     /// M.
-    pub multiplier: i64,
+    pub multiplier: u16,
     /// S.
     pub shift: u32,
     /// Range of the result.
@@ -39,7 +39,7 @@ impl Rescale {
     #[inline(always)]
     fn apply(self, x: i64) -> i64 {
         let half = (1i64 << self.shift) >> 1;
-        (x.wrapping_mul(self.multiplier).wrapping_add(half)) >> self.shift
+        (x.wrapping_mul(self.multiplier.into()).wrapping_add(half)) >> self.shift
     }
 
     /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
@@ -253,6 +253,20 @@ for_each_isa! {
         out.iter_mut().for_each(|x| *x = (*x << shift).wrapping_add(bias));
     }
 
+    /// out = (sum << shift) + bias, where taps add what lies at their distance from each value of x, times
+    /// their weight; `out` is made in blocks, the last of which is full.
+    pub fn windows(taps: &[(usize, i32)], shift: u32, bias: i32, x: &[i32], out: &mut [i32]) {
+        for (i, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+            // Sums that stay in registers.
+            let mut sums = [0i32; BLOCK];
+            for &(distance, weight) in taps {
+                let x = &x[i * BLOCK + distance..][..BLOCK];
+                sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(x.wrapping_mul(weight)));
+            }
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = (sum << shift).wrapping_add(bias));
+        }
+    }
+
     /// Sum of a b.
     pub fn dot(a: &[i32], b: &[i32]) -> i32 {
         a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)))
@@ -357,9 +371,11 @@ for_each_isa! {
         }
     }
 
-    /// Bits that are set in both.
-    pub fn count_common(a: &[u64], b: &[u64]) -> u32 {
-        a.iter().zip(b).fold(0, |count, (&a, &b)| count + (a & b).count_ones())
+    /// Per row of `a` and of `b`, which have `words` words, the bits that are set in both: `[b][a]`.
+    pub fn count_common(a: &[u64], b: &[u64], words: usize, out: &mut [i32]) {
+        let count = |a: &[u64], b: &[u64]| a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum::<u32>();
+        let pairs = b.chunks_exact(words).flat_map(|b| a.chunks_exact(words).map(move |a| (a, b)));
+        out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = count(a, b) as i32);
     }
 
     /// Rows of 16-bit values side by side: `[column][2]`.

@@ -4,7 +4,10 @@
 mod isa;
 mod lookup;
 mod loops;
+mod portable;
 mod products;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -14,7 +17,7 @@ mod avx512;
 pub use isa::{Cpu, Isa};
 pub use lookup::{BLOCK, Entry, LookupMatrix, TableRoom, Tables, lookup};
 pub use loops::*;
-pub use products::{ProductMatrix, products};
+pub use products::{Pairs, ProductMatrix, products};
 
 /// Values of a row are padded to a multiple of this many columns.
 pub const LANES: usize = 64;

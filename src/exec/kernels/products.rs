@@ -4,7 +4,7 @@ use super::LANES;
 use super::isa::{Cpu, Isa};
 
 /// The weights of one matrix product on 16-bit inputs, and what follows the sum.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ProductMatrix {
     /// Pairs of inputs.
     pub pairs: usize,
@@ -21,13 +21,21 @@ impl ProductMatrix {
     /// `codes[out][input]`; X = (acc << shift) + bias. `None` if a weight does not fit 16 bits, or is the
     /// one whose pair of products could exceed 32.
     pub fn new(codes: &[i32], inputs: usize, shift: u32, bias: &[i32]) -> Option<Self> {
-        let fits = |&w: &i32| w.unsigned_abs() < 1 << 15;
-        if !codes.iter().all(fits) {
-            return None;
-        }
+        let mut matrix = Self { shift, ..Self::default() };
+        matrix.assign(codes, inputs).then_some(())?;
+        matrix.bias.copy_from_slice(bias);
+        Some(matrix)
+    }
+
+    /// Takes other weights, and no bias; false if they do not fit.
+    pub fn assign(&mut self, codes: &[i32], inputs: usize) -> bool {
         let pair = |pair: &[i32]| (pair[0] & 0xffff) | pair.get(1).copied().unwrap_or(0) << 16;
-        let weights = codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(2).map(pair)).collect();
-        Some(Self { pairs: inputs.div_ceil(2), outs: bias.len(), weights, shift, bias: bias.to_vec() })
+        self.weights.clear();
+        self.weights.extend(codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(2).map(pair)));
+        (self.pairs, self.outs) = (inputs.div_ceil(2), codes.len() / inputs);
+        self.bias.clear();
+        self.bias.resize(self.outs, 0);
+        codes.iter().all(|w| w.unsigned_abs() < 1 << 15)
     }
 
     /// Pairs of weights of one output channel.
@@ -36,20 +44,39 @@ impl ProductMatrix {
     }
 }
 
-/// X of all channels of `matrix` on `pairs`: `[pair][column][2]`, rows of `2 stride`.
+/// Inputs two by two, `[block][pair][column][2]`: blocks of [`LANES`] columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Pairs<'a> {
+    /// All values.
+    pub values: &'a [i16],
+    /// Pairs of a block.
+    pub rows: usize,
+    /// The first of the pairs that are multiplied.
+    pub start: usize,
+}
+
+impl<'a> Pairs<'a> {
+    /// What is multiplied at the block of columns from `from` on.
+    pub(super) fn block(&self, from: usize) -> &'a [i16] {
+        &self.values[2 * (from * self.rows + LANES * self.start)..]
+    }
+}
+
+/// X of the channels of `matrix` from `first` on, rows of `stride` in `out`.
 ///
 /// # Panics
-/// If `pairs` has too few rows, `stride` is no multiple of [`LANES`], or `out` has more rows than there
-/// are channels from `first` on.
+/// If `pairs` has too few blocks or rows, `stride` is no multiple of [`LANES`], or `out` has more rows than
+/// there are channels from `first` on.
 pub fn products(
     cpu: Cpu,
     matrix: &ProductMatrix,
     first: usize,
-    pairs: &[i16],
+    pairs: Pairs,
     stride: usize,
     out: &mut [i32],
 ) {
-    assert!(stride.is_multiple_of(LANES) && pairs.len() >= 2 * matrix.pairs * stride);
+    assert!(stride.is_multiple_of(LANES) && pairs.values.len() >= 2 * pairs.rows * stride);
+    assert!(pairs.start + matrix.pairs <= pairs.rows);
     assert!(out.len().is_multiple_of(stride) && first + out.len() / stride <= matrix.outs);
     match cpu.isa() {
         // SAFETY: the processor has the instructions, and the lengths were checked.
@@ -62,16 +89,21 @@ pub fn products(
     }
 }
 
-fn portable(matrix: &ProductMatrix, first: usize, pairs: &[i16], stride: usize, out: &mut [i32]) {
-    for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-        out.fill(0);
-        for (&weights, row) in matrix.weights_of(first + i).iter().zip(pairs.chunks_exact(2 * stride)) {
-            let (low, high) = (i32::from(weights as i16), weights >> 16);
-            for (x, pair) in out.iter_mut().zip(row.chunks_exact(2)) {
-                *x = x.wrapping_add(i32::from(pair[0]) * low).wrapping_add(i32::from(pair[1]) * high);
+fn portable(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(LANES) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            let out = &mut out[from..from + LANES];
+            let mut sums = [0i32; LANES];
+            for (&weights, row) in
+                matrix.weights_of(first + i).iter().zip(pairs.block(from).chunks(2 * LANES))
+            {
+                let (low, high) = (i32::from(weights as i16), weights >> 16);
+                for (x, pair) in sums.iter_mut().zip(row.chunks_exact(2)) {
+                    *x = x.wrapping_add(i32::from(pair[0]) * low).wrapping_add(i32::from(pair[1]) * high);
+                }
             }
+            let bias = matrix.bias[first + i];
+            out.iter_mut().zip(sums).for_each(|(x, sum)| *x = (sum << matrix.shift).wrapping_add(bias));
         }
-        let bias = matrix.bias[first + i];
-        out.iter_mut().for_each(|x| *x = (*x << matrix.shift).wrapping_add(bias));
     }
 }

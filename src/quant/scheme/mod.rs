@@ -11,7 +11,7 @@ use crate::quant::WeightForm;
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum WeightScheme {
     /// Equal steps, symmetric, narrow range: -(2^(b-1)-1) ..= 2^(b-1)-1.
@@ -48,7 +48,7 @@ pub enum WeightScheme {
 }
 
 /// Allowed scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scale {
     /// Powers of two: requantization is a shift, and float32 oracles are exact.
     Pow2,
@@ -57,7 +57,7 @@ pub enum Scale {
 }
 
 /// What shares a scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Granularity {
     /// The whole layer.
     Layer,
@@ -66,7 +66,7 @@ pub enum Granularity {
 }
 
 /// How a uniform scale is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Clip {
     /// The largest magnitude is representable.
     Max,

@@ -1,9 +1,6 @@
 use super::table::ladder;
 use crate::search::{Candidate, Engine, GateSummary, Granularity, Quantizer, Stop, Strategy};
 
-/// A candidate may drift this many times as far as the farthest that kept its accuracy.
-const SLACK: f64 = 1.25;
-
 /// AQ4SViT: at the level of the network, then of stages, then of blocks, candidates lower one group by one
 /// step. A gate rejects those whose membranes drift too far; the others are tested, and the cheapest that
 /// keep the accuracy go on. Greedy keeps one, a beam several.
@@ -36,7 +33,8 @@ impl Strategy for Aq4svit {
         if !engine.test(&widest)?.within {
             return Ok(());
         }
-        let threshold = SLACK * engine.drift(&widest)?;
+        let slack = engine.problem.slack;
+        let threshold = slack * engine.drift(&widest)?;
         engine.gate = Some(GateSummary { threshold, ..GateSummary::default() });
         let mut beam = vec![widest];
         for granularity in [Granularity::Network, Granularity::Stage, Granularity::Block] {
@@ -96,7 +94,8 @@ impl Aq4svit {
             }
             count(engine, |gate| gate.seen += 1);
             if kept.len() < self.width && engine.test(&candidate)?.within {
-                count(engine, |gate| gate.threshold = gate.threshold.max(SLACK * drift));
+                let slack = engine.problem.slack;
+                count(engine, |gate| gate.threshold = gate.threshold.max(slack * drift));
                 kept.push(candidate);
             }
         }

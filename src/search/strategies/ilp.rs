@@ -1,20 +1,13 @@
-use super::knapsack::knapsack;
-use super::refine::{cheaper_start, refine};
-use super::table::Table;
-use crate::search::{Engine, Quantizer, Stop, Strategy};
+use super::surrogate::Surrogate;
+use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
-/// Batches per entry of the table.
-const BATCHES: usize = 2;
-/// Capacities that are tried: each halves the interval in which the right one lies, on a logarithmic scale.
-const CAPACITIES: usize = 7;
-/// The smallest of them, as a part of the largest loss.
-const SMALLEST: f64 = 1e-3;
-/// Steps of a capacity.
-const STEPS: usize = 4000;
+/// Savings below this part of the widest setting's cost are not worth a test.
+const WORTHWHILE: f64 = 1e-5;
+/// Proposals whose cost is looked at exactly.
+const FINALISTS: usize = 24;
 
-/// The least cost with a bounded sum of losses, as a multiple-choice knapsack over the table of single
-/// changes; how large a sum keeps the accuracy is found by testing; then steps and swaps, from
-/// there or from the best uniform setting.
+/// Multiple-choice knapsacks over what each level is expected to lose, for several losses around the allowed
+/// one; of their solutions, that with the largest expected saving is tested, and what it loses is learnt.
 pub struct Ilp;
 
 impl Strategy for Ilp {
@@ -26,41 +19,39 @@ impl Strategy for Ilp {
         Quantizer::PerChannel
     }
 
+    fn is_random(&self) -> bool {
+        true
+    }
+
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
-        let knobs = engine.knobs();
-        let table = Table::measure(engine, knobs, BATCHES)?;
-        let found = bisect(engine, &table)?;
-        if let Some(levels) = cheaper_start(engine, &table, found)? {
-            refine(engine, &table, levels)?;
+        let mut model = Surrogate::start(engine)?;
+        while let Some(candidate) = proposal(engine, &model)? {
+            model.test(engine, &candidate)?;
         }
         Ok(())
     }
 }
 
-/// The cheapest levels whose losses sum up to at most `capacity`.
-pub fn solve(table: &Table, capacity: f64) -> Option<Vec<usize>> {
-    let class = |(costs, losses): (&Vec<f64>, &Vec<f64>)| {
-        costs.iter().copied().zip(losses.iter().copied()).collect::<Vec<_>>()
-    };
-    let classes: Vec<_> = table.costs.iter().zip(&table.losses).map(class).collect();
-    knapsack(&classes, capacity, STEPS)
-}
-
-/// The solution for the largest capacity that keeps the accuracy.
-pub fn bisect(engine: &mut Engine, table: &Table) -> Result<Option<Vec<usize>>, Stop> {
-    let largest = table.largest_loss().max(1e-4);
-    let (mut low, mut high) = ((SMALLEST * largest).ln(), largest.ln());
-    let mut best = None;
-    for _ in 0..CAPACITIES {
-        let middle = (low + high) / 2.0;
-        let levels = solve(table, middle.exp()).filter(|levels| table.loss(levels).is_finite());
-        match levels {
-            Some(levels) if engine.test(&table.candidate(&levels))?.within => {
-                low = middle;
-                best = Some(levels);
-            }
-            _ => high = middle,
-        }
-    }
-    Ok(best)
+/// Of what the model proposes, the untested candidate with the largest saving times the chance that it keeps
+/// the accuracy.
+pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candidate>, Stop> {
+    let least = engine.best().map(|(_, cost)| cost);
+    let center = engine.cost(&model.center)?;
+    // Without anything accepted yet, what is likely comes first.
+    let worth = |cost: f64, chance: f64| least.map_or(chance, |least| (least - cost) * chance);
+    let mut ranked: Vec<(f64, f64, Candidate)> = model
+        .proposals(engine.space)
+        .into_iter()
+        .map(|(added, loss, candidate)| {
+            (worth(center + added, model.chance(loss)), model.chance(loss), candidate)
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
+    ranked.truncate(FINALISTS);
+    // The model of costs is additive, the machine is not.
+    let candidates: Vec<Candidate> = ranked.iter().map(|(.., candidate)| candidate.clone()).collect();
+    let costs = engine.costs(&candidates)?;
+    let exact = costs.into_iter().zip(&ranked).map(|(cost, (_, chance, _))| worth(cost, *chance));
+    let best = exact.zip(candidates).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
+    Ok(best.filter(|(worth, _)| *worth > WORTHWHILE).map(|(_, candidate)| candidate))
 }

@@ -7,8 +7,8 @@ mod nsga2;
 mod qsvit;
 mod random;
 mod ratio_greedy;
-mod refine;
 mod spikehq;
+mod surrogate;
 mod table;
 mod uniform;
 

@@ -1,11 +1,8 @@
-use super::ilp::{bisect, solve};
-use super::table::Table;
-use crate::search::{Engine, Quantizer, Stop, Strategy};
+use super::surrogate::Surrogate;
+use crate::search::{Candidate, Engine, Knob, Quantizer, Stop, Strategy};
 
-/// Batches per entry of the table.
-const TABLE_BATCHES: usize = 2;
-/// Batches per candidate of a population.
-const BATCHES: usize = 1;
+/// Losses that are of use, in those of the best uniform setting.
+const USEFUL: [f64; 2] = [0.4, 1.6];
 /// Candidates of a population.
 const POPULATION: usize = 20;
 /// Part of the evaluations that is kept for accuracy tests of the last front.
@@ -13,16 +10,18 @@ const KEPT: f64 = 0.35;
 /// Changes of a child, on average.
 const CHANGES: f64 = 2.0;
 
-/// NSGA-II (Deb et al., 2002) on divergence and cost, from solutions of the knapsack; of the last front,
-/// what lies around the allowed drop is tested.
+/// NSGA-II (Deb et al., 2002) on loss and cost, from solutions of the knapsack; of the last population, what is
+/// expected to save most is tested.
 pub struct Nsga2;
 
 /// A member of the population.
 #[derive(Clone, PartialEq)]
 struct Member {
-    levels: Vec<usize>,
-    divergence: f64,
+    candidate: Candidate,
+    loss: f64,
     cost: f64,
+    /// How far the loss is beyond what is of use.
+    excess: f64,
 }
 
 impl Strategy for Nsga2 {
@@ -39,24 +38,19 @@ impl Strategy for Nsga2 {
     }
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
-        let knobs = engine.knobs();
-        let table = Table::measure(engine, knobs, TABLE_BATCHES)?;
-        let Some(known) = bisect(engine, &table)? else { return Ok(()) };
-        // Around the loss that is known to be allowed: farther away nothing useful is found.
-        let allowed = table.loss(&known).max(1e-4);
-        let mut population = Vec::new();
-        for i in 0..POPULATION {
-            let capacity = allowed * 4f64.powf(2.0 * i as f64 / (POPULATION - 1) as f64 - 1.0);
-            let levels = solve(&table, capacity).unwrap_or_else(|| known.clone());
-            population.push(member(engine, &table, levels)?);
+        let mut model = Surrogate::start(engine)?;
+        let center = model.center.clone();
+        let mut population = vec![member(engine, &mut model, center)?];
+        for candidate in model.front(engine.space).into_iter().take(POPULATION - 1) {
+            population.push(member(engine, &mut model, candidate)?);
         }
         while engine.left() > KEPT {
             let before = population.clone();
             for _ in 0..POPULATION {
                 let parents = [select(engine, &before), select(engine, &before)];
-                let levels = child(engine, &table, parents);
-                if !population.iter().any(|m| m.levels == levels) {
-                    population.push(member(engine, &table, levels)?);
+                let candidate = child(engine, &model.knobs, parents);
+                if !population.iter().any(|m| m.candidate == candidate) {
+                    population.push(member(engine, &mut model, candidate)?);
                 }
             }
             population = survivors(population);
@@ -64,21 +58,19 @@ impl Strategy for Nsga2 {
                 break;
             }
         }
-        test_front(engine, &table, population)
+        test_front(engine, model, population)
     }
 }
 
-fn member(engine: &mut Engine, table: &Table, levels: Vec<usize>) -> Result<Member, Stop> {
-    let candidate = table.candidate(&levels);
+/// Loss and cost of a candidate; those that lose so much or so little that they are of no use are alike.
+fn member(engine: &mut Engine, model: &mut Surrogate, candidate: Candidate) -> Result<Member, Stop> {
     let cost = engine.cost(&candidate)?;
-    let divergence = match cost.is_finite() {
-        true => {
-            let sum = engine.sample(&candidate, BATCHES)?;
-            sum.divergence / f64::from(sum.images.max(1))
-        }
+    let loss = match cost.is_finite() {
+        true => model.sample(engine, &candidate)?.max(USEFUL[0]),
         false => f64::INFINITY,
     };
-    Ok(Member { levels, divergence, cost })
+    let excess = (loss - USEFUL[1]).max(0.0);
+    Ok(Member { candidate, loss, cost, excess })
 }
 
 /// Binary tournament: members stand in order of rank and crowding.
@@ -88,17 +80,18 @@ fn select<'m>(engine: &mut Engine, population: &'m [Member]) -> &'m Member {
 }
 
 /// Uniform crossover, then steps up or down.
-fn child(engine: &mut Engine, table: &Table, parents: [&Member; 2]) -> Vec<usize> {
-    let knobs = table.knobs.len();
-    let mut levels: Vec<usize> = (0..knobs).map(|i| parents[engine.below(2)].levels[i]).collect();
-    for (level, knob) in levels.iter_mut().zip(&table.knobs) {
-        if engine.unit() < CHANGES / knobs as f64 {
-            let mut steps = engine.space.below(knob.part, *level);
-            steps.extend(engine.space.above(knob.part, *level));
-            *level = steps[engine.below(steps.len())];
+fn child(engine: &mut Engine, knobs: &[Knob], parents: [&Member; 2]) -> Candidate {
+    let mut child = parents[0].candidate.clone();
+    for knob in knobs {
+        let mut level = parents[engine.below(2)].candidate.narrowest(knob);
+        if engine.unit() < CHANGES / knobs.len() as f64 {
+            let mut steps = engine.space.below(knob.part, level);
+            steps.extend(engine.space.above(knob.part, level));
+            level = steps[engine.below(steps.len())];
         }
+        child = child.with(knob, level);
     }
-    levels
+    child
 }
 
 /// The first of the population by rank, then by crowding.
@@ -120,19 +113,23 @@ fn survivors(population: Vec<Member>) -> Vec<Member> {
     kept
 }
 
+/// Of two, one of which is of no use, the other one is better (Deb's constrained domination).
 fn dominates(a: &Member, b: &Member) -> bool {
-    a.divergence <= b.divergence && a.cost <= b.cost && (a.divergence < b.divergence || a.cost < b.cost)
+    match a.excess > 0.0 || b.excess > 0.0 {
+        true => a.excess < b.excess,
+        false => a.loss <= b.loss && a.cost <= b.cost && (a.loss < b.loss || a.cost < b.cost),
+    }
 }
 
 /// The loneliest first: the distance between the neighbours on both sides, both objectives.
 fn by_crowding(mut front: Vec<Member>) -> Vec<Member> {
-    front.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.levels.cmp(&b.levels)));
+    front.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.candidate.cmp(&b.candidate)));
     let (Some(first), Some(last)) = (front.first(), front.last()) else { return front };
-    let spans = [(last.cost - first.cost).max(1e-12), (first.divergence - last.divergence).abs().max(1e-12)];
+    let spans = [(last.cost - first.cost).max(1e-12), (first.loss - last.loss).abs().max(1e-12)];
     let crowding = |i: usize| match (i.checked_sub(1), front.get(i + 1)) {
         (Some(before), Some(after)) => {
             let before = &front[before];
-            (after.cost - before.cost) / spans[0] + (before.divergence - after.divergence).abs() / spans[1]
+            (after.cost - before.cost) / spans[0] + (before.loss - after.loss).abs() / spans[1]
         }
         _ => f64::INFINITY,
     };
@@ -141,37 +138,45 @@ fn by_crowding(mut front: Vec<Member>) -> Vec<Member> {
     order.into_iter().map(|(_, i)| front[i].clone()).collect()
 }
 
-/// Tests the front: bisection for the allowed divergence, then its neighbours towards lower cost.
-fn test_front(engine: &mut Engine, table: &Table, mut front: Vec<Member>) -> Result<(), Stop> {
-    front.sort_by(|a, b| a.divergence.total_cmp(&b.divergence).then_with(|| a.levels.cmp(&b.levels)));
-    let (mut good, mut bad) = (0, front.len());
-    while good < bad {
-        let middle = (good + bad) / 2;
-        match engine.test(&table.candidate(&front[middle].levels))?.within {
-            true => good = middle + 1,
-            false => bad = middle,
+/// Tests the last population, what is expected to save most first; what a test says is learnt.
+fn test_front(engine: &mut Engine, mut model: Surrogate, mut front: Vec<Member>) -> Result<(), Stop> {
+    model.fit();
+    loop {
+        let least = engine.best().map(|(_, cost)| cost);
+        let worth = |m: &Member| {
+            let chance = model.chance(model.loss(&m.candidate, engine.space));
+            least.map_or(chance, |least| (least - m.cost) * chance)
+        };
+        let best = (0..front.len()).max_by(|&a, &b| worth(&front[a]).total_cmp(&worth(&front[b])));
+        match best {
+            Some(best) if worth(&front[best]) > 0.0 => {
+                let member = front.swap_remove(best);
+                if !model.tried.contains(&member.candidate) {
+                    model.test(engine, &member.candidate)?;
+                }
+            }
+            _ => return Ok(()),
         }
     }
-    for member in &front[good..] {
-        let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
-        if member.cost < least {
-            engine.test(&table.candidate(&member.levels))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::Choice;
 
     #[test]
     fn the_first_front_survives_in_whole() {
-        let member = |divergence: f64, cost: f64| Member { levels: vec![cost as usize], divergence, cost };
+        let member = |loss: f64, cost: f64| Member {
+            candidate: Candidate(vec![Choice { weights: cost as u8, membranes: 0 }]),
+            loss,
+            cost,
+            excess: 0.0,
+        };
         let mut population: Vec<Member> =
             (0..POPULATION).map(|i| member(i as f64, (POPULATION - i) as f64)).collect();
         let front = population.clone();
-        population.extend(front.iter().map(|m| member(m.divergence + 1.0, m.cost + 1.0)));
+        population.extend(front.iter().map(|m| member(m.loss + 1.0, m.cost + 1.0)));
         let kept = survivors(population);
         assert_eq!(kept.len(), POPULATION);
         assert!(front.iter().all(|m| kept.contains(m)));

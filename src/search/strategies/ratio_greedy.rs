@@ -1,13 +1,15 @@
-use super::refine::{cheaper_start, refine};
-use super::table::Table;
-use crate::search::{Engine, Quantizer, Stop, Strategy};
+use super::surrogate::Surrogate;
+use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
-/// Batches per entry of the table.
-const BATCHES: usize = 2;
+/// Tests in a row that find nothing, after which there is nothing to find nearby.
+const PATIENCE: usize = 24;
+/// Savings below this part of the widest setting's cost are not worth a test.
+const WORTHWHILE: f64 = 1e-4;
+/// A step with a smaller chance to keep the accuracy is not tested.
+const HOPELESS: f64 = 0.05;
 
-/// From the widest setting, always the step that loses least per cost saved, by the table of single
-/// changes; the last point of this path that keeps the accuracy is found by bisection; it, or the best uniform
-/// setting, is refined.
+/// From the best uniform setting, always the step that is expected to lose least per cost saved: one knob one
+/// level narrower, alone or with another one wider. What was tested is learnt.
 pub struct RatioGreedy;
 
 impl Strategy for RatioGreedy {
@@ -19,46 +21,59 @@ impl Strategy for RatioGreedy {
         Quantizer::PerChannel
     }
 
+    fn is_random(&self) -> bool {
+        true
+    }
+
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
-        let knobs = engine.knobs();
-        let table = Table::measure(engine, knobs, BATCHES)?;
-        let path = path(engine, &table);
-        if !engine.test(&table.candidate(&path[0]))?.within {
-            return Ok(());
-        }
-        let (mut good, mut bad) = (0, path.len());
-        while bad - good > 1 {
-            let middle = (good + bad) / 2;
-            match engine.test(&table.candidate(&path[middle]))?.within {
-                true => good = middle,
-                false => bad = middle,
+        let mut model = Surrogate::start(engine)?;
+        let (mut failures, mut skipped) = (0, Vec::new());
+        while failures < PATIENCE {
+            let Some(next) = promising(engine, &model, &skipped) else { break };
+            let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
+            // The model of costs is additive, the machine is not.
+            if engine.cost(&next)? >= least {
+                skipped.push(next);
+            } else if model.test(engine, &next)?.meets {
+                failures = 0;
+            } else {
+                failures += 1;
             }
-        }
-        if let Some(levels) = cheaper_start(engine, &table, Some(path[good].clone()))? {
-            refine(engine, &table, levels)?;
         }
         Ok(())
     }
 }
 
-/// Levels after each step, from the widest on.
-fn path(engine: &Engine, table: &Table) -> Vec<Vec<usize>> {
-    let mut path = vec![vec![0; table.knobs.len()]];
-    loop {
-        let levels = &path[path.len() - 1];
-        let mut best: Option<(f64, usize, usize)> = None;
-        for (i, knob) in table.knobs.iter().enumerate() {
-            for level in engine.space.below(knob.part, levels[i]) {
-                let saved = table.costs[i][levels[i]] - table.costs[i][level];
-                let ratio = (table.losses[i][level] - table.losses[i][levels[i]]) / saved;
-                if saved > 0.0 && ratio.is_finite() && best.is_none_or(|(least, ..)| ratio < least) {
-                    best = Some((ratio, i, level));
+/// The untested neighbour of the center that saves most for its loss.
+fn promising(engine: &Engine, model: &Surrogate, skipped: &[Candidate]) -> Option<Candidate> {
+    let (space, center) = (engine.space, &model.center);
+    let loss = model.loss(center, space);
+    let level = |k: usize| center.narrowest(&model.knobs[k]);
+    let more = |k: usize, to: usize| model.added(k, to, space) - model.added(k, level(k), space);
+    let mut best: Option<(f64, Candidate)> = None;
+    let mut consider = |changes: &[(usize, usize)]| {
+        let saved = -changes.iter().map(|&(k, to)| model.costs[k][to]).sum::<f64>();
+        let lost: f64 = changes.iter().map(|&(k, to)| more(k, to)).sum();
+        // Savings for nothing come first; otherwise savings per loss.
+        let score = if lost <= 0.0 { 1e12 + saved } else { saved / lost };
+        let better = best.as_ref().is_none_or(|(most, _)| score > *most);
+        if saved > WORTHWHILE && saved.is_finite() && better && model.chance(loss + lost) > HOPELESS {
+            let change = |c: Candidate, &(k, to): &(usize, usize)| c.with(&model.knobs[k], to);
+            let next = changes.iter().fold(center.clone(), change);
+            if !model.tried.contains(&next) && !skipped.contains(&next) {
+                best = Some((score, next));
+            }
+        }
+    };
+    for (i, knob) in model.knobs.iter().enumerate() {
+        for lower in space.below(knob.part, level(i)) {
+            consider(&[(i, lower)]);
+            for (j, other) in model.knobs.iter().enumerate().filter(|&(j, _)| j != i) {
+                if let Some(higher) = space.above(other.part, level(j)) {
+                    consider(&[(i, lower), (j, higher)]);
                 }
             }
         }
-        let Some((_, knob, level)) = best else { return path };
-        let mut next = levels.clone();
-        next[knob] = level;
-        path.push(next);
     }
+    best.map(|(_, next)| next)
 }

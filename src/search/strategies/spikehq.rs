@@ -1,4 +1,3 @@
-use super::refine::refine;
 use super::table::Table;
 use crate::search::{Engine, Granularity, Quantizer, Stop, Strategy};
 
@@ -18,7 +17,7 @@ const WEIGHTS: usize = 10;
 /// through the network; here the loss is the table of single changes, and the weight of the cost is found
 /// by testing.
 pub struct SpikeHq {
-    /// With scales per channel, membranes, sequential tests and swaps in the end.
+    /// With scales per channel, membranes, and sequential tests.
     pub accelerated: bool,
 }
 
@@ -40,21 +39,16 @@ impl Strategy for SpikeHq {
         let table = Table::measure(engine, knobs, BATCHES)?;
         // Nats per unit of cost: from hardly any loss to any.
         let (mut low, mut high) = (1e-5f64.ln(), 1e3f64.ln());
-        let mut best = None;
         for _ in 0..WEIGHTS {
             let middle = (low + high) / 2.0;
             let levels = relax(engine, &table, middle.exp());
             if engine.test(&table.candidate(&levels))?.within {
                 low = middle;
-                best = Some(levels);
             } else {
                 high = middle;
             }
         }
-        match best {
-            Some(levels) if self.accelerated => refine(engine, &table, levels).map(|_| ()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

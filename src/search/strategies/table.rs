@@ -61,18 +61,6 @@ impl Table {
         let pairs = self.knobs.iter().zip(levels);
         pairs.fold(self.widest.clone(), |candidate, (knob, &level)| candidate.with(knob, level))
     }
-
-    /// Sum of the losses of these levels.
-    pub fn loss(&self, levels: &[usize]) -> f64 {
-        self.losses.iter().zip(levels).map(|(losses, &level)| losses[level]).sum()
-    }
-
-    /// The largest loss that any levels have, where that is finite.
-    pub fn largest_loss(&self) -> f64 {
-        let largest =
-            |losses: &Vec<f64>| losses.iter().copied().filter(|l| l.is_finite()).fold(0.0, f64::max);
-        self.losses.iter().map(largest).sum()
-    }
 }
 
 /// Mean divergence of a candidate on the first batches.

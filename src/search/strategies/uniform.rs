@@ -1,4 +1,4 @@
-use crate::search::{Engine, Quantizer, Stop, Strategy, is_power_of_two};
+use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy, is_power_of_two};
 
 /// One choice for the whole network: the cheapest that keeps accuracy and budgets.
 pub struct Uniform;
@@ -17,9 +17,8 @@ impl Strategy for Uniform {
     }
 }
 
-/// The cheapest uniform candidate that keeps accuracy and budgets, verified, as its levels of weights and
-/// membranes.
-pub fn scan(engine: &mut Engine) -> Result<Option<[usize; 2]>, Stop> {
+/// The cheapest uniform candidate that keeps the accuracy.
+pub fn scan(engine: &mut Engine) -> Result<Option<Candidate>, Stop> {
     let (weights, membranes) = (engine.space.weights.len(), engine.space.membranes.len());
     let levels: Vec<[usize; 2]> = (0..weights).flat_map(|w| (0..membranes).map(move |m| [w, m])).collect();
     let candidates: Vec<_> = levels.iter().map(|&[w, m]| engine.space.uniform(w, m)).collect();
@@ -28,6 +27,7 @@ pub fn scan(engine: &mut Engine) -> Result<Option<[usize; 2]>, Stop> {
     order.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]).then(a.cmp(&b)));
     // Levels that lose too much: what is narrower in both, of the same scheme, loses more.
     let mut beyond: Vec<[usize; 2]> = Vec::new();
+    let mut within = None;
     let power = |w: usize| is_power_of_two(&engine.space.weights[w]);
     let hopeless = |beyond: &[[usize; 2]], [w, m]: [usize; 2]| {
         beyond.iter().any(|&[bw, bm]| w >= bw && m >= bm && power(w) == power(bw))
@@ -38,11 +38,12 @@ pub fn scan(engine: &mut Engine) -> Result<Option<[usize; 2]>, Stop> {
         }
         let verdict = engine.test(&candidates[i])?;
         if verdict.meets && engine.confirm(&candidates[i])? {
-            return Ok(Some(levels[i]));
+            return Ok(Some(candidates[i].clone()));
         }
-        if !verdict.within {
-            beyond.push(levels[i]);
+        match verdict.within {
+            true => within = within.or(Some(i)),
+            false => beyond.push(levels[i]),
         }
     }
-    Ok(None)
+    Ok(within.map(|i| candidates[i].clone()))
 }

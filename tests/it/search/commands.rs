@@ -107,7 +107,7 @@ fn what_makes_no_sense_is_refused() {
     bench.write("typo.ron", "Budget(max_memroy: \"48KiB\")");
     bench.write("log.jsonl", "{}\n");
     bench.write("old/log.jsonl", "{}\n");
-    let cases: [(&'static str, &[&str]); 14] = [
+    let cases: [(&'static str, &[&str]); 15] = [
         ("unknown unit", &["--max-memory", "48kib"]),
         ("no unit", &["--max-energy", "30"]),
         ("negative", &["--max-latency", "-2ms"]),
@@ -119,6 +119,7 @@ fn what_makes_no_sense_is_refused() {
         ("no file", &["--budget", "absent.ron"]),
         ("one point", &["--weight-bits", "4", "--power-of-two-bits", "0", "--membrane-bits", "8"]),
         ("no evaluations", &["--max-evaluations", "0"]),
+        ("slack", &["--slack", "0.9"]),
         ("width", &["--weight-bits", "4,17"]),
         ("an earlier search", &["--out", "old", "--limit", "3"]),
         ("a log that is none", &["--resume", "."]),
@@ -152,6 +153,8 @@ fn what_makes_no_sense_is_refused() {
       error: the space has one point, one weight scheme and one membrane width: there is nothing to search
     no evaluations
       error: --max-evaluations: 0 is not above 0
+    slack
+      error: --slack: 0.9 is not in 1..=1000
     width
       error: --weight-bits: 17 is not in 2..=16
     an earlier search

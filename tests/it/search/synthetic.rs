@@ -91,6 +91,7 @@ pub fn problem() -> Problem {
         max_evaluations: 60.0,
         granularity: Granularity::Tensor,
         metric: DriftMetric::Relative,
+        slack: 1.25,
         audit: false,
     }
 }
