@@ -455,8 +455,8 @@ fn every_bundled_machine_runs() {
     setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    285.0    712.5  712.5   17.23  17.35  24.18     2.427
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    292.8    731.9  731.9    8.51   8.59  11.63     1.246
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    281.2    703.0  703.0   16.59  16.71  23.60     2.337
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    285.5    713.8  713.8    8.03   8.11  11.25     1.175
 
     w8: 46 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
