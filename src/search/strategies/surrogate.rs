@@ -365,7 +365,11 @@ impl Surrogate {
         for i in 0..AIMS {
             let [low, high] = AIM_RANGE;
             let aim = allowed * (low + (high - low) * i as f64 / (AIMS - 1) as f64);
-            let Some(levels) = knapsack(&classes, aim - self.base, STEPS) else { continue };
+            let Some(levels) =
+                (aim > self.base).then(|| knapsack(&classes, aim - self.base, STEPS)).flatten()
+            else {
+                continue;
+            };
             let pairs = self.knobs.iter().zip(levels);
             let candidate = pairs.fold(self.center.clone(), |c, (knob, level)| c.with(knob, level));
             if !front.contains(&candidate) {
@@ -414,4 +418,67 @@ impl Surrogate {
 /// Noise of all knobs at levels of `kind`.
 fn of_kind(noise: &[(usize, f64)], kind: usize) -> f64 {
     noise.iter().filter(|(k, _)| *k == kind).map(|(_, noise)| noise).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+    use super::*;
+
+    /// Six knobs of weights, the first of which loses most: losses of levels at random, of a sum that grows by
+    /// four per bit, tell all coefficients and the growth.
+    fn learnt(count: usize) -> Surrogate {
+        let candidate = Candidate(Vec::new());
+        let mut model = Surrogate {
+            knobs: (0..6).map(|unit| Knob { units: vec![unit], part: Part::Weights }).collect(),
+            reference: candidate.clone(),
+            center: candidate,
+            seen: Vec::new(),
+            tried: Vec::new(),
+            base: 0.0,
+            shape: Shape { growth: [1.0; KINDS], scatter: SCATTERS[0], error: ERRORS[0] },
+            explained: 0,
+            coefficients: Vec::new(),
+            drop: [0.0; 2],
+            allowed: 0.015,
+            costs: Vec::new(),
+        };
+        let mut dice = ChaCha8Rng::seed_from_u64(3);
+        for _ in 0..count {
+            let mut level = |_| (0, f64::from(dice.next_u32() % 2) * 2.0 - 1.0);
+            let levels: Vec<(usize, f64)> = (0..6).map(&mut level).collect();
+            let added =
+                |(coefficient, (_, narrower)): (&f64, &(usize, f64))| coefficient * 4f64.powf(*narrower);
+            let loss = 0.1 + TRUE.iter().zip(&levels).map(added).sum::<f64>();
+            model.seen.push(Seen { levels, loss, images: 1000, drop: 0.02 * loss });
+        }
+        model.fit();
+        model
+    }
+
+    const TRUE: [f64; 6] = [0.3, 0.1, 0.1, 0.08, 0.05, 0.02];
+
+    #[test]
+    fn coefficients_of_a_sum_are_learnt() {
+        let model = learnt(24);
+        assert_eq!(model.shape.growth[0], 4.0);
+        for (found, expected) in model.coefficients.iter().zip(TRUE) {
+            assert!((found[0] - expected).abs() < 0.015, "{found:?} is not {expected}");
+        }
+        assert!((model.base - 0.1).abs() < 0.05, "{}", model.base);
+        // 0.02 of a loss of 0.75 is what is allowed.
+        assert!((model.drop[0] - 0.02).abs() < 1e-9);
+        assert!((model.chance(0.75) - 0.5).abs() < 1e-6);
+        assert!(model.chance(0.5) > 0.9 && model.chance(1.0) < 0.1);
+    }
+
+    #[test]
+    fn more_candidates_tell_more() {
+        let error = |model: &Surrogate| -> f64 {
+            model.coefficients.iter().zip(TRUE).map(|(found, expected)| (found[0] - expected).abs()).sum()
+        };
+        assert!(error(&learnt(24)) < 0.5 * error(&learnt(3)));
+    }
 }
