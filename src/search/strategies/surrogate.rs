@@ -17,6 +17,12 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, Verdict, is_powe
 
 /// Random candidates that are run first, one batch each.
 const DESIGN: usize = 40;
+/// Part of the knobs that they narrow: fewer after a candidate that loses more than the goal, more after one that
+/// does not, as a staircase finds a threshold.
+const NARROWED: f64 = 0.5;
+const FEWER: f64 = 0.8;
+/// Losses from which most is learnt, in those of the reference.
+const GOAL: f64 = 1.5;
 /// Levels this many bits from where the search stands are looked at, or this part of its bits.
 const REACH_BITS: u32 = 2;
 const REACH_PART: u32 = 4;
@@ -124,10 +130,12 @@ impl Surrogate {
             costs: Vec::new(),
         };
         model.test(engine, &start)?;
+        let mut part = NARROWED;
         for _ in 0..DESIGN {
-            let candidate = model.scattered(engine);
+            let candidate = model.scattered(engine, part);
             if engine.cost(&candidate)?.is_finite() {
-                model.sample(engine, &candidate)?;
+                let loss = model.sample(engine, &candidate)?;
+                part = if loss > GOAL { part * FEWER } else { (part / FEWER).min(NARROWED) };
             }
         }
         model.fit();
@@ -135,14 +143,17 @@ impl Surrogate {
         Ok(model)
     }
 
-    /// The center with every knob one step up or down.
-    fn scattered(&self, engine: &mut Engine) -> Candidate {
+    /// The center with `part` of the knobs one step narrower, and of the others half one step wider.
+    fn scattered(&self, engine: &mut Engine, part: f64) -> Candidate {
         let mut candidate = self.center.clone();
         for knob in &self.knobs {
             let level = candidate.narrowest(knob);
-            let steps = match engine.below(2) {
-                0 => engine.space.below(knob.part, level),
-                _ => engine.space.above(knob.part, level).into_iter().collect(),
+            let steps = if engine.unit() < part {
+                engine.space.below(knob.part, level)
+            } else if engine.below(2) == 0 {
+                engine.space.above(knob.part, level).into_iter().collect()
+            } else {
+                Vec::new()
             };
             if !steps.is_empty() {
                 candidate = candidate.with(knob, steps[engine.below(steps.len())]);
@@ -447,7 +458,7 @@ mod tests {
         };
         let mut dice = ChaCha8Rng::seed_from_u64(3);
         for _ in 0..count {
-            let mut level = |_| (0, f64::from(dice.next_u32() % 2) * 2.0 - 1.0);
+            let mut level = |_| (0, f64::from(dice.next_u32() % 4) - 2.0);
             let levels: Vec<(usize, f64)> = (0..6).map(&mut level).collect();
             let added =
                 |(coefficient, (_, narrower)): (&f64, &(usize, f64))| coefficient * 4f64.powf(*narrower);
