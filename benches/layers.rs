@@ -5,12 +5,36 @@
 //! Of each layer the fastest of RUNS runs (ten); many of them make a profile of the runs alone; neurons that run together with the layer before them are part of
 //! its time. GMAC/s count inputs that are zero, as the peaks of data sheets do.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use spiq::exec::{FastExecutor, FloatExecutor, Isa, Workspace};
 use spiq::model::{DataSet, Kind, Model, Network, Node, Op};
 use spiq::quant::{Precision, Setting, quantize};
+
+/// Counts what is allocated.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// What one or more layers took.
 #[derive(Default, Clone, Copy)]
@@ -42,6 +66,13 @@ fn main() {
         });
     }
     print(&network.network, &fastest);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    drop(executor.run(&sample, &mut workspace));
+    println!(
+        "{} allocations in a run of {} nodes",
+        ALLOCATIONS.load(Ordering::Relaxed) - before,
+        fastest.len()
+    );
 }
 
 fn print(network: &Network, fastest: &[Duration]) {

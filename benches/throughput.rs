@@ -5,13 +5,14 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rayon::prelude::*;
 use spiq::cost::{Machine, MappedWorkload};
 use spiq::exec::{Engine, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
 use spiq::hw::Hardware;
 use spiq::map::Workload;
-use spiq::model::{DataSet, Model};
+use spiq::model::{DataSet, Model, Sample};
 use spiq::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
 
 fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
@@ -21,6 +22,20 @@ fn quantized(model: &Model, data: &DataSet, setting: &str) -> QuantizedModel {
         .fold(Calibration::new(model.network.nodes.len()), |a, b| a.merge(&b));
     let Precision::Fixed(fixed) = Setting::load(setting).unwrap().precision else { unreachable!() };
     quantize(model, &fixed, &calibration).unwrap()
+}
+
+/// Runs from a layer on, as a search does for settings that are the same before it.
+fn prefixes(group: &mut BenchmarkGroup<WallTime>, network: &QuantizedModel, image: &Sample) {
+    let (fast, mut workspace) = (FastExecutor::new(network, Isa::best()), Workspace::default());
+    let cuts: Vec<usize> = fast.cuts().into_iter().map(|(cut, _)| cut).collect();
+    let (execution, kept) = fast.run_keeping(image, &mut workspace, &cuts);
+    for quarter in 1..4 {
+        let layer = cuts.len() * quarter / 4;
+        group.bench_function(format!("w4 from layer {layer} of {}", cuts.len()), |b| {
+            let start = (&kept[layer], &execution.activity.nodes[..]);
+            b.iter(|| black_box(fast.run_from(black_box(image), &mut workspace, start)))
+        });
+    }
 }
 
 fn throughput(c: &mut Criterion) {
@@ -44,6 +59,7 @@ fn throughput(c: &mut Criterion) {
             });
         }
     }
+    prefixes(&mut images, &quantized(&model, &data, "w4"), image);
     images.finish();
 
     let mut set = c.benchmark_group("10000 images, all threads");

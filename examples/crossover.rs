@@ -15,7 +15,7 @@ use spiq::evaluate::Evaluator;
 use spiq::exec::{Activity, Rates};
 use spiq::hw::Hardware;
 use spiq::map::{EpilogueKind, Input, Workload};
-use spiq::model::{Kind, Model, Network, Op};
+use spiq::model::Model;
 use spiq::quant::{Precision, QuantizedModel, Setting};
 
 const FOLDER: &str = "results/crossover";
@@ -40,7 +40,7 @@ fn main() -> Result<(), Failure> {
     let model = Model::load(&format!("{FOLDER}/network.ron"))?;
     let setting = Setting::load("w8")?;
     let cases = cases()?;
-    let rates = uniform(&model.network, 0.1)?;
+    let rates = Rates::uniform(&model.network, 0.1)?;
     let Precision::Fixed(fixed) = &setting.precision else { unreachable!("w8 is of integers") };
     let quantized = Evaluator::expecting(&model, &cases[0].machine, &rates)?.quantize(fixed)?;
     let mut rows = Vec::new();
@@ -100,20 +100,10 @@ fn cases() -> Result<Vec<Case>, Failure> {
     ])
 }
 
-/// The same rate in every layer; the image is all there.
-fn uniform(network: &Network, rate: f64) -> Result<Rates, Failure> {
-    let mut rows = String::new();
-    for node in network.nodes.iter().filter(|node| matches!(node.op, Op::Weighted(_)) || node.op.is_neuron())
-    {
-        let rate = if network.input_of(node, 0).kind == Kind::Image { 1.0 } else { rate };
-        writeln!(rows, "{},{rate}", node.name)?;
-    }
-    Ok(Rates::parse(&format!("layer,rate\n{rows}"), "uniform", network)?)
-}
-
-/// Energy by what takes it: operations, weight memory, spikes or activations, sums and state, DRAM, leakage.
-type Parts = [f64; 6];
-const PARTS: [&str; 6] = ["operations", "weights", "activations", "sums, state", "DRAM", "leakage"];
+/// Energy by what takes it. That of the DRAM, which sleeps between transfers, is shared by bits.
+type Parts = [f64; 7];
+const PARTS: [&str; 7] =
+    ["operations", "weights", "activations", "sums, state", "DRAM, weights", "DRAM, maps", "leakage"];
 
 fn parts_j(case: &Case, workload: Workload, activity: &Activity) -> Result<Parts, Failure> {
     let mapped = MappedWorkload::best(workload, &case.machine, std::slice::from_ref(activity))?;
@@ -123,9 +113,12 @@ fn parts_j(case: &Case, workload: Workload, activity: &Activity) -> Result<Parts
         let leakage = case.machine.leakage_w * case.machine.seconds(cost.cycles.total());
         let operations = e.synapse + e.neuron + e.elementwise + e.attention;
         let state = e.partial_sum_memory + e.membrane_memory + e.residual_memory;
+        let bits = &cost.traffic_bits;
+        let weights = e.dram * bits.weights_written / (bits.dram_read + bits.dram_written).max(1.0);
+        let (maps, on_chip) = (e.dram - weights, [e.weight_memory, e.activation_memory, state]);
         let layer = match case.memories {
-            true => [operations, e.weight_memory, e.activation_memory, state, e.dram, leakage],
-            false => [operations, 0.0, 0.0, 0.0, 0.0, 0.0],
+            true => [operations, on_chip[0], on_chip[1], on_chip[2], weights, maps, leakage],
+            false => [operations, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         };
         parts.iter_mut().zip(layer).for_each(|(sum, part)| *sum += part);
     }
@@ -137,7 +130,7 @@ fn snn_energy_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<f64, F
 }
 
 fn snn_parts_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<Parts, Failure> {
-    let activity = uniform(&model.network, rate)?.activity(&model.network);
+    let activity = Rates::uniform(&model.network, rate)?.activity(&model.network);
     parts_j(case, Workload::quantized(model), &activity)
 }
 
@@ -182,7 +175,7 @@ fn ann_parts_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<Part
             epilogue.stored_bits = if spikes { bits } else { epilogue.stored_bits };
         }
     }
-    let mut activity = uniform(&model.network, density)?.activity(&model.network);
+    let mut activity = Rates::uniform(&model.network, density)?.activity(&model.network);
     for node in &mut activity.nodes {
         node.steps.truncate(1);
         for step in &mut node.steps {

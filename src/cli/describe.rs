@@ -1,6 +1,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::mapping::MappingDescription;
 use super::print;
 use super::subject::quantize_for_bounds;
 use crate::cost::{MemoryBytes, memory_bytes};
@@ -17,6 +18,13 @@ pub struct Arguments {
     /// Show the memory of the network and the proven width of every accumulator at this setting.
     #[arg(long, value_name = "Q")]
     quant: Option<String>,
+    /// Show the mapping of every layer on this machine, and its area: a built-in one, or the path of a hardware
+    /// description.
+    #[arg(long, value_name = "H", requires = "quant")]
+    hw: Option<String>,
+    /// Choose the mapping for the spikes of these rates, in the place of the same rate everywhere.
+    #[arg(long, value_name = "R", requires = "hw")]
+    rates: Option<String>,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -35,6 +43,8 @@ struct Description<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<Memory>,
     layers: Vec<Layer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapping: Option<MappingDescription>,
 }
 
 /// What the network stores at a setting.
@@ -82,6 +92,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(quant) => Some(quantize_for_bounds(&arguments.model, quant)?),
         None => None,
     };
+    let mapping = match (&quantized, &arguments.hw) {
+        (Some(model), Some(hw)) => Some(MappingDescription::new(model, hw, arguments.rates.as_deref())?),
+        _ => None,
+    };
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();
     let described = Description {
         name: &description.name,
@@ -98,6 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .enumerate()
             .map(|(i, node)| layer(&network, node, quantized.as_ref().map(|model| (model, i))))
             .collect(),
+        mapping,
     };
     match arguments.json {
         true => {
@@ -209,5 +224,5 @@ fn table(described: &Description) -> String {
             layer.operations_per_timestep,
         );
     }
-    text
+    text + &described.mapping.as_ref().map_or_else(String::new, |mapping| format!("\n{}", mapping.text()))
 }

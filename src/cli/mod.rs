@@ -6,6 +6,7 @@ mod describe;
 mod export;
 mod gemm;
 mod list;
+mod mapping;
 mod progress;
 mod run;
 mod search;
@@ -45,7 +46,7 @@ enum Command {
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
     Validate(validate::Arguments),
-    /// Shows the layers of a model: shapes, parameters, neurons, operations.
+    /// Shows the layers of a model: shapes, parameters, neurons, operations, and their mapping on a machine.
     Describe(describe::Arguments),
     /// Cycles and accesses of one matrix product on a dense array.
     Gemm(gemm::Arguments),

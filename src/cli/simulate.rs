@@ -149,14 +149,11 @@ impl Request {
         let source = self.activity.source()?;
         let evaluator = self.activity.evaluator(&self.model, &self.machines[0], arguments.quiet)?;
         let evaluator = evaluator.with_engine(self.engine).with_mapping(self.mapping.clone());
-        // What cannot run is refused before anything long starts.
-        self.settings.iter().try_for_each(|setting| evaluator.check_on(setting, &self.machines))?;
         let bar = progress::bar((self.activity.images() * self.settings.len()) as u64, arguments.quiet);
-        let mut by_setting = Vec::new();
-        for setting in &self.settings {
+        let by_setting = evaluator.evaluate_all(&self.settings, &self.machines, &|setting| {
             bar.set_message(setting.name.clone());
-            by_setting.push(evaluator.evaluate_on(setting, &self.machines, &|| bar.inc(1))?);
-        }
+            bar.inc(1);
+        })?;
         let of_table = |(i, machine): (usize, &Machine)| {
             let evaluations: Vec<&Evaluation> = by_setting.iter().map(|tables| &tables[i]).collect();
             TableEvaluation::new(machine.table_name(), &evaluations)

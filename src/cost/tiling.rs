@@ -2,11 +2,12 @@
 
 use super::gemm::{GemmCost, GemmOperands, check_capacities, cost};
 use super::{ArrayTiming, Machine};
+use crate::map::tiles::ladder;
 use crate::map::{Dataflow, Dim, Nest};
 
 /// The nest that the objective of `machine` likes best, with its cost, among tiles that fit its memories:
-/// along each dimension all steps of the array, or half of them, and so on down to one, in every order and
-/// for each of `dataflows`. The first of equals wins.
+/// the [ladder] of each dimension's steps of the array, in every order and for each of `dataflows`. The first
+/// of equals wins.
 ///
 /// # Errors
 /// The level and the memory that cannot even hold the smallest tiles.
@@ -50,7 +51,7 @@ pub fn best_nest(
 
 /// All tiles, from the largest to the smallest.
 fn tiles([m, n, k]: [u64; 3]) -> impl Iterator<Item = [u64; 3]> {
-    let along = |steps: u64| std::iter::successors(Some(steps), |s| (*s > 1).then(|| s.div_ceil(2)));
+    let along = |steps: u64| ladder(steps as usize).map(|size| size as u64);
     along(m).flat_map(move |m| along(n).flat_map(move |n| along(k).map(move |k| [m, n, k])))
 }
 

@@ -236,6 +236,21 @@ impl<'a> Evaluator<'a> {
         Ok(evaluations)
     }
 
+    /// [`Evaluator::evaluate_on`] for each of `settings`; what cannot run is refused before anything long starts.
+    /// `progress` is told of every image at every setting.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn evaluate_all(
+        &self,
+        settings: &[Setting],
+        machines: &[Machine],
+        progress: &(dyn Fn(&Setting) + Sync),
+    ) -> Result<Vec<Vec<Evaluation>>> {
+        settings.iter().try_for_each(|setting| self.check_on(setting, machines))?;
+        settings.iter().map(|setting| self.evaluate_on(setting, machines, &|| progress(setting))).collect()
+    }
+
     fn execute(
         &self,
         setting: &Setting,

@@ -44,6 +44,20 @@ impl Rates {
         Ok(Self { path: path.to_owned(), sha256: sha256([text]), nodes })
     }
 
+    /// The same rate in every layer of `network`; what comes from outside is all there.
+    ///
+    /// # Errors
+    /// If the rate is no fraction.
+    pub fn uniform(network: &Network, rate: f64) -> Result<Self> {
+        let named = network.nodes.iter().filter(|n| matches!(n.op, Op::Weighted(_)) || n.op.is_neuron());
+        let row = |node: &Node| {
+            let outside = network.input_of(node, 0).op == Op::Input;
+            format!("{},{}\n", node.name, if outside { 1.0 } else { rate })
+        };
+        let rows: String = named.map(row).collect();
+        Self::parse(&format!("layer,rate\n{rows}"), "the same rate everywhere", network)
+    }
+
     /// What `network`, which these rates are of, does at them.
     pub fn activity(&self, network: &Network) -> Activity {
         self.activity_with(network, &[])

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Energies;
 use super::dram::{DramPart, dram_part};
+use super::memory::{MemoryMacro, MemorySpec, Operand};
 use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
@@ -252,57 +253,6 @@ pub struct Processor {
     pub energy_pj_per_cycle: Sourced<f64>,
 }
 
-/// Data that lives in memories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operand {
-    /// Weight codes, biases, thresholds.
-    Weights,
-    /// Spikes, counts, images, activations.
-    Activations,
-    /// Accumulators that leave the array.
-    PartialSums,
-    /// Membrane potentials.
-    Membranes,
-    /// The residual stream.
-    Residual,
-}
-
-impl Operand {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Weights, Self::Activations, Self::PartialSums, Self::Membranes, Self::Residual];
-}
-
-/// An on-chip memory.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemorySpec {
-    /// What messages call it.
-    pub name: String,
-    /// What lives there.
-    pub holds: Vec<Operand>,
-    /// Capacity, of all banks together.
-    pub capacity_bytes: Sourced<u64>,
-    /// Equal banks that it is made of; one where it is left out.
-    #[serde(default)]
-    pub banks: Option<Sourced<u32>>,
-    /// Width of one access, to one bank.
-    pub word_bits: Sourced<u32>,
-    /// Bits that can move per cycle, reads and writes together: at most a word of every bank.
-    pub bandwidth_bits_per_cycle: Sourced<u32>,
-    /// Where its energy, leakage and area come from.
-    pub macro_model: MemoryMacro,
-}
-
-/// Where energy, leakage and area of a memory come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum MemoryMacro {
-    /// Interpolated CACTI points.
-    Cacti(SramCell),
-    /// The processor's energy per cycle covers them.
-    IncludedInProcessor,
-}
-
 /// Off-chip memory.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -461,23 +411,6 @@ impl Hardware {
             (MemoryMacro::IncludedInProcessor, _) => {
                 Err((field("macro_model"), "there is no processor".into()))
             }
-        }
-    }
-}
-
-impl MemorySpec {
-    /// Banks that it is made of.
-    pub fn banks(&self) -> u32 {
-        self.banks.as_ref().map_or(1, |banks| banks.value)
-    }
-
-    /// A bank yields or takes one word per cycle.
-    fn check_ports(&self) -> Result<(), String> {
-        let (banks, word) = (self.banks(), self.word_bits.value);
-        let bits = self.bandwidth_bits_per_cycle.value;
-        match u64::from(bits) <= u64::from(banks) * u64::from(word) {
-            true => Ok(()),
-            false => Err(format!("{bits} are more than a {word}-bit word of each of its banks ({banks})")),
         }
     }
 }

@@ -5,6 +5,7 @@ mod energies;
 mod event_table;
 mod law;
 mod machine;
+mod memory;
 pub mod published;
 mod scaling;
 pub mod sourced;
@@ -14,8 +15,8 @@ pub mod table;
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use machine::{
-    Compute, DramIdle, DramSpec, Edges, Hardware, LaneTile, ManyCore, MemoryMacro, MemorySpec, MultiBit,
-    Objective, Operand, Placement, Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic,
-    VectorUnit,
+    Compute, DramIdle, DramSpec, Edges, Hardware, LaneTile, ManyCore, MultiBit, Objective, Placement,
+    Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic, VectorUnit,
 };
+pub use memory::{MemoryMacro, MemorySpec, Operand};
 pub use sourced::Sourced;

@@ -8,6 +8,7 @@ mod nest;
 mod order;
 mod plan;
 mod plan_nest;
+pub mod tiles;
 mod workload;
 
 pub use bits::BitCounts;

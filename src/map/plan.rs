@@ -1,6 +1,7 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
 use super::fixed::{FixedMapping, Wish};
+use super::tiles::{halves, ladder, quotients};
 use super::{Dataflow, Layer, Order, Product, Workload};
 use crate::error::{Error, Result};
 use crate::hw::{
@@ -64,7 +65,7 @@ impl Plan {
             (true, true) => ", recomputed",
         };
         let spilled: Vec<_> =
-            Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(off_chip_name).collect();
+            Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(Operand::describe).collect();
         let spilled =
             if spilled.is_empty() { String::new() } else { format!(", {} off chip", spilled.join(" and ")) };
         let tiles = match self.order {
@@ -72,16 +73,6 @@ impl Plan {
             Order::ChannelsOutermost => String::new(),
         };
         format!("{dataflow}, {placement}{once}{tiles}{spilled}")
-    }
-}
-
-fn off_chip_name(operand: Operand) -> &'static str {
-    match operand {
-        Operand::Weights => "weights",
-        Operand::Activations => "activations",
-        Operand::PartialSums => "partial sums",
-        Operand::Membranes => "membranes",
-        Operand::Residual => "residual stream",
     }
 }
 
@@ -128,6 +119,8 @@ struct Residents {
     layers: Vec<bool>,
     /// Room that they take.
     bits: f64,
+    /// Membranes of all layers, which wait on chip where timesteps are outermost.
+    membrane_bits: f64,
 }
 
 impl Residents {
@@ -138,15 +131,16 @@ impl Residents {
     fn new(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Self> {
         let free = free_weight_bits(workload, hardware, placement)?;
         let needed = workload.weight_bits() + workload.parameter_bits();
+        let membrane_bits = workload.membrane_bits();
         if needed <= free {
-            return Ok(Self { layers: vec![true; workload.layers.len()], bits: needed });
+            return Ok(Self { layers: vec![true; workload.layers.len()], bits: needed, membrane_bits });
         }
         if hardware.dram.is_none() {
             return Err(too_small(hardware, Operand::Weights, "the network", needed));
         }
         let (dataflow, recompute, off_chip) = (Dataflow::OutputStationary, false, [false; 5]);
         let buffer = |layer: &Layer| {
-            let channels = tile_sizes(layer, hardware, dataflow)[0];
+            let channels = widest_tile(layer, hardware, dataflow);
             let order = Order::ChannelsOutermost;
             tile_buffer_bits(
                 &Plan { dataflow, placement, recompute, channels, order, off_chip },
@@ -155,7 +149,7 @@ impl Residents {
             )
         };
         let budget = free - workload.layers.iter().map(buffer).fold(0.0, f64::max);
-        let mut residents = Self { layers: Vec::new(), bits: 0.0 };
+        let mut residents = Self { layers: Vec::new(), bits: 0.0, membrane_bits };
         for layer in &workload.layers {
             let bits = layer.weight_bits() + layer.parameter_bits();
             let fits = residents.bits + bits <= budget;
@@ -240,7 +234,8 @@ impl Space<'_> {
     }
 
     /// Adds `plan` in every order of its tiles that is worth a try: positions outermost where inputs come
-    /// from outside, or where more than weights would come from off chip otherwise.
+    /// from outside, or where more than weights would come from off chip otherwise, and with the widest tile of
+    /// channels, a quarter of it, and so on.
     ///
     /// The orders to try are the same at any capacity, so more memory takes no choice away.
     fn orders(&self, plan: Plan, wish: Option<&Wish>, plans: &mut Vec<Plan>) {
@@ -253,9 +248,9 @@ impl Space<'_> {
             Some(Order::PositionsOutermost { tiles, .. }) => Some(tiles),
             _ => None,
         });
-        let whole_array = plan.channels == tile_sizes(self.layer, self.hardware, plan.dataflow)[0];
+        let widest = widest_tile(self.layer, self.hardware, plan.dataflow);
         let pays = product.from_outside || whole.as_ref().is_none_or(spills);
-        if asked.is_some() || (whole_array && pays) {
+        if asked.is_some() || (pays && halves(widest).step_by(2).any(|channels| channels == plan.channels)) {
             for tiles in self.position_tiles(&plan, product, asked) {
                 let orders =
                     stays.iter().map(|&weights_stay| Order::PositionsOutermost { tiles, weights_stay });
@@ -264,17 +259,11 @@ impl Space<'_> {
         }
     }
 
-    /// Tiles of positions to try: so many, or four, sixteen, and so on, as they come out.
+    /// Tiles of positions to try: more than one, as they come out in steps of the array, or so many as asked.
     fn position_tiles(&self, plan: &Plan, product: &Product, asked: Option<usize>) -> Vec<usize> {
         let steps = plan.position_steps(product, self.hardware, self.workload.timesteps).unwrap_or(1);
-        let wished = match asked {
-            Some(tiles) => vec![tiles],
-            None => std::iter::successors(Some(4), |t| Some(t * 4)).take_while(|&t| t < 4 * steps).collect(),
-        };
-        let mut tiles: Vec<usize> = wished.into_iter().map(|t| steps.div_ceil(steps.div_ceil(t))).collect();
-        tiles.retain(|&t| t > 1);
-        tiles.dedup();
-        tiles
+        let sizes = asked.map_or_else(|| ladder(steps).collect(), |tiles| vec![steps.div_ceil(tiles)]);
+        sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles > 1).collect()
     }
 
     /// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
@@ -298,6 +287,9 @@ impl Space<'_> {
                         self.residents.bits + tile_buffer_bits(&plan, layer, hardware)
                     }
                     Operand::Weights => self.residents.bits,
+                    Operand::Membranes if plan.placement == Placement::Outermost => {
+                        self.residents.membrane_bits
+                    }
                     _ => needed_bits(&plan, operand, layer, self.workload, hardware),
                 };
                 if needed <= free {
@@ -349,20 +341,30 @@ fn allows(hardware: &Hardware, dataflow: Dataflow) -> bool {
     }
 }
 
-/// Output channels of a tile that are worth a try: as many as the array has, or all where they stream
-/// through it, and by halves down to one. Small tiles fit small memories and overlap more; the list is the
-/// same at any capacity and any weight width, so neither more memory nor fewer bits takes a choice away.
+/// Output channels of a tile that are worth a try, from the widest: for every number of tiles the evenest ones,
+/// and the widest tile by halves, which fill whole words. Small tiles fit small memories and overlap more.
 fn tile_sizes(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> Vec<usize> {
-    let columns = match (&layer.product, &hardware.compute) {
-        (None, _) => return vec![0],
-        (Some(product), Compute::Processor(_) | Compute::ManyCore(_)) => {
-            return vec![product.outputs / product.groups];
-        }
+    let widest = widest_tile(layer, hardware, dataflow);
+    let channels = match (&layer.product, &hardware.compute) {
+        (Some(product), Compute::SpikeLanes(_) | Compute::Systolic(_)) => product.outputs / product.groups,
+        _ => return vec![widest],
+    };
+    let even = quotients(channels).filter(|&n| n < widest);
+    let mut sizes: Vec<usize> = halves(widest).chain(even).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.dedup();
+    sizes
+}
+
+/// As many channels as the array has, or all where they stream through it.
+fn widest_tile(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> usize {
+    match (&layer.product, &hardware.compute) {
+        (None, _) => 0,
+        (Some(product), Compute::Processor(_) | Compute::ManyCore(_)) => product.outputs / product.groups,
         (Some(product), _) if dataflow == Dataflow::InputStationary => product.outputs / product.groups,
         (_, Compute::SpikeLanes(lanes)) => lanes.channels.value as usize,
         (_, Compute::Systolic(array)) => array.columns.value as usize,
-    };
-    std::iter::successors(Some(columns), |n| (*n > 1).then_some(n / 2)).collect()
+    }
 }
 
 /// Room for the weights of one tile, and for the next one while it computes.
@@ -407,7 +409,7 @@ fn needed_bits(
 
 /// Sums of one tile of channels between its passes over the inputs, and sums that are computed
 /// once for all timesteps.
-fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
+pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let rows = match &hardware.compute {
         Compute::SpikeLanes(lanes) => lanes.positions.value,

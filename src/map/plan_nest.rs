@@ -1,6 +1,7 @@
-//! The loop nest of a plan.
+//! The loop nest of a plan, and where its operands live.
 
-use super::{Dataflow, Dim, Gemm, Layer, Loop, Matrix, Nest, Order, Plan, Product};
+use super::plan::partial_sum_bits;
+use super::{Dataflow, Dim, EpilogueKind, Gemm, Layer, Loop, Matrix, Nest, Order, Plan, Product, Workload};
 use crate::hw::{Compute, Hardware, Operand, Placement};
 
 /// A product as an array sees it.
@@ -45,6 +46,41 @@ impl Plan {
         }
         nest.levels[0].keeps.retain(|&matrix| self.comes_from_outside(matrix, product));
         Some((nest, gemm))
+    }
+
+    /// The level that holds `operand` while `layer` of `workload` runs; `None` where the layer has none.
+    pub fn home(
+        &self,
+        operand: Operand,
+        layer: &Layer,
+        workload: &Workload,
+        hardware: &Hardware,
+    ) -> Option<String> {
+        let memory = &hardware.memory(operand).name;
+        let product = layer.product.as_ref();
+        let joins = |kind| {
+            matches!(kind, EpilogueKind::Join { .. } | EpilogueKind::Requantize { residual: true, .. })
+        };
+        let (has, in_array) = match operand {
+            Operand::Weights => (product.is_some(), false),
+            Operand::Activations => (true, false),
+            Operand::PartialSums => {
+                let stay = !self.dataflow.sums_leave_the_array()
+                    && partial_sum_bits(self, layer, workload, hardware) == 0.0;
+                (product.is_some(), stay)
+            }
+            Operand::Membranes => {
+                (layer.membrane_bits() > 0.0, self.keeps_membranes(layer, &hardware.compute))
+            }
+            Operand::Residual => (layer.epilogue.iter().any(|e| joins(e.kind)), false),
+        };
+        let image = operand == Operand::Activations && product.is_some_and(|p| p.from_outside);
+        has.then(|| match (in_array, image || self.is_off_chip(operand)) {
+            (true, _) if self.dataflow == Dataflow::Sequential => "registers".to_owned(),
+            (true, _) => "the array".to_owned(),
+            (false, true) => format!("off-chip memory, passing through {memory}"),
+            (false, false) => memory.clone(),
+        })
     }
 
     /// Steps of the array along the positions of `product`; `None` without an array.

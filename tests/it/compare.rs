@@ -21,27 +21,38 @@ fn number(value: &Value, pointer: &str) -> f64 {
 }
 
 /// The figures of `tests/data/published/spiking_accelerators.json`. Eyeriss follows from shapes alone and MINT
-/// from the mean density; PTB, SATO and Prosperity depend on how spikes lie, which is not published, so that
-/// independent ones only come near.
+/// from the mean density: within 0.1 % and 5 %. PTB, SATO and Prosperity depend on how spikes lie, which is not
+/// published: with independent ones, their distance is what it is, and any change of it is noticed.
 #[test]
 fn published_figures_by_their_rules() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/published/spiking_accelerators.json");
     let published: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let machines = [("eyeriss", 0.001), ("ptb", 0.35), ("sato", 0.1), ("mint", 0.05), ("prosperity", 0.3)];
-    let names = machines.map(|(name, _)| format!("{name}-28")).join(",");
+    let machines = ["eyeriss", "ptb", "sato", "mint", "prosperity"];
+    let names = machines.map(|name| format!("{name}-28")).join(",");
     let folder = tempfile::tempdir().unwrap();
-    let networks =
-        [("spikformer_4-384_cifar10", "spikformer_cifar10"), ("sdtv1_4-512_cifar10", "sdt_cifar10")];
-    for (model, key) in networks {
+    // Latency and energy by their rules, over what they print.
+    let networks = [
+        (
+            "spikformer_4-384_cifar10",
+            "spikformer_cifar10",
+            [[1.0000, 1.0000], [1.2980, 1.2552], [0.9337, 0.9721], [0.9948, 0.9977], [1.2368, 1.1157]],
+        ),
+        (
+            "sdtv1_4-512_cifar10",
+            "sdt_cifar10",
+            [[1.0000, 1.0000], [1.2873, 1.2456], [0.9119, 0.9660], [0.9900, 0.9958], [1.2288, 1.1083]],
+        ),
+    ];
+    for (model, key, golden) in networks {
         let flags = ["--model", model, "--rates", model, "--hw", &names, "--as-published"];
         let report = report(folder.path(), &flags);
-        for (machine, (name, tolerance)) in report["machines"].as_array().unwrap().iter().zip(machines) {
+        let found = report["machines"].as_array().unwrap().iter().zip(machines).zip(golden);
+        for ((machine, name), [golden_latency, golden_energy]) in found {
             let printed = |what: &str| number(&published, &format!("/{what}/{key}/{name}"));
             let latency = number(machine, "/as_published/latency_s") * 1e3 / printed("latency_ms");
             let energy = number(machine, "/as_published/energy_j") * 1e3 / printed("energy_mj");
-            println!("{model} {name}: latency {latency:.4} energy {energy:.4}");
-            assert!((latency - 1.0).abs() <= tolerance, "{model} {name}: latency {latency}");
-            assert!((energy - 1.0).abs() <= tolerance, "{model} {name}: energy {energy}");
+            assert!((latency - golden_latency).abs() < 5.1e-5, "{model} {name}: latency {latency}");
+            assert!((energy - golden_energy).abs() < 5.1e-5, "{model} {name}: energy {energy}");
             // The file that the program reads is the file that it is tested against.
             let same = |found: f64, wanted: f64| (found / wanted - 1.0).abs() < 1e-12;
             assert!(same(number(machine, "/as_published/printed_latency_s"), printed("latency_ms") * 1e-3));

@@ -7,6 +7,7 @@ mod compare;
 mod comparison;
 mod cost_laws;
 mod data_sets;
+mod describe;
 mod exactness;
 mod exchange;
 mod families;

@@ -414,10 +414,10 @@ fn table() {
     setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    fp32       100.00    0.00   32.00      625        404    1057    287.2    718.1  792.1   78.81  82.42  109.7     11.52
-    w8         100.00    0.00    8.00      156        202     378     83.1    207.8  230.4   17.06  18.02   82.1      2.48
-    w4u8        80.00   20.00    4.00       78        101     199     68.6    171.4  187.6    6.00   6.72   35.0      0.89
-    mixed      100.00    0.00    3.61       71        126     217     68.7    171.7  188.4    6.07   6.78   35.3      0.89
+    fp32       100.00    0.00   32.00      625        404    1057    287.5    718.7  792.6   69.74  72.19  97.04     10.20
+    w8         100.00    0.00    8.00      156        202     378     83.2    207.9  230.5   14.17  14.80  68.16      2.06
+    w4u8        80.00   20.00    4.00       78        101     199     68.6    171.4  187.6    3.42   3.77  19.98      0.51
+    mixed      100.00    0.00    3.61       71        126     217     68.7    171.7  188.4    3.36   3.69  19.55      0.49
 
     fp32: float network, charged as a datapath of 32-bit integers
     w8: 36 % of the weights stay on chip: loading them once is not charged
@@ -441,8 +441,8 @@ fn every_bundled_machine_runs() {
     setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    84.90    212.3  230.4   17.30  18.02  81.48     2.436
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    55.99    140.0  151.1    6.09   6.57  43.49     0.891
+    w8         100.00    0.00    8.00    156.3      202.2   378.5    84.95    212.4  230.5   14.32  14.80  67.43     2.017
+    pot3       100.00    0.00    3.00     58.6      202.2   280.8    55.99    140.0  151.1    3.05   3.28  21.79     0.446
 
     w8: 36 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged

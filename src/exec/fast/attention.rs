@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::gather::stride_of;
+use super::threads;
 use super::value::{Layout, Value, at_least};
 use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
 
@@ -73,9 +74,9 @@ pub fn product(cpu: Cpu, qkv: [Value; 3], heads: usize, layout: &Layout, out: &m
         });
     };
     let multiplications = qkv[0].layout.shape.channels / heads * out.len();
-    match multiplications / WORK_OF_A_THREAD {
-        0 | 1 => out.chunks_exact_mut(length).enumerate().for_each(head),
-        _ => out.par_chunks_exact_mut(length).enumerate().for_each(head),
+    match threads::are_worth(multiplications, WORK_OF_A_THREAD) {
+        true => out.par_chunks_exact_mut(length).enumerate().for_each(head),
+        false => out.chunks_exact_mut(length).enumerate().for_each(head),
     }
 }
 

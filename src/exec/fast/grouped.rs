@@ -5,10 +5,8 @@
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use super::gather::Gather;
-use super::layer::{WORK_OF_A_THREAD, code, words};
+use super::layer::{code, words};
 use super::lookup::PackedSource;
 use super::value::at_least;
 use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
@@ -104,31 +102,40 @@ impl GroupedLookup {
         left
     }
 
-    /// X of all output channels: rows of `gather.stride` in `out`.
-    pub fn run(&self, cpu: Cpu, gather: &Gather, source: PackedSource, out: &mut [i32]) {
-        let length = out.len() / self.groups.len();
-        let one = |(group, out): (&Group, &mut [i32])| {
-            ROOM.with_borrow_mut(|room| self.run_group(cpu, gather, group, source, room, out));
-        };
-        let work = self.groups[0].matrix.rows * cpu.inputs_per_table() * out.len() * SLOWER_THAN_SHARED;
-        match work / WORK_OF_A_THREAD {
-            0 | 1 => self.groups.iter().zip(out.chunks_exact_mut(length)).for_each(one),
-            _ => self.groups.par_iter().zip(out.par_chunks_exact_mut(length)).for_each(one),
+    /// Multiply-accumulates of look-ups with shared inputs that take as long as an output.
+    pub fn work_of_an_output(&self, cpu: Cpu) -> usize {
+        self.groups[0].matrix.rows * cpu.inputs_per_table() * SLOWER_THAN_SHARED
+    }
+
+    /// X of the channels from `first` on, as many as `out` has rows of `gather.stride`.
+    pub fn channels(&self, cpu: Cpu, gather: &Gather, source: PackedSource, first: usize, out: &mut [i32]) {
+        let outs = self.groups[0].matrix.outs;
+        let (mut first, mut out) = (first, out);
+        while !out.is_empty() {
+            // What is left of a group.
+            let count = (outs - first % outs).min(out.len() / gather.stride);
+            let (now, behind) = out.split_at_mut(count * gather.stride);
+            let group = &self.groups[first / outs];
+            ROOM.with_borrow_mut(|room| {
+                self.channels_of_group(cpu, gather, (group, first % outs), source, room, now);
+            });
+            (first, out) = (first + count, behind);
         }
     }
 
-    fn run_group(
+    /// X of the channels of a group from `first` on.
+    fn channels_of_group(
         &self,
         cpu: Cpu,
         gather: &Gather,
-        group: &Group,
+        (group, first): (&Group, usize),
         source: PackedSource,
         room: &mut GroupRoom,
         out: &mut [i32],
     ) {
         let GroupRoom { tables, bytes, bit, index } = room;
         let outs = out.len() / gather.stride;
-        let tables = group.matrix.tables(cpu, 0, outs, tables);
+        let tables = group.matrix.tables(cpu, first, outs, tables);
         let length = match gather.keeps_size() {
             true => self.bytes_of_a_row(cpu, gather, group, source, bytes, bit),
             false => 0,
@@ -154,7 +161,7 @@ impl GroupedLookup {
                 }
             }
             for (channel, out) in out.chunks_exact_mut(gather.stride).enumerate() {
-                kernels::lookup(cpu, &tables.one(channel), index, columns, &mut out[from..][..columns]);
+                kernels::lookup(cpu, &tables.one(cpu, channel), index, columns, &mut out[from..][..columns]);
             }
         }
     }

@@ -2,25 +2,21 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::gather::Gather;
 use super::grouped::GroupedLookup;
 use super::lookup::{IndexRoom, LookupLayer, PackedRoom, PackedSource};
-use super::neuron::NeuronScratch;
 use super::products::{PairRoom, ProductLayer};
+use super::tiles::{Ready, ReadyKernel};
 use super::value::{Layout, Value, WIDE, at_least};
 use super::words::{Source, SourceRoom, WordLayer};
 use crate::exec::activity::NodeActivity;
-use crate::exec::kernels::{self, Cell, Cpu};
+use crate::exec::kernels::{self, Cpu};
 use crate::model::{Kind, Node};
 use crate::num::Accumulator;
 use crate::quant::{QuantizedModel, QuantizedWeighted};
 
 /// Counts and integer spikes up to this many bits are looked up bit by bit; wider ones are multiplied.
 const MAX_PLANES: u32 = 5;
-/// Multiply-accumulates that are worth a thread: some 50 microseconds of look-ups.
-pub const WORK_OF_A_THREAD: usize = 1 << 24;
 
 /// A weight layer, ready to run.
 #[derive(Debug)]
@@ -132,69 +128,55 @@ impl Layer {
         }
     }
 
-    /// True if it can feed a neuron tile by tile.
+    /// True if what follows can take X a few channels at a time.
     pub fn is_tiled(&self) -> bool {
-        matches!(self.kernel, Kernel::Lookup(_)) && !self.declared && self.wide.is_none()
+        !self.declared && self.wide.is_none()
     }
 
-    /// X of all output channels: rows of `gather.stride` in `out`.
-    pub fn run(&self, cpu: Cpu, gather: &Gather, input: Value, scratch: &mut Scratch, out: &mut [i32]) {
+    /// The layer with what it reads of `input`.
+    pub fn ready<'r>(
+        &'r self,
+        cpu: Cpu,
+        gather: &'r Gather,
+        input: Value<'r>,
+        scratch: &'r mut Scratch,
+    ) -> Ready<'r> {
         let Scratch { packed, index, words, pairs, .. } = scratch;
-        match &self.kernel {
+        let source = |room| PackedSource::new(cpu, gather, input, self.planes, room);
+        let kernel = match &self.kernel {
             Kernel::Lookup(layer) => {
-                let source = PackedSource::new(cpu, gather, input, self.planes, packed);
-                layer.run(cpu, gather, source, index, out);
+                ReadyKernel::Lookup(layer, layer.index(cpu, gather, source(packed), index))
             }
-            Kernel::Grouped(layer) => {
-                layer.run(cpu, gather, PackedSource::new(cpu, gather, input, self.planes, packed), out);
-            }
+            Kernel::Grouped(layer) => ReadyKernel::Grouped(layer, source(packed)),
             Kernel::Products(layer) => {
                 let source = Source::new(cpu, gather, input, &self.padding, words);
-                layer.run(cpu, gather, &source, pairs, out);
+                ReadyKernel::Products(layer, layer.pairs(cpu, gather, &source, pairs))
             }
-            Kernel::Words(layer) => match layer.padded(gather) {
-                Some(padded) => {
-                    let source = Source::plain(cpu, input, &self.padding, &mut words.unpacked);
-                    layer.run_padded(cpu, (gather, padded), &source, out);
-                }
-                None => {
-                    layer.run(cpu, gather, &Source::new(cpu, gather, input, &self.padding, words), out);
-                }
-            },
-        }
-    }
-
-    /// The spikes of the neurons behind a layer that [`Self::is_tiled`].
-    pub fn run_with_neurons(
-        &self,
-        cpu: Cpu,
-        gather: &Gather,
-        input: Value,
-        (cells, layout): (&[Cell], &Layout),
-        (scratch, counts): (&mut Scratch, &mut NeuronScratch),
-        spikes: &mut [u8],
-    ) {
-        let Kernel::Lookup(layer) = &self.kernel else { unreachable!("only look-ups are tiled") };
-        let source = PackedSource::new(cpu, gather, input, self.planes, &mut scratch.packed);
-        let room = (&mut scratch.index, counts);
-        layer.run_with_neurons(cpu, gather, source, cells, layout, room, spikes);
+            Kernel::Words(layer) => {
+                let source = match layer.padded(gather) {
+                    Some(_) => Source::plain(cpu, input, &self.padding, &mut words.unpacked),
+                    None => Source::new(cpu, gather, input, &self.padding, words),
+                };
+                ReadyKernel::Words(layer, source)
+            }
+        };
+        Ready { cpu, gather, kernel }
     }
 
     /// X of all output channels, in 64 bits.
     pub fn run_wide(&self, cpu: Cpu, gather: &Gather, input: Value, scratch: &mut Scratch, out: &mut [i64]) {
         out.fill(0);
-        match &self.kernel {
-            Kernel::Products(layer) => {
-                let source = Source::new(cpu, gather, input, &self.padding, &mut scratch.words);
-                layer.add_wide(cpu, gather, &source, &mut scratch.pairs, out);
+        let mut sums = std::mem::take(&mut scratch.sums);
+        match self.ready(cpu, gather, input, scratch) {
+            Ready { kernel: ReadyKernel::Products(layer, pairs), .. } => {
+                layer.add_wide(cpu, pairs, gather.stride, out);
             }
-            _ => {
-                let mut sums = std::mem::take(&mut scratch.sums);
-                self.run(cpu, gather, input, scratch, at_least(&mut sums, out.len()));
+            ready => {
+                ready.run(at_least(&mut sums, out.len()));
                 kernels::add_wide(cpu, &sums, out);
-                scratch.sums = sums;
             }
         }
+        scratch.sums = sums;
         if let Some(WideBias { shift, bias }) = &self.wide {
             let rows = out.chunks_exact_mut(gather.stride).zip(bias);
             rows.for_each(|(x, &bias)| kernels::shift_and_bias_wide(cpu, *shift, bias, x));
@@ -228,19 +210,6 @@ pub fn write_back(
         }
         kernels::shift_and_bias(cpu, op.fraction_bits, word(op.bias[channel]), row);
     }
-}
-
-/// Runs `work` on tiles of the rows of `out`, in parallel where that is worth it: `work` is told the first
-/// row of its tile.
-pub fn in_tiles<T: Send>(macs: usize, stride: usize, out: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
-    let threads = rayon::current_num_threads().min(macs / WORK_OF_A_THREAD);
-    if threads < 2 {
-        return work(0, out);
-    }
-    // Smaller tiles than threads would need, so that a thread that starts late takes fewer.
-    let rows = (out.len() / stride).div_ceil(4 * threads);
-    let tiles = out.par_chunks_mut(rows * stride).enumerate();
-    tiles.for_each(|(tile, out)| work(tile * rows, out));
 }
 
 /// A bias or a padding: within the bounds that were proven to fit.

@@ -5,14 +5,12 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::gather::Gather;
-use super::layer::{WORK_OF_A_THREAD, code, in_tiles, words};
-use super::neuron::NeuronScratch;
-use super::value::{Layout, Value, at_least};
-use crate::exec::kernels::{self, BLOCK, Cell, Cpu, LookupMatrix, TableRoom};
+use super::layer::{code, words};
+use super::threads;
+use super::value::{Value, at_least};
+use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
 use crate::quant::QuantizedWeighted;
 
-/// Bytes of packed spikes whose neurons are computed together with their weighted sums.
-const BYTES_OF_A_TILE: usize = 2;
 /// Bytes of an index that are worth a thread.
 const BYTES_OF_A_THREAD: usize = 1 << 18;
 
@@ -50,15 +48,8 @@ pub struct PackedSource<'a> {
     length: usize,
 }
 
-/// Room of a thread for one tile.
-#[derive(Debug, Default)]
-struct TileRoom {
-    tables: TableRoom,
-    sums: Vec<i32>,
-}
-
 thread_local! {
-    static TILE: RefCell<TileRoom> = RefCell::default();
+    static TABLES: RefCell<TableRoom> = RefCell::default();
 }
 
 impl<'a> PackedSource<'a> {
@@ -116,67 +107,21 @@ impl LookupLayer {
         left
     }
 
-    /// X of all output channels: rows of `gather.stride` in `out`.
-    pub fn run(
-        &self,
-        cpu: Cpu,
-        gather: &Gather,
-        source: PackedSource,
-        room: &mut IndexRoom,
-        out: &mut [i32],
-    ) {
-        let (matrix, stride, index) = (&self.matrix, gather.stride, self.index(cpu, gather, source, room));
-        in_tiles(matrix.rows * cpu.inputs_per_table() * out.len(), stride, out, |first, out| {
-            let channels = BYTES_OF_A_TILE * cpu.inputs_per_table();
-            TILE.with_borrow_mut(|room| {
-                for (i, out) in out.chunks_mut(channels * stride).enumerate() {
-                    let first = first + i * channels;
-                    let tables = matrix.tables(cpu, first, out.len() / stride, &mut room.tables);
-                    kernels::lookup(cpu, &tables, index, stride, out);
-                }
-            });
+    /// Multiply-accumulates of an output.
+    pub fn work_of_an_output(&self, cpu: Cpu) -> usize {
+        self.matrix.rows * cpu.inputs_per_table()
+    }
+
+    /// X of the channels from `first` on, as many as `out` has rows.
+    pub fn channels(&self, cpu: Cpu, index: &[u8], stride: usize, first: usize, out: &mut [i32]) {
+        TABLES.with_borrow_mut(|tables| {
+            let tables = self.matrix.tables(cpu, first, out.len() / stride, tables);
+            kernels::lookup(cpu, &tables, index, stride, out);
         });
     }
 
-    /// The spikes of the neurons behind, a few channels at a time: their X are never all in memory.
-    #[allow(clippy::too_many_arguments)]
-    pub fn run_with_neurons(
-        &self,
-        cpu: Cpu,
-        gather: &Gather,
-        source: PackedSource,
-        cells: &[Cell],
-        layout: &Layout,
-        (room, counts): (&mut IndexRoom, &mut NeuronScratch),
-        spikes: &mut [u8],
-    ) {
-        let index = self.index(cpu, gather, source, room);
-        let (matrix, columns, width) = (&self.matrix, gather.columns(), cpu.inputs_per_table());
-        let tile = |counts: &mut NeuronScratch, (tile, spikes): (usize, &mut [u8])| {
-            let first = tile * BYTES_OF_A_TILE * width;
-            let count = (BYTES_OF_A_TILE * width).min(matrix.outs - first);
-            TILE.with_borrow_mut(|TileRoom { tables, sums }| {
-                let sums = at_least(sums, count * gather.stride);
-                kernels::lookup(cpu, &matrix.tables(cpu, first, count, tables), index, gather.stride, sums);
-                for (i, x) in sums.chunks_exact(gather.stride).enumerate() {
-                    let spikes = &mut spikes[i / width * layout.stride..][..layout.stride];
-                    counts.neuron(cpu, &cells[first + i], &x[..columns], layout, i % width, spikes);
-                }
-            });
-        };
-        let tiles = spikes.par_chunks_mut(BYTES_OF_A_TILE * layout.stride).enumerate();
-        let macs = matrix.rows * width * matrix.outs * gather.stride;
-        match macs / WORK_OF_A_THREAD {
-            0 | 1 => {
-                let tiles = spikes.chunks_mut(BYTES_OF_A_TILE * layout.stride).enumerate();
-                tiles.for_each(|one| tile(counts, one));
-            }
-            _ => counts.in_parallel(tiles, tile),
-        }
-    }
-
     /// What is looked up, `[block][row][column]`.
-    fn index<'r>(
+    pub fn index<'r>(
         &self,
         cpu: Cpu,
         gather: &Gather,
@@ -193,9 +138,9 @@ impl LookupLayer {
                 }
             }
         };
-        match index.len() / BYTES_OF_A_THREAD {
-            0 | 1 => index.chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
-            _ => index.par_chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
+        match threads::are_worth(index.len(), BYTES_OF_A_THREAD) {
+            true => index.par_chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
+            false => index.chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
         }
         index
     }

@@ -7,6 +7,7 @@
 mod attention;
 mod checkpoint;
 mod counts;
+mod follow;
 mod gather;
 mod grouped;
 mod layer;
@@ -16,6 +17,8 @@ mod padded;
 mod plan;
 mod pooling;
 mod products;
+mod threads;
+mod tiles;
 mod value;
 mod wide;
 mod words;
@@ -53,7 +56,7 @@ struct Kernels<'a> {
     plan: Plan,
     /// Per node.
     prepared: Vec<Prepared>,
-    /// Per node, whether it is a weight layer that runs together with the neuron behind it.
+    /// Per node, whether it is a weight layer that runs together with the node behind it.
     runs_with_next: Vec<bool>,
     /// Per node, whether 32 bits do not hold what it computes.
     wide: Vec<bool>,
@@ -67,6 +70,7 @@ enum Prepared {
     Layer(Box<Layer>),
     Cells(Vec<Cell>),
     WideCells(Vec<Cell<i64>>),
+    Levels(Vec<Vec<i32>>),
 }
 
 /// Memory of a run, used again by the next: it grows to what a network needs and stays.
@@ -142,8 +146,8 @@ impl<'a> FastExecutor<'a> {
         self.kernels.run(self.model, sample, workspace, hooks)
     }
 
-    /// Runs one image and tells what every node took; neurons that run together with the layer before them
-    /// are part of its time.
+    /// Runs one image and tells what every node took; what runs together with the layer before it is
+    /// part of its time.
     pub fn run_timed(
         &self,
         sample: &Sample,
@@ -164,7 +168,7 @@ impl Prepared {
     fn weight_bytes(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.weight_bytes(),
-            Self::Nothing | Self::Cells(_) | Self::WideCells(_) => 0,
+            Self::Nothing | Self::Cells(_) | Self::WideCells(_) | Self::Levels(_) => 0,
         }
     }
 }
@@ -193,8 +197,7 @@ struct Inputs<'r> {
 
 impl<'r> Inputs<'r> {
     fn at(&self, i: usize) -> Value<'r> {
-        let id = self.node.inputs[i].index();
-        Value { layout: &self.plan.layouts[id], buffer: &self.slots[self.plan.slots[id]] }
+        self.plan.value(self.slots, self.node.inputs[i].index())
     }
 }
 
@@ -206,6 +209,7 @@ impl<'a> Kernels<'a> {
             (QuantizedOp::Weighted(op), wide) => Layer::new(cpu, model, node, op, wide)
                 .map_or(Prepared::Nothing, |layer| Prepared::Layer(Box::new(layer))),
             (QuantizedOp::Neuron(op), false) => Prepared::Cells(neuron::cells(model, id, op)),
+            (QuantizedOp::Levels { thresholds }, false) => Prepared::Levels(neuron::levels_of(thresholds)),
             (QuantizedOp::Neuron(op), true) => Prepared::WideCells(neuron::cells(model, id, op)),
             _ => Prepared::Nothing,
         };
@@ -216,9 +220,7 @@ impl<'a> Kernels<'a> {
                 budget_bytes = layer.store_tables(cpu, budget_bytes);
             }
         }
-        let tiled = |id: usize| matches!(&prepared[id], Prepared::Layer(layer) if layer.is_tiled());
-        let shifts = |id: usize| matches!(prepared.get(id), Some(Prepared::Cells(_)));
-        let with_next = |id: usize| tiled(id) && shifts(id + 1) && plan::feeds_next(&model.network, id);
+        let with_next = |id: usize| follow::runs_with_next(model, &prepared, &wide, id);
         let runs_with_next = (0..prepared.len()).map(with_next).collect();
         let unprepared = |id: NodeId| matches!(prepared[id.index()], Prepared::Nothing);
         let specification = ScalarExecutor::of_nodes(model, unprepared);
@@ -241,53 +243,62 @@ impl<'a> Kernels<'a> {
                 &other
             }
         };
-        let Workspace { slots, scratch } = workspace;
-        if slots.len() < plan.slot_count {
-            slots.resize_with(plan.slot_count, Buffer::default);
+        if workspace.slots.len() < plan.slot_count {
+            workspace.slots.resize_with(plan.slot_count, Buffer::default);
         }
-        let mut activity = Activity { nodes: Vec::with_capacity(plan.slots.len()), ..Activity::default() };
+        let mut nodes = Vec::with_capacity(plan.slots.len());
         if let Some((checkpoint, counted)) = start {
-            checkpoint.restore(plan, slots);
-            activity.nodes.extend_from_slice(&counted[..checkpoint.cut]);
+            checkpoint.restore(plan, &mut workspace.slots);
+            nodes.extend_from_slice(&counted[..checkpoint.cut]);
         }
-        let mut logits = Vec::new();
-        for (id, node) in model.network.iter() {
-            if activity.nodes.len() > id.index() {
-                // A neuron that ran with the layer before it, or what an earlier run has done.
-                continue;
-            }
+        while nodes.len() < plan.slots.len() {
+            let id = NodeId(nodes.len() as u32);
             if let Some((cuts, kept)) = &mut keep
                 && cuts.get(kept.len()) == Some(&id.index())
             {
-                kept.push(Checkpoint::take(&model.network, plan, slots, id.index()));
+                kept.push(Checkpoint::take(&model.network, plan, &workspace.slots, id.index()));
             }
             let began = time.is_some().then(Instant::now);
-            let ahead = usize::from(observe.is_none() && self.runs_with_next[id.index()]);
-            let slot = plan.slots[id.index() + ahead];
-            let layout = &plan.layouts[id.index() + ahead];
-            let mut out = std::mem::take(&mut slots[slot]);
-            out.fit(layout);
-            let inputs = Inputs { network: &model.network, node, plan, slots };
-            if ahead == 1 {
-                activity.nodes.push(self.count_layer(model, id, &inputs, &activity.nodes, scratch));
-                activity.nodes.push(self.layer_with_neurons(id, &inputs, layout, scratch, &mut out));
-            } else {
-                let counted = self.node(model, id, &inputs, &activity.nodes, sample, scratch, &mut out);
-                activity.nodes.push(counted);
-            }
+            self.step(model, id, plan, (sample, observe.is_none()), workspace, &mut nodes);
             if let (Some(time), Some(began)) = (&mut time, began) {
                 time(id, began.elapsed());
             }
-            let value = Value { layout, buffer: &out };
             if let Some(observe) = &mut observe {
-                observe(id, &value.to_frames());
+                observe(id, &plan.value(&workspace.slots, id.index()).to_frames());
             }
-            if id.index() + 1 == plan.slots.len() {
-                logits = value.to_frames().data;
-            }
-            slots[slot] = out;
         }
+        let logits = plan.value(&workspace.slots, plan.slots.len() - 1).to_frames().data;
+        let activity = Activity { nodes, ..Activity::default() };
         Execution { logits, activity }
+    }
+
+    /// Computes and counts node `id` into its place, and the one behind it where they `fuse`; `counted` holds
+    /// the counters of the nodes before it.
+    fn step(
+        &self,
+        model: &QuantizedModel,
+        id: NodeId,
+        plan: &Plan,
+        (sample, fuse): (&Sample, bool),
+        Workspace { slots, scratch }: &mut Workspace,
+        counted: &mut Vec<NodeActivity>,
+    ) {
+        let fuse = fuse && self.runs_with_next[id.index()];
+        let last = id.index() + usize::from(fuse);
+        let mut out = std::mem::take(&mut slots[plan.slots[last]]);
+        out.fit(&plan.layouts[last]);
+        let nodes = &model.network.nodes;
+        let inputs = Inputs { network: &model.network, node: &nodes[id.index()], plan, slots };
+        let activity = match fuse {
+            true => {
+                counted.push(self.count_layer(model, id, &inputs, counted, scratch));
+                let next = Inputs { node: &nodes[last], ..inputs };
+                self.layer_with_next(model, id, &inputs, &next, scratch, &mut out)
+            }
+            false => self.node(model, id, &inputs, counted, sample, scratch, &mut out),
+        };
+        counted.push(activity);
+        slots[plan.slots[last]] = out;
     }
 
     /// Computes and counts node `id`; `counted` holds the counters of the nodes before it.
@@ -313,7 +324,7 @@ impl<'a> Kernels<'a> {
             (Op::Input, op, _) => image(sample, op, layout, words),
             (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
                 let gather = &inputs.plan.gathers[id.index()][0];
-                layer.run(cpu, gather, inputs.at(0), &mut scratch.layer, words);
+                layer.ready(cpu, gather, inputs.at(0), &mut scratch.layer).run(words);
                 let mut counts = self.count_layer(model, id, inputs, counted, scratch);
                 if let Some(accumulator) = op.accumulator {
                     layer::write_back(cpu, accumulator, op, layout, words, &mut counts);
@@ -329,7 +340,7 @@ impl<'a> Kernels<'a> {
             (_, QuantizedOp::Loihi(op), _) => {
                 neuron::loihi(cpu, op, inputs.at(0), layout, &mut out.bytes[..length])
             }
-            (_, QuantizedOp::Levels { thresholds }, _) => {
+            (_, _, Prepared::Levels(thresholds)) => {
                 neuron::levels(cpu, thresholds, inputs.at(0), words);
                 let mut counted = counts::count_outputs(cpu, Value { layout, buffer: out });
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = layout.shape.values() as u32);
@@ -374,28 +385,6 @@ impl<'a> Kernels<'a> {
                 )
             }
         }
-    }
-
-    /// Computes and counts the neurons behind weight layer `id` together with it.
-    fn layer_with_neurons(
-        &self,
-        id: NodeId,
-        inputs: &Inputs,
-        layout: &Layout,
-        scratch: &mut Scratch,
-        out: &mut Buffer,
-    ) -> NodeActivity {
-        let (Prepared::Layer(layer), Prepared::Cells(cells)) =
-            (&self.prepared[id.index()], &self.prepared[id.index() + 1])
-        else {
-            unreachable!("{} is a weight layer with neurons behind", inputs.node.name)
-        };
-        let gather = &inputs.plan.gathers[id.index()][0];
-        let spikes = &mut out.bytes[..layout.rows() * layout.stride];
-        scratch.neuron.clear(layout.frames);
-        let room = (&mut scratch.layer, &mut scratch.neuron);
-        layer.run_with_neurons(self.cpu, gather, inputs.at(0), (cells, layout), room, spikes);
-        scratch.neuron.activity(layout)
     }
 
     /// Operations that are the same in every number system.

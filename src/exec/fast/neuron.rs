@@ -1,7 +1,10 @@
 //! Neurons, requantization and joins, channel by channel.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
+use super::threads;
 use super::value::{Layout, Value};
 use crate::exec::activity::{NodeActivity, StepActivity};
 use crate::exec::kernels::{self, Cell, Cpu, Rescale};
@@ -57,9 +60,9 @@ pub fn neuron(
             room.neuron(cpu, &cells[channel], input.word_row(channel), layout, bit, spikes);
         }
     };
-    match layout.columns() * cells.len() / WORK_OF_A_THREAD {
-        0 | 1 => spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one)),
-        _ => room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row),
+    match threads::are_worth(layout.columns() * cells.len(), WORK_OF_A_THREAD) {
+        true => room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row),
+        false => spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one)),
     }
 }
 
@@ -86,6 +89,19 @@ impl NeuronScratch {
         kernels::neuron(cpu, cell, x, positions, 1 << bit, spikes, &mut self.fired, &mut self.clamped);
     }
 
+    /// One channel onto a grid, timestep by timestep: `work` says how many values it clamped.
+    pub fn grid_row(&mut self, layout: &Layout, out: &mut [i32], work: impl Fn(usize, &mut [i32]) -> u32) {
+        for (t, clamped) in self.clamped.iter_mut().enumerate() {
+            *clamped += work(t, &mut out[layout.frame(t)]);
+        }
+    }
+
+    /// What was counted since it was cleared, of values on a grid.
+    pub fn grid_activity(&self) -> NodeActivity {
+        let step = |&saturations| StepActivity { saturations, ..StepActivity::default() };
+        NodeActivity { steps: self.clamped.iter().map(step).collect() }
+    }
+
     /// One channel of neurons in 64 bits, whose spikes are bit `bit` of the bytes of `spikes`.
     pub fn neuron_wide(
         &mut self,
@@ -107,16 +123,14 @@ impl NeuronScratch {
         work: impl Fn(&mut Self, T) + Sync,
     ) {
         let frames = self.fired.len();
-        let nothing = || {
-            let mut room = Self::default();
-            room.clear(frames);
-            room
-        };
-        let count = |mut room: Self, part| {
-            work(&mut room, part);
-            room
-        };
-        *self = parts.fold(nothing, count).reduce(nothing, Self::add);
+        let all = Mutex::new(self);
+        parts.for_each(|part| {
+            threads::with_counts(|counts| {
+                counts.clear(frames);
+                work(counts, part);
+                all.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
+            });
+        });
     }
 
     /// What was counted since it was cleared, of neurons that lie as `layout` says.
@@ -131,10 +145,9 @@ impl NeuronScratch {
         NodeActivity { steps: self.fired.iter().zip(&self.clamped).map(step).collect() }
     }
 
-    fn add(mut self, other: Self) -> Self {
-        self.fired.iter_mut().zip(other.fired).for_each(|(mine, theirs)| *mine += theirs);
-        self.clamped.iter_mut().zip(other.clamped).for_each(|(mine, theirs)| *mine += theirs);
-        self
+    fn add(&mut self, other: &Self) {
+        self.fired.iter_mut().zip(&other.fired).for_each(|(mine, theirs)| *mine += theirs);
+        self.clamped.iter_mut().zip(&other.clamped).for_each(|(mine, theirs)| *mine += theirs);
     }
 }
 
@@ -161,14 +174,16 @@ pub fn loihi(
     NodeActivity { steps }
 }
 
+/// The thresholds of every channel, or of all.
+pub fn levels_of(thresholds: &[Vec<i64>]) -> Vec<Vec<i32>> {
+    let list = |list: &Vec<i64>| list.iter().map(|&threshold| i32::saturate(threshold)).collect();
+    thresholds.iter().map(list).collect()
+}
+
 /// Integer spikes: how many of the thresholds of its channel a value reaches.
-pub fn levels(cpu: Cpu, thresholds: &[Vec<i64>], input: Value, out: &mut [i32]) {
-    let lists: Vec<Vec<i32>> = thresholds
-        .iter()
-        .map(|list| list.iter().map(|&threshold| i32::saturate(threshold)).collect())
-        .collect();
+pub fn levels(cpu: Cpu, thresholds: &[Vec<i32>], input: Value, out: &mut [i32]) {
     for (channel, out) in out.chunks_exact_mut(input.layout.stride).enumerate() {
-        let list = if lists.len() == 1 { &lists[0] } else { &lists[channel] };
+        let list = if thresholds.len() == 1 { &thresholds[0] } else { &thresholds[channel] };
         kernels::levels(cpu, list, input.word_row(channel), &mut out[..input.layout.columns()]);
     }
 }
@@ -188,16 +203,13 @@ pub fn onto_grid(
 ) -> NodeActivity {
     counts.clear(layout.frames);
     let row = |counts: &mut NeuronScratch, (channel, out): (usize, &mut [i32])| {
-        for (t, clamped) in counts.clamped.iter_mut().enumerate() {
-            *clamped += work(channel, t, &mut out[layout.frame(t)]);
-        }
+        counts.grid_row(layout, out, |t, out| work(channel, t, out));
     };
-    match out.len() / WORK_OF_A_THREAD {
-        0 | 1 => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
-        _ => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
+    match threads::are_worth(out.len(), WORK_OF_A_THREAD) {
+        true => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
+        false => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
     }
-    let step = |&saturations| StepActivity { saturations, ..StepActivity::default() };
-    NodeActivity { steps: counts.clamped.iter().map(step).collect() }
+    counts.grid_activity()
 }
 
 /// Onto a grid, one requantizer per channel.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::gather::Gather;
-use super::value::{Layout, WIDE};
+use super::value::{Buffer, Layout, Value, WIDE};
 use crate::exec::kernels::Cpu;
-use crate::model::{Attention, ConvGeometry, Kind, Network, Node, NodeId, Op, Weighted, Window};
+use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op, Weighted, Window};
 use crate::quant::QuantizedModel;
 use crate::tensor::Shape;
 
@@ -49,6 +49,13 @@ impl Plan {
         let (slots, slot_count) = assign_slots(network, &layouts);
         let twins = (0..layouts.len()).map(|id| twin(network, &gathers.per_node, id)).collect();
         Self { layouts, slots, slot_count, gathers: gathers.per_node, twins }
+    }
+}
+
+impl Plan {
+    /// What node `id` yielded.
+    pub fn value<'r>(&'r self, slots: &'r [Buffer], id: usize) -> Value<'r> {
+        Value { layout: &self.layouts[id], buffer: &slots[self.slots[id]] }
     }
 }
 
@@ -124,13 +131,20 @@ fn passes(window: &Window) -> Vec<([usize; 2], [usize; 2], [usize; 2])> {
     passes
 }
 
-/// True for a weight layer that only the neuron right behind it reads.
+/// True for a weight layer that only the node right behind it reads, once: a neuron, a requantization, or
+/// the join that adds it to a stream.
 pub fn feeds_next(network: &Network, id: usize) -> bool {
     let mut readers = network.readers(NodeId(id as u32));
-    let neuron =
-        |(reader, node): (NodeId, &Node)| reader.index() == id + 1 && matches!(node.op, Op::Neuron(_));
+    let next = |(reader, node): (NodeId, &Node)| {
+        let follows = match node.op {
+            Op::Neuron(_) | Op::Requantize(_) => true,
+            Op::Add(Join::Membrane) => node.inputs[0].index() != id && node.inputs[1].index() == id,
+            _ => false,
+        };
+        reader.index() == id + 1 && follows
+    };
     matches!(network.nodes[id].op, Op::Weighted(_))
-        && readers.next().is_some_and(neuron)
+        && readers.next().is_some_and(next)
         && readers.next().is_none()
 }
 
@@ -138,7 +152,7 @@ pub fn feeds_next(network: &Network, id: usize) -> bool {
 fn assign_slots(network: &Network, layouts: &[Layout]) -> (Vec<usize>, usize) {
     let mut last_reader: Vec<usize> = (0..network.nodes.len()).collect();
     for (id, node) in network.iter() {
-        // What a layer reads lives until the neuron right behind it has its place: the two may run as one.
+        // What a layer reads lives until the node right behind it has its place: the two may run as one.
         let reader = id.index() + usize::from(feeds_next(network, id.index()));
         node.inputs.iter().for_each(|input| last_reader[input.index()] = reader);
     }

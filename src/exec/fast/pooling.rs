@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::gather::Gather;
+use super::threads;
 use super::value::{Layout, Value, at_least};
 use crate::exec::kernels::{self, Cpu};
 
@@ -49,13 +50,13 @@ fn each_row<T: Send + Sync>(
     work: impl Fn(&[T], &mut [T]) + Sync,
 ) {
     let stride = passes[passes.len() - 1].stride;
-    match input.len() / WORK_OF_A_THREAD {
-        0 | 1 => {
-            let rows = input.chunks_exact(in_stride).zip(out.chunks_exact_mut(stride));
+    match threads::are_worth(input.len(), WORK_OF_A_THREAD) {
+        true => {
+            let rows = input.par_chunks_exact(in_stride).zip(out.par_chunks_exact_mut(stride));
             rows.for_each(|(x, out)| work(x, out));
         }
-        _ => {
-            let rows = input.par_chunks_exact(in_stride).zip(out.par_chunks_exact_mut(stride));
+        false => {
+            let rows = input.chunks_exact(in_stride).zip(out.chunks_exact_mut(stride));
             rows.for_each(|(x, out)| work(x, out));
         }
     }

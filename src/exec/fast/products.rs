@@ -1,11 +1,14 @@
 //! Weight layers that read integers of 16 bits: products, two at a time.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::gather::Gather;
-use super::layer::{dense, in_tiles, words};
+use super::layer::{dense, words};
+use super::threads;
+use super::tiles::in_tiles;
 use super::value::at_least;
 use super::words::Source;
 use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
@@ -27,9 +30,13 @@ pub struct ProductLayer {
     per_group: usize,
 }
 
-/// Room for what a group reads.
+/// Room for what all groups read.
 #[derive(Debug, Default)]
 pub struct PairRoom(Vec<i16>);
+
+thread_local! {
+    static SUMS: RefCell<Vec<i32>> = RefCell::default();
+}
 
 impl ProductLayer {
     /// `None` if a weight takes more than 16 bits; `input` is the largest magnitude of an input.
@@ -55,55 +62,75 @@ impl ProductLayer {
         self.groups.iter().flatten().map(|matrix| 4 * matrix.pairs * matrix.outs).sum()
     }
 
-    /// X of all output channels, whose sums each have one matrix: rows of `gather.stride` in `out`.
-    pub fn run(&self, cpu: Cpu, gather: &Gather, source: &Source, room: &mut PairRoom, out: &mut [i32]) {
-        self.each_group(cpu, gather, source, room, out, |parts, first, pairs, out| {
-            kernels::products(cpu, &parts[0], first, pairs, gather.stride, out);
+    /// Multiply-accumulates of look-ups that take as long as an output.
+    pub fn work_of_an_output(&self) -> usize {
+        self.groups[0].iter().map(|part| 2 * part.pairs).sum::<usize>() * SLOWER_THAN_LOOKUPS
+    }
+
+    /// X of the channels from `first` on, each the sum of one matrix: as many as `out` has rows of `stride`.
+    pub fn channels(&self, cpu: Cpu, pairs: Pairs, stride: usize, first: usize, out: &mut [i32]) {
+        self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
+            kernels::products(cpu, &parts[0], first, pairs, stride, out);
         });
     }
 
     /// Adds the sums of all output channels to `out`, in 64 bits.
-    pub fn add_wide(&self, cpu: Cpu, gather: &Gather, source: &Source, room: &mut PairRoom, out: &mut [i64]) {
-        self.each_group(cpu, gather, source, room, out, |parts, first, pairs, out| {
-            let (mut sums, mut start) = (vec![0; out.len()], 0);
-            for matrix in parts {
-                kernels::products(cpu, matrix, first, Pairs { start, ..pairs }, gather.stride, &mut sums);
-                kernels::add_wide(cpu, &sums, out);
-                start += matrix.pairs;
-            }
+    pub fn add_wide(&self, cpu: Cpu, pairs: Pairs, stride: usize, out: &mut [i64]) {
+        in_tiles(self.work_of_an_output() * out.len(), stride, out, |first, out| {
+            self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
+                SUMS.with_borrow_mut(|sums| {
+                    let (sums, mut start) = (at_least(sums, out.len()), 0);
+                    for matrix in parts {
+                        kernels::products(cpu, matrix, first, Pairs { start, ..pairs }, stride, sums);
+                        kernels::add_wide(cpu, sums, out);
+                        start += matrix.pairs;
+                    }
+                });
+            });
         });
     }
 
-    /// Runs `work` on tiles of the output channels of every group, with the first of them and what they read.
-    fn each_group<T: Send>(
+    /// Runs `work` on the channels from `first` on, group by group: with the matrices of the group, the first
+    /// channel in it, and what it reads.
+    fn each_group<T>(
         &self,
-        cpu: Cpu,
-        gather: &Gather,
-        source: &Source,
-        room: &mut PairRoom,
+        pairs: Pairs,
+        stride: usize,
+        first: usize,
         out: &mut [T],
-        work: impl Fn(&[ProductMatrix], usize, Pairs, &mut [T]) + Sync,
+        work: impl Fn(&[ProductMatrix], usize, Pairs, &mut [T]),
     ) {
-        let length = out.len() / self.groups.len();
-        for (group, (parts, out)) in self.groups.iter().zip(out.chunks_exact_mut(length)).enumerate() {
-            let pairs = self.pairs(cpu, gather, source, group, room);
-            let work_units = self.per_group * gather.taps() * out.len() * SLOWER_THAN_LOOKUPS;
-            in_tiles(work_units, gather.stride, out, |first, out| work(parts, first, pairs, out));
+        let outs = self.groups[0][0].outs;
+        let (mut first, mut out) = (first, out);
+        while !out.is_empty() {
+            let count = (outs - first % outs).min(out.len() / stride);
+            let (now, behind) = out.split_at_mut(count * stride);
+            let values = &pairs.values[2 * pairs.rows * stride * (first / outs)..];
+            work(&self.groups[first / outs], first % outs, Pairs { values, ..pairs }, now);
+            (first, out) = (first + count, behind);
         }
     }
 
-    /// What a group reads, two inputs side by side.
-    fn pairs<'r>(
+    /// What all groups read, two inputs side by side: group after group.
+    pub fn pairs<'r>(
         &self,
         cpu: Cpu,
         gather: &Gather,
         source: &Source,
-        group: usize,
-        room: &'r mut PairRoom,
+        PairRoom(room): &'r mut PairRoom,
     ) -> Pairs<'r> {
+        let rows = (self.per_group * gather.taps()).div_ceil(2);
+        let length = 2 * rows * gather.stride;
+        let values = at_least(room, self.groups.len() * length);
+        for (group, values) in values.chunks_exact_mut(length).enumerate() {
+            self.pairs_of_group(cpu, gather, source, group, values);
+        }
+        Pairs { values, rows, start: 0 }
+    }
+
+    fn pairs_of_group(&self, cpu: Cpu, gather: &Gather, source: &Source, group: usize, values: &mut [i16]) {
         let count = self.per_group * gather.taps();
         let rows = count.div_ceil(2);
-        let values = at_least(&mut room.0, 2 * rows * gather.stride);
         let read = |input: usize, from: usize, out: &mut [i32]| {
             let (tap, channel) = (input / self.per_group, group * self.per_group + input % self.per_group);
             source.read(cpu, gather, tap, channel, from, out);
@@ -121,11 +148,10 @@ impl ProductLayer {
                 }
             }
         };
-        match values.len() / WORK_OF_A_THREAD {
-            0 | 1 => values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
-            _ => values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
+        match threads::are_worth(values.len(), WORK_OF_A_THREAD) {
+            true => values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
+            false => values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
         }
-        Pairs { values, rows, start: 0 }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::neuron::{onto_grid, rescale};
-use super::value::{Buffer, WIDE};
-use super::{Inputs, Kernels, Prepared, Scratch};
+use super::neuron::{NeuronScratch, onto_grid, rescale};
+use super::value::{Buffer, Layout, Value, WIDE};
+use super::{Inputs, Kernels, Prepared, Scratch, threads};
 use crate::exec::activity::NodeActivity;
-use crate::exec::kernels;
+use crate::exec::kernels::{self, Cell, Cpu};
 use crate::model::{Node, NodeId};
 use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
 
@@ -37,36 +37,27 @@ impl Kernels<'_> {
                 self.count_layer(model, id, inputs, counted, scratch)
             }
             (QuantizedOp::Neuron(_), Prepared::WideCells(cells)) => {
-                let (width, counts) = (cpu.inputs_per_table(), &mut scratch.neuron);
-                counts.clear(layout.frames);
-                let rows = out.bytes[..length].par_chunks_exact_mut(layout.stride).enumerate();
-                counts.in_parallel(rows, |counts, (row, spikes)| {
-                    let mut room = Vec::new();
-                    for (bit, cell) in cells[row * width..].iter().take(width).enumerate() {
-                        let x = inputs.at(0).wide_row(row * width + bit, &mut room);
-                        counts.neuron_wide(cpu, cell, x, layout, bit, spikes);
-                    }
-                });
-                counts.activity(layout)
+                neurons(cpu, cells, inputs.at(0), layout, &mut scratch.neuron, &mut out.bytes[..length])
             }
             (QuantizedOp::Requantize { requantizers, format }, _) if !layout.wide => {
                 let (input, out) = (inputs.at(0), &mut out.words[..length]);
                 onto_grid(layout, &mut scratch.neuron, out, |channel, t, out| {
                     let by = rescale(Some(per_channel(requantizers, channel)), *format);
-                    let mut room = Vec::new();
-                    let x = &input.wide_row(channel, &mut room)[input.layout.frame(t)];
-                    kernels::requantize_wide(cpu, by, x, out)
+                    threads::with_wide_rows(|[room, _]| {
+                        let x = &input.wide_row(channel, room)[input.layout.frame(t)];
+                        kernels::requantize_wide(cpu, by, x, out)
+                    })
                 })
             }
             (QuantizedOp::AddMembrane(op), _) if !layout.wide => {
                 let (sides, out) = ([inputs.at(0), inputs.at(1)], &mut out.words[..length]);
                 onto_grid(layout, &mut scratch.neuron, out, |channel, t, out| {
                     let by = rescale(op.branch.as_deref().map(|by| per_channel(by, channel)), op.format);
-                    let mut rooms = [Vec::new(), Vec::new()];
-                    let [a, b] = &mut rooms;
-                    let a = &sides[0].wide_row(channel, a)[sides[0].layout.frame(t)];
-                    let b = &sides[1].wide_row(channel, b)[sides[1].layout.frame(t)];
-                    kernels::join_wide(cpu, by, a, b, out)
+                    threads::with_wide_rows(|[a, b]| {
+                        let a = &sides[0].wide_row(channel, a)[sides[0].layout.frame(t)];
+                        let b = &sides[1].wide_row(channel, b)[sides[1].layout.frame(t)];
+                        kernels::join_wide(cpu, by, a, b, out)
+                    })
                 })
             }
             _ => {
@@ -79,4 +70,27 @@ impl Kernels<'_> {
             }
         }
     }
+}
+
+/// Spikes of neurons in 64 bits, into rows of zeros.
+fn neurons(
+    cpu: Cpu,
+    cells: &[Cell<i64>],
+    input: Value,
+    layout: &Layout,
+    counts: &mut NeuronScratch,
+    spikes: &mut [u8],
+) -> NodeActivity {
+    let width = cpu.inputs_per_table();
+    counts.clear(layout.frames);
+    let rows = spikes.par_chunks_exact_mut(layout.stride).enumerate();
+    counts.in_parallel(rows, |counts, (row, spikes)| {
+        threads::with_wide_rows(|[room, _]| {
+            for (bit, cell) in cells[row * width..].iter().take(width).enumerate() {
+                let x = input.wide_row(row * width + bit, room);
+                counts.neuron_wide(cpu, cell, x, layout, bit, spikes);
+            }
+        });
+    });
+    counts.activity(layout)
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::gather::Gather;
-use super::layer::{dense, in_tiles, words};
+use super::layer::{dense, words};
 use super::padded::Padded;
 use super::value::{Value, at_least};
 use crate::exec::kernels::{self, Cpu};
@@ -41,7 +41,8 @@ pub struct Source<'a> {
 #[derive(Debug, Default)]
 struct PaddedRoom {
     map: Vec<i32>,
-    weights: Vec<(usize, i32)>,
+    /// Distances and weights.
+    taps: Vec<(usize, i32)>,
     sums: Vec<i32>,
 }
 
@@ -140,50 +141,54 @@ impl WordLayer {
         gather.padded.as_ref().filter(|_| self.per_group == 1 && !gather.is_identity())
     }
 
-    /// X of all output channels from rows of `input` with padding around them: rows of `gather.stride` in
-    /// `out`.
-    pub fn run_padded(
-        &self,
-        cpu: Cpu,
-        (gather, padded): (&Gather, &Padded),
-        source: &Source,
-        out: &mut [i32],
-    ) {
-        let (taps, outs) = (gather.taps(), self.bias.len() / self.groups);
-        in_tiles(out.len() * taps * SLOWER_THAN_LOOKUPS, gather.stride, out, |first, out| {
-            PADDED.with_borrow_mut(|PaddedRoom { map, weights, sums }| {
-                for (channel, out) in (first..).zip(out.chunks_exact_mut(gather.stride)) {
-                    let (values, padding) = source.row(channel / outs);
-                    let map = padded.surround(values, padding, map);
-                    weights.clear();
-                    let of_channel = &self.weights[channel * taps..][..taps];
-                    weights.extend(padded.distances.iter().copied().zip(of_channel.iter().copied()));
-                    let sums = at_least(sums, padded.places());
-                    kernels::windows(cpu, weights, self.shift, self.bias[channel], map, sums);
-                    padded.compact(sums, out);
-                }
-            });
-        });
+    /// Multiply-accumulates of look-ups that take as long as an output.
+    pub fn work_of_an_output(&self) -> usize {
+        self.weights.len() / self.bias.len() * SLOWER_THAN_LOOKUPS
     }
 
-    /// X of all output channels: rows of `gather.stride` in `out`.
-    pub fn run(&self, cpu: Cpu, gather: &Gather, source: &Source, out: &mut [i32]) {
+    /// X of the channels from `first` on, as many as `out` has rows of `gather.stride`.
+    pub fn channels(&self, cpu: Cpu, gather: &Gather, source: &Source, first: usize, out: &mut [i32]) {
+        let rows = (first..).zip(out.chunks_exact_mut(gather.stride));
+        match self.padded(gather) {
+            Some(padded) => PADDED.with_borrow_mut(|room| {
+                rows.for_each(|(channel, out)| self.windows(cpu, padded, source, channel, room, out));
+            }),
+            None => rows.for_each(|(channel, out)| self.products(cpu, gather, source, channel, out)),
+        }
+    }
+
+    /// X of `channel` from a map with its padding.
+    fn windows(
+        &self,
+        cpu: Cpu,
+        padded: &Padded,
+        source: &Source,
+        channel: usize,
+        PaddedRoom { map, taps, sums }: &mut PaddedRoom,
+        out: &mut [i32],
+    ) {
+        let (values, padding) = source.row(channel / (self.bias.len() / self.groups));
+        let map = padded.surround(values, padding, map);
+        let weights = self.weights.chunks_exact(padded.distances.len());
+        taps.clear();
+        taps.extend(padded.distances.iter().copied().zip(weights.skip(channel).take(1).flatten().copied()));
+        let sums = at_least(sums, padded.places());
+        kernels::windows(cpu, taps, self.shift, self.bias[channel], map, sums);
+        padded.compact(sums, out);
+    }
+
+    /// X of `channel`, one input after the other.
+    fn products(&self, cpu: Cpu, gather: &Gather, source: &Source, channel: usize, out: &mut [i32]) {
         let fan_in = self.per_group * gather.taps();
-        let outs = self.bias.len() / self.groups;
-        in_tiles(out.len() * fan_in * SLOWER_THAN_LOOKUPS, gather.stride, out, |first, out| {
-            for (channel, out) in (first..).zip(out.chunks_exact_mut(gather.stride)) {
-                let group = channel / outs;
-                let weights = &self.weights[channel * fan_in..][..fan_in];
-                for (i, out) in out.chunks_mut(COLUMNS).enumerate() {
-                    out.fill(0);
-                    for (input, &weight) in weights.iter().enumerate() {
-                        let (tap, from) =
-                            (input / self.per_group, group * self.per_group + input % self.per_group);
-                        source.add_scaled(cpu, gather, (tap, weight), from, i * COLUMNS, out);
-                    }
-                    kernels::shift_and_bias(cpu, self.shift, self.bias[channel], out);
-                }
+        let group = channel / (self.bias.len() / self.groups);
+        let weights = &self.weights[channel * fan_in..][..fan_in];
+        for (i, out) in out.chunks_mut(COLUMNS).enumerate() {
+            out.fill(0);
+            for (input, &weight) in weights.iter().enumerate() {
+                let (tap, from) = (input / self.per_group, group * self.per_group + input % self.per_group);
+                source.add_scaled(cpu, gather, (tap, weight), from, i * COLUMNS, out);
             }
-        });
+            kernels::shift_and_bias(cpu, self.shift, self.bias[channel], out);
+        }
     }
 }

@@ -76,21 +76,31 @@ pub struct Tables<'a> {
     pub(super) matrix: &'a LookupMatrix,
     pub(super) first: usize,
     pub(super) count: usize,
-    bytes: &'a [u8],
+    pub(super) bytes: &'a [u8],
+    /// Where tables of several channels lie interleaved, how many, and which of them is the first.
+    pub(super) interleaved: (usize, usize),
 }
 
 impl<'a> Tables<'a> {
+    /// Entries of 16 bits.
+    pub(super) fn words(&self) -> &'a [u16] {
+        // SAFETY: any bytes are words, and lines are aligned.
+        unsafe { self.bytes.align_to().1 }
+    }
+
     /// The tables of channel `first + i` alone.
     ///
     /// # Panics
     /// If there are not as many channels.
-    pub fn one(&self, i: usize) -> Tables<'a> {
-        let length = self.matrix.rows * self.matrix.bytes_of_a_table();
-        Tables { first: self.first + i, count: 1, bytes: &self.bytes[i * length..][..length], ..*self }
+    pub fn one(&self, cpu: Cpu, i: usize) -> Tables<'a> {
+        assert!(i < self.count);
+        let bytes = if cpu.isa() == Isa::Portable { self.bytes } else { self.of(i) };
+        let interleaved = (self.interleaved.0, self.interleaved.1 + i);
+        Tables { first: self.first + i, count: 1, bytes, interleaved, ..*self }
     }
 
     /// The tables of channel `first + i`, row after row.
-    pub(super) fn of(&self, i: usize) -> &[u8] {
+    pub(super) fn of(&self, i: usize) -> &'a [u8] {
         let length = self.matrix.rows * self.matrix.bytes_of_a_table();
         &self.bytes[i * length..][..length]
     }
@@ -157,16 +167,21 @@ impl LookupMatrix {
     /// # Panics
     /// If there are not as many channels.
     pub fn tables<'a>(&'a self, cpu: Cpu, first: usize, count: usize, room: &'a mut TableRoom) -> Tables<'a> {
-        let (lines, start) = match &self.weights {
-            Weights::Tables(lines) => (lines, first),
+        let (lines, start, channels) = match &self.weights {
+            Weights::Tables(lines) => (lines, first, self.outs),
             Weights::Halves(all) => {
                 let length = self.rows * self.bytes_of_halves();
                 self.expand(cpu, &all[first * length..][..count * length], &mut room.0);
-                (&room.0, 0)
+                (&room.0, 0, count)
             }
         };
+        assert!(start + count <= channels);
         let length = self.rows * self.bytes_of_a_table();
-        Tables { matrix: self, first, count, bytes: &bytes_of(lines)[start * length..][..count * length] }
+        let bytes = match cpu.isa() {
+            Isa::Portable => &bytes_of(lines)[..channels * length],
+            _ => &bytes_of(lines)[start * length..][..count * length],
+        };
+        Tables { matrix: self, first, count, bytes, interleaved: (channels, start) }
     }
 
     /// The tables of `halves`.
@@ -181,10 +196,12 @@ impl LookupMatrix {
             // SAFETY: the processor has the instructions, and there is a table for each pair of halves.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { super::avx512::expand(self.entry, halves, tables) },
-            isa => {
+            // SAFETY: any bytes are words, and lines are aligned.
+            Isa::Portable => super::portable::expand(self.rows, halves, unsafe { tables.align_to_mut().1 }),
+            _ => {
                 let pairs = halves.chunks_exact(self.bytes_of_halves());
                 let tables = tables.chunks_exact_mut(self.bytes_of_a_table());
-                pairs.zip(tables).for_each(|(halves, table)| expand_one(self.entry, isa, halves, table));
+                pairs.zip(tables).for_each(|(halves, table)| expand_one(self.entry, halves, table));
             }
         }
     }
@@ -208,20 +225,21 @@ fn halves(weights: &[i32], half: usize, entry: Entry) -> Vec<u8> {
 }
 
 /// The table of two halves of four entries.
-fn expand_one(entry: Entry, isa: Isa, halves: &[u8], table: &mut [u8]) {
+fn expand_one(entry: Entry, halves: &[u8], table: &mut [u8]) {
     for i in 0..16 {
         let (low, high) = (i & 3, 4 + (i >> 2));
         match entry {
             Entry::Byte => table[i] = halves[low] + halves[high],
-            Entry::Word => {
-                let half = |i: usize| u16::from_le_bytes([halves[2 * i], halves[2 * i + 1]]);
-                let sum = (half(low) + half(high)).to_le_bytes();
-                // Low bytes before high bytes: a byte shuffle looks up each.
-                let at = if isa == Isa::Avx2 { [i, 16 + i] } else { [2 * i, 2 * i + 1] };
-                (table[at[0]], table[at[1]]) = (sum[0], sum[1]);
-            }
+            // Low bytes before high bytes: a byte shuffle looks up each.
+            Entry::Word => [table[i], table[16 + i]] = sum_of_words(halves, low, high).to_le_bytes(),
         }
     }
+}
+
+/// The sum of two entries of 16 bits.
+pub(super) fn sum_of_words(halves: &[u8], low: usize, high: usize) -> u16 {
+    let half = |i: usize| u16::from_le_bytes([halves[2 * i], halves[2 * i + 1]]);
+    half(low) + half(high)
 }
 
 fn bytes_of(lines: &[Line]) -> &[u8] {
@@ -305,26 +323,6 @@ pub fn lookup(cpu: Cpu, tables: &Tables, index: &[u8], stride: usize, out: &mut 
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { super::avx2::lookup(tables, index, stride, out) },
-        _ => portable(tables, index, stride, out),
-    }
-}
-
-fn portable(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
-    let matrix = tables.matrix;
-    for (i, out) in out.chunks_exact_mut(stride).take(tables.count).enumerate() {
-        out.fill(0);
-        let blocks = index[..matrix.rows * stride].chunks(matrix.rows * BLOCK);
-        for (out, index) in out.chunks_mut(BLOCK).zip(blocks) {
-            let tables = tables.of(i).chunks_exact(matrix.bytes_of_a_table());
-            for (table, index) in tables.zip(index.chunks_exact(out.len())) {
-                let sums: [i32; 16] =
-                    std::array::from_fn(|i| i32::from(u16::from_le_bytes([table[2 * i], table[2 * i + 1]])));
-                for (x, &byte) in out.iter_mut().zip(index) {
-                    *x = x.wrapping_add(sums[usize::from(byte & 15)]);
-                }
-            }
-        }
-        let bias = matrix.bias[tables.first + i];
-        out.iter_mut().for_each(|x| *x = (*x << matrix.shift).wrapping_add(bias));
+        _ => super::portable::lookup(tables, index, stride, out),
     }
 }

@@ -4,7 +4,10 @@
 mod isa;
 mod lookup;
 mod loops;
+mod portable;
 mod products;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

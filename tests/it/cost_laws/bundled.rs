@@ -101,6 +101,22 @@ fn the_last_stream_is_not_stored() {
     let t = &attention.traffic_bits;
     assert_eq!(t.activations_read + t.activations_written, bits);
     assert!(close(attention.cycles.total(), bits / 256.0));
+    // Keys and values are ANDed as they are read, q is masked, 256 bits a cycle; one update of 64 neurons.
+    assert!(close(attention.cycles.epilogue, 4.0 * ((2.0 * 3136.0 + 3136.0) / 256.0 + 1.0)));
+    // The OR of its neuron keeps no state: nothing is charged for any.
+    assert_eq!((t.membranes_read, t.membranes_written), (0.0, 0.0));
+    // The head has one position: one of four lanes works, one cycle per spike, on 10 of 64 channels. A row of ten
+    // 4-bit weights is one word of 64 bits; ten biases.
+    let node =
+        mapped.workload.layers.iter().find(|l| l.name == "head").unwrap().product.as_ref().unwrap().node;
+    let spikes = activity.nodes[node.index()].total().input_events;
+    let head = of("head");
+    let cycles = &head.cycles;
+    assert!(spikes > 0 && close(cycles.ideal, f64::from(spikes) * 10.0 / 256.0));
+    assert!(close(cycles.ideal + cycles.under_utilisation + cycles.imbalance, f64::from(spikes)));
+    assert_eq!(head.traffic_bits.weights_read, f64::from(spikes) * 64.0 + 320.0);
+    // 64 spikes of one position are a word, four times.
+    assert_eq!(head.traffic_bits.activations_read, 4.0 * 64.0);
 }
 
 /// Bits of weights and parameters that the bundled network loads for every image.

@@ -2,13 +2,14 @@
 
 use proptest::prelude::*;
 use spiq::cost::layer_cost;
-use spiq::hw::{Compute, Placement};
-use spiq::map::{Dataflow, Input, Plan, Product, Workload, candidates};
+use spiq::hw::{Compute, Operand, Placement};
+use spiq::map::{Dataflow, Input, Plan, Product};
 use spiq::quant::WeightForm;
 
 use super::{Case, Spec, activity, array_cycles, close, lanes, layer, neuron, product, systolic};
 
-fn compute() -> impl Strategy<Value = String> {
+/// Lanes and systolic arrays of any shape.
+pub fn any_compute() -> impl Strategy<Value = String> {
     let skipping = prop::sample::select(vec!["Dense", "Gated", "Skip"]);
     let multi_bit = prop::sample::select(vec!["BitSerial", "Multiplier"]);
     prop_oneof![
@@ -35,20 +36,34 @@ fn any_product() -> impl Strategy<Value = Product> {
 /// `full` is the share of positions at which every input is an event.
 pub fn case(full: f64) -> impl Strategy<Value = Case> {
     let seeds = prop::collection::vec((0.0..1.0f64, prop::bool::weighted(full)), 30 * 4);
-    (any_product(), 1usize..5, seeds, compute(), 3u32..12, 4u32..16).prop_map(
+    (any_product(), 1usize..5, seeds, any_compute(), 3u32..12, 4u32..16).prop_map(
         |(product, timesteps, seeds, compute, log_bandwidth, membrane_bits)| {
-            let inputs = (product.fan_in * product.groups) as f64;
-            let events = |&(x, all): &(f64, bool)| if all { inputs as u32 } else { (x * x * inputs) as u32 };
-            let steps = if product.constant { 1 } else { timesteps };
-            let frames: Vec<Vec<u32>> = (0..steps)
-                .map(|t| seeds[t * 30..][..product.positions].iter().map(events).collect())
-                .collect();
-            let activity = activity(&product, &frames);
-            let values = product.positions * product.outputs;
+            let seeds: Vec<f64> = seeds.into_iter().map(|(x, all)| if all { 1.0 } else { x }).collect();
             let spec = Spec { bandwidth: 1 << log_bandwidth, ..Spec::roomy(compute) };
-            Case { layer: layer(product, vec![neuron(values, membrane_bits)]), activity, timesteps, spec }
+            with_activity(product, timesteps, &seeds, membrane_bits, spec)
         },
     )
+}
+
+/// `product` with a neuron behind each output; a seed per position and timestep says which share of its inputs
+/// are events, squared so that few are likelier.
+pub fn with_activity(
+    product: Product,
+    timesteps: usize,
+    seeds: &[f64],
+    membrane_bits: u32,
+    spec: Spec,
+) -> Case {
+    let inputs = (product.fan_in * product.groups) as f64;
+    let steps = if product.constant { 1 } else { timesteps };
+    let frames: Vec<Vec<u32>> = seeds
+        .chunks(seeds.len() / 4)
+        .take(steps)
+        .map(|frame| frame[..product.positions].iter().map(|x| (x * x * inputs) as u32).collect())
+        .collect();
+    let activity = activity(&product, &frames);
+    let values = product.positions * product.outputs;
+    Case { layer: layer(product, vec![neuron(values, membrane_bits)]), activity, timesteps, spec }
 }
 
 proptest! {
@@ -132,48 +147,94 @@ proptest! {
         }
     }
 
-    /// With a memory per operand: in a shared one, more room may let membranes in that leave the
-    /// stream outside. Time only: a larger SRAM takes more energy per access and leaks more.
+    /// What an access takes stays the same: of CACTI's SRAMs the larger takes more energy per access, and leaks
+    /// more. With a memory per operand: in a shared one, more room may let membranes in that leave the stream
+    /// outside.
     #[test]
-    fn more_of_anything_never_costs_time(case in case(0.1), log_bytes in 3u32..14, bus in 1u32..32) {
+    fn more_of_anything_never_costs_time_or_energy(
+        case in case(0.1), log_bytes in 3u32..14, bus in 1u32..32, grow in 2u64..5,
+    ) {
         let memories = case.spec.memories.iter().map(|(m, _)| (m.clone(), 1u64 << log_bytes)).collect();
         let spec = Spec { memories, dram_bits: Some(bus), ..case.spec.clone() };
-        let machine = spec.machine();
-        let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps };
-        let fits = |p| candidates(&workload, &machine.hardware, p, None).is_ok();
-        prop_assume!(fits(Placement::Innermost) || fits(Placement::Outermost));
-        let base = case.best(&spec).0.cycles.total();
-        let wider = Spec { bandwidth: spec.bandwidth * 2, ..spec.clone() };
-        let faster = Spec { dram_bits: Some(bus * 2), ..spec.clone() };
-        let memories = spec.memories.iter().map(|(m, bytes)| (m.clone(), bytes * 3 / 2)).collect();
-        let larger = Spec { memories, ..spec };
-        for (what, spec) in [("port", wider), ("bus", faster), ("capacity", larger)] {
-            let cycles = case.best(&spec).0.cycles.total();
-            prop_assert!(cycles <= base * (1.0 + 1e-9), "{what}: {base} -> {cycles}");
+        prop_assume!(case.fits(&spec.machine()));
+        let memories = spec.memories.iter().map(|(m, bytes)| (m.clone(), bytes * grow / 2)).collect();
+        let more = [
+            ("ports", Spec { bandwidth: spec.bandwidth * 2, ..spec.clone() }),
+            ("bus", Spec { dram_bits: Some(bus * 2), ..spec.clone() }),
+            ("capacity", Spec { memories, ..spec.clone() }),
+        ];
+        for objective in ["Latency", "Energy", "EnergyDelay"] {
+            let score = |spec: &Spec| {
+                let machine = Spec { objective, ..spec.clone() }.unit_machine();
+                let (cost, energy_j) = case.best_on(&machine);
+                machine.score(cost.cycles.total(), energy_j)
+            };
+            let base = score(&spec);
+            for (what, spec) in &more {
+                let now = score(spec);
+                prop_assert!(now <= base * (1.0 + 1e-9), "{objective}, {what}: {base} -> {now}");
+            }
         }
     }
 
     #[test]
-    fn fewer_weight_bits_never_cost_more(case in case(0.1), log_bytes in 3u32..14, bits in 2u32..8) {
+    fn fewer_bits_never_cost_more(
+        case in case(0.1), log_bytes in 3u32..14, bits in 2u32..8, operand in 0usize..4,
+    ) {
         let memories = case.spec.memories.iter().map(|(m, _)| (m.clone(), 1u64 << log_bytes)).collect();
         let spec = Spec { memories, ..case.spec.clone() };
         let with = |bits| {
-            let mut narrow = case.clone();
-            let product = narrow.layer.product.as_mut().unwrap();
-            (product.weight_bits, product.weight) = (bits, WeightForm::Integer { bits });
-            narrow
+            let mut changed = case.clone();
+            let layer = &mut changed.layer;
+            let product = layer.product.as_mut().unwrap();
+            match operand {
+                0 => (product.weight_bits, product.weight) = (bits, WeightForm::Integer { bits }),
+                1 => product.accumulator_bits = bits + 8,
+                2 => product.input = Input::Integers { bits },
+                _ => layer.epilogue = vec![neuron(product.positions * product.outputs, bits)],
+            }
+            changed
         };
         let (narrow, wide) = (with(bits), with(bits + 1));
-        let workload = Workload { layers: vec![wide.layer.clone()], timesteps: case.timesteps };
-        let machine = spec.machine();
-        prop_assume!([Placement::Innermost, Placement::Outermost]
-            .into_iter()
-            .all(|p| candidates(&workload, &machine.hardware, p, None).is_ok()));
+        prop_assume!(wide.fits(&Spec { placements: "Innermost", ..spec.clone() }.machine()));
+        prop_assume!(wide.fits(&Spec { placements: "Outermost", ..spec.clone() }.machine()));
         let (few, many) = (narrow.best(&spec).0.cycles.total(), wide.best(&spec).0.cycles.total());
-        prop_assert!(few <= many * (1.0 + 1e-9), "{many} -> {few} cycles");
+        prop_assert!(few <= many * (1.0 + 1e-9), "operand {operand}: {many} -> {few} cycles");
         let spec = Spec { objective: "Energy", ..spec };
         let (few, many) = (narrow.best(&spec).1, wide.best(&spec).1);
-        prop_assert!(few <= many * (1.0 + 1e-9), "{many} -> {few} J");
+        prop_assert!(few <= many * (1.0 + 1e-9), "operand {operand}: {many} -> {few} J");
+    }
+
+    /// Every component is what moved, or was done, times what the tables say of it.
+    #[test]
+    fn energy_is_the_sum_of_counts_times_the_table(case in case(0.1), log_bytes in 5u32..14) {
+        let memories = case.spec.memories.iter().map(|(m, _)| (m.clone(), 1u64 << log_bytes)).collect();
+        let spec = Spec { memories, ..case.spec.clone() };
+        let machine = spec.machine();
+        prop_assume!(case.fits(&machine));
+        let values = (case.product().positions * case.product().outputs * case.timesteps) as f64;
+        for (_, cost) in case.all(&machine) {
+            let (e, t) = (&cost.energy_j, &cost.traffic_bits);
+            let on_chip = |operand: Operand, read: f64, written: f64| {
+                let sram = machine.memory(operand);
+                (read * sram.read_pj_per_bit + written * sram.write_pj_per_bit) * 1e-12
+            };
+            prop_assert!(close(e.weight_memory, on_chip(Operand::Weights, t.weights_read, t.weights_written)));
+            let activations = on_chip(Operand::Activations, t.activations_read, t.activations_written);
+            prop_assert!(close(e.activation_memory, activations));
+            let sums = on_chip(Operand::PartialSums, t.partial_sums_read, t.partial_sums_written);
+            prop_assert!(close(e.partial_sum_memory, sums));
+            let membranes = on_chip(Operand::Membranes, t.membranes_read, t.membranes_written);
+            prop_assert!(close(e.membrane_memory, membranes));
+            // Asleep between transfers: background power for as long as the bus is busy.
+            let (bits, dram) = (t.dram_read + t.dram_written, machine.dram.unwrap());
+            let background_j = bits / dram.bits_per_cycle / machine.hardware.clock_hz.value * dram.background_w;
+            prop_assert!(close(e.dram, bits * dram.pj_per_bit * 1e-12 + background_j));
+            let table = &machine.table;
+            let neuron_pj = table.add_pj(12.0) + table.compare_pj(12.0) + table.register_pj(12.0);
+            prop_assert!(close(e.neuron, values * neuron_pj * 1e-12));
+            prop_assert!(close(e.total(), e.parts().iter().sum()));
+        }
     }
 
     /// Innermost and outermost do the same work; computing once does less.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use spiq::cost::{Convention, MappedWorkload, accesses, layer_cost};
 use spiq::hw::{Operand, Placement};
-use spiq::map::{Dataflow, Dim, FixedMapping, Matrix, Order, Plan, Workload};
+use spiq::map::{Dataflow, Dim, FixedMapping, Matrix, Order, Plan, Product, Workload, candidates};
 
 use super::laws::case;
 use super::{Case, Spec, activity, close, lanes, layer, neuron, plan, product, systolic};
@@ -201,4 +201,76 @@ fn weights_of_the_next_layer_come_early_where_they_fit() {
     assert!(close(first, slow[0].cycles.total()));
     let hidden = (first - 256.0 / dram).min(128.0 / dram);
     assert!(hidden > 0.0 && close(slow[1].cycles.load - fast[1].cycles.load, hidden));
+}
+
+/// The same pair on a faster bus, where the second layer reads 32 spikes from off chip, too: of its first tile, 128
+/// bits of weights come early, and 16 of spikes do not.
+#[test]
+fn inputs_of_the_next_layer_do_not_come_early() {
+    let from = |from_outside| layer(Product { from_outside, ..product(8, 4, 4, 8) }, vec![]);
+    let activity = activity(&product(8, 4, 4, 8), &[vec![2; 8]]);
+    let workload = Workload { layers: vec![from(false), from(true)], timesteps: 1 };
+    let load = |bytes: u64| {
+        let mut spec = Spec { dram_bits: Some(16), ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
+        spec.memories[0].1 = bytes;
+        let machine = spec.machine();
+        let fixed = "NetworkMapping(layers: {\"layer\": (dataflow: OutputStationary, channels: 2, order: ChannelsOutermost)})";
+        let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
+        let samples = std::slice::from_ref(&activity);
+        let mapped = MappedWorkload::best_of(workload.clone(), &machine, samples, Some(&fixed)).unwrap();
+        let bits_per_cycle = machine.dram.unwrap().bits_per_cycle;
+        mapped.costs(&machine, &activity)[1].cycles.load * bits_per_cycle
+    };
+    let (apart, beside) = (load(16), load(32));
+    assert!(close(apart, 128.0 + 16.0) && close(beside, 16.0), "{apart} {beside}");
+}
+
+/// Weight stationary, sums of the largest of three tiles of 40 positions wait for the rest of their inputs: 14 x 2
+/// channels x 4 timesteps x 12 bits are 168 bytes.
+#[test]
+fn the_largest_tile_of_positions_needs_room() {
+    let legal = |bytes: u64| {
+        let mut spec = Spec { dram_bits: None, ..Spec::roomy(lanes(2, 2, "Skip", "BitSerial")) };
+        spec.memories[2].1 = bytes;
+        let fixed = "NetworkMapping(timesteps: Innermost, layers: {\"layer\": (dataflow: WeightStationary, channels: 2, \
+                     order: PositionsOutermost(tiles: 3, weights_stay: true))})";
+        let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
+        let layer = layer(product(40, 8, 4, 8), vec![]);
+        let workload = Workload { layers: vec![layer], timesteps: 4 };
+        candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
+    };
+    assert_eq!((legal(168), legal(167)), (true, false));
+}
+
+/// Five tiles of 320 inputs: 64 spikes at four timesteps, and those of the next tile, are 64 bytes; where they are
+/// the same at every timestep, 16.
+#[test]
+fn two_tiles_of_inputs_need_room() {
+    let legal = |constant: bool, bytes: u64| {
+        let mut spec = Spec::roomy(lanes(2, 2, "Skip", "BitSerial"));
+        spec.memories[1].1 = bytes;
+        let fixed = "NetworkMapping(timesteps: Innermost, layers: {\"layer\": \
+                     (order: PositionsOutermost(tiles: 5, weights_stay: true))})";
+        let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
+        let layer = layer(Product { constant, ..product(40, 8, 4, 8) }, vec![]);
+        let workload = Workload { layers: vec![layer], timesteps: 4 };
+        candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
+    };
+    assert_eq!((legal(false, 64), legal(false, 63)), (true, false));
+    assert_eq!((legal(true, 16), legal(true, 15)), (true, false));
+}
+
+/// 15 sums of 12 bits are the same at three timesteps: computed once, neurons read them three times. Weight
+/// stationary they were written for either half of the inputs, read for the second, and read once as they are.
+#[test]
+fn constant_sums_by_hand() {
+    let machine = Spec::roomy(systolic(2, 2, false)).machine();
+    let layer = layer(Product { constant: true, ..product(3, 4, 5, 8) }, vec![neuron(15, 16)]);
+    let activity = activity(layer.product.as_ref().unwrap(), &[vec![1, 2, 3]]);
+    let sums = |dataflow| {
+        let cost = layer_cost(&layer, &plan(dataflow, Placement::Innermost, 2), &machine, &activity, 3);
+        (cost.traffic_bits.partial_sums_written, cost.traffic_bits.partial_sums_read)
+    };
+    assert_eq!(sums(Dataflow::OutputStationary), (180.0, 3.0 * 180.0));
+    assert_eq!(sums(Dataflow::WeightStationary), (2.0 * 180.0, (2.0 + 2.0) * 180.0));
 }

@@ -1,0 +1,115 @@
+//! How a machine runs a network: its area by component, and the loops of every layer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::cost::{AreaMm2, Machine, MappedWorkload};
+use crate::error::Result;
+use crate::exec::Rates;
+use crate::hw::{Hardware, Operand};
+use crate::map::{Layer, Plan, Workload};
+use crate::quant::QuantizedModel;
+
+/// Share of spikes that is taken where nothing is known of them.
+const ASSUMED_RATE: f64 = 0.1;
+
+/// What is chosen for a network on a machine.
+#[derive(Serialize)]
+pub struct MappingDescription {
+    hardware: String,
+    /// By component; null where the description does not give it.
+    area_mm2: Option<AreaMm2>,
+    /// Where the spikes that the mapper sees come from.
+    activity: String,
+    layers: Vec<MappedLayer>,
+}
+
+/// What is chosen for one layer.
+#[derive(Serialize)]
+struct MappedLayer {
+    name: String,
+    /// In words.
+    mapping: String,
+    /// The loops of its product, line by line; none where there is no product, or no array.
+    loops: Vec<String>,
+    /// The level that holds each operand which the layer has.
+    homes: BTreeMap<String, String>,
+}
+
+impl MappingDescription {
+    /// The mapping that machine `hw` chooses for `model`, from `rates` or from the same rate everywhere.
+    ///
+    /// # Errors
+    /// If a file does not load, or the machine cannot run the network.
+    pub fn new(model: &QuantizedModel, hw: &str, rates: Option<&str>) -> Result<Self> {
+        let machine = Machine::new(Hardware::load(hw)?.0)?;
+        let network = &model.network;
+        let (rates, activity) = match rates {
+            Some(spec) => {
+                let rates = Rates::load(spec, network)?;
+                let activity = format!("the rates of {}", rates.path);
+                (rates, activity)
+            }
+            None => {
+                let activity = format!("a rate of {} % everywhere (assumed)", ASSUMED_RATE * 100.0);
+                (Rates::uniform(network, ASSUMED_RATE)?, activity)
+            }
+        };
+        let expected = rates.activity_with(network, machine.pattern().as_slice());
+        let mapped =
+            MappedWorkload::best(Workload::quantized(model), &machine, std::slice::from_ref(&expected))?;
+        let layers = mapped.workload.layers.iter().zip(&mapped.plans);
+        Ok(Self {
+            layers: layers
+                .map(|(layer, plan)| MappedLayer::new(layer, plan, &machine, &mapped.workload))
+                .collect(),
+            hardware: machine.hardware.name.clone(),
+            area_mm2: machine.area_mm2,
+            activity,
+        })
+    }
+
+    /// The same as text.
+    pub fn text(&self) -> String {
+        let mut text = format!("hardware {}\n", self.hardware);
+        match &self.area_mm2 {
+            None => text += "area not described\n",
+            Some(area) => {
+                text += &format!("area {:.4} mm2\n", area.total());
+                for ((_, label), part) in AreaMm2::LABELS.iter().zip(area.parts()) {
+                    text += &format!("  {label:16} {part:.4}\n");
+                }
+            }
+        }
+        text += &format!("mapping for spikes at {}\n", self.activity);
+        for layer in &self.layers {
+            text += &format!("\n{}: {}\n", layer.name, layer.mapping);
+            for (operand, home) in &layer.homes {
+                text += &format!("  {operand} in {home}\n");
+            }
+            for line in &layer.loops {
+                text += &format!("  {line}\n");
+            }
+        }
+        text
+    }
+}
+
+impl MappedLayer {
+    fn new(layer: &Layer, plan: &Plan, machine: &Machine, workload: &Workload) -> Self {
+        let hardware = &machine.hardware;
+        let nest = plan.nest(layer, hardware, workload.timesteps);
+        let homes = Operand::ALL.into_iter().filter_map(|operand| {
+            let home = plan.home(operand, layer, workload, hardware)?;
+            Some((operand.describe().to_owned(), home))
+        });
+        Self {
+            name: layer.name.clone(),
+            mapping: plan.describe(layer),
+            loops: nest
+                .map_or_else(Vec::new, |(nest, _)| nest.to_string().lines().map(str::to_owned).collect()),
+            homes: homes.collect(),
+        }
+    }
+}

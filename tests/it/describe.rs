@@ -1,0 +1,112 @@
+//! `spiq describe --hw`: the loops of every layer, where its operands live, and the area.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::bad_input::support::Bench;
+
+fn described(flags: &[&str]) -> String {
+    let output = Bench::new().run(&[&["describe", "sdtv1_2-64_fashion", "--quant", "w4"], flags].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The paragraphs that start like that.
+fn paragraphs(text: &str, starts: &[&str]) -> String {
+    let wanted = |p: &&str| starts.iter().any(|start| p.starts_with(start));
+    text.split("\n\n").filter(wanted).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn the_mapping_is_printed_as_loops_with_homes() {
+    let text = described(&["--hw", "edge-28"]);
+    let starts = [
+        "hardware",
+        "patch_embed.proj_conv:",
+        "patch_embed.proj_conv1:",
+        "block.0.attn.sdsa",
+        "block.0.attn.proj",
+    ];
+    assert_snapshot!(paragraphs(&text, &starts), @r"
+    hardware edge-28
+    area 0.3713 mm2
+      arithmetic       0.0115
+      registers        0.0174
+      neurons          0.0101
+      requantizers     0.0283
+      weight memory    0.1279
+      other memories   0.1761
+    mapping for spikes at a rate of 10 % everywhere (assumed)
+
+    patch_embed.proj_conv: output stationary, timesteps innermost, computed once, positions in 196 tiles
+      activations in off-chip memory, passing through activation SRAM
+      membranes in the array
+      partial sums in the array
+      weights in weight SRAM
+      dram        | keeps inputs
+                  | for m in 0..196
+      sram        | keeps inputs, weights, outputs
+                  |   side by side m in 0..4
+                  |     side by side n in 0..8
+      array       | keeps outputs
+                  |       for k in 0..9
+
+    patch_embed.proj_conv1: output stationary, timesteps innermost
+      activations in activation SRAM
+      membranes in the array
+      partial sums in the array
+      weights in weight SRAM
+      dram        | keeps nothing
+      sram        | keeps inputs, weights, outputs
+                  | for m in 0..196
+                  |   side by side m in 0..4
+                  |     side by side n in 0..16
+      array       | keeps outputs
+                  |       for t in 0..4
+                  |         for k in 0..72
+
+    block.0.attn.sdsa: vector unit, timesteps innermost
+      activations in activation SRAM
+
+    block.0.attn.proj_conv: output stationary, timesteps innermost
+      activations in activation SRAM
+      membranes in the array
+      partial sums in the array
+      residual stream in activation SRAM
+      weights in weight SRAM
+      dram        | keeps nothing
+      sram        | keeps inputs, weights, outputs
+                  | for m in 0..13
+                  |   side by side m in 0..4
+                  |     side by side n in 0..64
+      array       | keeps outputs
+                  |       for t in 0..4
+                  |         for k in 0..64
+    ");
+}
+
+#[test]
+fn a_machine_without_area_and_rates_of_a_file() {
+    let text = described(&["--hw", "cortex-m4", "--rates", "sdtv1_2-64_fashion"]);
+    assert_snapshot!(paragraphs(&text, &["hardware", "block.0.attn.proj"]), @r"
+    hardware cortex-m4
+    area not described
+    mapping for spikes at the rates of models/rates/sdtv1_2-64_fashion.csv
+
+    block.0.attn.proj_conv: sequential, timesteps innermost
+      activations in SRAM
+      membranes in SRAM
+      partial sums in registers
+      residual stream in SRAM
+      weights in flash
+    ");
+    let told: Value = serde_json::from_str(&described(&["--hw", "edge-28", "--json"])).unwrap();
+    let mapping = &told["mapping"];
+    let layers = mapping["layers"].as_array().unwrap();
+    let join = layers.iter().find(|layer| layer["name"] == "block.0.attn.proj_conv").unwrap();
+    assert_eq!(join["homes"]["residual stream"], "activation SRAM");
+    assert_eq!(join["loops"][0], "dram        | keeps nothing");
+    let parts: f64 =
+        mapping["area_mm2"].as_object().unwrap().values().map(|part| part.as_f64().unwrap()).sum();
+    assert!((0.3..0.5).contains(&parts), "{parts} mm2");
+}
