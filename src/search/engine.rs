@@ -349,7 +349,10 @@ impl<'a, 's> Engine<'a, 's> {
             self.images += self.store.oracle.images() as u64;
             self.seconds += seconds;
         }
-        let drop = self.store.oracle.reference_accuracy() - measured.accuracy;
+        // Whole images: the same drop has the same digits, however it was found.
+        let images = self.store.oracle.images() as f64;
+        let lost = (self.store.oracle.reference_accuracy() - measured.accuracy) * images;
+        let drop = lost.round() / images;
         let mut violations = self.problem.budgets.violations(&measured.figures);
         let within = drop <= self.problem.budgets.accuracy_drop;
         let reason = self.reason(within, drop, &violations);

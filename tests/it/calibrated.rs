@@ -168,7 +168,7 @@ fn matched_thresholds_bring_the_rates_of_the_float_network() {
 #[test]
 fn settings_in_a_row_are_quantized_as_each_alone() {
     let (model, data, calibration) = subject("v1", "w3+gptq+rate");
-    let base = fixed("w3+gptq+rate");
+    let [base, together] = ["w3+rate", "w3+gptq+rate"].map(fixed);
     let weights: Vec<&str> = model.network.weighted().map(|(_, node, _)| node.name.as_str()).collect();
     let neurons = model.network.nodes.iter().filter(|node| matches!(node.op, Op::Neuron(_)));
     let neurons: Vec<&str> = neurons.map(|node| node.name.as_str()).collect();
@@ -176,12 +176,12 @@ fn settings_in_a_row_are_quantized_as_each_alone() {
     let narrow = LayerOverride { membrane_bits: Some(4), ..LayerOverride::default() };
     let settings = [
         base.clone(),
-        base.clone(),
         base.with_layer(weights[weights.len() - 2], wide),
         base.with_layer(neurons[neurons.len() / 2], narrow),
         base.with_layer(neurons[0], narrow),
-        base.with_layer(weights[weights.len() / 2], wide),
         base,
+        together.with_layer(weights[weights.len() / 2], wide),
+        together,
     ];
     let matching = RateMatching::default();
     for (i, setting) in settings.iter().enumerate() {

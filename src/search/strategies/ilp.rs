@@ -1,8 +1,6 @@
 use super::surrogate::Surrogate;
 use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
-/// Savings below this part of the widest setting's cost are not worth a test.
-const WORTHWHILE: f64 = 1e-5;
 /// Proposals whose cost is looked at exactly.
 const FINALISTS: usize = 24;
 
@@ -53,5 +51,5 @@ pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candida
     let costs = engine.costs(&candidates)?;
     let exact = costs.into_iter().zip(&ranked).map(|(cost, (_, chance, _))| worth(cost, *chance));
     let best = exact.zip(candidates).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
-    Ok(best.filter(|(worth, _)| *worth > WORTHWHILE).map(|(_, candidate)| candidate))
+    Ok(best.filter(|(worth, _)| *worth > 0.0).map(|(_, candidate)| candidate))
 }

@@ -17,6 +17,12 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, Verdict, is_powe
 
 /// Random candidates that are run first, one batch each.
 const DESIGN: usize = 40;
+/// Part of the knobs that they narrow: fewer after a candidate that loses more than the goal, more after one that
+/// does not, as a staircase finds a threshold.
+const NARROWED: f64 = 0.5;
+const FEWER: f64 = 0.8;
+/// Losses from which most is learnt, in those of the reference.
+const GOAL: f64 = 1.5;
 /// Levels this many bits from where the search stands are looked at, or this part of its bits.
 const REACH_BITS: u32 = 2;
 const REACH_PART: u32 = 4;
@@ -124,10 +130,12 @@ impl Surrogate {
             costs: Vec::new(),
         };
         model.test(engine, &start)?;
+        let mut part = NARROWED;
         for _ in 0..DESIGN {
-            let candidate = model.scattered(engine);
+            let candidate = model.scattered(engine, part);
             if engine.cost(&candidate)?.is_finite() {
-                model.sample(engine, &candidate)?;
+                let loss = model.sample(engine, &candidate)?;
+                part = if loss > GOAL { part * FEWER } else { (part / FEWER).min(NARROWED) };
             }
         }
         model.fit();
@@ -135,14 +143,17 @@ impl Surrogate {
         Ok(model)
     }
 
-    /// The center with every knob one step up or down.
-    fn scattered(&self, engine: &mut Engine) -> Candidate {
+    /// The center with `part` of the knobs one step narrower, and of the others half one step wider.
+    fn scattered(&self, engine: &mut Engine, part: f64) -> Candidate {
         let mut candidate = self.center.clone();
         for knob in &self.knobs {
             let level = candidate.narrowest(knob);
-            let steps = match engine.below(2) {
-                0 => engine.space.below(knob.part, level),
-                _ => engine.space.above(knob.part, level).into_iter().collect(),
+            let steps = if engine.unit() < part {
+                engine.space.below(knob.part, level)
+            } else if engine.below(2) == 0 {
+                engine.space.above(knob.part, level).into_iter().collect()
+            } else {
+                Vec::new()
             };
             if !steps.is_empty() {
                 candidate = candidate.with(knob, steps[engine.below(steps.len())]);
@@ -365,7 +376,11 @@ impl Surrogate {
         for i in 0..AIMS {
             let [low, high] = AIM_RANGE;
             let aim = allowed * (low + (high - low) * i as f64 / (AIMS - 1) as f64);
-            let Some(levels) = knapsack(&classes, aim - self.base, STEPS) else { continue };
+            let Some(levels) =
+                (aim > self.base).then(|| knapsack(&classes, aim - self.base, STEPS)).flatten()
+            else {
+                continue;
+            };
             let pairs = self.knobs.iter().zip(levels);
             let candidate = pairs.fold(self.center.clone(), |c, (knob, level)| c.with(knob, level));
             if !front.contains(&candidate) {
@@ -414,4 +429,67 @@ impl Surrogate {
 /// Noise of all knobs at levels of `kind`.
 fn of_kind(noise: &[(usize, f64)], kind: usize) -> f64 {
     noise.iter().filter(|(k, _)| *k == kind).map(|(_, noise)| noise).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+    use super::*;
+
+    /// Six knobs of weights, the first of which loses most: losses of levels at random, of a sum that grows by
+    /// four per bit, tell all coefficients and the growth.
+    fn learnt(count: usize) -> Surrogate {
+        let candidate = Candidate(Vec::new());
+        let mut model = Surrogate {
+            knobs: (0..6).map(|unit| Knob { units: vec![unit], part: Part::Weights }).collect(),
+            reference: candidate.clone(),
+            center: candidate,
+            seen: Vec::new(),
+            tried: Vec::new(),
+            base: 0.0,
+            shape: Shape { growth: [1.0; KINDS], scatter: SCATTERS[0], error: ERRORS[0] },
+            explained: 0,
+            coefficients: Vec::new(),
+            drop: [0.0; 2],
+            allowed: 0.015,
+            costs: Vec::new(),
+        };
+        let mut dice = ChaCha8Rng::seed_from_u64(3);
+        for _ in 0..count {
+            let mut level = |_| (0, f64::from(dice.next_u32() % 4) - 2.0);
+            let levels: Vec<(usize, f64)> = (0..6).map(&mut level).collect();
+            let added =
+                |(coefficient, (_, narrower)): (&f64, &(usize, f64))| coefficient * 4f64.powf(*narrower);
+            let loss = 0.1 + TRUE.iter().zip(&levels).map(added).sum::<f64>();
+            model.seen.push(Seen { levels, loss, images: 1000, drop: 0.02 * loss });
+        }
+        model.fit();
+        model
+    }
+
+    const TRUE: [f64; 6] = [0.3, 0.1, 0.1, 0.08, 0.05, 0.02];
+
+    #[test]
+    fn coefficients_of_a_sum_are_learnt() {
+        let model = learnt(24);
+        assert_eq!(model.shape.growth[0], 4.0);
+        for (found, expected) in model.coefficients.iter().zip(TRUE) {
+            assert!((found[0] - expected).abs() < 0.015, "{found:?} is not {expected}");
+        }
+        assert!((model.base - 0.1).abs() < 0.05, "{}", model.base);
+        // 0.02 of a loss of 0.75 is what is allowed.
+        assert!((model.drop[0] - 0.02).abs() < 1e-9);
+        assert!((model.chance(0.75) - 0.5).abs() < 1e-6);
+        assert!(model.chance(0.5) > 0.9 && model.chance(1.0) < 0.1);
+    }
+
+    #[test]
+    fn more_candidates_tell_more() {
+        let error = |model: &Surrogate| -> f64 {
+            model.coefficients.iter().zip(TRUE).map(|(found, expected)| (found[0] - expected).abs()).sum()
+        };
+        assert!(error(&learnt(24)) < 0.5 * error(&learnt(3)));
+    }
 }
