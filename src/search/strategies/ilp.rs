@@ -1,7 +1,7 @@
 use super::surrogate::Surrogate;
 use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
-/// Proposals whose cost is looked at exactly.
+/// Proposals whose cost is looked at exactly at a time.
 const FINALISTS: usize = 24;
 
 /// Multiple-choice knapsacks over what each level is expected to lose, for several losses around the allowed
@@ -45,11 +45,15 @@ pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candida
         })
         .collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
-    ranked.truncate(FINALISTS);
     // The model of costs is additive, the machine is not.
-    let candidates: Vec<Candidate> = ranked.iter().map(|(.., candidate)| candidate.clone()).collect();
-    let costs = engine.costs(&candidates)?;
-    let exact = costs.into_iter().zip(&ranked).map(|(cost, (_, chance, _))| worth(cost, *chance));
-    let best = exact.zip(candidates).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
-    Ok(best.filter(|(worth, _)| *worth > 0.0).map(|(_, candidate)| candidate))
+    for some in ranked.chunks(FINALISTS) {
+        let candidates: Vec<Candidate> = some.iter().map(|(.., candidate)| candidate.clone()).collect();
+        let costs = engine.costs(&candidates)?;
+        let exact = costs.into_iter().zip(some).map(|(cost, (_, chance, _))| worth(cost, *chance));
+        let best = exact.zip(candidates).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
+        if let Some((_, candidate)) = best.filter(|(worth, _)| *worth > 0.0) {
+            return Ok(Some(candidate));
+        }
+    }
+    Ok(None)
 }

@@ -23,9 +23,6 @@ const NARROWED: f64 = 0.5;
 const FEWER: f64 = 0.8;
 /// Losses from which most is learnt, in those of the reference.
 const GOAL: f64 = 1.5;
-/// Levels this many bits from where the search stands are looked at, or this part of its bits.
-const REACH_BITS: u32 = 2;
-const REACH_PART: u32 = 4;
 /// Losses that proposals aim at, and the range of these beside what is allowed.
 const AIMS: usize = 17;
 const AIM_RANGE: [f64; 2] = [0.6, 1.6];
@@ -41,8 +38,8 @@ const SCATTERS: [f64; 3] = [0.4, 0.8, 1.6];
 const ERRORS: [f64; 4] = [0.03, 0.06, 0.12, 0.24];
 /// These are found anew when this many times as much was seen.
 const AGAIN: f64 = 1.25;
-/// What loses more is taken to lose this much: it is of no use, and sums no longer hold.
-const MOST_LOSS: f64 = 4.0;
+/// What loses more is taken to lose this much: sums no longer hold.
+const MOST_LOSS: f64 = 16.0;
 /// A coefficient is at least this part of the mean one: none is free.
 const FLOOR: f64 = 0.1;
 /// Least standard deviation of the accuracy drop around what its loss foretells.
@@ -102,7 +99,7 @@ pub struct Surrogate {
     /// Accuracy drop per loss, and its standard deviation.
     drop: [f64; 2],
     allowed: f64,
-    /// Per knob and level, the cost that it adds to the center; infinite for levels that are out of reach.
+    /// Per knob and level, the cost that it adds to the center; infinite for levels more than a step away.
     pub costs: Vec<Vec<f64>>,
 }
 
@@ -219,13 +216,12 @@ impl Surrogate {
         let base = engine.cost(&center)?;
         self.costs.clear();
         for knob in &self.knobs {
-            let bits = engine.space.bits(knob.part, center.narrowest(knob));
-            let levels = 0..engine.space.levels(knob.part);
-            let reach = REACH_BITS.max(bits / REACH_PART);
-            let near = |&l: &usize| engine.space.bits(knob.part, l).abs_diff(bits) <= reach;
-            let near: Vec<usize> = levels.clone().filter(near).collect();
+            let (levels, level) = (engine.space.levels(knob.part), center.narrowest(knob));
+            let mut near = engine.space.below(knob.part, level);
+            near.push(level);
+            near.extend(engine.space.above(knob.part, level));
             let candidates: Vec<Candidate> = near.iter().map(|&level| center.with(knob, level)).collect();
-            let mut costs = vec![f64::INFINITY; levels.len()];
+            let mut costs = vec![f64::INFINITY; levels];
             near.iter().zip(engine.costs(&candidates)?).for_each(|(&l, cost)| costs[l] = cost - base);
             self.costs.push(costs);
         }
