@@ -181,7 +181,7 @@ fn budgets_that_cannot_be_met_end_with_exit_code_1() {
         [("area", &["--max-area", "0.1mm2"]), ("memory", &["--max-memory", "48KiB"])];
     assert_snapshot!(lines(cases, run), @r"
     area
-      error: area of 0.383 mm2 is 0.283 mm2 beyond 0.100 mm2, whatever the setting of edge-28
+      error: area of 0.371 mm2 is 0.271 mm2 beyond 0.100 mm2, whatever the setting of edge-28
     memory
       error: no setting found meets the budgets; the closest (2.00 bits): memory of 84.29 KiB is 36.29 KiB beyond 48.00 KiB
     ");
