@@ -139,10 +139,19 @@ def gate_table(folders):
 
 
 def check(folder, spiq):
-    """Every setting again, from its file, in one call; the number of settings, and of those that differ."""
+    """Every setting again, from its file; the number of settings, and of those that differ."""
     report = json.loads((folder / "search.json").read_text())
-    request = report["request"]
-    runs = [run for run in report["runs"] if run["setting_file"]]
+    by_seed = defaultdict(list)
+    for run in report["runs"]:
+        if run["setting_file"]:
+            by_seed[run["seed"]].append(run)
+    # The settings of one seed have names of their own.
+    different = sum(check_runs(folder, report["request"], runs, spiq) for runs in by_seed.values())
+    return sum(map(len, by_seed.values())), different
+
+
+def check_runs(folder, request, runs, spiq):
+    """Runs settings again, in one call; the number of those that differ."""
     with tempfile.TemporaryDirectory() as out:
         command = [spiq, "simulate", "--quiet", "--json", "--out", out, "--model", request["model"]]
         command += ["--hw", request["hardware"], "--data", request["data"]]
@@ -150,7 +159,7 @@ def check(folder, spiq):
             command += ["--quant", str(folder / run["setting_file"])]
         if request["limit"]:
             command += ["--limit", str(request["limit"])]
-        done = subprocess.run(command, capture_output=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     different = 0
     for theirs, run in zip(json.loads(done.stdout)["settings"], runs, strict=True):
         mine = run["final"]
@@ -159,7 +168,7 @@ def check(folder, spiq):
         if any(a != b for a, b in pairs):
             print(f"{folder / run['setting_file']}: DIFFERENT", file=sys.stderr)
             different += 1
-    return len(runs), different
+    return different
 
 
 def main():
