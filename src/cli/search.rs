@@ -412,6 +412,6 @@ impl Loaded {
         bar.set_message("reading");
         let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, images, &|| bar.inc(1))?;
         bar.finish_and_clear();
-        Ok(evaluator)
+        Ok(evaluator.keeping_layers())
     }
 }

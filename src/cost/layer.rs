@@ -1,7 +1,8 @@
 use super::parts::{Cycles, EnergyJ, TrafficBits};
 use super::timeline::{Times, timeline};
 use super::{
-    Demand, Machine, Traffic, encoding, epilogue, events, many_core, processor, spike_lanes, systolic,
+    Demand, KnownPlans, Machine, Traffic, encoding, epilogue, events, many_core, processor, spike_lanes,
+    systolic,
 };
 use crate::error::Result;
 use crate::exec::Activity;
@@ -59,6 +60,21 @@ impl MappedWorkload {
         samples: &[Activity],
         fixed: Option<&FixedMapping>,
     ) -> Result<Self> {
+        Self::best_knowing(workload, machine, samples, fixed, &KnownPlans::default())
+    }
+
+    /// The same, where `known` holds what was chosen on the same machine and samples, and learns what is chosen
+    /// now.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn best_knowing(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+        known: &KnownPlans,
+    ) -> Result<Self> {
         let placements = &machine.hardware.placements;
         fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
         let mut best: Option<(f64, Vec<Plan>)> = None;
@@ -73,8 +89,9 @@ impl MappedWorkload {
             };
             let mut whole = LayerCost::default();
             let mut plans = Vec::new();
-            for (layer, choices) in workload.layers.iter().zip(per_layer) {
-                let (plan, cost) = best_plan(layer, &choices, machine, &workload, samples);
+            for (i, (layer, choices)) in workload.layers.iter().zip(per_layer).enumerate() {
+                let choose = |choices: &[Plan]| best_plan(layer, choices, machine, &workload, samples);
+                let (plan, cost) = known.get(i, layer, choices, choose);
                 whole.add(&cost);
                 plans.push(plan);
             }

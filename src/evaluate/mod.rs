@@ -6,6 +6,7 @@ mod fit;
 mod published;
 mod rate_matching;
 mod statistics;
+mod summary;
 mod tables;
 mod totals;
 
@@ -25,12 +26,13 @@ use rayon::prelude::*;
 use self::fit::check_fit;
 pub use self::rate_matching::{RateMatching, quantize_on};
 pub use self::statistics::{add_statistics, collect_statistics};
-use self::totals::{LayerTotals, Totals, count};
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, MappedWorkload, TrafficBits, memory_bytes};
+use self::summary::summarize_layer;
+use self::totals::{Totals, count};
+use crate::cost::{Cycles, EnergyJ, KnownPlans, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::{Error, Result};
 use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
 use crate::hw::Operand;
-use crate::map::{BitCounts, Epilogue, EpilogueKind, FixedMapping, Layer, Plan, Product, Workload};
+use crate::map::{FixedMapping, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting};
 
@@ -146,6 +148,13 @@ impl<'a> Evaluator<'a> {
     /// With the mapping as `fixed` says, as far as it says.
     pub fn with_mapping(self, fixed: Option<FixedMapping>) -> Self {
         Self { mapping: fixed, ..self }
+    }
+
+    /// For many settings that share layers: a layer is rounded once per scheme.
+    pub fn keeping_layers(mut self) -> Self {
+        let calibration = self.calibration.get_mut();
+        calibration.unwrap_or_else(std::sync::PoisonError::into_inner).keeps_nearest = true;
+        self
     }
 
     fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
@@ -342,6 +351,22 @@ impl<'a> Evaluator<'a> {
         self.charge_on(setting, self.machine, workload, activity)
     }
 
+    /// [`Self::charge`] where `known` holds the plans that were chosen on the same activity.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn charge_knowing(
+        &self,
+        setting: &Setting,
+        workload: Workload,
+        activity: &[Activity],
+        known: &KnownPlans,
+    ) -> Result<Evaluation> {
+        let mapping = self.mapping.as_ref();
+        let mapped = MappedWorkload::best_knowing(workload, self.machine, activity, mapping, known)?;
+        Ok(self.charge_mapped(setting, self.machine, &mapped, activity))
+    }
+
     /// The patterns of spikes that the machine asks for.
     pub fn patterns(&self) -> Vec<Pattern> {
         patterns(std::slice::from_ref(self.machine))
@@ -355,11 +380,21 @@ impl<'a> Evaluator<'a> {
         activity: &[Activity],
     ) -> Result<Evaluation> {
         let mapped = self.map(workload, machine, activity)?;
-        let mut totals = self.totals(&mapped);
+        Ok(self.charge_mapped(setting, machine, &mapped, activity))
+    }
+
+    fn charge_mapped(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        mapped: &MappedWorkload,
+        activity: &[Activity],
+    ) -> Evaluation {
+        let mut totals = self.totals(mapped);
         for image in activity {
             totals.add(&mapped.costs(machine, image), &count(&mapped.workload, image), machine);
         }
-        Ok(self.summarize(setting, machine, &mapped, &totals))
+        self.summarize(setting, machine, mapped, &totals)
     }
 
     /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
@@ -441,57 +476,6 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn summarize_layer(
-    machine: &Machine,
-    (layer, plan): (&Layer, &Plan),
-    totals: &LayerTotals,
-    timesteps: usize,
-    images: f64,
-) -> LayerEvaluation {
-    let (mut cycles, mut energy_j) = (Cycles::default(), EnergyJ::default());
-    let mut traffic_bits = TrafficBits::default();
-    cycles.add_scaled(&totals.cost.cycles, 1.0 / images);
-    energy_j.add_scaled(&totals.cost.energy_j, 1.0 / images);
-    traffic_bits.add_scaled(&totals.cost.traffic_bits, 1.0 / images);
-    let counters = &totals.counters;
-    let product = layer.product.as_ref();
-    let frames = |p: &Product| if p.constant && !plan.recompute { 1.0 } else { timesteps as f64 };
-    let counted_frames = |p: &Product| if p.constant { 1.0 } else { timesteps as f64 };
-    let inputs = product.map_or(0.0, |p| p.input_values as f64 * counted_frames(p));
-    let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-    let repeat = product.map_or(1.0, |p| frames(p) / counted_frames(p));
-    LayerEvaluation {
-        name: layer.name.clone(),
-        kind: layer.kind.clone(),
-        block: layer.block.clone(),
-        weight_bits: product.map_or(0, |p| p.weight_bits),
-        membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
-        mapping: plan.describe(layer),
-        loops: loops(layer, plan, machine, timesteps),
-        synaptic_operations: (counters.accumulations + counters.multiplications) / images * repeat,
-        accumulations: counters.accumulations / images * repeat,
-        multiplications: counters.multiplications / images * repeat,
-        dense_operations: product.map_or(0.0, |p| p.dense_operations() * frames(p)),
-        neuron_updates: counters.neuron_updates / images,
-        input_rate: ratio(counters.input_events, inputs * images),
-        spike_rate: ratio(counters.spikes, counters.neuron_updates),
-        spikes: counters.spikes / images,
-        saturations: counters.saturations / images,
-        leakage_j: machine.leakage_w * machine.seconds(cycles.total()),
-        cycles,
-        energy_j,
-        executed_bits: executed_bits(&counters.bits, images),
-        traffic_bits,
-        weight_bytes: layer.weight_bits() / 8.0,
-    }
-}
-
-/// The loop nest of a layer's product, line by line.
-fn loops(layer: &Layer, plan: &Plan, machine: &Machine, timesteps: usize) -> Vec<String> {
-    let nest = plan.nest(layer, &machine.hardware, timesteps);
-    nest.map_or_else(Vec::new, |(nest, _)| nest.to_string().lines().map(str::to_owned).collect())
-}
-
 fn image_notes(images: &Images, validation: &Images) -> Vec<String> {
     let seen: HashSet<String> = (0..validation.len()).map(|i| validation.origin(i)).collect();
     let shared = (0..images.len()).filter(|&i| seen.contains(&images.origin(i))).count();
@@ -534,27 +518,6 @@ fn residents(mapped: &MappedWorkload) -> Option<String> {
         _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
     };
     Some(format!("{kept}: loading them once is not charged"))
-}
-
-/// Sums over `images`, per image.
-fn executed_bits(sum: &BitCounts, images: f64) -> ExecutedBits {
-    let mean = |bits: u64| bits as f64 / images;
-    ExecutedBits {
-        weights_read: mean(sum.weights_read),
-        activations_read: mean(sum.activations_read),
-        activations_written: mean(sum.activations_written),
-        membranes_read: mean(sum.membranes_read),
-        membranes_written: mean(sum.membranes_written),
-        residual_read: mean(sum.residual_read),
-        residual_written: mean(sum.residual_written),
-    }
-}
-
-fn membrane_bits(epilogue: &Epilogue) -> Option<u32> {
-    match epilogue.kind {
-        EpilogueKind::Neuron { membrane_bits, .. } => membrane_bits,
-        _ => None,
-    }
 }
 
 fn outcome<L: PartialOrd>(execution: Execution<L>) -> Outcome {

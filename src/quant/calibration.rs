@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{InputCoding, InputStatistics, WeightScheme};
 use crate::model::NodeId;
 
-/// Memory that the codes of layers which were rounded together may take.
+/// Memory that the codes of layers which are kept may take.
 const ROUNDED_BYTES: usize = 512 << 20;
 
 /// What a float run over calibration images saw, per node of the network.
@@ -17,15 +17,18 @@ pub struct Calibration {
     pub inputs: Vec<Option<Arc<InputStatistics>>>,
     /// What the integers of an image were for `inputs`.
     pub coding: InputCoding,
-    /// Layers that were rounded by `inputs`; copies of a calibration share them.
+    /// Layers that were rounded before; copies of a calibration share them.
     pub rounded: Arc<RoundedLayers>,
+    /// True to keep layers whose weights are rounded one by one, too: for many settings that share layers.
+    pub keeps_nearest: bool,
 }
 
 impl Calibration {
     /// Nothing seen yet.
     pub fn new(nodes: usize) -> Self {
         let coding = InputCoding::default();
-        Self { magnitude: vec![0.0; nodes], inputs: vec![None; nodes], coding, rounded: Arc::default() }
+        let (magnitude, inputs, rounded) = (vec![0.0; nodes], vec![None; nodes], Arc::default());
+        Self { magnitude, inputs, coding, rounded, keeps_nearest: false }
     }
 
     /// The larger of both magnitudes, node by node: independent of the order of merging.
@@ -47,29 +50,43 @@ impl Calibration {
 /// Codes of a layer and the scale of each row.
 pub type Rows = (Vec<i32>, Vec<f64>);
 
-/// Layer, scheme, and whether its moments are centred: with the statistics of its inputs, all that
-/// second-order rounding of a layer depends on.
-type Key = (NodeId, WeightScheme, bool);
+/// How the weights of a layer become codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Approach {
+    /// One by one, of a layer that reads images as the coding says.
+    Nearest(InputCoding),
+    /// Those of an output together, by moments of the inputs.
+    Together {
+        /// Whether the moments are centred.
+        centred: bool,
+    },
+}
 
-/// Layers that were rounded together before. Neighbours in a search share nearly all of theirs.
+/// With the weights, and the statistics of inputs where they count, all that the codes of a layer depend on.
+type Key = (NodeId, WeightScheme, Approach);
+
+/// Layers that were rounded before. Neighbours in a search share nearly all of theirs.
 #[derive(Debug, Default)]
 pub struct RoundedLayers(Mutex<HashMap<Key, Arc<Rows>>>);
 
 impl RoundedLayers {
     /// The rows of `key`, by `round` where they are not known.
-    pub fn get(&self, key: Key, round: impl FnOnce() -> Rows) -> Arc<Rows> {
+    ///
+    /// # Errors
+    /// Those of `round`.
+    pub fn get<E>(&self, key: Key, round: impl FnOnce() -> Result<Rows, E>) -> Result<Arc<Rows>, E> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rows) = lock().get(&key) {
-            return Arc::clone(rows);
+            return Ok(Arc::clone(rows));
         }
         // Not under the lock: rounding runs on all threads, and another of them may ask meanwhile.
-        let rows = Arc::new(round());
+        let rows = Arc::new(round()?);
         let mut known = lock();
         let bytes = |rows: &Rows| size_of_val(&rows.0[..]) + size_of_val(&rows.1[..]);
         if known.values().map(|rows| bytes(rows)).sum::<usize>() + bytes(&rows) <= ROUNDED_BYTES {
             known.insert(key, Arc::clone(&rows));
         }
-        rows
+        Ok(rows)
     }
 }
 
@@ -80,11 +97,17 @@ mod tests {
     #[test]
     fn a_layer_is_rounded_once_per_scheme() {
         let rounded = RoundedLayers::default();
-        let key = |bits, centred| (NodeId(3), WeightScheme::UnitFloor { bits }, centred);
-        let rows = |code: i32| move || (vec![code], vec![1.0]);
-        assert_eq!(rounded.get(key(4, false), rows(1)).0, [1]);
-        assert_eq!(rounded.get(key(4, false), || panic!("known")).0, [1]);
-        assert_eq!(rounded.get(key(3, false), rows(2)).0, [2]);
-        assert_eq!(rounded.get(key(4, true), rows(3)).0, [3]);
+        let key = |bits, approach| (NodeId(3), WeightScheme::UnitFloor { bits }, approach);
+        let rows = |code: i32| move || Ok::<_, ()>((vec![code], vec![1.0]));
+        let together = |centred| Approach::Together { centred };
+        let nearest = |bits| Approach::Nearest(InputCoding::Fixed { bits, frac: 5 });
+        for (i, approach) in [together(false), together(true), nearest(8), nearest(7)].into_iter().enumerate()
+        {
+            let code = i as i32;
+            assert_eq!(rounded.get(key(4, approach), rows(code)).unwrap().0, [code]);
+            assert_eq!(rounded.get::<()>(key(4, approach), || panic!("known")).unwrap().0, [code]);
+            assert_eq!(rounded.get(key(3, approach), rows(code + 9)).unwrap().0, [code + 9]);
+        }
+        assert_eq!(rounded.get(key(2, nearest(8)), || Err("refused")), Err("refused"));
     }
 }

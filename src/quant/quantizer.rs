@@ -1,8 +1,10 @@
 //! Model and setting -> [`QuantizedModel`]. All floating point of a setting happens here, in
 //! `f64`, once.
 
+use std::sync::Arc;
+
 use super::bounds::{accumulator_bits, bound_of};
-use super::calibration::Rows;
+use super::calibration::{Approach, Rows};
 use super::quantized::*;
 use super::{
     Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, real_layer,
@@ -10,8 +12,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model, Neuron, Node,
-    NodeId, Op, Padding, Reset, Weighted,
+    Attention, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model,
+    Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
 };
 use crate::num::{Format, Requantizer, Rounding};
 use crate::quant::scheme::Granularity;
@@ -141,19 +143,9 @@ impl<'a> Quantizer<'a> {
         }
         let geometry = weighted.geometry;
         let statistics = self.statistics(id, node)?;
-        let (codes, weight_lsb) = match (self.setting.rounding_of(&node.name), statistics) {
-            (WeightRounding::SecondOrder, Some(seen)) if scheme.rounds_to_nearest() => {
-                let centred = self.setting.bias_correction;
-                let moments = |group: usize| seen.moments(group, centred);
-                let round = || {
-                    let moments: Vec<_> = (0..geometry.groups).map(moments).collect();
-                    second_order::quantize_rows(&layer.weight, &scheme, &moments)
-                };
-                Rows::clone(&self.calibration.rounded.get((id, scheme, centred), round))
-            }
-            _ => quantize_rows(&layer.weight, &scheme, geometry.fan_in())
-                .map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?,
-        };
+        let rows = self.rows(id, &layer, scheme, geometry, statistics);
+        let rows = rows.map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
+        let (codes, weight_lsb) = Arc::unwrap_or_clone(rows);
         if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
             correct_bias(&mut layer, &codes, &weight_lsb, seen);
         }
@@ -184,6 +176,36 @@ impl<'a> Quantizer<'a> {
         };
         op.accumulator_bits = accumulator_bits(&op, self.bound(node, 0));
         Ok((QuantizedOp::Weighted(op), lsb))
+    }
+
+    /// Codes of all outputs of a layer and the scale of each.
+    fn rows(
+        &self,
+        id: NodeId,
+        layer: &FoldedLayer,
+        scheme: WeightScheme,
+        geometry: ConvGeometry,
+        statistics: Option<&InputStatistics>,
+    ) -> Result<Arc<Rows>, String> {
+        let kept = &self.calibration.rounded;
+        let rounding = self.setting.rounding_of(&self.model.network.node(id).name);
+        match (rounding, statistics) {
+            (WeightRounding::SecondOrder, Some(seen)) if scheme.rounds_to_nearest() => {
+                let centred = self.setting.bias_correction;
+                let moments = |group: usize| seen.moments(group, centred);
+                kept.get((id, scheme, Approach::Together { centred }), || {
+                    let moments: Vec<_> = (0..geometry.groups).map(moments).collect();
+                    Ok(second_order::quantize_rows(&layer.weight, &scheme, &moments))
+                })
+            }
+            _ => {
+                let round = || quantize_rows(&layer.weight, &scheme, geometry.fan_in());
+                match self.calibration.keeps_nearest {
+                    true => kept.get((id, scheme, Approach::Nearest(self.setting.input)), round),
+                    false => round().map(Arc::new),
+                }
+            }
+        }
     }
 
     /// What is known of the inputs of a weight layer, if its integers depend on it.

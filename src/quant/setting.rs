@@ -87,7 +87,7 @@ pub enum Wanted {
 }
 
 /// What the integers of an image are; event counts and integers are used as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum InputCoding {
     /// Pixel minus zero point: the image is not rounded at all.

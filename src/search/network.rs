@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::drift::{DriftReference, LayerDrift};
 use super::{Batch, Figures, Measured, Oracle};
+use crate::cost::KnownPlans;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluator;
 use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
@@ -41,6 +42,8 @@ pub struct NetworkOracle<'a> {
     reference: Vec<Reference>,
     /// Of the float network on the first images.
     activity: Vec<Activity>,
+    /// Plans of layers that were chosen on that activity.
+    plans: KnownPlans,
     drift: DriftReference,
     anchor: Mutex<Option<Anchor>>,
 }
@@ -98,6 +101,7 @@ impl<'a> NetworkOracle<'a> {
             order,
             reference,
             activity: activity.into_iter().flatten().collect(),
+            plans: KnownPlans::default(),
             drift: DriftReference::new(model, samples),
             anchor: Mutex::default(),
         })
@@ -180,7 +184,8 @@ impl Oracle for NetworkOracle<'_> {
         let mut nearest = fixed(setting)?.clone();
         (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);
         let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
-        Ok(Figures::from(&self.evaluator.charge(setting, workload, &self.activity)?))
+        let evaluation = self.evaluator.charge_knowing(setting, workload, &self.activity, &self.plans)?;
+        Ok(Figures::from(&evaluation))
     }
 
     fn anchor(&self, setting: &Setting) -> Result<()> {
@@ -192,10 +197,14 @@ impl Oracle for NetworkOracle<'_> {
         Ok(())
     }
 
+    fn charged_images(&self) -> usize {
+        CHARGED_IMAGES.min(self.order.len())
+    }
+
     fn charge_own(&self, setting: &Setting) -> Result<Figures> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
-        let first = self.order[..CHARGED_IMAGES.min(self.order.len())].par_iter();
+        let first = self.order[..self.charged_images()].par_iter();
         let patterns = self.evaluator.patterns();
         let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
         let activity = first.map(run).collect::<Result<Vec<_>>>()?;
