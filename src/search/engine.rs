@@ -41,12 +41,8 @@ pub struct Verdict {
     pub within: bool,
     /// All budgets are met.
     pub meets: bool,
-    /// Images seen.
-    pub images: u32,
-    /// Drop of accuracy on them.
-    pub drop: f64,
-    /// Mean divergence per image, nats.
-    pub divergence: f64,
+    /// What was seen.
+    pub sum: Batch,
     /// Cost, at the candidate's own activity if it keeps the accuracy.
     pub cost: f64,
 }
@@ -127,6 +123,11 @@ impl<'a, 's> Engine<'a, 's> {
         ((self.dice.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
+    /// Images of the validation set.
+    pub fn images(&self) -> usize {
+        self.store.oracle.images()
+    }
+
     /// Images executed so far for this strategy, in validation sets.
     pub fn evaluations(&self) -> f64 {
         self.images as f64 / self.store.oracle.images() as f64
@@ -161,6 +162,21 @@ impl<'a, 's> Engine<'a, 's> {
         let estimates = self.estimates(candidates)?;
         let cost = |figures: &Option<Figures>| figures.as_ref().map_or(f64::INFINITY, |f| self.cost_of(f));
         Ok(estimates.iter().map(cost).collect())
+    }
+
+    /// Cost at the candidate's own activity on a few images.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn own_cost(&mut self, candidate: &Candidate) -> Result<f64, Stop> {
+        self.check()?;
+        let id = self.space.id(candidate);
+        let is_new = self.used.get(&id).is_none_or(|used| !used.own && used.batches == 0);
+        let figures = self.own(candidate)?;
+        if is_new {
+            self.images += self.store.oracle.charged_images() as u64;
+        }
+        Ok(self.cost_of(&figures))
     }
 
     fn estimates(&mut self, candidates: &[Candidate]) -> Result<Vec<Option<Figures>>> {
@@ -214,8 +230,7 @@ impl<'a, 's> Engine<'a, 's> {
             let beyond = accuracy.max(0.0) + violations.iter().map(Violation::excess).sum::<f64>();
             self.missed.insert(candidate.clone(), beyond);
         }
-        let divergence = sum.divergence / f64::from(sum.images.max(1));
-        Ok(Verdict { within, meets, images: sum.images, drop: sum.drop(), divergence, cost })
+        Ok(Verdict { within, meets, sum, cost })
     }
 
     /// Mean divergence of a candidate on the first `images` images, as far as it ran: whole batches, and at
@@ -229,7 +244,7 @@ impl<'a, 's> Engine<'a, 's> {
             }
             sum.add(batch);
         }
-        sum.divergence / f64::from(sum.images.max(1))
+        sum.mean_divergence()
     }
 
     /// Whether an accepted candidate meets everything on the whole validation set; it is no longer accepted
@@ -395,7 +410,7 @@ impl<'a, 's> Engine<'a, 's> {
             fidelity,
             images,
             accuracy_drop: sum.map(Batch::drop),
-            divergence: sum.map(|s| s.divergence / f64::from(s.images.max(1))),
+            divergence: sum.map(Batch::mean_divergence),
             figures,
             evaluations: self.evaluations(),
             seconds: self.seconds,
@@ -472,7 +487,8 @@ impl<'a, 's> Engine<'a, 's> {
             let objective = self.problem.objective.of(&best.measured.figures);
             self.trace.push(TraceStep { evaluations: self.evaluations(), objective });
         }
-        let text = |verified: &Verified| self.space.ron(&verified.candidate, strategy);
+        let label = Run::label(strategy, seed);
+        let text = |verified: &Verified| self.space.ron(&verified.candidate, &label);
         Ok(Run {
             strategy: strategy.to_owned(),
             seed,

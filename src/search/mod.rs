@@ -63,6 +63,14 @@ pub struct Problem {
     pub audit: bool,
 }
 
+impl Problem {
+    /// True where what the network does, and not only its widths, decides what a candidate costs.
+    pub fn depends_on_activity(&self) -> bool {
+        let Budgets { energy_j, power_w, latency_s, .. } = self.budgets;
+        self.objective != Objective::Memory || energy_j.or(power_w).or(latency_s).is_some()
+    }
+}
+
 /// Widths that are tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Widths {

@@ -60,6 +60,11 @@ impl Batch {
         self.divergence += other.divergence;
     }
 
+    /// Divergence per image, nats.
+    pub fn mean_divergence(&self) -> f64 {
+        self.divergence / f64::from(self.images.max(1))
+    }
+
     /// Accuracy of the float network minus that of the setting on these images.
     pub fn drop(&self) -> f64 {
         (f64::from(self.lost) - f64::from(self.gained)) / f64::from(self.images.max(1))
@@ -99,6 +104,9 @@ pub trait Oracle: Sync {
     fn anchor(&self, _setting: &Setting) -> Result<()> {
         Ok(())
     }
+
+    /// Images that [`Self::charge_own`] executes.
+    fn charged_images(&self) -> usize;
 
     /// Costs at the setting's own activity on the first images.
     ///

@@ -148,6 +148,13 @@ pub struct Run {
     pub steps: Vec<Step>,
 }
 
+impl Run {
+    /// What its setting is called, and the file of it: no other run of a search has the same.
+    pub fn label(strategy: &str, seed: u64) -> String {
+        format!("{}-{seed}", strategy.replace(' ', "-"))
+    }
+}
+
 /// What was found, on the test set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Final {

@@ -1,8 +1,10 @@
-use super::surrogate::Surrogate;
+use super::surrogate::{Proposal, Surrogate};
 use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
 /// Proposals whose cost is looked at exactly at a time.
 const FINALISTS: usize = 24;
+/// Of these, how many are looked at with their own activity.
+const MEASURED: usize = 6;
 
 /// Multiple-choice knapsacks over what each level is expected to lose, for several losses around the allowed
 /// one; of their solutions, that with the largest expected saving is tested, and what it loses is learnt.
@@ -34,26 +36,36 @@ impl Strategy for Ilp {
 /// the accuracy.
 pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candidate>, Stop> {
     let least = engine.best().map(|(_, cost)| cost);
-    let center = engine.cost(&model.center)?;
+    let center = model.costs.own();
     // Without anything accepted yet, what is likely comes first.
     let worth = |cost: f64, chance: f64| least.map_or(chance, |least| (least - cost) * chance);
-    let mut ranked: Vec<(f64, f64, Candidate)> = model
+    let mut ranked: Vec<(f64, Proposal)> = model
         .proposals(engine.space)
         .into_iter()
-        .map(|(added, loss, candidate)| {
-            (worth(center + added, model.chance(loss)), model.chance(loss), candidate)
-        })
+        .map(|proposal| (worth(center + proposal.added_cost, proposal.chance), proposal))
         .collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
+    sort(&mut ranked);
     // The model of costs is additive, the machine is not.
-    for some in ranked.chunks(FINALISTS) {
-        let candidates: Vec<Candidate> = some.iter().map(|(.., candidate)| candidate.clone()).collect();
-        let costs = engine.costs(&candidates)?;
-        let exact = costs.into_iter().zip(some).map(|(cost, (_, chance, _))| worth(cost, *chance));
-        let best = exact.zip(candidates).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
-        if let Some((_, candidate)) = best.filter(|(worth, _)| *worth > 0.0) {
-            return Ok(Some(candidate));
+    while !ranked.is_empty() {
+        let rest = ranked.split_off(ranked.len().min(FINALISTS));
+        let candidates: Vec<Candidate> = ranked.iter().map(|(_, p)| p.candidate.clone()).collect();
+        let costs = model.costs.expected(engine, &candidates)?;
+        ranked.iter_mut().zip(costs).for_each(|((w, p), cost)| *w = worth(cost, p.chance));
+        sort(&mut ranked);
+        ranked.truncate(MEASURED);
+        for (w, p) in &mut ranked {
+            *w = worth(model.costs.measured(engine, &p.candidate)?, p.chance);
         }
+        sort(&mut ranked);
+        if let Some((_, best)) = ranked.into_iter().find(|(worth, _)| *worth > 0.0) {
+            return Ok(Some(best.candidate));
+        }
+        ranked = rest;
     }
     Ok(None)
+}
+
+/// The worthiest first.
+fn sort(ranked: &mut [(f64, Proposal)]) {
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.candidate.cmp(&b.1.candidate)));
 }

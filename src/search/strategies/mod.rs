@@ -1,8 +1,11 @@
 //! One file per strategy, and what several of them share.
 
 mod aq4svit;
+mod costs;
+mod drops;
 mod ilp;
 mod knapsack;
+mod losses;
 mod nsga2;
 mod qsvit;
 mod random;

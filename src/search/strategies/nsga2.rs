@@ -1,5 +1,5 @@
 use super::surrogate::Surrogate;
-use crate::search::{Candidate, Engine, Knob, Quantizer, Stop, Strategy};
+use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
 /// Losses that are of use, in those of the best uniform setting.
 const USEFUL: [f64; 2] = [0.4, 1.6];
@@ -48,7 +48,7 @@ impl Strategy for Nsga2 {
             let before = population.clone();
             for _ in 0..POPULATION {
                 let parents = [select(engine, &before), select(engine, &before)];
-                let candidate = child(engine, &model.knobs, parents);
+                let candidate = child(engine, &model, parents);
                 if !population.iter().any(|m| m.candidate == candidate) {
                     population.push(member(engine, &mut model, candidate)?);
                 }
@@ -64,7 +64,7 @@ impl Strategy for Nsga2 {
 
 /// Loss and cost of a candidate; those that lose so much or so little that they are of no use are alike.
 fn member(engine: &mut Engine, model: &mut Surrogate, candidate: Candidate) -> Result<Member, Stop> {
-    let cost = engine.cost(&candidate)?;
+    let cost = model.costs.expected(engine, std::slice::from_ref(&candidate))?[0];
     let loss = match cost.is_finite() {
         true => model.sample(engine, &candidate)?.max(USEFUL[0]),
         false => f64::INFINITY,
@@ -80,14 +80,14 @@ fn select<'m>(engine: &mut Engine, population: &'m [Member]) -> &'m Member {
 }
 
 /// Uniform crossover, then steps up or down.
-fn child(engine: &mut Engine, knobs: &[Knob], parents: [&Member; 2]) -> Candidate {
+fn child(engine: &mut Engine, model: &Surrogate, parents: [&Member; 2]) -> Candidate {
     let mut child = parents[0].candidate.clone();
-    for knob in knobs {
+    for (k, knob) in model.knobs.iter().enumerate() {
         let mut level = parents[engine.below(2)].candidate.narrowest(knob);
-        if engine.unit() < CHANGES / knobs.len() as f64 {
-            let mut steps = engine.space.below(knob.part, level);
-            steps.extend(engine.space.above(knob.part, level));
-            level = steps[engine.below(steps.len())];
+        if engine.unit() < CHANGES / model.knobs.len() as f64 {
+            let mut steps = model.costs.below(engine.space, k, level);
+            steps.extend(model.costs.above(engine.space, k, level));
+            level = if steps.is_empty() { level } else { steps[engine.below(steps.len())] };
         }
         child = child.with(knob, level);
     }
@@ -144,7 +144,7 @@ fn test_front(engine: &mut Engine, mut model: Surrogate, mut front: Vec<Member>)
     loop {
         let least = engine.best().map(|(_, cost)| cost);
         let worth = |m: &Member| {
-            let chance = model.chance(model.loss(&m.candidate, engine.space));
+            let chance = model.chance(&m.candidate, engine.space);
             least.map_or(chance, |least| (least - m.cost) * chance)
         };
         let best = (0..front.len()).max_by(|&a, &b| worth(&front[a]).total_cmp(&worth(&front[b])));

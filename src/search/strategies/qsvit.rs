@@ -71,7 +71,7 @@ impl Qsvit {
                 let candidate = engine.space.widest().with(&knob, level);
                 let drop = match self.accelerated {
                     true => engine.sample(&candidate, BATCHES)?.drop(),
-                    false => engine.test(&candidate)?.drop,
+                    false => engine.test(&candidate)?.sum.drop(),
                 };
                 drops.push(drop);
                 if drop > allowed {

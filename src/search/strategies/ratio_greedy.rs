@@ -1,16 +1,21 @@
+use std::collections::HashSet;
+
+use super::costs::WORTHWHILE;
 use super::surrogate::Surrogate;
-use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
+use crate::search::{Candidate, Engine, Quantizer, Space, Stop, Strategy};
 
 /// Tests in a row that find nothing, after which there is nothing to find nearby.
 const PATIENCE: usize = 24;
-/// Savings below this part of the widest setting's cost are not worth a test.
-const WORTHWHILE: f64 = 1e-4;
-/// A step with a smaller chance to keep the accuracy is not tested.
+/// A path ends where the chance to keep the accuracy is smaller.
 const HOPELESS: f64 = 0.05;
 
-/// From the best uniform setting, always the step that is expected to lose least per cost saved: one knob one
-/// level narrower, alone or with another one wider. What was tested is learnt.
+/// From the best setting so far, always the step that is expected to lose least per cost saved: one knob one
+/// level narrower, alone or with another one wider. Where the saving so far times the chance to keep the
+/// accuracy is largest, the setting is tested; what the test says is learnt, and the path begins anew.
 pub struct RatioGreedy;
+
+/// Changes of levels: knobs and their new levels.
+type Move = Vec<(usize, usize)>;
 
 impl Strategy for RatioGreedy {
     fn name(&self) -> &'static str {
@@ -27,13 +32,13 @@ impl Strategy for RatioGreedy {
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
         let mut model = Surrogate::start(engine)?;
-        let (mut failures, mut skipped) = (0, Vec::new());
+        let (mut failures, mut skipped) = (0, HashSet::new());
         while failures < PATIENCE {
-            let Some(next) = promising(engine, &model, &skipped) else { break };
+            let Some(next) = promising(engine.space, &model, &skipped) else { break };
             let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
             // The model of costs is additive, the machine is not.
-            if engine.cost(&next)? >= least {
-                skipped.push(next);
+            if model.costs.measured(engine, &next)? >= least {
+                skipped.insert(next);
             } else if model.test(engine, &next)?.meets {
                 failures = 0;
             } else {
@@ -44,36 +49,54 @@ impl Strategy for RatioGreedy {
     }
 }
 
-/// The untested neighbour of the center that saves most for its loss.
-fn promising(engine: &Engine, model: &Surrogate, skipped: &[Candidate]) -> Option<Candidate> {
-    let (space, center) = (engine.space, &model.center);
-    let loss = model.loss(center, space);
-    let level = |k: usize| center.narrowest(&model.knobs[k]);
-    let more = |k: usize, to: usize| model.added(k, to, space) - model.added(k, level(k), space);
-    let mut best: Option<(f64, Candidate)> = None;
-    let mut consider = |changes: &[(usize, usize)]| {
-        let saved = -changes.iter().map(|&(k, to)| model.costs[k][to]).sum::<f64>();
-        let lost: f64 = changes.iter().map(|&(k, to)| more(k, to)).sum();
-        // Savings for nothing come first; otherwise savings per loss.
-        let score = if lost <= 0.0 { 1e12 + saved } else { saved / lost };
-        let better = best.as_ref().is_none_or(|(most, _)| score > *most);
-        if saved > WORTHWHILE && saved.is_finite() && better && model.chance(loss + lost) > HOPELESS {
-            let change = |c: Candidate, &(k, to): &(usize, usize)| c.with(&model.knobs[k], to);
-            let next = changes.iter().fold(center.clone(), change);
-            if !model.tried.contains(&next) && !skipped.contains(&next) {
-                best = Some((score, next));
-            }
+/// Of the path from the center, the untested candidate with the largest expected saving.
+fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Candidate>) -> Option<Candidate> {
+    let mut levels: Vec<usize> = model.knobs.iter().map(|knob| model.center.narrowest(knob)).collect();
+    let (mut saved, mut best) = (0.0, None);
+    let mut most = 0.0;
+    while let Some((step, saving)) = steepest(space, model, &levels) {
+        step.iter().for_each(|&(k, to)| levels[k] = to);
+        saved += saving;
+        let pairs = model.knobs.iter().zip(&levels);
+        let candidate = pairs.fold(model.center.clone(), |c, (knob, &level)| c.with(knob, level));
+        let chance = model.chance(&candidate, space);
+        if chance < HOPELESS {
+            break;
         }
+        let known = model.tried.contains(&candidate) || skipped.contains(&candidate);
+        if !known && saved * chance > most {
+            (most, best) = (saved * chance, Some(candidate));
+        }
+    }
+    best
+}
+
+/// The step that loses least per cost saved, and what it saves.
+fn steepest(space: &Space, model: &Surrogate, levels: &[usize]) -> Option<(Move, f64)> {
+    let change = |k: usize, to: usize| {
+        let (costs, from) = (model.costs.added(k), levels[k]);
+        let lost = model.added(k, to, space) - model.added(k, from, space);
+        (k, to, costs[from] - costs[to], lost)
     };
-    for (i, knob) in model.knobs.iter().enumerate() {
-        for lower in space.below(knob.part, level(i)) {
-            consider(&[(i, lower)]);
-            for (j, other) in model.knobs.iter().enumerate().filter(|&(j, _)| j != i) {
-                if let Some(higher) = space.above(other.part, level(j)) {
-                    consider(&[(i, lower), (j, higher)]);
-                }
+    let knobs = 0..model.knobs.len();
+    let below = |k| model.costs.below(space, k, levels[k]).into_iter().map(move |to| change(k, to));
+    let wider: Vec<_> = knobs
+        .clone()
+        .filter_map(|k| model.costs.above(space, k, levels[k]).map(|to| change(k, to)))
+        .collect();
+    let mut best: Option<(f64, Move, f64)> = None;
+    for (k, to, saved, lost) in knobs.flat_map(below) {
+        let alone = (vec![(k, to)], saved, lost);
+        let pairs = wider.iter().filter(|(other, ..)| *other != k);
+        let pairs = pairs.map(|&(j, up, more, less)| (vec![(k, to), (j, up)], saved + more, lost + less));
+        for (step, saved, lost) in std::iter::once(alone).chain(pairs) {
+            // Savings for nothing come first; otherwise savings per loss.
+            let score = if lost <= 0.0 { 1e12 + saved } else { saved / lost };
+            if saved > WORTHWHILE && saved.is_finite() && best.as_ref().is_none_or(|(most, ..)| score > *most)
+            {
+                best = Some((score, step, saved));
             }
         }
     }
-    best.map(|(_, next)| next)
+    best.map(|(_, step, saved)| (step, saved))
 }

@@ -1,5 +1,6 @@
-//! What each change does by itself: the table that knapsacks, relaxations and ratios work on.
+//! What each change does by itself: the table that relaxations work on.
 
+use super::costs::kinds;
 use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
 
 /// Divergence, nats per image, below which single changes are noise: any change of a spike changes others
@@ -65,8 +66,7 @@ impl Table {
 
 /// Mean divergence of a candidate on the first batches.
 fn divergence(engine: &mut Engine, candidate: &Candidate, batches: usize) -> Result<f64, Stop> {
-    let sum = engine.sample(candidate, batches)?;
-    Ok(sum.divergence / f64::from(sum.images.max(1)))
+    Ok(engine.sample(candidate, batches)?.mean_divergence())
 }
 
 /// What remains of a loss from level `narrow` to level `wide`: the squared error of uniform steps falls by
@@ -98,18 +98,6 @@ fn raise_to_floor(space: &Space, knobs: &[Knob], losses: &mut [Vec<f64>]) {
         }
     }
     losses.iter_mut().for_each(|losses| losses[0] = 0.0);
-}
-
-/// The levels of `part` by kind of scheme, each from wide to narrow.
-fn kinds(space: &Space, part: Part) -> Vec<Vec<usize>> {
-    let all = 0..space.levels(part);
-    match part {
-        Part::Membranes => vec![all.collect()],
-        Part::Weights => {
-            let (power, uniform) = all.partition(|&level| is_power_of_two(&space.weights[level]));
-            vec![uniform, power]
-        }
-    }
 }
 
 /// The levels of `part` that a strategy steps through which knows one kind of scheme: uniform weights, or

@@ -120,6 +120,10 @@ impl Oracle for Synthetic {
         Ok(self.figures(fixed(setting)))
     }
 
+    fn charged_images(&self) -> usize {
+        8
+    }
+
     fn charge_own(&self, setting: &Setting) -> Result<Figures> {
         self.charge(setting)
     }

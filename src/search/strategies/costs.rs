@@ -1,0 +1,165 @@
+//! What each level of each knob costs around a candidate, at the activity that it leads to.
+//!
+//! What a candidate costs at the activity of the float network takes no execution. How activity changes costs
+//! is measured once for each level by itself, on a few images, and taken for a factor: coarse weights and
+//! narrow membranes may fire less.
+
+use crate::search::{Candidate, Engine, Knob, Objective, Part, Space, Stop, is_power_of_two};
+
+/// Savings below this part of the widest setting's cost are none.
+pub const WORTHWHILE: f64 = 1e-4;
+
+/// Costs around a center.
+pub struct Costs {
+    knobs: Vec<Knob>,
+    center: Candidate,
+    /// Of the center, at its own activity.
+    own: f64,
+    /// Of the center, at the activity of the float network.
+    estimate: f64,
+    /// Per knob and level, the logarithm of the factor by which its activity changes the cost.
+    activity: Vec<Vec<f64>>,
+    /// Per knob and level, the cost that it adds to the center; infinite for what the machine refuses, and for
+    /// what saves nothing beside a wider level.
+    added: Vec<Vec<f64>>,
+}
+
+impl Costs {
+    /// Measures activity around `center`, and costs.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations do not suffice.
+    pub fn around(engine: &mut Engine, knobs: &[Knob], center: &Candidate) -> Result<Self, Stop> {
+        let mut costs = Self {
+            knobs: knobs.to_vec(),
+            center: center.clone(),
+            own: 0.0,
+            estimate: 0.0,
+            activity: knobs.iter().map(|knob| vec![0.0; engine.space.levels(knob.part)]).collect(),
+            added: Vec::new(),
+        };
+        costs.recenter(engine, center)?;
+        if engine.problem.objective != Objective::Memory {
+            costs.measure_activity(engine)?;
+            costs.recenter(engine, center)?;
+        }
+        Ok(costs)
+    }
+
+    fn measure_activity(&mut self, engine: &mut Engine) -> Result<(), Stop> {
+        let at_center = (self.own / self.estimate).ln();
+        for k in 0..self.knobs.len() {
+            for level in 0..self.activity[k].len() {
+                let candidate = self.center.with(&self.knobs[k], level);
+                let estimate = engine.cost(&candidate)?;
+                if estimate.is_finite() {
+                    self.activity[k][level] = (engine.own_cost(&candidate)? / estimate).ln() - at_center;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Costs of changes to `center`.
+    ///
+    /// # Errors
+    /// If the input is wrong.
+    pub fn recenter(&mut self, engine: &mut Engine, center: &Candidate) -> Result<(), Stop> {
+        self.center = center.clone();
+        self.estimate = engine.cost(center)?;
+        self.own = self.measured(engine, center)?;
+        self.added.clear();
+        for k in 0..self.knobs.len() {
+            let knob = self.knobs[k].clone();
+            let levels = engine.space.levels(knob.part);
+            let candidates: Vec<Candidate> = (0..levels).map(|level| center.with(&knob, level)).collect();
+            let expected = self.expected(engine, &candidates)?;
+            let mut added: Vec<f64> = expected.iter().map(|cost| cost - self.own).collect();
+            drop_useless(engine.space, knob.part, center.narrowest(&knob), &mut added);
+            self.added.push(added);
+        }
+        Ok(())
+    }
+
+    /// Expected costs of candidates at their own activity; infinite for what the machine refuses.
+    ///
+    /// # Errors
+    /// If the input is wrong.
+    pub fn expected(&self, engine: &mut Engine, candidates: &[Candidate]) -> Result<Vec<f64>, Stop> {
+        let estimates = engine.costs(candidates)?;
+        let factor = |candidate: &Candidate| {
+            let more = |(knob, activity): (&Knob, &Vec<f64>)| {
+                activity[candidate.narrowest(knob)] - activity[self.center.narrowest(knob)]
+            };
+            self.knobs.iter().zip(&self.activity).map(more).sum::<f64>().exp()
+        };
+        let pairs = estimates.iter().zip(candidates);
+        Ok(pairs.map(|(estimate, c)| estimate * factor(c) * self.own / self.estimate).collect())
+    }
+
+    /// Cost of the center at its own activity.
+    pub fn own(&self) -> f64 {
+        self.own
+    }
+
+    /// Cost of a candidate at its own activity, where that matters; infinite for what the machine refuses.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn measured(&self, engine: &mut Engine, candidate: &Candidate) -> Result<f64, Stop> {
+        let estimate = engine.cost(candidate)?;
+        match estimate.is_finite() && engine.problem.depends_on_activity() {
+            true => engine.own_cost(candidate),
+            false => Ok(estimate),
+        }
+    }
+
+    /// Per level of the knob `knob`, the cost that it adds to the center.
+    pub fn added(&self, knob: usize) -> &[f64] {
+        &self.added[knob]
+    }
+
+    /// The next narrower level of each kind that saves something.
+    pub fn below(&self, space: &Space, knob: usize, level: usize) -> Vec<usize> {
+        let useful = |&l: &usize| self.added[knob][l].is_finite();
+        kinds(space, self.knobs[knob].part)
+            .into_iter()
+            .filter_map(|kind| kind.into_iter().filter(useful).find(|&l| l > level))
+            .collect()
+    }
+
+    /// The next wider level of the same kind that costs more, or else of any.
+    pub fn above(&self, space: &Space, knob: usize, level: usize) -> Option<usize> {
+        let useful = |&l: &usize| self.added[knob][l].is_finite() && l < level;
+        let kinds = kinds(space, self.knobs[knob].part);
+        let same = kinds.iter().find(|kind| kind.contains(&level));
+        let next = |levels: &[usize]| levels.iter().copied().rfind(useful);
+        same.and_then(|kind| next(kind)).or_else(|| (0..level).rfind(useful))
+    }
+}
+
+/// The levels of `part` by kind of scheme, each from wide to narrow.
+pub fn kinds(space: &Space, part: Part) -> Vec<Vec<usize>> {
+    let all = 0..space.levels(part);
+    match part {
+        Part::Membranes => vec![all.collect()],
+        Part::Weights => {
+            let (power, uniform) = all.partition(|&level| is_power_of_two(&space.weights[level]));
+            vec![uniform, power]
+        }
+    }
+}
+
+/// A level that saves nothing beside a wider one of its kind only loses.
+fn drop_useless(space: &Space, part: Part, center: usize, added: &mut [f64]) {
+    for kind in kinds(space, part) {
+        let mut least = f64::INFINITY;
+        for level in kind {
+            let cost = added[level];
+            if cost > least - WORTHWHILE && level != center {
+                added[level] = f64::INFINITY;
+            }
+            least = least.min(cost);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What levels lose, learnt from candidates that ran.
+//!
+//! The loss of a candidate is taken for a sum: a base, and of every knob exp(c + g n), where n says by how many
+//! bits its level is narrower than the pivot of its kind. Layers differ by factors, so it is the logarithms c
+//! and g that scatter normally: around a mean of their kind, which is unknown itself, with a part that all
+//! kinds of a knob share. Losses are seen with relative errors. The likeliest values are found by the steps of
+//! Gauss and Newton, and their covariance from the curvature there, Laplace's approximation (MacKay,
+//! Information Theory, Inference, and Learning Algorithms, 2003, chapter 27).
+
+use nalgebra::{Cholesky, DMatrix, DVector};
+
+/// Kinds of levels: uniform weights, powers of two, membranes.
+pub const KINDS: usize = 3;
+/// Mean and standard deviation of the logarithm of the base, in losses of the reference.
+const BASE: [f64; 2] = [-1.2, 0.5];
+/// What all knobs together add to the loss of the reference, before anything is known.
+const ADDED: f64 = 0.7;
+/// Per kind, mean c of a level at the pivot beside that of a knob's share of [`ADDED`], and its standard
+/// deviation.
+const MEAN: [[f64; 2]; KINDS] = [[-0.5, 0.7], [1.0, 1.0], [-1.0, 1.5]];
+/// Per kind, mean g and its standard deviation: squared errors of rounding grow by 1.39 per bit; those of
+/// powers of two hardly, whose large weights stay as far apart.
+const GROWTH: [[f64; 2]; KINDS] = [[1.1, 0.3], [0.4, 0.3], [0.9, 0.4]];
+/// Standard deviations of the c of a knob: of what its kinds share, and of each kind's own part.
+const SHARED: f64 = 0.8;
+const OWN: f64 = 0.7;
+/// Per kind, standard deviation of the g of a knob.
+const OWN_GROWTH: [f64; KINDS] = [0.2, 0.2, 0.4];
+/// Steps to the likeliest values, and the least part of a step that is tried.
+const STEPS: usize = 30;
+const LEAST_STRIDE: f64 = 0.01;
+/// A step that explains less is the last.
+const CLOSE: f64 = 0.01;
+
+/// A level as losses see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Of [`KINDS`].
+    pub kind: usize,
+    /// Width.
+    pub bits: f64,
+}
+
+/// A candidate that ran.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// One per knob.
+    pub levels: Vec<Level>,
+    /// Logarithm of its loss, in losses of the reference.
+    pub log_loss: f64,
+    /// Standard deviation of that.
+    pub error: f64,
+}
+
+/// What is known of all levels.
+#[derive(Debug, Clone)]
+pub struct Losses {
+    /// Per kind, the bits that c is of.
+    pivots: [f64; KINDS],
+    prior_mean: DVector<f64>,
+    prior_variance: DVector<f64>,
+    values: DVector<f64>,
+    covariance: DMatrix<f64>,
+}
+
+/// Losses around some values.
+struct Linear {
+    /// D J' (J D J' + S)^-1, for prior variances D and squared errors S.
+    gain: DMatrix<f64>,
+    /// J: slopes of the logarithms of losses, a row per observation.
+    jacobian: DMatrix<f64>,
+    /// What is seen beyond the prior mean.
+    rest: DVector<f64>,
+}
+
+impl Losses {
+    /// Nothing is known of `knobs` knobs.
+    pub fn new(knobs: usize, pivots: [f64; KINDS]) -> Self {
+        let share = (ADDED / knobs.max(1) as f64).ln();
+        let mut prior = vec![BASE];
+        prior.extend(MEAN.map(|[mean, deviation]| [share + mean, deviation]));
+        prior.extend(GROWTH);
+        for _ in 0..knobs {
+            prior.push([0.0, SHARED]);
+            prior.extend(OWN_GROWTH.iter().flat_map(|&growth| [[0.0, OWN], [0.0, growth]]));
+        }
+        let prior_mean = DVector::from_iterator(prior.len(), prior.iter().map(|[mean, _]| *mean));
+        let prior_variance =
+            DVector::from_iterator(prior.len(), prior.iter().map(|[_, deviation]| deviation * deviation));
+        let (values, covariance) = (prior_mean.clone(), DMatrix::from_diagonal(&prior_variance));
+        Self { pivots, prior_mean, prior_variance, values, covariance }
+    }
+
+    /// Finds the likeliest values for all that was `seen`.
+    pub fn fit(&mut self, seen: &[Observation]) {
+        if seen.is_empty() {
+            return;
+        }
+        let mut misfit = self.misfit(seen);
+        for _ in 0..STEPS {
+            let Some(Linear { gain, rest, .. }) = self.linear(seen) else { return };
+            let from = self.values.clone();
+            let step = &self.prior_mean + gain * rest - &from;
+            // Sums of powers are far from straight: a whole step may lead too far.
+            let strides = std::iter::successors(Some(1.0), |stride| Some(0.5 * stride));
+            let better = strides.take_while(|&stride| stride >= LEAST_STRIDE).find_map(|stride| {
+                self.values = &from + stride * &step;
+                Some(self.misfit(seen)).filter(|&now| now < misfit)
+            });
+            let Some(now) = better else {
+                self.values = from;
+                break;
+            };
+            if misfit - now < CLOSE {
+                break;
+            }
+            misfit = now;
+        }
+        if let Some(Linear { gain, jacobian, .. }) = self.linear(seen) {
+            let prior = DMatrix::from_diagonal(&self.prior_variance);
+            self.covariance = &prior - gain * jacobian * &prior;
+        }
+    }
+
+    /// Squared errors of what was seen, and of the values beside what is known of them at first: twice the
+    /// logarithm of the likelihood that is lost.
+    fn misfit(&self, seen: &[Observation]) -> f64 {
+        let error = |o: &Observation| ((o.log_loss - self.loss(&o.levels).ln()) / o.error).powi(2);
+        let values = self.values.iter().zip(&self.prior_mean).zip(&self.prior_variance);
+        let prior = values.map(|((value, mean), variance)| (value - mean).powi(2) / variance);
+        seen.iter().map(error).sum::<f64>() + prior.sum::<f64>()
+    }
+
+    /// The loss of these levels, in those of the reference.
+    pub fn loss(&self, levels: &[Level]) -> f64 {
+        let added = |(knob, level): (usize, &Level)| self.added(knob, *level);
+        self.base() + levels.iter().enumerate().map(added).sum::<f64>()
+    }
+
+    /// What is seen, as if losses were straight around the present values.
+    fn linear(&self, seen: &[Observation]) -> Option<Linear> {
+        let mut jacobian = DMatrix::zeros(seen.len(), self.values.len());
+        let mut rest = DVector::zeros(seen.len());
+        for (i, observation) in seen.iter().enumerate() {
+            let (log_loss, gradient) = self.gradient(&observation.levels);
+            rest[i] = observation.log_loss - log_loss;
+            for (parameter, slope) in gradient {
+                jacobian[(i, parameter)] += slope;
+                rest[i] += slope * (self.values[parameter] - self.prior_mean[parameter]);
+            }
+        }
+        let mut spread = jacobian.transpose();
+        for (mut row, variance) in spread.row_iter_mut().zip(self.prior_variance.iter()) {
+            row *= *variance;
+        }
+        let mut covariance = &jacobian * &spread;
+        seen.iter().enumerate().for_each(|(i, o)| covariance[(i, i)] += o.error * o.error);
+        let gain = Cholesky::new(covariance)?.solve(&spread.transpose()).transpose();
+        Some(Linear { gain, jacobian, rest })
+    }
+
+    /// Logarithm of the loss, and its slopes; a parameter may come up several times.
+    fn gradient(&self, levels: &[Level]) -> (f64, Vec<(usize, f64)>) {
+        let base = self.values[0].exp();
+        let added: Vec<f64> =
+            levels.iter().enumerate().map(|(knob, &level)| self.added(knob, level)).collect();
+        let loss = base + added.iter().sum::<f64>();
+        let mut gradient = vec![(0, base / loss)];
+        let mut of_kinds = [[0.0; 2]; KINDS];
+        for (knob, (level, added)) in levels.iter().zip(added).enumerate() {
+            let (part, narrower) = (added / loss, self.narrower(*level));
+            let [mean, growth] = &mut of_kinds[level.kind];
+            *mean += part;
+            *growth += part * narrower;
+            let own = Self::own(knob, level.kind);
+            gradient.extend([(Self::shared(knob), part), (own, part), (own + 1, part * narrower)]);
+        }
+        for (kind, [mean, growth]) in of_kinds.into_iter().enumerate() {
+            gradient.extend([(1 + kind, mean), (1 + KINDS + kind, growth)]);
+        }
+        (loss.ln(), gradient)
+    }
+
+    /// What `knob` adds to the loss at `level`.
+    pub fn added(&self, knob: usize, level: Level) -> f64 {
+        let (own, v) = (Self::own(knob, level.kind), &self.values);
+        let coefficient = v[1 + level.kind] + v[Self::shared(knob)] + v[own];
+        let growth = v[1 + KINDS + level.kind] + v[own + 1];
+        (coefficient + growth * self.narrower(level)).exp()
+    }
+
+    /// What is lost whatever the levels are.
+    pub fn base(&self) -> f64 {
+        self.values[0].exp()
+    }
+
+    /// Variance of the logarithm of the loss of these levels.
+    pub fn variance(&self, levels: &[Level]) -> f64 {
+        let (_, gradient) = self.gradient(levels);
+        let row = |(i, slope): &(usize, f64)| {
+            slope * gradient.iter().map(|(j, other)| other * self.covariance[(*i, *j)]).sum::<f64>()
+        };
+        gradient.iter().map(row).sum::<f64>().max(0.0)
+    }
+
+    fn narrower(&self, level: Level) -> f64 {
+        self.pivots[level.kind] - level.bits
+    }
+
+    fn shared(knob: usize) -> usize {
+        1 + 2 * KINDS + knob * (1 + 2 * KINDS)
+    }
+
+    fn own(knob: usize, kind: usize) -> usize {
+        Self::shared(knob) + 1 + 2 * kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+    use super::*;
+
+    const PIVOTS: [f64; KINDS] = [4.0, 3.0, 4.0];
+    /// What six knobs lose at the pivot; the first is a hundred times as fragile as the last.
+    const TRUE: [f64; 6] = [1.0, 0.2, 0.1, 0.08, 0.05, 0.01];
+
+    fn uniform(bits: f64) -> Level {
+        Level { kind: 0, bits }
+    }
+
+    /// A sum that grows by four per bit.
+    fn loss(levels: &[Level]) -> f64 {
+        let added = |(true_loss, level): (&f64, &Level)| true_loss * 4f64.powf(4.0 - level.bits);
+        0.3 + TRUE.iter().zip(levels).map(added).sum::<f64>()
+    }
+
+    fn learnt(count: usize) -> Losses {
+        let mut losses = Losses::new(TRUE.len(), PIVOTS);
+        let mut dice = ChaCha8Rng::seed_from_u64(3);
+        let mut seen = Vec::new();
+        for _ in 0..count {
+            let levels: Vec<Level> = (0..6).map(|_| uniform(f64::from(3 + dice.next_u32() % 4))).collect();
+            seen.push(Observation { log_loss: loss(&levels).ln(), error: 0.02, levels });
+        }
+        losses.fit(&seen);
+        losses
+    }
+
+    #[test]
+    fn coefficients_of_a_sum_are_learnt() {
+        let losses = learnt(40);
+        for (knob, expected) in TRUE.into_iter().enumerate() {
+            let found = losses.added(knob, uniform(4.0));
+            assert!((found / expected).ln().abs() < 0.4, "{knob}: {found} is not {expected}");
+        }
+        let narrow = [3.0, 5.0, 2.0, 3.0, 4.0, 2.0].map(uniform);
+        let found = losses.loss(&narrow);
+        assert!((found / loss(&narrow)).ln().abs() < 0.2, "{found} is not {}", loss(&narrow));
+    }
+
+    #[test]
+    fn what_was_seen_is_less_uncertain_than_what_was_not() {
+        let (few, many) = (learnt(4), learnt(40));
+        let seen = [uniform(4.0); 6];
+        assert!(many.variance(&seen) < 0.3 * few.variance(&seen));
+        let mut unseen = seen;
+        unseen[0] = Level { kind: 1, bits: 3.0 };
+        assert!(many.variance(&unseen) > 10.0 * many.variance(&seen));
+    }
+
+    /// By hand: with no observation a loss is base + one share of each knob, and its variance is the prior's,
+    /// here of a single knob that makes up all of the loss.
+    #[test]
+    fn the_prior_is_what_is_known_at_first() {
+        let losses = Losses::new(1, PIVOTS);
+        assert!((losses.base() - (-1.2f64).exp()).abs() < 1e-12);
+        assert!((losses.added(0, uniform(4.0)) - 0.7 * (-0.5f64).exp()).abs() < 1e-12);
+        assert!((losses.added(0, uniform(3.0)) - 0.7 * 0.6f64.exp()).abs() < 1e-12);
+        let narrow = uniform(-36.0);
+        let growth = 40.0 * 40.0 * (0.3f64.powi(2) + 0.2f64.powi(2));
+        let expected = 0.7f64.powi(2) + 0.8f64.powi(2) + 0.7f64.powi(2) + growth;
+        assert!((losses.variance(&[narrow]) / expected - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn fits_without_observations_change_nothing() {
+        let mut losses = Losses::new(2, PIVOTS);
+        let before = losses.values.clone();
+        losses.fit(&[]);
+        assert_eq!(losses.values, before);
+    }
+}
