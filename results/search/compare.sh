@@ -1,15 +1,15 @@
 #!/bin/sh
 # All strategies at three budgets and three seeds on the bundled network, what the gate of AQ4SViT rejects
 # wrongly, and the tables of it all.
-# From the root of the repository, after `cargo build --release`.
+# From the root of the repository, after `cargo build --release`; takes about an hour on two cores.
 set -e
-spiq=target/release/spiq
+spiq=$(realpath ${SPIQ:-target/release/spiq})
 out=results/search
 found=target/search
 search() {
     name=$1
     shift
-    $spiq search --max-evaluations 30 --validation-images 2500 --max-accuracy-drop 0.015 --out $found/$name "$@"
+    $spiq search --max-evaluations 30 --max-accuracy-drop 0.015 --out $found/$name "$@"
     cp $found/$name/setting.ron $out/$name.ron
 }
 memory="--minimize memory --max-energy 10uJ"
@@ -22,7 +22,7 @@ search latency $latency $plain
 for drift in relative threshold flips rates; do
     for slack in 1 1.25; do
         $spiq search --strategy aq4svit-greedy --accelerated --audit --drift $drift --slack $slack --max-evaluations 30 \
-            --validation-images 2500 --max-accuracy-drop 0.015 $memory --out $found/gate-$drift-$slack
+            --max-accuracy-drop 0.015 $memory --out $found/gate-$drift-$slack
     done
 done
 for objective in memory energy latency; do
@@ -30,4 +30,4 @@ for objective in memory energy latency; do
 done
 cp $found/memory/plots/front_accuracy_memory.svg $found/energy/plots/front_accuracy_energy.svg $out/plots
 cd $found
-python3 ../../$out/summarize.py --check ../../$spiq memory energy latency gate-* > ../../$out/README.md
+python3 ../../$out/summarize.py --check $spiq memory energy latency gate-* > ../../$out/README.md

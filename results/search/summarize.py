@@ -141,17 +141,8 @@ def gate_table(folders):
 def check(folder, spiq):
     """Every setting again, from its file; the number of settings, and of those that differ."""
     report = json.loads((folder / "search.json").read_text())
-    by_seed = defaultdict(list)
-    for run in report["runs"]:
-        if run["setting_file"]:
-            by_seed[run["seed"]].append(run)
-    # The settings of one seed have names of their own.
-    different = sum(check_runs(folder, report["request"], runs, spiq) for runs in by_seed.values())
-    return sum(map(len, by_seed.values())), different
-
-
-def check_runs(folder, request, runs, spiq):
-    """Runs settings again, in one call; the number of those that differ."""
+    runs = [run for run in report["runs"] if run["setting_file"]]
+    request = report["request"]
     with tempfile.TemporaryDirectory() as out:
         command = [spiq, "simulate", "--quiet", "--json", "--out", out, "--model", request["model"]]
         command += ["--hw", request["hardware"], "--data", request["data"]]
@@ -168,7 +159,7 @@ def check_runs(folder, request, runs, spiq):
         if any(a != b for a, b in pairs):
             print(f"{folder / run['setting_file']}: DIFFERENT", file=sys.stderr)
             different += 1
-    return different
+    return len(runs), different
 
 
 def main():

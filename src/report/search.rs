@@ -38,7 +38,7 @@ pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()
 
 /// Where the setting of a run is, inside the folder of the search.
 fn setting_file(run: &Run) -> String {
-    format!("settings/{}-{}.ron", run.strategy.replace(' ', "-"), run.seed)
+    format!("settings/{}.ron", Run::label(&run.strategy, run.seed))
 }
 
 #[derive(Serialize)]
