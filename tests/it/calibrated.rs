@@ -184,8 +184,9 @@ fn settings_in_a_row_are_quantized_as_each_alone() {
         together,
     ];
     let matching = RateMatching::default();
+    let keeping = Calibration { keeps_nearest: true, ..calibration.clone() };
     for (i, setting) in settings.iter().enumerate() {
-        let found = matching.quantize(&model, &data.validation, setting, &calibration).unwrap();
+        let found = matching.quantize(&model, &data.validation, setting, &keeping).unwrap();
         let fresh = Calibration { rounded: Arc::default(), ..calibration.clone() };
         let alone = quantize_on(&model, &data.validation, setting, &fresh).unwrap();
         for (id, node) in model.network.iter() {

@@ -106,10 +106,11 @@ impl Drops {
         self.fitted.as_ref().map_or(self.prior[0], |fitted| fitted.line)
     }
 
-    /// The loss at which `drop` is expected; infinite where drops do not grow with losses.
+    /// The loss at which `drop` is expected, as far as the line reaches.
     pub fn loss_of(&self, drop: f64) -> f64 {
         let line = self.line();
-        if line[1] > 0.0 { (drop - line[0]) / line[1] } else { f64::INFINITY }
+        let loss = if line[1] > 0.0 { (drop - line[0]) / line[1] } else { MOST_LOSS };
+        loss.min(MOST_LOSS)
     }
 
     /// The chance that a candidate loses no more than `allowed` of the validation set.

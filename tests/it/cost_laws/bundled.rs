@@ -1,6 +1,6 @@
 //! The bundled network's workload and costs, by hand.
 
-use spiq::cost::{Machine, MappedWorkload, memory_bytes};
+use spiq::cost::{KnownPlans, Machine, MappedWorkload, memory_bytes};
 use spiq::exec::{FloatExecutor, ScalarExecutor};
 use spiq::hw::{Hardware, Operand};
 use spiq::map::{Input, Product, Workload};
@@ -200,4 +200,25 @@ fn executed_bits_by_hand() {
     let join = layer("block.0.attn.proj_conv").bits_at(&activity, 1);
     assert_eq!((join.residual_read, join.residual_written), (49 * 64 * 16, 49 * 64 * 16));
     assert_eq!(layer("block.0.attn.sdsa").bits_at(&activity, 1).membranes_read, 0);
+}
+
+/// Plans that are known from other settings, from machines' own order of layers and widths, are those that would
+/// be chosen anyway.
+#[test]
+fn known_plans_are_the_chosen_ones() {
+    let data = DataSet::load("fashion-mnist").unwrap();
+    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let float = FloatExecutor::new(&model);
+    let samples: Vec<_> = (0..2).map(|i| float.run(&data.validation.sample(i).unwrap()).activity).collect();
+    for name in ["edge-28", "systolic-28"] {
+        let machine = Machine::new(Hardware::load(name).unwrap().0).unwrap();
+        let known = KnownPlans::default();
+        // From all weights off chip to all on chip, and back: the same layers with other choices.
+        for setting in ["w8", "w4", "w4u8", "mixed", "w3", "w8", "w4"] {
+            let workload = bundled(setting);
+            let chosen = MappedWorkload::best(workload.clone(), &machine, &samples).unwrap();
+            let knowing = MappedWorkload::best_knowing(workload, &machine, &samples, None, &known).unwrap();
+            assert_eq!(knowing, chosen, "{name} {setting}");
+        }
+    }
 }
