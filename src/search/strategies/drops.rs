@@ -127,7 +127,7 @@ impl Drops {
                     self.of_line(at, Vector2::new(1.0, seen.loss)) + fitted.scatter * own
                 };
                 let covariances = self.seen.iter().zip(&fitted.shares).map(covariance);
-                let covariances = DVector::from_iterator(self.seen.len(), covariances);
+                let covariances = DVector::from_iterator(fitted.shares.len(), covariances);
                 let explained = fitted.factor.solve(&covariances).dot(&covariances);
                 let drop = self.prior[0].dot(&at) + fitted.weights.dot(&covariances);
                 (drop, (self.of_line(at, at) + fitted.scatter - explained).max(0.0))
