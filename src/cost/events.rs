@@ -26,7 +26,8 @@ fn operations(table: &EventTable, product: &Product, activity: &Activity, timest
         Counting::Executed => total.synaptic_operations() as f64,
         Counting::Rates => {
             let inputs = (product.input_values * counted.steps.len().max(1)) as f64;
-            f64::from(total.input_events) / inputs * product.dense_operations() * timesteps
+            let frames = if product.behind_mean { 1.0 } else { timesteps };
+            f64::from(total.input_events) / inputs * product.dense_operations() * frames
         }
     }
 }

@@ -67,7 +67,7 @@ pub enum Counting {
     /// Those that were executed.
     Executed,
     /// The rate of a layer's inputs times the operations of the dense layer at all timesteps, padding and
-    /// repeated images included: the rule of the papers.
+    /// repeated images included, and once where a mean over timesteps stands before it: the rule of the papers.
     Rates,
 }
 

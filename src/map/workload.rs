@@ -52,6 +52,8 @@ pub struct Product {
     pub groups: usize,
     /// True if the input is the same at every timestep.
     pub constant: bool,
+    /// True if it runs once because it stands behind a mean over timesteps; a repeated image does not.
+    pub behind_mean: bool,
     /// What it sums.
     pub input: Input,
     /// Values of one input frame.
@@ -282,6 +284,7 @@ impl Workload {
         let mut layers: Vec<Layer> = Vec::new();
         // Per node, the fused layer that it belongs to.
         let mut home: Vec<Option<usize>> = Vec::new();
+        let behind_mean = network.behind_mean();
         for (id, node) in network.iter() {
             let latest = node.inputs.iter().filter_map(|input| home[input.index()]).max();
             let starts = matches!(node.op, Op::Weighted(_) | Op::Attention(_));
@@ -296,7 +299,10 @@ impl Workload {
             home.push(layer);
             let Some(layer) = layer.map(|i| &mut layers[i]) else { continue };
             match &node.op {
-                Op::Weighted(_) => layer.product = Some(Product::new(network, widths, id, node)),
+                Op::Weighted(_) => {
+                    let product = Product::new(network, widths, id, node);
+                    layer.product = Some(Product { behind_mean: behind_mean[id.index()], ..product });
+                }
                 _ => layer.epilogue.push(Epilogue::new(network, widths, id, node)),
             }
         }
@@ -391,6 +397,7 @@ impl Product {
             outputs: weighted.geometry.out_channels,
             groups: weighted.geometry.groups,
             constant: node.constant,
+            behind_mean: false,
             input,
             input_values: from.shape.values(),
             sums_of_spikes: matches!(from.kind, Kind::Count { .. }),

@@ -361,6 +361,17 @@ impl Network {
         })
     }
 
+    /// Per node, true if it yields one value for all timesteps because it is computed from a mean over
+    /// them, and not because it is computed from an image that repeats.
+    pub fn behind_mean(&self) -> Vec<bool> {
+        let mut behind = vec![false; self.nodes.len()];
+        for (id, node) in self.iter() {
+            let mean = |input: &NodeId| self.node(*input).op == Op::MeanTimesteps || behind[input.index()];
+            behind[id.index()] = node.constant && node.inputs.iter().any(mean);
+        }
+        behind
+    }
+
     /// The weight layer whose outputs are compared with one another.
     pub fn classifier(&self) -> Option<NodeId> {
         self.weighted().last().map(|(id, ..)| id)

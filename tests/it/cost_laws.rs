@@ -137,6 +137,7 @@ fn product(positions: usize, fan_in: usize, outputs: usize, weight_bits: u32) ->
         outputs,
         groups: 1,
         constant: false,
+        behind_mean: false,
         input: Input::Spikes,
         input_values: positions * fan_in,
         sums_of_spikes: false,
