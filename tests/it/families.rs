@@ -64,7 +64,7 @@ fn all_33_published_networks_count_to_the_unit() {
 }
 
 /// Small networks of every family.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 13] = [
     "v1",
     "v1_events",
     "v2",
@@ -74,6 +74,10 @@ const SMALL: [&str; 9] = [
     "spikingformer",
     "qk_former",
     "qk_former_imagenet",
+    "v1_odd",
+    "v2_odd",
+    "v3_odd",
+    "qk_former_odd",
 ];
 
 fn small(name: &str) -> String {

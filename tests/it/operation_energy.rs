@@ -45,9 +45,8 @@ fn costs(network: &Network, rates: &Rates, table: &str) -> Vec<LayerCost> {
 fn multiply_accumulates(network: &Network) -> f64 {
     let Energies::Events(table) = Energies::load("sop-45").unwrap() else { panic!("a table of events") };
     let multiply_j = table.multi_bit.pj(8, 0.0) * 1e-12;
-    let multiplies = |layer: &Layer| {
-        layer.product.as_ref().is_some_and(|p| p.input != Input::Spikes && !p.sums_of_spikes)
-    };
+    let multiplies =
+        |layer: &Layer| layer.product.as_ref().is_some_and(|p| p.input != Input::Spikes && !p.sums_of_spikes);
     let layers = Workload::float32(network).layers;
     let costs = costs(network, &all_ones(network), "sop-45");
     let charged = layers.iter().zip(&costs).filter(|(layer, _)| multiplies(layer));

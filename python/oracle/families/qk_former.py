@@ -105,7 +105,7 @@ class Mlp(Block):
     def __init__(self, dim, ratio, names):
         super().__init__()
         self.order = []
-        for name, inputs, outputs in zip(names, (dim, dim * ratio), (dim * ratio, dim)):
+        for name, inputs, outputs in zip(names, (dim, int(dim * ratio)), (int(dim * ratio), dim)):
             conv, norm = nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs)
             layers = {f"{name}_conv": conv, f"{name}_bn": norm, f"{name}_lif": Lif()}
             self.hold(**layers)

@@ -113,7 +113,7 @@ class Attention(Block):
 class Mlp(Block):
     def __init__(self, dim, ratio):
         super().__init__()
-        hidden = dim * ratio
+        hidden = int(dim * ratio)
         self.hold(fc1_lif=Lif(), fc1_conv=nn.Conv1d(dim, hidden, 1), fc1_bn=nn.BatchNorm1d(hidden))
         self.hold(fc2_lif=Lif(), fc2_conv=nn.Conv1d(hidden, dim, 1), fc2_bn=nn.BatchNorm1d(dim), add=Join())
 

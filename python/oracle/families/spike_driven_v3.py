@@ -81,7 +81,7 @@ class Attention(Block):
 class Mlp(Block):
     def __init__(self, spike, dim, ratio):
         super().__init__()
-        hidden = dim * ratio
+        hidden = int(dim * ratio)
         self.hold(fc1_spike=spike(), fc1_conv=nn.Conv1d(dim, hidden, 1), fc1_bn=nn.BatchNorm1d(hidden))
         self.hold(fc2_spike=spike(), fc2_conv=nn.Conv1d(hidden, dim, 1), fc2_bn=nn.BatchNorm1d(dim))
         self.add = Join()

@@ -67,8 +67,8 @@ class Attention(Layers):
 class Mlp(Layers):
     def __init__(self, dim, ratio, kind, images):
         super().__init__(kind)
-        self.layer("fc1", dim, dim * ratio, True, images)
-        self.layer("fc2", dim * ratio, dim, True, images)
+        self.layer("fc1", dim, int(dim * ratio), True, images)
+        self.layer("fc2", int(dim * ratio), dim, True, images)
 
     def forward(self, x):
         return x + self.apply_layer("fc2", self.apply_layer("fc1", x))

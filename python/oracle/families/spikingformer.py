@@ -52,7 +52,7 @@ class Attention(Block):
 class Mlp(Block):
     def __init__(self, dim, ratio, tau):
         super().__init__()
-        hidden = dim * ratio
+        hidden = int(dim * ratio)
         self.hold(mlp1_lif=Lif(tau=tau), mlp1_conv=nn.Conv2d(dim, hidden, 1), mlp1_bn=nn.BatchNorm2d(hidden))
         self.hold(mlp2_lif=Lif(tau=tau), mlp2_conv=nn.Conv2d(hidden, dim, 1), mlp2_bn=nn.BatchNorm2d(dim))
         self.add = Join()

@@ -1,7 +1,7 @@
 //! The backbone that Spike-driven Transformer v2 and v3 share: convolution blocks at two resolutions,
 //! transformer blocks at one, a new residual stream between stages.
 
-use super::blocks::{check_range, check_transformer};
+use super::blocks::{MlpRatio, check_range, check_transformer};
 use crate::error::Result;
 use crate::model::{Conv, Grid, NetworkBuilder, NodeId};
 
@@ -35,16 +35,16 @@ pub trait Parts {
     ) -> Result<NodeId>;
 }
 
-/// Refuses stages that no checkpoint has.
+/// Refuses stages that no original builds.
 pub fn check(
     family: &str,
     (e0, e1, e2, e3): Dims,
     depths: (usize, usize),
     heads: usize,
-    mlp_ratio: usize,
+    mlp_ratio: MlpRatio,
 ) -> Result<()> {
     for (dim, depth) in [(e2, depths.0), (e3, depths.1)] {
-        check_transformer(family, dim, depth, heads, mlp_ratio)?;
+        check_transformer(family, (dim, 1), depth, heads, mlp_ratio)?;
     }
     for (field, dim) in [("dims.0", e0), ("dims.1", e1)] {
         check_range(family, field, dim as f64, 2.0, 4096.0)?;

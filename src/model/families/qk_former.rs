@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::blocks::{POOL, check_range, check_transformer, conv_norm_lif};
+use super::blocks::{EIGHTH, MlpRatio, POOL, check_range, check_transformer, conv_norm_lif};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
 use crate::tensor::Shape;
@@ -10,14 +10,14 @@ use crate::tensor::Shape;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QkFormer {
-    /// Channels of the last stage; a multiple of 8 and of `heads`.
+    /// Channels of the last stage, twice those of the one before it, rounded down; a multiple of `heads`.
     pub dim: usize,
     /// Blocks of the stages; the middle one does not exist for `Events`.
     pub depths: (usize, usize, usize),
     /// Heads.
     pub heads: usize,
     /// Hidden channels of the MLP divided by those of its stage.
-    pub mlp_ratio: usize,
+    pub mlp_ratio: MlpRatio,
     /// Shape of the patch embeddings and names of the checkpoint.
     pub style: Style,
 }
@@ -36,7 +36,8 @@ pub enum Style {
 impl QkFormer {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        check_transformer("QkFormer", self.dim, self.depths.2, self.heads, self.mlp_ratio)?;
+        let smallest = if self.style == Style::Events { 2 * EIGHTH } else { EIGHTH };
+        check_transformer("QkFormer", (self.dim, smallest), self.depths.2, self.heads, self.mlp_ratio)?;
         for (field, depth) in [("depths.0", self.depths.0), ("depths.1", self.depths.1)] {
             check_range("QkFormer", field, depth as f64, 0.0, 64.0)?;
         }
@@ -48,7 +49,7 @@ impl QkFormer {
             Style::Events => self.first_events(&mut net, image)?,
         };
         x = self.stage(&mut net, 1, self.depths.0, x, true)?;
-        let last = if self.style == Style::Events { 2 } else { 3 };
+        let last = self.stages();
         if last == 3 {
             x = self.next_embedding(&mut net, 2, x)?;
             x = self.stage(&mut net, 2, self.depths.1, x, true)?;
@@ -60,6 +61,10 @@ impl QkFormer {
         let time = net.mean_timesteps("head_mean_time", tokens)?;
         net.conv("head", time, Conv::linear(classes))?;
         net.finish(Vec::new())
+    }
+
+    fn stages(&self) -> usize {
+        if self.style == Style::Events { 2 } else { 3 }
     }
 
     fn first_cifar(&self, net: &mut NetworkBuilder, image: NodeId) -> Result<NodeId> {
@@ -86,11 +91,13 @@ impl QkFormer {
         net.add("patch_embed1.add", x, shortcut)
     }
 
-    /// Two 3x3 convolutions, one of them pooled, beside a strided 1x1 shortcut; channels double.
+    /// Two 3x3 convolutions, one of them pooled, beside a strided 1x1 shortcut, to half of `dim` channels
+    /// and to `dim` in the last stage.
     fn next_embedding(&self, net: &mut NetworkBuilder, index: usize, x: NodeId) -> Result<NodeId> {
         let name = |part: &str| format!("patch_embed{index}.{part}");
         net.scope(format!("stage{index}"), format!("patch_embed{index}"), format!("patch_embed{index}"));
-        let channels = 2 * net.shape(x).channels;
+        let last = index == self.stages();
+        let channels = if last { self.dim } else { self.dim / 2 };
         let first = if self.style == Style::Events { "proj" } else { "proj3" };
         let (early, late) = match self.style {
             Style::ImageNet => (Embed::pooled(), Embed::default()),
@@ -148,8 +155,12 @@ impl QkFormer {
     fn mlp(&self, net: &mut NetworkBuilder, name: &str, x: NodeId) -> Result<NodeId> {
         let dim = net.shape(x).channels;
         let (first, second) = if self.style == Style::ImageNet { ("fc1", "fc2") } else { ("mlp1", "mlp2") };
-        let hidden =
-            conv_norm_lif(net, &format!("{name}.{first}"), x, Conv::new(dim * self.mlp_ratio, 1).bias())?;
+        let hidden = conv_norm_lif(
+            net,
+            &format!("{name}.{first}"),
+            x,
+            Conv::new(self.mlp_ratio.hidden(dim), 1).bias(),
+        )?;
         let branch = conv_norm_lif(net, &format!("{name}.{second}"), hidden, Conv::new(dim, 1).bias())?;
         net.add(&format!("{name}.add"), x, branch)
     }

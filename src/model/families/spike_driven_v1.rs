@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::blocks::{POOL, check_transformer, conv_norm_lif, membrane_mlp};
+use super::blocks::{EIGHTH, MlpRatio, POOL, check_transformer, conv_norm_lif, membrane_mlp};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, Parameter, Window};
 use crate::tensor::Shape;
@@ -9,14 +9,14 @@ use crate::tensor::Shape;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpikeDrivenV1 {
-    /// Channels of the blocks; a multiple of 8 and of `heads`.
+    /// Channels of the blocks; a multiple of `heads`. The stem begins with an eighth of them, rounded down.
     pub dim: usize,
     /// Blocks.
     pub depth: usize,
     /// Heads; they shape the unused `talking_heads` weight, and the planes that event cameras pool.
     pub heads: usize,
     /// Hidden channels of the MLP divided by `dim`.
-    pub mlp_ratio: usize,
+    pub mlp_ratio: MlpRatio,
     /// Which of the four stem stages are followed by a 3x3 stride-2 max pooling.
     pub pooling: (bool, bool, bool, bool),
     /// True for event cameras: k and v see a 3x3 stride-1 max pooling over the map, and k AND v and q AND
@@ -31,7 +31,7 @@ const KEY_POOL: Window = Window { size: 3, stride: 1, pad: 1 };
 impl SpikeDrivenV1 {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        check_transformer("SpikeDrivenV1", self.dim, self.depth, self.heads, self.mlp_ratio)?;
+        check_transformer("SpikeDrivenV1", (self.dim, EIGHTH), self.depth, self.heads, self.mlp_ratio)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
         let mut stream = self.stem(&mut net, image)?;
         let mut unused = Vec::new();

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::blocks::{lif_conv_norm, membrane_mlp};
+use super::blocks::{MlpRatio, lif_conv_norm, membrane_mlp};
 use super::four_stages::{self, Dims, Parts};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, ProductOrder};
@@ -18,7 +18,7 @@ pub struct SpikeDrivenV2 {
     /// Heads.
     pub heads: usize,
     /// Hidden channels of the MLP divided by those of its stage.
-    pub mlp_ratio: usize,
+    pub mlp_ratio: MlpRatio,
     /// How the projections of the attention run.
     #[serde(default)]
     pub rep_conv: RepConv,

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::blocks::check_range;
+use super::blocks::{MlpRatio, check_range};
 use super::four_stages::{self, Dims, Parts};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, IntegerNeuron, Network, NetworkBuilder, NodeId, ProductOrder};
@@ -18,7 +18,7 @@ pub struct SpikeDrivenV3 {
     /// Heads.
     pub heads: usize,
     /// Hidden channels of the MLP divided by those of its stage.
-    pub mlp_ratio: usize,
+    pub mlp_ratio: MlpRatio,
     /// Channels of the attention's values divided by those of its stage.
     pub value_ratio: usize,
     /// Largest integer spike, worth 1.0.
@@ -66,7 +66,7 @@ impl SpikeDrivenV3 {
     fn mlp(&self, net: &mut NetworkBuilder, name: &str, stream: NodeId) -> Result<NodeId> {
         let dim = net.shape(stream).channels;
         let mut x = stream;
-        for (part, channels) in [("fc1", dim * self.mlp_ratio), ("fc2", dim)] {
+        for (part, channels) in [("fc1", self.mlp_ratio.hidden(dim)), ("fc2", dim)] {
             x = self.spikes(net, &format!("{name}.{part}_spike"), x)?;
             let conv = Conv::new(channels, 1).bias().norm(format!("{name}.{part}_bn"));
             x = net.conv(&format!("{name}.{part}_conv"), x, conv)?;

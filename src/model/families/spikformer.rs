@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::blocks::{POOL, check_range, check_transformer};
+use super::blocks::{EIGHTH, MlpRatio, POOL, check_range, check_transformer};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
 use crate::tensor::Shape;
@@ -9,14 +9,14 @@ use crate::tensor::Shape;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spikformer {
-    /// Channels of the blocks; a multiple of 8 and of `heads`.
+    /// Channels of the blocks; a multiple of `heads`. The stem begins with an eighth of them, rounded down.
     pub dim: usize,
     /// Blocks.
     pub depth: usize,
     /// Heads.
     pub heads: usize,
     /// Hidden channels of the MLP divided by `dim`.
-    pub mlp_ratio: usize,
+    pub mlp_ratio: MlpRatio,
     /// Which of the four stem stages are followed by a 3x3 stride-2 max pooling.
     pub pooling: (bool, bool, bool, bool),
     /// Classes that the original uses in its blocks.
@@ -43,7 +43,7 @@ pub enum Layers {
 impl Spikformer {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        check_transformer("Spikformer", self.dim, self.depth, self.heads, self.mlp_ratio)?;
+        check_transformer("Spikformer", (self.dim, EIGHTH), self.depth, self.heads, self.mlp_ratio)?;
         check_range("Spikformer", "scale", self.scale, 1e-3, 1.0)?;
         check_range("Spikformer", "unused_tokens", self.unused_tokens as f64, 0.0, 1e6)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
@@ -128,7 +128,7 @@ impl Spikformer {
     fn mlp(&self, net: &mut NetworkBuilder, block: usize, x: NodeId) -> Result<NodeId> {
         let name = |part: &str| format!("block.{block}.mlp.{part}");
         net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
-        let hidden = self.layer(net, &name("fc1"), x, self.dim * self.mlp_ratio, true)?;
+        let hidden = self.layer(net, &name("fc1"), x, self.mlp_ratio.hidden(self.dim), true)?;
         let branch = self.layer(net, &name("fc2"), hidden, self.dim, true)?;
         net.add(&name("add"), x, branch)
     }

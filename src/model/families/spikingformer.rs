@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::blocks::{POOL, check_transformer, conv_norm_lif, membrane_mlp};
+use super::blocks::{EIGHTH, MlpRatio, POOL, check_transformer, conv_norm_lif, membrane_mlp};
 use crate::error::Result;
 use crate::model::{Attention, Conv, Grid, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
 use crate::tensor::Shape;
@@ -9,14 +9,14 @@ use crate::tensor::Shape;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spikingformer {
-    /// Channels of the blocks; a multiple of 8 and of `heads`.
+    /// Channels of the blocks; a multiple of `heads`. The stem begins with an eighth of them, rounded down.
     pub dim: usize,
     /// Blocks.
     pub depth: usize,
     /// Heads.
     pub heads: usize,
     /// Hidden channels of the MLP divided by `dim`.
-    pub mlp_ratio: usize,
+    pub mlp_ratio: MlpRatio,
     /// Which of the last four of the five stem convolutions see a 3x3 stride-2 max pooling.
     pub pooling: (bool, bool, bool, bool),
     /// How the checkpoint names the stem.
@@ -37,7 +37,7 @@ pub enum StemNames {
 impl Spikingformer {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
-        check_transformer("Spikingformer", self.dim, self.depth, self.heads, self.mlp_ratio)?;
+        check_transformer("Spikingformer", (self.dim, EIGHTH), self.depth, self.heads, self.mlp_ratio)?;
         let (mut net, image) = NetworkBuilder::new(input, constant, timesteps);
         let mut stream = self.stem(&mut net, image)?;
         let mut unused = Vec::new();

@@ -52,7 +52,7 @@ fn text_that_does_not_parse() {
 #[test]
 fn numbers_that_make_no_sense() {
     let cases = [
-        ("dim not a multiple of 8", "dim: 64", "dim: 60"),
+        ("heads that do not divide dim", "dim: 64", "dim: 60"),
         ("no channels", "dim: 64", "dim: 0"),
         ("absurd dim", "dim: 64", "dim: 18446744073709551608"),
         ("no blocks", "depth: 2", "depth: 0"),
@@ -83,12 +83,12 @@ fn numbers_that_make_no_sense() {
         ("more values than memory holds", "(1, 28, 28)", "(1, 4096, 4096)"),
     ];
     assert_snapshot!(changed("--model", MODEL, &cases), @r"
-    dim not a multiple of 8
-      changed.ron: family: SpikeDrivenV1: dim: 60 is not a multiple of 8 in 8..=4096
+    heads that do not divide dim
+      changed.ron: family: SpikeDrivenV1: heads: 8 does not divide dim 60
     no channels
-      changed.ron: family: SpikeDrivenV1: dim: 0 is not a multiple of 8 in 8..=4096
+      changed.ron: family: SpikeDrivenV1: dim: 0 is not in 8..=4096
     absurd dim
-      changed.ron: family: SpikeDrivenV1: dim: 18446744073709551608 is not a multiple of 8 in 8..=4096
+      changed.ron: family: SpikeDrivenV1: dim: 18446744073709551608 is not in 8..=4096
     no blocks
       changed.ron: family: SpikeDrivenV1: depth: 0 is not in 1..=64
     a million blocks
@@ -98,9 +98,9 @@ fn numbers_that_make_no_sense() {
     no heads
       changed.ron: family: SpikeDrivenV1: heads: 0 does not divide dim 64
     no hidden channels
-      changed.ron: family: SpikeDrivenV1: mlp_ratio: 0 is not in 1..=16
+      changed.ron: family: SpikeDrivenV1: mlp_ratio: 0.0 leaves no hidden channel of 64
     absurd hidden channels
-      changed.ron: family: SpikeDrivenV1: mlp_ratio: 1000000000 is not in 1..=16
+      changed.ron: family: SpikeDrivenV1: mlp_ratio: 1000000000.0 is not in 0..=16
     pixels of no bits
       changed.ron: input.bits: 0 is not in 1..=8
     pixels of nine bits
@@ -153,7 +153,7 @@ fn descriptions_of_models() {
     let refuses = |model: &str| bench.refusal(&["describe", model]).trim_end().to_owned();
     assert_snapshot!(lines(cases, refuses), @r#"
     numbers
-      error: m.ron: family: SpikeDrivenV1: dim: 60 is not a multiple of 8 in 8..=4096
+      error: m.ron: family: SpikeDrivenV1: heads: 8 does not divide dim 60
     no file
       error: absent.ron: No such file or directory (os error 2)
     no default
@@ -207,7 +207,7 @@ fn families() {
     no channels in a stage
       error: m.ron: family: SpikeDrivenV2: dims.0: 0 is not in 2..=4096
     heads of the last stage
-      error: m.ron: family: SpikeDrivenV2: dim: 100 is not a multiple of 8 in 8..=4096
+      error: m.ron: family: SpikeDrivenV2: heads: 8 does not divide dim 100
     scale of NaN
       error: m.ron: family: Spikformer: scale: NaN is not in 0.001..=1
     unused tokens
