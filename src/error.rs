@@ -2,14 +2,21 @@
 
 use std::path::Path;
 
+use crate::name::{Printable, shortened};
+
 /// Result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong with a user's input. The command line prints it and exits with code 2.
+/// Characters of a field, and of a message, that are shown: a file decides what they hold.
+const FIELD: usize = 200;
+const MESSAGE: usize = 1000;
+
+/// What can go wrong with a user's input. The command line prints it, on one line that a terminal shows as it
+/// is, and exits with code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", Printable(path))]
     Io {
         /// The file, as the user named it.
         path: String,
@@ -17,7 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file does not parse; the message carries line and column.
-    #[error("{path}:{line}:{column}: {message}")]
+    #[error("{}:{line}:{column}: {}", Printable(path), Printable(&shortened(message, MESSAGE)))]
     Syntax {
         /// The file, as the user named it.
         path: String,
@@ -29,7 +36,7 @@ pub enum Error {
         message: String,
     },
     /// A file parses, and a value in it makes no sense.
-    #[error("{path}: {field}: {message}")]
+    #[error("{}: {}: {}", Printable(path), Printable(&shortened(field, FIELD)), Printable(&shortened(message, MESSAGE)))]
     Field {
         /// The file, as the user named it.
         path: String,
@@ -39,7 +46,7 @@ pub enum Error {
         message: String,
     },
     /// Parts that are right by themselves do not fit together.
-    #[error("{0}")]
+    #[error("{}", Printable(&shortened(.0, MESSAGE)))]
     Mismatch(String),
 }
 
@@ -57,5 +64,27 @@ impl Error {
     /// An [`Error::Mismatch`].
     pub fn mismatch(message: impl Into<String>) -> Self {
         Self::Mismatch(message.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_one_line_of_bounded_length() {
+        let escape = "\u{1b}[2J\n\u{202e}";
+        let long = "x".repeat(70_000);
+        let errors = [
+            Error::io(escape, std::io::ErrorKind::NotFound.into()),
+            Error::Syntax { path: escape.into(), line: 1, column: 2, message: format!("{escape}{long} end") },
+            Error::field(escape, format!("{escape}{long}"), format!("{escape}{long} end")),
+            Error::mismatch(format!("{escape}{long} end")),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(text.chars().count() < 1300, "{}", text.len());
+            assert!(text.contains(r"\u{1b}[2J\n\u{202e}") && !text.contains(char::is_control), "{text}");
+        }
     }
 }

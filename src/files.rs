@@ -181,14 +181,6 @@ fn nearest(spec: &str, mut names: Vec<&str>) -> String {
     }
 }
 
-/// Says what is wrong with a name that reports print, if anything.
-pub fn check_name(name: &str) -> Result<(), String> {
-    match name.trim().is_empty() || name.contains(char::is_control) {
-        true => Err(format!("{name:?} is empty or has control characters")),
-        false => Ok(()),
-    }
-}
-
 /// SHA-256 of the concatenation of `parts`, as hexadecimal.
 pub fn sha256(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     let mut hasher = Sha256::new();

@@ -43,6 +43,7 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct NodeRecord {
     /// Unique.
+    #[serde(deserialize_with = "crate::name::plain")]
     pub name: String,
     /// Names of earlier nodes.
     pub inputs: Vec<String>,
@@ -205,7 +206,7 @@ impl Manifest {
             path: path.to_owned(),
             line: e.line(),
             column: e.column(),
-            message: e.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+            message: without_position(&e.to_string()).to_owned(),
         };
         // Another version may have other fields, so the version is looked at first.
         let any: Version = serde_json::from_str(text).map_err(syntax)?;
@@ -218,6 +219,11 @@ impl Manifest {
         }
         serde_json::from_str(text).map_err(syntax)
     }
+}
+
+/// The message of `serde_json`, which ends in a position.
+fn without_position(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
 }
 
 #[derive(Deserialize)]

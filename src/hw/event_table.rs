@@ -34,6 +34,7 @@ pub const BUNDLED: &[(&str, &str)] = &[
 #[serde(deny_unknown_fields)]
 pub struct EventTable {
     /// The name to select the table by.
+    #[serde(deserialize_with = "crate::name::title")]
     pub name: String,
     /// The node that the figures are for, in nm.
     pub technology_nm: f64,
@@ -98,10 +99,8 @@ impl EventTable {
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
-        for (field, text) in [("name", &self.name), ("source", &self.source)] {
-            if text.trim().is_empty() {
-                return Err((field, "must not be empty".to_owned()));
-            }
+        if self.source.trim().is_empty() {
+            return Err(("source", "must not be empty".to_owned()));
         }
         if !(1.0..=1000.0).contains(&self.technology_nm) {
             return Err(("technology_nm", format!("{:?} is not in 1..=1000", self.technology_nm)));
@@ -168,7 +167,7 @@ mod tests {
             ("value: 0.9", "value: -0.9", "t.ron: accumulation_pj: -0.9 is not a number of at least 0"),
             ("value: 4.6", "value: inf", "t.ron: multi_bit: inf is not a number of at least 0"),
             ("technology_nm: 45.0", "technology_nm: 0.0", "t.ron: technology_nm: 0.0 is not in 1..=1000"),
-            ("name: \"sop-45\"", "name: \"\"", "t.ron: name: must not be empty"),
+            ("name: \"sop-45\"", "name: \"\"", "t.ron:3:12: name: \"\" is empty"),
         ];
         for (from, to, expected) in cases {
             assert_eq!(message(from, to), expected);

@@ -7,7 +7,7 @@ use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
 use crate::error::{Error, Result};
-use crate::files::{Folder, check_name, sha256};
+use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
 
 /// A described machine. Every constant names its source.
@@ -15,6 +15,7 @@ use crate::ron_file::parse_ron;
 #[serde(deny_unknown_fields)]
 pub struct Hardware {
     /// What reports call it.
+    #[serde(deserialize_with = "crate::name::title")]
     pub name: String,
     /// One or two sentences for `spiq list hw`.
     pub description: String,
@@ -348,7 +349,6 @@ impl Hardware {
     }
 
     fn check(&self) -> Result<(), (String, String)> {
-        check_name(&self.name).map_err(|message| ("name".into(), message))?;
         number("technology_nm", &self.technology_nm, 1.0, 1000.0)?;
         number("clock_hz", &self.clock_hz, 1e3, 1e11)?;
         if table::bundled(&self.energy_table).is_none() {

@@ -42,6 +42,7 @@ impl Operand {
 #[serde(deny_unknown_fields)]
 pub struct MemorySpec {
     /// What messages call it.
+    #[serde(deserialize_with = "crate::name::title")]
     pub name: String,
     /// What lives there.
     pub holds: Vec<Operand>,

@@ -43,6 +43,7 @@ pub fn bundled(name: &str) -> Option<EnergyTable> {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename = "EnergyTable", deny_unknown_fields)]
 struct Contents {
+    #[serde(deserialize_with = "crate::name::title")]
     name: String,
     technology_nm: f64,
     source: String,
@@ -100,10 +101,8 @@ impl EnergyTable {
 
     fn check(&self, path: &str) -> Result<()> {
         let fail = |field: &str, message: &str| Err(Error::field(path, field, message));
-        for (field, text) in [("name", &self.0.name), ("source", &self.0.source)] {
-            if text.trim().is_empty() {
-                return fail(field, "must not be empty");
-            }
+        if self.0.source.trim().is_empty() {
+            return fail("source", "must not be empty");
         }
         if let Some(fault) = not_positive(self.0.technology_nm) {
             return fail("technology_nm", &fault);

@@ -133,6 +133,7 @@ impl Loop {
 #[serde(deny_unknown_fields)]
 pub struct Level {
     /// What it is called.
+    #[serde(deserialize_with = "crate::name::title")]
     pub name: String,
     /// Matrices of which it holds a tile; the others pass by.
     pub keeps: Vec<Matrix>,
@@ -234,8 +235,8 @@ impl Nest {
         }
         for (i, level) in self.levels.iter().enumerate() {
             let name = &level.name;
-            if name.trim().is_empty() || self.levels[..i].iter().any(|other| other.name == *name) {
-                return wrong("levels: name", format!("{name:?} is empty or given twice"));
+            if self.levels[..i].iter().any(|other| other.name == *name) {
+                return wrong("levels: name", format!("{name:?} is given twice"));
             }
             if let Some(zero) = level.loops.iter().find(|l| l.extent() == 0) {
                 return wrong(&format!("levels: {name}: loops"), format!("{zero:?} never runs"));

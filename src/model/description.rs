@@ -5,7 +5,7 @@ use super::families::{
 };
 use super::{Network, Node, Weights};
 use crate::error::{Error, Result};
-use crate::files::{Folder, check_name};
+use crate::files::Folder;
 use crate::ron_file::parse_ron;
 use crate::tensor::Shape;
 
@@ -14,6 +14,7 @@ use crate::tensor::Shape;
 #[serde(deny_unknown_fields, rename = "Model")]
 pub struct ModelDescription {
     /// What reports call it.
+    #[serde(deserialize_with = "crate::name::title")]
     pub name: String,
     /// Family and hyperparameters.
     pub family: Family,
@@ -210,7 +211,6 @@ impl ModelDescription {
             v if (1..=max).contains(&v) => Ok(()),
             v => Err((field, format!("{v} is not in 1..={max}"))),
         };
-        check_name(&self.name).map_err(|message| ("name", message))?;
         in_range("timesteps", self.timesteps, 64)?;
         in_range("classes", self.classes, 100_000)?;
         let shape = self.input.shape();

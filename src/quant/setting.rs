@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use super::scheme::{Clip, Granularity, Scale, WeightScheme};
 use crate::error::{Error, Result};
-use crate::files::{Folder, check_name};
+use crate::files::Folder;
 use crate::model::{Network, Node, Op};
 use crate::num::Accumulator;
 use crate::ron_file::parse_ron;
@@ -30,6 +30,7 @@ pub enum Precision {
 #[serde(deny_unknown_fields, rename = "Setting")]
 pub struct FixedPoint {
     /// What reports call it.
+    #[serde(deserialize_with = "crate::name::title")]
     name: String,
     /// Weights of every layer that `layers` does not name.
     pub weights: WeightScheme,
@@ -208,7 +209,6 @@ impl FixedPoint {
             v if (min..=max).contains(&v) => Ok(()),
             v => Err((field.to_owned(), format!("{v} is not in {min}..={max}"))),
         };
-        check_name(&self.name).map_err(|message| ("name".to_owned(), message))?;
         in_range("membrane_bits", self.membrane_bits, 2, 32)?;
         in_range("residual_bits", self.residual_bits, 4, 24)?;
         in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), 0, 24)?;

@@ -14,7 +14,8 @@ const LINES_OF_A_FILE: usize = 600;
 const LINES_OF_A_FUNCTION: usize = 60;
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
+    &["name"],
     &["error"],
     &["ron_file", "npy", "files", "num", "tensor"],
     &["model"],

@@ -25,13 +25,14 @@ use self::noise::Noise;
 use self::pictures::Pictures;
 use super::ModelDescription;
 use crate::error::{Error, Result};
-use crate::files::{Folder, check_name};
+use crate::files::Folder;
 use crate::ron_file::parse_ron;
 
 /// `data/<name>/<name>.ron`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename = "DataSet")]
 struct DataDescription {
+    #[serde(deserialize_with = "crate::name::title")]
     name: String,
     source: String,
     licence: String,
@@ -132,7 +133,6 @@ impl DataSet {
         let (folder, name) = Folder::locate("data/fashion-mnist", spec)?;
         let path = folder.path(&name);
         let description: DataDescription = parse_ron(&folder.read_text(&name)?, &path)?;
-        check_name(&description.name).map_err(|message| Error::field(&path, "name", message))?;
         let load = |part: &Part, name| {
             let context = Context { folder: &folder, path: &path, part: name, classes: description.classes };
             let (mut images, range) = part.load(&context)?;

@@ -19,9 +19,17 @@ pub struct Layers(Vec<Layer>);
 #[serde(deny_unknown_fields)]
 enum Layer {
     /// The layers behind belong to this part of the network.
-    Scope { stage: String, block: String, module: String },
+    Scope {
+        #[serde(deserialize_with = "crate::name::title")]
+        stage: String,
+        #[serde(deserialize_with = "crate::name::title")]
+        block: String,
+        #[serde(deserialize_with = "crate::name::title")]
+        module: String,
+    },
     /// A square convolution, followed by the batch normalizations `norms`.
     Conv {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
@@ -35,22 +43,24 @@ enum Layer {
         groups: usize,
         #[serde(default)]
         bias: bool,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::name::plain_list")]
         norms: Vec<String>,
     },
     /// A linear layer: of each position, or with `flatten` of the whole map, channel by channel.
     Linear {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
         out_features: usize,
         #[serde(default)]
         flatten: bool,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::name::plain_list")]
         norms: Vec<String>,
     },
     /// Maximum over windows; OR on spikes.
     MaxPool {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
@@ -61,6 +71,7 @@ enum Layer {
     },
     /// A spiking neuron; with `per_channel`, `{name}.threshold` of the checkpoint multiplies `threshold`.
     Neuron {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
@@ -77,6 +88,7 @@ enum Layer {
     },
     /// A neuron of integer spikes.
     IntegerNeuron {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
@@ -85,25 +97,42 @@ enum Layer {
     },
     /// Brings pre-activations onto a grid.
     Requantize {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
         grid: Grid,
     },
     /// Residual join of a stream and a branch.
-    Add { name: String, inputs: (String, String) },
+    Add {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        inputs: (String, String),
+    },
     /// The products of an attention.
-    Attention { name: String, inputs: Vec<String>, attention: Attention },
+    Attention {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        inputs: Vec<String>,
+        attention: Attention,
+    },
     /// Spikes AND a mask.
-    Mask { name: String, spikes: String, mask: String },
+    Mask {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        spikes: String,
+        mask: String,
+    },
     /// Mean over positions.
     MeanTokens {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
     },
     /// Mean over timesteps.
     MeanTimesteps {
+        #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,

@@ -212,7 +212,7 @@ fn names_and_operands() {
     memory of a processor
       changed.ron: memories: weight SRAM: macro_model: there is no processor
     name of two lines
-      changed.ron: name: "edge\n28" is empty or has control characters
+      changed.ron:3:18: name: "edge\n28" has blanks around it, or characters that cannot be printed
     "#);
 }
 

@@ -140,7 +140,7 @@ fn files_that_make_no_sense() {
     1-bit weights of a layer
       changed.ron: layers: patch_embed.proj_conv: weights: 1 bits are not in 2..=16
     empty name
-      changed.ron: name: "" is empty or has control characters
+      changed.ron:3:12: name: "" is empty
     "#);
 }
 

@@ -199,6 +199,11 @@ fn bundles_that_make_no_sense_are_refused() {
                 m["nodes"][3]["name"] = json!("in");
             }),
         ),
+        (": name: \"a/b\" is not made of", refusal(set("/nodes/1/name", json!("a/b")))),
+        (
+            "has 70000 characters, at most 128 are allowed",
+            refusal(set("/nodes/1/name", json!("x".repeat(70_000)))),
+        ),
         ("unknown field `extra`", refusal(|m| m["nodes"][2]["operation"]["extra"] = json!(1))),
         ("unknown variant `lif`", refusal(set("/nodes/2/operation/type", json!("lif")))),
     ];

@@ -1,0 +1,215 @@
+//! Names, checked once where a file is parsed, and text that a terminal may show.
+//!
+//! A *title* is what reports call a model, a setting, a machine or a memory: one printable line. A *plain*
+//! name belongs to a layer: it becomes the name of a file, on any file system.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// Most characters of a name.
+pub const MAX_CHARACTERS: usize = 128;
+/// Characters of a name that a message shows.
+const SHOWN: usize = 40;
+
+/// Says what is wrong with a title, if anything: it is a printable line of 1 to [`MAX_CHARACTERS`] characters,
+/// without blanks around it.
+pub fn check_title(name: &str) -> Result<(), String> {
+    check_length(name)?;
+    if name != name.trim() || name.chars().any(|c| !is_printable(c)) {
+        return Err(format!("{} has blanks around it, or characters that cannot be printed", quoted(name)));
+    }
+    Ok(())
+}
+
+/// Says what is wrong with the name of a layer, if anything: a letter, a digit or `_`, then any of these, `.`
+/// and `-`, but for a `.` at the end; ASCII, at most [`MAX_CHARACTERS`].
+pub fn check_plain(name: &str) -> Result<(), String> {
+    check_length(name)?;
+    match is_plain(name) {
+        true => Ok(()),
+        false => Err(format!(
+            "{} is not made of letters, digits, `_`, `.` and `-`, the first no `.` or `-`, the last no `.`",
+            quoted(name)
+        )),
+    }
+}
+
+/// True for what [`check_plain`] accepts, however long it is.
+pub fn is_plain(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    name.chars().all(inside) && !name.is_empty() && !name.starts_with(['.', '-']) && !name.ends_with('.')
+}
+
+fn check_length(name: &str) -> Result<(), String> {
+    match name.chars().count() {
+        0 => Err("\"\" is empty".to_owned()),
+        1..=MAX_CHARACTERS => Ok(()),
+        count => {
+            Err(format!("{} has {count} characters, at most {MAX_CHARACTERS} are allowed", quoted(name)))
+        }
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("{:?}", shortened(name, SHOWN))
+}
+
+/// Reads a title, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// What [`check_title`] says.
+pub fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(String::deserialize(deserializer)?, check_title)
+}
+
+/// Reads the name of a layer, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// What [`check_plain`] says.
+pub fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    checked(String::deserialize(deserializer)?, check_plain)
+}
+
+/// Reads a list of [`plain`] names.
+///
+/// # Errors
+/// What [`check_plain`] says of the first that is none.
+pub fn plain_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Vec::deserialize(deserializer)?.into_iter().map(|name| checked(name, check_plain)).collect()
+}
+
+fn checked<E: Error>(name: String, check: fn(&str) -> Result<(), String>) -> Result<String, E> {
+    match check(&name) {
+        Ok(()) => Ok(name),
+        Err(message) => Err(E::custom(format!("name: {message}"))),
+    }
+}
+
+/// True for what a terminal shows as it is: no control character, no mark that turns the direction of text, no
+/// blank but the space.
+pub fn is_printable(c: char) -> bool {
+    // A mark that combines with the letter before it is printable behind one.
+    let mut text = [b'a', 0, 0, 0, 0];
+    let length = 1 + c.encode_utf8(&mut text[1..]).len();
+    let text = std::str::from_utf8(&text[..length]).expect("two characters");
+    matches!(c, '"' | '\'' | '\\') || text.escape_debug().count() == 2
+}
+
+/// Text whose characters that cannot be printed are escaped as Rust does, such as `\u{1b}` and `\n`.
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<'a>(pub &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !is_printable(*c)) {
+            write!(f, "{}{}", &rest[..at], c.escape_debug())?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        f.write_str(rest)
+    }
+}
+
+/// `text` without its middle, where it has more than `most` characters.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    let count = text.chars().count();
+    if count <= most {
+        return Cow::Borrowed(text);
+    }
+    let (head, tail) = (2 * most / 3, most / 3);
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - tail).collect();
+    Cow::Owned(format!("{start}…{end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_of_layers_are_names_of_files_anywhere() {
+        for name in ["conv1", "block.0.attn.q_lif", "0", "_", "a-b", "n.membrane", "Q", &"x".repeat(128)] {
+            assert_eq!(check_plain(name), Ok(()), "{name}");
+        }
+        let refused = [
+            "",
+            ".",
+            "..",
+            "../x",
+            "/x",
+            "x/y",
+            "x\\y",
+            "x.",
+            ".x",
+            "-x",
+            "x y",
+            "x\n",
+            "x:",
+            "é",
+            "x\u{202e}",
+            "=x",
+        ];
+        for name in refused.into_iter().map(str::to_owned).chain(["x".repeat(129), "x".repeat(70_000)]) {
+            let message = check_plain(&name).unwrap_err();
+            assert!(message.len() < 200, "{message}");
+        }
+    }
+
+    #[test]
+    fn titles_are_printable_lines() {
+        for name in
+            ["edge-28 (224 KiB)", "weight SRAM", "modèle", "cafe\u{301}", "a/b", "\"x\"", "図", "=1+1"]
+        {
+            assert_eq!(check_title(name), Ok(()), "{name}");
+        }
+        for name in [
+            "",
+            " ",
+            "a ",
+            "\ta",
+            "a\nb",
+            "\u{1b}[31m",
+            "\u{202e}x",
+            "a\u{200b}b",
+            "\u{9b}",
+            &"é".repeat(129),
+        ] {
+            assert!(check_title(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_escaped() {
+        let shown = |text: &str| Printable(text).to_string();
+        assert_eq!(shown("a \"b\\c\" é\u{301} µ"), "a \"b\\c\" é\u{301} µ");
+        assert_eq!(shown("\u{1b}[31m\r\n\t\u{7f}\u{9b}"), r"\u{1b}[31m\r\n\t\u{7f}\u{9b}");
+        // All that turns the direction of text, or takes no room: Unicode's Bidi_Control, and zero widths.
+        for c in
+            "\u{61c}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\
+                  \u{2067}\u{2068}\u{2069}\u{feff}\u{2028}\u{2029}\u{e0041}\u{ad}"
+                .chars()
+        {
+            assert_eq!(shown(&c.to_string()), c.escape_unicode().to_string());
+        }
+    }
+
+    #[test]
+    fn long_texts_lose_their_middle() {
+        assert_eq!(shortened("abcdefghi", 9), "abcdefghi");
+        assert_eq!(shortened("abcdefghij", 9), "abcdef…hij");
+        assert_eq!(shortened("ééééé", 3), "éé…é");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_becomes_printable(text in any::<String>()) {
+            let shown = Printable(&text).to_string();
+            prop_assert!(shown.chars().all(is_printable));
+            prop_assert_eq!(Printable(&shown).to_string(), shown);
+        }
+    }
+}
