@@ -12,6 +12,7 @@ use crate::evaluate::{
 use crate::hw::Hardware;
 use crate::hw::published::Published;
 use crate::model::Model;
+use crate::output::{self, Owner};
 use crate::quant::Setting;
 use crate::report;
 
@@ -61,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(published) => as_published(published, &model, &machines, &activity)?,
         None => vec![None; machines.len()],
     };
-    report::check_target(&arguments.out)?;
+    output::check_target(&arguments.out, Owner::Comparison, &["plots"])?;
     let source = activity.source()?;
     let evaluator = activity.evaluator(&model, &machines[0], arguments.quiet)?;
     evaluator.check_on(&setting, &machines)?;

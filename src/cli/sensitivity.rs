@@ -5,6 +5,7 @@ use clap::Args;
 use super::{print, progress};
 use crate::error::{Error, Result};
 use crate::model::{DataSet, Model};
+use crate::output::{self, Owner};
 use crate::quant::{Precision, Setting};
 use crate::report;
 use crate::sensitivity::{Choice, Imported, Subject, measures, sensitivities};
@@ -80,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let data = DataSet::load_for(&arguments.data, &model.description)?;
     if let Some(out) = &arguments.out {
-        report::check_target(out)?;
+        output::check_target(out, Owner::Sensitivity, &["plots"])?;
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -13,6 +13,7 @@ use crate::exec::{Engine, Isa};
 use crate::hw::{Energies, Hardware};
 use crate::map::FixedMapping;
 use crate::model::Model;
+use crate::output::{self, Owner};
 use crate::quant::{Precision, Setting};
 use crate::report;
 
@@ -106,7 +107,7 @@ struct Request {
 /// Runs `spiq simulate`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
-    report::check_target(&arguments.out)?;
+    output::check_target(&arguments.out, Owner::Report, &["plots", "rates"])?;
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
         pool = pool.num_threads(threads);

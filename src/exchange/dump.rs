@@ -6,7 +6,6 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
-use super::folder::OutputFolder;
 use super::golden::{has_state, value_type};
 use super::npy::{INT64, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Outcome, Part, execute, record, record_float};
@@ -14,6 +13,7 @@ use crate::error::Result;
 use crate::files::sha256;
 use crate::model::{Images, Model, Network, NodeId, Op};
 use crate::npy;
+use crate::output::{OutputFolder, Owner};
 use crate::quant::{QuantizedModel, QuantizedOp};
 
 /// What to leave beside spikes and logits.
@@ -64,6 +64,9 @@ pub fn run_float(model: &Model, names: Names, images: &Images) -> Result<RunSumm
 }
 
 /// The same, and leaves what `request` asks for in `dir`.
+///
+/// # Errors
+/// If two arrays would share a file, before anything runs, or a file cannot be written.
 pub fn dump(
     model: &QuantizedModel,
     names: Names,
@@ -71,7 +74,7 @@ pub fn dump(
     request: DumpRequest,
     dir: &Path,
 ) -> Result<RunSummary> {
-    let folder = OutputFolder::new(dir)?;
+    let folder = OutputFolder::new(dir, Owner::Dump)?;
     let arrays = Arrays::new(&model.network, images.len(), &folder, |id| {
         let node = model.network.node(id);
         let mut files = Vec::new();
@@ -87,13 +90,13 @@ pub fn dump(
         }
         files
     })?;
+    let shape = [images.len(), model.network.classes()];
+    let mut logits = NpyWriter::new(folder.create("logits.npy")?, INT64, &shape)?;
     let outcomes = record(model, images, &|id, part| arrays.has(id, part), &|frame| {
         arrays.write(&frame, model.network.node(frame.node).constant)
     })?;
     let summary =
         summary(names, &model.network, images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec());
-    let shape = [images.len(), model.network.classes()];
-    let mut logits = NpyWriter::create(&folder.path("logits.npy"), INT64, &shape)?;
     for (i, outcome) in outcomes.iter().enumerate() {
         logits.write_at(i * outcome.logits.len(), &outcome.logits)?;
     }
@@ -102,19 +105,22 @@ pub fn dump(
 }
 
 /// The same of the float network: spikes and logits.
+///
+/// # Errors
+/// Those of [`dump`].
 pub fn dump_float(model: &Model, names: Names, images: &Images, dir: &Path) -> Result<RunSummary> {
-    let folder = OutputFolder::new(dir)?;
+    let folder = OutputFolder::new(dir, Owner::Dump)?;
     let arrays = Arrays::new(&model.network, images.len(), &folder, |id| {
         let node = model.network.node(id);
         let files = node.op.is_neuron().then(|| (Part::Values, node.name.clone(), UINT8));
         files.into_iter().collect()
     })?;
+    let shape = [images.len(), model.network.classes()];
+    let mut logits = NpyWriter::new(folder.create("logits.npy")?, npy::Kind::Float, &shape)?;
     let outcomes = record_float(model, images, &|id, part| arrays.has(id, part), &|frame| {
         arrays.write(&frame, model.network.node(frame.node).constant)
     })?;
     let summary = summary(names, &model.network, images, &outcomes, [1.0; 2], |x| x.to_le_bytes().to_vec());
-    let shape = [images.len(), model.network.classes()];
-    let mut logits = NpyWriter::create(&folder.path("logits.npy"), npy::Kind::Float, &shape)?;
     for (i, outcome) in outcomes.iter().enumerate() {
         logits.write_floats_at(i * outcome.logits.len(), &outcome.logits)?;
     }
@@ -147,7 +153,7 @@ impl Arrays {
         for (id, node) in network.iter() {
             let shape = [network.timesteps, images, node.shape.channels, node.shape.height, node.shape.width];
             for (part, name, dtype) in files(id) {
-                let writer = NpyWriter::create(&folder.path(&format!("{name}.npy")), dtype, &shape)?;
+                let writer = NpyWriter::new(folder.create(&format!("{name}.npy"))?, dtype, &shape)?;
                 all.insert((id, part), Mutex::new(writer));
             }
         }

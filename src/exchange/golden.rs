@@ -1,21 +1,19 @@
 //! Writes golden bundles.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 
 use serde_json::json;
 
-use super::folder::OutputFolder;
 use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Tensor};
 use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::files::sha256_of_reader;
 use crate::model::{Attention, Grid, Images, Kind, Node, NodeId, Op};
 use crate::npy;
 use crate::num::Requantizer;
+use crate::output::{OutputFolder, Owner};
 use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
 
 /// Runs `images` and writes a bundle of everything into `dir`; returns the number of integers recorded.
@@ -23,7 +21,7 @@ use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
 /// # Errors
 /// A file that cannot be written.
 pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, dir: &Path) -> Result<u64> {
-    let folder = OutputFolder::new(dir)?;
+    let folder = OutputFolder::new(dir, Owner::Manifest)?;
     let writers = writers(model, images.len(), &folder)?;
     let outcomes =
         record(model, images, &|node, part| writers.contains_key(&(node, part)), &|frame: Frame| {
@@ -100,7 +98,7 @@ fn writers(
         let frames = if node.constant { 1 } else { model.network.timesteps };
         let shape = [frames, images, node.shape.channels, node.shape.height, node.shape.width];
         let mut create = |part, dtype| {
-            let writer = NpyWriter::create(&folder.path(&file_name(node, part)), dtype, &shape)?;
+            let writer = NpyWriter::new(folder.create(&file_name(node, part))?, dtype, &shape)?;
             writers.insert((id, part), Mutex::new(writer));
             Ok::<_, Error>(())
         };
@@ -132,8 +130,7 @@ pub(super) fn value_type(model: &QuantizedModel, id: NodeId) -> npy::Kind {
 }
 
 fn file_tensor(folder: &OutputFolder, name: &str) -> Result<Tensor> {
-    let hash = File::open(folder.path(name)).and_then(sha256_of_reader);
-    Ok(Tensor::file(name.to_owned(), hash.map_err(|source| Error::io(name, source))?))
+    Ok(Tensor::file(name.to_owned(), folder.sha256(name)?))
 }
 
 fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFolder) -> Result<Operation> {
@@ -194,7 +191,7 @@ fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Resul
     let dtype = if codes.iter().all(|c| (-128..128).contains(c)) { INT8 } else { INT32 };
     let shape = [g.out_channels, g.in_channels / g.groups, g.kernel[0], g.kernel[1]];
     let name = format!("{}.weights.npy", node.name);
-    NpyWriter::create(&folder.path(&name), dtype, &shape)?.write_at(0, &codes)?;
+    NpyWriter::new(folder.create(&name)?, dtype, &shape)?.write_at(0, &codes)?;
     Ok(Operation::Weighted {
         weights: file_tensor(folder, &name)?,
         bias: Tensor::list(op.bias.clone()),

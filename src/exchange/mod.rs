@@ -3,7 +3,6 @@
 
 mod bundle;
 mod dump;
-mod folder;
 mod golden;
 mod manifest;
 mod npy;
@@ -15,7 +14,6 @@ mod validate;
 
 pub use bundle::{Activations, Bundle, Recorded};
 pub use dump::{DumpRequest, RunSummary, dump, dump_float, run, run_float};
-pub use folder::OutputFolder;
 pub use golden::export_golden;
 pub use manifest::Manifest;
 pub use npy::{INT8, INT32, INT64, NpyReader, NpyWriter, UINT8};

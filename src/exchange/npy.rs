@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::npy::{Kind, check_length, parse_preamble, preamble};
+use crate::output::OutputFile;
 
 /// Bytes.
 pub const UINT8: Kind = Kind::Unsigned(1);
@@ -31,18 +32,18 @@ pub struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// A file of `shape`, all zero so far.
-    pub fn create(path: &Path, kind: Kind, shape: &[usize]) -> Result<Self> {
+    /// Makes an empty file one of `shape`, all zero so far.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn new(file: OutputFile, kind: Kind, shape: &[usize]) -> Result<Self> {
+        let OutputFile { path, mut file } = file;
         let header = preamble(kind, shape);
         let values: usize = shape.iter().product();
-        let create = || {
-            let mut file = File::create(path)?;
-            file.write_all(&header)?;
-            file.set_len((header.len() + values * kind.bytes()) as u64)?;
-            Ok(file)
-        };
-        let file = create().map_err(|source| Error::io(path, source))?;
-        Ok(Self { path: path.display().to_string(), file, kind, start: header.len() as u64 })
+        let length = (header.len() + values * kind.bytes()) as u64;
+        let written = file.write_all(&header).and_then(|()| file.set_len(length));
+        written.map_err(|source| Error::io(&path, source))?;
+        Ok(Self { path, file, kind, start: header.len() as u64 })
     }
 
     /// Writes integers from value number `first` on; they are known to fit the type.
@@ -147,7 +148,8 @@ mod tests {
             (Kind::Unsigned(8), [0, i64::MAX]),
         ];
         for (kind, [low, high]) in ends {
-            let mut writer = NpyWriter::create(&path, kind, &[2, 2]).unwrap();
+            let file = OutputFile { path: "a.npy".to_owned(), file: File::create(&path).unwrap() };
+            let mut writer = NpyWriter::new(file, kind, &[2, 2]).unwrap();
             writer.write_at(2, &[high, low]).unwrap();
             let mut reader = NpyReader::open(&path).unwrap();
             assert_eq!(reader.read().unwrap(), [0, 0, high, low]);

@@ -6,12 +6,12 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
-use super::folder::OutputFolder;
 use super::golden::rounding_rules;
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
 use crate::model::{Attention, Images, Kind, Node, NodeId, Op};
 use crate::num::{Accumulator, signed_bits};
+use crate::output::{OutputFolder, Owner};
 use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel};
 
 #[derive(Serialize)]
@@ -96,6 +96,7 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
     if pairs.is_empty() {
         return Err(Error::mismatch("no layer of this model reads spikes and feeds neurons alone"));
     }
+    let folder = OutputFolder::new(dir, Owner::Manifest)?;
     let frames = Mutex::new(Frames::new());
     let wanted = |id, part| {
         pairs.iter().any(|pair| {
@@ -110,7 +111,6 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
     })?;
     let export =
         Export { model, images: images.len(), frames: frames.into_inner().expect("all threads ended") };
-    let folder = OutputFolder::new(dir)?;
     let layers = pairs.iter().map(|pair| export.layer(pair, &folder)).collect::<Result<Vec<_>>>()?;
     for layer in &layers {
         let (name, parameters) = parameters(layer, model.network.timesteps, images.len());
@@ -198,7 +198,6 @@ impl<'a> Export<'a> {
     fn layer(&self, pair: &Pair<'a>, folder: &OutputFolder) -> Result<Layer<'a>> {
         let network = &self.model.network;
         let (node, neuron) = (network.node(pair.sum), network.node(pair.neuron));
-        folder.folder(&node.name)?;
         let write = |file: &str, bits: u32, values: &[i64]| {
             folder.write(&format!("{}/{file}.mem", node.name), mem(values, bits))
         };

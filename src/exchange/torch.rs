@@ -8,10 +8,10 @@ use safetensors::tensor::TensorView;
 use serde_json::json;
 
 use super::dump::steps;
-use super::folder::OutputFolder;
 use crate::error::{Error, Result};
 use crate::model::{Model, Network, Node, NodeId, Op, Weighted};
 use crate::num::{Format, Requantizer};
+use crate::output::{OutputFolder, Owner};
 use crate::quant::{LOIHI_INPUT_SHIFT, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 
 /// Type of the exported values.
@@ -242,7 +242,7 @@ impl Tensors {
         metadata.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let bytes = safetensors::serialize(views, Some(metadata))
             .map_err(|e| Error::mismatch(format!("model.safetensors: {e}")))?;
-        let folder = OutputFolder::new(dir)?;
+        let folder = OutputFolder::new(dir, Owner::Torch)?;
         folder.write("model.safetensors", sorted_header(bytes))?;
         folder.finish()
     }

@@ -14,18 +14,11 @@ mod table;
 mod tables;
 mod units;
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use tempfile::NamedTempFile;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::{Comparison, Evaluation, Simulation};
-
-/// Folders inside that of a report.
-const FOLDERS: [&str; 2] = ["plots", "rates"];
+use crate::output::{OutputFolder, Owner};
 
 pub use comparison::{comparison_table, comparison_to_json};
 pub use json::to_json;
@@ -43,7 +36,7 @@ pub use table::table;
 ///
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
-    write_files(render(simulation)?, dir)
+    write_files(render(simulation)?, Owner::Report, dir)
 }
 
 /// Writes `comparison.json`, `comparison.csv` and `plots/*` into `dir`, all or nothing as [`write()`] does.
@@ -52,48 +45,24 @@ pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
 ///
 /// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
 pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
-    let mut files = vec![
-        ("comparison.json".to_owned(), comparison_to_json(comparison)?.into_bytes()),
-        ("comparison.csv".to_owned(), comparison::csv(comparison)?),
-    ];
+    let json = comparison_to_json(comparison)?;
+    let mut files = vec![("comparison.csv".to_owned(), comparison::csv(comparison)?)];
     files.extend(pictures(plots::render_comparison(comparison)?));
-    write_files(files, dir)
+    files.push(("comparison.json".to_owned(), json.into_bytes()));
+    write_files(files, Owner::Comparison, dir)
 }
 
-/// Writes rendered files into `dir`: all under temporary names first.
-fn write_files(files: Vec<(String, Vec<u8>)>, dir: &Path) -> Result<()> {
-    let folders: BTreeSet<PathBuf> =
-        files.iter().filter_map(|(name, _)| Some(dir.join(Path::new(name).parent()?))).collect();
-    for folder in folders {
-        fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
-    }
-    let staged = files
-        .into_iter()
-        .map(|(name, bytes)| stage(dir.join(name), &bytes))
-        .collect::<Result<Vec<(PathBuf, NamedTempFile)>>>()?;
-    for (path, file) in staged {
-        file.persist(&path).map_err(|error| Error::io(&path, error.error))?;
-    }
-    Ok(())
+/// Writes rendered files into `dir`.
+fn write_files(files: Vec<(String, Vec<u8>)>, owner: Owner, dir: &Path) -> Result<()> {
+    let folder = OutputFolder::new(dir, owner)?;
+    files.into_iter().try_for_each(|(name, bytes)| folder.write(&name, bytes))?;
+    folder.finish()
 }
 
-/// Refuses a `dir` that [`write()`] could not write to, before anything long starts; makes nothing.
-///
-/// # Errors
-///
-/// The first folder above that exists is none, or nothing can be written there.
-pub fn check_target(dir: &Path) -> Result<()> {
-    for folder in FOLDERS.map(|folder| dir.join(folder)) {
-        let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-        tempfile::tempfile_in(existing).map_err(|source| Error::io(existing, source))?;
-    }
-    Ok(())
-}
-
-/// Every file of a report: its path inside the folder, and its bytes.
+/// Every file of a report, the one that describes the others last: its path inside the folder, and its bytes.
 fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
+    let json = to_json(simulation)?;
     let mut files = vec![
-        ("report.json".to_owned(), to_json(simulation)?.into_bytes()),
         ("settings.csv".to_owned(), csv::settings(simulation)?),
         ("layers.csv".to_owned(), csv::layers(simulation)?),
         ("tables.csv".to_owned(), csv::tables(simulation)?),
@@ -102,6 +71,7 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
         files.push((name, csv::rates(simulation, setting)?));
     }
     files.extend(pictures(plots::render(simulation)?));
+    files.push(("report.json".to_owned(), json.into_bytes()));
     Ok(files)
 }
 
@@ -117,10 +87,9 @@ fn pictures(pictures: Vec<plots::Picture>) -> impl Iterator<Item = (String, Vec<
 /// `rates/NAME.csv` for each setting, where NAME is its name without what file systems do not like, and
 /// with a number where another setting has that name already.
 fn rates_names(settings: &[Evaluation]) -> Vec<String> {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let mut names: Vec<String> = Vec::new();
     for setting in settings {
-        let stem: String = setting.name.chars().map(plain).collect();
+        let stem = plain_stem(&setting.name);
         let numbered = (2..).map(|i| format!("rates/{stem}-{i}.csv"));
         let is_new = |name: &String| !names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let name = std::iter::once(format!("rates/{stem}.csv")).chain(numbered).find(is_new);
@@ -129,39 +98,18 @@ fn rates_names(settings: &[Evaluation]) -> Vec<String> {
     names
 }
 
-/// A temporary file beside `path`, so that the rename stays inside one file system.
-fn stage(path: PathBuf, bytes: &[u8]) -> Result<(PathBuf, NamedTempFile)> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        // A rename onto a folder would fail after others have succeeded.
-        if path.is_dir() {
-            return Err(ErrorKind::IsADirectory.into());
-        }
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        make_readable(&file)?;
-        Ok(file)
-    };
-    match write() {
-        Ok(file) => Ok((path, file)),
-        Err(source) => Err(Error::io(path, source)),
-    }
-}
-
-/// Temporary files belong to their owner alone; a result is for everybody to read.
-#[cfg(unix)]
-fn make_readable(file: &NamedTempFile) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_: &NamedTempFile) -> std::io::Result<()> {
-    Ok(())
+/// A plain name for the file of what is called `title`.
+fn plain_stem(title: &str) -> String {
+    let inside = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let stem: String = title.chars().map(inside).collect();
+    let rest = stem.trim_start_matches(['.', '-']);
+    format!("{}{rest}", "_".repeat(stem.len() - rest.len()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn listing(dir: &Path) -> Vec<String> {
@@ -178,7 +126,7 @@ mod tests {
         write(&fixture::simulation(8, 20), &target).unwrap();
         assert_eq!(
             listing(&target),
-            ["layers.csv", "plots", "rates", "report.json", "settings.csv", "tables.csv"]
+            [".spiq", "layers.csv", "plots", "rates", "report.json", "settings.csv", "tables.csv"]
         );
         assert_eq!(listing(&target.join("plots")).len(), 14);
         #[cfg(unix)]
@@ -198,7 +146,7 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 6);
+        assert_eq!(listing(dir.path()).len(), 7);
     }
 
     /// The names of settings are free, those of files are not.
@@ -209,7 +157,7 @@ mod tests {
             setting.name = name.to_owned();
         }
         let names = rates_names(&simulation.settings);
-        assert_eq!(names, ["rates/w4.csv", "rates/a_b.csv", "rates/A_b-2.csv", "rates/.._a_b.csv"]);
+        assert_eq!(names, ["rates/w4.csv", "rates/a_b.csv", "rates/A_b-2.csv", "rates/___a_b.csv"]);
         let text = String::from_utf8(csv::rates(&simulation, &simulation.settings[1]).unwrap()).unwrap();
         let wanted = "# spikformer-tiny, setting a/b, mean of 1000 images of fashion-mnist\nlayer,rate\n\
                       patch_embed.proj_conv,0.2\n";
@@ -224,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_is_named() {
-        let file = NamedTempFile::new().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
         let message = write(&fixture::simulation(1, 1), file.path()).unwrap_err().to_string();
         assert!(message.contains(&file.path().display().to_string()), "{message}");
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::plots;
 use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
+use crate::output::Owner;
 use crate::search::{
     Closest, Figures, Final, Front, FrontPoint, GateSummary, Request, Run, Search, Step, Violation,
 };
@@ -20,7 +21,8 @@ const SCHEMA_VERSION: u32 = 1;
 /// # Errors
 /// If a file cannot be written; an earlier result is then as it was.
 pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()> {
-    let mut files = vec![("search.json".to_owned(), search_json(search, request)?.into_bytes())];
+    let json = search_json(search, request)?;
+    let mut files = Vec::new();
     if let Some(setting) = search.best.and_then(|best| search.runs[best].setting.as_ref()) {
         files.push(("setting.ron".to_owned(), setting.clone().into_bytes()));
     }
@@ -33,7 +35,8 @@ pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()
         files.push((format!("fronts/{stem}.csv"), front_csv(search, front)?));
     }
     files.extend(super::pictures(plots::render_search(search)?));
-    super::write_files(files, dir)
+    files.push(("search.json".to_owned(), json.into_bytes()));
+    super::write_files(files, Owner::Search, dir)
 }
 
 /// Where the setting of a run is, inside the folder of the search.

@@ -9,6 +9,7 @@ use super::columns::Cell;
 use super::units::fixed;
 use super::{csv, plots};
 use crate::error::{Error, Result};
+use crate::output::Owner;
 use crate::sensitivity::{MeasureSummary, Sensitivities};
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -20,14 +21,15 @@ const SCHEMA_VERSION: u32 = 1;
 /// # Errors
 /// If a number is not finite, or a file cannot be written; an earlier result is then as it was.
 pub fn write_sensitivity(found: &Sensitivities, dir: &Path) -> Result<()> {
+    let json = sensitivity_json(found)?;
     let mut files = vec![
-        ("sensitivity.json".to_owned(), sensitivity_json(found)?.into_bytes()),
         ("sensitivity.csv".to_owned(), candidates_csv(found)?),
         ("correlations.csv".to_owned(), correlations_csv(found)?),
         ("seconds.csv".to_owned(), seconds_csv(found)?),
     ];
     files.extend(super::pictures(plots::render_sensitivity(found)?));
-    super::write_files(files, dir)
+    files.push(("sensitivity.json".to_owned(), json.into_bytes()));
+    super::write_files(files, Owner::Sensitivity, dir)
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ mod integer_network;
 mod nests;
 mod operation_energy;
 mod oracle_logits;
+mod output;
 mod rates;
 mod reference;
 mod reports;

@@ -14,10 +14,11 @@ const LINES_OF_A_FILE: usize = 600;
 const LINES_OF_A_FUNCTION: usize = 60;
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["name"],
     &["error"],
     &["ron_file", "npy", "files", "num", "tensor"],
+    &["output"],
     &["model"],
     &["quant"],
     &["exec", "hw"],

@@ -53,7 +53,7 @@ fn requests_that_make_no_sense() {
             refusal(&["run", "--quant", "fp32", "--limit", "1", "--dump", "x", "--dump-membranes"]),
         ),
         ("--dump <DIR>", refusal(&["run", "--dump-membranes"])),
-        ("file: not a folder", refusal(&["export", "rtl", "--out", "file"])),
+        ("file: not a directory", refusal(&["export", "rtl", "--out", "file"])),
         ("fp32 has no integers", refusal(&["describe", "sdtv1_2-64_fashion", "--quant", "fp32"])),
         ("nowhere/manifest.json: No such file", refusal(&["validate", "nowhere"])),
     ];

@@ -8,6 +8,7 @@ pub use serde_json::{Value, json};
 pub use spiq::exchange::{Bundle, INT32, INT64, NpyReader, NpyWriter, UINT8, export_golden, validate};
 pub use spiq::model::Images;
 use spiq::npy;
+use spiq::output::OutputFile;
 pub use tempfile::TempDir;
 
 pub use crate::exactness::support::*;
@@ -47,7 +48,8 @@ pub fn array(path: &Path) -> (Vec<usize>, Vec<i64>) {
 }
 
 pub fn write_array(path: &Path, kind: npy::Kind, shape: &[usize], values: &[i64]) {
-    NpyWriter::create(path, kind, shape).unwrap().write_at(0, values).unwrap();
+    let file = OutputFile { path: path.display().to_string(), file: fs::File::create(path).unwrap() };
+    NpyWriter::new(file, kind, shape).unwrap().write_at(0, values).unwrap();
 }
 
 pub fn manifest(folder: &Path) -> Value {
