@@ -1,5 +1,6 @@
 //! A golden bundle as it is read: its integers, checked, as a network that can be executed.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -116,7 +117,7 @@ impl Loader {
         let mut recorded = vec![self.recorded(first)?];
         let max = largest(&recorded[0].values, *images)?;
         let mut ops = vec![QuantizedOp::Input { zero_points: vec![0; shape.channels], max }];
-        let mut ids = vec![input];
+        let mut ids = HashMap::from([(first.name.as_str(), input)]);
         for node in rest {
             let (id, op) = self.add(node, &mut builder, &ids)?;
             let (built, constant) = builder.output(id);
@@ -124,7 +125,9 @@ impl Loader {
                 let message = format!("yields {built}, constant: {constant}, by its inputs");
                 return Err(self.wrong(node, message));
             }
-            ids.push(id);
+            if ids.insert(&node.name, id).is_some() {
+                return Err(self.wrong(node, "name: an earlier node has it"));
+            }
             ops.push(op);
             recorded.push(self.recorded(node)?);
         }
@@ -242,7 +245,7 @@ impl Loader {
         &self,
         node: &NodeRecord,
         net: &mut NetworkBuilder,
-        ids: &[NodeId],
+        ids: &HashMap<&str, NodeId>,
     ) -> Result<(NodeId, QuantizedOp)> {
         let inputs = self.inputs(node, ids)?;
         let exact = |id: Result<NodeId>| Ok((self.built(node, id)?, QuantizedOp::Exact));
@@ -281,12 +284,9 @@ impl Loader {
         }
     }
 
-    fn inputs(&self, node: &NodeRecord, ids: &[NodeId]) -> Result<Vec<NodeId>> {
-        let earlier = &self.manifest.nodes[..ids.len()];
-        let find = |name: &String| match earlier.iter().position(|node| node.name == *name) {
-            Some(i) => Ok(ids[i]),
-            None => Err(self.wrong(node, format!("inputs: {name}: no such node before it"))),
-        };
+    fn inputs(&self, node: &NodeRecord, ids: &HashMap<&str, NodeId>) -> Result<Vec<NodeId>> {
+        let unknown = |name: &str| self.wrong(node, format!("inputs: {name}: no such node before it"));
+        let find = |name: &String| ids.get(name.as_str()).copied().ok_or_else(|| unknown(name));
         node.inputs.iter().map(find).collect()
     }
 

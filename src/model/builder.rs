@@ -1,5 +1,7 @@
 //! Builds a [`Network`] node by node, inferring shapes and kinds, refusing what does not fit.
 
+use std::collections::BTreeSet;
+
 use super::ir::*;
 use super::{ConvGeometry, ir};
 use crate::error::{Error, Result};
@@ -86,7 +88,15 @@ pub struct NetworkBuilder {
     nodes: Vec<Node>,
     timesteps: usize,
     scope: Scope,
+    /// Weights of all layers so far.
+    weights: usize,
 }
+
+/// Rows and columns of kernels, of windows and of what lies around a map.
+const MAX_EXTENT: usize = 1 << 12;
+/// Values of a map, and weights of a network: with them, whatever is counted fits 64 bits.
+const MAX_MAP: usize = 1 << 40;
+const MAX_WEIGHTS: usize = 1 << 36;
 
 impl NetworkBuilder {
     /// Starts with the input: an image, the same at every timestep, or event counts.
@@ -96,10 +106,16 @@ impl NetworkBuilder {
 
     /// The same with another name for the input.
     pub fn named(name: &str, input: Shape, constant: bool, timesteps: usize) -> (Self, NodeId) {
-        let scope = Scope::default();
-        let mut builder = Self { nodes: Vec::new(), timesteps, scope };
-        let id = builder.push(name, Op::Input, vec![], input, Kind::Image, constant);
-        (builder, id)
+        let input = Node {
+            name: name.to_owned(),
+            scope: Scope::default(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: input,
+            kind: Kind::Image,
+            constant,
+        };
+        (Self { nodes: vec![input], timesteps, scope: Scope::default(), weights: 0 }, NodeId(0))
     }
 
     /// Nodes added from now on belong to this stage, block and module.
@@ -130,7 +146,7 @@ impl NetworkBuilder {
     ///
     /// # Errors
     /// If the last node does not yield one value per class, the same at every timestep, or two
-    /// nodes share a name.
+    /// nodes share a name, or two parameters.
     pub fn finish(self, unused: Vec<Parameter>) -> Result<Network> {
         let logits = |node: &Node| {
             node.constant
@@ -148,12 +164,17 @@ impl NetworkBuilder {
     /// The nodes so far, wherever they end.
     ///
     /// # Errors
-    /// If two nodes share a name.
+    /// If two nodes share a name, or two parameters.
     pub fn fragment(self) -> Result<Network> {
-        let mut names: Vec<_> = self.nodes.iter().map(|n| &n.name).collect();
-        names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::mismatch(format!("layer {}: defined twice", pair[0])));
+        let mut names = BTreeSet::new();
+        if let Some(node) = self.nodes.iter().find(|node| !names.insert(&node.name)) {
+            return Err(Error::mismatch(format!("layer {}: defined twice", node.name)));
+        }
+        let mut tensors = BTreeSet::new();
+        for node in &self.nodes {
+            if let Some(twice) = node.parameters().into_iter().find(|p| !tensors.insert(p.name.clone())) {
+                return Err(Error::mismatch(format!("layer {}: a second tensor {}", node.name, twice.name)));
+            }
         }
         Ok(Network { nodes: self.nodes, timesteps: self.timesteps, unused: Vec::new() })
     }
@@ -180,18 +201,12 @@ impl NetworkBuilder {
             pad: [conv.pad; 2],
             groups: conv.groups,
         };
-        if conv.groups == 0
-            || conv.stride == 0
-            || conv.kernel == 0
-            || !channels.is_multiple_of(conv.groups)
-            || !conv.out_channels.is_multiple_of(conv.groups)
-        {
-            let message = format!(
-                "layer {name}: {channels} -> {} channels in {} groups, kernel {}, stride {}",
-                conv.out_channels, conv.groups, conv.kernel, conv.stride
-            );
-            return Err(Error::mismatch(message));
-        }
+        let weights = self.weights_with(&conv, &geometry).ok_or_else(|| {
+            Error::mismatch(format!(
+                "layer {name}: {channels} -> {} channels in {} groups, kernel {}, stride {}, padding {}",
+                conv.out_channels, conv.groups, conv.kernel, conv.stride, conv.pad
+            ))
+        })?;
         let shape = geometry.output(from.shape).ok_or_else(|| {
             Error::mismatch(format!(
                 "layer {name}: kernel {0} x {0} does not fit an input of {1}",
@@ -201,7 +216,26 @@ impl NetworkBuilder {
         let constant = from.constant;
         let Conv { padding, bias, norms, linear, .. } = conv;
         let weighted = Weighted { geometry, padding, bias, norms, linear };
-        Ok(self.push(name, Op::Weighted(weighted), vec![input], shape, Kind::PreActivation, constant))
+        self.weights = weights;
+        self.push(name, Op::Weighted(weighted), vec![input], shape, Kind::PreActivation, constant)
+    }
+
+    /// Weights of all layers with those of `conv`; `None` where its numbers make no sense.
+    fn weights_with(&self, conv: &Conv, geometry: &ConvGeometry) -> Option<usize> {
+        let extents = (1..=MAX_EXTENT).contains(&conv.kernel)
+            && (1..=MAX_EXTENT).contains(&conv.stride)
+            && conv.pad <= MAX_EXTENT;
+        let divides = conv.out_channels > 0
+            && conv.groups > 0
+            && geometry.in_channels.is_multiple_of(conv.groups)
+            && conv.out_channels.is_multiple_of(conv.groups);
+        if !extents || !divides {
+            return None;
+        }
+        let inputs = geometry.in_channels / conv.groups;
+        let factors = [conv.out_channels, inputs, geometry.kernel[0], geometry.kernel[1]];
+        let weights = factors.into_iter().try_fold(1, usize::checked_mul)?;
+        self.weights.checked_add(weights).filter(|&all| all <= MAX_WEIGHTS)
     }
 
     /// Adds a neuron layer.
@@ -229,7 +263,7 @@ impl NetworkBuilder {
         }
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
-                Ok(self.push(name, Op::Neuron(neuron), vec![input], shape, Kind::Spikes, false))
+                self.push(name, Op::Neuron(neuron), vec![input], shape, Kind::Spikes, false)
             }
             _ => Err(self.wrong_kind(name, "pre-activations, the residual stream, counts or means", input)),
         }
@@ -248,7 +282,7 @@ impl NetworkBuilder {
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
                 let kind = Kind::Levels { max, norm };
-                Ok(self.push(name, Op::IntegerNeuron(neuron), vec![input], shape, kind, constant))
+                self.push(name, Op::IntegerNeuron(neuron), vec![input], shape, kind, constant)
             }
             _ => Err(self.wrong_kind(name, "pre-activations, the residual stream, counts or means", input)),
         }
@@ -260,9 +294,9 @@ impl NetworkBuilder {
         if from.kind == Kind::Image {
             return Err(self.wrong_kind(name, "spikes, pre-activations or the residual stream", input));
         }
-        if window.stride == 0 || window.pad >= window.size {
+        if window.stride == 0 || window.pad >= window.size || window.size.max(window.stride) > MAX_EXTENT {
             let message = format!(
-                "layer {name}: a window of {} with padding {} and stride {} can miss its input",
+                "layer {name}: a window of {} with padding {} and stride {} can miss its input, or is too large",
                 window.size, window.pad, window.stride
             );
             return Err(Error::mismatch(message));
@@ -275,7 +309,7 @@ impl NetworkBuilder {
                 window.size, from.shape
             ))
         })?;
-        Ok(self.push(name, Op::MaxPool(window), vec![input], shape, kind, constant))
+        self.push(name, Op::MaxPool(window), vec![input], shape, kind, constant)
     }
 
     /// Adds an OR over 3x3 neighbours in the plane of tokens and channels of a head.
@@ -287,7 +321,7 @@ impl NetworkBuilder {
             return Err(Error::mismatch(message));
         }
         match kind {
-            Kind::Spikes => Ok(self.push(name, Op::PlanePool { heads }, vec![input], shape, kind, constant)),
+            Kind::Spikes => self.push(name, Op::PlanePool { heads }, vec![input], shape, kind, constant),
             _ => Err(self.wrong_kind(name, "spikes", input)),
         }
     }
@@ -299,7 +333,7 @@ impl NetworkBuilder {
         if from.kind != Kind::PreActivation {
             return Err(self.wrong_kind(name, "pre-activations", input));
         }
-        Ok(self.push(name, Op::Requantize(grid), vec![input], shape, Kind::Grid(grid), constant))
+        self.push(name, Op::Requantize(grid), vec![input], shape, Kind::Grid(grid), constant)
     }
 
     /// Adds a residual join of the stream `a` and the branch `b`.
@@ -328,16 +362,61 @@ impl NetworkBuilder {
                 (Join::Membrane, Kind::Grid(Grid::Residual))
             }
             (l, r) => match (maximum(l), maximum(r)) {
-                (Some(l), Some(r)) => (Join::Spikes, Kind::Count { max: l + r }),
+                (Some(l), Some(r)) => {
+                    let too_many =
+                        || Error::mismatch(format!("layer {name}: sums of up to {l} and {r} spikes"));
+                    (Join::Spikes, Kind::Count { max: l.checked_add(r).ok_or_else(too_many)? })
+                }
                 _ => return Err(self.wrong_kind(name, "the residual stream or spikes", a)),
             },
         };
-        Ok(self.push(name, Op::Add(join), vec![a, b], shape, kind, constant))
+        self.push(name, Op::Add(join), vec![a, b], shape, kind, constant)
     }
 
     /// Adds the integer part of an attention.
     pub fn attention(&mut self, name: &str, inputs: &[NodeId], attention: Attention) -> Result<NodeId> {
-        let first = self.nodes[inputs[0].index()].shape;
+        let (arity, heads, scale) = match attention {
+            Attention::KeyValueCount => (2, 1, 1.0),
+            Attention::ChannelCount { heads } => (1, heads, 1.0),
+            Attention::Product { heads, scale, .. } => (3, heads, scale),
+        };
+        let alone = attention == Attention::KeyValueCount && inputs.len() == 1;
+        let ends = if inputs.len() == arity || alone { inputs.first().zip(inputs.last()) } else { None };
+        let Some((&first, &last)) = ends else {
+            let message = format!("layer {name}: {} inputs, and this attention reads {arity}", inputs.len());
+            return Err(Error::mismatch(message));
+        };
+        let (first, last) = (self.shape(first), self.shape(last));
+        self.check_attention(name, inputs, attention, first)?;
+        if [first, last].iter().any(|shape| heads == 0 || !shape.channels.is_multiple_of(heads)) {
+            let (channels, of_v) = (first.channels, last.channels);
+            let message = format!("layer {name}: {channels} channels, of v {of_v}, in {heads} heads");
+            return Err(Error::mismatch(message));
+        }
+        if !(1e-9..=1e9).contains(&scale) {
+            return Err(Error::mismatch(format!("layer {name}: a scale of {scale:?} is not in 1e-9..=1e9")));
+        }
+        let (tokens, width) = (first.positions(), first.channels / heads);
+        let (shape, max) = match attention {
+            Attention::KeyValueCount => (Shape::new(first.channels, 1, 1), Some(tokens)),
+            Attention::ChannelCount { heads } => (Shape { channels: heads, ..first }, Some(width)),
+            Attention::Product { .. } => (last, self.largest_product(inputs, tokens, width)),
+        };
+        let max = max.and_then(|max| u32::try_from(max).ok()).ok_or_else(|| {
+            Error::mismatch(format!("layer {name}: {tokens} tokens of {width} channels are too many"))
+        })?;
+        let constant = inputs.iter().all(|input| self.nodes[input.index()].constant);
+        self.push(name, Op::Attention(attention), inputs.to_vec(), shape, Kind::Count { max }, constant)
+    }
+
+    /// Refuses inputs that are no spikes of the shape `first`; the third of a product may have other channels.
+    fn check_attention(
+        &self,
+        name: &str,
+        inputs: &[NodeId],
+        attention: Attention,
+        first: Shape,
+    ) -> Result<()> {
         let product = matches!(attention, Attention::Product { .. });
         for (i, &input) in inputs.iter().enumerate() {
             let from = &self.nodes[input.index()];
@@ -350,45 +429,13 @@ impl NetworkBuilder {
                 return Err(self.wrong_kind(name, &format!("spikes of shape {shape}"), input));
             }
         }
-        let arity = match attention {
-            Attention::ChannelCount { .. } => 1,
-            Attention::KeyValueCount => 2,
-            Attention::Product { .. } => 3,
-        };
-        let heads = match attention {
-            Attention::KeyValueCount => 1,
-            Attention::ChannelCount { heads } | Attention::Product { heads, .. } => heads,
-        };
-        let alone = attention == Attention::KeyValueCount && inputs.len() == 1;
-        if !(inputs.len() == arity || alone) || heads == 0 || !first.channels.is_multiple_of(heads) {
-            let message = format!(
-                "layer {name}: {} inputs, {} channels in {heads} heads",
-                inputs.len(),
-                first.channels
-            );
-            return Err(Error::mismatch(message));
-        }
-        let last = &self.nodes[inputs[inputs.len() - 1].index()];
-        if !last.shape.channels.is_multiple_of(heads) {
-            let message = format!("layer {name}: {} channels of v in {heads} heads", last.shape.channels);
-            return Err(Error::mismatch(message));
-        }
-        let (tokens, width) = (first.positions() as u32, (first.channels / heads) as u32);
-        let (shape, max) = match attention {
-            Attention::KeyValueCount => (Shape::new(first.channels, 1, 1), tokens),
-            Attention::ChannelCount { heads } => (Shape { channels: heads, ..first }, width),
-            Attention::Product { .. } => (last.shape, self.largest_product(name, inputs, tokens, width)?),
-        };
-        let constant = inputs.iter().all(|input| self.nodes[input.index()].constant);
-        Ok(self.push(name, Op::Attention(attention), inputs.to_vec(), shape, Kind::Count { max }, constant))
+        Ok(())
     }
 
     /// Largest entry of q (k^T v).
-    fn largest_product(&self, name: &str, qkv: &[NodeId], tokens: u32, width: u32) -> Result<u32> {
+    fn largest_product(&self, qkv: &[NodeId], tokens: usize, width: usize) -> Option<usize> {
         let largest = qkv.iter().filter_map(|input| self.nodes[input.index()].kind.largest_count());
-        largest.fold(tokens.checked_mul(width), |product, max| product?.checked_mul(max)).ok_or_else(|| {
-            Error::mismatch(format!("layer {name}: {tokens} tokens of {width} channels are too many"))
-        })
+        largest.fold(tokens.checked_mul(width), |product, max| product?.checked_mul(max as usize))
     }
 
     /// Adds `spikes` AND `mask`; the mask has one position, or one channel per head.
@@ -400,7 +447,7 @@ impl NetworkBuilder {
         if from.kind != Kind::Spikes || by.kind != Kind::Spikes || !(per_channel || per_token) {
             return Err(self.wrong_kind(name, &format!("spikes and a mask of {shape}"), mask));
         }
-        Ok(self.push(name, Op::Mask, vec![spikes, mask], shape, Kind::Spikes, false))
+        self.push(name, Op::Mask, vec![spikes, mask], shape, Kind::Spikes, false)
     }
 
     /// Adds the mean over positions.
@@ -409,7 +456,7 @@ impl NetworkBuilder {
         let (shape, constant) = (Shape::new(from.shape.channels, 1, 1), from.constant);
         match from.kind {
             Kind::Grid(Grid::Residual) | Kind::Spikes | Kind::Count { .. } | Kind::Levels { .. } => {
-                Ok(self.push(name, Op::MeanTokens, vec![input], shape, Kind::Mean, constant))
+                self.push(name, Op::MeanTokens, vec![input], shape, Kind::Mean, constant)
             }
             _ => Err(self.wrong_kind(name, "the residual stream or spikes", input)),
         }
@@ -421,7 +468,7 @@ impl NetworkBuilder {
         let shape = from.shape;
         match from.kind {
             Kind::PreActivation | Kind::Mean => {
-                Ok(self.push(name, Op::MeanTimesteps, vec![input], shape, Kind::Mean, true))
+                self.push(name, Op::MeanTimesteps, vec![input], shape, Kind::Mean, true)
             }
             _ => Err(self.wrong_kind(name, "pre-activations or means", input)),
         }
@@ -435,7 +482,12 @@ impl NetworkBuilder {
         shape: Shape,
         kind: Kind,
         constant: bool,
-    ) -> NodeId {
+    ) -> Result<NodeId> {
+        let extents = [shape.channels, shape.height, shape.width];
+        let values = extents.into_iter().try_fold(1, usize::checked_mul);
+        if !values.is_some_and(|values| values <= MAX_MAP) {
+            return Err(Error::mismatch(format!("layer {name}: a map of {shape} is too large")));
+        }
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node {
             name: name.to_owned(),
@@ -446,7 +498,7 @@ impl NetworkBuilder {
             kind,
             constant,
         });
-        id
+        Ok(id)
     }
 
     fn wrong_kind(&self, name: &str, wanted: &str, input: NodeId) -> Error {

@@ -152,6 +152,9 @@ pub enum WeightSource {
 /// time, and counters of 32 bits count their events.
 const MAX_VALUES: usize = 1 << 27;
 
+/// Random parameters that are made: four gigabytes of floats.
+const MAX_SEEDED: u64 = 1 << 30;
+
 /// A described model with its network and its weights.
 #[derive(Debug)]
 pub struct Model {
@@ -195,6 +198,10 @@ impl ModelDescription {
             .family
             .build(self.input.shape(), self.input.is_constant(), self.timesteps, self.classes)
             .map_err(|e| Error::field(path, "family", e.to_string()))?;
+        if matches!(self.weights, WeightSource::Seeded(_)) && network.parameter_count() > MAX_SEEDED {
+            let message = format!("{} random values are more than {MAX_SEEDED}", network.parameter_count());
+            return Err(Error::field(path, "weights", message));
+        }
         let values = |node: &Node| node.shape.values() * if node.constant { 1 } else { self.timesteps };
         match network.nodes.iter().find(|node| values(node) > MAX_VALUES) {
             Some(node) => {

@@ -197,8 +197,8 @@ fn what_is_no_integer_is_refused() {
     );
     let bundled = Model::load("sdtv1_2-64_fashion").unwrap();
     let message = quantized(&bundled, "int8").unwrap_err().to_string();
-    let expected =
-        "layer patch_embed.proj_conv: integer weights read `Integers` or `Events`, not a normalized `Image`";
+    let expected = "layer patch_embed.proj_conv: integer weights read `Integers` or `Events`, not a normalized \
+                    `Image`";
     assert_eq!(message, expected);
 }
 
@@ -228,6 +228,50 @@ fn layers_that_do_not_fit_are_named() {
         ("threshold 0", "threshold: 96.0", "threshold: 0.0", "layer lif2: a threshold of 0.0 is not in"),
         ("classes", "out_features: 10", "out_features: 11", "the last layer yields 11 values for 10 classes"),
         ("no end", "        MeanTimesteps(name: \"logits\"),\n", "", "does not end in one value per class"),
+        (
+            "attention of nothing",
+            "MaxPool(name: \"pool1\", size: 2, stride: 2),",
+            "Attention(name: \"a\", inputs: [], attention: KeyValueCount),",
+            "family: layer a: 0 inputs, and this attention reads 2",
+        ),
+        (
+            "attention of one too many",
+            "MaxPool(name: \"pool1\", size: 2, stride: 2),",
+            "Attention(name: \"a\", inputs: [\"if1\", \"if1\"], attention: ChannelCount(heads: 2)),",
+            "family: layer a: 2 inputs, and this attention reads 1",
+        ),
+        (
+            "attention without a scale",
+            "MaxPool(name: \"pool1\", size: 2, stride: 2),",
+            "Attention(name: \"a\", inputs: [\"if1\", \"if1\", \"if1\"], \
+             attention: Product(heads: 1, scale: NaN, order: KeyValueFirst)),",
+            "family: layer a: a scale of NaN is not in",
+        ),
+        ("no channels", "out_channels: 16", "out_channels: 0", "family: layer conv2: 8 -> 0 channels"),
+        (
+            "more weights than there are",
+            "out_channels: 16",
+            "out_channels: 18446744073709551615",
+            "family: layer conv2: 8 -> 18446744073709551615 channels in 1 groups",
+        ),
+        (
+            "more padding than there is",
+            "kernel: 3, pad: 1",
+            "kernel: 3, pad: 9223372036854775808",
+            "family: layer conv1: 1 -> 8 channels in 1 groups, kernel 3, stride 1, padding 9223372036854775808",
+        ),
+        (
+            "a window of everything",
+            "size: 2, stride: 2",
+            "size: 18446744073709551615, stride: 2, pad: 18446744073709551614",
+            "layer pool1: a window of 18446744073709551615",
+        ),
+        (
+            "a tensor that two layers read",
+            "name: \"conv2\",",
+            "name: \"conv2\", norms: [\"conv1\"],",
+            "family: layer conv2: a second tensor conv1.weight",
+        ),
     ];
     for (what, from, to, expected) in cases {
         let text = examples()[1].replacen(from, to, 1);
@@ -235,4 +279,20 @@ fn layers_that_do_not_fit_are_named() {
         let told = ModelDescription::parse(&text, "m.ron").and_then(|d| d.network("m.ron")).unwrap_err();
         assert!(told.to_string().contains(expected), "{what}: {told}");
     }
+    // 2^33 spikes are more than 32 bits count.
+    let doubled: String = (0..33)
+        .map(|i| {
+            format!(
+                "Add(name: \"a{i}\", inputs: (\"{0}\", \"{0}\")),",
+                match i {
+                    0 => "if1".to_owned(),
+                    i => format!("a{}", i - 1),
+                }
+            )
+        })
+        .collect();
+    let text = examples()[1].replacen("MaxPool(name: \"pool1\", size: 2, stride: 2),", &doubled, 1);
+    let told = ModelDescription::parse(&text, "m.ron").and_then(|d| d.network("m.ron")).unwrap_err();
+    let expected = "m.ron: family: layer a31: sums of up to 2147483648 and 2147483648 spikes";
+    assert_eq!(told.to_string(), expected);
 }

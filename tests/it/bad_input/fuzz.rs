@@ -113,14 +113,40 @@ fn use_model(text: &str) {
 }
 
 /// Descriptions of other families, which come without weights.
-pub const FAMILIES: [&str; 4] = [
+pub const FAMILIES: [&str; 5] = [
     "QkFormer(dim: 64, depths: (1, 1, 2), heads: 8, mlp_ratio: 4, style: Cifar)",
     "SpikeDrivenV2(dims: (16, 32, 64, 96), depths: (1, 1), heads: 8, mlp_ratio: 4)",
     "Spikformer(dim: 64, depth: 1, heads: 8, mlp_ratio: 4, pooling: (false, false, true, true), \
      layers: Linear, order: KeyValueFirst, scale: 0.125, unused_tokens: 8)",
     "Spikingformer(dim: 64, depth: 1, heads: 8, mlp_ratio: 4, pooling: (true, true, true, true), \
      stem: Proj, order: KeyValueFirst)",
+    LAYERS,
 ];
+
+/// Every layer that may be written out.
+const LAYERS: &str = r#"Layers([
+    Scope(stage: "stem", block: "stem", module: "stem"),
+    Conv(name: "stem", out_channels: 16, kernel: 3, stride: 1, pad: 1, groups: 1, norms: ["stem_bn"]),
+    Neuron(name: "stem_lif", threshold: 1.0, leak: Shift(1), reset: Subtract, fire: AboveThreshold),
+    MaxPool(name: "pool", size: 3, stride: 2, pad: 1),
+    Linear(name: "q", input: "pool", out_features: 16), Neuron(name: "q_lif"),
+    Linear(name: "k", input: "pool", out_features: 16), Neuron(name: "k_lif"),
+    Linear(name: "v", input: "pool", out_features: 32), IntegerNeuron(name: "v_lif", max: 4, norm: 4),
+    Attention(name: "attn", inputs: ["q_lif", "k_lif", "v_lif"],
+        attention: Product(heads: 8, scale: 0.125, order: KeyValueFirst)),
+    Neuron(name: "attn_lif", leak: Loihi(voltage_decay: 2048, current_decay: 4095), fire: AboveThreshold),
+    Attention(name: "count", inputs: ["q_lif"], attention: ChannelCount(heads: 8)),
+    Neuron(name: "mask_lif", per_channel: true),
+    Mask(name: "masked", spikes: "q_lif", mask: "mask_lif"),
+    Attention(name: "pairs", inputs: ["q_lif", "k_lif"], attention: KeyValueCount),
+    Add(name: "sum", inputs: ("masked", "k_lif")),
+    Conv(name: "proj", input: "sum", out_channels: 32, kernel: 1), Requantize(name: "stream", grid: Residual),
+    Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1),
+    Add(name: "join", inputs: ("stream", "branch")),
+    Neuron(name: "join_lif"),
+    Linear(name: "fc", out_features: 10, flatten: true),
+    MeanTimesteps(name: "mean"),
+])"#;
 
 pub fn description(family: &str) -> String {
     format!(
@@ -274,6 +300,15 @@ proptest! {
     ) {
         let text = numbers.iter().fold(description(family), |text, (at, n)| with_number(&text, at, n));
         use_model(&text);
+    }
+
+    /// Names too are any text.
+    #[test]
+    fn layers_with_other_names(at in 0..LAYERS.matches('"').count() / 2, name in prop_oneof!["\\PC{0,8}", any::<String>()]) {
+        let mut parts: Vec<&str> = LAYERS.split('"').collect();
+        let name = name.replace(['\\', '"'], "\u{1b}");
+        parts[2 * at + 1] = &name;
+        use_model(&description(&parts.join("\"")));
     }
 
     #[test]

@@ -194,7 +194,7 @@ fn bundles_that_make_no_sense_are_refused() {
             })),
         ),
         (
-            "layer in: defined twice",
+            "node in: name: an earlier node has it",
             refusal(|m| {
                 m["nodes"][3]["name"] = json!("in");
             }),
