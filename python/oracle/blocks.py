@@ -1,4 +1,4 @@
-"""Neurons and building blocks that the families share.
+"""Building blocks that the families share.
 
 Every tensor is [T, B, C, H, W]; tokens are the positions H x W in row-major order. Modules that a
 checkpoint knows hold its parameters under its names; joins, grids, means and products hold none and
@@ -6,36 +6,9 @@ are named as the nodes of `spiq describe`.
 """
 
 import torch
-from spikingjelly.clock_driven.neuron import MultiStepLIFNode
 from torch import nn
 
-
-class Lif(MultiStepLIFNode):
-    """SpikingJelly's LIF: H = V + (X - V)/tau, fires on H >= threshold, resets to 0."""
-
-    def __init__(self, threshold=1.0, tau=2.0):
-        super().__init__(tau=tau, v_threshold=threshold, detach_reset=True, backend="torch")
-
-    def set_threshold(self, threshold):
-        """One threshold per channel, [C] or [1]."""
-        self.v_threshold = threshold.view(-1, 1, 1)
-        self.set_reset_value("v_threshold", self.v_threshold)
-
-class MultiSpike(nn.Module):
-    """Integer spikes 0..`levels`, rounded half to even, divided by `norm`; without a state."""
-
-    def __init__(self, levels, norm):
-        super().__init__()
-        self.levels, self.norm, self.thresholds = levels, norm, None
-
-    def set_threshold(self, thresholds):
-        """What reaches each level from 1 on, per channel: [C, levels] or [1, levels]."""
-        self.thresholds = thresholds.view(-1, 1, 1, self.levels)
-
-    def forward(self, x):
-        if self.thresholds is None:
-            return x.clamp(0, self.levels).round() / self.norm
-        return (x.unsqueeze(-1) >= self.thresholds).sum(-1).to(x.dtype) / self.norm
+from neurons import Lif, MultiSpike
 
 
 class Grid(nn.Module):
@@ -47,16 +20,18 @@ class Grid(nn.Module):
 
     def round(self, x):
         """x in steps, halves rounded up, not yet clamped."""
-        return x if self.multiplier is None else torch.floor(x * self.multiplier.view(-1, 1, 1) + 0.5)
+        return torch.floor(x * self.multiplier.view(-1, 1, 1) + 0.5)
 
     def forward(self, x):
-        return self.round(x).clamp(*self.limits) * self.step
+        return x if self.multiplier is None else self.round(x).clamp(*self.limits) * self.step
 
 
 class Join(Grid):
     """Residual join: the branch is brought onto the grid of the stream, the sum is clamped."""
 
     def forward(self, stream, branch):
+        if self.multiplier is None:
+            return stream + branch
         return (stream / self.step + self.round(branch)).clamp(*self.limits) * self.step
 
 
@@ -97,15 +72,19 @@ def merge_heads(x, size):
 
 
 def per_frame(layer, x):
-    """A layer of images, of token sequences or of vectors, applied to every frame of [T, B, C, H, W]."""
-    frames = x.flatten(0, 1)
+    """A layer of images, of token sequences or of vectors, applied to every frame of [T, B, C, H, W].
+
+    Timesteps that are views of one frame, as those of an image are until the first neuron, stay views of one.
+    """
+    same = x.stride(0) == 0
+    frames = x[0] if same else x.flatten(0, 1)
     if isinstance(layer, nn.Linear):
         frames = layer(frames.movedim(1, -1)).movedim(-1, 1)
     elif isinstance(layer, (nn.Conv1d, nn.BatchNorm1d)):
         frames = layer(frames.flatten(2)).unflatten(2, frames.shape[2:])
     else:
         frames = layer(frames)
-    return frames.unflatten(0, x.shape[:2])
+    return frames.expand(len(x), *frames.shape) if same else frames.unflatten(0, x.shape[:2])
 
 
 class Block(nn.Module):

@@ -14,7 +14,7 @@ from spikingjelly.clock_driven.functional import reset_net
 
 from blocks import Lif
 from build import build
-from execution import keep
+from firing import keep
 from testing import descriptions, random_input, randomize
 
 

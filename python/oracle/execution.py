@@ -1,4 +1,4 @@
-"""Runs a module on a batch, one sample at a time, and keeps what its neurons fire."""
+"""Runs a module on a batch, one sample at a time."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from spikingjelly.clock_driven.functional import reset_net
 
-from blocks import Lif, MultiSpike
 from build import load as load_model
+from firing import keep
 from weights import load as load_weights
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -21,13 +21,18 @@ def add_arguments(parser):
 
 
 def execute(args, dtype, keep_spikes=False):
+    """`run` on the files that the arguments name."""
+    return run(args.model, args.weights, torch.from_numpy(np.load(args.input)), dtype, keep_spikes)
+
+
+def run(model, weights, x, dtype, keep_spikes=False):
     """Logits [B, classes] and, by neuron layer in order, levels [T, B, C, H, W] as uint8."""
     torch.set_num_threads(1)
-    model = load_weights(load_model(args.model), args.weights, DTYPES[dtype])
-    x = torch.from_numpy(np.load(args.input)).to(DTYPES[dtype])
+    model = load_weights(load_model(model), weights, DTYPES[dtype])
+    x = x.to(DTYPES[dtype])
     if x.dim() not in (4, 5) or (x.dim() == 5 and x.shape[0] != model.timesteps):
         expected = f"[B, C, H, W] nor [{model.timesteps}, B, C, H, W]"
-        raise ValueError(f"{args.input}: {list(x.shape)} is neither {expected}")
+        raise ValueError(f"an input of shape {list(x.shape)} is neither {expected}")
     logits, spikes = [], {}
     if keep_spikes:
         keep(model, spikes)
@@ -36,17 +41,3 @@ def execute(args, dtype, keep_spikes=False):
             reset_net(model)
             logits.append(model(sample))
     return torch.cat(logits).numpy(), {name: np.concatenate(parts, 1) for name, parts in spikes.items()}
-
-
-def keep(model, spikes):
-    """Appends, from now on, what every neuron layer yields to `spikes`; returns handles that end it."""
-
-    def hook(name):
-        def append(module, _inputs, output):
-            levels = output * module.norm if isinstance(module, MultiSpike) else output
-            spikes.setdefault(name, []).append(levels.to(torch.uint8).numpy())
-
-        return append
-
-    neurons = (pair for pair in model.named_modules() if isinstance(pair[1], (Lif, MultiSpike)))
-    return [module.register_forward_hook(hook(name)) for name, module in neurons]

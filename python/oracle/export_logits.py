@@ -11,49 +11,29 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors.torch import load_file
+
+from execution import run
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "python" / "train"))
-
+sys.path.append(str(ROOT / "python" / "train"))
 import fashion_mnist  # noqa: E402
-from sdt_v1 import Lif, SpikeDrivenTransformer  # noqa: E402
-from train import to_input  # noqa: E402
+from images import to_input  # noqa: E402
 
 MODEL = "sdtv1_2-64_fashion"
 IMAGES = 16
 
 
-def count_spikes(model: torch.nn.Module) -> dict[str, int]:
-    """Counts, from now on, the spikes of every neuron layer that the forward pass runs."""
-    counts: dict[str, int] = {}
-
-    def hook(name):
-        def add(_module, _inputs, output):
-            counts[name] = counts.get(name, 0) + int(output.sum(dtype=torch.float64))
-
-        return add
-
-    for name, module in model.named_modules():
-        if isinstance(module, Lif):
-            module.register_forward_hook(hook(name))
-    return counts
-
-
-@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    torch.set_num_threads(1)
-    model = SpikeDrivenTransformer(1, 10, dim=64, depth=2)
-    model.load_state_dict(load_file(ROOT / "models" / f"{MODEL}.safetensors"))
-    model.eval()
     images = fashion_mnist.read_idx(ROOT / "data" / "fashion-mnist" / "t10k-images-idx3-ubyte.gz")[:IMAGES]
-    counts = count_spikes(model)
-    logits = torch.cat([model(to_input(images[i : i + 1])) for i in range(IMAGES)])
+    model = ROOT / "models" / f"{MODEL}.ron"
+    logits, spikes = run(model, model.with_suffix(".safetensors"), to_input(images), "float32", keep_spikes=True)
+    counts = {name: int(fired.sum(dtype=np.int64)) for name, fired in spikes.items()}
     golden = {
         "script": "python/oracle/export_logits.py",
         "torch": torch.__version__,

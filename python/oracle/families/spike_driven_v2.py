@@ -4,7 +4,10 @@ Membrane shortcuts throughout; queries, keys, values and outputs of the attentio
 checkpoints hold them before fusion.
 """
 
+from functools import partial
+
 from torch import nn
+from torch.nn import functional
 
 from blocks import Block, Classifier, Grid, Join, Lif, Mean, Product, conv3x3, per_frame
 
@@ -63,11 +66,19 @@ class NormAndPad(Block):
         self.hold(bn=nn.BatchNorm2d(dim), grid=Grid())
 
     def forward(self, x, zero):
-        x, zero = self.run(x, "bn", "grid"), self.run(zero, "bn", "grid")
+        x = self.run(x, "bn", "grid")
+        zero = self.grid(per_frame(partial(by_running_statistics, self.bn), zero))
         height, width = x.shape[3:]
         padded = zero.expand(*x.shape[:3], height + 2, width + 2).clone()
         padded[..., 1:-1, 1:-1] = x
         return padded
+
+
+def by_running_statistics(norm, x):
+    """A normalization as in evaluation: so the border is computed in training, too."""
+    if isinstance(norm, nn.Identity):
+        return x
+    return functional.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
 class RepConv(Block):

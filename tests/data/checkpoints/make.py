@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import save_file
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[2] / "python" / "train"))
-from sdt_v1 import SpikeDrivenTransformer  # noqa: E402
+PYTHON = HERE.parents[2] / "python"
+sys.path += [str(PYTHON / "train"), str(PYTHON / "oracle")]
+from build import load  # noqa: E402
 
 EXPECTED = {}
 
@@ -71,7 +72,7 @@ def integers():
 
 
 def tiny():
-    model = SpikeDrivenTransformer(1, 10, dim=8, depth=1)
+    model = load(HERE / "tiny.ron")
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             # Neurons fire now and then.
