@@ -312,8 +312,10 @@ fn ends(sums: &[u16], outs: usize, limit: u32, most: usize) -> Vec<usize> {
 /// of [`BLOCK`] columns, the last of what is left.
 ///
 /// # Panics
-/// If `index` or `out` is too short, or `stride` is no multiple of [`LANES`].
+/// If `index` or `out` is too short, `stride` is no multiple of [`LANES`], or the tables were made for an
+/// instruction set with others.
 pub fn lookup(cpu: Cpu, tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+    assert!(tables.matrix.width == cpu.inputs_per_table());
     assert!(stride.is_multiple_of(LANES) && index.len() >= tables.matrix.rows * stride);
     assert!(out.len() >= tables.count * stride);
     match cpu.isa() {

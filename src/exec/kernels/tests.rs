@@ -63,6 +63,20 @@ fn look_ups_are_weighted_sums_of_bits() {
     }
 }
 
+/// Tables of few entries read as those of many would end behind their memory.
+#[test]
+fn tables_of_another_width_are_refused() {
+    let (narrow, wide) = (Cpu::new(Isa::Portable).unwrap(), Cpu::best());
+    if narrow.inputs_per_table() == wide.inputs_per_table() {
+        return;
+    }
+    let matrix = LookupMatrix::new(narrow, &[1; 8], 8, 0, &[0]).unwrap();
+    let mut room = TableRoom::default();
+    let tables = matrix.tables(narrow, 0, 1, &mut room);
+    let look_up = || lookup(wide, &tables, &[0; 128], LANES, &mut [0; LANES]);
+    assert!(std::panic::catch_unwind(look_up).is_err());
+}
+
 #[test]
 fn products_are_weighted_sums() {
     for (inputs, outs, columns) in [(5, 7, 64), (12, 2, 192), (1, 1, 128)] {

@@ -73,9 +73,11 @@ pub fn image_of(quantized: &QuantizedModel, pixels: &[u16]) -> Sample {
     Frames { frames: 1, shape: quantized.network.nodes[0].shape, data: pixels.to_vec() }
 }
 
-/// Runs `test` on `cases` values, the same ones every time.
+/// Runs `test` on `cases` values, the same ones every time; on fewer where `PROPTEST_CASES` says so, for tools
+/// that take long.
 pub fn repeat<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let most = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(u32::MAX);
+    let config = Config { cases: cases.min(most), failure_persistence: None, ..Config::default() };
     let seed = *b"spiq exactness, a seed of 32 B..";
     println!("seed {}", String::from_utf8_lossy(&seed));
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
