@@ -11,6 +11,7 @@ mod describe;
 mod exactness;
 mod exchange;
 mod families;
+mod fuzz_corpus;
 mod gemm;
 mod integer_network;
 mod nests;

@@ -246,6 +246,62 @@ fn every_unsafe_block_says_why_it_is_sound() {
     assert_none(&wrong, "unsafe without a reason");
 }
 
+/// Rows of ARCHITECTURE.md: a file with unsafe code, and how often it says so.
+fn inventory() -> BTreeSet<(String, usize)> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, section) = text.split_once("## Unsafe code\n").expect("a section on unsafe code");
+    let section = section.split("\n## ").next().unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.strip_prefix("| `")?.split(" | ").collect();
+        Some((cells[0].trim_end_matches('`').to_owned(), cells[1].parse().ok()?))
+    };
+    section.lines().filter_map(row).collect()
+}
+
+/// Whoever writes unsafe code says in the inventory what it is for, and what looks for its faults.
+#[test]
+fn the_inventory_of_unsafe_code_is_complete() {
+    let count = |path: String| {
+        let code = without_literals(&fs::read_to_string(root().join(&path)).unwrap());
+        let count = code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|&w| w == "unsafe").count();
+        (count > 0).then_some((path, count))
+    };
+    let folders = ["src", "benches", "examples", "fuzz/src", "fuzz/targets", "fuzz/fuzz_targets", "tests"];
+    let found: BTreeSet<_> =
+        folders.iter().flat_map(|folder| files(folder, "rs")).filter_map(count).collect();
+    assert!(!found.is_empty());
+    assert_eq!(found, inventory());
+}
+
+/// Names of the dependencies in a section of `Cargo.toml`, as the code spells them.
+fn dependencies<'a>(manifest: &'a str, section: &str) -> impl Iterator<Item = String> + 'a {
+    let (_, rest) = manifest.split_once(&format!("\n[{section}]\n")).unwrap();
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| Some(line.split_once(" = ")?.0.replace('-', "_")))
+        .filter(|name| !name.starts_with('#'))
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let code = |folders: &[&str]| -> String {
+        let paths = folders.iter().flat_map(|folder| files(folder, "rs"));
+        paths.map(|path| without_literals(&fs::read_to_string(root().join(path)).unwrap())).collect()
+    };
+    let uses = |code: &str, name: &str| {
+        let start = |(at, _): (usize, &str)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        code.match_indices(&format!("{name}::")).any(start)
+    };
+    let product: String = sources().into_iter().map(|source| source.code).collect();
+    let everything = code(&["src", "tests", "benches", "examples"]);
+    let mut wrong: Vec<_> =
+        dependencies(&manifest, "dependencies").filter(|name| !uses(&product, name)).collect();
+    wrong.extend(dependencies(&manifest, "dev-dependencies").filter(|name| !uses(&everything, name)));
+    assert!(dependencies(&manifest, "dependencies").any(|name| name == "serde_json"));
+    assert_none(&wrong, "dependencies that nothing uses");
+}
+
 /// Nothing is left undone or left over from a search for a bug.
 #[test]
 fn nothing_is_left_to_do() {
