@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::activity::{Activity, ActivityArguments};
-use super::{print, progress};
+use super::{print, print_json, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     report::write_comparison(&comparison, &arguments.out)?;
     match arguments.json {
-        true => print(&report::comparison_to_json(&comparison)?),
+        true => print_json(&report::comparison_to_json(&comparison)?),
         false => {
             print(&format!("{}\nWrote {}\n", report::comparison_table(&comparison), arguments.out.display()))
         }

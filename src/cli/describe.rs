@@ -2,7 +2,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::mapping::MappingDescription;
-use super::print;
+use super::{print, print_json};
 use super::subject::quantize_for_bounds;
 use crate::cost::{MemoryBytes, memory_bytes};
 use crate::error::Result;
@@ -117,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match arguments.json {
         true => {
             let json = serde_json::to_string_pretty(&described).expect("integers and names");
-            print(&format!("{json}\n"))
+            print_json(&format!("{json}\n"))
         }
         false => print(&table(&described)),
     }

@@ -2,7 +2,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::print;
+use super::{print, print_json};
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Result};
 use crate::files::Folder;
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         true => {
             let report = request.report(&nest, &cost);
             let json = serde_json::to_string_pretty(&report).expect("numbers and names");
-            print(&format!("{json}\n"))
+            print_json(&format!("{json}\n"))
         }
         false => print(&request.text(&nest, &cost)),
     }

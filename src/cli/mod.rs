@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::Result;
+use crate::name::{Printable, is_printable};
 
 /// Executes quantized spiking vision transformers bit for bit, and charges a described
 /// accelerator for exactly what was executed.
@@ -83,8 +84,27 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes to standard output; a reader that went away ends the program quietly.
+/// Writes lines to standard output, such that a terminal shows whatever the names in them hold.
 fn print(text: &str) -> Result<()> {
+    let lines: Vec<String> = text.split('\n').map(|line| Printable(line).to_string()).collect();
+    write(&lines.join("\n"))
+}
+
+/// Writes JSON to standard output, with what a terminal would not show as JSON escapes.
+fn print_json(text: &str) -> Result<()> {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || is_printable(c) {
+            shown.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    write(&shown)
+}
+
+/// Writes to standard output; a reader that went away ends the program quietly.
+fn write(text: &str) -> Result<()> {
     use std::io::{ErrorKind, Write};
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::print;
+use super::{print, print_json};
 use super::subject::{Subject, SubjectArguments};
 use crate::error::{Error, Result};
 use crate::exchange::{self, DumpRequest};
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&summary).expect("finite numbers and names");
-        return print(&format!("{json}\n"));
+        return print_json(&format!("{json}\n"));
     }
     print(&format!(
         "model     {}\nsetting   {}\ndata      {}\naccuracy  {:.2} % ({} of {})\nlogits    sha256 {}\n",

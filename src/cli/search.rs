@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{print, progress};
+use super::{print, print_json, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
@@ -162,7 +162,7 @@ fn run_here(arguments: &Arguments) -> Result<ExitCode> {
     let search = loaded.search(&request, resumed, &path, arguments.quiet)?;
     report::write_search(&search, &request, dir)?;
     match arguments.json {
-        true => print(&report::search_json(&search, &request)?)?,
+        true => print_json(&report::search_json(&search, &request)?)?,
         false => print(&format!("{}\nWrote {}\n", report::search_table(&search), dir.display()))?,
     }
     Ok(match search.best {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{print, progress};
+use super::{print, print_json, progress};
 use crate::error::{Error, Result};
 use crate::model::{DataSet, Model};
 use crate::output::{self, Owner};
@@ -101,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         report::write_sensitivity(&found, out)?;
     }
     match arguments.json {
-        true => print(&report::sensitivity_json(&found)?),
+        true => print_json(&report::sensitivity_json(&found)?),
         false => print(&report::sensitivity_table(&found)),
     }
 }

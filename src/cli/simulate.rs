@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::activity::{Activity, ActivityArguments, in_range};
-use super::{print, progress};
+use super::{print, print_json, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let simulation = pool.install(|| request.simulate(arguments))?;
     report::write(&simulation, &arguments.out)?;
     match arguments.json {
-        true => print(&report::to_json(&simulation)?),
+        true => print_json(&report::to_json(&simulation)?),
         false => print(&format!("{}\nWrote {}\n", report::table(&simulation), arguments.out.display())),
     }
 }

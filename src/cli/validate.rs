@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::print;
+use super::{print, print_json};
 use crate::error::Result;
 use crate::exchange::{
     Bundle, NeuronConfig, NpyReader, Recording, ReplayReport, ValidationReport, replay, validate,
@@ -84,11 +84,12 @@ fn run_bundles(arguments: &Arguments) -> Result<ExitCode> {
             mismatches: report.mismatches(),
             report: &report,
         };
-        let text = match arguments.json {
-            true => serde_json::to_string(&validated).expect("integers and names") + "\n",
-            false => bundle_text(&validated, arguments.bundles.len() == 1),
-        };
-        print(&text)?;
+        match arguments.json {
+            true => {
+                print_json(&(serde_json::to_string(&validated).expect("integers and names") + "\n"))?;
+            }
+            false => print(&bundle_text(&validated, arguments.bundles.len() == 1))?,
+        }
     }
     Ok(exit_code(equal))
 }
@@ -142,11 +143,10 @@ fn run_neuron(arguments: &NeuronArguments) -> Result<ExitCode> {
         membrane: arguments.membrane.as_deref().map(NpyReader::open).transpose()?,
     };
     let report = replay(&config, &mut recording, &arguments.reset_at)?;
-    let text = match arguments.json {
-        true => serde_json::to_string_pretty(&report).expect("integers and names") + "\n",
-        false => replay_text(&report),
-    };
-    print(&text)?;
+    match arguments.json {
+        true => print_json(&(serde_json::to_string_pretty(&report).expect("integers and names") + "\n"))?,
+        false => print(&replay_text(&report))?,
+    }
     Ok(exit_code(report.compared > 0 && report.mismatches == 0))
 }
 

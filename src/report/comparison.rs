@@ -197,7 +197,7 @@ pub(super) fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
         cells.push(of(|p| p.energy_j));
         cells.push(of(|p| p.printed_energy_j));
         cells.push(of(|p| p.dram_bits));
-        csv::record(&cells)
+        cells
     });
     csv::write("comparison.csv", header, rows)
 }

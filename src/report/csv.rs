@@ -3,10 +3,11 @@
 use super::columns::{self, Cell, LAYER, SETTING};
 use crate::error::{Error, Result};
 use crate::evaluate::{ActivitySource, Evaluation, Simulation};
+use crate::name::Printable;
 
 /// `settings.csv`: one row per setting.
 pub(super) fn settings(simulation: &Simulation) -> Result<Vec<u8>> {
-    let rows = simulation.settings.iter().map(|setting| record(&columns::cells(SETTING, setting)));
+    let rows = simulation.settings.iter().map(|setting| columns::cells(SETTING, setting));
     write("settings.csv", columns::names(SETTING), rows)
 }
 
@@ -16,8 +17,8 @@ pub(super) fn layers(simulation: &Simulation) -> Result<Vec<u8>> {
     header.extend(columns::names(LAYER));
     let rows = simulation.settings.iter().flat_map(|setting| {
         setting.layers.iter().map(|layer| {
-            let mut row = vec![setting.name.clone()];
-            row.extend(record(&columns::cells(LAYER, layer)));
+            let mut row = vec![Cell::Text(setting.name.clone())];
+            row.extend(columns::cells(LAYER, layer));
             row
         })
     });
@@ -30,8 +31,8 @@ pub(super) fn tables(simulation: &Simulation) -> Result<Vec<u8>> {
     let rows = simulation.tables.iter().flat_map(|table| {
         table.settings.iter().map(|cost| {
             let numbers = [cost.energy_j, cost.latency_s, cost.rank as f64];
-            let mut row = vec![table.table.clone(), cost.setting.clone()];
-            row.extend(numbers.map(|number| field(&Cell::Number(number))));
+            let mut row = vec![Cell::Text(table.table.clone()), Cell::Text(cost.setting.clone())];
+            row.extend(numbers.map(Cell::Number));
             row
         })
     });
@@ -41,41 +42,51 @@ pub(super) fn tables(simulation: &Simulation) -> Result<Vec<u8>> {
 /// Rates of one setting, as `simulate --rates` reads them, with a line that says where they are from.
 pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec<u8>> {
     let of = match &simulation.source {
-        ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, data.name),
-        ActivitySource::Rates(rates) => format!("from {}", rates.file.escape_debug()),
+        ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, remark(&data.name)),
+        ActivitySource::Rates(rates) => format!("from {}", remark(&rates.file)),
     };
-    let mut text = format!("# {}, setting {}, {of}\n", simulation.model.name, setting.name).into_bytes();
-    let rows = setting.rates.iter().map(|rate| vec![rate.layer.clone(), field(&Cell::Number(rate.rate))]);
+    let (model, name) = (remark(&simulation.model.name), remark(&setting.name));
+    let mut text = format!("# {model}, setting {name}, {of}\n").into_bytes();
+    let rows = setting.rates.iter().map(|rate| vec![Cell::Text(rate.layer.clone()), Cell::Number(rate.rate)]);
     text.extend(write("rates.csv", vec!["layer".to_owned(), "rate".to_owned()], rows)?);
     Ok(text)
+}
+
+/// A name in a line of remarks, which a spreadsheet splits into cells like any other.
+fn remark(name: &str) -> String {
+    Printable(&name.replace([',', ';'], " ")).to_string()
 }
 
 /// A file with a header; `name` is for messages.
 pub(super) fn write(
     name: &str,
     header: Vec<String>,
-    rows: impl Iterator<Item = Vec<String>>,
+    rows: impl Iterator<Item = Vec<Cell>>,
 ) -> Result<Vec<u8>> {
     let failed = |source: csv::Error| Error::io(name, std::io::Error::other(source));
     let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
-    writer.write_record(&header).map_err(failed)?;
+    writer.write_record(header.iter().map(|name| text(name))).map_err(failed)?;
     for row in rows {
-        writer.write_record(&row).map_err(failed)?;
+        writer.write_record(row.iter().map(field)).map_err(failed)?;
     }
     writer.into_inner().map_err(|error| Error::io(name, error.into_error()))
 }
 
-pub(super) fn record(cells: &[Cell]) -> Vec<String> {
-    cells.iter().map(field).collect()
-}
-
 /// Whole numbers without a point; others in the shortest form that reads back to the same value.
-pub(super) fn field(cell: &Cell) -> String {
+fn field(cell: &Cell) -> String {
     match cell {
-        Cell::Text(text) => text.clone(),
+        Cell::Text(words) => text(words),
         Cell::Absent => String::new(),
         Cell::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
         Cell::Number(value) => format!("{value:?}"),
+    }
+}
+
+/// A spreadsheet takes what starts like that for a formula, and runs it unless an apostrophe stands before it.
+fn text(words: &str) -> String {
+    match words.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{words}"),
+        false => words.to_owned(),
     }
 }
 
@@ -126,5 +137,30 @@ mod tests {
         simulation.settings[0].area_mm2 = None;
         assert_eq!(parse(&settings(&simulation).unwrap()).1[0][0], "a, \"b\"");
         assert!(parse(&layers(&simulation).unwrap()).1.is_empty());
+    }
+
+    /// Numbers stay numbers, names stay text, and no line of remarks hides a cell.
+    #[test]
+    fn no_cell_is_a_formula() {
+        let cells =
+            ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "w3+bias", "a-b", "'x"].map(|t| Cell::Text(t.into()));
+        let numbers = [Cell::Number(-1.5), Cell::Number(-2.0), Cell::Absent];
+        let row: Vec<Cell> = cells.into_iter().chain(numbers).collect();
+        let bytes = write("x.csv", vec!["=h".into(); row.len()], std::iter::once(row)).unwrap();
+        let (header, rows) = parse(&bytes);
+        assert_eq!(header[0], "'=h");
+        let expected =
+            ["'=1+1", "'+1", "'-1", "'@a", "'\t=1", "'\r=1", "w3+bias", "a-b", "'x", "-1.5", "-2", ""];
+        assert_eq!(rows, [expected]);
+        let mut simulation = fixture::simulation(1, 1);
+        simulation.model.name = "m,=1+1;@a".into();
+        simulation.settings[0].name = "=1+1".into();
+        let text = String::from_utf8(rates(&simulation, &simulation.settings[0]).unwrap()).unwrap();
+        assert_eq!(
+            text.lines().next().unwrap(),
+            "# m =1+1 @a, setting =1+1, mean of 1000 images of fashion-mnist"
+        );
+        let settings = parse(&settings(&simulation).unwrap()).1;
+        assert_eq!(settings[0][0], "'=1+1");
     }
 }

@@ -34,7 +34,7 @@ pub use table::table;
 ///
 /// # Errors
 ///
-/// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
+/// A number that is not finite ([`crate::Error::Field`]), or a file that cannot be written.
 pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
     write_files(render(simulation)?, Owner::Report, dir)
 }
@@ -43,7 +43,7 @@ pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// A number that is not finite ([`Error::Field`]), or a file that cannot be written.
+/// A number that is not finite ([`crate::Error::Field`]), or a file that cannot be written.
 pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
     let json = comparison_to_json(comparison)?;
     let mut files = vec![("comparison.csv".to_owned(), comparison::csv(comparison)?)];

@@ -120,13 +120,9 @@ fn candidates_csv(found: &Sensitivities) -> Result<Vec<u8>> {
     let mut header = vec!["layer".to_owned(), "choice".to_owned(), "accuracy_drop".to_owned()];
     header.extend(found.measures.iter().map(|measure| column(&measure.name)));
     let rows = found.candidates.iter().map(|candidate| {
-        let mut row = vec![candidate.layer.clone(), found.choices[candidate.choice].clone()];
-        row.extend(
-            std::iter::once(&candidate.accuracy_drop)
-                .chain(&candidate.figures)
-                .map(|&x| csv::field(&Cell::Number(x))),
-        );
-        row
+        let names = [&candidate.layer, &found.choices[candidate.choice]].map(|name| Cell::Text(name.clone()));
+        let numbers = std::iter::once(&candidate.accuracy_drop).chain(&candidate.figures);
+        names.into_iter().chain(numbers.map(|&x| Cell::Number(x))).collect()
     });
     csv::write("sensitivity.csv", header, rows)
 }
@@ -136,8 +132,8 @@ fn correlations_csv(found: &Sensitivities) -> Result<Vec<u8>> {
     header.extend(found.choices.iter().map(|choice| format!("rank_correlation_{choice}")));
     let rows = found.measures.iter().map(|measure| {
         let numbers = std::iter::once(&measure.correlation).chain(&measure.correlation_by_choice);
-        let fields = numbers.map(|x| csv::field(&x.map_or(Cell::Absent, Cell::Number)));
-        std::iter::once(measure.name.clone()).chain(fields).collect()
+        let numbers = numbers.map(|x| x.map_or(Cell::Absent, Cell::Number));
+        std::iter::once(Cell::Text(measure.name.clone())).chain(numbers).collect()
     });
     csv::write("correlations.csv", header, rows)
 }
@@ -146,7 +142,7 @@ fn seconds_csv(found: &Sensitivities) -> Result<Vec<u8>> {
     let header = vec!["measure".to_owned(), "seconds".to_owned()];
     let measured = std::iter::once(("measured accuracy drop", found.accuracy_seconds));
     let rows = measured.chain(found.measures.iter().map(|m| (m.name.as_str(), m.seconds)));
-    let rows = rows.map(|(name, seconds)| vec![name.to_owned(), csv::field(&Cell::Number(seconds))]);
+    let rows = rows.map(|(name, seconds)| vec![Cell::Text(name.to_owned()), Cell::Number(seconds)]);
     csv::write("seconds.csv", header, rows)
 }
 

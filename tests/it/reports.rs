@@ -557,3 +557,29 @@ fn lists() {
         "sdtv1_2-64_fashion\nsdtv1_4-512_cifar10\nspikformer_4-384_cifar10\nspikingformer_8-512_imagenet\n"
     );
 }
+
+/// Paths are the user's, and may be somebody else's file: a terminal shows them, and obeys none.
+#[test]
+fn no_path_is_an_order_to_the_terminal() {
+    let bench = Bench::new();
+    let name = "r\u{1b}[2J\u{202e}<x>.csv";
+    bench.write(name, bundled_text("models/rates/sdtv1_2-64_fashion.csv"));
+    let run = |flags: &[&str]| {
+        let output = bench.run(&[&["simulate", "--quiet", "--quant", "w4", "--rates", name], flags].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let raw = |text: &str| text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}');
+    let table = run(&["--out", "o\u{1b}]0;x\u{7}"]);
+    assert!(table.contains(r"rates     r\u{1b}[2J\u{202e}<x>.csv") && !raw(&table), "{table}");
+    assert!(table.ends_with("\nWrote o\\u{1b}]0;x\\u{7}\n"), "{table}");
+    let json = run(&["--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["rates"]["file"], name);
+    assert!(!raw(&json), "{json}");
+    for file in ["plots/energy.svg", "rates/w4.csv"] {
+        let text = fs::read_to_string(bench.path("spiq-out").join(file)).unwrap();
+        assert!(text.contains(r"r\u{1b}[2J\u{202e}") && !raw(&text), "{text}");
+    }
+    let message = bench.refusal(&["simulate", "--rates", "absent\u{1b}[2J\n.csv"]);
+    assert_eq!(message, "error: absent\\u{1b}[2J\\n.csv: No such file or directory (os error 2)\n");
+}

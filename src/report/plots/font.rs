@@ -41,7 +41,18 @@ pub(super) fn shorten(text: &str, em: f64, limit: f64) -> String {
         let ends = (&letters[..head], &letters[letters.len() - tail..]);
         ends.0.iter().chain(&['…']).chain(ends.1).collect::<String>()
     };
-    (0..letters.len()).rev().map(shortened).find(|text| width(text, em) <= limit).unwrap_or_default()
+    // The most letters that fit lie in `fit..beyond`: the fewer are kept, the narrower is the text.
+    let (mut fit, mut beyond) = (0, letters.len());
+    while fit + 1 < beyond {
+        let middle = fit.midpoint(beyond);
+        if width(&shortened(middle), em) <= limit {
+            fit = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    let text = shortened(fit);
+    if width(&text, em) <= limit { text } else { String::new() }
 }
 
 #[cfg(test)]
@@ -62,5 +73,22 @@ mod tests {
         assert!(width(&text, 12.0) <= 100.0);
         assert!(text.starts_with("block") && text.ends_with("query") && text.contains('…'), "{text}");
         assert_eq!(shorten("head", 12.0, 100.0), "head");
+        assert_eq!(shorten("head", 12.0, 1.0), "");
+    }
+
+    /// As many letters as fit, found in no more steps than the length has digits.
+    #[test]
+    fn as_many_letters_stay_as_fit() {
+        for text in ["block.0.attn.projection.of.the.query", &"iiiiwwww".repeat(9), &"x".repeat(4_000)] {
+            let shown = shorten(text, 12.0, 100.0);
+            let kept = shown.chars().count() - 1;
+            let letters: Vec<char> = text.chars().collect();
+            let one_more = |head: usize, tail: usize| {
+                let ends = [&letters[..head], &['…'], &letters[letters.len() - tail..]].concat();
+                width(&ends.into_iter().collect::<String>(), 12.0)
+            };
+            assert!(width(&shown, 12.0) <= 100.0, "{shown}");
+            assert!(one_more((kept + 1).div_ceil(2), kept.div_ceil(2)) > 100.0, "{shown}");
+        }
     }
 }

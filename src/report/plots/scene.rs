@@ -2,6 +2,7 @@
 
 use super::font;
 use super::palette::{Colour, GRID, INK, QUIET, WHITE};
+use crate::name::Printable;
 
 /// Em of a figure's title, pixels.
 const TITLE: f64 = 16.0;
@@ -104,10 +105,11 @@ impl Scene {
         scene
     }
 
-    /// Adds a text that is not empty.
+    /// Adds a text that is not empty; XML has no place for what cannot be printed.
     pub fn push(&mut self, text: Text) {
         if !text.text.is_empty() {
-            self.marks.push(Mark::Text(text));
+            let shown = Printable(&text.text).to_string();
+            self.marks.push(Mark::Text(Text { text: shown, ..text }));
         }
     }
 
@@ -147,7 +149,6 @@ impl Scene {
         self.marks.push(Mark::Rect([left, y, right, y + 1.0], GRID));
     }
 
-    /// Every text and the space that it takes: left, top, right, bottom.
     /// Every text and the space that it takes: left, top, right, bottom.
     #[cfg(test)]
     pub fn text_boxes(&self) -> Vec<(String, [f64; 4])> {
