@@ -2,8 +2,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::mapping::MappingDescription;
+use super::subject::Bounded;
 use super::{print, print_json};
-use super::subject::quantize_for_bounds;
 use crate::cost::{MemoryBytes, memory_bytes};
 use crate::error::Result;
 use crate::map::Workload;
@@ -18,6 +18,10 @@ pub struct Arguments {
     /// Show the memory of the network and the proven width of every accumulator at this setting.
     #[arg(long, value_name = "Q")]
     quant: Option<String>,
+    /// Where the integers of the setting follow from calibration images: the data whose validation images these
+    /// are [default: fashion-mnist where the model looks at such images, or else noise].
+    #[arg(long, value_name = "D", requires = "quant")]
+    data: Option<String>,
     /// Show the mapping of every layer on this machine, and its area: a built-in one, or the path of a hardware
     /// description.
     #[arg(long, value_name = "H", requires = "quant")]
@@ -40,6 +44,9 @@ struct Description<'a> {
     neurons: u64,
     timesteps: usize,
     operations_per_timestep: Operations,
+    /// What the integers follow from, where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibrated_on: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<Memory>,
     layers: Vec<Layer<'a>>,
@@ -88,11 +95,12 @@ struct Layer<'a> {
 /// Runs `spiq describe`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (description, network, _) = ModelDescription::load(&arguments.model)?;
-    let quantized = match &arguments.quant {
-        Some(quant) => Some(quantize_for_bounds(&arguments.model, quant)?),
+    let bounded = match &arguments.quant {
+        Some(quant) => Some(Bounded::load(&arguments.model, quant, arguments.data.as_deref())?),
         None => None,
     };
-    let mapping = match (&quantized, &arguments.hw) {
+    let quantized = bounded.as_ref().map(|bounded| &bounded.model);
+    let mapping = match (quantized, &arguments.hw) {
         (Some(model), Some(hw)) => Some(MappingDescription::new(model, hw, arguments.rates.as_deref())?),
         _ => None,
     };
@@ -105,12 +113,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         neurons: network.neuron_count(),
         timesteps: network.timesteps,
         operations_per_timestep: network.operations(),
-        memory: quantized.as_ref().zip(arguments.quant.as_deref()).map(|(q, name)| Memory::of(q, name)),
+        calibrated_on: bounded.as_ref().and_then(|bounded| bounded.calibrated_on.as_deref()),
+        memory: quantized.zip(arguments.quant.as_deref()).map(|(q, name)| Memory::of(q, name)),
         layers: network
             .nodes
             .iter()
             .enumerate()
-            .map(|(i, node)| layer(&network, node, quantized.as_ref().map(|model| (model, i))))
+            .map(|(i, node)| layer(&network, node, quantized.map(|model| (model, i))))
             .collect(),
         mapping,
     };
@@ -183,8 +192,10 @@ fn memory(memory: &Memory) -> String {
 
 fn table(described: &Description) -> String {
     let operations = &described.operations_per_timestep;
-    let width = described.layers.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    let width = described.layers.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
     let proven = described.layers.iter().any(|l| l.accumulator_bits.is_some());
+    let calibration =
+        described.calibrated_on.map_or_else(String::new, |on| format!("calibrated on           {on}\n"));
     let mut text = format!(
         "{} ({})\n\n\
          parameters              {}, of which {} are never read\n\
@@ -202,7 +213,7 @@ fn table(described: &Description) -> String {
         operations.integer,
         operations.real,
         operations.attention,
-        described.memory.as_ref().map_or_else(String::new, memory),
+        described.memory.as_ref().map_or_else(String::new, memory) + &calibration,
         "layer",
         "kind",
         "output",

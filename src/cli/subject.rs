@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, quantize_on};
+use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, fits, quantize_on};
 use crate::model::{DataSet, Images, Model};
-use crate::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
+use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
 /// Flags that say what is executed on what.
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ impl Subject {
         let mut validation = data.validation.clone();
         validation.truncate(CALIBRATION_IMAGES);
         if let Precision::Fixed(fixed) = &setting.precision {
-            add_statistics(&model, &validation, fixed, &mut calibration)?;
+            add_statistics(&model, &validation, fixed, &mut calibration).map_err(|e| at(&setting.name, e))?;
         }
         Ok(Self { model, setting, data_name: data.name, images, validation, calibration })
     }
@@ -68,14 +68,16 @@ impl Subject {
         match &self.setting.precision {
             Precision::Float32 => Ok(None),
             Precision::Fixed(fixed) => {
-                quantize_on(&self.model, &self.validation, fixed, &self.calibration).map(Some)
+                let quantized = quantize_on(&self.model, &self.validation, fixed, &self.calibration);
+                quantized.map(Some).map_err(|e| at(&self.setting.name, e))
             }
         }
     }
 
     /// The network of integers; `what` needs one.
     pub fn integers(&self, what: &str) -> Result<QuantizedModel> {
-        self.quantized()?.ok_or_else(|| Error::mismatch(format!("{what} holds integers, and fp32 has none")))
+        let refuse = || Error::mismatch(format!("--quant: {what} holds integers, and fp32 has none"));
+        self.quantized()?.ok_or_else(refuse)
     }
 
     /// Names of the model and the setting.
@@ -84,17 +86,63 @@ impl Subject {
     }
 }
 
-/// The integers of a model for what does not depend on ranges: widths, bounds and memory are those of the
-/// formats, wherever their point lies. Every range is taken for [`ANY_RANGE`].
-pub fn quantize_for_bounds(model: &str, quant: &str) -> Result<QuantizedModel> {
-    let Precision::Fixed(setting) = Setting::load(quant)?.precision else {
-        return Err(Error::mismatch("--quant: fp32 has no integers whose width could be proven"));
-    };
-    let model = Model::load(model)?;
-    let mut calibration = Calibration::new(model.network.nodes.len());
-    calibration.magnitude.fill(ANY_RANGE);
-    quantize(&model, &setting, &calibration)
+/// What does not fit, with the setting that it does not fit at.
+fn at(setting: &str, error: Error) -> Error {
+    match error {
+        Error::Mismatch(message) => Error::mismatch(format!("setting {setting}: {message}")),
+        other => other,
+    }
 }
+
+/// A network of integers without a run, and what it is calibrated on.
+pub struct Bounded {
+    pub model: QuantizedModel,
+    /// In words; `None` where the integers, or what is shown of them, depend on no image.
+    pub calibrated_on: Option<String>,
+}
+
+impl Bounded {
+    /// The integers of `model` at `quant` for what does not depend on ranges: widths, bounds and memory are those
+    /// of the formats, wherever their point lies, so every range is taken for [`ANY_RANGE`]. Only where weights or
+    /// thresholds themselves follow from calibration images, the validation images of `data` are run.
+    ///
+    /// # Errors
+    /// If a file does not load, or the setting or the data do not fit the model.
+    pub fn load(model: &str, quant: &str, data: Option<&str>) -> Result<Self> {
+        let setting = Setting::load(quant)?;
+        let Precision::Fixed(fixed) = &setting.precision else {
+            return Err(Error::mismatch("--quant: fp32 has no integers whose width could be proven"));
+        };
+        let model = Model::load(model)?;
+        let quantized = if fixed.needs_images(&model.network) {
+            Self::calibrated(&model, fixed, data)
+        } else {
+            let mut calibration = Calibration::new(model.network.nodes.len());
+            calibration.magnitude.fill(ANY_RANGE);
+            quantize(&model, fixed, &calibration).map(|model| Self { model, calibrated_on: None })
+        };
+        quantized.map_err(|e| at(&setting.name, e))
+    }
+
+    fn calibrated(model: &Model, setting: &FixedPoint, data: Option<&str>) -> Result<Self> {
+        let data = match data {
+            Some(spec) => DataSet::load_for(spec, &model.description)?,
+            None => Some(DataSet::load(DEFAULT_DATA)?)
+                .filter(|data| fits(model, &data.validation))
+                .map_or_else(|| DataSet::load_for("noise", &model.description), Ok)?,
+        };
+        let (mut measured, mut images) = (data.test.clone(), data.validation.clone());
+        measured.truncate(0);
+        images.truncate(CALIBRATION_IMAGES);
+        let mut calibration = calibrate(model, &data, &measured, &|| ())?;
+        add_statistics(model, &images, setting, &mut calibration)?;
+        let calibrated_on = Some(format!("{}, {} images", data.name, images.len()));
+        Ok(Self { model: quantize_on(model, &images, setting, &calibration)?, calibrated_on })
+    }
+}
+
+/// What models are calibrated on that look at such images, unless data is named.
+const DEFAULT_DATA: &str = "fashion-mnist";
 
 /// A range that no requantizer finds too fine or too coarse.
 const ANY_RANGE: f64 = 8.0;

@@ -42,6 +42,11 @@ pub(super) fn check_fit(
     Ok(())
 }
 
+/// True if `images` have the shape, frames and classes that `model` looks at; their values are not read.
+pub fn fits(model: &Model, images: &Images) -> bool {
+    check_extents(model, images).is_ok()
+}
+
 /// What the data has, and what the model does or takes instead.
 type Difference = (String, String);
 

@@ -24,6 +24,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use self::fit::check_fit;
+pub use self::fit::fits;
 pub use self::rate_matching::{RateMatching, quantize_on};
 pub use self::statistics::{add_statistics, collect_statistics};
 use self::summary::summarize_layer;

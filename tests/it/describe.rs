@@ -110,3 +110,43 @@ fn a_machine_without_area_and_rates_of_a_file() {
         mapping["area_mm2"].as_object().unwrap().values().map(|part| part.as_f64().unwrap()).sum();
     assert!((0.3..0.5).contains(&parts), "{parts} mm2");
 }
+
+/// Weights and thresholds that follow from images: the accumulators are those of a run on the same images.
+#[test]
+fn calibrated_settings_are_described_as_they_run() {
+    let bench = Bench::new();
+    let model = "sdtv1_2-64_fashion";
+    for quant in ["w3+gptq+rate", "w4-calibrated"] {
+        let described = bench.run(&["describe", model, "--quant", quant, "--data", "noise", "--json"]);
+        assert!(described.status.success(), "{}", String::from_utf8_lossy(&described.stderr));
+        let described: Value = serde_json::from_slice(&described.stdout).unwrap();
+        assert!(described["calibrated_on"].as_str().unwrap().starts_with("noise, "), "{described}");
+        let flags = ["--data", "noise", "--limit", "1", "--quant", quant, "--out", "rtl"];
+        assert!(bench.run(&[&["export", "rtl"], &flags[..]].concat()).status.success());
+        let exported: Value =
+            serde_json::from_slice(&std::fs::read(bench.path("rtl/manifest.json")).unwrap()).unwrap();
+        let layers = described["layers"].as_array().unwrap();
+        let weighted =
+            exported["layers"].as_array().unwrap().iter().filter(|layer| layer["kind"] == "weighted");
+        let mut compared = 0;
+        for layer in weighted {
+            let same = layers.iter().find(|other| other["name"] == layer["name"]).unwrap();
+            assert_eq!(same["accumulator_bits"], layer["accumulator_bits"], "{quant}: {}", layer["name"]);
+            compared += 1;
+        }
+        assert!(compared > 4, "{exported}");
+    }
+    // What does not look at the default images is calibrated on noise, and what no image changes on nothing.
+    let text = |model: &str, quant: &str| {
+        let output = bench.run(&["describe", model, "--quant", quant]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let small = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/families/v1_events.ron");
+    assert!(
+        text(small, "w4+bias").contains("\ncalibrated on           noise, "),
+        "{}",
+        text(small, "w4+bias")
+    );
+    assert!(!text(model, "w4").contains("calibrated on"));
+}
