@@ -153,7 +153,10 @@ impl Request {
                 Ok((nest.clone(), cost))
             }
             (Loops::Searched(dataflows), Some(machine)) => best_nest(operands, dataflows, array, machine)
-                .map_err(|(field, message)| Error::field("the smallest tiles", field, message)),
+                .map_err(|(field, message)| {
+                    let hardware = format!("hardware {}", machine.hardware.name);
+                    Error::field(hardware, format!("the smallest tiles: {field}"), message)
+                }),
             // Without memories there is nothing to choose.
             (Loops::Searched(dataflows), None) => {
                 let units = [array.rows, array.columns].map(u64::from);
@@ -277,7 +280,8 @@ fn machine(hw: &str) -> Result<Machine> {
     match hardware.compute {
         Compute::SpikeLanes(_) | Compute::Systolic(_) => Machine::new(hardware),
         Compute::Processor(_) | Compute::ManyCore(_) => {
-            Err(Error::mismatch(format!("--hw: {} has no memories beside an array", hardware.name)))
+            let message = "no array beside memories: SpikeLanes or Systolic have one";
+            Err(Error::field(format!("--hw {hw}"), "compute", message))
         }
     }
 }

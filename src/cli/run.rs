@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{print, print_json};
 use super::subject::{Subject, SubjectArguments};
+use super::{print, print_json};
 use crate::error::{Error, Result};
 use crate::exchange::{self, DumpRequest};
 
@@ -41,7 +41,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, Some(dir)) if request == DumpRequest::default() => {
             exchange::dump_float(&subject.model, names, images, dir)
         }
-        (None, Some(_)) => Err(Error::mismatch("--dump-membranes and --dump-accumulators are of integers")),
+        (None, Some(_)) => Err(Error::mismatch(
+            "--dump-membranes and --dump-accumulators are of integers: --quant fp32 has none",
+        )),
     }?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&summary).expect("finite numbers and names");

@@ -8,7 +8,7 @@ use crate::model::{DataSet, Model};
 use crate::output::{self, Owner};
 use crate::quant::{Precision, Setting};
 use crate::report;
-use crate::sensitivity::{Choice, Imported, Subject, measures, sensitivities};
+use crate::sensitivity::{Choice, Imported, Measure, Subject, measures, sensitivities};
 
 /// Flags of `spiq sensitivity`.
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Err(Error::mismatch(format!("--threads: {threads} is not in 1..=1024")));
     }
     if arguments.limit == 0 {
-        return Err(Error::mismatch("--limit: 0 images"));
+        return Err(Error::mismatch("--limit: 0 is not above 0"));
     }
     let mut choices: Vec<Choice> = Vec::new();
     for text in &arguments.bits {
@@ -77,7 +77,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut all = measures();
     for path in &arguments.import {
-        all.push(Box::new(Imported::load(path, &model.network)?));
+        let imported = Imported::load(path, &model.network)?;
+        if all.iter().any(|measure| measure.name() == imported.name()) {
+            return Err(Error::mismatch(format!("--import: two measures are named {}", imported.name())));
+        }
+        all.push(Box::new(imported));
     }
     let data = DataSet::load_for(&arguments.data, &model.description)?;
     if let Some(out) = &arguments.out {

@@ -94,7 +94,8 @@ type Frames = BTreeMap<(NodeId, Part, usize, usize), Vec<i64>>;
 pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir: &Path) -> Result<usize> {
     let pairs: Vec<Pair> = model.network.iter().filter_map(|(id, node)| pair(model, id, node)).collect();
     if pairs.is_empty() {
-        return Err(Error::mismatch("no layer of this model reads spikes and feeds neurons alone"));
+        let message = "no layer reads spikes and feeds neurons alone";
+        return Err(Error::mismatch(format!("model {}, setting {}: {message}", names[0], names[1])));
     }
     let folder = OutputFolder::new(dir, Owner::Manifest)?;
     let frames = Mutex::new(Frames::new());

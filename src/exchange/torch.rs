@@ -179,8 +179,8 @@ impl Tensors {
         match bias.iter().all(|&b| b == 0.0) {
             true => Ok(()),
             false => {
-                let message = format!("layer {}: its integers have a bias, and the original none", node.name);
-                Err(Error::mismatch(message))
+                let message = "its integers have a bias, and the original none: --units integers writes it";
+                Err(Error::field("model.safetensors", format!("layer {}", node.name), message))
             }
         }
     }

@@ -138,21 +138,29 @@ impl<'a> Quantizer<'a> {
             // Logits are compared with one another, so they share one scale.
             scheme = scheme.per_layer();
         }
+        let refuse = |message: String| {
+            let advice = match scheme {
+                WeightScheme::Stored { bits } => {
+                    format!("; is w{bits} meant? int{bits} keeps weights that are integers already")
+                }
+                _ => String::new(),
+            };
+            Error::mismatch(format!("layer {}: {message}{advice}", node.name))
+        };
         if matches!(scheme, WeightScheme::Stored { .. }) {
-            self.check_stored(node, &layer)?;
+            self.check_stored(node, &layer).map_err(refuse)?;
         }
         let geometry = weighted.geometry;
         let statistics = self.statistics(id, node)?;
         let rows = self.rows(id, &layer, scheme, geometry, statistics);
-        let rows = rows.map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
+        let rows = rows.map_err(refuse)?;
         let (codes, weight_lsb) = Arc::unwrap_or_clone(rows);
         if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
             correct_bias(&mut layer, &codes, &weight_lsb, seen);
         }
         let input_lsb = self.lsb(node, 0);
         if input_lsb.len() != 1 {
-            let message = format!("layer {}: reads values whose scale differs by channel", node.name);
-            return Err(Error::mismatch(message));
+            return Err(refuse("reads values whose scale differs by channel".to_owned()));
         }
         let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0]).collect();
         let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
@@ -226,16 +234,13 @@ impl<'a> Quantizer<'a> {
     }
 
     /// Refuses a layer whose integers would not be executed as they are stored.
-    fn check_stored(&self, node: &Node, layer: &FoldedLayer) -> Result<()> {
-        let refuse = |message: String| Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+    fn check_stored(&self, node: &Node, layer: &FoldedLayer) -> Result<(), String> {
         let from = self.model.network.input_of(node, 0);
         if from.op == Op::Input && matches!(self.model.description.input, InputSpec::Image { .. }) {
-            return refuse(
-                "integer weights read `Integers` or `Events`, not a normalized `Image`".to_owned(),
-            );
+            return Err("integer weights read `Integers` or `Events`, not a normalized `Image`".to_owned());
         }
         match layer.bias.iter().position(|b| b.fract() != 0.0) {
-            Some(i) => refuse(format!("bias {i} is {}, and no integer", layer.bias[i])),
+            Some(i) => Err(format!("bias {i} is {}, and no integer", layer.bias[i])),
             None => Ok(()),
         }
     }

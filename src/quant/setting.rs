@@ -29,6 +29,9 @@ pub enum Precision {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Setting")]
 pub struct FixedPoint {
+    /// What messages call it: a file, or a shorthand.
+    #[serde(skip)]
+    path: String,
     /// What reports call it.
     #[serde(deserialize_with = "crate::name::title")]
     name: String,
@@ -131,7 +134,8 @@ impl Setting {
             return Ok(setting);
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
-            Error::mismatch(format!("{e}; shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order"))
+            let meant = meant(spec).map_or_else(String::new, |meant| format!("is {meant} meant? "));
+            Error::mismatch(format!("{e}; {meant}{SHORTHANDS}"))
         })?;
         Self::parse(&folder.read_text(&file)?, &folder.path(&file))
     }
@@ -154,7 +158,7 @@ impl Setting {
 
     /// Parses and checks a setting file; `path` is for messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
-        let fixed: FixedPoint = parse_ron(text, path)?;
+        let fixed = FixedPoint { path: path.to_owned(), ..parse_ron(text, path)? };
         fixed.check().map_err(|(field, message)| Error::field(path, field, message))?;
         Ok(Self { name: fixed.name.clone(), precision: Precision::Fixed(fixed) })
     }
@@ -189,6 +193,7 @@ impl FixedPoint {
             _ => return None,
         };
         Some(Self {
+            path: name.to_owned(),
             name: name.to_owned(),
             weights,
             membrane_bits: number(membrane)?,
@@ -254,8 +259,7 @@ impl FixedPoint {
             };
             if !network.nodes.iter().any(|node| matches(pattern, &node.name) && says(node)) {
                 let message = "matches no layer of the model that this override could change";
-                let setting = format!("setting {}", self.name);
-                return Err(Error::field(setting, format!("layers: {pattern}"), message));
+                return Err(Error::field(&self.path, format!("layers: {pattern}"), message));
             }
         }
         Ok(())
@@ -307,6 +311,27 @@ impl FixedPoint {
             .filter(|(pattern, _)| matches(pattern, name))
             .find_map(|(_, layer)| get(layer))
     }
+}
+
+/// What one may write after `--quant` that names no file.
+const SHORTHANDS: &str = "shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights \
+    that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, \
+    +rate, in this order";
+
+/// The shorthand with the numbers of `spec` and the scheme that its letters tell: `w8` for `8bit`, `INT-8` or `W8`,
+/// `w4u8` for `w4a8`.
+fn meant(spec: &str) -> Option<String> {
+    let spec = spec.to_ascii_lowercase();
+    let numbers: Vec<&str> =
+        spec.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()).collect();
+    let scheme = ["pot", "floor"].into_iter().find(|scheme| spec.contains(scheme)).unwrap_or("w");
+    let candidate = match numbers[..] {
+        _ if spec.starts_with('f') && scheme == "w" => "fp32".to_owned(),
+        [bits] => format!("{scheme}{bits}"),
+        [bits, membrane] => format!("{scheme}{bits}u{membrane}"),
+        _ => return None,
+    };
+    matches!(Setting::from_shorthand(&candidate), Ok(Some(_))).then_some(candidate)
 }
 
 /// What a shorthand adds, in this order and each at most once.
@@ -395,5 +420,30 @@ mod tests {
         assert_eq!(message("w1"), "w1: weights: 1 bits are not in 2..=16");
         assert_eq!(message("pot6"), "pot6: weights: 6 bits are not in 2..=5");
         assert_eq!(message("w4u99"), "w4u99: membrane_bits: 99 is not in 2..=32");
+    }
+
+    #[test]
+    fn words_that_are_nearly_shorthands() {
+        for (spec, expected) in [
+            ("8bit", Some("w8")),
+            ("W4", Some("w4")),
+            ("4", Some("w4")),
+            ("INT8", Some("w8")),
+            ("uint4", Some("w4")),
+            ("w4a8", Some("w4u8")),
+            ("W4U8", Some("w4u8")),
+            ("PoT-3", Some("pot3")),
+            ("floor 8", Some("floor8")),
+            ("fp16", Some("fp32")),
+            ("float", Some("fp32")),
+            ("w40", None),
+            ("mixd", None),
+            ("1.5.2", None),
+            ("99999999999", None),
+        ] {
+            assert_eq!(meant(spec).as_deref(), expected, "{spec}");
+        }
+        let message = Setting::load("8bit").unwrap_err().to_string();
+        assert!(message.contains("; is w8 meant? shorthands are fp32, w2 to w16"), "{message}");
     }
 }

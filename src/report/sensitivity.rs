@@ -76,7 +76,8 @@ pub fn sensitivity_json(found: &Sensitivities) -> Result<String> {
     for candidate in &found.candidates {
         if let Some(at) = candidate.figures.iter().position(|figure| !figure.is_finite()) {
             let (layer, measure) = (&candidate.layer, &found.measures[at].name);
-            return Err(Error::mismatch(format!("layer {layer}: {measure} is {}", candidate.figures[at])));
+            let message = format!("{} is not a finite number", candidate.figures[at]);
+            return Err(Error::field(format!("layer {layer}"), measure, message));
         }
     }
     let measure = |measure: &'_ MeasureSummary| -> Vec<Choice<'_>> {

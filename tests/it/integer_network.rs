@@ -192,13 +192,15 @@ fn what_is_no_integer_is_refused() {
     let refusal = |setting: &str| quantized(&model, setting).unwrap_err().to_string();
     let message = refusal("int4");
     assert!(
-        message.starts_with("layer conv1: weight ") && message.ends_with("no integer of 4 bits"),
+        message.starts_with("layer conv1: weight ")
+            && message
+                .ends_with("no integer of 4 bits; is w4 meant? int4 keeps weights that are integers already"),
         "{message}"
     );
     let bundled = Model::load("sdtv1_2-64_fashion").unwrap();
     let message = quantized(&bundled, "int8").unwrap_err().to_string();
     let expected = "layer patch_embed.proj_conv: integer weights read `Integers` or `Events`, not a normalized \
-                    `Image`";
+                    `Image`; is w8 meant? int8 keeps weights that are integers already";
     assert_eq!(message, expected);
 }
 

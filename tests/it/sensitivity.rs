@@ -195,15 +195,15 @@ fn bad_input() {
     error: --bits: "w3+bias" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
     error: --bits: "mixed" is no choice of weights or membranes, as 4, pot3, w3+gptq or u4
     error: --base: fp32 has no integers to change a layer of
-    error: --limit: 0 images
+    error: --limit: 0 is not above 0
     error: --threads: 0 is not in 1..=1024
     error: nowhere.csv: No such file or directory (os error 2)
-    error: v.csv: the first line is `layer,value`
-    error: v.csv:2: no weight layer is named "hed"
-    error: v.csv: CSV error: record 1 (line: 2, byte: 12): found record with 1 fields, but the previous record has 2 fields
-    error: v.csv:2: "-1" is no finite number of at least 0
-    error: v.csv:2: "inf" is no finite number of at least 0
-    error: v.csv:3: head is said twice
-    error: v.csv: patch_embed.proj_conv is missing
+    error: v.csv: header: the first line is `layer,value`
+    error: v.csv:2: layer: no weight layer is named "hed"
+    error: v.csv: row: CSV error: record 1 (line: 2, byte: 12): found record with 1 fields, but the previous record has 2 fields
+    error: v.csv:2: value: "-1" of head is no finite number of at least 0
+    error: v.csv:2: value: "inf" of head is no finite number of at least 0
+    error: v.csv:3: layer: head is said twice
+    error: v.csv: layer: patch_embed.proj_conv is missing
     "#);
 }

@@ -1,5 +1,7 @@
 //! Settings: shorthands, files, and overrides.
 
+use std::collections::BTreeMap;
+
 use insta::assert_snapshot;
 
 use super::support::{Bench, changed, lines};
@@ -46,7 +48,15 @@ fn words_that_are_no_setting() {
     let advice = "neither a file nor one of the defaults: mixed, pot3-calibrated, w2-calibrated, \
                   w3-calibrated, w4-calibrated; shorthands are fp32, w2 to w16, pot2 to \
                   pot5, floor2 to floor16, int2 to int16 (weights that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order";
-    let line = |word: &str| format!("{word}\n  {word:?}: {advice}\n");
+    let (defaults, shorthands) = advice.split_once("; ").unwrap();
+    let meant = [("wu8", "w8"), ("x4", "w4"), ("W4", "w4"), ("w-4", "w4")];
+    let meant = meant.into_iter().chain([("w4u+8", "w4u8"), ("fp16", "fp32"), ("w4+", "w4"), ("w4u", "w4")]);
+    let meant: BTreeMap<_, _> =
+        meant.chain([("w+4", "w4"), ("w4+bias+mse", "w4"), ("pot3+mse", "pot3")]).collect();
+    let line = |word: &str| {
+        let meant = meant.get(word).map_or_else(String::new, |meant| format!("is {meant} meant? "));
+        format!("{word}\n  {word:?}: {defaults}; {meant}{shorthands}\n")
+    };
     assert_eq!(told, words.split(' ').map(line).collect::<String>());
     // A word with a point is taken for the name of a file.
     assert_snapshot!(refuses("w4.5"), @r"
@@ -164,17 +174,17 @@ fn overrides_that_match_nothing() {
     ];
     assert_snapshot!(lines(cases, layers), @r"
     no such layer
-      setting s: layers: hed: matches no layer of the model that this override could change
+      s.ron: layers: hed: matches no layer of the model that this override could change
     no such prefix
-      setting s: layers: block.7.*: matches no layer of the model that this override could change
+      s.ron: layers: block.7.*: matches no layer of the model that this override could change
     star in the middle
-      setting s: layers: block.*.mlp.fc1_conv: matches no layer of the model that this override could change
+      s.ron: layers: block.*.mlp.fc1_conv: matches no layer of the model that this override could change
     membranes of a weight layer
-      setting s: layers: head: matches no layer of the model that this override could change
+      s.ron: layers: head: matches no layer of the model that this override could change
     weights of a neuron
-      setting s: layers: head_lif: matches no layer of the model that this override could change
+      s.ron: layers: head_lif: matches no layer of the model that this override could change
     nothing said
-      setting s: layers: head: matches no layer of the model that this override could change
+      s.ron: layers: head: matches no layer of the model that this override could change
     ");
 }
 
