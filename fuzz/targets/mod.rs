@@ -1,5 +1,5 @@
-//! Everything that reads what a user wrote, each as a function of its bytes. The one list for every front end:
-//! `cargo fuzz`, the mutator of this folder, and the test that replays the corpus.
+//! Everything that reads what a user wrote, each as a function of its bytes: the one list for the mutator of
+//! this folder and for the test that replays the corpus.
 
 mod checkpoints;
 mod data;

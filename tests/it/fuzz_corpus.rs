@@ -1,4 +1,4 @@
-//! Every file of the fuzzers' corpus through the parser that it is for.
+//! Every file of the fuzzer's corpus through the parser that it is for.
 
 #[path = "../../fuzz/targets/mod.rs"]
 mod targets;
