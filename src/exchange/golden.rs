@@ -1,7 +1,6 @@
 //! Writes golden bundles.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -12,7 +11,7 @@ use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Te
 use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::files::sha256_of_reader;
+use crate::files::{self, sha256_of_reader};
 use crate::model::{Attention, Grid, Images, Kind, Node, NodeId, Op};
 use crate::npy;
 use crate::num::Requantizer;
@@ -132,7 +131,7 @@ pub(super) fn value_type(model: &QuantizedModel, id: NodeId) -> npy::Kind {
 }
 
 fn file_tensor(folder: &OutputFolder, name: &str) -> Result<Tensor> {
-    let hash = File::open(folder.path(name)).and_then(sha256_of_reader);
+    let hash = sha256_of_reader(files::open(folder.path(name))?);
     Ok(Tensor::file(name.to_owned(), hash.map_err(|source| Error::io(name, source))?))
 }
 
