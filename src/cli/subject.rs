@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, quantize_on};
+use crate::evaluate::{CalibrationImages, add_statistics, calibrate, quantize_on};
 use crate::model::{DataSet, Images, Model};
 use crate::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
 
@@ -33,8 +33,7 @@ pub struct Subject {
     pub setting: Setting,
     pub data_name: String,
     pub images: Images,
-    /// Images that the setting is calibrated on.
-    validation: Images,
+    validation: CalibrationImages,
     calibration: Calibration,
 }
 
@@ -54,11 +53,11 @@ impl Subject {
         }
         let mut images = data.test.clone();
         images.truncate(limit);
+        let validation = CalibrationImages::of(&data, &model);
         let mut calibration = calibrate(&model, &data, &images, &|| ())?;
-        let mut validation = data.validation.clone();
-        validation.truncate(CALIBRATION_IMAGES);
         if let Precision::Fixed(fixed) = &setting.precision {
-            add_statistics(&model, &validation, fixed, &mut calibration)?;
+            let validation = validation.for_setting(&model.network, fixed)?;
+            add_statistics(&model, validation, fixed, &mut calibration)?;
         }
         Ok(Self { model, setting, data_name: data.name, images, validation, calibration })
     }
@@ -68,7 +67,7 @@ impl Subject {
         match &self.setting.precision {
             Precision::Float32 => Ok(None),
             Precision::Fixed(fixed) => {
-                quantize_on(&self.model, &self.validation, fixed, &self.calibration).map(Some)
+                quantize_on(&self.model, self.validation.images(), fixed, &self.calibration).map(Some)
             }
         }
     }
