@@ -1,6 +1,11 @@
 //! NumPy's `.npy`, after `numpy.lib.format`: versions 1 to 3, C order, little endian; version 1 is written.
 
+use std::io::Read;
+
 use crate::error::{Error, Result};
+
+/// No header of a few extents is longer.
+const MAX_HEADER: u64 = 1 << 16;
 
 /// Types of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +16,8 @@ pub enum Kind {
     Signed(usize),
     /// Single precision.
     Float,
+    /// Double precision.
+    Double,
 }
 
 impl Kind {
@@ -19,7 +26,13 @@ impl Kind {
         match self {
             Self::Unsigned(bytes) | Self::Signed(bytes) => bytes,
             Self::Float => 4,
+            Self::Double => 8,
         }
+    }
+
+    /// True of numbers that may have a fraction.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float | Self::Double)
     }
 
     /// As NumPy spells it.
@@ -28,25 +41,47 @@ impl Kind {
         match self {
             Self::Unsigned(bytes) => format!("{order}u{bytes}"),
             Self::Signed(bytes) => format!("{order}i{bytes}"),
-            Self::Float => format!("{order}f4"),
+            Self::Float | Self::Double => format!("{order}f{}", self.bytes()),
         }
     }
 
     /// The value of as many bytes; `None` for one that is no whole number of 64 bits.
     pub fn integer(self, value: &[u8]) -> Option<i64> {
-        let mut bytes = [0; 8];
-        bytes[..value.len()].copy_from_slice(value);
-        let raw = u64::from_le_bytes(bytes);
         let unused = 64 - 8 * value.len() as u32;
         match self {
-            Self::Unsigned(_) => i64::try_from(raw).ok(),
-            Self::Signed(_) => Some((raw << unused) as i64 >> unused),
-            Self::Float => {
-                let value = f32::from_bits(raw as u32);
+            Self::Unsigned(_) => i64::try_from(raw(value)).ok(),
+            Self::Signed(_) => Some((raw(value) << unused) as i64 >> unused),
+            Self::Float | Self::Double => {
+                let value = self.float(value);
                 (value.fract() == 0.0 && value.abs() < 1e18).then_some(value as i64)
             }
         }
     }
+
+    /// The value of as many bytes, as near as double precision comes.
+    pub fn float(self, value: &[u8]) -> f64 {
+        match self {
+            Self::Unsigned(_) => raw(value) as f64,
+            Self::Signed(_) => self.integer(value).map_or(0.0, |value| value as f64),
+            Self::Float => f32::from_bits(raw(value) as u32).into(),
+            Self::Double => f64::from_bits(raw(value)),
+        }
+    }
+
+    /// The value of as many bytes, for messages.
+    pub fn text(self, value: &[u8]) -> String {
+        match self {
+            Self::Unsigned(_) => raw(value).to_string(),
+            Self::Signed(_) | Self::Double => self.float(value).to_string(),
+            Self::Float => f32::from_bits(raw(value) as u32).to_string(),
+        }
+    }
+}
+
+fn raw(value: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..value.len()].copy_from_slice(value);
+    u64::from_le_bytes(bytes)
 }
 
 impl std::fmt::Display for Kind {
@@ -54,27 +89,43 @@ impl std::fmt::Display for Kind {
         match self {
             Self::Unsigned(bytes) => write!(f, "uint{}", 8 * bytes),
             Self::Signed(bytes) => write!(f, "int{}", 8 * bytes),
-            Self::Float => write!(f, "float32"),
+            Self::Float | Self::Double => write!(f, "float{}", 8 * self.bytes()),
         }
     }
 }
 
 /// An array as the file holds it.
 #[derive(Debug, PartialEq)]
-pub struct Array<'a> {
+pub struct Array {
     /// Extents, outermost first.
     pub shape: Vec<usize>,
     /// Type of the values.
     pub kind: Kind,
     /// The values, last index fastest, little endian.
-    pub data: &'a [u8],
+    pub data: Vec<u8>,
 }
 
-impl Array<'_> {
-    /// The values; `None` for one that is no whole number of 64 bits.
-    pub fn integers(&self) -> impl Iterator<Item = Option<i64>> {
-        let kind = self.kind;
-        self.data.chunks_exact(kind.bytes()).map(move |value| kind.integer(value))
+impl Array {
+    /// The bytes of each value.
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.data.chunks_exact(self.kind.bytes())
+    }
+
+    /// The indices of value number `i`, for messages.
+    pub fn place(&self, i: usize) -> String {
+        let mut rest = i;
+        let mut place: Vec<usize> = self
+            .shape
+            .iter()
+            .rev()
+            .map(|&extent| {
+                let index = rest % extent.max(1);
+                rest /= extent.max(1);
+                index
+            })
+            .collect();
+        place.reverse();
+        format!("{place:?}")
     }
 }
 
@@ -89,25 +140,52 @@ pub struct Preamble {
     pub start: usize,
 }
 
-/// Parses a whole file; `path` is for messages.
-pub fn parse<'a>(bytes: &'a [u8], path: &str) -> Result<Array<'a>> {
-    let Preamble { shape, kind, start } = parse_preamble(bytes, path)?;
-    let data = &bytes[start..];
+/// Reads a whole file; `path` is for messages. Reading stops one byte behind what the header promises, which
+/// may be `limit` bytes.
+///
+/// # Errors
+/// Names the file, and what about it is not as NumPy writes it or not read.
+pub fn read(mut reader: impl Read, limit: u64, path: &str) -> Result<Array> {
+    let (Preamble { shape, kind, start }, mut data) = read_preamble(&mut reader, path)?;
+    data.drain(..start);
+    let refuse = |message: String| Err(Error::field(path, "length", message));
+    let Some(expected) = data_bytes(kind, &shape).filter(|&bytes| bytes <= limit) else {
+        return refuse(format!("{shape:?} of {kind} exceed the {limit} bytes that are read of such a file"));
+    };
+    let left = (expected + 1).saturating_sub(data.len() as u64);
+    reader.take(left).read_to_end(&mut data).map_err(|e| Error::io(path, e))?;
+    if data.len() as u64 > expected {
+        return refuse(format!("more than {expected} bytes of data for {shape:?} of {kind}"));
+    }
     check_length(kind, &shape, data.len() as u64, path)?;
     Ok(Array { shape, kind, data })
 }
 
+/// Reads the beginning of a file, more of it than its preamble; `path` is for messages.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_preamble(reader: impl Read, path: &str) -> Result<(Preamble, Vec<u8>)> {
+    let mut beginning = Vec::new();
+    reader.take(MAX_HEADER).read_to_end(&mut beginning).map_err(|e| Error::io(path, e))?;
+    Ok((parse_preamble(&beginning, path)?, beginning))
+}
+
 /// Refuses a file with other than as many bytes of values as its shape says.
 pub fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
-    let expected = shape.iter().try_fold(kind.bytes() as u64, |n, &extent| n.checked_mul(extent as u64));
-    match expected == Some(bytes) {
+    match data_bytes(kind, shape) == Some(bytes) {
         true => Ok(()),
         false => Err(Error::field(path, "length", format!("{bytes} bytes of data for {shape:?} of {kind}"))),
     }
 }
 
+/// Bytes of the values; `None` where 64 bits do not count them.
+fn data_bytes(kind: Kind, shape: &[usize]) -> Option<u64> {
+    shape.iter().try_fold(kind.bytes() as u64, |n, &extent| n.checked_mul(extent as u64))
+}
+
 /// Parses the beginning of a file; `path` is for messages.
-pub fn parse_preamble(bytes: &[u8], path: &str) -> Result<Preamble> {
+fn parse_preamble(bytes: &[u8], path: &str) -> Result<Preamble> {
     let refuse = |field: &str, message: String| Err(Error::field(path, field, message));
     let Some((version, rest)) = bytes.strip_prefix(b"\x93NUMPY").and_then(|rest| rest.split_first_chunk())
     else {
@@ -154,7 +232,8 @@ fn kind(descr: &str) -> Result<Kind, String> {
         "u1" | "u2" | "u4" | "u8" => Kind::Unsigned(usize::from(code.as_bytes()[1] - b'0')),
         "i1" | "i2" | "i4" | "i8" => Kind::Signed(usize::from(code.as_bytes()[1] - b'0')),
         "f4" => Kind::Float,
-        _ => return Err(format!("{descr:?} is not of integers or float32")),
+        "f8" => Kind::Double,
+        _ => return Err(format!("{descr:?} is not of integers, float32 or float64")),
     };
     match order {
         "<" => Ok(kind),
@@ -216,14 +295,19 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     text[1..].split_once(quote)
 }
 
-/// `3, 4` or `3,`.
+/// `3, 4` or `3,`; Python 2 writes `3L, 4L`.
 fn extents(text: &str) -> Option<Vec<usize>> {
     let text = text.trim();
     let text = text.strip_suffix(',').unwrap_or(text);
     match text {
         "" => Some(Vec::new()),
-        _ => text.split(',').map(|extent| extent.trim().parse().ok()).collect(),
+        _ => text.split(',').map(extent).collect(),
     }
+}
+
+fn extent(text: &str) -> Option<usize> {
+    let text = text.trim();
+    text.strip_suffix('L').unwrap_or(text).parse().ok()
 }
 
 #[cfg(test)]
@@ -238,14 +322,16 @@ mod tests {
     }
 
     fn message(bytes: &[u8]) -> String {
-        parse(bytes, "x.npy").unwrap_err().to_string()
+        read(bytes, 1 << 20, "x.npy").unwrap_err().to_string()
     }
 
     #[test]
     fn reads_what_numpy_saves() {
-        let array = parse(SAVED, "x.npy").unwrap();
+        let array = read(SAVED, 8, "x.npy").unwrap();
         assert_eq!((&array.shape[..], array.kind), (&[2, 2][..], Kind::Unsigned(2)));
-        assert_eq!(array.integers().collect::<Option<Vec<_>>>().unwrap(), [1, 513, 65535, 4]);
+        let values: Option<Vec<i64>> = array.values().map(|value| array.kind.integer(value)).collect();
+        assert_eq!(values.unwrap(), [1, 513, 65535, 4]);
+        assert_eq!([0, 1, 2, 3].map(|i| array.place(i)), ["[0, 0]", "[0, 1]", "[1, 0]", "[1, 1]"]);
     }
 
     #[test]
@@ -260,18 +346,25 @@ mod tests {
 
     #[test]
     fn values_of_every_kind() {
-        let integers = |descr: &str, data: &[u8]| -> Vec<Option<i64>> {
+        let array = |descr: &str, data: &[u8]| {
             let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}\n");
-            parse(&file(&header, data), "x.npy").unwrap().integers().collect()
+            read(&file(&header, data)[..], 8, "x.npy").unwrap()
         };
-        assert_eq!(integers("|i1", &[0xfe]), [Some(-2)]);
-        assert_eq!(integers("<i2", &[0xfe, 0xff]), [Some(-2)]);
-        assert_eq!(integers("<i8", &[0xff; 8]), [Some(-1)]);
-        assert_eq!(integers("<u4", &[0xff; 4]), [Some(4_294_967_295)]);
-        assert_eq!(integers("<u8", &[0xff; 8]), [None]);
-        assert_eq!(integers("<f4", &300.0f32.to_le_bytes()), [Some(300)]);
+        let integers = |descr: &str, data: &[u8]| array(descr, data).kind.integer(data);
+        let text = |descr: &str, data: &[u8]| array(descr, data).kind.text(data);
+        assert_eq!(integers("|i1", &[0xfe]), Some(-2));
+        assert_eq!(integers("<i2", &[0xfe, 0xff]), Some(-2));
+        assert_eq!(integers("<i8", &[0xff; 8]), Some(-1));
+        assert_eq!(integers("<u4", &[0xff; 4]), Some(4_294_967_295));
+        assert_eq!(integers("<u8", &[0xff; 8]), None);
+        assert_eq!(integers("<f4", &300.0f32.to_le_bytes()), Some(300));
+        assert_eq!(integers("<f8", &(-300.0f64).to_le_bytes()), Some(-300));
+        assert_eq!(integers("<f8", &0.1f64.to_le_bytes()), None);
+        assert_eq!(text("<u8", &[0xff; 8]), "18446744073709551615");
+        assert_eq!((text("|i1", &[0xfe]), text("<f8", &0.1f64.to_le_bytes())), ("-2".into(), "0.1".into()));
         for value in [0.5, f32::NAN, f32::INFINITY, 1e30] {
-            assert_eq!(integers("<f4", &value.to_le_bytes()), [None], "{value}");
+            assert_eq!(integers("<f4", &value.to_le_bytes()), None, "{value}");
+            assert_eq!(text("<f4", &value.to_le_bytes()), value.to_string());
         }
     }
 
@@ -279,6 +372,10 @@ mod tests {
     fn headers_in_other_words() {
         let header = Header::parse("{ \"shape\" : ( ) ,'fortran_order':True , 'descr': '<f4' }").unwrap();
         assert_eq!(header, Header { descr: "<f4", fortran_order: true, shape: vec![] });
+        // As Python 2 writes them.
+        let header = Header::parse("{'descr': '|u1', 'fortran_order': False, 'shape': (5L, 16L), }").unwrap();
+        assert_eq!(header.shape, [5, 16]);
+        assert_eq!((extents("7L,"), extents("7LL"), extents("L")), (Some(vec![7]), None, None));
         for wrong in [
             "",
             "{}",
@@ -311,8 +408,16 @@ mod tests {
             "x.npy: descr: \">u2\" is big endian: save it with .astype(\"<u2\")"
         );
         assert_eq!(
-            with("<f8", "False", "(1,)", &[0; 8]),
-            "x.npy: descr: \"<f8\" is not of integers or float32"
+            with("<c8", "False", "(1,)", &[0; 8]),
+            "x.npy: descr: \"<c8\" is not of integers, float32 or float64"
+        );
+        assert_eq!(
+            with("<u2", "False", "(2,)", &[0; 5]),
+            "x.npy: length: more than 4 bytes of data for [2] of uint16"
+        );
+        assert_eq!(
+            with("<u2", "False", "(524289,)", &[]),
+            "x.npy: length: [524289] of uint16 exceed the 1048576 bytes that are read of such a file"
         );
         assert_eq!(
             with("<u2", "True", "(1,)", &[0, 1]),
@@ -320,7 +425,7 @@ mod tests {
         );
         assert_eq!(
             with("<u8", "False", "(4294967295, 4294967295)", &[]),
-            "x.npy: length: 0 bytes of data for [4294967295, 4294967295] of uint64"
+            "x.npy: length: [4294967295, 4294967295] of uint64 exceed the 1048576 bytes that are read of such a file"
         );
     }
 }

@@ -286,7 +286,8 @@ impl Loaded {
             None => Model::load(&request.model)?,
         };
         let data = DataSet::load_for(&request.data, &model.description)?;
-        let (mut validation, mut test) = (data.validation.clone(), data.test.clone());
+        let mut validation = data.validation_of("a search looks at")?.clone();
+        let mut test = data.test.clone();
         if let Some(limit) = request.limit {
             let most = validation.len().max(test.len());
             if !(1..=most).contains(&limit) {
@@ -301,9 +302,6 @@ impl Loaded {
                 return Err(Error::mismatch(format!("--validation-images: {count} is not in 1..={most}")));
             }
             validation.truncate(count);
-        }
-        if validation.is_empty() {
-            return Err(Error::mismatch(format!("data {} has no validation images to search on", data.name)));
         }
         let identity = Identity {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, add_statistics, calibrate, fits, quantize_on};
+use crate::evaluate::{CalibrationImages, add_statistics, calibrate, fits, quantize_on};
 use crate::model::{DataSet, Images, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
@@ -33,8 +33,7 @@ pub struct Subject {
     pub setting: Setting,
     pub data_name: String,
     pub images: Images,
-    /// Images that the setting is calibrated on.
-    validation: Images,
+    validation: CalibrationImages,
     calibration: Calibration,
 }
 
@@ -54,11 +53,11 @@ impl Subject {
         }
         let mut images = data.test.clone();
         images.truncate(limit);
+        let validation = CalibrationImages::of(&data, &model);
         let mut calibration = calibrate(&model, &data, &images, &|| ())?;
-        let mut validation = data.validation.clone();
-        validation.truncate(CALIBRATION_IMAGES);
         if let Precision::Fixed(fixed) = &setting.precision {
-            add_statistics(&model, &validation, fixed, &mut calibration).map_err(|e| at(&setting.name, e))?;
+            let validation = validation.for_setting(&model.network, fixed)?;
+            add_statistics(&model, validation, fixed, &mut calibration).map_err(|e| at(&setting.name, e))?;
         }
         Ok(Self { model, setting, data_name: data.name, images, validation, calibration })
     }
@@ -68,7 +67,8 @@ impl Subject {
         match &self.setting.precision {
             Precision::Float32 => Ok(None),
             Precision::Fixed(fixed) => {
-                let quantized = quantize_on(&self.model, &self.validation, fixed, &self.calibration);
+                let validation = self.validation.images();
+                let quantized = quantize_on(&self.model, validation, fixed, &self.calibration);
                 quantized.map(Some).map_err(|e| at(&self.setting.name, e))
             }
         }
@@ -131,13 +131,14 @@ impl Bounded {
                 .filter(|data| fits(model, &data.validation))
                 .map_or_else(|| DataSet::load_for("noise", &model.description), Ok)?,
         };
-        let (mut measured, mut images) = (data.test.clone(), data.validation.clone());
+        let mut measured = data.test.clone();
         measured.truncate(0);
-        images.truncate(CALIBRATION_IMAGES);
+        let images = CalibrationImages::of(&data, model);
+        let images = images.for_setting(&model.network, setting)?;
         let mut calibration = calibrate(model, &data, &measured, &|| ())?;
-        add_statistics(model, &images, setting, &mut calibration)?;
+        add_statistics(model, images, setting, &mut calibration)?;
         let calibrated_on = Some(format!("{}, {} images", data.name, images.len()));
-        Ok(Self { model: quantize_on(model, &images, setting, &calibration)?, calibrated_on })
+        Ok(Self { model: quantize_on(model, images, setting, &calibration)?, calibrated_on })
     }
 }
 

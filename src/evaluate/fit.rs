@@ -11,22 +11,18 @@ use crate::model::{DataSet, Images, InputSpec, Model};
 pub(super) fn check_fit(
     model: &Model,
     data: &DataSet,
-    parts: [&Images; 2],
+    parts: &[&Images],
     progress: &(dyn Fn() + Sync),
 ) -> Result<()> {
-    let names = format!("model {}", model.description.name);
+    let name = &model.description.name;
     for images in parts {
-        check_extents(model, images).map_err(|(has, looks)| {
-            Error::mismatch(format!("data {} has {has}, and {names} {looks}", data.name))
+        check_extents(model, images).map_err(|Difference { field, has, takes }| {
+            Error::field(&data.path, field, format!("{has}, and model {name} {takes}"))
         })?;
     }
     let check = |images: &Images, i: usize| {
-        let fits = check_values(model, images, i)?.map_err(|(has, limit)| {
-            Error::mismatch(format!(
-                "data {} has a {has} ({}), and {names} {limit}",
-                data.name,
-                images.origin(i)
-            ))
+        let fits = check_values(model, images, i)?.map_err(|Difference { field, has, takes }| {
+            Error::field(images.origin(i), field, format!("{has}, and model {name} {takes}"))
         });
         progress();
         fits
@@ -47,24 +43,36 @@ pub fn fits(model: &Model, images: &Images) -> bool {
     check_extents(model, images).is_ok()
 }
 
-/// What the data has, and what the model does or takes instead.
-type Difference = (String, String);
+/// What is not the same of data and model.
+struct Difference {
+    /// Of the data.
+    field: &'static str,
+    /// What the data has.
+    has: String,
+    /// What the model does or takes instead.
+    takes: String,
+}
 
 fn check_extents(model: &Model, images: &Images) -> Result<(), Difference> {
     let (input, classes) = (&model.description.input, model.network.classes());
     let shape = input.shape();
     if images.shape != shape {
-        return Err((format!("images of {}", images.shape), format!("looks at {shape}")));
+        let (has, takes) = (format!("of {}", images.shape), format!("looks at {shape}"));
+        return Err(Difference { field: "images", has, takes });
     }
     let (frames, looks) = match input {
         InputSpec::Events { .. } => (model.description.timesteps, "one per timestep"),
         InputSpec::Image { .. } | InputSpec::Integers { .. } => (1, "the same at every timestep"),
     };
     if images.frames != frames {
-        return Err((format!("samples of {} frames", images.frames), format!("looks at {frames}, {looks}")));
+        let (has, takes) = (format!("{} of a sample", images.frames), format!("looks at {frames}, {looks}"));
+        return Err(Difference { field: "frames", has, takes });
     }
     match images.labels.iter().find(|&&label| label as usize >= classes) {
-        Some(label) => Err((format!("a label {label}"), format!("tells {classes} classes apart"))),
+        Some(label) => {
+            let (has, takes) = (format!("{label} is one"), format!("tells {classes} classes apart"));
+            Err(Difference { field: "labels", has, takes })
+        }
         None => Ok(()),
     }
 }
@@ -75,10 +83,10 @@ fn check_values(model: &Model, images: &Images, i: usize) -> Result<Result<(), D
     if largest <= max {
         return Ok(Ok(()));
     }
-    let (name, limit) = match input {
-        InputSpec::Image { .. } => ("pixel", format!("has {max} for white (input.bits)")),
-        InputSpec::Events { .. } => ("count", format!("takes at most {max} (input.max)")),
-        InputSpec::Integers { .. } => ("value", format!("takes at most {max} (input.max)")),
+    let (field, takes) = match input {
+        InputSpec::Image { .. } => ("pixels", format!("has {max} for white (input.bits)")),
+        InputSpec::Events { .. } => ("counts", format!("takes at most {max} (input.max)")),
+        InputSpec::Integers { .. } => ("values", format!("takes at most {max} (input.max)")),
     };
-    Ok(Err((format!("{name} {largest}"), limit)))
+    Ok(Err(Difference { field, has: format!("{largest} is one"), takes }))
 }

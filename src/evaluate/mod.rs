@@ -1,5 +1,6 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
 
+mod calibration_images;
 mod comparison;
 mod evaluation;
 mod fit;
@@ -10,6 +11,7 @@ mod summary;
 mod tables;
 mod totals;
 
+pub use calibration_images::{CALIBRATION_IMAGES, CalibrationImages, calibrate};
 pub use comparison::{Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
@@ -18,12 +20,10 @@ pub use evaluation::{
 pub use published::{AsPublished, PublishedWork};
 pub use tables::{TableCost, TableEvaluation};
 
-use std::collections::HashSet;
 use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use self::fit::check_fit;
 pub use self::fit::fits;
 pub use self::rate_matching::{RateMatching, quantize_on};
 pub use self::statistics::{add_statistics, collect_statistics};
@@ -45,8 +45,7 @@ pub struct Evaluator<'a> {
     machine: &'a Machine,
     source: Source<'a>,
     calibration: Mutex<Calibration>,
-    /// Images that settings are calibrated on.
-    validation: Images,
+    validation: CalibrationImages,
     matching: RateMatching,
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
@@ -72,8 +71,6 @@ struct Samples<'a> {
     mapping: Vec<Sample>,
 }
 
-/// Validation images that ranges are calibrated on.
-pub const CALIBRATION_IMAGES: usize = 512;
 /// Validation images whose spikes the mapper sees.
 const MAPPING_IMAGES: usize = 16;
 /// Images run in parallel before their costs are added up, in order.
@@ -99,12 +96,11 @@ impl<'a> Evaluator<'a> {
         images: &'a Images,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self> {
-        let mut validation = data.validation.clone();
-        validation.truncate(CALIBRATION_IMAGES);
+        let validation = CalibrationImages::of(data, model);
         let calibration = calibrate(model, data, images, progress)?;
-        let seen = validation.len().min(MAPPING_IMAGES);
-        let mapping = (0..seen).map(|i| validation.sample(i)).collect::<Result<_>>()?;
-        let notes = image_notes(images, &validation);
+        let seen = validation.images();
+        let mapping = (0..seen.len().min(MAPPING_IMAGES)).map(|i| seen.sample(i)).collect::<Result<_>>()?;
+        let notes = validation.notes(images, data, &model.network);
         let source = Source::Images(Samples { measured: images, mapping });
         let (calibration, engine, mapping) = (Mutex::new(calibration), Engine::default(), None);
         let matching = RateMatching::default();
@@ -124,6 +120,7 @@ impl<'a> Evaluator<'a> {
         let mut calibration = Calibration::new(model.network.nodes.len());
         let mut noise = DataSet::load_for("noise", &model.description)?;
         noise.test.truncate(0);
+        let validation = CalibrationImages::of(&noise, model);
         if model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_))) {
             calibration = calibrate(model, &noise, &noise.test, &|| ())?;
             notes.push("ranges are chosen on synthetic noise".to_owned());
@@ -133,7 +130,7 @@ impl<'a> Evaluator<'a> {
             machine,
             source: Source::Rates(rates),
             calibration: Mutex::new(calibration),
-            validation: noise.validation,
+            validation,
             matching: RateMatching::default(),
             notes,
             engine: Engine::default(),
@@ -170,10 +167,11 @@ impl<'a> Evaluator<'a> {
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
         // What a thread that panicked left is whole: statistics are added when they are complete.
         let mut known = self.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        add_statistics(self.model, &self.validation, setting, &mut known)?;
+        let validation = self.validation.for_setting(&self.model.network, setting)?;
+        add_statistics(self.model, validation, setting, &mut known)?;
         let calibration = known.clone();
         drop(known);
-        self.matching.quantize(self.model, &self.validation, setting, &calibration)
+        self.matching.quantize(self.model, validation, setting, &calibration)
     }
 
     /// Refuses a setting that does not fit the model, or that the machine cannot run, before any
@@ -477,20 +475,6 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn image_notes(images: &Images, validation: &Images) -> Vec<String> {
-    let seen: HashSet<String> = (0..validation.len()).map(|i| validation.origin(i)).collect();
-    let shared = (0..images.len()).filter(|&i| seen.contains(&images.origin(i))).count();
-    let measured = "images are synthetic noise: the accuracy means nothing, and activity is not that of data";
-    let calibrated = "ranges and mappings are chosen on synthetic noise";
-    let both = format!("ranges and mappings are chosen on {shared} of the {} images measured", images.len());
-    let notes = [
-        (images.is_synthetic(), measured),
-        (validation.is_synthetic(), calibrated),
-        (shared > 0, both.as_str()),
-    ];
-    notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| (*note).to_owned()).collect()
-}
-
 /// What `machines` have to know of spikes, each once.
 fn patterns(machines: &[Machine]) -> Vec<Pattern> {
     let mut patterns: Vec<Pattern> = Vec::new();
@@ -523,39 +507,4 @@ fn residents(mapped: &MappedWorkload) -> Option<String> {
 
 fn outcome<L: PartialOrd>(execution: Execution<L>) -> Outcome {
     Outcome { prediction: execution.prediction(), activity: execution.activity }
-}
-
-/// Ranges of `model` on validation images of `data`; `images` are those to be run, and `progress` is told
-/// of every image read.
-///
-/// # Errors
-/// If images are not what the model looks at, or labels exceed its classes.
-pub fn calibrate(
-    model: &Model,
-    data: &DataSet,
-    images: &Images,
-    progress: &(dyn Fn() + Sync),
-) -> Result<Calibration> {
-    let mut validation = data.validation.clone();
-    validation.truncate(CALIBRATION_IMAGES);
-    check_fit(model, data, [images, &validation], progress)?;
-    let float = FloatExecutor::new(model);
-    let calibration = (0..validation.len())
-        .into_par_iter()
-        .map(|i| Ok(float.calibrate(&validation.sample(i)?)))
-        .try_reduce(|| Calibration::new(model.network.nodes.len()), |a, b| Ok(a.merge(&b)))?;
-    check_ranges(model, &calibration)?;
-    Ok(calibration)
-}
-
-/// Refuses weights so large that the float network overflows.
-fn check_ranges(model: &Model, calibration: &Calibration) -> Result<()> {
-    let mut nodes = model.network.nodes.iter().zip(&calibration.magnitude);
-    match nodes.find(|(_, magnitude)| !magnitude.is_finite()) {
-        Some((node, _)) => Err(Error::mismatch(format!(
-            "model {}: layer {}: values of validation images exceed single precision",
-            model.description.name, node.name
-        ))),
-        None => Ok(()),
-    }
 }

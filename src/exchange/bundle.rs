@@ -1,14 +1,13 @@
 //! A golden bundle as it is read: its integers, checked, as a network that can be executed.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::manifest::{self, Manifest, NodeRecord, Operation, Tensor};
 use super::npy::NpyReader;
 use crate::error::{Error, Result};
-use crate::files::sha256_of_reader;
+use crate::files::{self, sha256_of_reader};
 use crate::model::{
     Attention, Conv, Fire, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId, ProductOrder, Reset,
     Window,
@@ -87,7 +86,7 @@ impl Bundle {
     /// Names the file and the node whose integers are not as `docs/formats.md` says.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join("manifest.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
+        let text = files::read_text(&path)?;
         let path = path.display().to_string();
         let manifest = Manifest::parse(&text, &path)?;
         let loader = Loader { folder: folder.to_owned(), path, manifest };
@@ -196,8 +195,8 @@ impl Loader {
                 }
                 let path = self.folder.join(name);
                 let reader = NpyReader::open(&path)?;
-                let file = File::open(&path).map_err(|source| Error::io(&path, source))?;
-                let found = sha256_of_reader(file).map_err(|source| Error::io(&path, source))?;
+                let found =
+                    sha256_of_reader(files::open(&path)?).map_err(|source| Error::io(&path, source))?;
                 if !found.eq_ignore_ascii_case(expected) {
                     let message = format!("{found}, and the manifest says {expected}");
                     return Err(Error::field(path.display().to_string(), "sha256", message));

@@ -5,7 +5,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::npy::{Kind, check_length, parse_preamble, preamble};
+use crate::files;
+use crate::npy::{Kind, check_length, preamble, read_preamble};
 use crate::output::OutputFile;
 
 /// Bytes.
@@ -66,9 +67,6 @@ impl NpyWriter {
     }
 }
 
-/// No header of a few extents is longer.
-const MAX_HEADER: u64 = 1 << 16;
-
 /// Reads one file of integers.
 #[derive(Debug)]
 pub struct NpyReader {
@@ -86,15 +84,12 @@ impl NpyReader {
     /// Names the file, and what about it is not as `docs/formats.md` says.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let failed = |source| Error::io(path, source);
-        let file = File::open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        let mut beginning = Vec::new();
-        (&file).take(MAX_HEADER).read_to_end(&mut beginning).map_err(failed)?;
-        let preamble = parse_preamble(&beginning, &name)?;
+        let file = files::open(path)?;
+        let length = file.metadata().map_err(|source| Error::io(path, source))?.len();
+        let (preamble, _) = read_preamble(&file, &name)?;
         let (kind, shape, start) = (preamble.kind, preamble.shape, preamble.start as u64);
-        if kind == Kind::Float {
-            return Err(Error::field(name, "descr", "float32, expected integers"));
+        if kind.is_float() {
+            return Err(Error::field(name, "descr", format!("{kind}, expected integers")));
         }
         check_length(kind, &shape, length.saturating_sub(start), &name)?;
         Ok(Self { path: name, file, kind, shape, start })

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::seeded::seeded_weights;
-use crate::error::{Error, Result};
-use crate::files::sha256;
+use crate::error::Result;
+use crate::files::{self, MAX_WEIGHTS, sha256};
 use crate::model::{Model, ModelDescription, Network, WeightSource, Weights, fuse, name_lookalikes};
 
 impl Model {
@@ -14,7 +14,9 @@ impl Model {
     pub fn load(spec: &str) -> Result<Self> {
         let (description, network, folder) = ModelDescription::load(spec)?;
         Self::with_weights(description, network, |description, network| match &description.weights {
-            WeightSource::File(file) => parse(&folder.read(file)?, &folder.path(file), description, network),
+            WeightSource::File(file) => {
+                parse(&folder.read(file, MAX_WEIGHTS)?, &folder.path(file), description, network)
+            }
             WeightSource::Seeded(seed) => Ok(seeded(description, network, *seed)),
         })
     }
@@ -25,7 +27,7 @@ impl Model {
     /// As [`Model::load`].
     pub fn load_checkpoint(spec: &str, checkpoint: &Path) -> Result<Self> {
         let (description, network, _) = ModelDescription::load(spec)?;
-        let bytes = std::fs::read(checkpoint).map_err(|e| Error::io(checkpoint, e))?;
+        let bytes = files::read(checkpoint, MAX_WEIGHTS)?;
         let path = checkpoint.display().to_string();
         Self::with_weights(description, network, |description, network| {
             parse(&bytes, &path, description, network)

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::drift::LayerDrift;
 use super::{Batch, Figures, Measured};
 use crate::error::{Error, Result};
+use crate::files::{self, MAX_LOG};
 
 /// One answer about the setting `id`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,7 +95,7 @@ impl Log {
     /// If a line before the last is no entry, named with its number.
     pub fn resume<H: for<'de> Deserialize<'de>>(path: &Path) -> Result<(H, Vec<Entry>, Self)> {
         let failed = |source| Error::io(path, source);
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = files::read(path, MAX_LOG)?;
         // What has no line break at its end was cut.
         let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
         let text = std::str::from_utf8(&bytes[..whole])

@@ -1,9 +1,9 @@
-use std::fs::File;
 use std::path::Path;
 
 use super::weight_error::errors;
 use super::{Candidate, Measure, Subject};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::Network;
 use crate::name::check_title;
 
@@ -25,8 +25,9 @@ impl Imported {
     /// least 0, and a layer that is missing.
     pub fn load(path: &Path, network: &Network) -> Result<Self> {
         let shown = path.display().to_string();
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(file);
+        let text = files::read_text(path)?;
+        let mut reader =
+            csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
         let broken = |e: csv::Error| Error::field(&shown, "row", e.to_string());
         if reader.headers().map_err(broken)? != vec!["layer", "value"] {
             return Err(Error::field(&shown, "header", "the first line is `layer,value`"));

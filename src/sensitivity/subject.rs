@@ -84,7 +84,7 @@ impl<'a> Subject<'a> {
     /// `limit` of those behind them, or of all where there are no more. Test images are not looked at.
     ///
     /// # Errors
-    /// If images are not what the model looks at, or there is none.
+    /// If images are not what the model looks at, or the data have no validation part.
     pub fn new(
         model: &'a Model,
         data: &DataSet,
@@ -92,23 +92,21 @@ impl<'a> Subject<'a> {
         choices: Vec<Choice>,
         limit: usize,
     ) -> Result<Self> {
-        let mut validation = data.validation.clone();
+        let held_out = data.validation_of("a measure of sensitivity looks at")?;
+        let mut validation = held_out.clone();
         validation.truncate(CALIBRATION_IMAGES);
-        let all = data.validation.len();
+        let all = held_out.len();
         let first = if all > CALIBRATION_IMAGES { CALIBRATION_IMAGES } else { 0 };
-        if all == 0 {
-            return Err(Error::mismatch(format!("data {} has no validation images", data.name)));
-        }
         let measured = first..all.min(first + limit);
-        let mut calibration = calibrate(model, data, &data.validation, &|| ())?;
+        let mut calibration = calibrate(model, data, held_out, &|| ())?;
         let candidates = candidates(model, &base, &choices);
         for setting in std::iter::once(&base).chain(candidates.iter().map(|candidate| &candidate.setting)) {
             add_statistics(model, &validation, setting, &mut calibration)?;
         }
-        let samples = |range: std::ops::Range<usize>| range.map(|i| data.validation.sample(i)).collect();
+        let samples = |range: std::ops::Range<usize>| range.map(|i| held_out.sample(i)).collect();
         let batch: Result<_> = samples(0..validation.len().min(BATCH));
         let (batch, images): (_, Result<_>) = (batch?, samples(measured.clone()));
-        let labels = data.validation.labels[measured].to_vec();
+        let labels = held_out.labels[measured].to_vec();
         let engine = Engine::default();
         let images = images?;
         let matching = RateMatching::default();

@@ -1,10 +1,12 @@
 //! Data sets of every format, as a library user and as the command line see them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use image::{GrayImage, ImageFormat, Luma};
 use serde::Deserialize;
 use serde_json::Value;
+use spiq::files::sha256;
 use spiq::model::{DataSet, Images, Sample};
 use spiq::tensor::Shape;
 
@@ -138,7 +140,7 @@ fn a_run_on_pictures_is_a_run_on_their_pixels() {
         bench.write(&format!("images/{i}/a.png"), picture(image.clone(), ImageFormat::Png));
         bytes.extend(image.into_raw());
     }
-    (3..10).for_each(|i| std::fs::create_dir_all(bench.path(&format!("images/{i}"))).unwrap());
+    bench.class_folders("images");
     bench.write("images/.hidden", "is not seen");
     bench.write("x.idx", idx(&[3, 28, 28], &bytes));
     bench.write("y.idx", idx(&[3], &[0, 1, 2]));
@@ -203,4 +205,185 @@ fn a_run_on_noise() {
         }
         assert!(run(&["--limit", "1"]).contains("w4: images are synthetic noise"));
     }
+}
+
+/// Width, height and SHA-256 of the pixels of pictures: tests/data/pictures/export_pixels.py.
+#[derive(Deserialize)]
+struct Pixels {
+    pixels: BTreeMap<String, (usize, usize, String)>,
+}
+
+/// Baseline and progressive, of every subsampling, coarse and fine, of sizes that are no multiple of a block.
+#[test]
+fn pictures_hold_the_pixels_that_pillow_sees() {
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures");
+    let Pixels { pixels } = serde_json::from_str(include_str!("../data/pictures/pixels.json")).unwrap();
+    assert!(pixels.len() >= 13);
+    for (name, (width, height, hash)) in pixels {
+        let bench = Bench::new();
+        bench.class_folders("images");
+        bench.write(&format!("images/3/{name}"), std::fs::read(pictures.join(&name)).unwrap());
+        // No crop: the size is that of the pictures.
+        let images = load(&bench, r#"Folder(path: "images")"#);
+        assert_eq!((images.shape, &images.labels[..]), (Shape::new(3, height, width), &[3][..]), "{name}");
+        let bytes: Vec<u8> = images.sample(0).unwrap().data.iter().map(|&value| value as u8).collect();
+        assert_eq!(sha256([bytes]), hash, "{name}");
+    }
+}
+
+/// What is whole is read, whatever lies around it.
+#[test]
+fn jpeg_files_as_programs_leave_them() {
+    let jpeg =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures/420.jpg")).unwrap();
+    let segment = [&[0xff, 0xe1][..], &(jpeg.len() as u16 + 2).to_be_bytes(), &jpeg].concat();
+    let scan = jpeg.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap();
+    let end = jpeg.len() - 2;
+    let files = [
+        jpeg.clone(),
+        [&jpeg[..], &jpeg].concat(),
+        [&jpeg[..], b"left behind the end"].concat(),
+        [&jpeg[..2], &segment, &jpeg[2..]].concat(),
+        [&jpeg[..scan], &[0xff, 0xff, 0xff], &jpeg[scan..]].concat(),
+        [&jpeg[..end], &[0, 0], &jpeg[end..]].concat(),
+    ];
+    let bench = Bench::new();
+    bench.class_folders("images");
+    files.iter().enumerate().for_each(|(i, file)| bench.write(&format!("images/0/{i}.jpg"), file));
+    let samples = samples(&load(&bench, r#"Folder(path: "images")"#));
+    assert_eq!(samples.len(), files.len());
+    assert!(samples.iter().all(|sample| *sample == samples[0]));
+}
+
+/// A run at `quant` on `description`, whose files are in `bench`, and what its report says.
+fn report(bench: &Bench, description: &str, quant: &str) -> Value {
+    bench.write("data.ron", description);
+    let output = bench.run(&["simulate", "--data", "data.ron", "--quant", quant, "--json", "--quiet"]);
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Bytes, the same divided by 255, doubles, and others times a scale.
+#[test]
+fn floats_are_the_integers_that_they_are_made_of() {
+    let bench = Bench::new();
+    let pixels: Vec<u8> = (0..3 * 784).map(|i| (i * 7 % 256) as u8).collect();
+    let floats =
+        |f: &dyn Fn(u8) -> f32| -> Vec<u8> { pixels.iter().flat_map(|&b| f(b).to_le_bytes()).collect() };
+    let doubles: Vec<u8> = pixels.iter().flat_map(|&b| f64::from(b).to_le_bytes()).collect();
+    let shape = "(3L, 28L, 28L)";
+    bench.write("bytes.npy", npy("|u1", shape, &pixels));
+    bench.write(
+        "longs.npy",
+        npy("<i8", shape, &pixels.iter().flat_map(|&b| i64::from(b).to_le_bytes()).collect::<Vec<u8>>()),
+    );
+    bench.write("doubles.npy", npy("<f8", shape, &doubles));
+    bench.write("quotients.npy", npy("<f4", shape, &floats(&|b| f32::from(b) / 255.0)));
+    bench.write("signed.npy", npy("<f4", shape, &floats(&|b| f32::from(b) / 127.5 + 1e-3)));
+    bench.write("y.npy", npy("<f8", "(3,)", &[1.0f64, 0.0, 9.0].map(f64::to_le_bytes).concat()));
+    let run = |images: &str, scale: &str| {
+        let part = format!(r#"Npy(images: "{images}.npy", labels: "y.npy", layout: Nhw{scale})"#);
+        let head = r#"name: "small", source: "a test", licence: "none", classes: 10"#;
+        report(&bench, &format!("DataSet({head}, test: {part}, validation: {part})"), "w4")["settings"][0]
+            .take()
+    };
+    let bytes = run("bytes", "");
+    for (images, scale, note) in [
+        ("longs", "", None),
+        ("doubles", "", None),
+        ("quotients", "", Some("quotients.npy: float32 values of k / 255 are taken as k")),
+        (
+            "quotients",
+            ", scale: 255",
+            Some("quotients.npy: float32 values are multiplied by 255 and rounded, by up to 0.000"),
+        ),
+        (
+            "signed",
+            ", scale: 127.5",
+            Some("signed.npy: float32 values are multiplied by 127.5 and rounded, by up to 0.128"),
+        ),
+    ] {
+        let mut setting = run(images, scale);
+        let notes = setting["notes"].take();
+        let mut expected = bytes.clone();
+        expected["notes"].take();
+        assert_eq!(setting, expected, "{images}");
+        let found =
+            notes.as_array().unwrap().iter().filter(|note| note.as_str().unwrap().contains(".npy: float32"));
+        let found: Vec<&str> = found.map(|note| note.as_str().unwrap()).collect();
+        assert_eq!(found, Vec::from_iter(note), "{images}");
+    }
+}
+
+/// What a reader of results must know of a folder of pictures.
+#[test]
+fn what_was_left_or_never_seen_is_in_the_notes() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    for class in ["10", "2", "9"] {
+        bench.write(&format!("images/{class}/a.png"), picture(GrayImage::new(28, 28), ImageFormat::Png));
+    }
+    bench.write("images/9/.DS_Store", "");
+    bench.write("images/README", "");
+    std::fs::remove_file(bench.path("images/2/a.png")).unwrap();
+    let description = r#"DataSet(name: "few", source: "a test", licence: "none", classes: 3,
+        test: Folder(path: "images", channels: 1), validation: Idx(images: "val.images", labels: "val.labels"))"#;
+    bench.write("val.labels", idx(&[3], &[1, 1, 1]));
+    let report = report(&bench, description, "w4");
+    let notes: Vec<&str> = report["settings"][0]["notes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| note.as_str().unwrap())
+        .collect();
+    for note in [
+        "few has 3 classes, and the network tells 10 apart",
+        "images: class folders without a file: 2",
+        "images: not read: README, 9/.DS_Store",
+        "images: classes are in the order of the names of their folders: 10 is class 0",
+        "no sample is of 1 of the 3 classes: 1",
+        "validation: no sample is of 2 of the 3 classes: 0, 2",
+    ] {
+        assert!(notes.contains(&note), "{note}: {notes:?}");
+    }
+}
+
+/// A network without a residual stream has no ranges: weights that are rounded to nearest need no image.
+const WITHOUT_RANGES: &str = r#"Model(name: "plain", family: Layers([
+    Conv(name: "conv1", out_channels: 4, kernel: 3, pad: 1, stride: 2, bias: true),
+    Neuron(name: "if1", threshold: 1.0),
+    Linear(name: "fc", out_features: 10, flatten: true),
+    MeanTimesteps(name: "logits"),
+]), input: Integers(shape: (1, 28, 28), max: 255), timesteps: 4, classes: 10, weights: Seeded(5))"#;
+
+#[test]
+fn a_data_set_without_a_validation_part() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    bench.write("plain.ron", WITHOUT_RANGES);
+    let part = r#"Idx(images: "test.images", labels: "test.labels")"#;
+    let with = format!(
+        r#"DataSet(name: "d", source: "s", licence: "l", classes: 10, test: {part}, validation: {part})"#
+    );
+    let without = with.replace(&format!(", validation: {part}"), "");
+    let run = |command: &str, description: &str, quant: &str| -> Value {
+        bench.write("data.ron", description);
+        let flags = ["--model", "plain.ron", "--data", "data.ron", "--quant", quant, "--json"];
+        let output = bench.run(&[&[command], &flags[..]].concat());
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let [full, alone] =
+        [&with, &without].map(|description| run("simulate", description, "w4")["settings"][0].take());
+    for field in ["accuracy", "spikes", "synaptic_operations", "saturations", "memory_bytes"] {
+        assert!(!full[field].is_null(), "{field}");
+        assert_eq!(alone[field], full[field], "{field}");
+    }
+    let notes = alone["notes"].to_string();
+    assert!(
+        notes.contains("mappings are chosen on synthetic noise: data.ron has no validation part"),
+        "{notes}"
+    );
+    assert_eq!(run("run", &with, "w4"), run("run", &without, "w4"));
+    assert_eq!(run("run", &with, "fp32"), run("run", &without, "fp32"));
 }

@@ -220,6 +220,22 @@ fn the_scalar_specification_has_no_floating_point() {
     }
 }
 
+/// A pipe blocks, a device has no end, and a long file takes all memory: files of users are opened in one place,
+/// which looks.
+#[test]
+fn files_are_opened_in_one_place() {
+    let words = ["fs::read(", "fs::read_to_string", "File::open"];
+    let mut wrong = Vec::new();
+    for Source { path, code, .. } in sources() {
+        let opens = words.iter().filter(|word| code.contains(**word)).count();
+        assert!(path != "files.rs" || opens > 0, "{path} opens no file");
+        if path != "files.rs" && opens > 0 {
+            wrong.push(path);
+        }
+    }
+    assert_none(&wrong, "opens files beside files.rs");
+}
+
 /// The reasons stand where the rules of the language are suspended: above each block, and for each unsafe
 /// function what its caller has to see to.
 #[test]

@@ -1,19 +1,17 @@
 //! Samples and labels in `.npy` files, or in one `.npz`.
 
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::BufReader;
 
 use serde::Deserialize;
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
-use super::Context;
 use super::images::{Images, Memory, Values, channels_last};
+use super::{Context, MAX_PLAIN, MAX_UNPACKED};
 use crate::error::{Error, Result};
-use crate::files::sha256;
+use crate::files;
 use crate::npy::{self, Array, Kind};
 use crate::tensor::Shape;
-
-/// More than this is not unpacked, whatever an archive claims.
-const MAX_BYTES: u64 = 2 << 30;
 
 /// Order of the indices of images: samples, timesteps, channels, height, width.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -35,6 +33,8 @@ pub struct Npy {
     images: String,
     labels: String,
     layout: Layout,
+    /// What floats are multiplied by before they are rounded.
+    scale: Option<f64>,
     /// First sample taken, and the first after it that is not.
     pub range: Option<(usize, usize)>,
 }
@@ -47,77 +47,92 @@ pub struct Npz {
     images: String,
     labels: String,
     layout: Layout,
+    /// What floats are multiplied by before they are rounded.
+    scale: Option<f64>,
     /// First sample taken, and the first after it that is not.
     pub range: Option<(usize, usize)>,
+}
+
+/// An array, and what messages call it.
+struct Named {
+    array: Array,
+    path: String,
 }
 
 impl Npy {
     /// Reads both files.
     pub fn load(&self, context: &Context) -> Result<Images> {
-        let read = |file: &String| Ok((context.folder.read(file)?, context.folder.path(file)));
-        let ((images, image_path), (labels, label_path)) = (read(&self.images)?, read(&self.labels)?);
-        let sha256 = sha256([images.as_ref(), labels.as_ref()]);
-        load((&images, image_path), (&labels, label_path), self.layout, sha256, context)
+        let read = |file: &String| {
+            let path = context.folder.path(file);
+            Ok(Named { array: npy::read(context.folder.open(file)?, MAX_PLAIN, &path)?, path })
+        };
+        let (images, labels) = (read(&self.images)?, read(&self.labels)?);
+        load(images, &labels, (self.layout, self.scale), [&self.images, &self.labels], context)
     }
 }
 
 impl Npz {
     /// Reads both arrays.
     pub fn load(&self, context: &Context) -> Result<Images> {
-        let (bytes, path) = (context.folder.read(&self.file)?, context.folder.path(&self.file));
-        let mut archive = ZipArchive::new(Cursor::new(bytes.as_ref()))
-            .map_err(|e| Error::field(&path, "zip", e.to_string()))?;
+        let path = context.folder.on_disk(&self.file)?;
+        let mut archive = ZipArchive::new(BufReader::new(files::open(&path)?))
+            .map_err(|e| Error::field(path.display().to_string(), "zip", e.to_string()))?;
+        let path = path.display().to_string();
         let images = unpack(&mut archive, &self.images, &path)?;
         let labels = unpack(&mut archive, &self.labels, &path)?;
-        let named = |key: &str| format!("{path}: {key}");
-        let (images, labels) = ((&images[..], named(&self.images)), (&labels[..], named(&self.labels)));
-        load(images, labels, self.layout, sha256([bytes.as_ref()]), context)
+        load(images, &labels, (self.layout, self.scale), [&self.file], context)
     }
 }
 
-fn unpack(archive: &mut ZipArchive<Cursor<&[u8]>>, key: &str, path: &str) -> Result<Vec<u8>> {
+fn unpack(archive: &mut ZipArchive<BufReader<File>>, key: &str, path: &str) -> Result<Named> {
     let name = format!("{key}.npy");
     if archive.index_for_name(&name).is_none() {
         let names = archive.file_names().flatten();
         let known: Vec<String> = names.map(|name| name.trim_end_matches(".npy").to_owned()).collect();
         return Err(Error::field(path, key, format!("not there; the file has {known:?}")));
     }
-    let refuse = |message: String| Error::field(path, key, message);
-    let entry = archive.by_name(&name).map_err(|e| refuse(e.to_string()))?;
-    if entry.size() > MAX_BYTES {
-        return Err(refuse(format!("{} bytes exceed {MAX_BYTES}", entry.size())));
-    }
-    let mut bytes = Vec::new();
-    entry.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|e| refuse(e.to_string()))?;
-    Ok(bytes)
+    let entry = archive.by_name(&name).map_err(|e| Error::field(path, key, e.to_string()))?;
+    let path = format!("{path}: {key}");
+    let is_stored = entry.compression() == CompressionMethod::Stored;
+    let limit = if is_stored { MAX_PLAIN } else { MAX_UNPACKED };
+    Ok(Named { array: npy::read(entry, limit, &path)?, path })
 }
 
-fn load(
-    (images, image_path): (&[u8], String),
-    (labels, label_path): (&[u8], String),
-    layout: Layout,
-    sha256: String,
+fn load<const N: usize>(
+    Named { array: images, path }: Named,
+    labels: &Named,
+    (layout, scale): (Layout, Option<f64>),
+    files: [&String; N],
     context: &Context,
 ) -> Result<Images> {
-    let (images, labels) = (npy::parse(images, &image_path)?, npy::parse(labels, &label_path)?);
     let (frames, shape) = extents(&images.shape, layout)
-        .ok_or_else(|| Error::field(&image_path, "shape", format!("{:?} is not {layout:?}", images.shape)))?;
+        .ok_or_else(|| Error::field(&path, "shape", format!("{:?} is not {layout:?}", images.shape)))?;
     // Extents beside a 0 may be of any size; without one, their product is the length of the data.
     if images.shape.contains(&0) {
-        return Err(Error::field(image_path, "shape", format!("{:?} has no image", images.shape)));
+        return Err(Error::field(path, "shape", format!("{:?} has no image", images.shape)));
     }
-    if labels.shape != [images.shape[0]] {
-        let message = format!("{:?} for {} images", labels.shape, images.shape[0]);
-        return Err(Error::field(label_path, "shape", message));
+    if labels.array.shape != [images.shape[0]] {
+        let message = format!("{:?} for {} images", labels.array.shape, images.shape[0]);
+        return Err(Error::field(&labels.path, "shape", message));
     }
-    let labels = classes(&labels, &label_path)?;
-    context.check_labels(&labels, &label_path)?;
-    let values = match (values(&images, &image_path)?, layout) {
+    let classes = classes(&labels.array, &labels.path)?;
+    context.check_labels(&classes, &labels.path)?;
+    let (values, note) = match (scale, images.kind.is_float()) {
+        (None, false) => (integers(images, &path)?, None),
+        (None, true) => floats(&images, &path)?,
+        (Some(scale), true) => scaled(&images, scale, &path, context)?,
+        (Some(_), false) => {
+            return Err(context.refuse("scale", format!("{path} holds {}, which is not scaled", images.kind)));
+        }
+    };
+    let values = match (values, layout) {
         (values, Layout::Nhw | Layout::Nhwc) => values,
         (Values::Bytes(values), _) => Values::Bytes(channels_last(&values, shape)),
         (Values::Words(values), _) => Values::Words(channels_last(&values, shape)),
     };
-    Ok(Memory { values, shape, frames, path: image_path, sha256 }.images(labels))
+    let sha256 = context.sha256(files)?;
+    let notes = note.map(|note| format!("{path}: {note}")).into_iter().collect();
+    Ok(Memory { values, shape, frames, path, sha256 }.images(classes).with_notes(notes))
 }
 
 /// Frames of a sample, and the shape of one.
@@ -134,30 +149,138 @@ fn extents(extents: &[usize], layout: Layout) -> Option<(usize, Shape)> {
     }
 }
 
-fn values(images: &Array, path: &str) -> Result<Values> {
+/// Values that are whole numbers as they are.
+fn integers(images: Array, path: &str) -> Result<Values> {
     if images.kind == Kind::Unsigned(1) {
-        return Ok(Values::Bytes(images.data.to_vec()));
+        return Ok(Values::Bytes(images.data));
     }
-    if ![Kind::Unsigned(2), Kind::Signed(4), Kind::Float].contains(&images.kind) {
-        let message = format!("{}, expected uint8, uint16, int32 or float32", images.kind);
-        return Err(Error::field(path, "descr", message));
+    let word = |(i, value): (usize, &[u8])| {
+        let word = images.kind.integer(value).and_then(|value| u16::try_from(value).ok());
+        word.ok_or_else(|| wrong(&images, i, path, &format!("is not a whole number of 0 to {}", u16::MAX)))
+    };
+    Ok(Values::Words(images.values().enumerate().map(word).collect::<Result<_>>()?))
+}
+
+/// Floats: whole numbers, or bytes that were divided by 255; and what a reader of results must know of them.
+fn floats(images: &Array, path: &str) -> Result<(Values, Option<String>)> {
+    let kind = images.kind;
+    let words = |value: &[u8]| kind.integer(value).and_then(|value| u16::try_from(value).ok());
+    if let Some(words) = images.values().map(words).collect::<Option<Vec<u16>>>() {
+        let is_binary = words.iter().all(|&value| value <= 1);
+        let note =
+            format!("{kind} values are all 0 or 1, and taken as these counts; `scale` makes them others");
+        return Ok((Values::Words(words), is_binary.then_some(note)));
     }
-    let word = |(i, value): (usize, Option<i64>)| {
-        value.and_then(|value| u16::try_from(value).ok()).ok_or_else(|| {
-            Error::field(path, "values", format!("value {i} is not a whole number of 0..={}", u16::MAX))
+    let byte = |(i, value): (usize, &[u8])| {
+        byte_of(kind.float(value), kind).ok_or_else(|| {
+            let hint = "`scale` says what values are multiplied by before they are rounded";
+            wrong(images, i, path, &format!("is neither a whole number of 0 to 65535 nor k / 255; {hint}"))
         })
     };
-    Ok(Values::Words(images.integers().enumerate().map(word).collect::<Result<_>>()?))
+    let bytes = images.values().enumerate().map(byte).collect::<Result<_>>()?;
+    Ok((Values::Bytes(bytes), Some(format!("{kind} values of k / 255 are taken as k"))))
+}
+
+/// The k of 0 to 255 whose quotient by 255 is `value`, divided in single precision or in that of `kind`.
+fn byte_of(value: f64, kind: Kind) -> Option<u8> {
+    let byte = (value * 255.0).round();
+    let single = f64::from(byte as f32 / 255.0);
+    let is_quotient = value == single || (kind == Kind::Double && value == byte / 255.0);
+    (is_quotient && (0.0..=255.0).contains(&byte)).then_some(byte as u8)
+}
+
+/// Values times `scale`, rounded to the nearest whole number, ties away from 0; and by how much.
+fn scaled(images: &Array, scale: f64, path: &str, context: &Context) -> Result<(Values, Option<String>)> {
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(context.refuse("scale", format!("{scale} is not a number above 0")));
+    }
+    let mut furthest = 0f64;
+    let mut word = |(i, value): (usize, &[u8])| {
+        let product = images.kind.float(value) * scale;
+        let word = product.round();
+        if !(0.0..=f64::from(u16::MAX)).contains(&word) {
+            return Err(wrong(images, i, path, &format!("times {scale} is not in 0 to {}", u16::MAX)));
+        }
+        furthest = furthest.max((product - word).abs());
+        Ok(word as u16)
+    };
+    let words = images.values().enumerate().map(&mut word).collect::<Result<_>>()?;
+    let note =
+        format!("{} values are multiplied by {scale} and rounded, by up to {furthest:.3}", images.kind);
+    Ok((Values::Words(words), Some(note)))
 }
 
 fn classes(labels: &Array, path: &str) -> Result<Vec<u32>> {
-    if labels.kind == Kind::Float {
-        return Err(Error::field(path, "descr", "float32, expected integers"));
-    }
-    let label = |(i, value): (usize, Option<i64>)| {
-        value
-            .and_then(|value| u32::try_from(value).ok())
-            .ok_or_else(|| Error::field(path, "labels", format!("label {i} is no class")))
+    let label = |(i, value): (usize, &[u8])| {
+        let label = labels.kind.integer(value).and_then(|value| u32::try_from(value).ok());
+        label.ok_or_else(|| wrong(labels, i, path, "is no class, which are numbered from 0"))
     };
-    labels.integers().enumerate().map(label).collect()
+    labels.values().enumerate().map(label).collect()
+}
+
+/// What is said of value number `i`, which `is` not what it should be.
+fn wrong(array: &Array, i: usize, path: &str, is: &str) -> Error {
+    let value = array.values().nth(i).map_or_else(String::new, |value| array.kind.text(value));
+    Error::field(path, array.place(i), format!("{value} {is}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floats_of(values: &[f32]) -> Array {
+        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Array { shape: vec![1, values.len()], kind: Kind::Float, data }
+    }
+
+    fn doubles_of(values: &[f64]) -> Array {
+        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Array { shape: vec![1, values.len()], kind: Kind::Double, data }
+    }
+
+    fn words(values: Values) -> Vec<u16> {
+        match values {
+            Values::Bytes(bytes) => bytes.into_iter().map(u16::from).collect(),
+            Values::Words(words) => words,
+        }
+    }
+
+    /// `x / 255` of all bytes, in single precision, in double precision, and single precision made double, as
+    /// NumPy and PyTorch divide.
+    #[test]
+    fn bytes_that_were_divided_by_255_come_back() {
+        let all: Vec<u16> = (0..256).collect();
+        let single: Vec<f32> = all.iter().map(|&k| f32::from(k) / 255.0).collect();
+        let double: Vec<f64> = all.iter().map(|&k| f64::from(k) / 255.0).collect();
+        let widened: Vec<f64> = single.iter().map(|&x| x.into()).collect();
+        for array in [floats_of(&single), doubles_of(&double), doubles_of(&widened)] {
+            let (values, note) = floats(&array, "x.npy").unwrap();
+            assert_eq!(words(values), all);
+            assert_eq!(note.unwrap(), format!("{} values of k / 255 are taken as k", array.kind));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_counts_and_anything_else_is_refused() {
+        let (values, note) = floats(&doubles_of(&[0.0, -0.0, 300.0, 65535.0]), "x.npy").unwrap();
+        assert_eq!((words(values), note), (vec![0, 0, 300, 65535], None));
+        let (values, note) = floats(&floats_of(&[0.0, 1.0]), "x.npy").unwrap();
+        assert_eq!(words(values), [0, 1]);
+        assert!(note.unwrap().contains("all 0 or 1"));
+        // One unit in the last place beside 2 / 255; a byte times 1 / 255 in single precision, off by one.
+        let beside = f32::from_bits((2f32 / 255.0).to_bits() + 1);
+        let product = 3.0 * (1.0 / 255.0f32);
+        assert_ne!(product, 3.0 / 255.0);
+        for (value, shown) in [
+            (beside, "0.007843139"),
+            (product, "0.011764707"),
+            (-0.5, "-0.5"),
+            (1.5, "1.5"),
+            (f32::NAN, "NaN"),
+            (65536.0, "65536"),
+        ] {
+            let message = floats(&floats_of(&[0.5 / 255.0 * 2.0, value]), "x.npy").unwrap_err().to_string();
+            assert!(message.starts_with(&format!("x.npy: [0, 1]: {shown} is neither")), "{message}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::Context;
 use super::images::{Images, Memory, Values, channels_last};
+use super::{Context, MAX_UNPACKED};
 use crate::error::{Error, Result};
 use crate::files::sha256;
 use crate::tensor::Shape;
@@ -50,7 +50,7 @@ fn load(files: &[String], label_bytes: usize, context: &Context) -> Result<Image
     let record = label_bytes + SHAPE.values();
     let (mut pixels, mut labels, mut contents) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
-        let (bytes, path) = (context.folder.read(file)?, context.folder.path(file));
+        let (bytes, path) = (context.folder.read(file, MAX_UNPACKED)?, context.folder.path(file));
         if bytes.is_empty() || bytes.len() % record != 0 {
             let message = format!("{} bytes, which are not records of {record} bytes", bytes.len());
             return Err(Error::field(path, "length", message));

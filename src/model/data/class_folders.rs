@@ -5,30 +5,93 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Folders in `path` with their names, in order; those whose names start with a dot are not seen.
-pub fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>> {
-    Ok(entries(path)?.into_iter().filter(|(_, entry)| entry.is_dir()).collect())
+/// Names that a note lists.
+pub const SHOWN: usize = 5;
+
+/// The folders in a folder, by name, and what is not looked at.
+pub struct ClassFolders {
+    folder: PathBuf,
+    /// Their names with their paths, in order.
+    pub classes: Vec<(String, PathBuf)>,
+    /// Names of what is in the folder, or in one of the class folders, and no sample.
+    left: Vec<String>,
+    /// Names of those without a file.
+    empty: Vec<String>,
 }
 
-/// Files in `path`, in order of their names; those whose names start with a dot are not seen.
-///
-/// # Errors
-/// Refuses what does not end in one of `extensions`, so that nothing is left out unnoticed.
-pub fn files(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
-    let entries = entries(path)?.into_iter().map(|(_, entry)| entry);
-    let known = |file: &Path| {
-        let extension = file.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|e| extensions.iter().any(|known| e.eq_ignore_ascii_case(known)))
-    };
-    entries
-        .map(|file| match known(&file) {
-            true => Ok(file),
-            false => {
-                let message = format!("not one of .{}", extensions.join(", ."));
-                Err(Error::field(file.display().to_string(), "extension", message))
+impl ClassFolders {
+    /// Lists the folders in `folder`; those whose names start with a dot do not count.
+    pub fn list(folder: PathBuf) -> Result<Self> {
+        let (classes, left): (Vec<_>, Vec<_>) =
+            entries(&folder)?.into_iter().partition(|(name, entry)| !is_hidden(name) && entry.is_dir());
+        let left = left.into_iter().map(|(name, _)| name).collect();
+        Ok(Self { folder, classes, left, empty: Vec::new() })
+    }
+
+    /// For messages.
+    pub fn path(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// Files of class folder `i`, in order of their names; those whose names start with a dot do not count.
+    ///
+    /// # Errors
+    /// Refuses what does not end in one of `extensions`: it may be a sample.
+    pub fn files(&mut self, i: usize, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+        let (class, path) = &self.classes[i];
+        let (hidden, files): (Vec<_>, Vec<_>) =
+            entries(path)?.into_iter().partition(|(name, _)| is_hidden(name));
+        self.left.extend(hidden.into_iter().map(|(name, _)| format!("{class}/{name}")));
+        if files.is_empty() {
+            self.empty.push(class.clone());
+        }
+        let known = |file: &Path| {
+            let extension = file.extension().and_then(|extension| extension.to_str());
+            extension.is_some_and(|e| extensions.iter().any(|known| e.eq_ignore_ascii_case(known)))
+        };
+        let check = |(_, file): (String, PathBuf)| {
+            if known(&file) {
+                return Ok(file);
             }
-        })
-        .collect()
+            let message = format!("not one of .{}", extensions.join(", ."));
+            Err(Error::field(file.display().to_string(), "extension", message))
+        };
+        files.into_iter().map(check).collect()
+    }
+
+    /// What a reader of results must know: classes without a sample, and what was not read.
+    pub fn notes(&self) -> Vec<String> {
+        let of = |what: &str, names: &[String]| {
+            let list = shown(names, names.len());
+            (!names.is_empty()).then(|| format!("{}: {what}: {list}", self.path()))
+        };
+        let notes = [of("class folders without a file", &self.empty), of("not read", &self.left)];
+        notes.into_iter().flatten().collect()
+    }
+
+    /// What a reader must know where names are numbers: one that is not the number of its class, if the order of
+    /// names makes the classes.
+    pub fn misnumbered(&self) -> Option<String> {
+        let numbers: Option<Vec<usize>> = self.classes.iter().map(|(name, _)| name.parse().ok()).collect();
+        let (class, _) = numbers?.into_iter().enumerate().find(|(class, number)| class != number)?;
+        let (path, name) = (self.path(), &self.classes[class].0);
+        Some(format!(
+            "{path}: classes are in the order of the names of their folders: {name} is class {class}"
+        ))
+    }
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// The first few of `count` names, which are the first of `names`, and how many more there are.
+pub fn shown(names: &[String], count: usize) -> String {
+    let first = names[..names.len().min(SHOWN)].join(", ");
+    match count.saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>> {
@@ -36,7 +99,6 @@ fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>> {
     let entries = fs::read_dir(path).map_err(refuse)?.collect::<Result<Vec<_>, _>>().map_err(refuse)?;
     let mut entries: Vec<_> =
         entries.iter().map(|e| (e.file_name().to_string_lossy().into_owned(), e.path())).collect();
-    entries.retain(|(name, _)| !name.starts_with('.'));
     entries.sort();
     Ok(entries)
 }
@@ -63,5 +125,31 @@ mod tests {
             interleave(vec![class(0, &["a", "b", "c"]), class(1, &[]), class(2, &["d", "e"])]);
         assert_eq!(files, ["a", "d", "b", "e", "c"].map(PathBuf::from));
         assert_eq!(labels, [0, 2, 0, 2, 0]);
+    }
+
+    #[test]
+    fn what_is_not_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["10/a.png", "2/.DS_Store", "2/b.PNG", ".git/x", "README", "1/.keep"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let mut listed = ClassFolders::list(folder.path().to_owned()).unwrap();
+        let names: Vec<&str> = listed.classes.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["1", "10", "2"]);
+        let files: Vec<usize> = (0..3).map(|i| listed.files(i, &["png"]).unwrap().len()).collect();
+        assert_eq!(files, [0, 1, 1]);
+        let notes = listed.notes();
+        let path = listed.path();
+        let expected = ["class folders without a file: 1", "not read: .git, README, 1/.keep, 2/.DS_Store"];
+        assert_eq!(notes, expected.map(|note| format!("{path}: {note}")));
+        let order = "classes are in the order of the names of their folders: 1 is class 0";
+        assert_eq!(listed.misnumbered().unwrap(), format!("{path}: {order}"));
+        fs::write(folder.path().join("2/notes.txt"), "").unwrap();
+        let message = listed.files(2, &["png", "jpg"]).unwrap_err().to_string();
+        assert!(message.ends_with("notes.txt: extension: not one of .png, .jpg"), "{message}");
+        let many: Vec<String> = (0..9).map(|i| i.to_string()).collect();
+        assert_eq!(shown(&many, many.len()), "0, 1, 2, 3, 4 and 4 more");
     }
 }

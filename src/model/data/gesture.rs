@@ -1,6 +1,5 @@
 //! DVS128 Gesture: recordings of a person each, with a table of when which gesture was made.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use super::events::{Integration, Split};
 use super::images::{Images, Sample, Source, sha256_of_files};
 use super::{Context, aedat};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Rows, and columns, of a DVS128.
 const SIDE: usize = 128;
@@ -89,8 +89,8 @@ fn read_table(recording: &Path, context: &Context) -> Result<Vec<(Trial, u32)>> 
     let stem = recording.file_stem().unwrap_or_default().to_string_lossy();
     let table = recording.with_file_name(format!("{stem}_labels.csv"));
     let path = table.display().to_string();
-    let file = File::open(&table).map_err(|e| Error::io(&table, e))?;
-    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let text = files::read_text(&table)?;
+    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let parse = |(row, parsed): (usize, csv::Result<Row>)| {
         let refuse = |message: String| Error::field(&path, format!("row {row}"), message);
         let Row { class, start_us, end_us } = parsed.map_err(|e| refuse(e.to_string()))?;
@@ -116,7 +116,7 @@ struct Trials {
 impl Source for Trials {
     fn sample(&self, i: usize) -> Result<Sample> {
         let Trial { recording, time_us, .. } = &self.trials[i];
-        let file = File::open(recording).map_err(|e| Error::io(recording, e))?;
+        let file = files::open(recording)?;
         let path = recording.display().to_string();
         let events = aedat::events(BufReader::with_capacity(1 << 16, file), &path, |t| time_us.contains(&t))?;
         self.integration.sample(&events, &self.origin(i))

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::noise::Noise;
 use crate::error::{Error, Result};
-use crate::files::sha256;
+use crate::files::{self, sha256};
+use crate::model::ModelDescription;
 use crate::tensor::{Frames, Shape};
 
 /// What a network looks at once: one frame that every timestep sees, or one per timestep.
@@ -24,6 +26,8 @@ pub struct Images {
     pub frames: usize,
     /// One per sample.
     pub labels: Vec<u32>,
+    /// What a reader of results must know of them: what was taken of several, what was left.
+    pub notes: Vec<String>,
     /// Where the first one is in `source`.
     first: usize,
     source: Arc<dyn Source>,
@@ -48,7 +52,11 @@ pub(super) trait Source: Debug + Send + Sync {
 
 impl Images {
     pub(super) fn new(source: impl Source + 'static, shape: Shape, frames: usize, labels: Vec<u32>) -> Self {
-        Self { shape, frames, labels, first: 0, source: Arc::new(source) }
+        Self { shape, frames, labels, notes: Vec::new(), first: 0, source: Arc::new(source) }
+    }
+
+    pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
     }
 
     /// Samples made by the program.
@@ -59,6 +67,11 @@ impl Images {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let (path, sha256) = ("samples".to_owned(), sha256([bytes]));
         Memory { values: Values::Words(values), shape, frames, path, sha256 }.images(labels)
+    }
+
+    /// A few synthetic samples that `model` looks at.
+    pub fn noise(model: &ModelDescription) -> Self {
+        Noise::of(model, 2).images()
     }
 
     /// Number of samples.
@@ -176,7 +189,7 @@ pub(super) fn sha256_of_files<P: AsRef<Path> + Sync>(files: &[P]) -> Result<Stri
     let digest = |path: &P| {
         let path = path.as_ref();
         let mut hasher = Sha256::new();
-        let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut file = files::open(path)?;
         std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;
         Ok(hasher.finalize().to_vec())
     };

@@ -14,10 +14,14 @@ mod pictures;
 
 pub use images::{Images, Sample};
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use self::arrays::{Npy, Npz};
 use self::cifar::{Cifar10, Cifar100};
+use self::class_folders::{SHOWN, shown};
 use self::gesture::Gesture;
 use self::idx::Idx;
 use self::nmnist::Nmnist;
@@ -25,8 +29,13 @@ use self::noise::Noise;
 use self::pictures::Pictures;
 use super::ModelDescription;
 use crate::error::{Error, Result};
-use crate::files::Folder;
+use crate::files::{Folder, hexadecimal};
 use crate::ron_file::parse_ron;
+
+/// Bytes of a file, or of an array in it, that are read as they are.
+const MAX_PLAIN: u64 = 16 << 30;
+/// Bytes that are unpacked, whatever a compressed stream claims.
+const MAX_UNPACKED: u64 = 2 << 30;
 
 /// `data/<name>/<name>.ron`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -38,7 +47,7 @@ struct DataDescription {
     licence: String,
     classes: usize,
     test: Part,
-    validation: Part,
+    validation: Option<Part>,
 }
 
 /// One format is one file here and one line in each place of this enum.
@@ -98,11 +107,21 @@ impl Context<'_> {
         }
     }
 
+    /// SHA-256 of what is in `files`, one behind the other.
+    fn sha256<const N: usize>(&self, files: [&String; N]) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for name in files {
+            let failed = |e| Error::io(self.folder.path(name), e);
+            std::io::copy(&mut self.folder.open(name)?, &mut hasher).map_err(failed)?;
+        }
+        Ok(hexadecimal(hasher))
+    }
+
     /// Refuses labels of the file `path` that have no class.
     fn check_labels(&self, labels: &[u32], path: &str) -> Result<()> {
         match labels.iter().position(|&label| label as usize >= self.classes) {
             Some(i) => {
-                let message = format!("label {i} is {}, and there are {} classes", labels[i], self.classes);
+                let message = format!("{} of sample {i}, and there are {} classes", labels[i], self.classes);
                 Err(Error::field(path, "labels", message))
             }
             None => Ok(()),
@@ -117,9 +136,14 @@ pub struct DataSet {
     pub name: String,
     /// Where the images come from, and under which licence.
     pub provenance: String,
+    /// Classes of its labels, which are numbered from 0.
+    pub classes: usize,
+    /// The description, for messages.
+    pub path: String,
     /// Only measured: nothing is calibrated or chosen on these.
     pub test: Images,
-    /// Held out of training: calibration and every choice use these.
+    /// Held out of training: calibration and every choice use these. None where the description has no such part,
+    /// which is enough for settings that depend on no images.
     pub validation: Images,
 }
 
@@ -136,26 +160,39 @@ impl DataSet {
         let load = |part: &Part, name| {
             let context = Context { folder: &folder, path: &path, part: name, classes: description.classes };
             let (mut images, range) = part.load(&context)?;
-            let Some((start, end)) = range else { return Ok(images) };
-            if start >= end || end > images.len() {
-                let message = format!("({start}, {end}) is not a part of {} samples", images.len());
-                return Err(context.refuse("range", message));
+            if let Some((start, end)) = range {
+                if start >= end || end > images.len() {
+                    let message = format!("({start}, {end}) is not a part of {} samples", images.len());
+                    return Err(context.refuse("range", message));
+                }
+                images.select(start..end);
             }
-            images.select(start..end);
+            images.notes.extend(unseen_classes(&images, description.classes));
             Ok(images)
         };
-        let (test, validation) =
-            (load(&description.test, "test")?, load(&description.validation, "validation")?);
-        if test.shape != validation.shape {
-            let message = format!("{} against {} of test", validation.shape, test.shape);
-            return Err(Error::field(path, "validation", message));
-        }
-        if test.frames != validation.frames {
-            let message = format!("{} frames of a sample against {} of test", validation.frames, test.frames);
-            return Err(Error::field(path, "validation", message));
+        let test = load(&description.test, "test")?;
+        let validation = match &description.validation {
+            Some(part) => load(part, "validation")?,
+            None => Images::in_memory(&[], Vec::new()),
+        };
+        if !validation.is_empty() {
+            check_alike(&test, &validation).map_err(|message| Error::field(&path, "validation", message))?;
         }
         let provenance = format!("{} ({})", description.source, description.licence);
-        Ok(Self { name: description.name, provenance, test, validation })
+        let (name, classes) = (description.name, description.classes);
+        Ok(Self { name, provenance, classes, path, test, validation })
+    }
+
+    /// The validation images, which `what` looks at.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn validation_of(&self, what: &str) -> Result<&Images> {
+        if self.validation.is_empty() {
+            let message = format!("missing, and {what} its images: add a part `validation: ...`");
+            return Err(Error::field(&self.path, "validation", message));
+        }
+        Ok(&self.validation)
     }
 
     /// Loads `spec` for `model`: as [`DataSet::load`] does, or for `noise` synthetic samples that are
@@ -168,9 +205,37 @@ impl DataSet {
             return Self::load(spec);
         }
         let provenance = "synthetic, made from a seed".to_owned();
-        let [test, validation] = [1, 2].map(|seed| Noise::of(model, seed).images());
-        Ok(Self { name: spec.to_owned(), provenance, test, validation })
+        let (test, validation) = (Noise::of(model, 1).images(), Images::noise(model));
+        let (name, path) = (spec.to_owned(), spec.to_owned());
+        Ok(Self { name, provenance, classes: model.classes, path, test, validation })
     }
+}
+
+/// What differs between samples of both parts.
+fn check_alike(test: &Images, validation: &Images) -> Result<(), String> {
+    if test.shape != validation.shape {
+        return Err(format!("{} against {} of test", validation.shape, test.shape));
+    }
+    if test.frames != validation.frames {
+        return Err(format!("{} frames of a sample against {} of test", validation.frames, test.frames));
+    }
+    Ok(())
+}
+
+/// What a reader must know of those of `classes` that no sample is of.
+fn unseen_classes(images: &Images, classes: usize) -> Option<String> {
+    let seen: BTreeSet<usize> = images.labels.iter().map(|&label| label as usize).collect();
+    let unseen = classes.saturating_sub(seen.len());
+    if unseen == 0 || images.is_synthetic() {
+        return None;
+    }
+    let first: Vec<String> = (0..classes)
+        .filter(|class| !seen.contains(class))
+        .take(SHOWN)
+        .map(|class| class.to_string())
+        .collect();
+    let list = shown(&first, unseen);
+    Some(format!("no sample is of {unseen} of the {classes} classes: {list}"))
 }
 
 #[cfg(test)]
@@ -186,7 +251,7 @@ mod tests {
         let mut formats = std::collections::BTreeSet::new();
         for example in &examples {
             let description: DataDescription = parse_ron(example, "docs/data.md").unwrap();
-            for part in [description.test, description.validation] {
+            for part in [Some(description.test), description.validation].into_iter().flatten() {
                 formats.insert(format!("{part:?}").split('(').next().unwrap().to_owned());
             }
         }

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Context;
-use super::class_folders::{files, folders, interleave};
+use super::class_folders::{ClassFolders, interleave};
 use super::events::{Event, Integration, Split};
 use super::images::{Images, Sample, Source, sha256_of_files};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Rows, and columns, of the recordings.
 const SIDE: usize = 34;
+/// Bytes of a recording.
+const MAX_RECORDING: u64 = 1 << 28;
 
 /// A folder such as `Test`, of folders named by their class, of `.bin` files.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -30,21 +33,28 @@ impl Nmnist {
     /// Lists the folders.
     pub fn load(&self, context: &Context) -> Result<Images> {
         let integration = Integration::new(context, SIDE, self.frames, self.split, self.downscale)?;
-        let folder = context.folder.on_disk(&self.folder)?;
-        let list = |(name, path): (String, PathBuf)| match name.parse::<u32>() {
-            Ok(label) if (label as usize) < context.classes => Ok((label, files(&path, &["bin"])?)),
-            _ => {
-                let message = format!("not one of the classes 0 to {}", context.classes.saturating_sub(1));
-                Err(Error::field(path.display().to_string(), "name", message))
+        let mut folder = ClassFolders::list(context.folder.on_disk(&self.folder)?)?;
+        let count = folder.classes.len();
+        let list = |i: usize| {
+            let (name, path) = &folder.classes[i];
+            // `+1` and `01` are numbers, and no names of classes.
+            match name.parse::<u32>() {
+                Ok(label) if (label as usize) < context.classes && label.to_string() == *name => {
+                    Ok((label, folder.files(i, &["bin"])?))
+                }
+                _ => {
+                    let message =
+                        format!("not one of the classes 0 to {}", context.classes.saturating_sub(1));
+                    Err(Error::field(path.display().to_string(), "name", message))
+                }
             }
         };
-        let classes = folders(&folder)?.into_iter().map(list).collect::<Result<_>>()?;
-        let (files, labels) = interleave(classes);
+        let (files, labels) = interleave((0..count).map(list).collect::<Result<_>>()?);
         if files.is_empty() {
-            return Err(Error::field(folder.display().to_string(), "files", "no recording"));
+            return Err(Error::field(folder.path(), "files", "no recording"));
         }
-        let (shape, frames) = (integration.shape(), self.frames);
-        Ok(Images::new(Recordings { files, integration }, shape, frames, labels))
+        let (shape, frames, notes) = (integration.shape(), self.frames, folder.notes());
+        Ok(Images::new(Recordings { files, integration }, shape, frames, labels).with_notes(notes))
     }
 }
 
@@ -58,7 +68,7 @@ struct Recordings {
 impl Source for Recordings {
     fn sample(&self, i: usize) -> Result<Sample> {
         let path = &self.files[i];
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let bytes = files::read(path, MAX_RECORDING)?;
         let origin = self.origin(i);
         self.integration.sample(&events(&bytes, &origin)?, &origin)
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use insta::assert_snapshot;
 
-use super::support::{Bench, DATA, change, idx, lines};
+use super::support::{Bench, DATA, change, idx, lines, npy, npz};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -70,9 +70,9 @@ fn descriptions() {
     other frames than of validation
       data.ron: validation: 1 frames of a sample against 4 of test
     no classes
-      test.labels: labels: label 0 is 1, and there are 0 classes
+      test.labels: labels: 1 of sample 0, and there are 0 classes
     fewer classes than labels
-      test.labels: labels: label 2 is 9, and there are 9 classes
+      test.labels: labels: 9 of sample 2, and there are 9 classes
     negative classes
       data.ron:2:65: Integer is out of bounds
     images that are not there
@@ -80,7 +80,7 @@ fn descriptions() {
     labels that are not there
       absent.labels: No such file or directory (os error 2)
     a folder
-      out: Is a directory (os error 21)
+      out: a folder, not a file
     ");
 }
 
@@ -122,7 +122,7 @@ fn image_files() {
     truncated data
       test.images: length: 1984 bytes of data for extents [3, 28, 28]
     bytes after the end
-      test.images: length: 2353 bytes of data for extents [3, 28, 28]
+      test.images: length: more than 2352 bytes of data for extents [3, 28, 28]
     truncated gzip
       test.images: gzip: incomplete deflate stream
     gzip of something else
@@ -130,11 +130,11 @@ fn image_files() {
     gzip with a wrong checksum
       test.images: gzip: corrupt gzip stream does not have a matching checksum
     extents that overflow
-      test.images: length: 0 bytes of data for extents [4294967295, 4294967295, 4294967295, 4294967295]
+      test.images: extents: [4294967295, 4294967295, 4294967295, 4294967295] exceed the 17179869184 bytes that are read of such a file
     no images of extents that overflow
       test.images: extents: no image
     more images than bytes
-      test.images: length: 784 bytes of data for extents [4294967295, 28, 28]
+      test.images: extents: [4294967295, 28, 28] exceed the 17179869184 bytes that are read of such a file
     no images
       test.images: extents: no image
     images of no pixels
@@ -167,7 +167,7 @@ fn label_files() {
     more than images
       val.labels: extents: [4] for 3 images
     a label without a class
-      val.labels: labels: label 1 is 10, and there are 10 classes
+      val.labels: labels: 10 of sample 1, and there are 10 classes
     two dimensions
       val.labels: extents: [3, 1] for 3 images
     images
@@ -185,10 +185,127 @@ fn labels_and_colours_that_the_model_does_not_have() {
     bench.small_data(28, 28);
     bench.write("data.ron", change(DATA, "classes: 10", "classes: 100"));
     bench.write("test.labels", idx(&[3], &[1, 99, 2]));
-    assert_snapshot!(bench.refuses(&["--data", "data.ron"]), @"data small has a label 99, and model sdtv1_2-64_fashion tells 10 classes apart");
+    assert_snapshot!(bench.refuses(&["--data", "data.ron"]), @"data.ron: labels: 99 is one, and model sdtv1_2-64_fashion tells 10 classes apart");
     bench.small_data(28, 28);
     for part in ["test", "val"] {
         bench.write(&format!("{part}.images"), idx(&[3, 28, 28, 3], &[7; 9 * 784]));
     }
-    assert_snapshot!(bench.refuses(&["--data", "data.ron"]), @"data small has images of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28");
+    assert_snapshot!(bench.refuses(&["--data", "data.ron"]), @"data.ron: images: of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28");
+}
+
+/// A data set whose validation part is not there is refused where something looks at its images, and the message
+/// says what.
+#[test]
+fn what_needs_a_validation_part() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    let validation = "    validation: Idx(images: \"val.images\", labels: \"val.labels\"),\n";
+    bench.write("data.ron", change(DATA, validation, ""));
+    let settings =
+        [("ranges", "w4"), ("thresholds", "w4+rate"), ("weights", "w3+gptq"), ("biases", "w4+bias")];
+    assert_snapshot!(lines(settings, |quant| bench.refuses(&["--data", "data.ron", "--quant", quant])), @r"
+    ranges
+      data.ron: validation: missing, and ranges are those of its images: add a part `validation: ...`
+    thresholds
+      data.ron: validation: missing, and the setting matches thresholds on its images: add a part `validation: ...`
+    weights
+      data.ron: validation: missing, and the setting rounds or corrects layers by what they read of its images: add a part `validation: ...`
+    biases
+      data.ron: validation: missing, and the setting rounds or corrects layers by what they read of its images: add a part `validation: ...`
+    ");
+    let commands = [
+        ("search", "search --data data.ron --out found"),
+        ("sensitivity", "sensitivity --data data.ron"),
+        ("run", "run --data data.ron --quant w4-calibrated"),
+    ];
+    let refuses =
+        |command: &str| bench.refusal(&command.split(' ').collect::<Vec<_>>()).trim_end().to_owned();
+    assert_snapshot!(lines(commands, refuses), @r"
+    search
+      error: data.ron: validation: missing, and a search looks at its images: add a part `validation: ...`
+    sensitivity
+      error: data.ron: validation: missing, and a measure of sensitivity looks at its images: add a part `validation: ...`
+    run
+      error: data.ron: validation: missing, and the setting matches thresholds on its images: add a part `validation: ...`
+    ");
+}
+
+/// Every flag that names a file: a pipe blocks for ever, a device has no end, a folder is none.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_read() {
+    let bench = Bench::new();
+    bench.small_data(28, 28);
+    assert!(std::process::Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
+    bench.write("data_of_pipe.ron", change(DATA, "test.images", "pipe"));
+    bench.write(
+        "npy_of_pipe.ron",
+        change(
+            DATA,
+            "Idx(images: \"test.images\", labels: \"test.labels\")",
+            "Npy(images: \"pipe\", labels: \"pipe\", layout: Nhw)",
+        ),
+    );
+    let flags = [
+        "describe",
+        "describe --rates",
+        "simulate --quiet --model",
+        "simulate --quiet --weights",
+        "simulate --quiet --hw",
+        "simulate --quiet --data",
+        "simulate --quiet --quant",
+        "simulate --quiet --rates",
+        "simulate --quiet --mapping",
+        "simulate --quiet --table",
+        "search --quiet --budgets",
+        "sensitivity --quiet --import",
+        "validate neuron --current x.npy --spikes x.npy --config",
+        "validate neuron --config lif --spikes x.npy --current",
+        "gemm --array 1x1 -M 1 -N 1 -K 1 --mapping",
+    ];
+    for flag in flags {
+        let mut arguments: Vec<&str> = flag.split(' ').collect();
+        if flag == "describe --rates" {
+            arguments = vec!["describe", "sdtv1_2-64_fashion", "--quant", "w4", "--hw", "edge-28", "--rates"];
+        }
+        for (path, kind) in
+            [("./pipe", "a pipe or a device"), ("/dev/zero", "a pipe or a device"), ("./out", "a folder")]
+        {
+            let message = bench.refusal(&[&arguments[..], &[path]].concat());
+            let expected = format!("{}: {kind}, not a file\n", path.trim_start_matches("./"));
+            assert!(message.ends_with(&expected), "{flag} {path}: {message}");
+        }
+    }
+    for data in ["data_of_pipe.ron", "npy_of_pipe.ron"] {
+        assert!(bench.refuses(&["--data", data]).contains("pipe: a pipe or a device, not a file"));
+    }
+    // The files of folders: the log of a search, the manifest of a bundle.
+    for (name, arguments) in
+        [("log.jsonl", ["search", "--resume"]), ("manifest.json", ["validate", "--json"])]
+    {
+        std::fs::create_dir_all(bench.path("folder")).unwrap();
+        std::fs::rename(bench.path("pipe"), bench.path(&format!("folder/{name}"))).unwrap();
+        let message = bench.refusal(&[&arguments[..], &["folder"]].concat());
+        assert!(message.contains(&format!("{name}: a pipe or a device, not a file")), "{message}");
+        std::fs::rename(bench.path(&format!("folder/{name}")), bench.path("pipe")).unwrap();
+    }
+}
+
+/// A stream of zeros that the header does not speak of: what is behind one byte more is not unpacked.
+#[test]
+fn more_than_a_header_promises_is_not_unpacked() {
+    let images = [&idx(&[3, 28, 28], &[7; 2352])[..], &vec![0u8; 64 << 20]].concat();
+    let zipped = gzip(&images);
+    assert!(zipped.len() < 1 << 20);
+    // Damaged from the middle on, where nobody looks.
+    let broken = [&zipped[..zipped.len() / 2], &[0xff; 99]].concat();
+    let message = "test.images: length: more than 2352 bytes of data for extents [3, 28, 28]";
+    assert_eq!(refuses(("test.images", broken)), message);
+    let mut array = npy("|u1", "(3, 28, 28)", &[7; 2352]);
+    array.resize(64 << 20, 0);
+    let bench = Bench::new();
+    bench.data(r#"Npz(file: "x.npz", images: "x", labels: "y", layout: Nhw)"#);
+    bench.write("x.npz", npz(&[("x.npy", &array), ("y.npy", &npy("|u1", "(3,)", &[1, 0, 9]))]));
+    let message = bench.refuses(&["--data", "data.ron"]);
+    assert_eq!(message, "x.npz: x: length: more than 2352 bytes of data for [3, 28, 28] of uint8");
 }

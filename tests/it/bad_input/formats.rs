@@ -1,8 +1,11 @@
 //! Files of every format of data that are cut, of another kind, or of something that the model does not
 //! look at.
 
+use std::path::{Path, PathBuf};
+
 use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage, RgbaImage};
 use insta::assert_snapshot;
+use spiq::model::DataSet;
 
 use super::support::{Bench, aedat, atis, lines, npy, npz, picture};
 
@@ -31,21 +34,25 @@ fn npy_images() {
     let mut fortran = good.clone();
     let order = fortran.windows(5).position(|word| word == b"False").unwrap();
     fortran[order..order + 5].copy_from_slice(b"True ");
-    let cases: [(&'static str, &str, Vec<u8>); 15] = [
+    let (scaled, unscaled) = (part("Nhw, scale: 255"), part("Nhw, scale: -1"));
+    let cases: [(&'static str, &str, Vec<u8>); 18] = [
         ("truncated", &nhw, good[..2000].to_vec()),
         ("a picture", &nhw, b"\x89PNG\r\n".to_vec()),
         ("empty", &nhw, Vec::new()),
-        ("doubles", &nhw, npy("<f8", shape, &[0; 2352 * 8])),
+        ("complex numbers", &nhw, npy("<c8", shape, &[0; 2352 * 8])),
         ("columns first", &nhw, fortran),
         ("big endian", &nhw, npy(">u2", shape, &[0; 2352 * 2])),
-        ("64 bits", &nhw, npy("<u8", shape, &[0; 2352 * 8])),
+        ("64 bits", &nhw, npy("<u8", "(3, 1, 1)", &[0xff; 24])),
         ("halves", &nhw, npy("<f4", "(3, 1, 1)", &floats)),
         ("another layout", &nhwc, good.clone()),
         ("no images", &nhw, npy("|u1", "(0, 28, 28)", &[])),
-        ("negative", &nhw, npy("<i4", "(3, 1, 1)", &[0xff; 12])),
+        ("negative", &nhw, npy("<i4", "(3, 1, 1)", &[7, -7, -3].map(i32::to_le_bytes).concat())),
         ("colours", &nchw, npy("|u1", "(3, 3, 28, 28)", &[7; 3 * 2352])),
         ("frames", &ntchw, npy("|u1", "(3, 4, 1, 28, 28)", &[7; 4 * 2352])),
         ("brighter than white", &nhw, npy("<u2", shape, &words(300))),
+        ("a scale of integers", &scaled, good.clone()),
+        ("a scale that is none", &unscaled, npy("<f4", "(3, 1, 1)", &floats)),
+        ("more than 16 bits, scaled", &part("Nhw, scale: 40000"), npy("<f4", "(3, 1, 1)", &floats)),
         ("more than 16 bits", &nhw, npy("<i4", "(3, 1, 1)", &[0, 0, 1, 0].repeat(3))),
     ];
     let cases = cases.map(|(name, part, bytes)| (name, (part, bytes)));
@@ -57,30 +64,36 @@ fn npy_images() {
       x.npy: magic: not a .npy file
     empty
       x.npy: magic: not a .npy file
-    doubles
-      x.npy: descr: "<f8" is not of integers or float32
+    complex numbers
+      x.npy: descr: "<c8" is not of integers, float32 or float64
     columns first
       x.npy: fortran_order: True: save numpy.ascontiguousarray of it
     big endian
       x.npy: descr: ">u2" is big endian: save it with .astype("<u2")
     64 bits
-      x.npy: descr: uint64, expected uint8, uint16, int32 or float32
+      x.npy: [0, 0, 0]: 18446744073709551615 is not a whole number of 0 to 65535
     halves
-      x.npy: values: value 1 is not a whole number of 0..=65535
+      x.npy: [1, 0, 0]: 0.5 is neither a whole number of 0 to 65535 nor k / 255; `scale` says what values are multiplied by before they are rounded
     another layout
       x.npy: shape: [3, 28, 28] is not Nhwc
     no images
       x.npy: shape: [0, 28, 28] has no image
     negative
-      x.npy: values: value 0 is not a whole number of 0..=65535
+      x.npy: [1, 0, 0]: -7 is not a whole number of 0 to 65535
     colours
-      data small has images of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+      data.ron: images: of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
     frames
-      data small has samples of 4 frames, and model sdtv1_2-64_fashion looks at 1, the same at every timestep
+      data.ron: frames: 4 of a sample, and model sdtv1_2-64_fashion looks at 1, the same at every timestep
     brighter than white
-      data small has a pixel 300 (x.npy: image 2), and model sdtv1_2-64_fashion has 255 for white (input.bits)
+      x.npy: image 2: pixels: 300 is one, and model sdtv1_2-64_fashion has 255 for white (input.bits)
+    a scale of integers
+      data.ron: test: scale: x.npy holds uint8, which is not scaled
+    a scale that is none
+      data.ron: test: scale: -1 is not a number above 0
+    more than 16 bits, scaled
+      x.npy: [2, 0, 0]: 2 times 40000 is not in 0 to 65535
     more than 16 bits
-      x.npy: values: value 0 is not a whole number of 0..=65535
+      x.npy: [0, 0, 0]: 65536 is not a whole number of 0 to 65535
     "#);
 }
 
@@ -90,7 +103,7 @@ fn npy_labels() {
     let images = npy("|u1", "(3, 28, 28)", &[7; 2352]);
     let cases = [
         ("truncated", labels()[..30].to_vec()),
-        ("floats", npy("<f4", "(3,)", &[0; 12])),
+        ("fractions", npy("<f4", "(3,)", &[1.0f32, 0.0, 0.5].map(f32::to_le_bytes).concat())),
         ("fewer than images", npy("|u1", "(2,)", &[0; 2])),
         ("one hot", npy("|u1", "(3, 10)", &[0; 30])),
         ("negative", npy("<i8", "(3,)", &[0xff; 24])),
@@ -100,16 +113,16 @@ fn npy_labels() {
     assert_snapshot!(lines(cases, refuses), @r"
     truncated
       y.npy: header: 20 of its 58 bytes are there
-    floats
-      y.npy: descr: float32, expected integers
+    fractions
+      y.npy: [2]: 0.5 is no class, which are numbered from 0
     fewer than images
       y.npy: shape: [2] for 3 images
     one hot
       y.npy: shape: [3, 10] for 3 images
     negative
-      y.npy: labels: label 0 is no class
+      y.npy: [0]: -1 is no class, which are numbered from 0
     without a class
-      y.npy: labels: label 2 is 10, and there are 10 classes
+      y.npy: labels: 10 of sample 2, and there are 10 classes
     ");
 }
 
@@ -144,6 +157,10 @@ fn npz_files() {
     "#);
 }
 
+fn pictures_of_tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures")
+}
+
 /// Ten class folders with an image each, of which the first is replaced.
 fn folder(part: &str, first: (&str, Vec<u8>)) -> String {
     let grey = picture(GrayImage::from_pixel(30, 28, Luma([9])), ImageFormat::Png);
@@ -161,8 +178,7 @@ fn pictures() {
     let rgb = RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8, y as u8, ((7 * x) ^ (3 * y)) as u8]));
     let png = picture(GrayImage::from_pixel(28, 28, Luma([9])), ImageFormat::Png);
     let jpeg = picture(rgb.clone(), ImageFormat::Jpeg);
-    // A frame header of four components.
-    let cmyk = [&[0xff, 0xd8, 0xff, 0xc0, 0, 20, 8, 0, 28, 0, 28, 4], &[0; 12][..]].concat();
+    let cmyk = std::fs::read(pictures_of_tests().join("cmyk.jpg")).unwrap();
     let cases = [
         ("empty", ("a.png", Vec::new())),
         ("truncated PNG", ("a.png", png[..60].to_vec())),
@@ -197,12 +213,57 @@ fn pictures() {
     too small
       images/0/a.png: size: 27 x 40 pixels, too small for a crop of 28
     16 bits
-      images/0/a.png: color: L16, expected 8 bits per channel
+      images/0/a.png: color: 16 bits per channel, expected 8
     colours
-      images/0/a.jpg: color: Rgb8, and channels is 1
+      images/0/a.jpg: color: RGB, and channels is 1
     transparent
       images/0/a.png: alpha: some pixels are transparent
     ");
+}
+
+/// Where a picture may end too early, and what may begin there instead.
+#[test]
+fn truncated_jpeg_files() {
+    let picture = |name: &str| std::fs::read(pictures_of_tests().join(name)).unwrap();
+    let (jpeg, progressive, restarts) =
+        (picture("420.jpg"), picture("420_progressive.jpg"), picture("420_restarts.jpg"));
+    let marker = |bytes: &[u8], marker: u8, from: usize| {
+        from + bytes[from..].windows(2).position(|two| two == [0xff, marker]).unwrap()
+    };
+    let scan = marker(&jpeg, 0xda, 0);
+    let middle = (scan + jpeg.len()) / 2;
+    let (cut, end): (_, &[u8]) = (&jpeg[..middle], &[0xff, 0xd9]);
+    let thumbnail = [&[0xff, 0xe1][..], &(jpeg.len() as u16 + 2).to_be_bytes(), &jpeg].concat();
+    let second = marker(&progressive, 0xda, marker(&progressive, 0xda, 0) + 2);
+    let third = marker(&progressive, 0xda, second + 2);
+    let restart = marker(&restarts, 0xd1, marker(&restarts, 0xda, 0));
+    let cases = [
+        ("within its scan", cut.to_vec()),
+        ("within its scan, which is said to end", [cut, end].concat()),
+        ("within its scan, where the next picture begins", [cut, &jpeg].concat()),
+        ("within its scan, where a segment begins", [cut, &thumbnail, &jpeg[middle..]].concat()),
+        ("within its scan, behind a thumbnail", [&jpeg[..2], &thumbnail, &cut[2..], end].concat()),
+        ("before its scan, behind a thumbnail", [&jpeg[..2], &thumbnail, &jpeg[2..scan]].concat()),
+        (
+            "within a scan, where the next scan begins",
+            [&progressive[..second + 40], &progressive[third..]].concat(),
+        ),
+        ("behind a scan of several", progressive[..third].to_vec()),
+        ("at a restart marker", [&restarts[..restart], end].concat()),
+        ("behind a restart marker", [&restarts[..restart + 2], end].concat()),
+        ("without a restart marker", [&restarts[..restart], &restarts[restart + 2..]].concat()),
+        ("before its end marker", jpeg[..jpeg.len() - 2].to_vec()),
+        ("within a length", jpeg[..3].to_vec()),
+    ];
+    let bench = Bench::new();
+    bench.class_folders("images");
+    bench.data(r#"Folder(path: "images", crop: 28)"#);
+    for (case, bytes) in cases {
+        bench.write("images/0/a.jpg", bytes);
+        let images = DataSet::load(bench.path("data.ron").to_str().unwrap()).unwrap().test;
+        let message = images.sample(0).unwrap_err().to_string();
+        assert!(message.ends_with("images/0/a.jpg: image: truncated JPEG"), "{case}: {message}");
+    }
 }
 
 #[test]
@@ -212,6 +273,7 @@ fn folders() {
         ("not there", r#"Folder(path: "pictures", crop: 28)"#),
         ("fewer folders than classes", r#"Folder(path: "images/..", crop: 28)"#),
         ("no crop", r#"Folder(path: "images", crop: 0)"#),
+        ("no crop of what is resized", r#"Folder(path: "images", resize: 32)"#),
         ("a crop of more than is left", r#"Folder(path: "images", crop: 28, resize: 27)"#),
         ("two channels", r#"Folder(path: "images", crop: 28, channels: 2)"#),
         ("colours that the model does not have", r#"Folder(path: "images", crop: 28)"#),
@@ -224,12 +286,14 @@ fn folders() {
       images/..: folders: 2 class folders, and there are 10 classes
     no crop
       data.ron: test: crop: 0 is not in 1..=4096
+    no crop of what is resized
+      data.ron: test: crop: missing, and resized images are of different sizes: `crop` cuts them to one
     a crop of more than is left
       data.ron: test: resize: 27 is not in 28..=4096
     two channels
       data.ron: test: channels: 2 is neither 1 nor 3
     colours that the model does not have
-      data small has images of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+      data.ron: images: of 3 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
     ");
     let bench = Bench::new();
     bench.data(r#"Folder(path: "images", crop: 28)"#);
@@ -255,11 +319,11 @@ fn cifar_files() {
     truncated
       x.bin: length: 9218 bytes, which are not records of 3073 bytes
     without a class
-      x.bin: labels: label 0 is 10, and there are 10 classes
+      x.bin: labels: 10 of sample 0, and there are 10 classes
     records of CIFAR-10
       x.bin: length: 3073 bytes, which are not records of 3074 bytes
     images that the model does not look at
-      data small has images of 3 x 32 x 32, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+      data.ron: images: of 3 x 32 x 32, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
     ");
 }
 
@@ -307,7 +371,7 @@ fn gestures() {
     no events in a gesture
       a.aedat: gesture 2: events: none
     many at one place
-      data small has a count 5 (a.aedat: gesture 1), and model events takes at most 3 (input.max)
+      a.aedat: gesture 1: counts: 5 is one, and model events takes at most 3 (input.max)
     ");
     let tables = [
         ("empty table", ""),
@@ -356,9 +420,9 @@ fn gestures() {
     a third
       data.ron: test: downscale: 3 does not divide the 128 pixels of a side
     other frames
-      data small has samples of 5 frames, and model events looks at 4, one per timestep
+      data.ron: frames: 5 of a sample, and model events looks at 4, one per timestep
     other pixels
-      data small has images of 2 x 128 x 128, and model events looks at 2 x 32 x 32
+      data.ron: images: of 2 x 128 x 128, and model events looks at 2 x 32 x 32
     ");
 }
 
@@ -404,8 +468,8 @@ fn digits() {
     backwards in time
       digits/7/a.bin: events: the last is at 2 µs, the first at 3
     many at one place
-      data small has a count 4 (digits/7/a.bin), and model events takes at most 3 (input.max)
+      digits/7/a.bin: counts: 4 is one, and model events takes at most 3 (input.max)
     ");
     let other_split = r#"Nmnist(folder: "digits", frames: 2, split: Number)"#;
-    assert_snapshot!(refuses_events(34, (other_split, &[("digits/7/a.bin", good)])), @"data small has samples of 2 frames, and model events looks at 4, one per timestep");
+    assert_snapshot!(refuses_events(34, (other_split, &[("digits/7/a.bin", good)])), @"data.ron: frames: 2 of a sample, and model events looks at 4, one per timestep");
 }

@@ -244,9 +244,9 @@ fn images_that_the_model_does_not_look_at() {
     let cases = [("one row more", (28, "(1, 29, 28)")), ("smaller images", (12, "(1, 28, 28)"))];
     assert_snapshot!(lines(cases, refuses), @r"
     one row more
-      data small has images of 1 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 29 x 28
+      data.ron: images: of 1 x 28 x 28, and model sdtv1_2-64_fashion looks at 1 x 29 x 28
     smaller images
-      data small has images of 1 x 12 x 12, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
+      data.ron: images: of 1 x 12 x 12, and model sdtv1_2-64_fashion looks at 1 x 28 x 28
     ");
 }
 

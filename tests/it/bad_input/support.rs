@@ -120,6 +120,11 @@ impl Bench {
         self.write("data.ron", format!("DataSet({head},\ntest: {part},\nvalidation: {part})\n"));
     }
 
+    /// Folders `0` to `9` in `folder`.
+    pub fn class_folders(&self, folder: &str) {
+        (0..10).for_each(|class| fs::create_dir_all(self.path(&format!("{folder}/{class}"))).unwrap());
+    }
+
     /// `events.ron`: a small network with 4 timesteps of 2 x `side` x `side` counts of 3 at most.
     pub fn events_model(&self, side: usize) {
         let text = format!(
