@@ -93,9 +93,12 @@ class Check:
             weights, bias = quantizer.fold_normalization(weights, bias, MEAN, STD)
         # The classes are compared with one another.
         scheme = self.scheme | ({"granularity": "Layer"} if node["name"] == "head" else {})
+        if scheme["kind"] != "UnitFloor" and node["name"] != "head":
+            weights = quantizer.without_dead_channels(weights, bias)
         codes, lsb = quantizer.quantize(weights, scheme)
+        f = quantizer.default_fraction_bits([Fraction(s) * inputs[0] for s in lsb])
+        codes, lsb = quantizer.widen_steps(weights, bias, codes, lsb, scheme, 2.0**f / float(inputs[0]))
         steps = [Fraction(s) * inputs[0] for s in lsb]
-        f = quantizer.default_fraction_bits(steps)
         self.equal(node, "weights", op["weights"], codes)
         self.equal(node, "fraction bits", op["fraction_bits"], f)
         real = np.array([float(s) for s in steps])

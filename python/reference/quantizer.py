@@ -49,6 +49,13 @@ def fold_norm(weights, bias, gamma, beta, mean, var, eps=1e-5):
     return weights * (gamma / deviation).reshape(-1, 1, 1, 1), (bias - mean) * gamma / deviation + beta
 
 
+def without_dead_channels(weights, bias, threshold=2.0):
+    """Weights 0 where the largest of a channel is at most 2^-34 of its bias or of `threshold`."""
+    largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
+    dead = largest <= 2.0**-34 * np.maximum(np.abs(bias), threshold)
+    return np.where(dead.reshape(-1, 1, 1, 1), 0.0, weights)
+
+
 def uniform_codes(w, lsb, bits):
     """clamp(round_half_even(w / lsb))."""
     limit = 2 ** (bits - 1) - 1
@@ -107,9 +114,15 @@ def quantize(w, scheme):
         return np.floor(w * 2 ** (bits - 1)).astype(INT), np.full(len(w), 2.0 ** (1 - bits))
     if scheme["kind"] == "Uniform":
         lsb = by_channel(w, scheme["granularity"], lambda w: uniform_lsb(w, bits, scheme["scale"], scheme["clip"]))
-        return uniform_codes(w, lsb.reshape(-1, 1, 1, 1), bits), lsb
+        return codes_at(w, lsb, scheme), lsb
     lsb = by_channel(w, scheme["granularity"], lambda w: power_of_two_lsb(w, bits, scheme["scale"]))
-    return power_of_two_codes(w, lsb.reshape(-1, 1, 1, 1), bits), lsb
+    return codes_at(w, lsb, scheme), lsb
+
+
+def codes_at(w, lsb, scheme):
+    """Codes of a scaled scheme at lsb per output channel."""
+    of = uniform_codes if scheme["kind"] == "Uniform" else power_of_two_codes
+    return of(w, lsb.reshape(-1, 1, 1, 1), scheme["bits"])
 
 
 # 3 Weight layers
@@ -124,6 +137,17 @@ def default_fraction_bits(steps, threshold=2.0):
     """The smallest f for which `threshold` 2^f / s is at least 2^8 in every channel."""
     enough = (f for f in range(17) if all(Fraction(threshold) * 2**f >= 256 * Fraction(s) for s in steps))
     return next(enough, 16)
+
+
+def widen_steps(w, bias, codes, lsb, scheme, gain):
+    """Codes and lsb of channels whose bias has 2^46 steps or more, doubled until it has at most 2^45."""
+    if scheme["kind"] == "UnitFloor" or scheme["granularity"] == "Layer":
+        return codes, lsb
+    steps = np.abs(bias) / lsb * gain
+    wide = steps >= 2.0**46
+    doublings = np.ceil(np.log2(np.where(wide, steps, 2.0**45) / 2.0**45))
+    lsb = lsb * 2.0**doublings
+    return np.where(wide.reshape(-1, 1, 1, 1), codes_at(w, lsb, scheme), codes), lsb
 
 
 # 4 Neurons

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::activity::{Activity, ActivityArguments};
+use super::checkpoint::CheckpointArguments;
 use super::{print, print_json, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
@@ -22,9 +23,8 @@ pub struct Arguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     model: String,
-    /// A checkpoint in the place of the weights that the model description names.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
     /// Accelerators, comma-separated: built in, or paths of hardware descriptions.
     #[arg(long, value_name = "H", value_delimiter = ',', required = true)]
     hw: Vec<String>,
@@ -52,10 +52,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
     let (machines, summaries) = load_machines(&arguments.hw)?;
-    let model = match &arguments.weights {
-        Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
-        None => Model::load(&arguments.model)?,
-    };
+    let model = arguments.checkpoint.load(&arguments.model)?;
     let activity = Activity::load(&arguments.activity, &model)?;
     let published = if arguments.as_published { Some(Published::load()?) } else { None };
     let by_rules = match &published {

@@ -1,6 +1,7 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
 mod activity;
+mod checkpoint;
 mod compare;
 mod describe;
 mod export;

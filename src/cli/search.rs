@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::checkpoint::CheckpointArguments;
 use super::{print, print_json, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
@@ -29,9 +30,8 @@ pub struct Arguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     model: String,
-    /// A checkpoint in the place of the weights that the model description names.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
@@ -185,7 +185,8 @@ fn request(arguments: &Arguments) -> Result<Request> {
     let text = |path: &PathBuf| path.display().to_string();
     Ok(Request {
         model: arguments.model.clone(),
-        weights: arguments.weights.as_ref().map(text),
+        weights: arguments.checkpoint.weights.as_ref().map(text),
+        selection: arguments.checkpoint.selection(),
         hardware: arguments.hw.clone(),
         data: arguments.data.clone(),
         limit: arguments.limit,
@@ -281,10 +282,8 @@ struct Loaded {
 impl Loaded {
     fn new(request: &Request) -> Result<Self> {
         let (hardware, hardware_sha256) = Hardware::load(&request.hardware)?;
-        let model = match &request.weights {
-            Some(checkpoint) => Model::load_checkpoint(&request.model, Path::new(checkpoint))?,
-            None => Model::load(&request.model)?,
-        };
+        let weights = request.weights.as_ref().map(Path::new);
+        let model = Model::load_selected(&request.model, weights, &request.selection)?;
         let data = DataSet::load_for(&request.data, &model.description)?;
         let mut validation = data.validation_of("a search looks at")?.clone();
         let mut test = data.test.clone();

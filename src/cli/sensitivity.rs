@@ -2,9 +2,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::checkpoint::CheckpointArguments;
 use super::{print, print_json, progress};
 use crate::error::{Error, Result};
-use crate::model::{DataSet, Model};
+use crate::model::DataSet;
 use crate::output::{self, Owner};
 use crate::quant::{Precision, Setting};
 use crate::report;
@@ -16,9 +17,8 @@ pub struct Arguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     model: String,
-    /// A checkpoint in the place of the weights that the model description names.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
     /// A built-in data set, or the path of a data description; only its validation images are looked at.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
     data: String,
@@ -71,10 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Precision::Fixed(fixed) = base.precision else {
         return Err(Error::mismatch("--base: fp32 has no integers to change a layer of"));
     };
-    let model = match &arguments.weights {
-        Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
-        None => Model::load(&arguments.model)?,
-    };
+    let model = arguments.checkpoint.load(&arguments.model)?;
     let mut all = measures();
     for path in &arguments.import {
         let imported = Imported::load(path, &model.network)?;

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::activity::{Activity, ActivityArguments, in_range};
+use super::checkpoint::CheckpointArguments;
 use super::{print, print_json, progress};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
@@ -26,9 +27,8 @@ pub struct Arguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     model: String,
-    /// A checkpoint in the place of the weights that the model description names.
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
@@ -136,10 +136,7 @@ impl Request {
             }
         }
         let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
-        let model = match &arguments.weights {
-            Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
-            None => Model::load(&arguments.model)?,
-        };
+        let model = arguments.checkpoint.load(&arguments.model)?;
         let activity = Activity::load(&arguments.activity, &model)?;
         let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
         let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;

@@ -1,7 +1,6 @@
-use std::path::PathBuf;
-
 use clap::Args;
 
+use super::checkpoint::CheckpointArguments;
 use crate::error::{Error, Result};
 use crate::evaluate::{CalibrationImages, add_statistics, calibrate, fits, quantize_on};
 use crate::model::{DataSet, Images, Model};
@@ -13,9 +12,8 @@ pub struct SubjectArguments {
     /// A built-in model, or the path of a model description.
     #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
     pub model: String,
-    /// A checkpoint in the place of the weights that the model description names.
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub checkpoint: CheckpointArguments,
     /// A setting: fp32, w8, w4u8, pot3, floor8, a built-in one or the path of a setting file.
     #[arg(long, value_name = "Q", default_value = "w8")]
     pub quant: String,
@@ -41,10 +39,7 @@ impl Subject {
     /// Loads everything; without `--limit`, `default_limit` images, or all.
     pub fn load(arguments: &SubjectArguments, default_limit: Option<usize>) -> Result<Self> {
         let setting = Setting::load(&arguments.quant)?;
-        let model = match &arguments.weights {
-            Some(checkpoint) => Model::load_checkpoint(&arguments.model, checkpoint)?,
-            None => Model::load(&arguments.model)?,
-        };
+        let model = arguments.checkpoint.load(&arguments.model)?;
         let data = DataSet::load_for(&arguments.data, &model.description)?;
         let all = data.test.len();
         let limit = arguments.limit.unwrap_or(default_limit.unwrap_or(all).min(all));

@@ -132,9 +132,9 @@ pub fn calibrate(
 fn check_ranges(model: &Model, calibration: &Calibration) -> Result<()> {
     let mut nodes = model.network.nodes.iter().zip(&calibration.magnitude);
     match nodes.find(|(_, magnitude)| !magnitude.is_finite()) {
-        Some((node, _)) => Err(Error::mismatch(format!(
-            "model {}: layer {}: values of validation images exceed single precision",
-            model.description.name, node.name
+        Some((node, _)) => Err(model.weights.overflow(&format!(
+            "layer {} of {} exceeds single precision on validation images",
+            node.name, model.description.name
         ))),
         None => Ok(()),
     }

@@ -1,9 +1,12 @@
 use std::path::Path;
 
 use super::seeded::seeded_weights;
-use crate::error::Result;
-use crate::files::{self, MAX_WEIGHTS, sha256};
-use crate::model::{Model, ModelDescription, Network, WeightSource, Weights, fuse, name_lookalikes};
+use crate::error::{Error, Result};
+use crate::files::{self, Folder, MAX_WEIGHTS, sha256};
+use crate::model::{
+    Family, Model, ModelDescription, Network, Selection, WeightSource, Weights, fuse, name_lookalikes,
+    neurons_assumed,
+};
 
 impl Model {
     /// Loads `spec`: the name of a default, or a path to a `.ron` file. Seeded weights are made by
@@ -12,26 +15,40 @@ impl Model {
     /// # Errors
     /// Names the file, and the position, field or tensor that is wrong.
     pub fn load(spec: &str) -> Result<Self> {
-        let (description, network, folder) = ModelDescription::load(spec)?;
-        Self::with_weights(description, network, |description, network| match &description.weights {
-            WeightSource::File(file) => {
-                parse(&folder.read(file, MAX_WEIGHTS)?, &folder.path(file), description, network)
-            }
-            WeightSource::Seeded(seed) => Ok(seeded(description, network, *seed)),
-        })
+        Self::load_selected(spec, None, &Selection::default())
     }
 
-    /// As [`Model::load`], with the weights of `checkpoint` for those that the description names.
+    /// As [`Model::load`], with the weights of `checkpoint`, where there is one, for those that the description
+    /// names; of a checkpoint, `selection` says which tensors are read.
     ///
     /// # Errors
-    /// As [`Model::load`].
-    pub fn load_checkpoint(spec: &str, checkpoint: &Path) -> Result<Self> {
-        let (description, network, _) = ModelDescription::load(spec)?;
-        let bytes = files::read(checkpoint, MAX_WEIGHTS)?;
-        let path = checkpoint.display().to_string();
-        Self::with_weights(description, network, |description, network| {
-            parse(&bytes, &path, description, network)
-        })
+    /// As [`Model::load`], and if `selection` chooses among random weights.
+    pub fn load_selected(spec: &str, checkpoint: Option<&Path>, selection: &Selection) -> Result<Self> {
+        let (description, network, folder) = ModelDescription::load(spec)?;
+        let loaded = Self::with_weights(description, network, |description, network| {
+            let parse = |bytes: &[u8], path: &str| parse(bytes, path, description, network, selection);
+            match (checkpoint, &description.weights) {
+                (Some(file), _) => parse(&files::read(file, MAX_WEIGHTS)?, &file.display().to_string()),
+                (None, WeightSource::File(file)) => {
+                    parse(&folder.read(file, MAX_WEIGHTS)?, &folder.path(file))
+                }
+                (None, WeightSource::Seeded(_)) if *selection != Selection::default() => {
+                    Err(Error::mismatch(format!(
+                        "--checkpoint-key, --ignore-extra: the weights of {} are random; --weights names a checkpoint",
+                        description.name
+                    )))
+                }
+                (None, WeightSource::Seeded(seed)) => Ok(seeded(description, network, *seed)),
+            }
+        });
+        let mut model = loaded?;
+        // Of weights that are built in the neurons are known, and a network that is written out says its own.
+        let trained_here = checkpoint.is_none() && matches!(folder, Folder::Bundled(_));
+        let random = checkpoint.is_none() && matches!(model.description.weights, WeightSource::Seeded(_));
+        if !trained_here && !random && !matches!(model.description.family, Family::Layers(_)) {
+            model.weights.notes.extend(neurons_assumed(&model.network));
+        }
+        Ok(model)
     }
 
     /// `read` yields the weights of the network as checkpoints hold it, and their hash.
@@ -57,9 +74,10 @@ fn parse(
     path: &str,
     description: &ModelDescription,
     network: &Network,
+    selection: &Selection,
 ) -> Result<(Weights, String)> {
-    let weights = Weights::parse(bytes, path, network)
-        .map_err(|error| name_lookalikes(error, bytes, network, description))?;
+    let weights = Weights::parse_selected(bytes, path, network, selection)
+        .map_err(|error| name_lookalikes(error, bytes, network, description, selection))?;
     Ok((weights, sha256([bytes])))
 }
 

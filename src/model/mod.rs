@@ -1,5 +1,6 @@
 //! What is executed: the layer IR, the families that build it, weights and data sets.
 
+mod assumed;
 mod builder;
 mod checkpoint;
 mod conv;
@@ -12,8 +13,9 @@ mod ir;
 mod rep_conv;
 mod weights;
 
+pub use assumed::neurons_assumed;
 pub use builder::{Conv, NetworkBuilder};
-pub use checkpoint::{Checkpoint, StoredTensor};
+pub use checkpoint::{Checkpoint, Selection, StoredTensor};
 pub use conv::{ConvGeometry, Taps};
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};

@@ -33,9 +33,7 @@ pub fn fuse(stored: &Network, weights: &Weights, fused: &Network) -> Weights {
             tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
         }
     }
-    let mut fused = Weights::from_tensors(tensors, weights.notes.clone());
-    fused.notes.clone_from(&weights.notes);
-    fused
+    weights.with_tensors(tensors)
 }
 
 /// W[o][i][tap] = sum over m of W3[o][m] K[m][tap] W1[m][i]; the biases go the same way, the first

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use safetensors::Dtype;
 
-use super::{Checkpoint, Network, Node, Op, StoredTensor, Weighted, fit};
+use super::{Checkpoint, Network, Node, Op, Selection, StoredTensor, Weighted, fit};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -12,6 +12,8 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor<f32>>,
+    /// The file that they are from, for messages.
+    path: String,
     /// What a reader of results must know of them: conversions to single precision, made-up values.
     pub notes: Vec<String>,
 }
@@ -47,9 +49,23 @@ impl Weights {
     /// Names every kind of misfit of a checkpoint that is not of this network, or the tensor whose
     /// values make no sense.
     pub fn parse(bytes: &[u8], path: &str, network: &Network) -> Result<Self> {
-        let checkpoint = Checkpoint::open(bytes, path)?;
-        if let Some(misfits) = fit::misfits(&checkpoint, network) {
-            return Err(Error::field(path, "tensors", format!("do not fit the model: {misfits}")));
+        Self::parse_selected(bytes, path, network, &Selection::default())
+    }
+
+    /// [`Weights::parse`] of the tensors that `selection` takes.
+    ///
+    /// # Errors
+    /// Those of [`Weights::parse`], and if there are no tensors where `selection` looks.
+    pub fn parse_selected(
+        bytes: &[u8],
+        path: &str,
+        network: &Network,
+        selection: &Selection,
+    ) -> Result<Self> {
+        let checkpoint = Checkpoint::open_at(bytes, path, selection.key.as_deref())?.fit_names(network);
+        if let Some(misfits) = fit::misfits(&checkpoint, network, selection.ignore_extra) {
+            let read = checkpoint.notes.iter().map(|note| format!("; {note}")).collect::<String>();
+            return Err(Error::field(path, "tensors", format!("do not fit the model: {misfits}{read}")));
         }
         let mut tensors = BTreeMap::new();
         let mut dtypes = Vec::new();
@@ -61,12 +77,32 @@ impl Weights {
                 dtypes.push(stored.dtype);
             }
         }
-        Ok(Self { tensors, notes: conversions(dtypes) })
+        let mut notes = conversions(dtypes);
+        notes.extend(fit::extra_note(&checkpoint, network));
+        notes.extend(checkpoint.notes);
+        Ok(Self { tensors, path: path.to_owned(), notes })
     }
 
     /// Parameters that the program made, and what a reader of results must know of them.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor<f32>>, notes: Vec<String>) -> Self {
-        Self { tensors, notes }
+        Self { tensors, path: "weights that were made".to_owned(), notes }
+    }
+
+    /// These parameters in the place of those that they were made of.
+    pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor<f32>>) -> Self {
+        Self { tensors, path: self.path.clone(), notes: self.notes.clone() }
+    }
+
+    /// What is wrong with weights that make a network exceed single precision: names the largest of them.
+    pub fn overflow(&self, message: &str) -> Error {
+        let values =
+            self.tensors.iter().flat_map(|(name, tensor)| tensor.data.iter().map(move |x| (name, x)));
+        match values.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())) {
+            Some((name, value)) => {
+                Error::field(&self.path, name, format!("holds {value:e}, the largest of all, and {message}"))
+            }
+            None => Error::field(&self.path, "tensors", message),
+        }
     }
 
     /// All parameters, in order of their names.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod calibration;
+mod faint;
 mod quantized;
 mod quantizer;
 mod real_layer;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::bounds::{accumulator_bits, bound_of};
 use super::calibration::{Approach, Rows};
+use super::faint::{clear_dead_channels, widen_steps};
 use super::quantized::*;
 use super::{
     Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, real_layer,
@@ -134,9 +135,12 @@ impl<'a> Quantizer<'a> {
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
         let mut layer = real_layer(self.model, self.setting.input, node, weighted);
         let mut scheme = self.setting.weights_of(&node.name);
+        let geometry = weighted.geometry;
         if self.model.network.classifier() == Some(id) {
             // Logits are compared with one another, so they share one scale.
             scheme = scheme.per_layer();
+        } else if scheme.rounds_to_nearest() {
+            clear_dead_channels(&mut layer, geometry.fan_in(), self.threshold_of(id));
         }
         let refuse = |message: String| {
             let advice = match scheme {
@@ -150,11 +154,10 @@ impl<'a> Quantizer<'a> {
         if matches!(scheme, WeightScheme::Stored { .. }) {
             self.check_stored(node, &layer).map_err(refuse)?;
         }
-        let geometry = weighted.geometry;
         let statistics = self.statistics(id, node)?;
         let rows = self.rows(id, &layer, scheme, geometry, statistics);
         let rows = rows.map_err(refuse)?;
-        let (codes, weight_lsb) = Arc::unwrap_or_clone(rows);
+        let (mut codes, mut weight_lsb) = Arc::unwrap_or_clone(rows);
         if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
             correct_bias(&mut layer, &codes, &weight_lsb, seen);
         }
@@ -168,7 +171,9 @@ impl<'a> Quantizer<'a> {
             None if matches!(scheme, WeightScheme::Stored { .. }) => 0,
             None => default_fraction_bits(&steps, self.threshold_of(id)),
         };
-        let lsb: Vec<f64> = steps.iter().map(|s| s / f64::from(fraction_bits).exp2()).collect();
+        let fine = f64::from(fraction_bits).exp2();
+        widen_steps(&layer, &scheme, fine / input_lsb[0], &mut codes, &mut weight_lsb);
+        let lsb: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0] / fine).collect();
         let bias: Vec<i64> =
             layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
         let mut op = QuantizedWeighted {

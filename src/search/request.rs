@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::strategies::Name;
 use super::{Problem, Widths};
 use crate::error::{Error, Result};
+use crate::model::Selection;
 
 /// A search as its log's first line holds it: what is searched, by which strategies, on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,6 +13,9 @@ pub struct Request {
     pub model: String,
     /// Checkpoint in the place of its weights.
     pub weights: Option<String>,
+    /// Which tensors of it are read.
+    #[serde(default)]
+    pub selection: Selection,
     /// Machine, as the user named it.
     pub hardware: String,
     /// Data, as the user named it.

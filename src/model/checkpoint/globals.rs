@@ -3,80 +3,100 @@
 
 use safetensors::Dtype;
 
+use super::opaque::is_opaque;
 use super::pickle::{Object, Ref, Tensor};
 
-/// A name that a checkpoint of tensors needs.
+/// A name that a checkpoint needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Global {
     /// `collections.OrderedDict`
     OrderedDict,
+    /// `collections.defaultdict`
+    DefaultDict,
     /// `torch.Size`, a tuple.
     Size,
     /// `torch._utils._rebuild_tensor_v2`: a view of a storage.
     Tensor,
     /// `torch._utils._rebuild_parameter`: the tensor that it is given.
     Parameter,
+    /// `torch._utils._rebuild_parameter_with_state`: the same with attributes.
+    ParameterWithState,
+    /// `torch._tensor._rebuild_from_type_v2`: a tensor with attributes.
+    TensorWithState,
+    /// `torch.Tensor` and what has the values of one.
+    TensorClass,
     /// `torch.FloatStorage` and its like.
     Storage(Dtype),
-    /// `argparse.Namespace`: flags of the training, which are not looked at.
-    Namespace,
+    /// What makes values that no weight consists of; see [`is_opaque`].
+    Opaque,
 }
 
 /// Axes of a tensor; convolutions in space and time have five.
 const MAX_AXES: usize = 8;
 
+/// What calls of tensors end with: whether a gradient is wanted, and hooks of it.
+type Gradient = [Ref; 2];
+
 impl Global {
-    /// What `module.name` is, if a checkpoint of tensors needs it.
+    /// What `module.name` is, if a checkpoint needs it.
     pub fn find(module: &str, name: &str) -> Option<Self> {
-        let storage = match (module, name) {
-            ("collections", "OrderedDict") => return Some(Self::OrderedDict),
-            ("torch", "Size") => return Some(Self::Size),
-            ("torch._utils", "_rebuild_tensor_v2") => return Some(Self::Tensor),
-            ("torch._utils", "_rebuild_parameter") => return Some(Self::Parameter),
-            ("argparse", "Namespace") => return Some(Self::Namespace),
-            ("torch", name) => name.strip_suffix("Storage")?,
+        let global = match (module, name) {
+            ("collections", "OrderedDict") => Self::OrderedDict,
+            ("collections", "defaultdict") => Self::DefaultDict,
+            ("torch", "Size") => Self::Size,
+            ("torch._utils", "_rebuild_tensor_v2") => Self::Tensor,
+            ("torch._utils", "_rebuild_parameter") => Self::Parameter,
+            ("torch._utils", "_rebuild_parameter_with_state") => Self::ParameterWithState,
+            ("torch._tensor", "_rebuild_from_type_v2") => Self::TensorWithState,
+            ("torch", "Tensor") | ("torch.nn.parameter", "Parameter" | "Buffer") => Self::TensorClass,
+            (module, name) if is_opaque(module, name) => Self::Opaque,
+            ("torch", name) => Self::Storage(dtype(name.strip_suffix("Storage")?)?),
             _ => return None,
         };
-        let dtype = match storage {
-            "Float" => Dtype::F32,
-            "Double" => Dtype::F64,
-            "Half" => Dtype::F16,
-            "BFloat16" => Dtype::BF16,
-            "Long" => Dtype::I64,
-            "Int" => Dtype::I32,
-            "Short" => Dtype::I16,
-            "Char" => Dtype::I8,
-            "Byte" => Dtype::U8,
-            "Bool" => Dtype::BOOL,
-            _ => return None,
-        };
-        Some(Self::Storage(dtype))
+        Some(global)
     }
 
-    /// What calling it with `arguments` yields: a new object, or one that is there.
+    /// What calling it with `arguments` yields: a new object, or one that is there. Every argument is either
+    /// followed or known to change no value.
     pub fn call<'a>(self, arguments: &[Ref], objects: &[Object<'a>]) -> Result<Called<'a>, String> {
-        let object = |i: usize| arguments.get(i).map(|argument| (&objects[argument.0], *argument));
-        match (self, object(0)) {
-            (Self::OrderedDict, None) => Ok(Called::New(Object::Dict(Vec::new()))),
-            (Self::Namespace, _) => Ok(Called::New(Object::Opaque)),
-            (Self::Size, Some((Object::Sequence(_), size))) => Ok(Called::Same(size)),
-            (Self::Parameter, Some((Object::Tensor(_), tensor))) => Ok(Called::Same(tensor)),
-            (Self::Tensor, Some((Object::Storage(storage), _))) => {
-                let integers = |i: usize| match object(i) {
-                    Some((Object::Sequence(items), _)) => integers(items, objects),
-                    _ => Err("a tensor without a shape or strides".to_owned()),
-                };
-                let offset = match object(1) {
-                    Some((Object::Int(offset), _)) => size(*offset)?,
-                    _ => return Err("a tensor without an offset".to_owned()),
-                };
-                let (shape, strides) = (integers(2)?, integers(3)?);
-                match shape.len() == strides.len() {
-                    true => {
-                        Ok(Called::New(Object::Tensor(Tensor { storage: *storage, offset, shape, strides })))
-                    }
-                    false => Err(format!("a tensor of shape {shape:?} with strides {strides:?}")),
+        let object = |argument: Ref| &objects[argument.0];
+        match (self, arguments) {
+            (Self::OrderedDict, []) => Ok(Called::New(Object::Dict(Vec::new()))),
+            (Self::DefaultDict, []) => Ok(Called::New(Object::Dict(Vec::new()))),
+            // What missing keys would be made of.
+            (Self::DefaultDict, &[factory])
+                if matches!(object(factory), Object::None | Object::Global(_) | Object::Opaque) =>
+            {
+                Ok(Called::New(Object::Dict(Vec::new())))
+            }
+            (Self::Opaque, _) => Ok(Called::New(Object::Opaque)),
+            (Self::Size, &[size]) if matches!(object(size), Object::Sequence(_)) => Ok(Called::Same(size)),
+            (Self::Parameter, &[tensor, wanted, hooks]) => {
+                parameter(tensor, [wanted, hooks], objects).map(Called::Same)
+            }
+            (Self::ParameterWithState, &[tensor, wanted, hooks, state]) => {
+                attributes(object(state))?;
+                parameter(tensor, [wanted, hooks], objects).map(Called::Same)
+            }
+            (Self::TensorWithState, &[rebuild, class, inner, state]) => {
+                attributes(object(state))?;
+                match (object(rebuild), object(class), object(inner)) {
+                    (
+                        Object::Global(Self::Tensor),
+                        Object::Global(Self::TensorClass),
+                        Object::Sequence(inner),
+                    ) => Self::Tensor.call(inner, objects),
+                    _ => Err("a tensor of a class that is not known".to_owned()),
                 }
+            }
+            (Self::Tensor, &[storage, offset, shape, strides, wanted, hooks]) => {
+                let tensor = tensor([storage, offset, shape, strides], [wanted, hooks], objects)?;
+                Ok(Called::New(Object::Tensor(tensor)))
+            }
+            (Self::Tensor, &[storage, offset, shape, strides, wanted, hooks, metadata]) => {
+                let mut tensor = tensor([storage, offset, shape, strides], [wanted, hooks], objects)?;
+                tensor.negated = negated(object(metadata), objects)?;
+                Ok(Called::New(Object::Tensor(tensor)))
             }
             _ => Err(format!("{self:?} with arguments that it does not take")),
         }
@@ -91,9 +111,99 @@ pub enum Called<'a> {
     Same(Ref),
 }
 
+fn dtype(storage: &str) -> Option<Dtype> {
+    Some(match storage {
+        "Float" => Dtype::F32,
+        "Double" => Dtype::F64,
+        "Half" => Dtype::F16,
+        "BFloat16" => Dtype::BF16,
+        "Long" => Dtype::I64,
+        "Int" => Dtype::I32,
+        "Short" => Dtype::I16,
+        "Char" => Dtype::I8,
+        "Byte" => Dtype::U8,
+        "Bool" => Dtype::BOOL,
+        _ => return None,
+    })
+}
+
 /// `value` as an extent, an offset or a count.
 pub fn size(value: i64) -> Result<usize, String> {
     usize::try_from(value).map_err(|_| format!("a size of {value}"))
+}
+
+fn parameter(tensor: Ref, gradient: Gradient, objects: &[Object]) -> Result<Ref, String> {
+    check_gradient(gradient, objects)?;
+    match &objects[tensor.0] {
+        Object::Tensor(_) => Ok(tensor),
+        _ => Err("a parameter of what is no tensor".to_owned()),
+    }
+}
+
+fn tensor<'a>(
+    [storage, offset, shape, strides]: [Ref; 4],
+    gradient: Gradient,
+    objects: &[Object<'a>],
+) -> Result<Tensor<'a>, String> {
+    check_gradient(gradient, objects)?;
+    let Object::Storage(storage) = objects[storage.0] else {
+        return Err("a tensor of what is no storage".to_owned());
+    };
+    let offset = match objects[offset.0] {
+        Object::Int(offset) => size(offset)?,
+        _ => return Err("a tensor without an offset".to_owned()),
+    };
+    let integers = |list: Ref| match &objects[list.0] {
+        Object::Sequence(items) => integers(items, objects),
+        _ => Err("a tensor without a shape or strides".to_owned()),
+    };
+    let (shape, strides) = (integers(shape)?, integers(strides)?);
+    if shape.len() != strides.len() {
+        return Err(format!("a tensor of shape {shape:?} with strides {strides:?}"));
+    }
+    Ok(Tensor { storage, offset, shape, strides, negated: false })
+}
+
+/// Gradients change no value, whether they are wanted or not.
+fn check_gradient([wanted, hooks]: Gradient, objects: &[Object]) -> Result<(), String> {
+    let hooked = match &objects[hooks.0] {
+        Object::None => false,
+        Object::Dict(hooks) => !hooks.is_empty(),
+        _ => true,
+    };
+    if hooked || !matches!(objects[wanted.0], Object::Bool(_)) {
+        return Err("a tensor with hooks or a requirement of gradients that is no boolean".to_owned());
+    }
+    Ok(())
+}
+
+/// Attributes that Python code hung on an object: a dict, or a pair of dicts.
+fn attributes(state: &Object) -> Result<(), String> {
+    match state {
+        Object::None | Object::Dict(_) | Object::Sequence(_) => Ok(()),
+        _ => Err("attributes that are no dict".to_owned()),
+    }
+}
+
+/// Whether the metadata of a tensor say that its values are those of the storage with the other sign.
+fn negated(metadata: &Object, objects: &[Object]) -> Result<bool, String> {
+    let entries = match metadata {
+        Object::None => return Ok(false),
+        Object::Dict(entries) => entries,
+        _ => return Err("metadata of a tensor that are no dict".to_owned()),
+    };
+    let mut negated = false;
+    for (key, value) in entries {
+        match (&objects[key.0], &objects[value.0]) {
+            (Object::Text("neg"), Object::Bool(neg)) => negated = *neg,
+            (Object::Text("conj"), Object::Bool(false)) => {}
+            (Object::Text(key), _) => {
+                return Err(format!("a tensor with metadata {:?}, which is not known", super::shown(key)));
+            }
+            _ => return Err("a tensor with metadata whose name is no string".to_owned()),
+        }
+    }
+    Ok(negated)
 }
 
 fn integers(items: &[Ref], objects: &[Object]) -> Result<Vec<usize>, String> {

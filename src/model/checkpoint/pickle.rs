@@ -19,8 +19,12 @@ pub struct Ref(pub usize);
 /// What a pickle is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object<'a> {
-    /// A value that no tensor needs: none, booleans, floats, bytes, long integers, flags.
+    /// A value that no tensor needs: floats, bytes, long integers, dates, settings. Nothing in it is looked at.
     Opaque,
+    /// `None`.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
     /// An integer.
     Int(i64),
     /// A string.
@@ -59,6 +63,8 @@ pub struct Tensor<'a> {
     pub shape: Vec<usize>,
     /// Distances along each axis, in values.
     pub strides: Vec<usize>,
+    /// True where its values are those of the storage with the other sign.
+    pub negated: bool,
 }
 
 /// A pickle as objects.
@@ -74,6 +80,11 @@ impl<'a> Pickle<'a> {
     pub fn object(&self, index: Ref) -> &Object<'a> {
         &self.objects[index.0]
     }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
 }
 
 /// What is wrong with a pickle, and with which byte.
@@ -86,16 +97,23 @@ pub struct Fault {
 }
 
 /// Protocols that `torch.save` writes.
-const PROTOCOLS: std::ops::RangeInclusive<u8> = 2..=4;
+const PROTOCOLS: std::ops::RangeInclusive<u8> = 2..=5;
 
-/// The one opaque object, which all share.
+/// Objects of a pickle, and what its memo remembers. 2,000 tensors and their optimizer take 100,000.
+pub const MAX_OBJECTS: usize = 4 << 20;
+
+/// Objects that are always there, so that a history of a million figures is a million references.
+const SHARED: [Object; 4] = [Object::Opaque, Object::None, Object::Bool(false), Object::Bool(true)];
 const OPAQUE: Ref = Ref(0);
+const NONE: Ref = Ref(1);
+const FALSE: Ref = Ref(2);
+const TRUE: Ref = Ref(3);
 
-/// Reads a pickle of protocol 2, 3 or 4.
+/// Reads a pickle of protocol 2, 3, 4 or 5.
 pub fn read(bytes: &[u8]) -> Result<Pickle<'_>, Fault> {
     let mut machine = Machine {
         rest: bytes,
-        objects: vec![Object::Opaque],
+        objects: SHARED.to_vec(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: BTreeMap::new(),
@@ -128,28 +146,31 @@ impl<'a> Machine<'a> {
             0x80 => self.protocol()?,
             // A frame says how many bytes follow, which a reader of memory need not know.
             0x95 => drop(self.integer::<8>()?),
-            b'N' | 0x88 | 0x89 => self.stack.push(OPAQUE),
+            b'N' => self.stack.push(NONE),
+            0x88 => self.stack.push(TRUE),
+            0x89 => self.stack.push(FALSE),
             b'G' => self.opaque(8)?,
             b'C' => self.counted_opaque::<1>()?,
             b'B' => self.counted_opaque::<4>()?,
-            0x8e => self.counted_opaque::<8>()?,
+            0x8e | 0x96 => self.counted_opaque::<8>()?,
             b'K' => self.push_integer::<1>()?,
             b'M' => self.push_integer::<2>()?,
             b'J' => {
                 let value = self.integer::<4>()? as u32 as i32;
-                self.push(Object::Int(value.into()));
+                self.push(Object::Int(value.into()))?;
             }
             0x8a => self.long()?,
+            0x8b => self.counted_opaque::<4>()?,
             0x8c => self.text::<1>()?,
             b'X' => self.text::<4>()?,
             0x8d => self.text::<8>()?,
-            b')' | b']' | 0x8f => self.push(Object::Sequence(Vec::new())),
+            b')' | b']' | 0x8f => self.push(Object::Sequence(Vec::new()))?,
             0x85..=0x87 => self.tuple(usize::from(opcode - 0x84))?,
-            b'}' => self.push(Object::Dict(Vec::new())),
+            b'}' => self.push(Object::Dict(Vec::new()))?,
             b'(' => self.marks.push(self.stack.len()),
             b't' | 0x91 => {
                 let items = self.since_mark()?;
-                self.push(Object::Sequence(items));
+                self.push(Object::Sequence(items))?;
             }
             b'a' => {
                 let item = self.pop()?;
@@ -167,11 +188,11 @@ impl<'a> Machine<'a> {
                 let items = self.since_mark()?;
                 self.set(&items)?;
             }
-            b'q' => self.remember::<1>()?,
-            b'r' => self.remember::<4>()?,
+            b'q' => self.remember_at::<1>()?,
+            b'r' => self.remember_at::<4>()?,
             0x94 => {
                 let index = self.memo.len() as u64;
-                self.memo.insert(index, self.top()?);
+                self.remember(index)?;
             }
             b'h' => self.recall::<1>()?,
             b'j' => self.recall::<4>()?,
@@ -195,6 +216,7 @@ impl<'a> Machine<'a> {
                 }
             }
             b'R' | 0x81 => self.call(),
+            0x92 => self.call_with_keywords(),
             b'Q' => self.storage(),
             b'b' => self.build(),
             _ => Err(format!("operation {}, which a checkpoint of tensors does not need", name_of(opcode))),
@@ -204,7 +226,7 @@ impl<'a> Machine<'a> {
     fn protocol(&mut self) -> Result<(), String> {
         match self.integer::<1>()? as u8 {
             protocol if PROTOCOLS.contains(&protocol) => Ok(()),
-            protocol => Err(format!("pickle protocol {protocol}, expected 2, 3 or 4")),
+            protocol => Err(format!("pickle protocol {protocol}, expected 2, 3, 4 or 5")),
         }
     }
 
@@ -232,9 +254,13 @@ impl<'a> Machine<'a> {
         str::from_utf8(line).map_err(|_| "a name that is not UTF-8".to_owned())
     }
 
-    fn push(&mut self, object: Object<'a>) {
+    fn push(&mut self, object: Object<'a>) -> Result<(), String> {
+        if self.objects.len() == MAX_OBJECTS {
+            return Err(format!("more than {MAX_OBJECTS} objects"));
+        }
         self.stack.push(Ref(self.objects.len()));
         self.objects.push(object);
+        Ok(())
     }
 
     fn opaque(&mut self, length: u64) -> Result<(), String> {
@@ -250,8 +276,7 @@ impl<'a> Machine<'a> {
 
     fn push_integer<const N: usize>(&mut self) -> Result<(), String> {
         let value = self.integer::<N>()? as i64;
-        self.push(Object::Int(value));
-        Ok(())
+        self.push(Object::Int(value))
     }
 
     /// Two's complement of a stated length; no size needs more than eight bytes.
@@ -263,18 +288,19 @@ impl<'a> Machine<'a> {
         match word.get_mut(..bytes.len()) {
             Some(low) => {
                 low.copy_from_slice(bytes);
-                self.push(Object::Int(i64::from_le_bytes(word)));
+                self.push(Object::Int(i64::from_le_bytes(word)))
             }
-            None => self.stack.push(OPAQUE),
+            None => {
+                self.stack.push(OPAQUE);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn text<const N: usize>(&mut self) -> Result<(), String> {
         let length = self.integer::<N>()?;
         let text = str::from_utf8(self.take(length)?).map_err(|_| "a string that is not UTF-8")?;
-        self.push(Object::Text(text));
-        Ok(())
+        self.push(Object::Text(text))
     }
 
     /// The lowest height that the stack may shrink to.
@@ -301,14 +327,14 @@ impl<'a> Machine<'a> {
     fn tuple(&mut self, length: usize) -> Result<(), String> {
         let start = self.stack.len().checked_sub(length).filter(|&start| start >= self.floor());
         let items = self.stack.split_off(start.ok_or("takes a value from an empty stack")?);
-        self.push(Object::Sequence(items));
-        Ok(())
+        self.push(Object::Sequence(items))
     }
 
     fn extend(&mut self, items: &[Ref]) -> Result<(), String> {
         let list = self.top()?;
         match &mut self.objects[list.0] {
             Object::Sequence(list) => list.extend(items),
+            Object::Opaque => {}
             _ => return Err("appends to what is no list".to_owned()),
         }
         Ok(())
@@ -319,16 +345,24 @@ impl<'a> Machine<'a> {
         let dict = self.top()?;
         match (&mut self.objects[dict.0], items.as_chunks::<2>()) {
             (Object::Dict(dict), (pairs, [])) => dict.extend(pairs.iter().map(|&[key, value]| (key, value))),
-            (Object::Dict(_), _) => return Err("a key without a value".to_owned()),
+            (Object::Opaque, (_, [])) => {}
+            (Object::Dict(_) | Object::Opaque, _) => return Err("a key without a value".to_owned()),
             _ => return Err("sets an item of what is no dict".to_owned()),
         }
         Ok(())
     }
 
-    fn remember<const N: usize>(&mut self) -> Result<(), String> {
+    fn remember_at<const N: usize>(&mut self) -> Result<(), String> {
         let index = self.integer::<N>()?;
+        self.remember(index)
+    }
+
+    fn remember(&mut self, index: u64) -> Result<(), String> {
         self.memo.insert(index, self.top()?);
-        Ok(())
+        match self.memo.len() > MAX_OBJECTS {
+            true => Err(format!("remembers more than {MAX_OBJECTS} objects")),
+            false => Ok(()),
+        }
     }
 
     fn recall<const N: usize>(&mut self) -> Result<(), String> {
@@ -342,10 +376,9 @@ impl<'a> Machine<'a> {
     fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
         let global = Global::find(module, name).ok_or_else(|| {
             let called = shown(&format!("{module}.{name}"));
-            format!("calls {called}, which a checkpoint of tensors does not need")
+            format!("calls {called}, which a checkpoint of tensors does not need; {ADVICE}")
         })?;
-        self.push(Object::Global(global));
-        Ok(())
+        self.push(Object::Global(global))
     }
 
     fn call(&mut self) -> Result<(), String> {
@@ -353,7 +386,8 @@ impl<'a> Machine<'a> {
         match (&self.objects[callee.0], &self.objects[arguments.0]) {
             (Object::Global(global), Object::Sequence(arguments)) => {
                 match global.call(arguments, &self.objects)? {
-                    Called::New(object) => self.push(object),
+                    Called::New(Object::Opaque) => self.stack.push(OPAQUE),
+                    Called::New(object) => self.push(object)?,
                     Called::Same(object) => self.stack.push(object),
                 }
                 Ok(())
@@ -362,37 +396,55 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A storage by its description: `("storage", class, key, device, values)`.
+    /// A call with arguments by name, which nothing that makes a tensor has.
+    fn call_with_keywords(&mut self) -> Result<(), String> {
+        let (_, _, callee) = (self.pop()?, self.pop()?, self.pop()?);
+        match self.objects[callee.0] {
+            Object::Global(Global::Opaque) => {
+                self.stack.push(OPAQUE);
+                Ok(())
+            }
+            _ => Err("calls something with arguments by name".to_owned()),
+        }
+    }
+
+    /// A storage by its description: `("storage", class, key, device, values)`. The device says where the
+    /// values lay when they were saved.
     fn storage(&mut self) -> Result<(), String> {
         let id = self.pop()?;
         let wrong = || "refers to something else than a storage".to_owned();
         let Object::Sequence(items) = &self.objects[id.0] else { return Err(wrong()) };
-        let [kind, class, key, _, values] = items[..] else { return Err(wrong()) };
+        let [kind, class, key, device, values] = items[..] else { return Err(wrong()) };
         let object = |item: Ref| &self.objects[item.0];
-        match (object(kind), object(class), object(key), object(values)) {
+        match (object(kind), object(class), object(key), object(device), object(values)) {
             (
                 Object::Text("storage"),
                 &Object::Global(Global::Storage(dtype)),
                 &Object::Text(key),
+                Object::Text(_),
                 &Object::Int(values),
             ) => {
                 let values = size(values)?;
-                self.push(Object::Storage(Storage { dtype, key, values }));
-                Ok(())
+                self.push(Object::Storage(Storage { dtype, key, values }))
             }
             _ => Err(wrong()),
         }
     }
 
-    /// Attributes of an object: flags of a namespace, the metadata of a state dict. Not looked at.
+    /// Attributes of an object: flags of a namespace, the metadata of a state dict. They are no items of a dict,
+    /// and not looked at.
     fn build(&mut self) -> Result<(), String> {
-        self.pop()?;
-        match self.objects[self.top()?.0] {
-            Object::Opaque | Object::Dict(_) => Ok(()),
+        let state = self.pop()?;
+        match (&self.objects[self.top()?.0], &self.objects[state.0]) {
+            (Object::Opaque, _) => Ok(()),
+            (Object::Dict(_), Object::None | Object::Dict(_) | Object::Sequence(_)) => Ok(()),
             _ => Err("sets attributes of what has none".to_owned()),
         }
     }
 }
+
+/// What to do where a pickle holds more than values.
+pub const ADVICE: &str = "save the state dict alone: torch.save(model.state_dict(), PATH)";
 
 /// Operations of the format that checkpoints are not written with, as its specification names them.
 fn name_of(opcode: u8) -> String {
@@ -415,9 +467,6 @@ fn name_of(opcode: u8) -> String {
         b'o' => "OBJ",
         b'p' => "PUT",
         0x82..=0x84 => "EXT",
-        0x8b => "LONG4",
-        0x92 => "NEWOBJ_EX",
-        0x96 => "BYTEARRAY8",
         0x97 => "NEXT_BUFFER",
         0x98 => "READONLY_BUFFER",
         unknown => return format!("{unknown:#04x}"),

@@ -1,18 +1,32 @@
 //! Files of the safetensors format.
 
-use std::collections::BTreeMap;
-
 use ::safetensors::SafeTensors;
 
-use super::StoredTensor;
+use super::{Entries, StoredTensor, shown};
 use crate::error::{Error, Result};
 
-/// Every tensor of the file.
-pub fn read<'a>(bytes: &'a [u8], path: &str) -> Result<BTreeMap<String, StoredTensor<'a>>> {
+/// Every tensor of the file, or those whose names begin with `key`, which is taken off.
+pub fn read<'a>(bytes: &'a [u8], path: &str, key: Option<&str>) -> Result<Entries<'a>> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|e| Error::field(path, "header", format!("not a safetensors file: {e}")))?;
-    let stored = file
-        .iter()
-        .map(|(name, view)| (name.to_owned(), StoredTensor::dense(view.dtype(), view.shape(), view.data())));
-    Ok(stored.collect())
+    let prefix = key.map_or(String::new(), |key| format!("{key}."));
+    let mut entries = Entries::default();
+    for (name, view) in file.iter() {
+        if let Some(name) = name.strip_prefix(prefix.as_str()) {
+            let stored = StoredTensor::dense(view.dtype(), view.shape(), view.data());
+            entries.tensors.insert(name.to_owned(), stored);
+        }
+    }
+    match key {
+        Some(key) if entries.tensors.is_empty() => {
+            let message = format!("no name of a tensor begins with {}", shown(&prefix));
+            Err(Error::field(path, format!("--checkpoint-key {}", shown(key)), message))
+        }
+        Some(key) if entries.tensors.len() < file.len() => {
+            let left = file.len() - entries.tensors.len();
+            entries.notes.push(format!("weights read from {}; not read: {left} tensors", shown(key)));
+            Ok(entries)
+        }
+        _ => Ok(entries),
+    }
 }

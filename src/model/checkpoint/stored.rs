@@ -16,7 +16,12 @@ pub struct StoredTensor<'a> {
     offset: usize,
     /// Distance between neighbours along each axis, in values.
     strides: Vec<usize>,
+    /// True where its values are those of the storage with the other sign.
+    negated: bool,
 }
+
+/// Values of a view that repeats some of its storage, as `expand` makes them; the largest layers have fewer.
+const MAX_REPEATED: usize = 1 << 24;
 
 impl<'a> StoredTensor<'a> {
     /// A tensor that is all of `storage`, row-major; the caller has compared the sizes.
@@ -26,13 +31,14 @@ impl<'a> StoredTensor<'a> {
             // Can only be too much where another axis is empty, and then no stride is walked.
             strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
         }
-        Self { dtype, shape: shape.to_vec(), storage, offset: 0, strides }
+        Self { dtype, shape: shape.to_vec(), storage, offset: 0, strides, negated: false }
     }
 
-    /// A view of `storage`, which holds whole values of `dtype`.
+    /// A view of `storage`, which holds whole values of `dtype`. It may repeat values: the stride of an axis
+    /// that was expanded is 0.
     ///
     /// # Errors
-    /// If the view leaves its storage, or has more values than it.
+    /// If the view leaves its storage, or repeats it so often that no layer reads so much.
     pub(super) fn view(
         dtype: Dtype,
         storage: &'a [u8],
@@ -42,11 +48,14 @@ impl<'a> StoredTensor<'a> {
     ) -> Result<Self, String> {
         let held = storage.len() * 8 / dtype.bitsize();
         let values = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
-        if values.is_none_or(|values| values > held) {
-            return Err(format!("shape {shape:?} has more values than its storage, which holds {held}"));
+        let negated = false;
+        if values.is_none_or(|values| values > held.max(MAX_REPEATED)) {
+            return Err(format!(
+                "shape {shape:?} has more values than its storage, which holds {held}, and than {MAX_REPEATED}"
+            ));
         }
         if values == Some(0) {
-            return Ok(Self { dtype, shape, storage, offset: 0, strides });
+            return Ok(Self { dtype, shape, storage, offset: 0, strides, negated });
         }
         // The stride of an axis of one is never walked, and may be anything.
         strides.iter_mut().zip(&shape).filter(|(_, extent)| **extent == 1).for_each(|(s, _)| *s = 0);
@@ -54,10 +63,21 @@ impl<'a> StoredTensor<'a> {
             stride.checked_mul(extent - 1).and_then(|reach| at.checked_add(reach))
         });
         match last.is_some_and(|last| last < held) {
-            true => Ok(Self { dtype, shape, storage, offset, strides }),
+            true => Ok(Self { dtype, shape, storage, offset, strides, negated }),
             false => Err(format!(
                 "offset {offset} and strides {strides:?} of shape {shape:?} leave a storage of {held} values"
             )),
+        }
+    }
+
+    /// The tensor with the other sign.
+    ///
+    /// # Errors
+    /// If its values are integers, the smallest of which has no other sign.
+    pub(super) fn negated(self) -> Result<Self, String> {
+        match self.dtype {
+            Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(Self { negated: !self.negated, ..self }),
+            other => Err(format!("a negated view of {other}")),
         }
     }
 
@@ -67,6 +87,14 @@ impl<'a> StoredTensor<'a> {
     /// Names the first integer that single precision does not hold exactly, the first double that
     /// exceeds it, or a type that no weights have.
     pub fn values(&self) -> Result<Vec<f32>, String> {
+        let mut values = self.decoded()?;
+        if self.negated {
+            values.iter_mut().for_each(|value| *value = -*value);
+        }
+        Ok(values)
+    }
+
+    fn decoded(&self) -> Result<Vec<f32>, String> {
         match self.dtype {
             Dtype::F32 => self.decode(|bytes| Ok(f32::from_le_bytes(bytes))),
             Dtype::F16 => self.decode(|bytes| Ok(f16::from_le_bytes(bytes).to_f32())),
@@ -150,6 +178,8 @@ mod tests {
         assert_eq!(view(1, &[2, 1, 2], &[3, usize::MAX, 1]).unwrap(), [1.0, 2.0, 4.0, 5.0]);
         assert_eq!(view(4, &[3], &[0]).unwrap(), [4.0; 3]);
         assert_eq!(view(5, &[], &[]).unwrap(), [5.0]);
+        assert_eq!(view(3, &[7], &[0]).unwrap(), [3.0; 7]);
+        assert_eq!(view(1, &[3, 2, 2], &[0, 1, 1]).unwrap(), [1.0, 2.0, 2.0, 3.0].repeat(3));
         assert_eq!(view(9, &[2, 0], &[1, 1]).unwrap(), [0.0; 0]);
         for (offset, shape, strides) in [
             (6, &[1][..], &[1][..]),
@@ -157,11 +187,24 @@ mod tests {
             (0, &[2], &[6]),
             (usize::MAX, &[2], &[1]),
             (0, &[2, 2], &[usize::MAX, 1]),
-            (0, &[7], &[0]),
+            (0, &[1 << 24, 2], &[0, 0]),
             (0, &[usize::MAX, 2], &[0, 0]),
         ] {
             assert!(view(offset, shape, strides).is_err(), "{offset} {shape:?} {strides:?}");
         }
+    }
+
+    #[test]
+    fn negated_views_have_the_other_sign() {
+        let storage = bytes(&[1.0, -0.5]);
+        let tensor = || StoredTensor::dense(Dtype::F32, &[2], &storage);
+        let negated = tensor().negated().unwrap();
+        assert_eq!(negated.values().unwrap(), [-1.0, 0.5]);
+        assert_eq!(negated.negated().unwrap().values().unwrap(), [1.0, -0.5]);
+        let halves = StoredTensor::dense(Dtype::F16, &[1], &[0x00, 0x3e]);
+        assert_eq!(halves.negated().unwrap().values().unwrap(), [-1.5]);
+        let integers = StoredTensor::dense(Dtype::I8, &[1], &[0x80]);
+        assert_eq!(integers.negated().unwrap_err(), "a negated view of I8");
     }
 
     #[test]

@@ -4,25 +4,22 @@
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 
+use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{self, Object, Pickle, Ref, Storage, Tensor};
-use super::{StoredTensor, shown};
+use super::pickle::{self, ADVICE, Object, Ref, Storage, Tensor};
+use super::{Entries, StoredTensor, shown, state_dict};
 use crate::error::{Error, Result};
 
 /// How a zip archive starts.
 pub const MAGIC: &[u8] = b"PK\x03\x04";
 
-/// Where training scripts put the state dict, in the order of looking; then the top level.
-const NESTED: [&str; 5] = ["model", "state_dict", "model_state_dict", "module", "net"];
+/// Bytes of a pickle. 2,000 tensors and their optimizer take less than 2 MiB, a history of a million figures 9.
+const MAX_PICKLE_BYTES: usize = 32 << 20;
 
-/// Bytes of a pickle. 2,000 tensors and their optimizer take less than 2 MiB, and each byte can ask for an
-/// object of a hundred.
-const MAX_PICKLE_BYTES: usize = 4 << 20;
-
-/// Every tensor of the state dict.
-pub fn read<'a>(bytes: &'a [u8], path: &str) -> Result<BTreeMap<String, StoredTensor<'a>>> {
+/// The entries of the state dict, which `key` chooses among several.
+pub fn read<'a>(bytes: &'a [u8], path: &str, key: Option<&str>) -> Result<Entries<'a>> {
     let mut archive = Archive::open(bytes, path)?;
     if archive.find("byteorder")?.is_some_and(|order| order != b"little") {
         return Err(Error::field(path, "byteorder", "not little-endian; save it on a little-endian machine"));
@@ -37,37 +34,27 @@ pub fn read<'a>(bytes: &'a [u8], path: &str) -> Result<BTreeMap<String, StoredTe
     }
     let pickle = pickle::read(record)
         .map_err(|fault| Error::field(path, format!("data.pkl: byte {}", fault.byte), fault.message))?;
-    let entries = state_dict(&pickle).map_err(|message| Error::field(path, "data.pkl", message))?;
-    let mut tensors = BTreeMap::new();
-    for (key, value) in entries {
-        let &Object::Text(name) = pickle.object(*key) else {
-            return Err(Error::field(path, "data.pkl", "the name of a tensor is no string"));
-        };
-        let Object::Tensor(tensor) = pickle.object(*value) else {
-            return Err(Error::field(path, shown(name), "not a tensor"));
-        };
-        let stored = archive.tensor(name, tensor)?;
-        tensors.insert(name.to_owned(), stored);
+    let refuse = |message| Error::field(path, "data.pkl", message);
+    let state = state_dict::find(&pickle, key).map_err(refuse)?;
+    let is = |index: Ref, wanted: fn(&Object) -> bool| wanted(pickle.object(index));
+    let unnamed = state.entries.iter().any(|&(key, value)| {
+        is(value, |value| matches!(value, Object::Tensor(_)))
+            && !is(key, |key| matches!(key, Object::Text(_)))
+    });
+    if unnamed {
+        return Err(refuse("the name of a tensor is no string".to_owned()));
     }
-    Ok(tensors)
-}
-
-/// The entries of the state dict.
-fn state_dict<'p>(pickle: &'p Pickle) -> Result<&'p [(Ref, Ref)], String> {
-    let dict = |index: Ref| match pickle.object(index) {
-        Object::Dict(entries) => Some(entries.as_slice()),
-        _ => None,
-    };
-    let holds_tensors = |entries: &&[(Ref, Ref)]| {
-        entries.iter().any(|(_, value)| matches!(pickle.object(*value), Object::Tensor(_)))
-    };
-    let top = dict(pickle.root).ok_or("no dict of tensors")?;
-    let nested = |name: &&str| {
-        let entry = top.iter().find(|(key, _)| *pickle.object(*key) == Object::Text(name));
-        entry.and_then(|(_, value)| dict(*value)).filter(holds_tensors)
-    };
-    let found = NESTED.iter().find_map(nested).or(Some(top).filter(holds_tensors));
-    found.ok_or_else(|| format!("no tensors at the top level or under {}", NESTED.join(", ")))
+    let mut entries = Entries { notes: state.note.into_iter().collect(), ..Entries::default() };
+    for (name, value) in state_dict::named(&pickle, state.entries) {
+        let Some(name) = name.strip_prefix(state.prefix.as_str()) else { continue };
+        match pickle.object(value) {
+            Object::Tensor(tensor) => {
+                entries.tensors.insert(name.to_owned(), archive.tensor(name, tensor)?);
+            }
+            _ => drop(entries.others.insert(name.to_owned())),
+        }
+    }
+    Ok(entries)
 }
 
 /// An archive with the folder that all its records lie in.
@@ -78,19 +65,30 @@ struct Archive<'a, 'p> {
     path: &'p str,
     /// Storages that were read, by key.
     storages: BTreeMap<String, &'a [u8]>,
+    /// Bytes of all records that were read.
+    read: u64,
 }
 
 impl<'a, 'p> Archive<'a, 'p> {
     fn open(bytes: &'a [u8], path: &'p str) -> Result<Self> {
-        let zip = ZipArchive::new(Cursor::new(bytes))
-            .map_err(|e| Error::field(path, "archive", format!("not a whole zip archive: {e}")))?;
-        let folder = zip.file_names().flatten().find_map(|n| Some(n.strip_suffix("data.pkl")?.to_owned()));
-        match folder {
-            Some(folder) => Ok(Self { zip, bytes, folder, path, storages: BTreeMap::new() }),
-            None => {
-                Err(Error::field(path, "archive", "no record data.pkl: not a file written by torch.save"))
-            }
+        let refuse = |message: String| Error::field(path, "archive", message);
+        // The archive starts with the file. Where it starts is not to be guessed from where the directory ends:
+        // PyTorch writes records between the two that some readers overlook.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let zip = ZipArchive::with_config(config, Cursor::new(bytes))
+            .map_err(|e| refuse(format!("not a whole zip archive: {e}")))?;
+        let names = || zip.file_names().flatten();
+        let folder = names().find_map(|name| {
+            let folder = name.strip_suffix("data.pkl")?;
+            (folder.is_empty() || folder.ends_with('/')).then(|| folder.to_owned())
+        });
+        let Some(folder) = folder else {
+            return Err(refuse("no record data.pkl: not a file written by torch.save".to_owned()));
+        };
+        if names().any(|name| name == format!("{folder}constants.pkl")) {
+            return Err(refuse(format!("a compiled module of TorchScript; {ADVICE}")));
         }
+        Ok(Self { zip, bytes, folder, path, storages: BTreeMap::new(), read: 0 })
     }
 
     /// The record `name`, which has to be there.
@@ -113,6 +111,11 @@ impl<'a, 'p> Archive<'a, 'p> {
                 file.compression()
             )));
         }
+        self.read = self.read.saturating_add(file.size());
+        // Each record is read once, so that records which overlap cost no more than the file is long.
+        if self.read > self.bytes.len() as u64 {
+            return Err(refuse("the records are longer than the archive".to_owned()));
+        }
         let length = io::copy(&mut file, &mut io::sink()).map_err(|e| refuse(e.to_string()))?;
         let start = file.data_start().and_then(|start| usize::try_from(start).ok());
         let bytes = start.and_then(|start| self.bytes.get(start..)?.get(..usize::try_from(length).ok()?));
@@ -121,8 +124,9 @@ impl<'a, 'p> Archive<'a, 'p> {
 
     fn tensor(&mut self, name: &str, tensor: &Tensor) -> Result<StoredTensor<'a>> {
         let bytes = self.storage(&tensor.storage)?;
-        let Tensor { storage, offset, shape, strides } = tensor;
+        let Tensor { storage, offset, shape, strides, negated } = tensor;
         StoredTensor::view(storage.dtype, bytes, *offset, shape.clone(), strides.clone())
+            .and_then(|view| if *negated { view.negated() } else { Ok(view) })
             .map_err(|message| Error::field(self.path, shown(name), message))
     }
 

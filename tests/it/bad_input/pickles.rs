@@ -10,6 +10,7 @@ use spiq::model::{Checkpoint, StoredTensor};
 
 use super::support::lines;
 use crate::checkpoints::example;
+use crate::torch_save::{self, NO_HOOKS, call, dict, global, int, text, tuple};
 
 /// An archive of stored records in the folder `x`.
 fn archive(records: &[(&str, &[u8])]) -> Vec<u8> {
@@ -35,7 +36,8 @@ fn opened(bytes: &[u8]) -> String {
                 Ok(values) => format!("{name} {:?}: {values:?}", tensor.shape),
                 Err(message) => format!("{name} {:?}: {message}", tensor.shape),
             };
-            checkpoint.iter().map(described).collect::<Vec<_>>().join(", ")
+            let others = checkpoint.others().iter().map(|name| format!("{name} no tensor"));
+            checkpoint.iter().map(described).chain(others).collect::<Vec<_>>().join(", ")
         }
         Err(error) => error.to_string(),
     }
@@ -45,14 +47,9 @@ fn pickled(code: &[&[u8]]) -> String {
     opened(&with_pickle(&[b"\x80\x02", code.concat().as_slice(), b"."].concat()))
 }
 
-fn text(value: &str) -> Vec<u8> {
-    [b"X", &(value.len() as u32).to_le_bytes()[..], value.as_bytes()].concat()
-}
-
 /// A storage `0` of `class` with a stated number of values, all operands given as operations.
 fn storage(class: &str, values: &[u8]) -> Vec<u8> {
-    let class = format!("ctorch\n{class}\n").into_bytes();
-    [b"(".to_vec(), text("storage"), class, text("0"), text("cpu"), values.to_vec(), b"tQ".to_vec()].concat()
+    torch_save::storage(class, "0", values)
 }
 
 /// A state dict of one tensor `w`: a view with these operations for offset, shape and strides.
@@ -99,19 +96,19 @@ fn what_could_run_something_is_refused() {
     ];
     assert_snapshot!(lines(cases, |code| pickled(&code)), @r"
     by strings
-      x.pth: data.pkl: byte 18: calls builtins.eval, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 18: calls builtins.eval, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     hidden in the optimizer
-      x.pth: data.pkl: byte 17: calls posix.system, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 17: calls posix.system, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     a class of the user
-      x.pth: data.pkl: byte 2: calls models.spikformer.Spikformer, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 2: calls models.spikformer.Spikformer, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     another function of torch
-      x.pth: data.pkl: byte 2: calls torch.load, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 2: calls torch.load, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     a storage that is none
-      x.pth: data.pkl: byte 2: calls torch.QInt8Storage, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 2: calls torch.QInt8Storage, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     a name with control characters
-      x.pth: data.pkl: byte 2: calls os\u{1b}[2J.system, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 2: calls os\u{1b}[2J.system, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     a long name
-      x.pth: data.pkl: byte 2: calls cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc, which a checkpoint of tensors does not need
+      x.pth: data.pkl: byte 2: calls cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc, which a checkpoint of tensors does not need; save the state dict alone: torch.save(model.state_dict(), PATH)
     INST
       x.pth: data.pkl: byte 3: operation INST, which a checkpoint of tensors does not need
     OBJ
@@ -197,7 +194,7 @@ fn programs_that_make_no_sense() {
     no bytes
       x.pth: data.pkl: byte 0: the pickle ends within an operation: 1 bytes wanted, 0 left
     protocol 5
-      x.pth: data.pkl: byte 0: pickle protocol 5, expected 2, 3 or 4
+      x.pth: data.pkl: no tensors at the top level or under model, state_dict, model_state_dict, module, net
     protocol 0
       x.pth: data.pkl: byte 1: operation DICT, which a checkpoint of tensors does not need
     a frame that is cut
@@ -268,13 +265,13 @@ fn views_are_compared_with_their_storage() {
     a huge offset
       x.pth: w: offset 9223372036854775807 and strides [1] of shape [2] leave a storage of 2 values
     a huge extent
-      x.pth: w: shape [9223372036854775807] has more values than its storage, which holds 2
+      x.pth: w: shape [9223372036854775807] has more values than its storage, which holds 2, and than 16777216
     huge extents
-      x.pth: w: shape [9223372036854775807, 9223372036854775807] has more values than its storage, which holds 2
+      x.pth: w: shape [9223372036854775807, 9223372036854775807] has more values than its storage, which holds 2, and than 16777216
     a huge stride
       x.pth: w: offset 0 and strides [9223372036854775807] of shape [2] leave a storage of 2 values
     more values than there are
-      x.pth: w: shape [3] has more values than its storage, which holds 2
+      w [3]: [0.0, 0.0, 0.0]
     fewer strides than axes
       x.pth: data.pkl: byte 133: a tensor of shape [1, 2] with strides [1]
     nine axes
@@ -290,6 +287,154 @@ fn views_are_compared_with_their_storage() {
     booleans
       w [1]: dtype BOOL: weights are F32, F64, F16, BF16, I32, I16, I8 or U8
     ");
+}
+
+/// Every argument of a known call is followed or refused: none that could change a value is passed over.
+#[test]
+fn arguments_of_known_calls_are_followed_or_refused() {
+    let two = storage("FloatStorage", b"K\x02");
+    let rebuild = |more: &[&[u8]]| {
+        let first: [&[u8]; 4] = [&two, b"K\x00", b"K\x02\x85", b"K\x01\x85"];
+        let all = call("torch._utils", "_rebuild_tensor_v2", &[&first, more].concat());
+        dict(&[("w", &all)])
+    };
+    let with = |metadata: &[u8]| rebuild(&[b"\x89", NO_HOOKS, metadata]);
+    let integers = |class: &str| {
+        let arguments: [&[u8]; 7] = [
+            &storage(class, b"K\x02"),
+            b"K\x00",
+            b"K\x02\x85",
+            b"K\x01\x85",
+            b"\x89",
+            NO_HOOKS,
+            &dict(&[("neg", b"\x88")]),
+        ];
+        dict(&[("w", &call("torch._utils", "_rebuild_tensor_v2", &arguments))])
+    };
+    let plain = torch_save::tensor("0", &[2]);
+    let wrapped =
+        |module: &str, name: &str, arguments: &[&[u8]]| dict(&[("w", &call(module, name, arguments))]);
+    let parameter = |arguments: &[&[u8]]| wrapped("torch._utils", "_rebuild_parameter", arguments);
+    let of_type = |class: &[u8], state: &[u8]| {
+        let inner: [&[u8]; 6] = [&two, b"K\x00", b"K\x02\x85", b"K\x01\x85", b"\x89", NO_HOOKS];
+        let rebuild = global("torch._utils", "_rebuild_tensor_v2");
+        wrapped("torch._tensor", "_rebuild_from_type_v2", &[&rebuild, class, &tuple(&inner), state])
+    };
+    let hooks = dict(&[("hook", b"N")]);
+    let with_id = |id: &[&[u8]]| {
+        let storage = [tuple(id), b"Q".to_vec()].concat();
+        let first: [&[u8]; 6] = [&storage, b"K\x00", b"K\x02\x85", b"K\x01\x85", b"\x89", NO_HOOKS];
+        dict(&[("w", &call("torch._utils", "_rebuild_tensor_v2", &first))])
+    };
+    let (kind, class, key, cpu) =
+        (text("storage"), global("torch", "FloatStorage"), text("0"), text("cuda:0"));
+    let cases: [(&'static str, Vec<u8>); 32] = [
+        ("no metadata", with(b"N")),
+        ("empty metadata", with(b"}")),
+        ("neg", with(&dict(&[("neg", b"\x88")]))),
+        ("no neg, no conj", with(&dict(&[("neg", b"\x89"), ("conj", b"\x89")]))),
+        ("conj", with(&dict(&[("conj", b"\x88")]))),
+        ("neg that is no boolean", with(&dict(&[("neg", b"K\x01")]))),
+        ("unknown metadata", with(&dict(&[("zero", b"\x89")]))),
+        ("metadata under a number", with(b"}K\x01K\x01s")),
+        ("metadata that are a list", with(b"]")),
+        ("negated integers", integers("IntStorage")),
+        ("negated doubles of another size", integers("DoubleStorage")),
+        ("no hooks", rebuild(&[b"\x88", b"N"])),
+        ("hooks", rebuild(&[b"\x88", &hooks])),
+        ("hooks that are a list", rebuild(&[b"\x88", b"]"])),
+        ("a gradient of 1", rebuild(&[b"K\x01", NO_HOOKS])),
+        ("five arguments", rebuild(&[b"\x88"])),
+        ("eight arguments", rebuild(&[b"\x88", NO_HOOKS, b"N", b"N"])),
+        ("a parameter", parameter(&[&plain, b"\x88", NO_HOOKS])),
+        ("a parameter with hooks", parameter(&[&plain, b"\x88", &hooks])),
+        ("a parameter with more", parameter(&[&plain, b"\x88", NO_HOOKS, b"N"])),
+        ("a parameter of a number", parameter(&[b"K\x01", b"\x88", NO_HOOKS])),
+        (
+            "a parameter with attributes",
+            wrapped("torch._utils", "_rebuild_parameter_with_state", &[&plain, b"\x88", NO_HOOKS, &hooks]),
+        ),
+        (
+            "a parameter with a number for attributes",
+            wrapped("torch._utils", "_rebuild_parameter_with_state", &[&plain, b"\x88", NO_HOOKS, b"K\x01"]),
+        ),
+        ("a tensor with attributes", of_type(&global("torch", "Tensor"), &hooks)),
+        ("a tensor of another class", of_type(&global("torch", "Size"), &hooks)),
+        ("state of a tensor", dict(&[("w", &[plain.as_slice(), b"}b"].concat())])),
+        ("state of a dict", [dict(&[("w", &plain)]), dict(&[("_metadata", b"}")]), b"b".to_vec()].concat()),
+        ("state of a dict that is none", [dict(&[("w", &plain)]), b"K\x01b".to_vec()].concat()),
+        ("a dict of arguments", [call("collections", "OrderedDict", &[b"]"])].concat()),
+        ("a storage of a device", with_id(&[&kind, &class, &key, &cpu, &int(2)])),
+        ("a storage on a number", with_id(&[&kind, &class, &key, b"K\x00", &int(2)])),
+        ("a view of a storage", with_id(&[&kind, &class, &key, &cpu, &int(2), b"N"])),
+    ];
+    let values = [("0", &[1.5f32, -2.0][..])];
+    assert_snapshot!(lines(cases, |root| opened(&torch_save::file(&root, &values))), @r#"
+    no metadata
+      w [2]: [1.5, -2.0]
+    empty metadata
+      w [2]: [1.5, -2.0]
+    neg
+      w [2]: [-1.5, 2.0]
+    no neg, no conj
+      w [2]: [1.5, -2.0]
+    conj
+      x.pth: data.pkl: byte 143: a tensor with metadata "conj", which is not known
+    neg that is no boolean
+      x.pth: data.pkl: byte 143: a tensor with metadata "neg", which is not known
+    unknown metadata
+      x.pth: data.pkl: byte 143: a tensor with metadata "zero", which is not known
+    metadata under a number
+      x.pth: data.pkl: byte 137: a tensor with metadata whose name is no string
+    metadata that are a list
+      x.pth: data.pkl: byte 132: metadata of a tensor that are no dict
+    negated integers
+      x.pth: w: a negated view of I32
+    negated doubles of another size
+      x.pth: data/0: 8 bytes, expected 2 values of F64
+    no hooks
+      w [2]: [1.5, -2.0]
+    hooks
+      x.pth: data.pkl: byte 116: a tensor with hooks or a requirement of gradients that is no boolean
+    hooks that are a list
+      x.pth: data.pkl: byte 105: a tensor with hooks or a requirement of gradients that is no boolean
+    a gradient of 1
+      x.pth: data.pkl: byte 132: a tensor with hooks or a requirement of gradients that is no boolean
+    five arguments
+      x.pth: data.pkl: byte 104: Tensor with arguments that it does not take
+    eight arguments
+      x.pth: data.pkl: byte 133: Tensor with arguments that it does not take
+    a parameter
+      w [2]: [1.5, -2.0]
+    a parameter with hooks
+      x.pth: data.pkl: byte 194: a tensor with hooks or a requirement of gradients that is no boolean
+    a parameter with more
+      x.pth: data.pkl: byte 210: Parameter with arguments that it does not take
+    a parameter of a number
+      x.pth: data.pkl: byte 74: a parameter of what is no tensor
+    a parameter with attributes
+      w [2]: [1.5, -2.0]
+    a parameter with a number for attributes
+      x.pth: data.pkl: byte 222: attributes that are no dict
+    a tensor with attributes
+      w [2]: [1.5, -2.0]
+    a tensor of another class
+      x.pth: data.pkl: byte 194: a tensor of a class that is not known
+    state of a tensor
+      x.pth: data.pkl: byte 147: sets attributes of what has none
+    state of a dict
+      w [2]: [1.5, -2.0]
+    state of a dict that is none
+      x.pth: data.pkl: byte 149: sets attributes of what has none
+    a dict of arguments
+      x.pth: data.pkl: byte 30: OrderedDict with arguments that it does not take
+    a storage of a device
+      w [2]: [1.5, -2.0]
+    a storage on a number
+      x.pth: data.pkl: byte 90: refers to something else than a storage
+    a view of a storage
+      x.pth: data.pkl: byte 100: refers to something else than a storage
+    "#);
 }
 
 #[test]
@@ -308,7 +453,9 @@ fn archives_that_are_no_checkpoint() {
         bytes[at] = 1;
         bytes
     };
-    let large = [b"\x80\x02".to_vec(), vec![b'N'; 4 << 20], b".".to_vec()].concat();
+    let large = [b"\x80\x02".to_vec(), vec![b'N'; 32 << 20], b".".to_vec()].concat();
+    let one = torch_save::tensor("0", &[1]);
+    let many = |operation: u8| with_pickle(&[b"\x80\x04N".to_vec(), vec![operation; (4 << 20) + 2]].concat());
     let cases = [
         ("truncated in the middle", whole[..whole.len() / 2].to_vec()),
         ("truncated at the end", whole[..whole.len() - 1].to_vec()),
@@ -318,17 +465,26 @@ fn archives_that_are_no_checkpoint() {
         ("a storage that is too short", archive(&[("data.pkl", &state), ("data/0", &zeros[..7])])),
         ("big-endian", archive(&[("data.pkl", &state), ("byteorder", b"big"), ("data/0", zeros)])),
         ("a changed byte", flipped),
-        ("a pickle of 4 MiB", with_pickle(&large)),
+        ("a pickle of 32 MiB", with_pickle(&large)),
+        ("four million tuples", many(b')')),
+        ("four million memories", many(0x94)),
         ("a list", with_pickle(b"\x80\x02].")),
         ("a dict of numbers", with_pickle(b"\x80\x02}K\x01K\x02s.")),
         (
             "a tensor without a name",
-            with_pickle(&{
-                let mut code = state.clone();
-                code.splice(3..9, *b"K\x01");
-                code
-            }),
+            torch_save::file(
+                &[dict(&[("w", &one)]), b"K\x01".to_vec(), one.clone(), b"s".to_vec()].concat(),
+                &[("0", &[1.0])],
+            ),
         ),
+        ("records that overlap", {
+            // 1,000 entries of the directory for one record of a million bytes.
+            let keys: Vec<String> = (0..1000).map(|i| format!("{i:03}")).collect();
+            let tensors: Vec<_> = keys.iter().map(|key| torch_save::tensor(key, &[250_000])).collect();
+            let entries: Vec<_> =
+                keys.iter().zip(&tensors).map(|(key, t)| (key.as_str(), t.as_slice())).collect();
+            torch_save::overlapping(&dict(&entries), &keys, &[0; 1_000_000])
+        }),
         (
             "a number among tensors",
             with_pickle(&[&state[..state.len() - 1], &text("epoch"), b"K\x01s."].concat()),
@@ -352,16 +508,22 @@ fn archives_that_are_no_checkpoint() {
       x.pth: byteorder: not little-endian; save it on a little-endian machine
     a changed byte
       x.pth: data/0: Invalid checksum
-    a pickle of 4 MiB
-      x.pth: data.pkl: 4194307 bytes exceed 4194304; convert it with python/convert/to_safetensors.py
+    a pickle of 32 MiB
+      x.pth: data.pkl: 33554435 bytes exceed 33554432; convert it with python/convert/to_safetensors.py
+    four million tuples
+      x.pth: data.pkl: byte 4194303: more than 4194304 objects
+    four million memories
+      x.pth: data.pkl: byte 4194307: remembers more than 4194304 objects
     a list
       x.pth: data.pkl: no dict of tensors
     a dict of numbers
       x.pth: data.pkl: no tensors at the top level or under model, state_dict, model_state_dict, module, net
     a tensor without a name
       x.pth: data.pkl: the name of a tensor is no string
+    records that overlap
+      x.pth: data/001: the records are longer than the archive
     a number among tensors
-      x.pth: epoch: not a tensor
+      w [2]: [0.0, 0.0], epoch no tensor
     before PyTorch 1.6
       x.pth: header: written by torch.save before PyTorch 1.6; convert it with python/convert/to_safetensors.py
     ");
@@ -401,7 +563,7 @@ fn the_state_dict_is_looked_for_under_known_names() {
     beside a dict of numbers
       w [2]: [0.0, 0.0]
     under another name
-      x.pth: data.pkl: no tensors at the top level or under model, state_dict, model_state_dict, module, net
+      x.pth: data.pkl: no tensors at the top level or under model, state_dict, model_state_dict, module, net, but under ema (1 tensor): --checkpoint-key chooses
     ");
 }
 

@@ -3,6 +3,8 @@
 use insta::assert_snapshot;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::torch_save::{self, Directory};
+
 use super::support::{Bench, MODEL, WEIGHTS, bundled, bundled_text, change, lines};
 
 /// A tensor of the checkpoint, to change.
@@ -83,6 +85,22 @@ fn files_that_are_no_checkpoint() {
         ("empty", Vec::new()),
         ("seven bytes", whole[..7].to_vec()),
         ("text", b"Model(name: \"x\")".to_vec()),
+        (
+            "a pointer of git-lfs",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 9\n".to_vec(),
+        ),
+        ("an index", b"{\"metadata\": {}, \"weight_map\": {\"a\": \"model-1-of-2.safetensors\"}}".to_vec()),
+        ("a web page", b"\n<!DOCTYPE html>\n<title>404</title>".to_vec()),
+        ("gzip", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03".to_vec()),
+        ("a bare pickle", b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00}.".to_vec()),
+        ("an array", super::support::npy("<f4", "(1,)", &[0; 4])),
+        ("arrays", super::support::npz(&[("a.npy", &super::support::npy("<f4", "(1,)", &[0; 4]))])),
+        ("a tar archive", [&[b'x'; 257][..], b"ustar\0", &[0; 249]].concat()),
+        ("HDF5", b"\x89HDF\r\n\x1a\n\0\0\0\0".to_vec()),
+        ("TorchScript", {
+            let records: [(&str, &[u8]); 2] = [("data.pkl", b"\x80\x02}."), ("constants.pkl", b"\x80\x02).")];
+            torch_save::archive("script", &records, Directory::Both)
+        }),
         ("truncated in the header", whole[..1000].to_vec()),
         ("truncated in the data", whole[..whole.len() - 1].to_vec()),
         ("bytes after the end", [whole.as_slice(), &[0; 16]].concat()),
@@ -163,6 +181,115 @@ fn tensors_that_do_not_fit_the_model() {
     ");
 }
 
+/// A folder, and what is no file at all.
+#[test]
+fn only_files_are_read() {
+    let bench = bench(&bundled(WEIGHTS));
+    std::fs::create_dir(bench.path("checkpoints")).unwrap();
+    let weights = |name: &str| bench.refuses(&["--data", "data.ron", "--quant", "w4", "--weights", name]);
+    assert_eq!(
+        weights("checkpoints"),
+        "checkpoints: weights: a folder; name the file of the checkpoint in it"
+    );
+    assert_eq!(weights("/dev/zero"), "/dev/zero: weights: not a regular file");
+    assert_eq!(weights("absent.pth"), "absent.pth: No such file or directory (os error 2)");
+    bench.write("sdtv1_2-64_fashion.safetensors", "");
+    let text = change(&bundled_text(MODEL), "sdtv1_2-64_fashion.safetensors", "checkpoints");
+    bench.write("m.ron", text);
+    assert_eq!(
+        bench.refuses(&["--model", "m.ron", "--data", "data.ron", "--quant", "w4"]),
+        "checkpoints: weights: a folder; name the file of the checkpoint in it"
+    );
+    let random = ["--model", "sdtv1_2-256_cifar10", "--data", "noise", "--quant", "w4", "--ignore-extra"];
+    assert_eq!(
+        bench.refuses(&random),
+        "--checkpoint-key, --ignore-extra: the weights of sdtv1_2-256_cifar10 are random; --weights names a checkpoint"
+    );
+}
+
+/// The checkpoint with more tensors, of one value each.
+fn with_extra(names: &[&str]) -> Vec<u8> {
+    let extra = |name: &&str| Entry {
+        name: (*name).to_owned(),
+        dtype: Dtype::F32,
+        shape: Vec::new(),
+        data: vec![0; 4],
+    };
+    serialized(&[entries(), names.iter().map(extra).collect()].concat())
+}
+
+#[test]
+fn tensors_that_no_layer_reads_are_left_out_where_that_is_asked_for() {
+    let more = ["aux.3.weight", "aux.0.weight", "aux.1.weight", "aux.2.weight", "n_averaged"];
+    let bench = bench(&with_extra(&more));
+    let run = ["--model", "m.ron", "--data", "data.ron", "--quant", "w4"];
+    let refused = "sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: unexpected aux.0.weight, \
+                   aux.1.weight, aux.2.weight and 1 more, which --ignore-extra leaves out";
+    assert_eq!(bench.refuses(&run), refused);
+    let notes = |flags: &[&str]| {
+        let output = bench.run(&[&["simulate", "--quiet"], &run[..], flags].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = std::fs::read_to_string(bench.path("spiq-out/report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        (report["model"]["notes"].clone(), report["settings"].clone())
+    };
+    let (left_out, settings) = notes(&["--ignore-extra"]);
+    let note = "4 entries of the checkpoint that no layer reads left out: aux.0.weight, aux.1.weight, aux.2.weight \
+                and 1 more";
+    assert_eq!(left_out[0], note);
+    bench.write("sdtv1_2-64_fashion.safetensors", bundled(WEIGHTS));
+    assert_eq!(notes(&[]).1, settings);
+    assert_eq!(notes(&["--ignore-extra"]).0, notes(&[]).0);
+}
+
+/// A neuron with parameters of its own is another neuron than that of the family.
+#[test]
+fn parameters_of_neurons_are_named_and_never_left_out() {
+    let names = [
+        "block.0.attn.q_lif.w",
+        "block.0.attn.q_lif.act.alpha",
+        "head_lif.v",
+        "encoder.lif1.weight",
+        "blocks.tau",
+        "v_threshold",
+    ];
+    for name in names {
+        let bench = bench(&with_extra(&[name]));
+        for flags in [&[][..], &["--ignore-extra"]] {
+            let run = ["--model", "m.ron", "--data", "data.ron", "--quant", "w4"];
+            let expected = format!(
+                "sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: neuron parameters that no neuron of \
+                 it has, {name}"
+            );
+            assert_eq!(bench.refuses(&[&run, flags].concat()), expected);
+        }
+    }
+    let both = bench(&with_extra(&["aux.weight", "block.0.attn.q_lif.w"]));
+    let message = both.refuses(&["--model", "m.ron", "--data", "data.ron", "--quant", "w4"]);
+    let end = "neuron parameters that no neuron of it has, block.0.attn.q_lif.w; unexpected aux.weight";
+    assert!(message.ends_with(end), "{message}");
+}
+
+/// Weights of a file are of neurons that the file does not name; those that are built in are of known ones.
+#[test]
+fn a_report_says_which_neurons_were_assumed() {
+    let bench = bench(&bundled(WEIGHTS));
+    let notes = |flags: &[&str]| {
+        let output =
+            bench.run(&[&["simulate", "--quiet", "--data", "data.ron", "--quant", "w4"], flags].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = std::fs::read_to_string(bench.path("spiq-out/report.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&report).unwrap()["model"]["notes"].clone()
+    };
+    let assumed = serde_json::json!([
+        "neurons assumed, since a checkpoint does not say: LIF, tau 2, threshold 1, hard reset to 0 (18 layers); \
+         LIF, tau 2, threshold 0.5, hard reset to 0 (2 layers)"
+    ]);
+    assert_eq!(notes(&["--weights", "sdtv1_2-64_fashion.safetensors"]), assumed);
+    assert_eq!(notes(&["--model", "m.ron"]), assumed);
+    assert_eq!(notes(&[]), serde_json::json!([]));
+}
+
 /// A checkpoint that is none of the described model, and all of a built-in one.
 #[test]
 fn a_checkpoint_of_a_built_in_model_is_named() {
@@ -186,7 +313,8 @@ fn a_checkpoint_of_a_built_in_model_is_named() {
 fn a_pickle_that_would_run_something_is_refused() {
     let bench = bench(&super::pickles::running_a_command());
     let message = bench.refuses(&["--model", "m.ron", "--data", "data.ron", "--quant", "w4"]);
-    let expected = "data.pkl: byte 9: calls posix.system, which a checkpoint of tensors does not need";
+    let expected = "data.pkl: byte 9: calls posix.system, which a checkpoint of tensors does not need; save the \
+                    state dict alone: torch.save(model.state_dict(), PATH)";
     assert_eq!(message, format!("sdtv1_2-64_fashion.safetensors: {expected}"));
 }
 

@@ -1,0 +1,35 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::model::{Model, Selection};
+
+/// Flags that say which weights a model runs with.
+#[derive(Debug, Args)]
+pub struct CheckpointArguments {
+    /// A checkpoint in the place of the weights that the model description names.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Which dictionary of a nested checkpoint is read, keys joined by dots: model_ema, ema.state_dict; or what
+    /// the names of its tensors begin with [default: the first of model, state_dict, model_state_dict, module, net
+    /// and the top level that holds tensors].
+    #[arg(long, value_name = "PATH")]
+    checkpoint_key: Option<String>,
+    /// Leave out tensors of the checkpoint that no layer reads; the report lists them. Parameters of neurons are
+    /// never left out.
+    #[arg(long)]
+    ignore_extra: bool,
+}
+
+impl CheckpointArguments {
+    /// Which tensors of the checkpoint are read.
+    pub fn selection(&self) -> Selection {
+        Selection { key: self.checkpoint_key.clone(), ignore_extra: self.ignore_extra }
+    }
+
+    /// The model `spec` with these weights.
+    pub fn load(&self, spec: &str) -> Result<Model> {
+        Model::load_selected(spec, self.weights.as_deref(), &self.selection())
+    }
+}
