@@ -190,10 +190,7 @@ impl<'a> Machine<'a> {
             }
             b'q' => self.remember_at::<1>()?,
             b'r' => self.remember_at::<4>()?,
-            0x94 => {
-                let index = self.memo.len() as u64;
-                self.remember(index)?;
-            }
+            0x94 => self.remember(self.memo.len() as u64)?,
             b'h' => self.recall::<1>()?,
             b'j' => self.recall::<4>()?,
             _ => self.call_step(opcode)?,

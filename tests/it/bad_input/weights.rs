@@ -110,11 +110,31 @@ fn files_that_are_no_checkpoint() {
     ];
     assert_snapshot!(lines(cases, refuses), @r"
     empty
-      sdtv1_2-64_fashion.safetensors: header: not a safetensors file: header too small
+      sdtv1_2-64_fashion.safetensors: header: an empty file
     seven bytes
       sdtv1_2-64_fashion.safetensors: header: not a safetensors file: header too small
     text
-      sdtv1_2-64_fashion.safetensors: header: not a safetensors file: header too large
+      sdtv1_2-64_fashion.safetensors: header: text, and no checkpoint
+    a pointer of git-lfs
+      sdtv1_2-64_fashion.safetensors: header: a pointer of git-lfs in the place of the file; git lfs pull fetches it
+    an index
+      sdtv1_2-64_fashion.safetensors: header: the index of a checkpoint in several files; merge them into one file of safetensors
+    a web page
+      sdtv1_2-64_fashion.safetensors: header: a web page, and no checkpoint
+    gzip
+      sdtv1_2-64_fashion.safetensors: header: compressed by gzip; decompress it first
+    a bare pickle
+      sdtv1_2-64_fashion.safetensors: header: a bare pickle; save it with torch.save
+    an array
+      sdtv1_2-64_fashion.safetensors: header: an array of NumPy; weights have names
+    arrays
+      sdtv1_2-64_fashion.safetensors: archive: no record data.pkl: not a file written by torch.save
+    a tar archive
+      sdtv1_2-64_fashion.safetensors: header: a tar archive; unpack it first
+    HDF5
+      sdtv1_2-64_fashion.safetensors: header: an HDF5 file; save a state dict with torch.save, or safetensors
+    TorchScript
+      sdtv1_2-64_fashion.safetensors: archive: a compiled module of TorchScript; save the state dict alone: torch.save(model.state_dict(), PATH)
     truncated in the header
       sdtv1_2-64_fashion.safetensors: header: not a safetensors file: invalid header length
     truncated in the data
@@ -173,11 +193,11 @@ fn tensors_that_do_not_fit_the_model() {
     many missing
       sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing patch_embed.proj_bn.weight, patch_embed.proj_bn.bias, patch_embed.proj_bn.running_mean and 53 more
     unexpected
-      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: unexpected head.scale
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: unexpected head.scale, which --ignore-extra leaves out
     missing and unexpected
       sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing head.bias; unexpected haed.bias
     of every kind
-      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing head.bias; unexpected haed.bias; misshapen head.weight [640] instead of [10, 64]
+      sdtv1_2-64_fashion.safetensors: tensors: do not fit the model: missing head.bias; misshapen head.weight [640] instead of [10, 64]; unexpected haed.bias
     ");
 }
 
@@ -403,27 +423,27 @@ fn absurd_values_run_or_are_refused() {
       floor8 runs
     huge variance
       fp32 runs
-      setting w4: layer patch_embed.proj_conv: values up to 9223372036854775807 exceed 46 bits
-      setting pot3: layer patch_embed.proj_conv: values up to 9223372036854775807 exceed 46 bits
-      setting w16: layer patch_embed.proj_conv: values up to 9223372036854775807 exceed 46 bits
+      w4 runs
+      pot3 runs
+      w16 runs
       floor8 runs
     tiny convolutions
       fp32 runs
-      setting w4: layer patch_embed.proj_conv: values up to 9223372036854775807 exceed 46 bits
-      setting pot3: layer patch_embed.proj_conv: values up to 9223372036854775807 exceed 46 bits
-      setting w16: layer patch_embed.proj_conv: values up to 9223372036854775807 exceed 46 bits
+      w4 runs
+      pot3 runs
+      w16 runs
       floor8 runs
     huge convolutions
-      model sdtv1_2-64_fashion: layer patch_embed.proj_conv: values of validation images exceed single precision
+      sdtv1_2-64_fashion.safetensors: patch_embed.rpe_conv.weight: holds 1e38, the largest of all, and layer patch_embed.proj_conv of sdtv1_2-64_fashion exceeds single precision on validation images
     huge normalization
-      model sdtv1_2-64_fashion: layer patch_embed.proj_conv: values of validation images exceed single precision
+      sdtv1_2-64_fashion.safetensors: patch_embed.rpe_bn.weight: holds 3e38, the largest of all, and layer patch_embed.proj_conv of sdtv1_2-64_fashion exceeds single precision on validation images
     huge biases
-      model sdtv1_2-64_fashion: layer block.0.attn.add: values of validation images exceed single precision
+      sdtv1_2-64_fashion.safetensors: patch_embed.rpe_bn.bias: holds 3e38, the largest of all, and layer block.0.attn.add of sdtv1_2-64_fashion exceeds single precision on validation images
     huge negative biases
-      model sdtv1_2-64_fashion: layer block.0.attn.add: values of validation images exceed single precision
+      sdtv1_2-64_fashion.safetensors: patch_embed.rpe_bn.bias: holds -3e38, the largest of all, and layer block.0.attn.add of sdtv1_2-64_fashion exceeds single precision on validation images
     one huge weight
-      model sdtv1_2-64_fashion: layer head_mean: values of validation images exceed single precision
+      sdtv1_2-64_fashion.safetensors: patch_embed.rpe_conv.weight: holds 3e38, the largest of all, and layer head_mean of sdtv1_2-64_fashion exceeds single precision on validation images
     one huge mean
-      model sdtv1_2-64_fashion: layer head_mean: values of validation images exceed single precision
+      sdtv1_2-64_fashion.safetensors: patch_embed.rpe_bn.running_mean: holds 3e38, the largest of all, and layer head_mean of sdtv1_2-64_fashion exceeds single precision on validation images
     ");
 }
