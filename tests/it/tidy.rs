@@ -229,7 +229,8 @@ fn files_are_opened_in_one_place() {
     for Source { path, code, .. } in sources() {
         let opens = words.iter().filter(|word| code.contains(**word)).count();
         assert!(path != "files.rs" || opens > 0, "{path} opens no file");
-        if path != "files.rs" && opens > 0 {
+        // Folders of results open what they wrote themselves, and the folders that they lock.
+        if path != "files.rs" && !path.starts_with("output/") && opens > 0 {
             wrong.push(path);
         }
     }

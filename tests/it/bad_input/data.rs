@@ -256,7 +256,6 @@ fn what_is_no_file_is_not_read() {
         "simulate --quiet --quant",
         "simulate --quiet --rates",
         "simulate --quiet --mapping",
-        "simulate --quiet --table",
         "search --quiet --budgets",
         "sensitivity --quiet --import",
         "validate neuron --current x.npy --spikes x.npy --config",

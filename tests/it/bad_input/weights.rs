@@ -207,11 +207,8 @@ fn only_files_are_read() {
     let bench = bench(&bundled(WEIGHTS));
     std::fs::create_dir(bench.path("checkpoints")).unwrap();
     let weights = |name: &str| bench.refuses(&["--data", "data.ron", "--quant", "w4", "--weights", name]);
-    assert_eq!(
-        weights("checkpoints"),
-        "checkpoints: weights: a folder; name the file of the checkpoint in it"
-    );
-    assert_eq!(weights("/dev/zero"), "/dev/zero: weights: not a regular file");
+    assert_eq!(weights("checkpoints"), "checkpoints: a folder, not a file");
+    assert_eq!(weights("/dev/zero"), "/dev/zero: a pipe or a device, not a file");
     assert_eq!(weights("absent.pth"), "absent.pth: No such file or directory (os error 2)");
     bench.write("sdtv1_2-64_fashion.safetensors", "");
     let text = change(&bundled_text(MODEL), "sdtv1_2-64_fashion.safetensors", "checkpoints");
@@ -302,7 +299,7 @@ fn a_report_says_which_neurons_were_assumed() {
         serde_json::from_str::<serde_json::Value>(&report).unwrap()["model"]["notes"].clone()
     };
     let assumed = serde_json::json!([
-        "neurons assumed, since a checkpoint does not say: LIF, tau 2, threshold 1, hard reset to 0 (18 layers); \
+        "neurons assumed, since a checkpoint does not say: LIF, tau 2, threshold 1, hard reset to 0 (17 layers); \
          LIF, tau 2, threshold 0.5, hard reset to 0 (2 layers)"
     ]);
     assert_eq!(notes(&["--weights", "sdtv1_2-64_fashion.safetensors"]), assumed);
