@@ -256,7 +256,7 @@ fn what_is_no_file_is_not_read() {
         "simulate --quiet --quant",
         "simulate --quiet --rates",
         "simulate --quiet --mapping",
-        "search --quiet --budgets",
+        "search --quiet --budget",
         "sensitivity --quiet --import",
         "validate neuron --current x.npy --spikes x.npy --config",
         "validate neuron --config lif --spikes x.npy --current",

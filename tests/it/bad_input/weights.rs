@@ -215,7 +215,7 @@ fn only_files_are_read() {
     bench.write("m.ron", text);
     assert_eq!(
         bench.refuses(&["--model", "m.ron", "--data", "data.ron", "--quant", "w4"]),
-        "checkpoints: weights: a folder; name the file of the checkpoint in it"
+        "checkpoints: a folder, not a file"
     );
     let random = ["--model", "sdtv1_2-256_cifar10", "--data", "noise", "--quant", "w4", "--ignore-extra"];
     assert_eq!(
