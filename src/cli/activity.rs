@@ -26,7 +26,7 @@ pub struct ActivityArguments {
 /// What activity is charged.
 pub enum Activity {
     /// That of executed images.
-    Executed(DataSet),
+    Executed(Box<DataSet>),
     /// What rates lead one to expect.
     Expected(Rates),
 }
@@ -40,7 +40,7 @@ impl Activity {
         let mut data = DataSet::load_for(&arguments.data, &model.description)?;
         in_range("limit", arguments.limit, data.test.len())?;
         data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
-        Ok(Self::Executed(data))
+        Ok(Self::Executed(Box::new(data)))
     }
 
     /// Images that each setting executes.

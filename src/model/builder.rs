@@ -485,7 +485,7 @@ impl NetworkBuilder {
     ) -> Result<NodeId> {
         let extents = [shape.channels, shape.height, shape.width];
         let values = extents.into_iter().try_fold(1, usize::checked_mul);
-        if !values.is_some_and(|values| values <= MAX_MAP) {
+        if values.is_none_or(|values| values > MAX_MAP) {
             return Err(Error::mismatch(format!("layer {name}: a map of {shape} is too large")));
         }
         let id = NodeId(self.nodes.len() as u32);
