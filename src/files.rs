@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::name::first_of;
 
 /// Bytes of text that are read: descriptions, tables, manifests.
 pub const MAX_TEXT: u64 = 64 << 20;
@@ -255,11 +256,7 @@ fn nearest(spec: &str, mut names: Vec<&str>) -> String {
     if names.iter().any(|name| name.starts_with(spec)) {
         names.retain(|name| name.starts_with(spec));
     }
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+    first_of(&names, SHOWN)
 }
 
 /// SHA-256 of the concatenation of `parts`, as hexadecimal.

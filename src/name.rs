@@ -124,6 +124,16 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{start}…{end}"))
 }
 
+/// The first `most` of `names`, and how many more there are.
+pub fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
+    let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,6 +205,13 @@ mod tests {
         {
             assert_eq!(shown(&c.to_string()), c.escape_unicode().to_string());
         }
+    }
+
+    #[test]
+    fn a_few_names_stand_for_many() {
+        assert_eq!(first_of(&["a", "b", "c"], 3), "a, b, c");
+        assert_eq!(first_of(&["a", "b", "c", "d", "e"].map(str::to_owned), 3), "a, b, c and 2 more");
+        assert_eq!(first_of(&[] as &[&str], 3), "");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{Activity, Pattern, Patterns};
 use crate::error::{Error, Result};
 use crate::files::{Folder, sha256};
 use crate::model::{Network, Node, NodeId, Op};
+use crate::name::first_of;
 
 /// Missing or unknown layers that a message names before it only counts them.
 const NAMED: usize = 3;
@@ -85,16 +86,7 @@ impl Rates {
     pub fn unknown_neurons(&self, network: &Network) -> Option<String> {
         let unknown = |(id, node): &(NodeId, &Node)| node.op.is_neuron() && self.nodes[id.index()].is_none();
         let names: Vec<&str> = network.iter().filter(unknown).map(|(_, node)| node.name.as_str()).collect();
-        (!names.is_empty()).then(|| some_of(&names))
-    }
-}
-
-/// The first few of `names`, and how many more there are.
-fn some_of(names: &[&str]) -> String {
-    let shown = names[..names.len().min(NAMED)].join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+        (!names.is_empty()).then(|| first_of(&names, NAMED))
     }
 }
 
@@ -174,7 +166,8 @@ fn check_inputs(network: &Network, nodes: &[Option<f64>], path: &str) -> Result<
     match names.is_empty() {
         true => Ok(()),
         false => {
-            let message = format!("no rate of {}, nor of the neurons that feed them", some_of(&names));
+            let message =
+                format!("no rate of {}, nor of the neurons that feed them", first_of(&names, NAMED));
             Err(Error::field(path, "layer", message))
         }
     }
@@ -261,7 +254,6 @@ mod tests {
             refusal("layer,rate\n"),
             "r.csv: layer: no rate of a, b, c, nor of the neurons that feed them"
         );
-        assert_eq!(some_of(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }
 
     /// The line is that of the row, whatever stands before it.

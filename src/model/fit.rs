@@ -6,6 +6,7 @@ use super::checkpoint::{is_counter, shown};
 use super::{Checkpoint, ModelDescription, Network, Parameter, Selection};
 use crate::error::Error;
 use crate::files::Folder;
+use crate::name::first_of;
 
 /// Tensors of one kind of misfit, or models, that a message names.
 const NAMED: usize = 3;
@@ -28,7 +29,8 @@ pub fn misfits(checkpoint: &Checkpoint, network: &Network, ignore_extra: bool) -
         ("unexpected", if ignore_extra { Vec::new() } else { rest }),
     ];
     let of_a_kind: Vec<_> = kinds.iter().filter(|(_, all)| !all.is_empty()).collect();
-    let problems: Vec<_> = of_a_kind.iter().map(|(kind, all)| format!("{kind} {}", first(all))).collect();
+    let problems: Vec<_> =
+        of_a_kind.iter().map(|(kind, all)| format!("{kind} {}", first_of(all, NAMED))).collect();
     match of_a_kind[..] {
         [] => None,
         [("unexpected", _)] => Some(format!("{}, which --ignore-extra leaves out", problems[0])),
@@ -40,8 +42,13 @@ pub fn misfits(checkpoint: &Checkpoint, network: &Network, ignore_extra: bool) -
 pub fn extra_note(checkpoint: &Checkpoint, network: &Network) -> Option<String> {
     let rest = extra(checkpoint, network).rest;
     let unit = if rest.len() == 1 { "entry" } else { "entries" };
-    let note =
-        || format!("{} {unit} of the checkpoint that no layer reads left out: {}", rest.len(), first(&rest));
+    let note = || {
+        format!(
+            "{} {unit} of the checkpoint that no layer reads left out: {}",
+            rest.len(),
+            first_of(&rest, NAMED)
+        )
+    };
     (!rest.is_empty()).then(note)
 }
 
@@ -123,15 +130,6 @@ fn without_ones(shape: &[usize]) -> &[usize] {
     &shape[..length]
 }
 
-/// The first few, and how many more there are.
-fn first(all: &[String]) -> String {
-    let named = all[..all.len().min(NAMED)].join(", ");
-    match all.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
-}
-
 /// `error`, and if the checkpoint `bytes` fits built-in models instead of `network`, which.
 pub fn name_lookalikes(
     error: Error,
@@ -178,7 +176,7 @@ fn lookalikes(
         true => String::new(),
         false => format!(
             "; this looks like the built-in {}, and the model file says {} ({})",
-            first(&names),
+            first_of(&names, NAMED),
             says.name,
             says.family.name()
         ),

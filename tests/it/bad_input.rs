@@ -7,6 +7,7 @@ mod formats;
 mod fuzz;
 mod hardware;
 mod model;
+mod pickle_calls;
 mod pickles;
 mod rates;
 mod setting;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::pickle::{Object, Pickle, Ref};
 use super::shown;
+use crate::name::first_of;
 
 /// Where training scripts put the state dict, in the order of looking; then the top level.
 const NESTED: [&str; 5] = ["model", "state_dict", "model_state_dict", "module", "net"];
@@ -193,8 +194,5 @@ fn at_path(candidates: &[Candidate], pickle: &Pickle, key: &str) -> Option<(usiz
 fn listed(candidates: &[Candidate], without: Option<usize>) -> String {
     let others = candidates.iter().enumerate().filter(|(i, _)| Some(*i) != without);
     let others: Vec<String> = others.map(|(_, candidate)| candidate.counted()).collect();
-    match others.len().saturating_sub(NAMED) {
-        0 => others.join(", "),
-        more => format!("{} and {more} more", others[..NAMED].join(", ")),
-    }
+    first_of(&others, NAMED)
 }

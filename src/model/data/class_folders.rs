@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::name::first_of;
 
 /// Names that a note lists.
 pub const SHOWN: usize = 5;
@@ -62,7 +63,7 @@ impl ClassFolders {
     /// What a reader of results must know: classes without a sample, and what was not read.
     pub fn notes(&self) -> Vec<String> {
         let of = |what: &str, names: &[String]| {
-            let list = shown(names, names.len());
+            let list = first_of(names, SHOWN);
             (!names.is_empty()).then(|| format!("{}: {what}: {list}", self.path()))
         };
         let notes = [of("class folders without a file", &self.empty), of("not read", &self.left)];
@@ -83,15 +84,6 @@ impl ClassFolders {
 
 fn is_hidden(name: &str) -> bool {
     name.starts_with('.')
-}
-
-/// The first few of `count` names, which are the first of `names`, and how many more there are.
-pub fn shown(names: &[String], count: usize) -> String {
-    let first = names[..names.len().min(SHOWN)].join(", ");
-    match count.saturating_sub(SHOWN) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
 }
 
 fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>> {
@@ -149,7 +141,5 @@ mod tests {
         fs::write(folder.path().join("2/notes.txt"), "").unwrap();
         let message = listed.files(2, &["png", "jpg"]).unwrap_err().to_string();
         assert!(message.ends_with("notes.txt: extension: not one of .png, .jpg"), "{message}");
-        let many: Vec<String> = (0..9).map(|i| i.to_string()).collect();
-        assert_eq!(shown(&many, many.len()), "0, 1, 2, 3, 4 and 4 more");
     }
 }

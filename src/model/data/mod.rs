@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use self::arrays::{Npy, Npz};
 use self::cifar::{Cifar10, Cifar100};
-use self::class_folders::{SHOWN, shown};
+use self::class_folders::SHOWN;
 use self::gesture::Gesture;
 use self::idx::Idx;
 use self::nmnist::Nmnist;
@@ -30,6 +30,7 @@ use self::pictures::Pictures;
 use super::ModelDescription;
 use crate::error::{Error, Result};
 use crate::files::{Folder, hexadecimal};
+use crate::name::first_of;
 use crate::ron_file::parse_ron;
 
 /// Bytes of a file, or of an array in it, that are read as they are.
@@ -225,17 +226,13 @@ fn check_alike(test: &Images, validation: &Images) -> Result<(), String> {
 /// What a reader must know of those of `classes` that no sample is of.
 fn unseen_classes(images: &Images, classes: usize) -> Option<String> {
     let seen: BTreeSet<usize> = images.labels.iter().map(|&label| label as usize).collect();
-    let unseen = classes.saturating_sub(seen.len());
-    if unseen == 0 || images.is_synthetic() {
-        return None;
-    }
-    let first: Vec<String> = (0..classes)
-        .filter(|class| !seen.contains(class))
-        .take(SHOWN)
-        .map(|class| class.to_string())
-        .collect();
-    let list = shown(&first, unseen);
-    Some(format!("no sample is of {unseen} of the {classes} classes: {list}"))
+    let unseen: Vec<String> =
+        (0..classes).filter(|class| !seen.contains(class)).map(|class| class.to_string()).collect();
+    let is_worth_saying = !unseen.is_empty() && !images.is_synthetic();
+    is_worth_saying.then(|| {
+        let (count, list) = (unseen.len(), first_of(&unseen, SHOWN));
+        format!("no sample is of {count} of the {classes} classes: {list}")
+    })
 }
 
 #[cfg(test)]
