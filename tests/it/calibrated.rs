@@ -8,6 +8,7 @@ use spiq::exec::{FloatExecutor, ScalarExecutor};
 use spiq::model::{ConvGeometry, DataSet, Kind, Model, Op, fold};
 use spiq::quant::{
     Calibration, FixedPoint, InputStatistics, LayerOverride, Precision, QuantizedModel, QuantizedOp, Setting,
+    quantize,
 };
 use spiq::tensor::Frames;
 
@@ -214,20 +215,17 @@ fn exports_and_runs_with_all_options() {
     spiq(&["validate", "golden"]);
 }
 
+/// Whoever quantizes without having run images is told what would need them.
 #[test]
 fn what_needs_images_is_refused_without() {
-    let refusal = |spec: &str| {
-        let output = cargo_bin_cmd!("spiq")
-            .args(["describe", "sdtv1_2-64_fashion", "--quant", spec])
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(2), "{spec}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    let statistics = "error: layer patch_embed.proj_conv: its integers depend on calibration images, and none \
-                      were run\n";
+    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let mut calibration = Calibration::new(model.network.nodes.len());
+    calibration.magnitude.fill(8.0);
+    let refusal = |spec: &str| quantize(&model, &fixed(spec), &calibration).unwrap_err().to_string();
+    let statistics =
+        "layer patch_embed.proj_conv: its integers depend on calibration images, and none were run";
     assert_eq!(refusal("w3+gptq"), statistics);
     assert_eq!(refusal("floor8+bias"), statistics);
-    let rates = "error: thresholds are matched on calibration images, and none were run\n";
+    let rates = "thresholds are matched on calibration images, and none were run";
     assert_eq!(refusal("w3+rate"), rates);
 }
