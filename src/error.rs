@@ -65,6 +65,14 @@ impl Error {
     pub fn mismatch(message: impl Into<String>) -> Self {
         Self::Mismatch(message.into())
     }
+
+    /// With the setting `name` before the message of a mismatch, which names nothing else that was read.
+    pub fn at_setting(self, name: &str) -> Self {
+        match self {
+            Self::Mismatch(message) => Self::Mismatch(format!("setting {name}: {message}")),
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl Subject {
         let mut calibration = calibrate(&model, &data, &images, &|| ())?;
         if let Precision::Fixed(fixed) = &setting.precision {
             let validation = validation.for_setting(&model.network, fixed)?;
-            add_statistics(&model, validation, fixed, &mut calibration).map_err(|e| at(&setting.name, e))?;
+            add_statistics(&model, validation, fixed, &mut calibration)
+                .map_err(|e| e.at_setting(&setting.name))?;
         }
         Ok(Self { model, setting, data_name: data.name, images, validation, calibration })
     }
@@ -64,7 +65,7 @@ impl Subject {
             Precision::Fixed(fixed) => {
                 let validation = self.validation.images();
                 let quantized = quantize_on(&self.model, validation, fixed, &self.calibration);
-                quantized.map(Some).map_err(|e| at(&self.setting.name, e))
+                quantized.map(Some).map_err(|e| e.at_setting(&self.setting.name))
             }
         }
     }
@@ -78,14 +79,6 @@ impl Subject {
     /// Names of the model and the setting.
     pub fn names(&self) -> [&str; 2] {
         [&self.model.description.name, &self.setting.name]
-    }
-}
-
-/// What does not fit, with the setting that it does not fit at.
-fn at(setting: &str, error: Error) -> Error {
-    match error {
-        Error::Mismatch(message) => Error::mismatch(format!("setting {setting}: {message}")),
-        other => other,
     }
 }
 
@@ -116,7 +109,7 @@ impl Bounded {
             calibration.magnitude.fill(ANY_RANGE);
             quantize(&model, fixed, &calibration).map(|model| Self { model, calibrated_on: None })
         };
-        quantized.map_err(|e| at(&setting.name, e))
+        quantized.map_err(|e| e.at_setting(&setting.name))
     }
 
     fn calibrated(model: &Model, setting: &FixedPoint, data: Option<&str>) -> Result<Self> {

@@ -30,7 +30,7 @@ pub use self::statistics::{add_statistics, collect_statistics};
 use self::summary::summarize_layer;
 use self::totals::{Totals, count};
 use crate::cost::{Cycles, EnergyJ, KnownPlans, Machine, MappedWorkload, TrafficBits, memory_bytes};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
 use crate::hw::Operand;
 use crate::map::{FixedMapping, Workload};
@@ -192,12 +192,7 @@ impl<'a> Evaluator<'a> {
             let workload = self.workload(setting)?;
             machines.iter().try_for_each(|machine| self.map(workload.clone(), machine, &[]).map(|_| ()))
         };
-        match check() {
-            Err(Error::Mismatch(message)) => {
-                Err(Error::mismatch(format!("setting {}: {message}", setting.name)))
-            }
-            other => other,
-        }
+        check().map_err(|e| e.at_setting(&setting.name))
     }
 
     fn workload(&self, setting: &Setting) -> Result<Workload> {
