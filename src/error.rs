@@ -12,7 +12,7 @@ const FIELD: usize = 200;
 const MESSAGE: usize = 1000;
 
 /// What can go wrong with a user's input. The command line prints it, on one line that a terminal shows as it
-/// is, and exits with code 2.
+/// is, and exits with [`Error::exit_code`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read or written.
@@ -45,6 +45,12 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// Somebody removed what a run was writing to.
+    #[error("{}: removed or replaced while the search ran, and what it held with it", Printable(path))]
+    Gone {
+        /// The file, as the user named it.
+        path: String,
+    },
     /// Parts that are right by themselves do not fit together.
     #[error("{}", Printable(&shortened(.0, MESSAGE)))]
     Mismatch(String),
@@ -59,6 +65,14 @@ impl Error {
     /// An [`Error::Field`] for `field` of `path`.
     pub fn field(path: impl Into<String>, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Field { path: path.into(), field: field.into(), message: message.into() }
+    }
+
+    /// 2 for bad input, 1 where the input was right and its result is lost.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Gone { .. } => 1,
+            _ => 2,
+        }
     }
 
     /// An [`Error::Mismatch`].

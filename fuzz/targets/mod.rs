@@ -61,7 +61,7 @@ pub const TARGETS: [Target; 33] = [
     target("rates", "input.csv", descriptions::rates),
     target("recorded_neuron", ANY_FILE, exchange::recorded_neuron),
     target("safetensors", "input.safetensors", checkpoints::safetensors),
-    target("search_log", "log.jsonl", search::log),
+    target("search_log", "log.jsonl", search::search_log),
     target("sensitivity", "input.csv", search::sensitivity),
     target("setting", "input.ron", descriptions::setting),
     target("shorthand", "", descriptions::shorthand),

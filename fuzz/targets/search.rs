@@ -1,8 +1,7 @@
 //! What searches and sensitivities read.
 
 use spiq::Result;
-use spiq::search::log::Log;
-use spiq::search::{Budgets, Request};
+use spiq::search::{Budgets, log};
 use spiq::sensitivity::Imported;
 
 use super::Files;
@@ -14,9 +13,8 @@ pub fn budget(bytes: &[u8]) -> Result<()> {
 }
 
 /// Every entry of a log, which a resumed search takes for its own.
-pub fn log(bytes: &[u8]) -> Result<()> {
-    let files = Files::new(&[("log.jsonl", bytes)]);
-    Log::resume::<Request>(&files.path("log.jsonl")).map(drop)
+pub fn search_log(bytes: &[u8]) -> Result<()> {
+    log::read(bytes, "log.jsonl").map(drop)
 }
 
 pub fn sensitivity(bytes: &[u8]) -> Result<()> {

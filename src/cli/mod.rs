@@ -18,7 +18,8 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::name::{Printable, is_printable};
@@ -56,26 +57,56 @@ enum Command {
     List(list::Arguments),
 }
 
-/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ or budgets that cannot
-/// be met, 2 for bad input.
+/// Flags that were given, which have their defaults' values or others.
+struct Given(Vec<String>);
+
+impl Given {
+    /// Those of the command in `matches`.
+    fn of(matches: &ArgMatches) -> Self {
+        let Some((name, matches)) = matches.subcommand() else { return Self(Vec::new()) };
+        let command = Arguments::command();
+        // The fields of a command are a group by themselves, which is no flag.
+        let is_flag = |id: &Id| {
+            command.find_subcommand(name).is_some_and(|c| c.get_arguments().any(|a| a.get_id() == id))
+        };
+        let is_given =
+            |id: &&Id| is_flag(id) && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        Self(matches.ids().filter(is_given).map(|id| id.as_str().to_owned()).collect())
+    }
+
+    /// Whether the flag of the field `name` was given.
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|given| given == name)
+    }
+
+    /// A flag that was given and is not that of a field in `names`.
+    fn beside(&self, names: &[&str]) -> Option<String> {
+        let other = self.0.iter().find(|given| !names.contains(&given.as_str()))?;
+        Some(format!("--{}", other.replace('_', "-")))
+    }
+}
+
+/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, budgets that cannot be
+/// met or a result that somebody removed, 2 for bad input, 130 for a search that Ctrl-C ended.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments.command) {
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    match run(arguments.command, &Given::of(&matches)) {
         Ok(code) => code,
         Err(e) => {
             eprintln!("error: {e}");
-            ExitCode::from(2)
+            ExitCode::from(e.exit_code())
         }
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Command, given: &Given) -> Result<ExitCode> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
         Command::Compare(arguments) => compare::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
-        Command::Search(arguments) => return search::run(&arguments),
+        Command::Search(arguments) => return search::run(&arguments, given),
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,

@@ -1,24 +1,22 @@
+mod interrupt;
+mod loaded;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use self::loaded::Loaded;
 use super::checkpoint::CheckpointArguments;
-use super::{print, print_json, progress};
+use super::{Given, print, print_json};
 use crate::cost::Machine;
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
-use crate::exec::Engine;
-use crate::hw::Hardware;
-use crate::model::{DataSet, Images, Model};
-use crate::quant::Setting;
 use crate::report;
-use crate::search::log::{Entry, Log};
-use crate::search::strategies::{Name, named};
+use crate::search::log::{Log, Logged};
+use crate::search::strategies::Name;
 use crate::search::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Figures, Final, Granularity, Identity, JOULES,
-    NetworkOracle, Objective, Oracle, Problem, Request, Run, SECONDS, SQUARE_MILLIMETRES, Search, Store,
-    Units, WATTS, Widths, check_drop, legal, quantity, run_strategy,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Fault, Granularity, Identity, JOULES, Objective,
+    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Terms, Units, WATTS, Widths, check_drop, quantity,
 };
 
 /// The log inside the folder of a search.
@@ -110,7 +108,8 @@ pub struct Arguments {
     /// Write setting.ron, search.json, settings/, fronts/, plots/ and the log here.
     #[arg(long, value_name = "DIR", default_value = "spiq-search")]
     out: PathBuf,
-    /// Go on with the search whose log is in this folder; it needs no other flags.
+    /// Go on with the search whose log is in this folder; --strategy, --seed and --max-evaluations may name more
+    /// than it was begun with.
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     resume: Option<PathBuf>,
     /// Print search.json instead of a table.
@@ -124,8 +123,11 @@ pub struct Arguments {
     quiet: bool,
 }
 
+/// Flags that a search may be resumed with; all others are part of what it is.
+const RESUMED_WITH: [&str; 7] = ["resume", "strategy", "seed", "max_evaluations", "threads", "quiet", "json"];
+
 /// Runs `spiq search`: 0 if budgets are met, 1 if not.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub fn run(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
         if !(1..=1024).contains(&threads) {
@@ -134,35 +136,98 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         pool = pool.num_threads(threads);
     }
     let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
-    pool.install(|| run_here(arguments))
+    pool.install(|| run_here(arguments, given))
 }
 
-fn run_here(arguments: &Arguments) -> Result<ExitCode> {
+/// A search that this process alone may go on with.
+struct Session {
+    request: Request,
+    /// What the log was begun with, of one that is resumed.
+    resumed: Option<Request>,
+    /// What its log knows.
+    answers: Vec<Logged>,
+    log: Log,
+}
+
+impl Session {
+    fn begin(arguments: &Arguments) -> Result<Self> {
+        let request = request(arguments)?;
+        request.check().map_err(refuse_flag)?;
+        let log = Log::create(&arguments.out.join(LOG))?;
+        Ok(Self { request, resumed: None, answers: Vec::new(), log })
+    }
+
+    fn resume(dir: &Path, arguments: &Arguments, given: &Given) -> Result<Self> {
+        if let Some(flag) = given.beside(&RESUMED_WITH) {
+            return Err(Error::mismatch(format!(
+                "{flag}: a search that is resumed keeps its own; with --resume go --strategy, --seed and \
+                 --max-evaluations, to extend it, --threads, --quiet and --json"
+            )));
+        }
+        let (contents, log) = Log::resume(&dir.join(LOG))?;
+        let mut request = contents.request.clone();
+        let Terms { mut strategies, mut seeds, mut max_evaluations } = request.terms();
+        if given.has("strategy") {
+            strategies.clone_from(&arguments.strategy);
+        }
+        if given.has("seed") {
+            seeds.clone_from(&arguments.seed);
+        }
+        if given.has("max_evaluations") {
+            max_evaluations = f64::from(arguments.max_evaluations);
+        }
+        request.extend(Terms { strategies, seeds, max_evaluations }).map_err(refuse_flag)?;
+        interrupt::keeps(&log);
+        Ok(Self { request, resumed: Some(contents.request), answers: contents.answers, log })
+    }
+
+    /// Names the fault of a request where it was read.
+    fn refuse(&self, fault: Fault) -> Error {
+        match &self.resumed {
+            Some(_) => Error::field(format!("{}:1", self.log.path().display()), fault.field, fault.message),
+            None => refuse_flag(fault),
+        }
+    }
+
+    /// Refuses to go on with what was found out about something else.
+    fn identify(&mut self, identity: Identity) -> Result<()> {
+        if let Some(begun) = &self.resumed {
+            identity.check(&begun.identity).map_err(|fault| self.refuse(fault))?;
+        }
+        self.request.identity = identity;
+        Ok(())
+    }
+
+    /// Writes to the log what is searched, as far as it does not say so.
+    fn write(&mut self) -> Result<()> {
+        match &self.resumed {
+            None => self.log.begin(&self.request)?,
+            Some(begun) if self.request != *begun => self.log.extend(self.request.terms())?,
+            Some(_) => (),
+        }
+        interrupt::keeps(&self.log);
+        Ok(())
+    }
+}
+
+fn run_here(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
+    interrupt::install()?;
+    let mut session = match &arguments.resume {
+        Some(dir) => Session::resume(dir, arguments, given)?,
+        None => Session::begin(arguments)?,
+    };
     let dir = arguments.resume.as_ref().unwrap_or(&arguments.out);
-    let path = dir.join(LOG);
-    let (request, resumed) = match &arguments.resume {
-        Some(_) => {
-            let (request, entries, log) = Log::resume::<Request>(&path)?;
-            (request, Some((entries, log)))
-        }
-        None => (request(arguments)?, None),
-    };
-    let loaded = Loaded::new(&request)?;
-    let request = match &resumed {
-        Some(_) => {
-            loaded.identity.check(&request.identity, &path.display().to_string())?;
-            request
-        }
-        None => Request { identity: loaded.identity.clone(), ..request },
-    };
-    if let Some(message) = beyond_area(&loaded.machine, &request.problem.budgets)? {
+    let loaded = Loaded::new(&session.request, &|fault| session.refuse(fault))?;
+    session.identify(loaded.identity()?)?;
+    if let Some(message) = beyond_area(&loaded.machine, &session.request.problem.budgets)? {
         eprintln!("error: {message}");
         return Ok(ExitCode::from(1));
     }
-    let search = loaded.search(&request, resumed, &path, arguments.quiet)?;
-    report::write_search(&search, &request, dir)?;
+    let search = loaded.search(&mut session, arguments.quiet)?;
+    session.log.check_place()?;
+    interrupt::wait_for(|| report::write_search(&search, &session.request, dir))?;
     match arguments.json {
-        true => print_json(&report::search_json(&search, &request)?)?,
+        true => print_json(&report::search_json(&search, &session.request)?)?,
         false => print(&format!("{}\nWrote {}\n", report::search_table(&search), dir.display()))?,
     }
     Ok(match search.best {
@@ -174,18 +239,15 @@ fn run_here(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-/// A checked request, without the digests of what is not loaded yet.
+/// What was asked for, without the digests of what is not loaded yet.
 fn request(arguments: &Arguments) -> Result<Request> {
-    if arguments.max_evaluations == 0 {
-        return Err(Error::mismatch("--max-evaluations: 0 is not above 0"));
-    }
-    if !(1.0..=1000.0).contains(&arguments.slack) {
-        return Err(Error::mismatch(format!("--slack: {} is not in 1..=1000", arguments.slack)));
-    }
-    let text = |path: &PathBuf| path.display().to_string();
+    let text = |path: &PathBuf| match path.to_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => Err(Error::mismatch(format!("--weights: {path:?} is not UTF-8, as a log is"))),
+    };
     Ok(Request {
         model: arguments.model.clone(),
-        weights: arguments.checkpoint.weights.as_ref().map(text),
+        weights: arguments.checkpoint.weights.as_ref().map(text).transpose()?,
         selection: arguments.checkpoint.selection(),
         hardware: arguments.hw.clone(),
         data: arguments.data.clone(),
@@ -200,12 +262,41 @@ fn request(arguments: &Arguments) -> Result<Request> {
             slack: arguments.slack,
             audit: arguments.audit,
         },
-        widths: widths(arguments)?,
+        widths: Widths {
+            uniform: arguments.weight_bits.clone(),
+            power_of_two: arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect(),
+            membranes: arguments.membrane_bits.clone(),
+            calibrated: arguments.calibrated,
+        },
         strategies: arguments.strategy.clone(),
         accelerated: arguments.accelerated,
         seeds: arguments.seed.clone(),
         identity: Identity::default(),
     })
+}
+
+/// Names the flag of a field of a request.
+fn refuse_flag(fault: Fault) -> Error {
+    let flag = match fault.field {
+        "hardware" => "hw",
+        "strategies" => "strategy",
+        "seeds" => "seed",
+        "widths.uniform" => "weight-bits",
+        "widths.power_of_two" => "power-of-two-bits",
+        "widths.membranes" => "membrane-bits",
+        "problem.max_evaluations" => "max-evaluations",
+        "problem.slack" => "slack",
+        "problem.budgets.accuracy_drop" => "max-accuracy-drop",
+        "problem.budgets.memory_bytes" => "max-memory",
+        "problem.budgets.energy_j" => "max-energy",
+        "problem.budgets.power_w" => "max-power",
+        "problem.budgets.latency_s" => "max-latency",
+        "problem.budgets.area_mm2" => "max-area",
+        "validation_images" => "validation-images",
+        "selection.key" => "checkpoint-key",
+        field => field,
+    };
+    Error::mismatch(format!("--{flag}: {}", fault.message))
 }
 
 /// Those of the file, and those of flags, which win.
@@ -234,26 +325,6 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
     Ok(budgets)
 }
 
-fn widths(arguments: &Arguments) -> Result<Widths> {
-    let check = |flag: &str, bits: &[u32], low: u32, high: u32| match bits
-        .iter()
-        .find(|&&b| !(low..=high).contains(&b))
-    {
-        Some(bits) => Err(Error::mismatch(format!("--{flag}: {bits} is not in {low}..={high}"))),
-        None => Ok(()),
-    };
-    let power_of_two: Vec<u32> = arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect();
-    check("weight-bits", &arguments.weight_bits, 2, 16)?;
-    check("power-of-two-bits", &power_of_two, 2, 5)?;
-    check("membrane-bits", &arguments.membrane_bits, 2, 32)?;
-    Ok(Widths {
-        uniform: arguments.weight_bits.clone(),
-        power_of_two,
-        membranes: arguments.membrane_bits.clone(),
-        calibrated: arguments.calibrated,
-    })
-}
-
 /// The area is a property of the machine: no setting changes it.
 fn beyond_area(machine: &Machine, budgets: &Budgets) -> Result<Option<String>> {
     let (name, Some(limit)) = (&machine.hardware.name, budgets.area_mm2) else { return Ok(None) };
@@ -264,151 +335,5 @@ fn beyond_area(machine: &Machine, budgets: &Budgets) -> Result<Option<String>> {
             Ok(Some(format!("area of {area} is {beyond} beyond {limit}, whatever the setting of {name}")))
         }
         Some(_) => Ok(None),
-    }
-}
-
-/// Everything that a request names.
-struct Loaded {
-    model: Model,
-    machine: Machine,
-    data: DataSet,
-    /// Validation images that are looked at.
-    validation: Images,
-    /// Test images of the final report.
-    test: Images,
-    identity: Identity,
-}
-
-impl Loaded {
-    fn new(request: &Request) -> Result<Self> {
-        let (hardware, hardware_sha256) = Hardware::load(&request.hardware)?;
-        let weights = request.weights.as_ref().map(Path::new);
-        let model = Model::load_selected(&request.model, weights, &request.selection)?;
-        let data = DataSet::load_for(&request.data, &model.description)?;
-        let mut validation = data.validation_of("a search looks at")?.clone();
-        let mut test = data.test.clone();
-        if let Some(limit) = request.limit {
-            let most = validation.len().max(test.len());
-            if !(1..=most).contains(&limit) {
-                return Err(Error::mismatch(format!("--limit: {limit} is not in 1..={most}")));
-            }
-            validation.truncate(limit.min(validation.len()));
-            test.truncate(limit.min(test.len()));
-        }
-        if let Some(count) = request.validation_images {
-            let most = validation.len();
-            if !(1..=most).contains(&count) {
-                return Err(Error::mismatch(format!("--validation-images: {count} is not in 1..={most}")));
-            }
-            validation.truncate(count);
-        }
-        let identity = Identity {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            weights_sha256: model.sha256.clone(),
-            hardware_sha256,
-            validation_sha256: data.validation.sha256()?,
-        };
-        Ok(Self { machine: Machine::new(hardware)?, model, data, validation, test, identity })
-    }
-
-    fn search(
-        &self,
-        request: &Request,
-        resumed: Option<(Vec<Entry>, Log)>,
-        path: &Path,
-        quiet: bool,
-    ) -> Result<Search> {
-        let strategies: Vec<_> =
-            request.strategies.iter().flat_map(|&name| named(name, request.accelerated)).collect();
-        // What cannot be searched is refused before anything long starts.
-        for strategy in &strategies {
-            strategy.quantizer().space(&self.model.network, &request.widths).check()?;
-        }
-        let evaluator = self.evaluator(&self.validation, quiet)?;
-        let (entries, log) = match resumed {
-            Some(resumed) => resumed,
-            None => (Vec::new(), Log::create(path, request)?),
-        };
-        let bar = progress::bar(self.validation.len() as u64, quiet);
-        bar.set_message("float");
-        let oracle =
-            NetworkOracle::new(&self.model, &evaluator, Engine::default(), &self.validation, &|| bar.inc(1))?;
-        bar.finish_and_clear();
-        let mut store = Store::new(&oracle, entries, Some(log));
-        let mut runs = Vec::new();
-        for strategy in &strategies {
-            let space = strategy.quantizer().space(&self.model.network, &request.widths);
-            let space = legal(space, &oracle)?;
-            let seeds = if strategy.is_random() { &request.seeds[..] } else { &request.seeds[..1] };
-            for &seed in seeds {
-                if !quiet {
-                    eprintln!("{}, seed {seed}", strategy.name());
-                }
-                runs.push(run_strategy(strategy.as_ref(), &space, &request.problem, seed, &mut store)?);
-            }
-        }
-        self.report(request, &oracle, runs, quiet)
-    }
-
-    /// Runs every setting that was found on the test images, once.
-    fn report(
-        &self,
-        request: &Request,
-        oracle: &NetworkOracle,
-        runs: Vec<Run>,
-        quiet: bool,
-    ) -> Result<Search> {
-        let evaluator = self.evaluator(&self.test, quiet)?;
-        let test_accuracy = evaluator.float_accuracy()?.expect("images are executed");
-        let mut finals = Vec::new();
-        for run in &runs {
-            finals.push(match &run.setting {
-                Some(text) => {
-                    Some(self.on_test(&evaluator, &Setting::parse(text, &run.strategy)?, test_accuracy)?)
-                }
-                None => None,
-            });
-        }
-        let objective = |run: &Run| Some(request.problem.objective.of(&run.best.as_ref()?.measured.figures));
-        let found = (0..runs.len()).filter_map(|i| Some((objective(&runs[i])?, i)));
-        let best = found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i);
-        Ok(Search {
-            model: self.model.description.name.clone(),
-            hardware: self.machine.hardware.name.clone(),
-            data: self.data.name.clone(),
-            images: [self.validation.len(), self.test.len()],
-            objective: request.problem.objective,
-            accuracy_drop: request.problem.budgets.accuracy_drop,
-            reference_accuracy: [oracle.reference_accuracy(), test_accuracy],
-            float: oracle.float_figures()?,
-            runs,
-            finals,
-            best,
-        })
-    }
-
-    fn on_test(&self, evaluator: &Evaluator, setting: &Setting, reference: f64) -> Result<Final> {
-        let evaluation = evaluator.evaluate(setting, &|| ())?;
-        let accuracy = evaluation.accuracy.expect("images were executed");
-        let figures = Figures::from(&evaluation);
-        Ok(Final {
-            setting: setting.name.clone(),
-            accuracy,
-            accuracy_drop: reference - accuracy,
-            memory_bytes: figures.memory_bytes,
-            energy_j: figures.energy_j,
-            latency_s: figures.latency_s,
-            power_w: figures.power_w,
-            average_weight_bits: figures.average_weight_bits,
-        })
-    }
-
-    fn evaluator<'a>(&'a self, images: &'a Images, quiet: bool) -> Result<Evaluator<'a>> {
-        let read = images.len() + self.data.validation.len().min(CALIBRATION_IMAGES);
-        let bar = progress::bar(read as u64, quiet);
-        bar.set_message("reading");
-        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, images, &|| bar.inc(1))?;
-        bar.finish_and_clear();
-        Ok(evaluator.keeping_layers())
     }
 }

@@ -14,7 +14,7 @@ use crate::search::{
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// Writes `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`.
 ///

@@ -62,6 +62,7 @@ impl Objective {
 
 /// Limits, in base units; `None` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Budgets {
     /// Accuracy of the float network minus that of the setting, as a fraction.
     pub accuracy_drop: f64,

@@ -14,6 +14,7 @@ use crate::tensor::Frames;
 
 /// Drift of one layer of neurons; `q` is the setting's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LayerDrift {
     /// Name of the layer.
     pub layer: String,

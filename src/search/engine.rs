@@ -233,12 +233,15 @@ impl<'a, 's> Engine<'a, 's> {
         Ok(Verdict { within, meets, sum, cost })
     }
 
-    /// Mean divergence of a candidate on the first `images` images, as far as it ran: whole batches, and at
-    /// least one of them.
+    /// Mean divergence of a candidate on the first `images` images, as far as this run executed them: whole
+    /// batches, and at least one of them.
     pub fn divergence_of_first(&self, candidate: &Candidate, images: u32) -> f64 {
-        let known = self.store.known(&self.space.id(candidate));
+        let id = self.space.id(candidate);
+        // What others ran of it is known or not, depending on who came before.
+        let ran = self.used.get(&id).map_or(0, |used| used.batches);
+        let known = self.store.known(&id).map_or(&[][..], |known| &known.batches);
         let mut sum = Batch::default();
-        for batch in known.map_or(&[][..], |known| &known.batches) {
+        for batch in known.iter().take(ran) {
             if sum.images > 0 && sum.images + batch.images > images {
                 break;
             }
@@ -366,7 +369,7 @@ impl<'a, 's> Engine<'a, 's> {
         }
         // Whole images: the same drop has the same digits, however it was found.
         let images = self.store.oracle.images() as f64;
-        let lost = (self.store.oracle.reference_accuracy() - measured.accuracy) * images;
+        let lost = (self.store.reference_accuracy()? - measured.accuracy) * images;
         let drop = lost.round() / images;
         let mut violations = self.problem.budgets.violations(&measured.figures);
         let within = drop <= self.problem.budgets.accuracy_drop;

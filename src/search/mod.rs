@@ -7,6 +7,9 @@
 mod budget;
 mod drift;
 mod engine;
+mod entry;
+mod fault;
+mod identity;
 pub mod log;
 mod network;
 mod oracle;
@@ -28,6 +31,8 @@ pub use budget::{
 };
 pub use drift::{DriftMetric, DriftReference, LayerDrift};
 pub use engine::{Engine, Stop, Verdict};
+pub use fault::Fault;
+pub use identity::Identity;
 pub use network::NetworkOracle;
 pub use oracle::{Batch, Figures, Measured, Oracle};
 pub use outcome::{
@@ -35,7 +40,7 @@ pub use outcome::{
 };
 pub use paired::{Decision, decide};
 pub use pareto::{Front, FrontPoint};
-pub use request::{Identity, Request};
+pub use request::{Request, Terms, runs};
 pub use space::{Candidate, Choice, Granularity, Knob, Part, Space, Unit, is_power_of_two};
 pub use store::Store;
 
@@ -46,6 +51,7 @@ use crate::quant::scheme::{Clip, Granularity as Sharing, Scale};
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Problem {
     /// Limits.
     pub budgets: Budgets,
@@ -73,6 +79,7 @@ impl Problem {
 
 /// Widths that are tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Widths {
     /// Of uniform weights.
     pub uniform: Vec<u32>,

@@ -1,7 +1,7 @@
 //! Answers about settings of a real network: everything that executes one.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -38,13 +38,14 @@ pub struct NetworkOracle<'a> {
     images: &'a Images,
     /// A random order of the images.
     order: Vec<usize>,
-    /// Per image, in that order.
-    reference: Vec<Reference>,
+    /// Per image, in that order; run when first needed.
+    reference: OnceLock<Vec<Reference>>,
     /// Of the float network on the first images.
     activity: Vec<Activity>,
     /// Plans of layers that were chosen on that activity.
     plans: KnownPlans,
-    drift: DriftReference,
+    /// Run when first needed.
+    drift: OnceLock<DriftReference>,
     anchor: Mutex<Option<Anchor>>,
 }
 
@@ -62,8 +63,7 @@ struct Reference {
 }
 
 impl<'a> NetworkOracle<'a> {
-    /// Runs the float network on all of the validation images `images`, which `evaluator` measures;
-    /// `progress` is told of each.
+    /// Of the validation images `images`, which `evaluator` measures. Runs the float network on the first few.
     ///
     /// # Errors
     /// If an image is no longer there.
@@ -72,39 +72,67 @@ impl<'a> NetworkOracle<'a> {
         evaluator: &'a Evaluator<'a>,
         engine: Engine,
         images: &'a Images,
-        progress: &(dyn Fn() + Sync),
     ) -> Result<Self> {
         let order = shuffled(images.len());
         let float = FloatExecutor::new(model);
         let patterns = evaluator.patterns();
-        let run = |(rank, &i): (usize, &usize)| {
-            let sample = images.sample(i)?;
-            let execution = match rank < CHARGED_IMAGES {
-                true => float.run_with(&sample, &patterns),
-                false => float.run(&sample),
-            };
-            progress();
-            let right = execution.prediction() == images.labels[i] as usize;
-            let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();
-            let reference = Reference { right, probabilities: softmax(&logits) };
-            Ok((reference, (rank < CHARGED_IMAGES).then_some(execution.activity)))
-        };
-        let runs = order.par_iter().enumerate().map(run).collect::<Result<Vec<_>>>()?;
-        let (reference, activity): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
-        let samples: Vec<Sample> =
-            order.iter().take(DRIFT_IMAGES).map(|&i| images.sample(i)).collect::<Result<_>>()?;
+        let charged = &order[..CHARGED_IMAGES.min(order.len())];
+        let activity = |&i: &usize| Ok(float.run_with(&images.sample(i)?, &patterns).activity);
+        let activity = charged.par_iter().map(activity).collect::<Result<_>>()?;
         Ok(Self {
             model,
             evaluator,
             engine,
             images,
             order,
-            reference,
-            activity: activity.into_iter().flatten().collect(),
+            reference: OnceLock::new(),
+            activity,
             plans: KnownPlans::default(),
-            drift: DriftReference::new(model, samples),
+            drift: OnceLock::new(),
             anchor: Mutex::default(),
         })
+    }
+
+    /// Runs the float network on all images, once; `progress` is told of each.
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn run_float(&self, progress: &(dyn Fn() + Sync)) -> Result<()> {
+        self.reference_with(progress).map(|_| ())
+    }
+
+    fn reference(&self) -> Result<&[Reference]> {
+        self.reference_with(&|| ())
+    }
+
+    fn reference_with(&self, progress: &(dyn Fn() + Sync)) -> Result<&[Reference]> {
+        if let Some(reference) = self.reference.get() {
+            return Ok(reference);
+        }
+        let float = FloatExecutor::new(self.model);
+        let run = |&i: &usize| {
+            let execution = float.run(&self.images.sample(i)?);
+            progress();
+            let right = execution.prediction() == self.images.labels[i] as usize;
+            let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();
+            Ok(Reference { right, probabilities: softmax(&logits) })
+        };
+        let reference = self.order.par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        Ok(self.reference.get_or_init(|| reference))
+    }
+
+    fn drift_reference(&self) -> Result<&DriftReference> {
+        if let Some(drift) = self.drift.get() {
+            return Ok(drift);
+        }
+        let first = self.order.iter().take(DRIFT_IMAGES);
+        let samples: Vec<Sample> = first.map(|&i| self.images.sample(i)).collect::<Result<_>>()?;
+        Ok(self.drift.get_or_init(|| DriftReference::new(self.model, samples)))
+    }
+
+    /// Images of batch `number`, by their place in the order.
+    fn ranks(&self, number: usize) -> Range<usize> {
+        number * BATCH..((number + 1) * BATCH).min(self.order.len())
     }
 
     /// Cost of the float network at its own activity, charged as a datapath of 32-bit integers.
@@ -147,11 +175,12 @@ impl<'a> NetworkOracle<'a> {
 
     /// One batch, summed image by image in order.
     fn batch(&self, number: usize, lsbs: &[f64], executor: &IntegerExecutor) -> Result<Batch> {
-        let ranks = number * BATCH..((number + 1) * BATCH).min(self.order.len());
+        let ranks = self.ranks(number);
+        let references = self.reference()?;
         let executions = self.execute(number, ranks.clone(), executor)?;
         let mut batch = Batch::default();
         for (rank, execution) in ranks.zip(executions) {
-            let reference = &self.reference[rank];
+            let reference = &references[rank];
             let right = execution.prediction() == self.images.labels[self.order[rank]] as usize;
             let logit = |(class, &x): (usize, &i64)| x as f64 * lsbs[class.min(lsbs.len() - 1)];
             let logits: Vec<f64> = execution.logits.iter().enumerate().map(logit).collect();
@@ -171,12 +200,16 @@ impl Oracle for NetworkOracle<'_> {
         self.order.len()
     }
 
-    fn reference_accuracy(&self) -> f64 {
-        self.reference.iter().filter(|r| r.right).count() as f64 / self.order.len() as f64
+    fn reference_accuracy(&self) -> Result<f64> {
+        Ok(self.reference()?.iter().filter(|r| r.right).count() as f64 / self.order.len() as f64)
     }
 
     fn batches(&self) -> usize {
         self.order.len().div_ceil(BATCH)
+    }
+
+    fn batch_images(&self, number: usize) -> usize {
+        self.ranks(number).len()
     }
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {
@@ -225,7 +258,8 @@ impl Oracle for NetworkOracle<'_> {
 
     fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
-        Ok((self.drift.drift(self.model, &quantized), self.drift.images()))
+        let reference = self.drift_reference()?;
+        Ok((reference.drift(self.model, &quantized), reference.images()))
     }
 
     fn measure(&self, setting: &Setting) -> Result<Measured> {

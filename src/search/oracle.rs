@@ -9,6 +9,7 @@ use crate::quant::Setting;
 
 /// What a setting costs per inference.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Figures {
     /// Storage of weights, membranes, stream and spikes.
     pub memory_bytes: f64,
@@ -39,6 +40,7 @@ impl From<&Evaluation> for Figures {
 
 /// What one batch of validation images says of a setting, beside the float network on the same images.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Batch {
     /// Images.
     pub images: u32,
@@ -73,6 +75,7 @@ impl Batch {
 
 /// What the whole validation set says of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measured {
     /// Fraction classified correctly.
     pub accuracy: f64,
@@ -86,10 +89,16 @@ pub trait Oracle: Sync {
     fn images(&self) -> usize;
 
     /// Accuracy of the float network on them.
-    fn reference_accuracy(&self) -> f64;
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    fn reference_accuracy(&self) -> Result<f64>;
 
     /// Batches that the validation set is run in.
     fn batches(&self) -> usize;
+
+    /// Images of batch `number`, which is one of [`Self::batches`].
+    fn batch_images(&self, number: usize) -> usize;
 
     /// Costs at the activity of the float network; executes nothing.
     ///

@@ -1,8 +1,12 @@
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::strategies::Name;
+use super::budget::check_drop;
+use super::fault::{Fault, refuse_if};
+use super::identity::Identity;
+use super::strategies::{Name, named};
 use super::{Problem, Widths};
-use crate::error::{Error, Result};
 use crate::model::Selection;
 
 /// A search as its log's first line holds it: what is searched, by which strategies, on what.
@@ -39,37 +43,152 @@ pub struct Request {
     pub identity: Identity,
 }
 
-/// Digests of what was loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How far a search looks: all that may still change when it is resumed, and only grow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// Version of this program.
-    pub version: String,
-    /// SHA-256 of the weights.
-    pub weights_sha256: String,
-    /// SHA-256 of the machine's description.
-    pub hardware_sha256: String,
-    /// SHA-256 of the validation images.
-    pub validation_sha256: String,
+pub struct Terms {
+    /// Who looks.
+    pub strategies: Vec<Name>,
+    /// Seeds of random choices.
+    pub seeds: Vec<u64>,
+    /// Images that a strategy may execute, in validation sets.
+    pub max_evaluations: f64,
 }
 
-impl Identity {
-    /// Refuses to go on with a log of something else.
+impl Request {
+    /// How far it looks.
+    pub fn terms(&self) -> Terms {
+        let (strategies, seeds) = (self.strategies.clone(), self.seeds.clone());
+        Terms { strategies, seeds, max_evaluations: self.problem.max_evaluations }
+    }
+
+    /// Looks as far as `terms` say, which is at least as far as now: every strategy and seed stays.
     ///
     /// # Errors
-    /// Names what has changed since `log` was begun.
-    pub fn check(&self, log: &Self, path: &str) -> Result<()> {
-        let parts = [
-            ("version", &self.version, &log.version),
-            ("weights_sha256", &self.weights_sha256, &log.weights_sha256),
-            ("hardware_sha256", &self.hardware_sha256, &log.hardware_sha256),
-            ("validation_sha256", &self.validation_sha256, &log.validation_sha256),
-        ];
-        match parts.into_iter().find(|(_, now, then)| now != then) {
-            Some((field, now, then)) => {
-                Err(Error::field(path, field, format!("the log was begun with {then}, this is {now}")))
-            }
-            None => Ok(()),
-        }
+    /// Names what is left out.
+    pub fn extend(&mut self, terms: Terms) -> Result<(), Fault> {
+        terms.check()?;
+        let of = |names: &[Name]| -> Vec<&'static str> {
+            runs(names, self.accelerated).into_iter().map(|strategy| strategy.name()).collect()
+        };
+        let later = of(&terms.strategies);
+        missing("strategies", &of(&self.strategies), &later)?;
+        missing("seeds", &self.seeds, &terms.seeds)?;
+        let (now, then) = (terms.max_evaluations, self.problem.max_evaluations);
+        refuse_if(now < then, "problem.max_evaluations", || {
+            format!("{now} is less than the {then} that the search was begun with: it can only be extended")
+        })?;
+        (self.strategies, self.seeds) = (terms.strategies, terms.seeds);
+        self.problem.max_evaluations = now;
+        self.check_strategies()
     }
+
+    /// Refuses what makes no sense whatever is searched, wherever it was read.
+    ///
+    /// # Errors
+    /// Names the field.
+    pub fn check(&self) -> Result<(), Fault> {
+        check_source("model", &self.model)?;
+        check_source("weights", self.weights.as_deref().unwrap_or("-"))?;
+        check_source("selection.key", self.selection.key.as_deref().unwrap_or("-"))?;
+        check_source("hardware", &self.hardware)?;
+        check_source("data", &self.data)?;
+        self.terms().check()?;
+        self.check_strategies()?;
+        self.problem.check()?;
+        self.widths.check()
+    }
+
+    /// Two runs of one strategy from one seed would be one run, twice.
+    fn check_strategies(&self) -> Result<(), Fault> {
+        let mut seen = HashSet::new();
+        let all = runs(&self.strategies, self.accelerated);
+        let twice = all.iter().find(|strategy| !seen.insert(strategy.name()));
+        twice.map_or(Ok(()), |strategy| Err(Fault::new("strategies", format!("{} twice", strategy.name()))))
+    }
+}
+
+impl Terms {
+    /// Refuses terms that make no sense.
+    ///
+    /// # Errors
+    /// Names the field.
+    pub fn check(&self) -> Result<(), Fault> {
+        refuse_if(self.strategies.is_empty(), "strategies", || "there is none".to_owned())?;
+        refuse_if(self.seeds.is_empty(), "seeds", || "there is none".to_owned())?;
+        let mut seen = HashSet::new();
+        if let Some(seed) = self.seeds.iter().find(|seed| !seen.insert(**seed)) {
+            return Err(Fault::new("seeds", format!("{seed} twice")));
+        }
+        let evaluations = self.max_evaluations;
+        refuse_if(evaluations.is_nan() || evaluations <= 0.0, "problem.max_evaluations", || {
+            format!("{evaluations} is not above 0")
+        })?;
+        let is_whole = evaluations.fract() == 0.0 && evaluations <= f64::from(u32::MAX);
+        refuse_if(!is_whole, "problem.max_evaluations", || {
+            format!("{evaluations} is not a whole number up to {}", u32::MAX)
+        })
+    }
+}
+
+impl Problem {
+    fn check(&self) -> Result<(), Fault> {
+        let slack = self.slack;
+        refuse_if(!(1.0..=1000.0).contains(&slack), "problem.slack", || {
+            format!("{slack} is not in 1..=1000")
+        })?;
+        let budgets = &self.budgets;
+        check_drop(budgets.accuracy_drop)
+            .map_err(|message| Fault::new("problem.budgets.accuracy_drop", message))?;
+        for (field, limit) in [
+            ("problem.budgets.memory_bytes", budgets.memory_bytes),
+            ("problem.budgets.energy_j", budgets.energy_j),
+            ("problem.budgets.power_w", budgets.power_w),
+            ("problem.budgets.latency_s", budgets.latency_s),
+            ("problem.budgets.area_mm2", budgets.area_mm2),
+        ] {
+            let is_limit = limit.is_none_or(|limit| limit > 0.0 && limit.is_finite());
+            refuse_if(!is_limit, field, || format!("{} is not above 0", limit.unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Widths {
+    fn check(&self) -> Result<(), Fault> {
+        for (field, widths, low, high) in [
+            ("widths.uniform", &self.uniform, 2, 16),
+            ("widths.power_of_two", &self.power_of_two, 2, 5),
+            ("widths.membranes", &self.membranes, 2, 32),
+        ] {
+            if let Some(bits) = widths.iter().find(|bits| !(low..=high).contains(*bits)) {
+                return Err(Fault::new(field, format!("{bits} is not in {low}..={high}")));
+            }
+        }
+        refuse_if(self.uniform.is_empty(), "widths.uniform", || "there is none".to_owned())?;
+        refuse_if(self.membranes.is_empty(), "widths.membranes", || "there is none".to_owned())
+    }
+}
+
+/// The strategies that `names` stand for.
+pub fn runs(names: &[Name], accelerated: bool) -> Vec<Box<dyn super::Strategy>> {
+    names.iter().flat_map(|&name| named(name, accelerated)).collect()
+}
+
+/// Messages repeat what a file is called.
+fn check_source(field: &'static str, name: &str) -> Result<(), Fault> {
+    /// Bytes of the longest path that a system opens.
+    const LONGEST: usize = 4096;
+    refuse_if(name.len() > LONGEST, field, || format!("longer than {LONGEST} bytes"))?;
+    let is_wrong = name.trim().is_empty() || name.contains(char::is_control);
+    refuse_if(is_wrong, field, || format!("{name:?} is empty or has control characters"))
+}
+
+/// Refuses a list that leaves out any of those `before`.
+fn missing<T: PartialEq + ToString>(field: &'static str, before: &[T], now: &[T]) -> Result<(), Fault> {
+    let left_out: Vec<String> = before.iter().filter(|x| !now.contains(x)).map(T::to_string).collect();
+    refuse_if(!left_out.is_empty(), field, || {
+        let list = left_out.join(", ");
+        format!("{list} of the search that is resumed is left out: it can only be extended")
+    })
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::entry::ID_DIGITS;
 use super::outcome::LayerChoice;
 use crate::error::{Error, Result};
 use crate::files::sha256;
@@ -242,7 +243,7 @@ impl Space {
     /// What names a candidate wherever it was found: the first digits of the SHA-256 of its setting.
     pub fn id(&self, candidate: &Candidate) -> String {
         let mut id = sha256([self.ron(candidate, "")]);
-        id.truncate(16);
+        id.truncate(ID_DIGITS);
         id
     }
 

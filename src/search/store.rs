@@ -7,7 +7,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::drift::LayerDrift;
-use super::log::{Entry, Log};
+use super::log::{DataPart, Entry, Log, Logged};
 use super::{Batch, Figures, Measured, Oracle};
 use crate::error::{Error, Result};
 use crate::quant::Setting;
@@ -27,6 +27,8 @@ pub struct Known {
     pub drift: Option<(Vec<LayerDrift>, usize, f64)>,
     /// The whole validation set, and seconds.
     pub full: Option<(Measured, f64)>,
+    /// All test images.
+    pub on_test: Option<Measured>,
 }
 
 /// Shared by all strategies of a search.
@@ -34,26 +36,43 @@ pub struct Store<'a> {
     /// Who is asked.
     pub oracle: &'a dyn Oracle,
     known: HashMap<String, Known>,
-    log: Option<Log>,
+    /// Accuracy of the float network on either part of the data.
+    float: HashMap<DataPart, f64>,
+    log: Option<&'a mut Log>,
     /// Seconds that the oracle took in this process.
     pub asked_seconds: f64,
 }
 
 impl<'a> Store<'a> {
-    /// Knows what `entries` say.
-    pub fn new(oracle: &'a dyn Oracle, entries: Vec<Entry>, log: Option<Log>) -> Self {
-        let mut store = Self { oracle, known: HashMap::new(), log, asked_seconds: 0.0 };
-        entries.into_iter().for_each(|entry| store.learn(entry));
-        store
+    /// Knows nothing, and keeps what it learns to itself.
+    pub fn new(oracle: &'a dyn Oracle) -> Self {
+        Self { oracle, known: HashMap::new(), float: HashMap::new(), log: None, asked_seconds: 0.0 }
+    }
+
+    /// Knows the `answers` of `log`, which grows by what it learns.
+    ///
+    /// # Errors
+    /// Names the line of an answer that `oracle` cannot have given.
+    pub fn logged(oracle: &'a dyn Oracle, answers: Vec<Logged>, log: &'a mut Log) -> Result<Self> {
+        let mut store = Self::new(oracle);
+        for Logged { line, entry } in answers {
+            entry.check_against(oracle).map_err(|fault| {
+                Error::field(format!("{}:{line}", log.path().display()), fault.field, fault.message)
+            })?;
+            store.learn(entry);
+        }
+        store.log = Some(log);
+        Ok(store)
     }
 
     fn learn(&mut self, entry: Entry) {
         match entry {
-            Entry::Batches { id, first, batches, seconds } => {
+            Entry::Float { part, accuracy } => {
+                self.float.insert(part, accuracy);
+            }
+            Entry::Batches { id, first: _, batches, seconds } => {
                 let known = self.known.entry(id).or_default();
                 let each = seconds / batches.len().max(1) as f64;
-                known.batches.truncate(first);
-                known.batch_seconds.truncate(first);
                 known.batch_seconds.extend(batches.iter().map(|_| each));
                 known.batches.extend(batches);
             }
@@ -66,6 +85,9 @@ impl<'a> Store<'a> {
             Entry::Full { id, measured, seconds } => {
                 self.known.entry(id).or_default().full = Some((measured, seconds));
             }
+            Entry::Final { id, measured } => self.known.entry(id).or_default().on_test = Some(measured),
+            // How far a search looks is no answer.
+            Entry::Extended { .. } => (),
         }
     }
 
@@ -80,6 +102,32 @@ impl<'a> Store<'a> {
     /// What is known of `id`.
     pub fn known(&self, id: &str) -> Option<&Known> {
         self.known.get(id)
+    }
+
+    /// Accuracy of the float network on `part`, which `run` finds out.
+    pub fn float_accuracy(&mut self, part: DataPart, run: impl FnOnce() -> Result<f64>) -> Result<f64> {
+        if let Some(&accuracy) = self.float.get(&part) {
+            return Ok(accuracy);
+        }
+        let accuracy = run()?;
+        self.record(Entry::Float { part, accuracy })?;
+        Ok(accuracy)
+    }
+
+    /// Accuracy of the float network on the validation set.
+    pub fn reference_accuracy(&mut self) -> Result<f64> {
+        let oracle = self.oracle;
+        self.float_accuracy(DataPart::Validation, || oracle.reference_accuracy())
+    }
+
+    /// A setting on all test images, which `run` finds out.
+    pub fn on_test(&mut self, id: &str, run: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
+        if let Some(measured) = self.known.get(id).and_then(|known| known.on_test) {
+            return Ok(measured);
+        }
+        let measured = run()?;
+        self.record(Entry::Final { id: id.to_owned(), measured })?;
+        Ok(measured)
     }
 
     /// Batches of a setting, as long as `more` answers true to the sum so far; returns how many these are.

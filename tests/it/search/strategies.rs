@@ -13,7 +13,7 @@ fn run(strategy: &dyn Strategy, problem: &Problem, seed: u64) -> Run {
 
 fn run_on(oracle: &Synthetic, strategy: &dyn Strategy, problem: &Problem, seed: u64) -> Run {
     let space = legal(strategy.quantizer().space(&network(), &widths()), oracle).unwrap();
-    let mut store = Store::new(oracle, Vec::new(), None);
+    let mut store = Store::new(oracle);
     run_strategy(strategy, &space, problem, seed, &mut store).unwrap()
 }
 

@@ -124,12 +124,16 @@ impl Oracle for Synthetic {
         IMAGES
     }
 
-    fn reference_accuracy(&self) -> f64 {
-        ACCURACY
+    fn reference_accuracy(&self) -> Result<f64> {
+        Ok(ACCURACY)
     }
 
     fn batches(&self) -> usize {
         IMAGES / BATCH
+    }
+
+    fn batch_images(&self, _number: usize) -> usize {
+        BATCH
     }
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {

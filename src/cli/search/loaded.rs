@@ -1,0 +1,178 @@
+use std::cell::OnceCell;
+use std::path::Path;
+
+use super::Session;
+use crate::cli::progress;
+use crate::cost::Machine;
+use crate::error::{Error, Result};
+use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
+use crate::exec::Engine;
+use crate::hw::Hardware;
+use crate::model::{DataSet, Images, Model};
+use crate::quant::Setting;
+use crate::search::log::DataPart;
+use crate::search::{
+    Fault, Figures, Final, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store,
+    Strategy, legal, run_strategy, runs,
+};
+
+/// Everything that a request names.
+pub struct Loaded {
+    pub machine: Machine,
+    model: Model,
+    data: DataSet,
+    /// Validation images that are looked at.
+    validation: Images,
+    /// Test images of the final report.
+    test: Images,
+}
+
+impl Loaded {
+    /// Loads what `request` names; `refuse` says where a number of it was read.
+    pub fn new(request: &Request, refuse: &dyn Fn(Fault) -> Error) -> Result<Self> {
+        let (hardware, _) = Hardware::load(&request.hardware)?;
+        let weights = request.weights.as_ref().map(Path::new);
+        let model = Model::load_selected(&request.model, weights, &request.selection)?;
+        let data = DataSet::load_for(&request.data, &model.description)?;
+        let mut validation = data.validation_of("a search looks at")?.clone();
+        let mut test = data.test.clone();
+        let in_range = |field, count: usize, most: usize| match (1..=most).contains(&count) {
+            true => Ok(()),
+            false => Err(refuse(Fault::new(field, format!("{count} is not in 1..={most}")))),
+        };
+        if let Some(limit) = request.limit {
+            in_range("limit", limit, validation.len().max(test.len()))?;
+            validation.truncate(limit.min(validation.len()));
+            test.truncate(limit.min(test.len()));
+        }
+        if let Some(count) = request.validation_images {
+            in_range("validation_images", count, validation.len())?;
+            validation.truncate(count);
+        }
+        Ok(Self { machine: Machine::new(hardware)?, model, data, validation, test })
+    }
+
+    /// What all answers depend on. Reads every image.
+    pub fn identity(&self) -> Result<Identity> {
+        Identity::of(&self.model, &self.machine, &self.data, self.validation.len(), &self.test)
+    }
+
+    /// Goes through with the search of `session`.
+    pub fn search(&self, session: &mut Session, quiet: bool) -> Result<Search> {
+        let request = session.request.clone();
+        let strategies = runs(&request.strategies, request.accelerated);
+        // What cannot be searched is refused before anything long starts, and before the log says so.
+        let space = |strategy: &dyn Strategy| {
+            let space = strategy.quantizer().space(&self.model.network, &request.widths);
+            space.check().map(|()| space)
+        };
+        let spaces =
+            strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
+        let evaluator = self.evaluator(&self.validation, quiet)?;
+        let oracle = NetworkOracle::new(&self.model, &evaluator, Engine::default(), &self.validation)?;
+        let legal = |space: Space| legal(space, &oracle);
+        let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
+        session.write()?;
+        let mut store = Store::logged(&oracle, std::mem::take(&mut session.answers), &mut session.log)?;
+        store.float_accuracy(DataPart::Validation, || self.run_float(&oracle, quiet))?;
+        let mut runs = Vec::new();
+        for (strategy, space) in strategies.iter().zip(&spaces) {
+            let seeds = if strategy.is_random() { &request.seeds[..] } else { &request.seeds[..1] };
+            for &seed in seeds {
+                if !quiet {
+                    eprintln!("{}, seed {seed}", strategy.name());
+                }
+                runs.push(run_strategy(strategy.as_ref(), space, &request.problem, seed, &mut store)?);
+            }
+        }
+        self.report(&request, &oracle, &mut store, runs, quiet)
+    }
+
+    /// Accuracy of the float network on the validation images.
+    fn run_float(&self, oracle: &NetworkOracle, quiet: bool) -> Result<f64> {
+        let bar = progress::bar(self.validation.len() as u64, quiet);
+        bar.set_message("float");
+        oracle.run_float(&|| bar.inc(1))?;
+        bar.finish_and_clear();
+        oracle.reference_accuracy()
+    }
+
+    /// Runs every setting that was found on the test images, once.
+    fn report(
+        &self,
+        request: &Request,
+        oracle: &NetworkOracle,
+        store: &mut Store,
+        runs: Vec<Run>,
+        quiet: bool,
+    ) -> Result<Search> {
+        let evaluator = OnceCell::new();
+        // Reading and calibrating takes long, and the log of a finished search knows all answers.
+        let on_test = || -> Result<&Evaluator> {
+            if evaluator.get().is_none() {
+                let _ = evaluator.set(self.evaluator(&self.test, quiet)?);
+            }
+            Ok(evaluator.get().expect("made above"))
+        };
+        let test_accuracy = store.float_accuracy(DataPart::Test, || {
+            Ok(on_test()?.float_accuracy()?.expect("images are executed"))
+        })?;
+        let mut finals = Vec::new();
+        for run in &runs {
+            finals.push(match (&run.setting, &run.best) {
+                (Some(text), Some(best)) => {
+                    let setting = Setting::parse(text, &run.strategy)?;
+                    let measured = store.on_test(&best.id, || measure(on_test()?, &setting))?;
+                    Some(found(setting.name, measured, test_accuracy))
+                }
+                _ => None,
+            });
+        }
+        let objective = |run: &Run| Some(request.problem.objective.of(&run.best.as_ref()?.measured.figures));
+        let found = (0..runs.len()).filter_map(|i| Some((objective(&runs[i])?, i)));
+        let best = found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i);
+        Ok(Search {
+            model: self.model.description.name.clone(),
+            hardware: self.machine.hardware.name.clone(),
+            data: self.data.name.clone(),
+            images: [self.validation.len(), self.test.len()],
+            objective: request.problem.objective,
+            accuracy_drop: request.problem.budgets.accuracy_drop,
+            reference_accuracy: [store.reference_accuracy()?, test_accuracy],
+            float: oracle.float_figures()?,
+            runs,
+            finals,
+            best,
+        })
+    }
+
+    fn evaluator<'a>(&'a self, images: &'a Images, quiet: bool) -> Result<Evaluator<'a>> {
+        let read = images.len() + self.data.validation.len().min(CALIBRATION_IMAGES);
+        let bar = progress::bar(read as u64, quiet);
+        bar.set_message("reading");
+        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, images, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        Ok(evaluator.keeping_layers())
+    }
+}
+
+fn measure(evaluator: &Evaluator, setting: &Setting) -> Result<Measured> {
+    let evaluation = evaluator.evaluate(setting, &|| ())?;
+    let accuracy = evaluation.accuracy.expect("images were executed");
+    Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
+}
+
+/// What is reported of `setting`; `reference` is the accuracy of the float network.
+fn found(setting: String, measured: Measured, reference: f64) -> Final {
+    let Measured { accuracy, figures } = measured;
+    Final {
+        setting,
+        accuracy,
+        accuracy_drop: reference - accuracy,
+        memory_bytes: figures.memory_bytes,
+        energy_j: figures.energy_j,
+        latency_s: figures.latency_s,
+        power_w: figures.power_w,
+        average_weight_bits: figures.average_weight_bits,
+    }
+}
