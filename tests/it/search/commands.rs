@@ -29,12 +29,12 @@ const SHORT: [&str; 16] = [
     "--audit",
 ];
 
-fn json(path: &Path) -> Value {
+pub fn json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// Without times, which differ from run to run.
-fn timeless(mut value: Value) -> Value {
+pub fn timeless(mut value: Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(map) => {
@@ -160,7 +160,7 @@ fn what_makes_no_sense_is_refused() {
     an earlier search
       error: old/log.jsonl is the log of an earlier search: --resume goes on with it, --out names another folder
     a log that is none
-      error: ./log.jsonl:1:2: missing field `model` at line 1 column 2
+      error: ./log.jsonl:1:2: missing field `model`
     "#);
     assert_eq!(fs::read(bench.path("old/log.jsonl")).unwrap(), b"{}\n");
 }
