@@ -6,6 +6,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use spiq::model::Selection;
 use spiq::search::log::{Contents, DataPart, Entry, Log, Logged, read};
 use spiq::search::strategies::Name;
 use spiq::search::{Batch, Budgets, Figures, Identity, LayerDrift, Measured, Problem, Request, Store, Terms};
@@ -20,6 +21,7 @@ fn request() -> Request {
     Request {
         model: "m.ron".into(),
         weights: None,
+        selection: Selection::default(),
         hardware: "edge-28".into(),
         data: "d.ron".into(),
         limit: Some(60),
@@ -202,19 +204,19 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     seeds twice
       log.jsonl:1: seeds: 2 twice
     a negative seed
-      log.jsonl:1:502: invalid value: integer `-1`, expected u64
+      log.jsonl:1:548: invalid value: integer `-1`, expected u64
     strategies
       log.jsonl:1: strategies: there is none
     strategies twice
       log.jsonl:1: strategies: ilp twice
     a strategy
-      log.jsonl:1:471: unknown variant `magic`, expected one of `uniform`, `random`, `qsvit`, `aq4svit-greedy`, `aq4svit-beam`, `spikehq`, `ratio-greedy`, `ilp`, `nsga2`, `all`
+      log.jsonl:1:517: unknown variant `magic`, expected one of `uniform`, `random`, `qsvit`, `aq4svit-greedy`, `aq4svit-beam`, `spikehq`, `ratio-greedy`, `ilp`, `nsga2`, `all`
     evaluations
       log.jsonl:1: problem.max_evaluations: 0.5 is not a whole number up to 4294967295
     no evaluations
       log.jsonl:1: problem.max_evaluations: -60 is not above 0
     beyond numbers
-      log.jsonl:1:281: number out of range
+      log.jsonl:1:327: number out of range
     slack
       log.jsonl:1: problem.slack: 0.5 is not in 1..=1000
     drop
@@ -228,9 +230,9 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     an escape
       log.jsonl:1: model: "\u{1b}[31mred" is empty or has control characters
     an unknown field
-      log.jsonl:1:94: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
+      log.jsonl:1:140: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     a budget that is none
-      log.jsonl:1:197: unknown field `powre_w`, expected one of `accuracy_drop`, `memory_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
+      log.jsonl:1:243: unknown field `powre_w`, expected one of `accuracy_drop`, `memory_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
     accuracy
       log.jsonl:2: accuracy: 1.5 is not in 0..=1
     lost
@@ -288,7 +290,7 @@ fn a_line_that_is_missing_or_out_of_place_is_noticed() {
     empty
       log.jsonl:2:0: EOF while parsing a value
     no header
-      log.jsonl:1:11: unknown field `fidelity`, expected one of `model`, `weights`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
+      log.jsonl:1:11: unknown field `fidelity`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     unsealed
       log.jsonl:1: checksum: the line has none: no search of this version wrote it
     "###);
@@ -408,5 +410,5 @@ proptest! {
 #[test]
 fn a_pipe_is_no_log() {
     let message = Log::resume(Path::new("/dev/null")).unwrap_err().to_string();
-    assert_eq!(message, "/dev/null: not a file");
+    assert_eq!(message, "/dev/null: a pipe or a device, not a file");
 }
