@@ -11,6 +11,7 @@ use super::images::{Images, Sample, Source, sha256_of_files};
 use super::{Context, aedat};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::name::check_plain;
 
 /// Rows, and columns, of a DVS128.
 const SIDE: usize = 128;
@@ -77,8 +78,13 @@ impl Gesture {
                 continue;
             }
             let list = context.folder.read_text(name)?;
-            let names = list.lines().map(str::trim).filter(|line| !line.is_empty());
-            paths.extend(names.map(|name| path.with_file_name(name)));
+            for (i, line) in list.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+                let refuse =
+                    |message| Error::field(path.display().to_string(), format!("line {}", i + 1), message);
+                let line = line.trim();
+                check_plain(line).map_err(refuse)?;
+                paths.push(path.with_file_name(line));
+            }
         }
         Ok(paths)
     }

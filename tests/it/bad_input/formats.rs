@@ -398,6 +398,24 @@ fn gestures() {
     a missing column
       a_labels.csv: row 1: CSV deserialize error: record 1 (line: 2, byte: 21): missing field `endTime_usec`
     ");
+    let lists = [
+        ("a folder above", "a.aedat\n../a.aedat\n"),
+        ("an absolute path", "/a.aedat\n"),
+        ("an escape", "\x1b[2J\n"),
+    ];
+    let part = r#"Gesture(recordings: ["list.txt"], frames: 4, split: Number, downscale: 4)"#;
+    let with_list = |list: &str| {
+        let files = [("a.aedat", good.clone()), ("a_labels.csv", table.into()), ("list.txt", list.into())];
+        refuses_events(32, (part, &files))
+    };
+    assert_snapshot!(lines(lists, with_list), @r#"
+    a folder above
+      list.txt: line 2: "../a.aedat" is not made of letters, digits, `_`, `.` and `-`, the first no `.` or `-`, the last no `.`
+    an absolute path
+      list.txt: line 1: "/a.aedat" is not made of letters, digits, `_`, `.` and `-`, the first no `.` or `-`, the last no `.`
+    an escape
+      list.txt: line 1: "\u{1b}[2J" is not made of letters, digits, `_`, `.` and `-`, the first no `.` or `-`, the last no `.`
+    "#);
     let parts = [
         ("no recordings", r#"Gesture(recordings: [], frames: 4, split: Number)"#),
         ("no table", r#"Gesture(recordings: ["b.aedat"], frames: 4, split: Number)"#),
