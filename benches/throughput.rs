@@ -52,7 +52,7 @@ fn throughput(c: &mut Criterion) {
         images.bench_function(format!("scalar {setting}"), |b| {
             b.iter(|| black_box(scalar.run(black_box(image))))
         });
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in Isa::all().filter(|isa| isa.is_available()) {
             let (fast, mut workspace) = (FastExecutor::new(&network, isa), Workspace::default());
             images.bench_function(format!("{} {setting}", isa.name()), |b| {
                 b.iter(|| black_box(fast.run(black_box(image), &mut workspace)))

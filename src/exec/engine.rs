@@ -1,3 +1,4 @@
+use std::iter;
 use std::sync::Mutex;
 
 use super::patterns::{Pattern, run_counting};
@@ -17,6 +18,37 @@ pub enum Engine {
 impl Default for Engine {
     fn default() -> Self {
         Self::Fast(Isa::best())
+    }
+}
+
+impl Engine {
+    /// All of them, slowest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        iter::once(Self::Scalar).chain(Isa::all().map(Self::Fast))
+    }
+
+    /// The name that a flag gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Fast(isa) => isa.name(),
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn description(self) -> String {
+        match self {
+            Self::Scalar => "The specification itself, one operation at a time".to_owned(),
+            Self::Fast(isa) => format!("Kernels for {}", isa.processors()),
+        }
+    }
+
+    /// True if this processor can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            Self::Fast(isa) => isa.is_available(),
+        }
     }
 }
 

@@ -81,8 +81,13 @@ impl GroupedLookup {
                 codes.extend(inputs.iter().map(code));
                 codes.resize(codes.len().next_multiple_of(padded), 0);
             }
-            let matrix =
-                LookupMatrix::new(cpu, &codes, height * padded, op.fraction_bits, &words(&op.bias[range]))?;
+            let matrix = LookupMatrix::new(
+                cpu.table_layout(),
+                &codes,
+                height * padded,
+                op.fraction_bits,
+                &words(&op.bias[range]),
+            )?;
             let bytes = inputs.chunks(per_byte).map(|byte| byte.iter().map(source).collect()).collect();
             Some(Group { bytes, matrix })
         };
@@ -161,7 +166,7 @@ impl GroupedLookup {
                 }
             }
             for (channel, out) in out.chunks_exact_mut(gather.stride).enumerate() {
-                kernels::lookup(cpu, &tables.one(cpu, channel), index, columns, &mut out[from..][..columns]);
+                kernels::lookup(cpu, &tables.one(channel), index, columns, &mut out[from..][..columns]);
             }
         }
     }

@@ -88,7 +88,8 @@ impl LookupLayer {
             codes.resize(codes.len().next_multiple_of(packed_rows * width), 0);
         }
         let inputs = taps.len() * packed_rows * width;
-        let matrix = LookupMatrix::new(cpu, &codes, inputs, op.fraction_bits, &words(&op.bias))?;
+        let matrix =
+            LookupMatrix::new(cpu.table_layout(), &codes, inputs, op.fraction_bits, &words(&op.bias))?;
         let row = |&(plane, tap): &(u32, usize)| {
             (0..packed_rows).map(move |row| IndexRow { row: plane as usize * packed_rows + row, tap })
         };

@@ -12,7 +12,7 @@ use super::products::ProductLayer;
 use super::threads;
 use super::value::at_least;
 use super::words::{Source, WordLayer};
-use crate::exec::kernels::{Cpu, Isa, Pairs};
+use crate::exec::kernels::{Cpu, Pairs};
 
 /// Multiply-accumulates that are worth a thread: some 12 microseconds of look-ups.
 const WORK_OF_A_THREAD: usize = 1 << 24;
@@ -60,7 +60,7 @@ impl Ready<'_> {
         let (cpu, gather) = (self.cpu, self.gather);
         match &self.kernel {
             ReadyKernel::Lookup(layer, index) => {
-                let channels = channels_of_a_tile(cpu);
+                let channels = cpu.channels_of_a_tile();
                 for (i, out) in out.chunks_mut(channels * gather.stride).enumerate() {
                     layer.channels(cpu, index, gather.stride, first + i * channels, out);
                 }
@@ -99,7 +99,7 @@ impl Ready<'_> {
         let stride = self.gather.stride;
         // Channels that read the same inputs share what is loaded of them.
         let most = match self.kernel {
-            ReadyKernel::Lookup(..) | ReadyKernel::Products(..) => channels_of_a_tile(self.cpu),
+            ReadyKernel::Lookup(..) | ReadyKernel::Products(..) => self.cpu.channels_of_a_tile(),
             ReadyKernel::Grouped(..) | ReadyKernel::Words(..) => TILE_BYTES / (size_of::<i32>() * stride),
         };
         let parallel = threads::are_worth(self.work(outs * stride), WORK_OF_A_THREAD);
@@ -121,11 +121,6 @@ impl Ready<'_> {
             false => target.rows.chunks_mut(length).enumerate().for_each(|one| tile(counts, one)),
         }
     }
-}
-
-/// Channels whose tables stay in the second-level cache; a vector of them where tables hold them side by side.
-fn channels_of_a_tile(cpu: Cpu) -> usize {
-    if cpu.isa() == Isa::Portable { 32 } else { 12 }
 }
 
 /// Runs `work` on tiles of the rows of `out`, in parallel where that is worth it: `work` is told the first

@@ -6,7 +6,7 @@ use super::zoo::{any_scheme, any_setting, zoo_model};
 
 /// The instruction sets that can be run; the others are named.
 pub fn isas() -> Vec<Isa> {
-    let (available, missing): (Vec<_>, Vec<_>) = Isa::ALL.into_iter().partition(|isa| isa.is_available());
+    let (available, missing): (Vec<_>, Vec<_>) = Isa::all().partition(|isa| isa.is_available());
     missing.iter().for_each(|isa| println!("skipped: this processor lacks {}", isa.name()));
     available
 }
