@@ -1,7 +1,8 @@
 use std::iter;
 use std::sync::Mutex;
 
-use super::patterns::{Pattern, run_counting};
+use super::execution::run_counting;
+use super::patterns::Pattern;
 use super::{Checkpoint, Execution, FastExecutor, Isa, NodeActivity, ScalarExecutor, Workspace};
 use crate::model::Sample;
 use crate::quant::QuantizedModel;

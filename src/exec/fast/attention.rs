@@ -4,9 +4,8 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::gather::stride_of;
 use super::threads;
-use super::value::{Layout, Value, at_least};
+use super::value::{Layout, Value, at_least, stride_of};
 use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
 
 /// Room of a thread for a head.

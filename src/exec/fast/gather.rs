@@ -1,7 +1,8 @@
 //! What the taps of a window read: rows of one input position per column of the output.
 
 use super::padded::Padded;
-use crate::exec::kernels::{self, Cpu, LANES};
+use super::value::stride_of;
+use crate::exec::kernels::{self, Cpu};
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
 
@@ -30,11 +31,6 @@ enum Tap {
     Shift { offset: isize, inside: Vec<u8> },
     /// Per output position of a frame, the input position; out of range for the padding.
     Index(Vec<u32>),
-}
-
-/// Columns of a row that holds `values`.
-pub fn stride_of(values: usize) -> usize {
-    values.next_multiple_of(LANES)
 }
 
 impl Gather {

@@ -1,5 +1,6 @@
 //! Neurons, requantization and joins, channel by channel.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -21,6 +22,10 @@ const WORK_OF_A_THREAD: usize = 1 << 17;
 pub struct NeuronScratch {
     fired: Vec<u32>,
     clamped: Vec<u32>,
+}
+
+thread_local! {
+    static COUNTS: RefCell<NeuronScratch> = RefCell::default();
 }
 
 /// The constants of every channel of neuron layer `id`.
@@ -125,7 +130,7 @@ impl NeuronScratch {
         let frames = self.fired.len();
         let all = Mutex::new(self);
         parts.for_each(|part| {
-            threads::with_counts(|counts| {
+            COUNTS.with_borrow_mut(|counts| {
                 counts.clear(frames);
                 work(counts, part);
                 all.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
