@@ -91,7 +91,7 @@ fn record_in_words<W: Word>(
         let mut failure = Ok(());
         let input = executor.input(&images.sample(image)?);
         let execution = executor.trace(input, |node, seen| {
-            let shape = model.network.node(node).shape;
+            let shape = model.network().node(node).shape;
             let mut hand_on = |part, t, values: &[W]| {
                 if failure.is_ok() && wanted(node, part) {
                     let values = channels_first(values, shape, |x| x.into());

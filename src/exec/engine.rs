@@ -97,7 +97,7 @@ impl<'a> IntegerExecutor<'a> {
         if patterns.is_empty() {
             return self.run(sample);
         }
-        let network = &self.model.network;
+        let network = self.model.network();
         match &self.kind {
             Kind::Narrow(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
             Kind::Wide(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),

@@ -37,10 +37,10 @@ impl PrefixCache {
         limit_bytes: usize,
     ) -> (Self, Vec<Execution<i64>>) {
         let model = executor.model();
-        let nodes = model.network.nodes.len();
-        let counters = nodes * model.network.timesteps * size_of::<StepActivity>();
+        let nodes = model.network().nodes.len();
+        let counters = nodes * model.network().timesteps * size_of::<StepActivity>();
         let per_image = limit_bytes.checked_div(samples.len()).unwrap_or(0).saturating_sub(counters);
-        let cuts = worth_keeping(&model.network, &executor.cuts(), per_image);
+        let cuts = worth_keeping(model.network(), &executor.cuts(), per_image);
         let run = |sample| executor.run_keeping(sample, &cuts);
         let (executions, images) = samples
             .par_iter()
@@ -50,7 +50,7 @@ impl PrefixCache {
                 (execution, Kept { checkpoints, activity })
             })
             .unzip();
-        (Self { ops: model.ops.clone(), cuts, images }, executions)
+        (Self { ops: model.ops().to_vec(), cuts, images }, executions)
     }
 
     /// Bytes that the images take.
@@ -62,7 +62,7 @@ impl PrefixCache {
 
     /// What the network of `executor` shares with the one that was recorded.
     pub fn shared_with<'c>(&'c self, executor: &'c IntegerExecutor<'c>) -> SharedPrefix<'c> {
-        let ops = &executor.model().ops;
+        let ops = executor.model().ops();
         let same = self.ops.iter().zip(ops).take_while(|(mine, theirs)| mine == theirs).count();
         let place = self.cuts.iter().rposition(|&cut| cut <= same);
         SharedPrefix { cache: self, executor, place }

@@ -198,11 +198,11 @@ impl Widths for QuantizedModel {
     }
 
     fn image_bits(&self) -> u32 {
-        signed_bits(-self.bounds[0], self.bounds[0])
+        signed_bits(-self.bounds()[0], self.bounds()[0])
     }
 
     fn value_bits(&self, id: NodeId) -> u32 {
-        let bound = self.bounds[id.index()];
+        let bound = self.bounds()[id.index()];
         signed_bits(-bound, bound)
     }
 
@@ -223,7 +223,7 @@ impl Widths for QuantizedModel {
     }
 
     fn residual_bits(&self) -> u32 {
-        self.residual.bits
+        self.residual().bits
     }
 
     fn requantizes_by_shift(&self, id: NodeId) -> bool {
@@ -272,7 +272,7 @@ impl Widths for Float32<'_> {
 impl Workload {
     /// Of a fixed-point network.
     pub fn quantized(model: &QuantizedModel) -> Self {
-        Self::build(&model.network, model)
+        Self::build(model.network(), model)
     }
 
     /// Of the float network, on a datapath that is 32 bits wide everywhere.

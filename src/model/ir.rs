@@ -214,15 +214,6 @@ impl Leak {
         u32::from(self == Self::HalfWithInput)
     }
 
-    /// No potential g = V + X exceeds this many times the largest X within `timesteps`; that of Loihi ends
-    /// with its words.
-    pub fn reach(self, timesteps: usize) -> i64 {
-        match self.shift() {
-            0 => timesteps.max(2) as i64,
-            _ => 2,
-        }
-    }
-
     /// Arithmetic right shift of the potential that becomes the membrane.
     pub fn shift(self) -> u32 {
         match self {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::bounds::{accumulator_bits, bound_of};
+use super::bounds::prove;
 use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
 use super::quantized::*;
@@ -37,7 +37,7 @@ pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) 
 }
 
 /// [`quantize`], where `adjust` sees the integers of every node in order of execution, and may change the
-/// thresholds of neurons.
+/// thresholds of neurons. Bounds are proven of what it leaves.
 ///
 /// # Errors
 /// Those of [`quantize`].
@@ -50,8 +50,11 @@ pub fn quantize_layerwise(
     setting.check_names(&model.network)?;
     let mut quantizer = Quantizer::new(model, setting, calibration);
     for (id, node) in model.network.iter() {
-        quantizer.push(id, node)?;
-        adjust(id, node, &mut quantizer.ops[id.index()]);
+        let (mut op, lsb) = quantizer.op(id, node)?;
+        // Whoever adjusts it may run it before.
+        prove(&model.network, node, &mut op, &quantizer.bounds)?;
+        adjust(id, node, &mut op);
+        quantizer.push(node, op, lsb)?;
     }
     Ok(QuantizedModel {
         network: model.network.clone(),
@@ -84,8 +87,9 @@ impl<'a> Quantizer<'a> {
         Self { model, setting, calibration, residual, ops: vec![], bounds: vec![], lsbs: vec![] }
     }
 
-    fn push(&mut self, id: NodeId, node: &Node) -> Result<()> {
-        let (op, lsb) = match &node.op {
+    /// The integers of `node`, and what one step of them is worth.
+    fn op(&self, id: NodeId, node: &Node) -> Result<(QuantizedOp, Vec<f64>)> {
+        Ok(match &node.op {
             Op::Input => input_integers(&self.model.description.input, self.setting.input),
             Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
             Op::Neuron(Neuron { leak: Leak::Loihi { voltage_decay, current_decay }, threshold, .. }) => {
@@ -101,8 +105,11 @@ impl<'a> Quantizer<'a> {
             Op::Attention(attention) => self.attention(node, *attention),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
-        };
-        let bound = bound_of(&self.model.network, node, &op, &self.bounds)?;
+        })
+    }
+
+    fn push(&mut self, node: &Node, mut op: QuantizedOp, lsb: Vec<f64>) -> Result<()> {
+        let bound = prove(&self.model.network, node, &mut op, &self.bounds)?;
         self.ops.push(op);
         self.bounds.push(bound);
         self.lsbs.push(lsb);
@@ -176,7 +183,7 @@ impl<'a> Quantizer<'a> {
         let lsb: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0] / fine).collect();
         let bias: Vec<i64> =
             layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
-        let mut op = QuantizedWeighted {
+        let op = QuantizedWeighted {
             geometry,
             codes,
             bias,
@@ -184,10 +191,10 @@ impl<'a> Quantizer<'a> {
             lsb: lsb.clone(),
             scheme,
             padding: self.padding(node, weighted),
+            // Follows from the codes, see `prove`.
             accumulator_bits: 0,
             accumulator: self.setting.accumulator_of(&node.name),
         };
-        op.accumulator_bits = accumulator_bits(&op, self.bound(node, 0));
         Ok((QuantizedOp::Weighted(op), lsb))
     }
 
@@ -286,7 +293,9 @@ impl<'a> Quantizer<'a> {
     fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
         let gain = f64::from(neuron.leak.gain_log2()).exp2();
         // A threshold out of reach never fires, and neither does one just out of reach.
-        let unreachable = self.bound(node, 0) * neuron.leak.reach(self.model.network.timesteps) + 1;
+        let unreachable = self.bound(node, 0)
+            * QuantizedNeuron::reach(neuron.leak.shift(), self.model.network.timesteps)
+            + 1;
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
         let threshold = |c: usize| {

@@ -224,7 +224,7 @@ impl Oracle for NetworkOracle<'_> {
     fn anchor(&self, setting: &Setting) -> Result<()> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops != quantized.ops) {
+        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops() != quantized.ops()) {
             *anchor = Some(Anchor { quantized, batches: [const { None }; KEPT_BATCHES] });
         }
         Ok(())
@@ -247,7 +247,7 @@ impl Oracle for NetworkOracle<'_> {
     fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
-        let lsbs = quantized.lsbs.last().map_or(&[1.0][..], |lsbs| lsbs);
+        let lsbs = quantized.lsbs().last().map_or(&[1.0][..], |lsbs| lsbs);
         for number in first..self.batches() {
             if !more(self.batch(number, lsbs, &executor)?) {
                 break;

@@ -89,14 +89,14 @@ fn write_rows<T: Copy + Into<W>, W: Copy + Default>(x: &[T], layout: &Layout, ro
 pub(super) fn most_bytes(model: &QuantizedModel, plan: &Plan, cut: usize) -> usize {
     let bytes = |id: usize| {
         let layout = &plan.layouts[id];
-        match (layout.packed, model.bounds[id]) {
+        match (layout.packed, model.bounds()[id]) {
             (Some(_), _) => layout.rows() * layout.stride,
             (None, bound) if bound < 1 << 15 => 2 * layout.rows() * layout.columns(),
             _ if layout.wide => 8 * layout.rows() * layout.columns(),
             _ => 4 * layout.rows() * layout.columns(),
         }
     };
-    crossing(&model.network, cut).map(bytes).sum()
+    crossing(model.network(), cut).map(bytes).sum()
 }
 
 /// Nodes before `cut` that a node from there on reads.

@@ -46,7 +46,7 @@ impl<'a> FastExecutor<'a> {
 
     /// Places between layers where a run can be kept, and the most bytes that this takes.
     pub fn cuts(&self) -> Vec<(usize, usize)> {
-        let nodes = self.model.network.nodes.iter().enumerate();
+        let nodes = self.model.network().nodes.iter().enumerate();
         let layers = nodes.filter(|(_, node)| matches!(node.op, Op::Weighted(_))).map(|(id, _)| id);
         layers.map(|cut| (cut, checkpoint::most_bytes(self.model, &self.kernels.plan, cut))).collect()
     }
@@ -149,7 +149,7 @@ impl Kernels<'_> {
             if let Some((cuts, kept)) = &mut keep
                 && cuts.get(kept.len()) == Some(&id.index())
             {
-                kept.push(Checkpoint::take(&model.network, plan, &workspace.slots, id.index()));
+                kept.push(Checkpoint::take(model.network(), plan, &workspace.slots, id.index()));
             }
             let began = time.is_some().then(Instant::now);
             self.step(model, id, plan, (sample, observe.is_none()), workspace, &mut nodes);
@@ -180,8 +180,8 @@ impl Kernels<'_> {
         let last = id.index() + usize::from(fuse);
         let mut out = std::mem::take(&mut slots[plan.slots[last]]);
         out.fit(&plan.layouts[last]);
-        let nodes = &model.network.nodes;
-        let inputs = Inputs { network: &model.network, node: &nodes[id.index()], plan, slots };
+        let nodes = &model.network().nodes;
+        let inputs = Inputs { network: model.network(), node: &nodes[id.index()], plan, slots };
         let activity = match fuse {
             true => {
                 counted.push(self.count_layer(model, id, &inputs, counted, scratch));
@@ -247,7 +247,7 @@ impl Kernels<'_> {
                 let sides = [inputs.at(0), inputs.at(1)];
                 neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, &mut scratch.neuron, words)
             }
-            (op, _, _) => self.exact(op, model.network.timesteps, id, inputs, scratch, out),
+            (op, _, _) => self.exact(op, model.network().timesteps, id, inputs, scratch, out),
         }
     }
 }

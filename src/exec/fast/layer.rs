@@ -19,9 +19,12 @@ use crate::quant::{QuantizedModel, QuantizedWeighted};
 /// Counts and integer spikes up to this many bits are looked up bit by bit; wider ones are multiplied.
 const MAX_PLANES: u32 = 5;
 
+/// Yields a kernel if it holds what is wanted.
+type Candidate = fn(&Wanted) -> Option<Box<dyn LayerKernel>>;
+
 /// Kernels in the order in which they are asked whether they hold a layer: spikes or bit planes of small counts,
 /// those in groups, inputs and weights of 16 bits, anything else.
-const CANDIDATES: [fn(&Wanted) -> Option<Box<dyn LayerKernel>>; 4] = [
+const CANDIDATES: [Candidate; 4] = [
     |wanted| boxed(LookupLayer::new(wanted)),
     |wanted| boxed(GroupedLookup::new(wanted)),
     |wanted| boxed(ProductLayer::new(wanted)),
@@ -66,8 +69,8 @@ impl Layer {
         op: &QuantizedWeighted,
         wide: bool,
     ) -> Option<Self> {
-        let from = model.network.input_of(node, 0);
-        let bound = model.bounds[node.inputs[0].index()];
+        let from = model.network().input_of(node, 0);
+        let bound = model.bounds()[node.inputs[0].index()];
         let largest_padding = op.padding.iter().flatten().map(|x| x.abs()).max().unwrap_or(0);
         if wide && (op.accumulator.is_some() || bound.max(largest_padding) >= WIDE) {
             return None;

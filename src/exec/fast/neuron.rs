@@ -46,7 +46,7 @@ pub fn cells<W: Word>(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) 
         let clamps = highest >> shift > high || -reach >> shift < low;
         Cell { threshold, subtract, shift, discard, low: W::narrow(low), high: W::narrow(high), clamps }
     };
-    (0..model.network.node(id).shape.channels).map(cell).collect()
+    (0..model.network().node(id).shape.channels).map(cell).collect()
 }
 
 /// Spikes of all timesteps, into rows of zeros.

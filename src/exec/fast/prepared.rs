@@ -69,8 +69,8 @@ impl<'r> Inputs<'r> {
 impl<'a> Kernels<'a> {
     /// Lays out the weights.
     pub fn new(model: &'a QuantizedModel, cpu: Cpu) -> Self {
-        let frames = if model.network.nodes[0].constant { 1 } else { model.network.timesteps };
-        let wide: Vec<bool> = model.network.iter().map(|(id, node)| is_wide(model, id, node)).collect();
+        let frames = if model.network().nodes[0].constant { 1 } else { model.network().timesteps };
+        let wide: Vec<bool> = model.network().iter().map(|(id, node)| is_wide(model, id, node)).collect();
         let prepare = |(id, node): (NodeId, &Node)| match (model.op(id), wide[id.index()]) {
             (QuantizedOp::Weighted(op), wide) => {
                 Layer::new(cpu, model, node, op, wide).map_or(Prepared::Nothing, Prepared::Layer)
@@ -80,7 +80,7 @@ impl<'a> Kernels<'a> {
             (QuantizedOp::Neuron(op), true) => Prepared::WideCells(neuron::cells(model, id, op)),
             _ => Prepared::Nothing,
         };
-        let mut prepared: Vec<_> = model.network.iter().map(prepare).collect();
+        let mut prepared: Vec<_> = model.network().iter().map(prepare).collect();
         let mut budget_bytes = TABLE_BYTES;
         for one in &mut prepared {
             if let Prepared::Layer(layer) = one {
@@ -140,7 +140,7 @@ impl Prepared {
 
 /// True if node `id` reads, keeps or yields what 32 bits do not hold.
 fn is_wide(model: &QuantizedModel, id: NodeId, node: &Node) -> bool {
-    let yields = |id: NodeId| model.bounds[id.index()] >= WIDE;
+    let yields = |id: NodeId| model.bounds()[id.index()] >= WIDE;
     yields(id) || model.potential_bound(id) >= WIDE || node.inputs.iter().any(|&input| yields(input))
 }
 
@@ -148,7 +148,7 @@ fn is_wide(model: &QuantizedModel, id: NodeId, node: &Node) -> bool {
 fn runs_with_next(model: &QuantizedModel, prepared: &[Prepared], wide: &[bool], id: usize) -> bool {
     let tiled = matches!(&prepared[id], Prepared::Layer(layer) if layer.is_tiled());
     tiled
-        && plan::feeds_next(&model.network, id)
+        && plan::feeds_next(model.network(), id)
         && !wide[id]
         && !wide[id + 1]
         && !matches!(model.op(NodeId(id as u32 + 1)), QuantizedOp::Loihi(_) | QuantizedOp::Levels { .. })
