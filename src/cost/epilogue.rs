@@ -15,7 +15,7 @@ pub fn add(
     timesteps: f64,
 ) {
     for epilogue in &layer.epilogue {
-        let frames = if epilogue.constant { 1.0 } else { timesteps };
+        let frames = epilogue.frames(timesteps);
         match &machine.hardware.compute {
             Compute::SpikeLanes(lanes) => on_vector_unit(demand, machine, &lanes.vector, epilogue, frames),
             Compute::Systolic(array) => on_vector_unit(demand, machine, &array.vector, epilogue, frames),

@@ -64,8 +64,7 @@ pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, 
     folder.finish()?;
     let values = |(id, _): &(NodeId, Part)| {
         let node = model.network().node(*id);
-        (node.shape.values() * images.len() * if node.constant { 1 } else { model.network().timesteps })
-            as u64
+        (node.shape.values() * images.len() * node.frames(model.network().timesteps)) as u64
     };
     Ok(writers.keys().map(values).sum())
 }
@@ -96,7 +95,7 @@ fn writers(
 ) -> Result<BTreeMap<(NodeId, Part), Mutex<NpyWriter>>> {
     let mut writers = BTreeMap::new();
     for (id, node) in model.network().iter() {
-        let frames = if node.constant { 1 } else { model.network().timesteps };
+        let frames = node.frames(model.network().timesteps);
         let shape = [frames, images, node.shape.channels, node.shape.height, node.shape.width];
         let mut create = |part, dtype| {
             let writer = NpyWriter::new(folder.create(&file_name(node, part))?, dtype, &shape)?;

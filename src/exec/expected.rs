@@ -84,7 +84,7 @@ fn attend(attention: Attention, shape: Shape, rates: &[f64]) -> f64 {
 pub fn activity(network: &Network, rates: &[Option<f64>]) -> Activity {
     let node = |(id, node): (NodeId, &Node)| {
         let step = step(network, node, rates[id.index()].unwrap_or(0.0));
-        let frames = if node.constant { 1 } else { network.timesteps };
+        let frames = node.frames(network.timesteps);
         NodeActivity { steps: vec![step; frames] }
     };
     Activity { nodes: network.iter().map(node).collect(), ..Activity::default() }

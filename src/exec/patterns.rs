@@ -97,7 +97,7 @@ impl Patterns {
                 continue;
             }
             let rate = rates[id.index()].unwrap_or(0.0);
-            let frames = if node.constant { 1 } else { network.timesteps };
+            let frames = node.frames(network.timesteps);
             let spikes = draw(input.shape, frames, rate, id.index() as u64);
             patterns.nodes[id.index()] = (0..weighted.geometry.groups)
                 .map(|group| SpikeMatrix::gather(&spikes, &weighted.geometry, group).count(pattern))

@@ -95,7 +95,7 @@ impl Plan {
     }
 
     fn on_units(&self, product: &Product, hardware: &Hardware, timesteps: usize) -> Option<OnUnits> {
-        let frames = if product.constant && !self.recompute { 1 } else { timesteps } as u64;
+        let frames = self.frames(product, timesteps as u64);
         let (m, n) = (product.positions as u64, (product.outputs / product.groups) as u64);
         let mut gemm = Gemm { m, n, k: product.fan_in as u64, t: frames };
         let [rows, columns] = match &hardware.compute {

@@ -82,6 +82,25 @@ pub enum Input {
     },
 }
 
+impl Product {
+    /// Frames that it reads in `timesteps`: one where they are all the same.
+    pub fn input_frames<T: From<u8>>(&self, timesteps: T) -> T {
+        frames(self.constant, timesteps)
+    }
+}
+
+impl Epilogue {
+    /// How often it runs in `timesteps`.
+    pub fn frames<T: From<u8>>(&self, timesteps: T) -> T {
+        frames(self.constant, timesteps)
+    }
+}
+
+/// One frame of what is constant in time, else one per timestep.
+fn frames<T: From<u8>>(constant: bool, timesteps: T) -> T {
+    if constant { T::from(1) } else { timesteps }
+}
+
 impl Input {
     /// Width of one value.
     pub fn bits(self) -> u32 {

@@ -391,6 +391,11 @@ impl Network {
 }
 
 impl Node {
+    /// Frames of what it yields over `timesteps`: one where they are all the same.
+    pub fn frames(&self, timesteps: usize) -> usize {
+        if self.constant { 1 } else { timesteps }
+    }
+
     /// The tensors that it reads, named as in a checkpoint.
     pub fn parameters(&self) -> Vec<Parameter> {
         match &self.op {

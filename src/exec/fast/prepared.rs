@@ -69,7 +69,7 @@ impl<'r> Inputs<'r> {
 impl<'a> Kernels<'a> {
     /// Lays out the weights.
     pub fn new(model: &'a QuantizedModel, cpu: Cpu) -> Self {
-        let frames = if model.network().nodes[0].constant { 1 } else { model.network().timesteps };
+        let frames = model.network().nodes[0].frames(model.network().timesteps);
         let wide: Vec<bool> = model.network().iter().map(|(id, node)| is_wide(model, id, node)).collect();
         let prepare = |(id, node): (NodeId, &Node)| match (model.op(id), wide[id.index()]) {
             (QuantizedOp::Weighted(op), wide) => {
