@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::threads;
 use super::value::{Layout, Value};
 use crate::exec::activity::{NodeActivity, StepActivity};
-use crate::exec::kernels::{self, Cell, Cpu, Rescale};
-use crate::exec::neuron::{LoihiNeurons, NeuronLayer};
+use crate::exec::kernels::{self, Cpu, Rescale};
+use crate::exec::neuron::{Cell, LoihiNeurons, NeuronLayer};
 use crate::model::NodeId;
 use crate::num::{Format, Requantizer, Word};
 use crate::quant::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, per_channel};
@@ -30,23 +30,9 @@ thread_local! {
 
 /// The constants of every channel of neuron layer `id`.
 pub fn cells<W: Word>(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) -> Vec<Cell<W>> {
-    // Neither a potential nor a membrane exceeds this.
     let reach = model.potential_bound(id);
-    let cell = |channel: usize| {
-        let threshold = W::saturate(per_channel(&op.thresholds, channel));
-        let (discard, high) = match &op.membrane {
-            Some(word) => (per_channel(&word.discards, channel), (1i64 << (word.bits - 1)) - 1),
-            None => (0, 0),
-        };
-        // A shift by more than all bits but one is one by these: what is left is the sign.
-        let shift = (op.shift + discard).min(W::BITS - 1);
-        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
-        let low = if op.membrane.is_some() { -1 - high } else { 0 };
-        let highest = subtract.map_or(0, |amount| reach - amount.into()).max(threshold.into() - 1);
-        let clamps = highest >> shift > high || -reach >> shift < low;
-        Cell { threshold, subtract, shift, discard, low: W::narrow(low), high: W::narrow(high), clamps }
-    };
-    (0..model.network().node(id).shape.channels).map(cell).collect()
+    let channels = model.network().node(id).shape.channels;
+    (0..channels).map(|channel| Cell::new(op, channel).within(reach)).collect()
 }
 
 /// Spikes of all timesteps, into rows of zeros.

@@ -7,7 +7,8 @@ use super::prepared::{Inputs, Kernels, Prepared, Scratch};
 use super::threads;
 use super::value::{Buffer, Layout, Value};
 use crate::exec::activity::NodeActivity;
-use crate::exec::kernels::{self, Cell, Cpu};
+use crate::exec::kernels::{self, Cpu};
+use crate::exec::neuron::Cell;
 use crate::model::NodeId;
 use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
 

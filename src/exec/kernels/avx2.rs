@@ -6,9 +6,10 @@
 use std::arch::x86_64::*;
 
 use super::instructions::InstructionSet;
-use super::loops::{Cell, FloatNeuron, Loops, Rescale, generic, loops_compiled_for, neurons};
+use super::loops::{FloatNeuron, Loops, Rescale, generic, loops_compiled_for, neurons};
 use super::products::{Pairs, ProductMatrix};
 use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables, sum_of_words};
+use crate::exec::neuron::Cell;
 
 /// Entries of a table.
 const TABLE: usize = 16;

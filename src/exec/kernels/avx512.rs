@@ -7,9 +7,10 @@ use std::arch::x86_64::*;
 
 use super::avx2::Avx2;
 use super::instructions::InstructionSet;
-use super::loops::{Cell, FloatNeuron, Loops, Rescale, generic, loops_compiled_for};
+use super::loops::{FloatNeuron, Loops, Rescale, generic, loops_compiled_for};
 use super::products::{Pairs, ProductMatrix};
 use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
+use crate::exec::neuron::Cell;
 
 /// Entries of a table.
 const TABLE: usize = 64;

@@ -1,9 +1,10 @@
 //! Kernels as safe functions of a [`Cpu`], which check what their callers hand in.
 
 use super::cpu::Cpu;
-use super::loops::{Cell, FloatNeuron, Rescale, loops_of_a_cpu};
+use super::loops::{FloatNeuron, Rescale, loops_of_a_cpu};
 use super::products::{Pairs, ProductMatrix};
 use super::tables::{LANES, Line, LookupMatrix, TableRoom, Tables, Weights};
+use crate::exec::neuron::Cell;
 
 impl LookupMatrix {
     /// Makes all tables now; without, they are made whenever they are needed.

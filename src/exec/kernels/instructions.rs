@@ -2,10 +2,11 @@
 
 use std::panic::RefUnwindSafe;
 
-use super::loops::{Cell, Loops, neurons};
+use super::loops::{Loops, neurons};
 use super::portable;
 use super::products::{Pairs, ProductMatrix};
 use super::tables::{LookupMatrix, TableLayout, Tables, words_of_mut};
+use crate::exec::neuron::Cell;
 
 /// Kernels for the processors that have certain instructions.
 ///

@@ -1,25 +1,7 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
+use crate::exec::neuron::Cell;
 use crate::num::Word;
-
-/// Constants of one neuron, as the scalar specification has them.
-#[derive(Debug, Clone, Copy)]
-pub struct Cell<W = i32> {
-    /// Fires iff g >= this.
-    pub threshold: W,
-    /// What a spike subtracts; `None` where it resets to 0.
-    pub subtract: Option<W>,
-    /// Arithmetic shift from g to the stored membrane: leak and discarded bits.
-    pub shift: u32,
-    /// Discarded bits, which come back as zeros.
-    pub discard: u32,
-    /// Range of the stored membrane.
-    pub low: W,
-    /// Range of the stored membrane.
-    pub high: W,
-    /// False where bounds prove that nothing leaves that range.
-    pub clamps: bool,
-}
 
 /// (x M + 2^(S-1)) >> S, saturated.
 #[derive(Debug, Clone, Copy)]

@@ -20,8 +20,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+pub use super::neuron::Cell;
 pub use cpu::{Cpu, Isa};
 pub use dispatch::*;
-pub use loops::{Cell, FloatNeuron, Rescale};
+pub use loops::{FloatNeuron, Rescale};
 pub use products::{Pairs, ProductMatrix};
 pub use tables::{BLOCK, Entry, LANES, LookupMatrix, TableLayout, TableRoom, Tables};
