@@ -9,7 +9,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rayon::prelude::*;
 use spiq::cost::{Machine, MappedWorkload};
-use spiq::exec::{Engine, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
+use spiq::exec::{Backend, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
 use spiq::hw::Hardware;
 use spiq::map::Workload;
 use spiq::model::{DataSet, Model, Sample};
@@ -66,7 +66,7 @@ fn throughput(c: &mut Criterion) {
     set.throughput(Throughput::Elements(10_000)).sample_size(10);
     for setting in ["w8", "w4", "pot3"] {
         let network = quantized(&model, &data, setting);
-        let executor = IntegerExecutor::new(&network, Engine::default());
+        let executor = IntegerExecutor::new(&network, Backend::default());
         let run = |i: usize| {
             executor.run(&data.test.sample(i).unwrap()).prediction() == data.test.labels[i] as usize
         };

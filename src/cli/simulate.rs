@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, Evaluation, HardwareSummary, ModelSummary, Simulation, TableEvaluation,
 };
-use crate::exec::Engine;
+use crate::exec::Backend;
 use crate::hw::{Energies, Hardware};
 use crate::map::FixedMapping;
 use crate::model::Model;
@@ -67,12 +67,12 @@ pub struct Arguments {
 
 /// Values of `--isa`.
 fn engines() -> PossibleValuesParser {
-    let value = |engine: Engine| PossibleValue::new(engine.name()).help(engine.description());
-    PossibleValuesParser::new(Engine::all().map(value))
+    let value = |engine: Backend| PossibleValue::new(engine.name()).help(engine.description());
+    PossibleValuesParser::new(Backend::all().map(value))
 }
 
-fn engine(name: &str) -> Result<Engine> {
-    Engine::all()
+fn engine(name: &str) -> Result<Backend> {
+    Backend::all()
         .find(|engine| engine.name() == name && engine.is_available())
         .ok_or_else(|| Error::mismatch(format!("--isa: this processor lacks {name}")))
 }
@@ -85,7 +85,7 @@ struct Request {
     hardware_sha256: String,
     activity: Activity,
     settings: Vec<Setting>,
-    engine: Engine,
+    engine: Backend,
     mapping: Option<FixedMapping>,
 }
 
@@ -109,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
         in_range("threads", arguments.threads, 1024)?;
-        let engine = arguments.isa.as_deref().map_or(Ok(Engine::default()), engine)?;
+        let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
         let names: Vec<&str> = match arguments.quant.is_empty() {
             true => DEFAULT_SETTINGS.to_vec(),
             false => arguments.quant.iter().map(String::as_str).collect(),

@@ -2,7 +2,7 @@
 //! with it on every integer. All count what they execute.
 
 mod activity;
-mod engine;
+mod backend;
 mod events;
 mod execution;
 mod expected;
@@ -20,9 +20,9 @@ mod scalar;
 mod seeded;
 
 pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
-pub use engine::{Engine, IntegerExecutor};
+pub use backend::{Backend, IntegerExecutor};
 pub use execution::Execution;
-pub use fast::{Checkpoint, FastExecutor, Workspace};
+pub use fast::{FastExecutor, Snapshot, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
 pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};

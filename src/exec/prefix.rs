@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use rayon::prelude::*;
 
-use super::{Activity, Checkpoint, Execution, IntegerExecutor, StepActivity};
+use super::{Activity, Execution, IntegerExecutor, Snapshot, StepActivity};
 use crate::model::{Network, NodeId, Sample};
 use crate::quant::QuantizedOp;
 
@@ -23,7 +23,7 @@ pub struct PrefixCache {
 #[derive(Debug)]
 struct Kept {
     /// One per place.
-    checkpoints: Vec<Checkpoint>,
+    snapshots: Vec<Snapshot>,
     /// Of all nodes.
     activity: Activity,
 }
@@ -45,9 +45,9 @@ impl PrefixCache {
         let (executions, images) = samples
             .par_iter()
             .map(run)
-            .map(|(execution, checkpoints)| {
+            .map(|(execution, snapshots)| {
                 let activity = if cuts.is_empty() { Activity::default() } else { execution.activity.clone() };
-                (execution, Kept { checkpoints, activity })
+                (execution, Kept { snapshots, activity })
             })
             .unzip();
         (Self { ops: model.ops().to_vec(), cuts, images }, executions)
@@ -56,7 +56,7 @@ impl PrefixCache {
     /// Bytes that the images take.
     pub fn bytes(&self) -> usize {
         let steps = |kept: &Kept| kept.activity.nodes.iter().map(|node| node.steps.len()).sum::<usize>();
-        let values = |kept: &Kept| kept.checkpoints.iter().map(Checkpoint::bytes).sum::<usize>();
+        let values = |kept: &Kept| kept.snapshots.iter().map(Snapshot::bytes).sum::<usize>();
         self.images.iter().map(|kept| values(kept) + steps(kept) * size_of::<StepActivity>()).sum()
     }
 
@@ -86,7 +86,7 @@ impl SharedPrefix<'_> {
     /// Runs image `image` of the recorded ones, which is `sample`.
     pub fn run(&self, image: usize, sample: &Sample) -> Execution<i64> {
         let kept = &self.cache.images[image];
-        let start = self.place.map(|place| (&kept.checkpoints[place], &*kept.activity.nodes));
+        let start = self.place.map(|place| (&kept.snapshots[place], &*kept.activity.nodes));
         self.executor.run_from(sample, start)
     }
 }

@@ -17,7 +17,7 @@ use crate::model::{
     Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
 };
 use crate::num::{Format, Requantizer, Rounding};
-use crate::quant::scheme::Granularity;
+use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
 const THRESHOLD_STEPS: f64 = 256.0;
@@ -416,11 +416,11 @@ fn quantize_rows(
 ) -> Result<(Vec<i32>, Vec<f64>), String> {
     let rows = weight.len() / fan_in;
     match scheme.granularity() {
-        Granularity::Layer => {
+        Sharing::Layer => {
             let all = scheme.quantize(weight)?;
             Ok((all.codes, vec![all.lsb; rows]))
         }
-        Granularity::Channel => {
+        Sharing::Channel => {
             let quantized: Result<Vec<_>, _> =
                 weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
             let quantized = quantized?;

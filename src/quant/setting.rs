@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::scheme::{Clip, Granularity, Scale, WeightScheme};
+use super::scheme::{Clip, Scale, Sharing, WeightScheme};
 use crate::error::{Error, Result};
 use crate::files::Folder;
 use crate::model::{Network, Node, Op};
@@ -179,7 +179,7 @@ impl FixedPoint {
             if plain { text.parse().ok() } else { None }
         };
         let bits = number(bits)?;
-        let (scale, granularity) = (Scale::Free, Granularity::Channel);
+        let (scale, granularity) = (Scale::Free, Sharing::Channel);
         let weights = match scheme {
             "w" => {
                 let clip = if options.mse { Clip::Mse } else { Clip::Max };

@@ -12,7 +12,7 @@ use super::{Batch, Figures, Measured, Oracle};
 use crate::cost::KnownPlans;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluator;
-use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
+use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
 use crate::map::Workload;
 use crate::model::{Images, Model, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
@@ -34,7 +34,7 @@ const ORDER_SEED: u64 = 0;
 pub struct NetworkOracle<'a> {
     model: &'a Model,
     evaluator: &'a Evaluator<'a>,
-    engine: Engine,
+    engine: Backend,
     images: &'a Images,
     /// A random order of the images.
     order: Vec<usize>,
@@ -70,7 +70,7 @@ impl<'a> NetworkOracle<'a> {
     pub fn new(
         model: &'a Model,
         evaluator: &'a Evaluator<'a>,
-        engine: Engine,
+        engine: Backend,
         images: &'a Images,
     ) -> Result<Self> {
         let order = shuffled(images.len());

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, Checkpoint};
 use super::exact::image;
 use super::plan::Plan;
 use super::prepared::{Inputs, Kernels, Prepared, Scratch};
+use super::snapshot::{self, Snapshot};
 use super::value::{Buffer, Value};
 use super::{counts, layer, neuron};
 use crate::exec::activity::{Activity, NodeActivity};
@@ -48,7 +48,7 @@ impl<'a> FastExecutor<'a> {
     pub fn cuts(&self) -> Vec<(usize, usize)> {
         let nodes = self.model.network().nodes.iter().enumerate();
         let layers = nodes.filter(|(_, node)| matches!(node.op, Op::Weighted(_))).map(|(id, _)| id);
-        layers.map(|cut| (cut, checkpoint::most_bytes(self.model, &self.kernels.plan, cut))).collect()
+        layers.map(|cut| (cut, snapshot::most_bytes(self.model, &self.kernels.plan, cut))).collect()
     }
 
     /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
@@ -57,7 +57,7 @@ impl<'a> FastExecutor<'a> {
         sample: &Sample,
         workspace: &mut Workspace,
         cuts: &[usize],
-    ) -> (Execution<i64>, Vec<Checkpoint>) {
+    ) -> (Execution<i64>, Vec<Snapshot>) {
         let mut kept = Vec::with_capacity(cuts.len());
         let hooks = Hooks { keep: Some((cuts, &mut kept)), ..Hooks::default() };
         let execution = self.kernels.run(self.model, sample, workspace, hooks);
@@ -70,7 +70,7 @@ impl<'a> FastExecutor<'a> {
         &self,
         sample: &Sample,
         workspace: &mut Workspace,
-        start: (&Checkpoint, &[NodeActivity]),
+        start: (&Snapshot, &[NodeActivity]),
     ) -> Execution<i64> {
         let hooks = Hooks { start: Some(start), ..Hooks::default() };
         self.kernels.run(self.model, sample, workspace, hooks)
@@ -114,9 +114,9 @@ struct Hooks<'h> {
     observe: Option<Observer<'h>>,
     time: Option<&'h mut dyn FnMut(NodeId, Duration)>,
     /// Where an earlier run was kept, and what it had counted.
-    start: Option<(&'h Checkpoint, &'h [NodeActivity])>,
+    start: Option<(&'h Snapshot, &'h [NodeActivity])>,
     /// Places to keep the run at, and where to.
-    keep: Option<(&'h [usize], &'h mut Vec<Checkpoint>)>,
+    keep: Option<(&'h [usize], &'h mut Vec<Snapshot>)>,
 }
 
 impl Kernels<'_> {
@@ -140,16 +140,16 @@ impl Kernels<'_> {
             workspace.slots.resize_with(plan.slot_count, Buffer::default);
         }
         let mut nodes = Vec::with_capacity(plan.slots.len());
-        if let Some((checkpoint, counted)) = start {
-            checkpoint.restore(plan, &mut workspace.slots);
-            nodes.extend_from_slice(&counted[..checkpoint.cut]);
+        if let Some((snapshot, counted)) = start {
+            snapshot.restore(plan, &mut workspace.slots);
+            nodes.extend_from_slice(&counted[..snapshot.cut]);
         }
         while nodes.len() < plan.slots.len() {
             let id = NodeId(nodes.len() as u32);
             if let Some((cuts, kept)) = &mut keep
                 && cuts.get(kept.len()) == Some(&id.index())
             {
-                kept.push(Checkpoint::take(model.network(), plan, &workspace.slots, id.index()));
+                kept.push(Snapshot::take(model.network(), plan, &workspace.slots, id.index()));
             }
             let began = time.is_some().then(Instant::now);
             self.step(model, id, plan, (sample, observe.is_none()), workspace, &mut nodes);

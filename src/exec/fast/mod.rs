@@ -5,7 +5,6 @@
 //! looks up their weighted sum.
 
 mod attention;
-mod checkpoint;
 mod codes;
 mod counts;
 mod exact;
@@ -22,6 +21,7 @@ mod plan;
 mod pooling;
 mod prepared;
 mod products;
+mod snapshot;
 mod source;
 mod threads;
 mod tiles;
@@ -29,5 +29,5 @@ mod value;
 mod wide;
 mod words;
 
-pub use checkpoint::Checkpoint;
 pub use executor::{FastExecutor, Workspace};
+pub use snapshot::Snapshot;
