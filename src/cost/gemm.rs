@@ -281,9 +281,8 @@ fn traffic(
     counted: &Accesses,
 ) -> Traffic {
     let bits = operands.bits(matrix);
-    let up = |below: usize| match sums_are_complete(nest, below, operands.gemm.k) {
-        true => u64::from(operands.output_bits),
-        false => bits,
+    let up = |below: usize| {
+        if sums_are_complete(nest, below, operands.gemm.k) { u64::from(operands.output_bits) } else { bits }
     };
     let below = (level + 1..nest.levels.len()).find(|&l| nest.levels[l].keeps.contains(&matrix));
     let update_bits = below.map_or(bits, up);

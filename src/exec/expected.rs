@@ -122,9 +122,10 @@ fn products(geometry: &ConvGeometry, input: Shape, multi_bit: bool, rate: f64) -
     // Rounded as one.
     step.wave_peaks[0] = gathered_events as u32;
     let operations = gathered_events * (geometry.out_channels / geometry.groups) as u64;
-    match multi_bit {
-        true => step.multiplications = operations,
-        false => step.accumulations = operations,
+    if multi_bit {
+        step.multiplications = operations
+    } else {
+        step.accumulations = operations
     }
     step
 }

@@ -103,9 +103,10 @@ impl Dice {
         let spread = (3.0 / fan_in).sqrt();
         let weight = self.list(op.geometry.weights(), -spread, spread);
         let rows = op.geometry.rows(|i| weight[i]);
-        let bias = match op.bias {
-            true => self.list(op.geometry.out_channels, -0.1, 0.1),
-            false => vec![0.0; op.geometry.out_channels],
+        let bias = if op.bias {
+            self.list(op.geometry.out_channels, -0.1, 0.1)
+        } else {
+            vec![0.0; op.geometry.out_channels]
         };
         for parameter in op.parameters(&node.name) {
             let data = match parameter.name.strip_prefix(&node.name) {

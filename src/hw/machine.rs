@@ -379,9 +379,10 @@ impl Hardware {
     fn check_windows(&self) -> Result<(), (String, String)> {
         let Compute::SpikeLanes(lanes) = &self.compute else { return Ok(()) };
         let together = matches!(lanes.skipping, Skipping::Windows { .. } | Skipping::Products { .. });
-        match together && self.placements.contains(&Placement::Outermost) {
-            true => Err(("placements".into(), "Windows and Products need all timesteps: Innermost".into())),
-            false => Ok(()),
+        if together && self.placements.contains(&Placement::Outermost) {
+            Err(("placements".into(), "Windows and Products need all timesteps: Innermost".into()))
+        } else {
+            Ok(())
         }
     }
 
@@ -543,8 +544,9 @@ fn integer(field: &str, value: u64, source: &str, min: u64, max: u64) -> Result<
 }
 
 fn has_source(field: &str, source: &str) -> Result<(), (String, String)> {
-    match source.trim().is_empty() {
-        false => Ok(()),
-        true => Err((format!("{field}.source"), "empty: say where the number comes from".into())),
+    if source.trim().is_empty() {
+        Err((format!("{field}.source"), "empty: say where the number comes from".into()))
+    } else {
+        Ok(())
     }
 }

@@ -268,12 +268,13 @@ impl Nest {
             }
             tile = tile.saturating_mul(inner.extent());
         }
-        match tile >= size {
-            true => Ok(()),
-            false => Err((
+        if tile >= size {
+            Ok(())
+        } else {
+            Err((
                 "levels: loops".into(),
                 format!("the loops over {dim:?} reach {tile}, and the product has {dim:?} = {size}"),
-            )),
+            ))
         }
     }
 }

@@ -180,9 +180,8 @@ pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> V
         .filter(|(_, plan)| !plan.is_off_chip(Operand::Weights))
         .map(|(layer, _)| layer.weight_bits() + layer.parameter_bits())
         .sum();
-    let buffer = |(layer, plan): (&Layer, &Plan)| match plan.is_off_chip(Operand::Weights) {
-        true => tile_buffer_bits(plan, layer, hardware),
-        false => 0.0,
+    let buffer = |(layer, plan): (&Layer, &Plan)| {
+        if plan.is_off_chip(Operand::Weights) { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
     };
     let buffers: Vec<f64> = layers().map(buffer).collect();
     let fits = |i: usize| i > 0 && buffers[i] > 0.0 && resident + buffers[i - 1] + buffers[i] <= capacity;

@@ -33,9 +33,10 @@ impl Plan {
             Order::ChannelsOutermost => (m, n, Vec::new()),
             Order::PositionsOutermost { tiles, weights_stay } => {
                 let chip_m = m.div_ceil(tiles as u64);
-                match weights_stay && !streams {
-                    true => (chip_m, n, vec![Dim::M]),
-                    false => (chip_m, channels, vec![Dim::M, Dim::N]),
+                if weights_stay && !streams {
+                    (chip_m, n, vec![Dim::M])
+                } else {
+                    (chip_m, channels, vec![Dim::M, Dim::N])
                 }
             }
         };

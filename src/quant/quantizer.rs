@@ -30,9 +30,10 @@ const MAX_FRACTION_BITS: u32 = 16;
 /// If the setting names layers that the model lacks, asks for what only images can tell, or a bound does not
 /// fit 64-bit arithmetic.
 pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) -> Result<QuantizedModel> {
-    match setting.rate_matching {
-        true => Err(Error::mismatch("thresholds are matched on calibration images, and none were run")),
-        false => quantize_layerwise(model, setting, calibration, |_, _, _| ()),
+    if setting.rate_matching {
+        Err(Error::mismatch("thresholds are matched on calibration images, and none were run"))
+    } else {
+        quantize_layerwise(model, setting, calibration, |_, _, _| ())
     }
 }
 
@@ -220,9 +221,10 @@ impl<'a> Quantizer<'a> {
             }
             _ => {
                 let round = || quantize_rows(&layer.weight, &scheme, geometry.fan_in());
-                match self.calibration.keeps_nearest {
-                    true => kept.get((id, scheme, Approach::Nearest(self.setting.input)), round),
-                    false => round().map(Arc::new),
+                if self.calibration.keeps_nearest {
+                    kept.get((id, scheme, Approach::Nearest(self.setting.input)), round)
+                } else {
+                    round().map(Arc::new)
                 }
             }
         }
@@ -373,10 +375,8 @@ impl<'a> Quantizer<'a> {
     fn add_membrane(&self, node: &Node) -> Result<(QuantizedOp, Vec<f64>)> {
         let format = self.residual;
         let from_accumulator = self.model.network.input_of(node, 1).kind == Kind::PreActivation;
-        let branch = match from_accumulator {
-            true => Some(requantizers(node, self.lsb(node, 1), format)?),
-            false => None,
-        };
+        let branch =
+            if from_accumulator { Some(requantizers(node, self.lsb(node, 1), format)?) } else { None };
         Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), vec![format.lsb()]))
     }
 }

@@ -262,10 +262,7 @@ mod tests {
             let mean = moments.diagonal().sum() / 6.0;
             let damped = &moments + DMatrix::from_diagonal_element(6, 6, if mean > 0.0 { DAMPING * mean } else { 1.0 });
             let granularity = if per_layer { Sharing::Layer } else { Sharing::Channel };
-            let scheme = match power_of_two {
-                true => WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity },
-                false => uniform(bits, granularity, if searched { Clip::Mse } else { Clip::Max }),
-            };
+            let scheme = if power_of_two { WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity } } else { uniform(bits, granularity, if searched { Clip::Mse } else { Clip::Max }) };
             let (codes, lsbs) = quantize_rows(&weights, &scheme, std::slice::from_ref(&moments));
             let importance: Vec<f64> = damped.diagonal().iter().copied().collect();
             let lsb = |rows: std::ops::Range<usize>| {

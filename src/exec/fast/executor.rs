@@ -129,12 +129,11 @@ impl Kernels<'_> {
     ) -> Execution<i64> {
         let Hooks { mut observe, mut time, start, mut keep } = hooks;
         let other;
-        let plan = match self.plan.layouts[0].frames == sample.frames {
-            true => &self.plan,
-            false => {
-                other = Plan::new(model, self.cpu, sample.frames);
-                &other
-            }
+        let plan = if self.plan.layouts[0].frames == sample.frames {
+            &self.plan
+        } else {
+            other = Plan::new(model, self.cpu, sample.frames);
+            &other
         };
         if workspace.slots.len() < plan.slot_count {
             workspace.slots.resize_with(plan.slot_count, Buffer::default);
@@ -182,13 +181,12 @@ impl Kernels<'_> {
         out.fit(&plan.layouts[last]);
         let nodes = &model.network().nodes;
         let inputs = Inputs { network: model.network(), node: &nodes[id.index()], plan, slots };
-        let activity = match fuse {
-            true => {
-                counted.push(self.count_layer(model, id, &inputs, counted, scratch));
-                let next = Inputs { node: &nodes[last], ..inputs };
-                self.layer_with_next(model, id, &inputs, &next, scratch, &mut out)
-            }
-            false => self.node(model, id, &inputs, counted, sample, scratch, &mut out),
+        let activity = if fuse {
+            counted.push(self.count_layer(model, id, &inputs, counted, scratch));
+            let next = Inputs { node: &nodes[last], ..inputs };
+            self.layer_with_next(model, id, &inputs, &next, scratch, &mut out)
+        } else {
+            self.node(model, id, &inputs, counted, sample, scratch, &mut out)
         };
         counted.push(activity);
         slots[plan.slots[last]] = out;

@@ -113,27 +113,22 @@ impl GroupedLookup {
         let GroupRoom { tables, bytes, bit, index } = room;
         let outs = out.len() / gather.stride;
         let tables = group.matrix.tables(cpu, first, outs, tables);
-        let length = match gather.keeps_size() {
-            true => self.bytes_of_a_row(input, group, source, bytes, bit),
-            false => 0,
-        };
+        let length =
+            if gather.keeps_size() { self.bytes_of_a_row(input, group, source, bytes, bit) } else { 0 };
         for from in (0..gather.stride).step_by(BLOCK) {
             let columns = BLOCK.min(gather.stride - from);
             let index = at_least(index, group.matrix.rows * columns);
             let rows = (0..self.height).flat_map(|row| (0..group.bytes.len()).map(move |byte| (row, byte)));
             for ((row, byte), line) in rows.zip(index.chunks_exact_mut(columns)) {
-                match gather.keeps_size() {
-                    true => {
-                        let bytes = &bytes[byte * length..][..length];
-                        gather.bytes(cpu, row * self.width + self.width / 2, bytes, from, line);
-                    }
-                    false => {
-                        line.fill(0);
-                        for (to, input) in group.bytes[byte].iter().enumerate() {
-                            let bit = at_least(bit, columns);
-                            gather.bytes(cpu, row * self.width + input.tap, source.row(input.row), from, bit);
-                            kernels::move_bit(cpu, bit, input.bit, to as u32, line);
-                        }
+                if gather.keeps_size() {
+                    let bytes = &bytes[byte * length..][..length];
+                    gather.bytes(cpu, row * self.width + self.width / 2, bytes, from, line);
+                } else {
+                    line.fill(0);
+                    for (to, input) in group.bytes[byte].iter().enumerate() {
+                        let bit = at_least(bit, columns);
+                        gather.bytes(cpu, row * self.width + input.tap, source.row(input.row), from, bit);
+                        kernels::move_bit(cpu, bit, input.bit, to as u32, line);
                     }
                 }
             }

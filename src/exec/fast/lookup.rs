@@ -70,15 +70,17 @@ impl LookupLayer {
         let block = |(i, block): (usize, &mut [u8])| {
             let columns = block.len() / self.rows.len();
             for (from, line) in self.rows.iter().zip(block.chunks_exact_mut(columns)) {
-                match gather.is_identity() {
-                    true => line.copy_from_slice(&source.row(from.row)[i * BLOCK..][..columns]),
-                    false => gather.bytes(cpu, from.tap, source.row(from.row), i * BLOCK, line),
+                if gather.is_identity() {
+                    line.copy_from_slice(&source.row(from.row)[i * BLOCK..][..columns])
+                } else {
+                    gather.bytes(cpu, from.tap, source.row(from.row), i * BLOCK, line)
                 }
             }
         };
-        match threads::are_worth(index.len(), BYTES_OF_A_THREAD) {
-            true => index.par_chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
-            false => index.chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block),
+        if threads::are_worth(index.len(), BYTES_OF_A_THREAD) {
+            index.par_chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block)
+        } else {
+            index.chunks_mut(self.rows.len() * BLOCK).enumerate().for_each(block)
         }
     }
 }

@@ -51,9 +51,10 @@ pub fn neuron(
             room.neuron(cpu, &cells[channel], input.word_row(channel), layout, bit, spikes);
         }
     };
-    match threads::are_worth(layout.columns() * cells.len(), WORK_OF_A_THREAD) {
-        true => room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row),
-        false => spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one)),
+    if threads::are_worth(layout.columns() * cells.len(), WORK_OF_A_THREAD) {
+        room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row)
+    } else {
+        spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one))
     }
 }
 
@@ -196,9 +197,10 @@ pub fn onto_grid(
     let row = |counts: &mut NeuronScratch, (channel, out): (usize, &mut [i32])| {
         counts.grid_row(layout, out, |t, out| work(channel, t, out));
     };
-    match threads::are_worth(out.len(), WORK_OF_A_THREAD) {
-        true => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
-        false => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
+    if threads::are_worth(out.len(), WORK_OF_A_THREAD) {
+        counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row)
+    } else {
+        out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one))
     }
     counts.grid_activity()
 }

@@ -114,9 +114,10 @@ impl ProductLayer {
                 }
             }
         };
-        match threads::are_worth(values.len(), WORK_OF_A_THREAD) {
-            true => values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
-            false => values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
+        if threads::are_worth(values.len(), WORK_OF_A_THREAD) {
+            values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns)
+        } else {
+            values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns)
         }
     }
 }

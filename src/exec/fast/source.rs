@@ -149,9 +149,10 @@ impl<'a> WordSource<'a> {
 
     /// What `tap` reads of a channel, from column `from` on.
     pub fn read(&self, cpu: Cpu, gather: &Gather, tap: usize, channel: usize, from: usize, out: &mut [i32]) {
-        match self.identity {
-            true => out.copy_from_slice(&self.row(channel).0[from..][..out.len()]),
-            false => gather.words(cpu, tap, self.row(channel), from, out),
+        if self.identity {
+            out.copy_from_slice(&self.row(channel).0[from..][..out.len()])
+        } else {
+            gather.words(cpu, tap, self.row(channel), from, out)
         }
     }
 
@@ -165,9 +166,10 @@ impl<'a> WordSource<'a> {
         from: usize,
         out: &mut [i32],
     ) {
-        match self.identity {
-            true => kernels::add_scaled(cpu, factor, &self.row(channel).0[from..][..out.len()], out),
-            false => gather.add_scaled(cpu, (tap, factor), self.row(channel), from, out),
+        if self.identity {
+            kernels::add_scaled(cpu, factor, &self.row(channel).0[from..][..out.len()], out)
+        } else {
+            gather.add_scaled(cpu, (tap, factor), self.row(channel), from, out)
         }
     }
 }

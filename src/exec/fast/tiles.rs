@@ -69,9 +69,10 @@ impl Ready<'_> {
             });
         };
         let length = rows * target.stride;
-        match parallel {
-            true => counts.in_parallel(target.rows.par_chunks_mut(length).enumerate(), tile),
-            false => target.rows.chunks_mut(length).enumerate().for_each(|one| tile(counts, one)),
+        if parallel {
+            counts.in_parallel(target.rows.par_chunks_mut(length).enumerate(), tile)
+        } else {
+            target.rows.chunks_mut(length).enumerate().for_each(|one| tile(counts, one))
         }
     }
 }
