@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use spiq::cost::{Machine, MappedWorkload};
-use spiq::exec::{Engine, FloatExecutor, IntegerExecutor};
+use spiq::exec::{Backend, FloatExecutor, IntegerExecutor};
 use spiq::hw::Hardware;
 use spiq::map::Workload;
 use spiq::model::{DataSet, Model};
@@ -38,7 +38,7 @@ fn main() {
         return println!("{setting} has no integers");
     };
     let network = quantize(&model, &fixed, &calibration).unwrap();
-    let activity = IntegerExecutor::new(&network, Engine::default()).run(&sample).activity;
+    let activity = IntegerExecutor::new(&network, Backend::default()).run(&sample).activity;
     let samples = std::slice::from_ref(&activity);
     for hw in machines {
         let machine = Machine::new(Hardware::load(hw).unwrap().0).unwrap();

@@ -29,7 +29,7 @@ fn codes(bits: u32, count: usize) -> Vec<i32> {
 
 /// The cores that this process may use, each of which it measures alone.
 fn cpus() -> impl Iterator<Item = Cpu> {
-    Isa::ALL.into_iter().filter_map(Cpu::new)
+    Isa::all().filter_map(Cpu::new)
 }
 
 /// Look-ups of spikes, at the widths where the tables change.
@@ -42,8 +42,9 @@ fn lookups(c: &mut Criterion) {
             let stride = columns.next_multiple_of(spiq::exec::kernels::LANES);
             for bits in [2, 3, 4, 6, 8, 12] {
                 let bias = vec![0; outs];
-                let mut matrix = LookupMatrix::new(cpu, &codes(bits, inputs * outs), inputs, 2, &bias)
-                    .expect("fits 16 bits");
+                let mut matrix =
+                    LookupMatrix::new(cpu.table_layout(), &codes(bits, inputs * outs), inputs, 2, &bias)
+                        .expect("fits 16 bits");
                 matrix.store_tables(cpu);
                 let index = numbers(matrix.rows * stride, 0, (1 << width) - 1);
                 let index: Vec<u8> = index.into_iter().map(|x| x as u8).collect();

@@ -58,14 +58,14 @@ fn main() {
     let Precision::Fixed(setting) = Setting::load(spec).unwrap().precision else { return };
     let network = quantize(&model, &setting, &FloatExecutor::new(&model).calibrate(&sample)).unwrap();
     let executor = FastExecutor::new(&network, Isa::best());
-    let mut fastest = vec![Duration::MAX; network.network.nodes.len()];
+    let mut fastest = vec![Duration::MAX; network.network().nodes.len()];
     let mut workspace = Workspace::default();
     for _ in 0..number(1).unwrap_or(10) {
         executor.run_timed(&sample, &mut workspace, |id, time| {
             fastest[id.index()] = fastest[id.index()].min(time);
         });
     }
-    print(&network.network, &fastest);
+    print(network.network(), &fastest);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     drop(executor.run(&sample, &mut workspace));
     println!(

@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use spiq::exec::{Engine, FloatExecutor, IntegerExecutor};
+use spiq::exec::{Backend, FloatExecutor, IntegerExecutor};
 use spiq::model::{DataSet, Model};
 use spiq::quant::{Precision, Setting, quantize};
 
@@ -44,7 +44,7 @@ fn main() {
     for spec in settings {
         let Precision::Fixed(setting) = Setting::load(spec).unwrap().precision else { continue };
         let network = quantize(&model, &setting, calibration.as_ref().unwrap()).unwrap();
-        let executor = IntegerExecutor::new(&network, Engine::default());
+        let executor = IntegerExecutor::new(&network, Backend::default());
         let seconds = fastest(4, || drop(executor.run(&sample)));
         row += &format!(", {spec} {seconds:.4} s");
     }

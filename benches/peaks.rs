@@ -87,7 +87,8 @@ mod x86 {
     }
 
     pub fn run() {
-        if Isa::Avx512.is_available() {
+        let has = |name| Isa::named(name).is_some_and(Isa::is_available);
+        if has("avx512") {
             // SAFETY: the processor has the instructions.
             measure("avx512 look-ups, sums of 8 bits", 384, || unsafe { lookups_512() });
             // SAFETY: as above.
@@ -95,7 +96,7 @@ mod x86 {
             // SAFETY: as above.
             measure("avx512 products of 16 bits", 32, || unsafe { products_512() });
         }
-        if Isa::Avx2.is_available() {
+        if has("avx2") {
             // SAFETY: as above.
             measure("avx2 look-ups, sums of 8 bits", 128, || unsafe { lookups_256() });
             // SAFETY: as above.

@@ -9,7 +9,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rayon::prelude::*;
 use spiq::cost::{Machine, MappedWorkload};
-use spiq::exec::{Engine, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
+use spiq::exec::{Backend, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
 use spiq::hw::Hardware;
 use spiq::map::Workload;
 use spiq::model::{DataSet, Model, Sample};
@@ -52,7 +52,7 @@ fn throughput(c: &mut Criterion) {
         images.bench_function(format!("scalar {setting}"), |b| {
             b.iter(|| black_box(scalar.run(black_box(image))))
         });
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in Isa::all().filter(|isa| isa.is_available()) {
             let (fast, mut workspace) = (FastExecutor::new(&network, isa), Workspace::default());
             images.bench_function(format!("{} {setting}", isa.name()), |b| {
                 b.iter(|| black_box(fast.run(black_box(image), &mut workspace)))
@@ -66,7 +66,7 @@ fn throughput(c: &mut Criterion) {
     set.throughput(Throughput::Elements(10_000)).sample_size(10);
     for setting in ["w8", "w4", "pot3"] {
         let network = quantized(&model, &data, setting);
-        let executor = IntegerExecutor::new(&network, Engine::default());
+        let executor = IntegerExecutor::new(&network, Backend::default());
         let run = |i: usize| {
             executor.run(&data.test.sample(i).unwrap()).prediction() == data.test.labels[i] as usize
         };

@@ -130,7 +130,7 @@ fn snn_energy_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<f64, F
 }
 
 fn snn_parts_j(case: &Case, model: &QuantizedModel, rate: f64) -> Result<Parts, Failure> {
-    let activity = Rates::uniform(&model.network, rate)?.activity(&model.network);
+    let activity = Rates::uniform(model.network(), rate)?.activity(model.network());
     parts_j(case, Workload::quantized(model), &activity)
 }
 
@@ -175,7 +175,7 @@ fn ann_parts_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<Part
             epilogue.stored_bits = if spikes { bits } else { epilogue.stored_bits };
         }
     }
-    let mut activity = Rates::uniform(&model.network, density)?.activity(&model.network);
+    let mut activity = Rates::uniform(model.network(), density)?.activity(model.network());
     for node in &mut activity.nodes {
         node.steps.truncate(1);
         for step in &mut node.steps {

@@ -98,7 +98,7 @@ pub fn gemm_mapping(bytes: &[u8]) -> Result<()> {
     let nest = Nest::parse(&text(bytes), "input.ron", &gemm)?;
     let array = ArrayTiming { rows: 16, columns: 32, edges: Edges::Full, overhead_cycles: -2 };
     let cost = gemm_cost(&GemmOperands::new(gemm, 8, 8), &nest, &array, None);
-    cost.map_err(|(field, message)| Error::field("input.ron", field, message)).map(drop)
+    cost.map_err(|fault| fault.at("input.ron")).map(drop)
 }
 
 pub fn rates(bytes: &[u8]) -> Result<()> {

@@ -71,7 +71,7 @@ impl Memory {
             setting: setting.to_owned(),
             average_weight_bits: workload.weight_bits() / workload.weights(),
             memory_bytes: memory_bytes(&workload),
-            memory_bytes_at_32_bits: memory_bytes(&Workload::float32(&model.network)),
+            memory_bytes_at_32_bits: memory_bytes(&Workload::float32(model.network())),
         }
     }
 }
@@ -133,7 +133,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn layer<'a>(network: &Network, node: &'a Node, quantized: Option<(&QuantizedModel, usize)>) -> Layer<'a> {
-    let accumulator_bits = quantized.and_then(|(model, i)| match &model.ops[i] {
+    let accumulator_bits = quantized.and_then(|(model, i)| match &model.ops()[i] {
         QuantizedOp::Weighted(op) => Some(op.accumulator_bits),
         _ => None,
     });

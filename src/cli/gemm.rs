@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{print, print_json};
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
 use crate::hw::{Compute, Edges, Hardware};
 use crate::map::{Dataflow, Gemm, Matrix, Nest};
@@ -149,11 +149,11 @@ impl Request {
         match (&self.loops, machine) {
             (Loops::Given(nest, path), _) => {
                 let cost = gemm_cost(operands, nest, array, machine);
-                let cost = cost.map_err(|(field, message)| Error::field(path, field, message))?;
+                let cost = cost.map_err(|fault| fault.at(path))?;
                 Ok((nest.clone(), cost))
             }
             (Loops::Searched(dataflows), Some(machine)) => best_nest(operands, dataflows, array, machine)
-                .map_err(|(field, message)| {
+                .map_err(|Fault { field, message }| {
                     let hardware = format!("hardware {}", machine.hardware.name);
                     Error::field(hardware, format!("the smallest tiles: {field}"), message)
                 }),

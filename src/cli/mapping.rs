@@ -44,7 +44,7 @@ impl MappingDescription {
     /// If a file does not load, or the machine cannot run the network.
     pub fn new(model: &QuantizedModel, hw: &str, rates: Option<&str>) -> Result<Self> {
         let machine = Machine::new(Hardware::load(hw)?.0)?;
-        let network = &model.network;
+        let network = model.network();
         let (rates, activity) = match rates {
             Some(spec) => {
                 let rates = Rates::load(spec, network)?;

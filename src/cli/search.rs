@@ -277,7 +277,7 @@ fn request(arguments: &Arguments) -> Result<Request> {
 
 /// Names the flag of a field of a request.
 fn refuse_flag(fault: Fault) -> Error {
-    let flag = match fault.field {
+    let flag = match &*fault.field {
         "hardware" => "hw",
         "strategies" => "strategy",
         "seeds" => "seed",

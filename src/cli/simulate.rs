@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::activity::{Activity, ActivityArguments, in_range};
 use super::checkpoint::CheckpointArguments;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{
     ActivitySource, Evaluation, HardwareSummary, ModelSummary, Simulation, TableEvaluation,
 };
-use crate::exec::{Engine, Isa};
+use crate::exec::Backend;
 use crate::hw::{Energies, Hardware};
 use crate::map::FixedMapping;
 use crate::model::Model;
@@ -57,39 +58,23 @@ pub struct Arguments {
     threads: Option<usize>,
     /// Kernels that execute the integers; the results do not depend on it [default: the fastest that this
     /// processor has].
-    #[arg(long, value_name = "ISA")]
-    isa: Option<IsaFlag>,
+    #[arg(long, value_name = "ISA", value_parser = engines())]
+    isa: Option<String>,
     /// Draw no progress bar.
     #[arg(long)]
     quiet: bool,
 }
 
 /// Values of `--isa`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum IsaFlag {
-    /// The specification itself, one operation at a time.
-    Scalar,
-    /// Kernels for any processor.
-    Portable,
-    /// Kernels for AVX2.
-    Avx2,
-    /// Kernels for AVX-512 with VBMI, VNNI and BITALG.
-    Avx512,
+fn engines() -> PossibleValuesParser {
+    let value = |engine: Backend| PossibleValue::new(engine.name()).help(engine.description());
+    PossibleValuesParser::new(Backend::all().map(value))
 }
 
-impl IsaFlag {
-    fn engine(self) -> Result<Engine> {
-        let isa = match self {
-            Self::Scalar => return Ok(Engine::Scalar),
-            Self::Portable => Isa::Portable,
-            Self::Avx2 => Isa::Avx2,
-            Self::Avx512 => Isa::Avx512,
-        };
-        match isa.is_available() {
-            true => Ok(Engine::Fast(isa)),
-            false => Err(Error::mismatch(format!("--isa: this processor lacks {}", isa.name()))),
-        }
-    }
+fn engine(name: &str) -> Result<Backend> {
+    Backend::all()
+        .find(|engine| engine.name() == name && engine.is_available())
+        .ok_or_else(|| Error::mismatch(format!("--isa: this processor lacks {name}")))
 }
 
 /// A checked request: everything is loaded, everything fits.
@@ -100,7 +85,7 @@ struct Request {
     hardware_sha256: String,
     activity: Activity,
     settings: Vec<Setting>,
-    engine: Engine,
+    engine: Backend,
     mapping: Option<FixedMapping>,
 }
 
@@ -124,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
         in_range("threads", arguments.threads, 1024)?;
-        let engine = arguments.isa.map_or(Ok(Engine::default()), IsaFlag::engine)?;
+        let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
         let names: Vec<&str> = match arguments.quant.is_empty() {
             true => DEFAULT_SETTINGS.to_vec(),
             false => arguments.quant.iter().map(String::as_str).collect(),

@@ -123,9 +123,8 @@ impl Boundary<'_> {
         let outer = if held { innermost.map_or(0, |i| i + 1) } else { around };
         let (mut sent, mut received) = (gemm.elements(self.matrix), gemm.elements(self.matrix));
         for dim in Dim::ALL.into_iter().filter(|&d| !self.matrix.depends_on(d)) {
-            let of = |position: usize, level: usize, l: &Loop, last: usize| match l.is_spatial() {
-                true => level < last,
-                false => position < outer,
+            let of = |position: usize, level: usize, l: &Loop, last: usize| {
+                if l.is_spatial() { level < last } else { position < outer }
             };
             let last = self.child.unwrap_or(usize::MAX);
             sent *= self.repeats(gemm, dim, |i, level, l| of(i, level, l, self.parent));

@@ -35,9 +35,10 @@ pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
         }
     };
     for memory in &hardware.memories {
-        let part = match memory.holds.contains(&Operand::Weights) {
-            true => &mut area.weight_memory,
-            false => &mut area.other_memories,
+        let part = if memory.holds.contains(&Operand::Weights) {
+            &mut area.weight_memory
+        } else {
+            &mut area.other_memories
         };
         *part += hardware.memory_macro(memory).area_mm2;
     }

@@ -15,7 +15,7 @@ pub fn add(
     timesteps: f64,
 ) {
     for epilogue in &layer.epilogue {
-        let frames = if epilogue.constant { 1.0 } else { timesteps };
+        let frames = epilogue.frames(timesteps);
         match &machine.hardware.compute {
             Compute::SpikeLanes(lanes) => on_vector_unit(demand, machine, &lanes.vector, epilogue, frames),
             Compute::Systolic(array) => on_vector_unit(demand, machine, &array.vector, epilogue, frames),
@@ -67,9 +67,8 @@ fn on_vector_unit(
 /// Energy of one output value.
 fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
     let table = &machine.table;
-    let rescale_pj = |bits: u32, shift: bool| match shift {
-        true => table.shift_pj(f64::from(bits)),
-        false => table.multiply_pj(f64::from(bits), 16.0),
+    let rescale_pj = |bits: u32, shift: bool| {
+        if shift { table.shift_pj(f64::from(bits)) } else { table.multiply_pj(f64::from(bits), 16.0) }
     };
     match epilogue.kind {
         EpilogueKind::Neuron { potential_bits, .. } => {

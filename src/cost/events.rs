@@ -53,7 +53,7 @@ fn add_epilogue(
     timesteps: f64,
 ) {
     let total = activity.nodes[epilogue.node.index()].total();
-    let frames = if epilogue.constant { 1.0 } else { timesteps };
+    let frames = epilogue.frames(timesteps);
     let values = epilogue.values as f64 * frames;
     match epilogue.kind {
         EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => {

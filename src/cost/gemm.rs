@@ -8,6 +8,7 @@ use super::parts::{Cycles, EnergyJ};
 use super::systolic::{ArrayTiming, fold_cycles, operation_pj};
 use super::timeline::{ArrayCycles, Times, timeline};
 use super::{Machine, Traffic};
+use crate::error::Fault;
 use crate::hw::{MemorySpec, Operand};
 use crate::map::{Dataflow, Dim, Gemm, Input, Loop, Matrix, Nest};
 use crate::quant::WeightForm;
@@ -90,7 +91,7 @@ pub fn gemm_cost(
     nest: &Nest,
     array: &ArrayTiming,
     machine: Option<&Machine>,
-) -> Result<GemmCost, (String, String)> {
+) -> Result<GemmCost, Fault> {
     let gemm = &operands.gemm;
     nest.check(gemm)?;
     let dataflow = lay_on_array(nest, array)?;
@@ -170,8 +171,8 @@ fn spatial_extent(nest: &Nest, dim: Dim) -> u64 {
 }
 
 /// The dataflow of a nest on `array`: what its innermost level keeps.
-fn lay_on_array(nest: &Nest, array: &ArrayTiming) -> Result<Dataflow, (String, String)> {
-    let wrong = |field: String, message: String| Err((field, message));
+fn lay_on_array(nest: &Nest, array: &ArrayTiming) -> Result<Dataflow, Fault> {
+    let wrong = |field: String, message: String| Err(Fault::new(field, message));
     let [_, on_chip, registers] = &nest.levels[..] else {
         let message = format!("{} of them, expected three: off chip, on chip, array", nest.levels.len());
         return wrong("levels".into(), message);
@@ -244,11 +245,7 @@ fn needed_bits(operands: &GemmOperands, nest: &Nest, memory: &MemorySpec) -> u64
 
 /// Whether the on-chip tiles of `nest` fit the memories of `machine`; otherwise the level, and what is too
 /// large.
-pub(super) fn check_capacities(
-    operands: &GemmOperands,
-    nest: &Nest,
-    machine: &Machine,
-) -> Result<(), (String, String)> {
+pub(super) fn check_capacities(operands: &GemmOperands, nest: &Nest, machine: &Machine) -> Result<(), Fault> {
     let name = &nest.levels[ON_CHIP].name;
     for memory in &machine.hardware.memories {
         let needed = needed_bits(operands, nest, memory).div_ceil(8);
@@ -261,13 +258,13 @@ pub(super) fn check_capacities(
                 memory.name,
                 machine.hardware.name
             );
-            return Err((format!("levels: {name}"), message));
+            return Err(Fault::new(format!("levels: {name}"), message));
         }
     }
     let whole = |m| nest.tile(ON_CHIP, m, &operands.gemm) == operands.gemm.elements(m);
     if machine.dram.is_none() && !Matrix::ALL.into_iter().all(whole) {
         let message = format!("{} has no dram to take tiles from", machine.hardware.name);
-        return Err((format!("levels: {}", nest.levels[OFF_CHIP].name), message));
+        return Err(Fault::new(format!("levels: {}", nest.levels[OFF_CHIP].name), message));
     }
     Ok(())
 }
@@ -281,9 +278,8 @@ fn traffic(
     counted: &Accesses,
 ) -> Traffic {
     let bits = operands.bits(matrix);
-    let up = |below: usize| match sums_are_complete(nest, below, operands.gemm.k) {
-        true => u64::from(operands.output_bits),
-        false => bits,
+    let up = |below: usize| {
+        if sums_are_complete(nest, below, operands.gemm.k) { u64::from(operands.output_bits) } else { bits }
     };
     let below = (level + 1..nest.levels.len()).find(|&l| nest.levels[l].keeps.contains(&matrix));
     let update_bits = below.map_or(bits, up);

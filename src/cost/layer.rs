@@ -162,7 +162,7 @@ pub fn layer_cost(
     }
     let mut demand = match &layer.product {
         Some(product) => {
-            let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
+            let frames = plan.frames(product, timesteps);
             let mut demand = product_demand(machine, product, plan, activity, frames);
             hold_constant_sums(&mut demand, layer, product, plan, machine, timesteps);
             demand
@@ -221,7 +221,7 @@ fn hold_constant_sums(
 ) {
     let varies = layer.epilogue.iter().any(|e| matches!(e.kind, EpilogueKind::Neuron { .. }));
     let in_array = plan.keeps_membranes(layer, &machine.hardware.compute);
-    if product.constant && !plan.recompute && varies && !in_array {
+    if plan.runs_once(product) && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
         let stored = if plan.dataflow.sums_leave_the_array() { 1.0 } else { 0.0 };
         demand.write(Operand::PartialSums, bits * (1.0 - stored));
@@ -245,7 +245,7 @@ fn off_chip(
     let mut dram = [Traffic::default(); 5];
     if let Some(product) = &layer.product {
         let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
-        let frames = if product.constant && !plan.recompute { 1.0 } else { timesteps };
+        let frames = plan.frames(product, timesteps);
         let rows = product.positions as f64 * frames;
         let fetches = plan
             .tile(compute, product)
@@ -254,7 +254,7 @@ fn off_chip(
         if product.from_outside {
             *inputs += input_bits;
         } else if plan.is_off_chip(Operand::Activations) {
-            let frames = if product.constant { 1.0 } else { timesteps };
+            let frames = product.input_frames(timesteps);
             *inputs += input_bits * frames * plan.input_loads(product);
         }
         if plan.is_off_chip(Operand::Weights) {

@@ -29,7 +29,7 @@ pub fn layer_cost(
     }
     for epilogue in &layer.epilogue {
         let total = activity.nodes[epilogue.node.index()].total();
-        let frames = if epilogue.constant { 1.0 } else { timesteps };
+        let frames = epilogue.frames(timesteps);
         let seconds = match epilogue.kind {
             EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => {
                 f64::from(total.neuron_updates) * cores.neuron_s.value

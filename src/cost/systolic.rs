@@ -139,9 +139,10 @@ pub fn demand(
     demand.array.fill_drain = folds.fill_drain * repeats;
     move_operands(&mut demand, &tiled, machine, product, plan, frames);
     let repeat = frames / activity.steps.len().max(1) as f64;
-    let switching = match array.gated {
-        true => activity.total().synaptic_operations() as f64 * repeat,
-        false => product.dense_operations() * frames,
+    let switching = if array.gated {
+        activity.total().synaptic_operations() as f64 * repeat
+    } else {
+        product.dense_operations() * frames
     };
     let widths = [product.weight_bits, product.accumulator_bits];
     let operation_pj = operation_pj(&machine.table, product.input, product.weight, widths);

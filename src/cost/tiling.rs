@@ -2,6 +2,7 @@
 
 use super::gemm::{GemmCost, GemmOperands, check_capacities, cost};
 use super::{ArrayTiming, Machine};
+use crate::error::Fault;
 use crate::map::tiles::ladder;
 use crate::map::{Dataflow, Dim, Nest};
 
@@ -16,7 +17,7 @@ pub fn best_nest(
     dataflows: &[Dataflow],
     array: &ArrayTiming,
     machine: &Machine,
-) -> Result<(Nest, GemmCost), (String, String)> {
+) -> Result<(Nest, GemmCost), Fault> {
     let units = [array.rows, array.columns].map(u64::from);
     let mut best: Option<(f64, Nest, GemmCost)> = None;
     let mut refusal = None;

@@ -83,9 +83,10 @@ pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
 /// last.
 fn dram_stall(times: &Times, on_chip: f64, n: f64) -> f64 {
     let waits = |bus: f64| ((bus - on_chip) / n).max(0.0);
-    match n > 1.0 {
-        true => waits(times.load) + (n - 2.0).max(0.0) * waits(times.load + times.store) + waits(times.store),
-        false => 0.0,
+    if n > 1.0 {
+        waits(times.load) + (n - 2.0).max(0.0) * waits(times.load + times.store) + waits(times.store)
+    } else {
+        0.0
     }
 }
 

@@ -31,7 +31,7 @@ use self::summary::summarize_layer;
 use self::totals::{Totals, count};
 use crate::cost::{Cycles, EnergyJ, KnownPlans, Machine, MappedWorkload, TrafficBits, memory_bytes};
 use crate::error::Result;
-use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
+use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, Pattern, Rates};
 use crate::hw::Operand;
 use crate::map::{FixedMapping, Workload};
 use crate::model::{DataSet, Images, Kind, Model, Node, Sample};
@@ -49,7 +49,7 @@ pub struct Evaluator<'a> {
     matching: RateMatching,
     /// What a reader must know of the images or rates.
     notes: Vec<String>,
-    engine: Engine,
+    engine: Backend,
     mapping: Option<FixedMapping>,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Evaluator<'a> {
         let mapping = (0..seen.len().min(MAPPING_IMAGES)).map(|i| seen.sample(i)).collect::<Result<_>>()?;
         let notes = validation.notes(images, data, &model.network);
         let source = Source::Images(Samples { measured: images, mapping });
-        let (calibration, engine, mapping) = (Mutex::new(calibration), Engine::default(), None);
+        let (calibration, engine, mapping) = (Mutex::new(calibration), Backend::default(), None);
         let matching = RateMatching::default();
         Ok(Self { model, machine, source, calibration, validation, matching, notes, engine, mapping })
     }
@@ -133,13 +133,13 @@ impl<'a> Evaluator<'a> {
             validation,
             matching: RateMatching::default(),
             notes,
-            engine: Engine::default(),
+            engine: Backend::default(),
             mapping: None,
         })
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
-    pub fn with_engine(self, engine: Engine) -> Self {
+    pub fn with_engine(self, engine: Backend) -> Self {
         Self { engine, ..self }
     }
 

@@ -122,7 +122,7 @@ struct Collector<'a> {
 impl<'a> Collector<'a> {
     fn new(id: NodeId, geometry: &'a ConvGeometry, wanted: Wanted, network: &Network, images: usize) -> Self {
         let node = network.node(id);
-        let frames = if network.input_of(node, 0).constant { 1 } else { network.timesteps };
+        let frames = network.input_of(node, 0).frames(network.timesteps);
         let patches = images * frames * node.shape.positions();
         let seen = InputStatistics::new(geometry.groups, geometry.fan_in(), wanted == Wanted::Products);
         Self { id, geometry, step: patches.div_ceil(PATCHES).max(1), seen }

@@ -20,8 +20,8 @@ pub fn summarize_layer(
     traffic_bits.add_scaled(&totals.cost.traffic_bits, 1.0 / images);
     let counters = &totals.counters;
     let product = layer.product.as_ref();
-    let frames = |p: &Product| if p.constant && !plan.recompute { 1.0 } else { timesteps as f64 };
-    let counted_frames = |p: &Product| if p.constant { 1.0 } else { timesteps as f64 };
+    let frames = |p: &Product| plan.frames(p, timesteps as f64);
+    let counted_frames = |p: &Product| p.input_frames(timesteps as f64);
     let inputs = product.map_or(0.0, |p| p.input_values as f64 * counted_frames(p));
     let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
     let repeat = product.map_or(1.0, |p| frames(p) / counted_frames(p));

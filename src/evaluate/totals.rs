@@ -103,7 +103,7 @@ impl Totals {
                 _ if node.op.is_neuron() => node.shape.values(),
                 _ => return None,
             };
-            let frames = if node.constant { 1 } else { network.timesteps };
+            let frames = node.frames(network.timesteps);
             let rate = self.events[id.index()] as f64 / (values * frames * self.images) as f64;
             Some(LayerRate { layer: node.name.clone(), rate })
         };

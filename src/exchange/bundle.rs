@@ -13,7 +13,7 @@ use crate::model::{
     Window,
 };
 use crate::num::Requantizer;
-use crate::quant::scheme::{Clip, Granularity, Scale};
+use crate::quant::scheme::{Clip, Scale, Sharing};
 use crate::quant::{
     MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
     QuantizedWeighted, WeightScheme,
@@ -476,5 +476,5 @@ fn largest(input: &Activations, images: usize) -> Result<i64> {
 fn holding(codes: &[i32]) -> WeightScheme {
     let largest = codes.iter().map(|c| c.unsigned_abs()).max().unwrap_or(0);
     let bits = (u32::BITS - largest.leading_zeros() + 1).max(2);
-    WeightScheme::Uniform { bits, scale: Scale::Pow2, granularity: Granularity::Layer, clip: Clip::Max }
+    WeightScheme::Uniform { bits, scale: Scale::Pow2, granularity: Sharing::Layer, clip: Clip::Max }
 }

@@ -54,7 +54,7 @@ pub type Names<'a> = [&'a str; 3];
 /// Runs `images` in integers.
 pub fn run(model: &QuantizedModel, names: Names, images: &Images) -> Result<RunSummary> {
     let outcomes = execute(model, images)?;
-    Ok(summary(names, &model.network, images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec()))
+    Ok(summary(names, model.network(), images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec()))
 }
 
 /// Runs `images` in the float network.
@@ -75,8 +75,8 @@ pub fn dump(
     dir: &Path,
 ) -> Result<RunSummary> {
     let folder = OutputFolder::new(dir, Owner::Dump)?;
-    let arrays = Arrays::new(&model.network, images.len(), &folder, |id| {
-        let node = model.network.node(id);
+    let arrays = Arrays::new(model.network(), images.len(), &folder, |id| {
+        let node = model.network().node(id);
         let mut files = Vec::new();
         if node.op == Op::Input || node.op.is_neuron() {
             files.push((Part::Values, node.name.clone(), value_type(model, id)));
@@ -90,13 +90,13 @@ pub fn dump(
         }
         files
     })?;
-    let shape = [images.len(), model.network.classes()];
+    let shape = [images.len(), model.network().classes()];
     let mut logits = NpyWriter::new(folder.create("logits.npy")?, INT64, &shape)?;
     let outcomes = record(model, images, &|id, part| arrays.has(id, part), &|frame| {
-        arrays.write(&frame, model.network.node(frame.node).constant)
+        arrays.write(&frame, model.network().node(frame.node).constant)
     })?;
     let summary =
-        summary(names, &model.network, images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec());
+        summary(names, model.network(), images, &outcomes, steps(model), |x| x.to_le_bytes().to_vec());
     for (i, outcome) in outcomes.iter().enumerate() {
         logits.write_at(i * outcome.logits.len(), &outcome.logits)?;
     }
@@ -177,7 +177,7 @@ impl Arrays {
 
 /// What a step of the input and of the logits is worth.
 pub(super) fn steps(model: &QuantizedModel) -> [f64; 2] {
-    [model.lsbs[0][0], model.lsbs.last().map_or(1.0, |lsb| lsb[0])]
+    [model.lsbs()[0][0], model.lsbs().last().map_or(1.0, |lsb| lsb[0])]
 }
 
 fn summary<L>(

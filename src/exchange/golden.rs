@@ -29,17 +29,17 @@ pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, 
             let first = (frame.t * images.len() + frame.image) * frame.values.len();
             writer.write_at(first, &frame.values)
         })?;
-    let mut saturations = vec![0; model.network.nodes.len()];
+    let mut saturations = vec![0; model.network().nodes.len()];
     for outcome in &outcomes {
         saturations.iter_mut().zip(&outcome.saturations).for_each(|(sum, n)| *sum += n);
     }
     let mut nodes = Vec::new();
-    for (id, node) in model.network.iter() {
+    for (id, node) in model.network().iter() {
         let recorded =
             |part| writers.contains_key(&(id, part)).then(|| file_tensor(&folder, &file_name(node, part)));
         nodes.push(NodeRecord {
             name: node.name.clone(),
-            inputs: node.inputs.iter().map(|&i| model.network.node(i).name.clone()).collect(),
+            inputs: node.inputs.iter().map(|&i| model.network().node(i).name.clone()).collect(),
             shape: [node.shape.channels, node.shape.height, node.shape.width],
             constant: node.constant,
             operation: operation(model, id, node, &folder)?,
@@ -55,7 +55,7 @@ pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, 
         model: Some(names[0].to_owned()),
         setting: Some(names[1].to_owned()),
         rounding: Some(rounding_rules()),
-        timesteps: model.network.timesteps,
+        timesteps: model.network().timesteps,
         images: images.len(),
         nodes,
     };
@@ -63,8 +63,8 @@ pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, 
     folder.write("manifest.json", text + "\n")?;
     folder.finish()?;
     let values = |(id, _): &(NodeId, Part)| {
-        let node = model.network.node(*id);
-        (node.shape.values() * images.len() * if node.constant { 1 } else { model.network.timesteps }) as u64
+        let node = model.network().node(*id);
+        (node.shape.values() * images.len() * node.frames(model.network().timesteps)) as u64
     };
     Ok(writers.keys().map(values).sum())
 }
@@ -94,8 +94,8 @@ fn writers(
     folder: &OutputFolder,
 ) -> Result<BTreeMap<(NodeId, Part), Mutex<NpyWriter>>> {
     let mut writers = BTreeMap::new();
-    for (id, node) in model.network.iter() {
-        let frames = if node.constant { 1 } else { model.network.timesteps };
+    for (id, node) in model.network().iter() {
+        let frames = node.frames(model.network().timesteps);
         let shape = [frames, images, node.shape.channels, node.shape.height, node.shape.width];
         let mut create = |part, dtype| {
             let writer = NpyWriter::new(folder.create(&file_name(node, part))?, dtype, &shape)?;
@@ -121,8 +121,8 @@ pub(super) fn has_state(model: &QuantizedModel, id: NodeId) -> bool {
 
 /// Bytes for spikes and what counts no further than 255.
 pub(super) fn value_type(model: &QuantizedModel, id: NodeId) -> npy::Kind {
-    let node = model.network.node(id);
-    let bound = model.bounds[id.index()];
+    let node = model.network().node(id);
+    let bound = model.bounds()[id.index()];
     match node.kind {
         Kind::Spikes | Kind::Count { .. } | Kind::Levels { .. } if bound <= 255 => UINT8,
         _ => type_for(bound),

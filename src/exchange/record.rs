@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::exec::{Engine, Execution, FloatExecutor, IntegerExecutor, Observed, ScalarExecutor};
+use crate::exec::{Backend, Execution, FloatExecutor, IntegerExecutor, Observed, ScalarExecutor};
 use crate::model::{Images, IntegerNeuron, Model, NodeId, Op};
 use crate::num::Word;
 use crate::quant::QuantizedModel;
@@ -62,7 +62,7 @@ pub type Sink<'a> = &'a (dyn Fn(Frame) -> Result<()> + Sync);
 
 /// Runs `images` in integers by the fastest kernels, and records nothing.
 pub fn execute(model: &QuantizedModel, images: &Images) -> Result<Vec<Outcome<i64>>> {
-    let executor = IntegerExecutor::new(model, Engine::default());
+    let executor = IntegerExecutor::new(model, Backend::default());
     let run = |image: usize| Ok(Outcome::new(executor.run(&images.sample(image)?)));
     (0..images.len()).into_par_iter().map(run).collect()
 }
@@ -91,7 +91,7 @@ fn record_in_words<W: Word>(
         let mut failure = Ok(());
         let input = executor.input(&images.sample(image)?);
         let execution = executor.trace(input, |node, seen| {
-            let shape = model.network.node(node).shape;
+            let shape = model.network().node(node).shape;
             let mut hand_on = |part, t, values: &[W]| {
                 if failure.is_ok() && wanted(node, part) {
                     let values = channels_first(values, shape, |x| x.into());

@@ -92,7 +92,7 @@ type Frames = BTreeMap<(NodeId, Part, usize, usize), Vec<i64>>;
 /// # Errors
 /// If the model has no such layer, or a file cannot be written.
 pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir: &Path) -> Result<usize> {
-    let pairs: Vec<Pair> = model.network.iter().filter_map(|(id, node)| pair(model, id, node)).collect();
+    let pairs: Vec<Pair> = model.network().iter().filter_map(|(id, node)| pair(model, id, node)).collect();
     if pairs.is_empty() {
         let message = "no layer reads spikes and feeds neurons alone";
         return Err(Error::mismatch(format!("model {}, setting {}: {message}", names[0], names[1])));
@@ -101,7 +101,7 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
     let frames = Mutex::new(Frames::new());
     let wanted = |id, part| {
         pairs.iter().any(|pair| {
-            let reads = model.network.node(pair.sum).inputs.contains(&id);
+            let reads = model.network().node(pair.sum).inputs.contains(&id);
             id == pair.neuron || part == Part::Values && (id == pair.sum || reads)
         })
     };
@@ -114,7 +114,7 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
         Export { model, images: images.len(), frames: frames.into_inner().expect("all threads ended") };
     let layers = pairs.iter().map(|pair| export.layer(pair, &folder)).collect::<Result<Vec<_>>>()?;
     for layer in &layers {
-        let (name, parameters) = parameters(layer, model.network.timesteps, images.len());
+        let (name, parameters) = parameters(layer, model.network().timesteps, images.len());
         folder.write(&format!("{name}/layer.vh"), parameters)?;
     }
     let manifest = Manifest {
@@ -122,7 +122,7 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
         version: 1,
         model: names[0],
         setting: names[1],
-        timesteps: model.network.timesteps,
+        timesteps: model.network().timesteps,
         images: images.len(),
         rounding: rounding_rules(),
         layers,
@@ -135,7 +135,7 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
 
 /// `id` with its neurons, if it reads spikes alone and they are its only readers.
 fn pair<'a>(model: &'a QuantizedModel, id: NodeId, node: &Node) -> Option<Pair<'a>> {
-    let network = &model.network;
+    let network = model.network();
     let sums = match &node.op {
         Op::Weighted(weighted) => weighted.geometry.kernel[0] == weighted.geometry.kernel[1],
         op => matches!(op, Op::Attention(Attention::Product { .. })),
@@ -197,12 +197,12 @@ struct Export<'a> {
 
 impl<'a> Export<'a> {
     fn layer(&self, pair: &Pair<'a>, folder: &OutputFolder) -> Result<Layer<'a>> {
-        let network = &self.model.network;
+        let network = self.model.network();
         let (node, neuron) = (network.node(pair.sum), network.node(pair.neuron));
         let write = |file: &str, bits: u32, values: &[i64]| {
             folder.write(&format!("{}/{file}.mem", node.name), mem(values, bits))
         };
-        let bound = self.model.bounds[pair.sum.index()];
+        let bound = self.model.bounds()[pair.sum.index()];
         let x_bits = signed_bits(-bound, bound);
         let channels =
             |list: &[i64]| (0..node.shape.channels).map(|c| per_channel(list, c)).collect::<Vec<_>>();
@@ -249,7 +249,7 @@ impl<'a> Export<'a> {
         let g = &op.geometry;
         WeightedLayer {
             name: &node.name,
-            input_shape: extents(self.model.network.input_of(node, 0)),
+            input_shape: extents(self.model.network().input_of(node, 0)),
             output_shape: extents(node),
             kernel: g.kernel[0],
             stride: g.stride[0],
@@ -281,7 +281,7 @@ impl<'a> Export<'a> {
 
     /// The frames of all images at timestep `t`.
     fn at(&self, id: NodeId, part: Part, t: usize) -> Vec<i64> {
-        let t = if self.model.network.node(id).constant { 0 } else { t };
+        let t = if self.model.network().node(id).constant { 0 } else { t };
         (0..self.images).flat_map(|image| &self.frames[&(id, part, t, image)]).copied().collect()
     }
 }

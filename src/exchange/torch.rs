@@ -50,7 +50,7 @@ pub fn export_torch(
     dir: &Path,
 ) -> Result<()> {
     let mut tensors = Tensors::new(float);
-    for (id, node) in model.network.iter() {
+    for (id, node) in model.network().iter() {
         match (&node.op, model.op(id), units) {
             (Op::Weighted(weighted), QuantizedOp::Weighted(op), Units::Real) => {
                 tensors.dequantized(model, node, weighted, op)?;
@@ -71,7 +71,7 @@ pub fn export_torch(
     }
     let [input_step, logit_step] = steps(model);
     let about = json!({
-        "model": names[0], "setting": names[1], "batch_norm": "folded", "timesteps": model.network.timesteps,
+        "model": names[0], "setting": names[1], "batch_norm": "folded", "timesteps": model.network().timesteps,
         "input_step": input_step, "logit_step": logit_step,
     });
     let of_units: &[(&str, &str)] = match units {
@@ -155,7 +155,7 @@ impl Tensors {
         weighted: &Weighted,
         op: &QuantizedWeighted,
     ) -> Result<()> {
-        let input_lsb = model.lsbs[node.inputs[0].index()][0];
+        let input_lsb = model.lsbs()[node.inputs[0].index()][0];
         let shifted = f64::from(op.fraction_bits).exp2();
         let lsb = |out: usize| op.lsb[out] * shifted / input_lsb;
         let fan_in = op.geometry.fan_in();
@@ -204,7 +204,7 @@ impl Tensors {
     fn thresholds(&mut self, model: &QuantizedModel, id: NodeId, node: &Node, units: Units) {
         let channels = node.shape.channels;
         let lsbs: &[f64] = match units {
-            Units::Real => &model.lsbs[node.inputs[0].index()],
+            Units::Real => &model.lsbs()[node.inputs[0].index()],
             Units::Integers => &[1.0],
         };
         let name = format!("{}.threshold", node.name);

@@ -98,7 +98,7 @@ fn validate_in_words<W: Word>(bundle: &Bundle) -> Result<ValidationReport> {
         .map(|image| compare_image(bundle, &executor, image))
         .collect::<Result<_>>()?;
     let mut nodes: Vec<NodeReport> =
-        bundle.model.network.nodes.iter().map(|node| empty(&node.name)).collect();
+        bundle.model.network().nodes.iter().map(|node| empty(&node.name)).collect();
     let mut saturations = vec![0; nodes.len()];
     for report in images {
         for (i, (sum, one)) in nodes.iter_mut().zip(report.nodes).enumerate() {
@@ -129,7 +129,7 @@ fn compare_image<W: Word>(
     executor: &ScalarExecutor<W>,
     image: usize,
 ) -> Result<ImageReport> {
-    let network = &bundle.model.network;
+    let network = bundle.model.network();
     let mut nodes: Vec<NodeReport> = network.nodes.iter().map(|node| empty(&node.name)).collect();
     let mut failure = Ok(());
     let input = recorded_input(&bundle.recorded[0].values, network.nodes[0].shape, image)?;

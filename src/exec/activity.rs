@@ -124,9 +124,10 @@ fn count_step<T: Copy + Default + PartialEq>(
         ..StepActivity::default()
     };
     let operations = step.gathered_events * (geometry.out_channels / geometry.groups) as u64;
-    match multi_bit {
-        true => step.multiplications = operations,
-        false => step.accumulations = operations,
+    if multi_bit {
+        step.multiplications = operations
+    } else {
+        step.accumulations = operations
     }
     step
 }

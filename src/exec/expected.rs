@@ -84,7 +84,7 @@ fn attend(attention: Attention, shape: Shape, rates: &[f64]) -> f64 {
 pub fn activity(network: &Network, rates: &[Option<f64>]) -> Activity {
     let node = |(id, node): (NodeId, &Node)| {
         let step = step(network, node, rates[id.index()].unwrap_or(0.0));
-        let frames = if node.constant { 1 } else { network.timesteps };
+        let frames = node.frames(network.timesteps);
         NodeActivity { steps: vec![step; frames] }
     };
     Activity { nodes: network.iter().map(node).collect(), ..Activity::default() }
@@ -122,9 +122,10 @@ fn products(geometry: &ConvGeometry, input: Shape, multi_bit: bool, rate: f64) -
     // Rounded as one.
     step.wave_peaks[0] = gathered_events as u32;
     let operations = gathered_events * (geometry.out_channels / geometry.groups) as u64;
-    match multi_bit {
-        true => step.multiplications = operations,
-        false => step.accumulations = operations,
+    if multi_bit {
+        step.multiplications = operations
+    } else {
+        step.accumulations = operations
     }
     step
 }

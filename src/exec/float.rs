@@ -2,8 +2,9 @@
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
+use super::execution::run_counting;
 use super::kernels::{self, Cpu, FloatNeuron};
-use super::patterns::{Pattern, run_counting};
+use super::patterns::Pattern;
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,

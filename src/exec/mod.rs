@@ -2,8 +2,9 @@
 //! with it on every integer. All count what they execute.
 
 mod activity;
-mod engine;
+mod backend;
 mod events;
+mod execution;
 mod expected;
 mod fast;
 mod float;
@@ -19,8 +20,9 @@ mod scalar;
 mod seeded;
 
 pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
-pub use engine::{Engine, IntegerExecutor};
-pub use fast::{Checkpoint, FastExecutor, Workspace};
+pub use backend::{Backend, IntegerExecutor};
+pub use execution::Execution;
+pub use fast::{FastExecutor, Snapshot, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
 pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
@@ -30,25 +32,3 @@ pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;
 pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;
-
-/// What one image did.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Execution<L> {
-    /// One per class; integers carry no scale, which argmax does not need.
-    pub logits: Vec<L>,
-    /// What was executed.
-    pub activity: Activity,
-}
-
-impl<L: PartialOrd> Execution<L> {
-    /// The class with the largest logit, the first of equals.
-    pub fn prediction(&self) -> usize {
-        let mut best = 0;
-        for (class, logit) in self.logits.iter().enumerate() {
-            if *logit > self.logits[best] {
-                best = class;
-            }
-        }
-        best
-    }
-}

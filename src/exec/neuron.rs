@@ -76,28 +76,48 @@ pub fn count_spikes<W: Word>(op: &QuantizedNeuron, inputs: &[W], timesteps: usiz
     spikes
 }
 
-/// The constants of one neuron.
-struct Cell<W> {
-    threshold: W,
+/// The constants of the neurons of one channel: what every executor reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell<W = i32> {
+    /// Fires iff g >= this.
+    pub threshold: W,
     /// What a soft reset subtracts; `None` for a hard reset.
-    subtract: Option<W>,
-    shift: u32,
-    discard: u32,
-    /// Range of the stored membrane; empty for a neuron that keeps nothing.
-    low: W,
-    high: W,
+    pub subtract: Option<W>,
+    /// Arithmetic shift from what is left of g to the stored membrane: leak and discarded bits.
+    pub shift: u32,
+    /// Discarded bits, which come back as zeros.
+    pub discard: u32,
+    /// Lowest stored membrane; 0 for a neuron that keeps nothing.
+    pub low: W,
+    /// Highest stored membrane; 0 for a neuron that keeps nothing.
+    pub high: W,
+    /// False where a bound proves that nothing leaves that range.
+    pub clamps: bool,
 }
 
 impl<W: Word> Cell<W> {
-    fn new(op: &QuantizedNeuron, channel: usize) -> Self {
+    /// Those of `channel`.
+    pub fn new(op: &QuantizedNeuron, channel: usize) -> Self {
         let threshold = W::saturate(per_channel(&op.thresholds, channel));
         let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
-        let (discard, high) = match &op.membrane {
-            Some(word) => (per_channel(&word.discards, channel), W::narrow((1i64 << (word.bits - 1)) - 1)),
-            None => (0, W::default()),
+        let (discard, low, high) = match &op.membrane {
+            Some(word) => {
+                let high = W::narrow((1i64 << (word.bits - 1)) - 1);
+                (per_channel(&word.discards, channel), W::from(-1) - high, high)
+            }
+            None => (0, W::default(), W::default()),
         };
-        let low = if op.membrane.is_some() { W::from(-1) - high } else { high };
-        Self { threshold, subtract, shift: op.shift, discard, low, high }
+        // A shift by more than all bits but one is one by these: what is left is the sign.
+        let shift = (op.shift + discard).min(W::BITS - 1);
+        Self { threshold, subtract, shift, discard, low, high, clamps: true }
+    }
+
+    /// Those of neurons whose potentials and membranes are proven not to exceed `reach`.
+    pub fn within(self, reach: i64) -> Self {
+        let left = self.subtract.map_or(0, |amount| reach - amount.into());
+        let highest = left.max(self.threshold.into() - 1);
+        let clamps = highest >> self.shift > self.high.into() || -reach >> self.shift < self.low.into();
+        Self { clamps, ..self }
     }
 
     /// g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, as it comes back from the
@@ -110,7 +130,7 @@ impl<W: Word> Cell<W> {
             (true, None) => W::default(),
             (true, Some(threshold)) => g - threshold,
         };
-        let kept = (left >> self.shift) >> self.discard;
+        let kept = left >> self.shift;
         let stored = kept.clamp(self.low, self.high);
         (fires, stored << self.discard, stored != kept)
     }

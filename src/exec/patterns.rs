@@ -6,7 +6,6 @@ use std::ops::Range;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::Execution;
 use crate::model::{ConvGeometry, Kind, Network, NodeId, Op};
 use crate::tensor::{Frames, Shape};
 
@@ -98,7 +97,7 @@ impl Patterns {
                 continue;
             }
             let rate = rates[id.index()].unwrap_or(0.0);
-            let frames = if node.constant { 1 } else { network.timesteps };
+            let frames = node.frames(network.timesteps);
             let spikes = draw(input.shape, frames, rate, id.index() as u64);
             patterns.nodes[id.index()] = (0..weighted.geometry.groups)
                 .map(|group| SpikeMatrix::gather(&spikes, &weighted.geometry, group).count(pattern))
@@ -109,20 +108,6 @@ impl Patterns {
         }
         patterns
     }
-}
-
-/// Runs what shows every node's values, and counts `patterns` of `network` on the way.
-pub fn run_counting<T: Copy + Default + PartialEq, L>(
-    network: &Network,
-    patterns: &[Pattern],
-    run: impl FnOnce(&mut dyn FnMut(NodeId, &Frames<T>)) -> Execution<L>,
-) -> Execution<L> {
-    let mut counted: Vec<Patterns> = patterns.iter().map(|&p| Patterns::new(p, network)).collect();
-    let mut execution = run(&mut |id, value| {
-        counted.iter_mut().for_each(|patterns| patterns.observe(network, id, value));
-    });
-    execution.activity.patterns = counted;
-    execution
 }
 
 /// Independent spikes of `rate`.

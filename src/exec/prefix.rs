@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use rayon::prelude::*;
 
-use super::{Activity, Checkpoint, Execution, IntegerExecutor, StepActivity};
+use super::{Activity, Execution, IntegerExecutor, Snapshot, StepActivity};
 use crate::model::{Network, NodeId, Sample};
 use crate::quant::QuantizedOp;
 
@@ -23,7 +23,7 @@ pub struct PrefixCache {
 #[derive(Debug)]
 struct Kept {
     /// One per place.
-    checkpoints: Vec<Checkpoint>,
+    snapshots: Vec<Snapshot>,
     /// Of all nodes.
     activity: Activity,
 }
@@ -37,32 +37,32 @@ impl PrefixCache {
         limit_bytes: usize,
     ) -> (Self, Vec<Execution<i64>>) {
         let model = executor.model();
-        let nodes = model.network.nodes.len();
-        let counters = nodes * model.network.timesteps * size_of::<StepActivity>();
+        let nodes = model.network().nodes.len();
+        let counters = nodes * model.network().timesteps * size_of::<StepActivity>();
         let per_image = limit_bytes.checked_div(samples.len()).unwrap_or(0).saturating_sub(counters);
-        let cuts = worth_keeping(&model.network, &executor.cuts(), per_image);
+        let cuts = worth_keeping(model.network(), &executor.cuts(), per_image);
         let run = |sample| executor.run_keeping(sample, &cuts);
         let (executions, images) = samples
             .par_iter()
             .map(run)
-            .map(|(execution, checkpoints)| {
+            .map(|(execution, snapshots)| {
                 let activity = if cuts.is_empty() { Activity::default() } else { execution.activity.clone() };
-                (execution, Kept { checkpoints, activity })
+                (execution, Kept { snapshots, activity })
             })
             .unzip();
-        (Self { ops: model.ops.clone(), cuts, images }, executions)
+        (Self { ops: model.ops().to_vec(), cuts, images }, executions)
     }
 
     /// Bytes that the images take.
     pub fn bytes(&self) -> usize {
         let steps = |kept: &Kept| kept.activity.nodes.iter().map(|node| node.steps.len()).sum::<usize>();
-        let values = |kept: &Kept| kept.checkpoints.iter().map(Checkpoint::bytes).sum::<usize>();
+        let values = |kept: &Kept| kept.snapshots.iter().map(Snapshot::bytes).sum::<usize>();
         self.images.iter().map(|kept| values(kept) + steps(kept) * size_of::<StepActivity>()).sum()
     }
 
     /// What the network of `executor` shares with the one that was recorded.
     pub fn shared_with<'c>(&'c self, executor: &'c IntegerExecutor<'c>) -> SharedPrefix<'c> {
-        let ops = &executor.model().ops;
+        let ops = executor.model().ops();
         let same = self.ops.iter().zip(ops).take_while(|(mine, theirs)| mine == theirs).count();
         let place = self.cuts.iter().rposition(|&cut| cut <= same);
         SharedPrefix { cache: self, executor, place }
@@ -86,7 +86,7 @@ impl SharedPrefix<'_> {
     /// Runs image `image` of the recorded ones, which is `sample`.
     pub fn run(&self, image: usize, sample: &Sample) -> Execution<i64> {
         let kept = &self.cache.images[image];
-        let start = self.place.map(|place| (&kept.checkpoints[place], &*kept.activity.nodes));
+        let start = self.place.map(|place| (&kept.snapshots[place], &*kept.activity.nodes));
         self.executor.run_from(sample, start)
     }
 }

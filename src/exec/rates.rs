@@ -130,9 +130,10 @@ fn check_header(header: &StringRecord) -> Result<(), String> {
     if let Some(column) = header.iter().find(|column| !["layer", "rate"].contains(column)) {
         return Err(format!("{column:?} is no column: layer,rate are"));
     }
-    match header == ["layer", "rate"].as_slice() {
-        true => Ok(()),
-        false => Err(format!("{} instead of layer,rate", header.iter().collect::<Vec<_>>().join(","))),
+    if header == ["layer", "rate"].as_slice() {
+        Ok(())
+    } else {
+        Err(format!("{} instead of layer,rate", header.iter().collect::<Vec<_>>().join(",")))
     }
 }
 
@@ -163,13 +164,11 @@ fn has_rate(node: &Node) -> bool {
 fn check_inputs(network: &Network, nodes: &[Option<f64>], path: &str) -> Result<()> {
     let unknown = network.weighted().filter(|(id, ..)| nodes[id.index()].is_none());
     let names: Vec<&str> = unknown.map(|(_, node, _)| node.name.as_str()).collect();
-    match names.is_empty() {
-        true => Ok(()),
-        false => {
-            let message =
-                format!("no rate of {}, nor of the neurons that feed them", first_of(&names, NAMED));
-            Err(Error::field(path, "layer", message))
-        }
+    if names.is_empty() {
+        Ok(())
+    } else {
+        let message = format!("no rate of {}, nor of the neurons that feed them", first_of(&names, NAMED));
+        Err(Error::field(path, "layer", message))
     }
 }
 

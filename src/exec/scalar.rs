@@ -42,7 +42,7 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
 
     /// Lays out the weights of the nodes that `runs` names; only those can be run, by [`Self::node`].
     pub(super) fn of_nodes(model: &'a QuantizedModel, runs: impl Fn(NodeId) -> bool) -> Self {
-        let rows = model.network.iter().map(|(id, _)| match model.op(id) {
+        let rows = model.network().iter().map(|(id, _)| match model.op(id) {
             QuantizedOp::Weighted(weighted) if runs(id) => weight_rows(weighted),
             _ => Vec::new(),
         });
@@ -68,7 +68,7 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
 
     /// Section 1: the integers that the first layer reads.
     pub fn input(&self, sample: &Sample) -> Frames<W> {
-        input(&self.model.ops[0], sample)
+        input(&self.model.ops()[0], sample)
     }
 
     /// Runs on the integers of an input, and shows all that every node yields and keeps.
@@ -77,10 +77,10 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         input: Frames<W>,
         mut observe: impl FnMut(NodeId, Observed<'_, W>),
     ) -> Execution<i64> {
-        let mut live = Live::new(&self.model.network);
+        let mut live = Live::new(self.model.network());
         let mut activity = Activity::default();
         let mut input = Some(input);
-        for (id, node) in self.model.network.iter() {
+        for (id, node) in self.model.network().iter() {
             let (value, counted) = match input.take() {
                 Some(input) => quiet(input),
                 None => {
@@ -103,7 +103,7 @@ impl<'a, W: Word> ScalarExecutor<'a, W> {
         inputs: &[&Frames<W>],
         membranes: &mut impl FnMut(usize, &[W]),
     ) -> (Frames<W>, NodeActivity) {
-        let (network, rows) = (&self.model.network, &self.rows[id.index()]);
+        let (network, rows) = (self.model.network(), &self.rows[id.index()]);
         execute(network, network.node(id), (self.model.op(id), rows), inputs, membranes)
     }
 }

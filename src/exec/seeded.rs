@@ -74,7 +74,7 @@ impl Dice {
     /// Squares of one value with noise on them; of events, nine pixels in ten see none.
     fn noise(&mut self, network: &Network, input: &InputSpec) -> Sample {
         let shape = network.nodes[0].shape;
-        let frames = if input.is_constant() { 1 } else { network.timesteps };
+        let frames = network.nodes[0].frames(network.timesteps);
         let max = u32::from(input.max());
         let (rows, columns) = (shape.height.div_ceil(SQUARE), shape.width.div_ceil(SQUARE));
         let squares: Vec<u32> =
@@ -85,11 +85,14 @@ impl Dice {
             let row = i / shape.channels / shape.width % shape.height;
             let square = squares[(row / SQUARE * columns + column / SQUARE) * shape.channels + channel];
             let noise = self.0.next_u32();
-            *value = match input.is_constant() {
-                true => (square + noise % (max + 1)).div_ceil(2),
-                false if noise.is_multiple_of(10) => 1 + noise / 10 % max.min(3),
-                false => 0,
-            } as u16;
+            let seen = if input.is_constant() {
+                (square + noise % (max + 1)).div_ceil(2)
+            } else if noise.is_multiple_of(10) {
+                1 + noise / 10 % max.min(3)
+            } else {
+                0
+            };
+            *value = seen as u16;
         }
         sample
     }
@@ -100,9 +103,10 @@ impl Dice {
         let spread = (3.0 / fan_in).sqrt();
         let weight = self.list(op.geometry.weights(), -spread, spread);
         let rows = op.geometry.rows(|i| weight[i]);
-        let bias = match op.bias {
-            true => self.list(op.geometry.out_channels, -0.1, 0.1),
-            false => vec![0.0; op.geometry.out_channels],
+        let bias = if op.bias {
+            self.list(op.geometry.out_channels, -0.1, 0.1)
+        } else {
+            vec![0.0; op.geometry.out_channels]
         };
         for parameter in op.parameters(&node.name) {
             let data = match parameter.name.strip_prefix(&node.name) {

@@ -45,9 +45,10 @@ impl Energies {
         let (folder, file) = Folder::locate("hw_configs/tables", name)?;
         let (text, path) = (folder.read_text(&file)?, folder.path(&file));
         let first = text.lines().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"));
-        match first.is_some_and(|line| line.trim_start().starts_with("EventTable")) {
-            true => EventTable::parse(&text, &path).map(|table| Self::Events(Box::new(table))),
-            false => EnergyTable::parse(&text, &path).map(|table| Self::Units(Box::new(table))),
+        if first.is_some_and(|line| line.trim_start().starts_with("EventTable")) {
+            EventTable::parse(&text, &path).map(|table| Self::Events(Box::new(table)))
+        } else {
+            EnergyTable::parse(&text, &path).map(|table| Self::Units(Box::new(table)))
         }
     }
 

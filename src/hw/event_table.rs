@@ -19,8 +19,8 @@
 use serde::Deserialize;
 
 use super::Sourced;
+use crate::error::{Fault, Result};
 use crate::ron_file::parse_ron;
-use crate::{Error, Result};
 
 /// The tables that come with the crate: file name and text.
 pub const BUNDLED: &[(&str, &str)] = &[
@@ -94,23 +94,23 @@ impl EventTable {
     /// Where the text does not follow the schema, a figure is negative or not finite, or a source is empty.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let table: Self = parse_ron(text, path)?;
-        table.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        table.check().map_err(|fault| fault.at(path))?;
         Ok(table)
     }
 
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn check(&self) -> Result<(), Fault> {
         if self.source.trim().is_empty() {
-            return Err(("source", "must not be empty".to_owned()));
+            return Err(Fault::new("source", "must not be empty"));
         }
         if !(1.0..=1000.0).contains(&self.technology_nm) {
-            return Err(("technology_nm", format!("{:?} is not in 1..=1000", self.technology_nm)));
+            return Err(Fault::new("technology_nm", format!("{:?} is not in 1..=1000", self.technology_nm)));
         }
         for (field, figure) in self.figures() {
             if !figure.value.is_finite() || figure.value < 0.0 {
-                return Err((field, format!("{} is not a number of at least 0", figure.value)));
+                return Err(Fault::new(field, format!("{} is not a number of at least 0", figure.value)));
             }
             if figure.source.trim().is_empty() {
-                return Err((field, "source must not be empty".to_owned()));
+                return Err(Fault::new(field, "source must not be empty"));
             }
         }
         Ok(())

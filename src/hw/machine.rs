@@ -6,7 +6,7 @@ use super::memory::{MemoryMacro, MemorySpec, Operand};
 use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
 
@@ -307,7 +307,7 @@ impl Hardware {
     /// Parses and checks a description; `path` is for messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let hardware: Self = parse_ron(text, path)?;
-        hardware.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        hardware.check().map_err(|fault| fault.at(path))?;
         Ok(hardware)
     }
 
@@ -348,20 +348,20 @@ impl Hardware {
         sram(bytes, memory.banks(), word_bits, self.technology_nm.value, cell)
     }
 
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self) -> Result<(), Fault> {
         number("technology_nm", &self.technology_nm, 1.0, 1000.0)?;
         number("clock_hz", &self.clock_hz, 1e3, 1e11)?;
         if table::bundled(&self.energy_table).is_none() {
             let known: Vec<_> =
                 table::BUNDLED.iter().map(|(name, _)| name.trim_end_matches(".ron")).collect();
             let message = format!("{} is not one of {}", self.energy_table, known.join(", "));
-            return Err(("energy_table".into(), message));
+            return Err(Fault::new("energy_table", message));
         }
         if let Some(leakage) = &self.logic_leakage_w_per_mm2 {
             number("logic_leakage_w_per_mm2", leakage, 0.0, 10.0)?;
         }
         if self.placements.is_empty() {
-            return Err(("placements".into(), "empty".into()));
+            return Err(Fault::new("placements", "empty"));
         }
         self.compute.check()?;
         self.check_windows()?;
@@ -369,26 +369,30 @@ impl Hardware {
         for operand in Operand::ALL {
             let homes = self.memories.iter().flat_map(|m| &m.holds).filter(|&&held| held == operand).count();
             if homes != 1 {
-                return Err(("memories".into(), format!("{operand:?} is held {homes} times, expected once")));
+                return Err(Fault::new(
+                    "memories",
+                    format!("{operand:?} is held {homes} times, expected once"),
+                ));
             }
         }
         self.dram.as_ref().map_or(Ok(()), check_dram)
     }
 
     /// Timesteps that run one after the other around the network share no window.
-    fn check_windows(&self) -> Result<(), (String, String)> {
+    fn check_windows(&self) -> Result<(), Fault> {
         let Compute::SpikeLanes(lanes) = &self.compute else { return Ok(()) };
         let together = matches!(lanes.skipping, Skipping::Windows { .. } | Skipping::Products { .. });
-        match together && self.placements.contains(&Placement::Outermost) {
-            true => Err(("placements".into(), "Windows and Products need all timesteps: Innermost".into())),
-            false => Ok(()),
+        if together && self.placements.contains(&Placement::Outermost) {
+            Err(Fault::new("placements", "Windows and Products need all timesteps: Innermost"))
+        } else {
+            Ok(())
         }
     }
 
-    fn check_memory(&self, memory: &MemorySpec) -> Result<(), (String, String)> {
+    fn check_memory(&self, memory: &MemorySpec) -> Result<(), Fault> {
         let field = |name: &str| format!("memories: {}: {name}", memory.name);
         if memory.holds.is_empty() {
-            return Err((field("holds"), "empty: nothing is ever written there".into()));
+            return Err(Fault::new(field("holds"), "empty: nothing is ever written there"));
         }
         integer(
             &field("capacity_bytes"),
@@ -404,25 +408,25 @@ impl Hardware {
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
         match (memory.macro_model, &self.compute) {
             (MemoryMacro::Cacti(cell), _) => {
-                memory.check_ports().map_err(|m| (field("bandwidth_bits_per_cycle"), m))?;
-                self.cacti(memory, cell).map(|_| ()).map_err(|m| (field("macro_model"), m))
+                memory.check_ports().map_err(|m| Fault::new(field("bandwidth_bits_per_cycle"), m))?;
+                self.cacti(memory, cell).map(|_| ()).map_err(|m| Fault::new(field("macro_model"), m))
             }
             (MemoryMacro::IncludedInProcessor, Compute::Processor(_) | Compute::ManyCore(_)) => Ok(()),
             (MemoryMacro::IncludedInProcessor, _) => {
-                Err((field("macro_model"), "there is no processor".into()))
+                Err(Fault::new(field("macro_model"), "there is no processor"))
             }
         }
     }
 }
 
 impl Compute {
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self) -> Result<(), Fault> {
         match self {
             Self::SpikeLanes(lanes) => {
                 positive("compute.positions", &lanes.positions, 1024)?;
                 if !lanes.positions.value.is_power_of_two() {
                     let message = format!("{} is not a power of two", lanes.positions.value);
-                    return Err(("compute.positions".into(), message));
+                    return Err(Fault::new("compute.positions", message));
                 }
                 positive("compute.channels", &lanes.channels, 65_536)?;
                 positive("compute.max_weight_bits", &lanes.max_weight_bits, 32)?;
@@ -464,7 +468,7 @@ impl Compute {
 }
 
 impl Skipping {
-    fn check(&self, lanes: &SpikeLanes) -> Result<(), (String, String)> {
+    fn check(&self, lanes: &SpikeLanes) -> Result<(), Fault> {
         match self {
             Self::Dense | Self::Gated | Self::Skip => Ok(()),
             Self::Windows { timesteps } => positive("compute.skipping.timesteps", timesteps, 64),
@@ -473,9 +477,7 @@ impl Skipping {
                 positive("compute.skipping.columns", columns, 64)?;
                 match lanes.positions.value {
                     1 => Ok(()),
-                    _ => {
-                        Err(("compute.positions".into(), "Products walk through one row at a time: 1".into()))
-                    }
+                    _ => Err(Fault::new("compute.positions", "Products walk through one row at a time: 1")),
                 }
             }
         }
@@ -483,14 +485,14 @@ impl Skipping {
 }
 
 impl ManyCore {
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self) -> Result<(), Fault> {
         match Energies::load(&self.events) {
             Ok(Energies::Events(_)) => {}
             Ok(Energies::Units(_)) => {
                 let message = format!("{} holds no energies of whole events", self.events);
-                return Err(("compute.events".into(), message));
+                return Err(Fault::new("compute.events", message));
             }
-            Err(e) => return Err(("compute.events".into(), e.to_string())),
+            Err(e) => return Err(Fault::new("compute.events", e.to_string())),
         }
         positive("compute.neurons_per_core", &self.neurons_per_core, 1 << 24)?;
         let bits = &self.weight_bits_per_core;
@@ -509,42 +511,43 @@ impl ManyCore {
 }
 
 impl VectorUnit {
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self) -> Result<(), Fault> {
         positive("compute.vector.values_per_cycle", &self.values_per_cycle, 65_536)?;
         positive("compute.vector.spike_bits_per_cycle", &self.spike_bits_per_cycle, 1 << 24)
     }
 }
 
-fn check_dram(dram: &DramSpec) -> Result<(), (String, String)> {
+fn check_dram(dram: &DramSpec) -> Result<(), Fault> {
     let Some(part) = dram_part(&dram.part) else {
         let known: Vec<_> = super::dram::dram_parts().into_iter().map(|p| p.name).collect();
-        return Err(("dram.part".into(), format!("{} is not one of {}", dram.part, known.join(", "))));
+        return Err(Fault::new("dram.part", format!("{} is not one of {}", dram.part, known.join(", "))));
     };
     positive("dram.bus_width_bits", &dram.bus_width_bits, part.devices_bus_width_bits)
 }
 
 /// Finite, in range, and with a source.
-fn number(field: &str, sourced: &Sourced<f64>, min: f64, max: f64) -> Result<(), (String, String)> {
+fn number(field: &str, sourced: &Sourced<f64>, min: f64, max: f64) -> Result<(), Fault> {
     if !(min..=max).contains(&sourced.value) {
-        return Err((field.into(), format!("{:?} is not in {min:?}..={max:?}", sourced.value)));
+        return Err(Fault::new(field.to_owned(), format!("{:?} is not in {min:?}..={max:?}", sourced.value)));
     }
     has_source(field, &sourced.source)
 }
 
-fn positive(field: &str, sourced: &Sourced<u32>, max: u32) -> Result<(), (String, String)> {
+fn positive(field: &str, sourced: &Sourced<u32>, max: u32) -> Result<(), Fault> {
     integer(field, u64::from(sourced.value), &sourced.source, 1, u64::from(max))
 }
 
-fn integer(field: &str, value: u64, source: &str, min: u64, max: u64) -> Result<(), (String, String)> {
+fn integer(field: &str, value: u64, source: &str, min: u64, max: u64) -> Result<(), Fault> {
     if !(min..=max).contains(&value) {
-        return Err((field.into(), format!("{value} is not in {min}..={max}")));
+        return Err(Fault::new(field.to_owned(), format!("{value} is not in {min}..={max}")));
     }
     has_source(field, source)
 }
 
-fn has_source(field: &str, source: &str) -> Result<(), (String, String)> {
-    match source.trim().is_empty() {
-        false => Ok(()),
-        true => Err((format!("{field}.source"), "empty: say where the number comes from".into())),
+fn has_source(field: &str, source: &str) -> Result<(), Fault> {
+    if source.trim().is_empty() {
+        Err(Fault::new(format!("{field}.source"), "empty: say where the number comes from"))
+    } else {
+        Ok(())
     }
 }

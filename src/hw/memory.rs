@@ -78,9 +78,10 @@ impl MemorySpec {
     pub(super) fn check_ports(&self) -> Result<(), String> {
         let (banks, word) = (self.banks(), self.word_bits.value);
         let bits = self.bandwidth_bits_per_cycle.value;
-        match u64::from(bits) <= u64::from(banks) * u64::from(word) {
-            true => Ok(()),
-            false => Err(format!("{bits} are more than a {word}-bit word of each of its banks ({banks})")),
+        if u64::from(bits) <= u64::from(banks) * u64::from(word) {
+            Ok(())
+        } else {
+            Err(format!("{bits} are more than a {word}-bit word of each of its banks ({banks})"))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Dataflow;
-use crate::error::{Error, Result};
+use crate::error::{Fault, Result};
 use crate::ron_file::parse_ron;
 
 /// A loop of `O[t][m][n] += I[t][m][k] W[k][n]`.
@@ -207,7 +207,7 @@ impl Nest {
     /// Position or field of the first thing that is wrong.
     pub fn parse(text: &str, path: &str, gemm: &Gemm) -> Result<Self> {
         let nest: Self = parse_ron(text, path)?;
-        nest.check(gemm).map_err(|(field, message)| Error::field(path, field, message))?;
+        nest.check(gemm).map_err(|fault| fault.at(path))?;
         Ok(nest)
     }
 
@@ -226,10 +226,10 @@ impl Nest {
         Dim::ALL.into_iter().filter(|&d| matrix.depends_on(d)).map(extent).product()
     }
 
-    /// Whether every element of `gemm` is met exactly once, and every matrix has a home; otherwise the
-    /// field and what is wrong with it.
-    pub fn check(&self, gemm: &Gemm) -> Result<(), (String, String)> {
-        let wrong = |field: &str, message: String| Err((field.to_owned(), message));
+    /// Whether every element of `gemm` is met exactly once, and every matrix has a home; otherwise what
+    /// is wrong.
+    pub fn check(&self, gemm: &Gemm) -> Result<(), Fault> {
+        let wrong = |field: &str, message: String| Err(Fault::new(field.to_owned(), message));
         if self.levels.is_empty() || self.levels.len() > MAX_LEVELS || self.loops().count() > MAX_LOOPS {
             return wrong("levels", format!("expected 1 to {MAX_LEVELS}, and at most {MAX_LOOPS} loops"));
         }
@@ -254,7 +254,7 @@ impl Nest {
         Dim::ALL.into_iter().try_for_each(|dim| self.check_cover(dim, gemm.size(dim)))
     }
 
-    fn check_cover(&self, dim: Dim, size: u64) -> Result<(), (String, String)> {
+    fn check_cover(&self, dim: Dim, size: u64) -> Result<(), Fault> {
         let mut tile = 1u64;
         for (level, inner) in self.loops().collect::<Vec<_>>().into_iter().rev() {
             if inner.dim() != dim {
@@ -264,16 +264,16 @@ impl Nest {
             if inner.extent() > enough {
                 let field = format!("levels: {}: loops", self.levels[level].name);
                 let message = format!("{inner:?}: {enough} tiles of {tile} cover {dim:?} = {size}");
-                return Err((field, message));
+                return Err(Fault::new(field, message));
             }
             tile = tile.saturating_mul(inner.extent());
         }
-        match tile >= size {
-            true => Ok(()),
-            false => Err((
-                "levels: loops".into(),
-                format!("the loops over {dim:?} reach {tile}, and the product has {dim:?} = {size}"),
-            )),
+        if tile >= size {
+            Ok(())
+        } else {
+            let message =
+                format!("the loops over {dim:?} reach {tile}, and the product has {dim:?} = {size}");
+            Err(Fault::new("levels: loops", message))
         }
     }
 }

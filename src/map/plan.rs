@@ -51,6 +51,16 @@ impl Plan {
         (sliced && !stay).then_some(tile)
     }
 
+    /// True if one frame of `product` serves all timesteps.
+    pub fn runs_once(&self, product: &Product) -> bool {
+        product.constant && !self.recompute
+    }
+
+    /// How often `product` runs in `timesteps`.
+    pub fn frames<T: From<u8>>(&self, product: &Product, timesteps: T) -> T {
+        if self.runs_once(product) { T::from(1) } else { timesteps }
+    }
+
     /// In words.
     pub fn describe(&self, layer: &Layer) -> String {
         let dataflow = if layer.product.is_none() { "vector unit" } else { self.dataflow.name() };
@@ -58,11 +68,10 @@ impl Plan {
             Placement::Innermost => "timesteps innermost",
             Placement::Outermost => "timesteps outermost",
         };
-        let constant = layer.product.as_ref().is_some_and(|p| p.constant);
-        let once = match (constant, self.recompute) {
-            (false, _) => "",
-            (true, false) => ", computed once",
-            (true, true) => ", recomputed",
+        let once = match layer.product.as_ref().filter(|product| product.constant) {
+            None => "",
+            Some(product) if self.runs_once(product) => ", computed once",
+            Some(_) => ", recomputed",
         };
         let spilled: Vec<_> =
             Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(Operand::describe).collect();
@@ -171,9 +180,8 @@ pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> V
         .filter(|(_, plan)| !plan.is_off_chip(Operand::Weights))
         .map(|(layer, _)| layer.weight_bits() + layer.parameter_bits())
         .sum();
-    let buffer = |(layer, plan): (&Layer, &Plan)| match plan.is_off_chip(Operand::Weights) {
-        true => tile_buffer_bits(plan, layer, hardware),
-        false => 0.0,
+    let buffer = |(layer, plan): (&Layer, &Plan)| {
+        if plan.is_off_chip(Operand::Weights) { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
     };
     let buffers: Vec<f64> = layers().map(buffer).collect();
     let fits = |i: usize| i > 0 && buffers[i] > 0.0 && resident + buffers[i - 1] + buffers[i] <= capacity;
@@ -315,7 +323,7 @@ impl Space<'_> {
         match (plan.order, &self.layer.product) {
             (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
                 let frames = if plan.placement == Placement::Innermost { self.workload.timesteps } else { 1 };
-                let frames = if product.constant { 1 } else { frames };
+                let frames = product.input_frames(frames);
                 2.0 * (product.input_values.div_ceil(tiles) * frames) as f64 * f64::from(product.input.bits())
             }
             // Inputs stream by.
@@ -416,7 +424,7 @@ pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, 
         Compute::Systolic(array) => array.rows.value,
         Compute::Processor(_) | Compute::ManyCore(_) => return 0.0,
     };
-    let once = product.constant && !plan.recompute;
+    let once = plan.runs_once(product);
     let innermost = plan.placement == Placement::Innermost;
     let frames = if innermost && !once { workload.timesteps } else { 1 };
     let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > rows as usize;

@@ -33,9 +33,10 @@ impl Plan {
             Order::ChannelsOutermost => (m, n, Vec::new()),
             Order::PositionsOutermost { tiles, weights_stay } => {
                 let chip_m = m.div_ceil(tiles as u64);
-                match weights_stay && !streams {
-                    true => (chip_m, n, vec![Dim::M]),
-                    false => (chip_m, channels, vec![Dim::M, Dim::N]),
+                if weights_stay && !streams {
+                    (chip_m, n, vec![Dim::M])
+                } else {
+                    (chip_m, channels, vec![Dim::M, Dim::N])
                 }
             }
         };
@@ -95,7 +96,7 @@ impl Plan {
     }
 
     fn on_units(&self, product: &Product, hardware: &Hardware, timesteps: usize) -> Option<OnUnits> {
-        let frames = if product.constant && !self.recompute { 1 } else { timesteps } as u64;
+        let frames = self.frames(product, timesteps as u64);
         let (m, n) = (product.positions as u64, (product.outputs / product.groups) as u64);
         let mut gemm = Gemm { m, n, k: product.fan_in as u64, t: frames };
         let [rows, columns] = match &hardware.compute {

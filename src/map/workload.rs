@@ -82,6 +82,25 @@ pub enum Input {
     },
 }
 
+impl Product {
+    /// Frames that it reads in `timesteps`: one where they are all the same.
+    pub fn input_frames<T: From<u8>>(&self, timesteps: T) -> T {
+        frames(self.constant, timesteps)
+    }
+}
+
+impl Epilogue {
+    /// How often it runs in `timesteps`.
+    pub fn frames<T: From<u8>>(&self, timesteps: T) -> T {
+        frames(self.constant, timesteps)
+    }
+}
+
+/// One frame of what is constant in time, else one per timestep.
+fn frames<T: From<u8>>(constant: bool, timesteps: T) -> T {
+    if constant { T::from(1) } else { timesteps }
+}
+
 impl Input {
     /// Width of one value.
     pub fn bits(self) -> u32 {
@@ -198,11 +217,11 @@ impl Widths for QuantizedModel {
     }
 
     fn image_bits(&self) -> u32 {
-        signed_bits(-self.bounds[0], self.bounds[0])
+        signed_bits(-self.bounds()[0], self.bounds()[0])
     }
 
     fn value_bits(&self, id: NodeId) -> u32 {
-        let bound = self.bounds[id.index()];
+        let bound = self.bounds()[id.index()];
         signed_bits(-bound, bound)
     }
 
@@ -223,7 +242,7 @@ impl Widths for QuantizedModel {
     }
 
     fn residual_bits(&self) -> u32 {
-        self.residual.bits
+        self.residual().bits
     }
 
     fn requantizes_by_shift(&self, id: NodeId) -> bool {
@@ -272,7 +291,7 @@ impl Widths for Float32<'_> {
 impl Workload {
     /// Of a fixed-point network.
     pub fn quantized(model: &QuantizedModel) -> Self {
-        Self::build(&model.network, model)
+        Self::build(model.network(), model)
     }
 
     /// Of the float network, on a datapath that is 32 bits wide everywhere.

@@ -202,7 +202,7 @@ impl ModelDescription {
             let message = format!("{} random values are more than {MAX_SEEDED}", network.parameter_count());
             return Err(Error::field(path, "weights", message));
         }
-        let values = |node: &Node| node.shape.values() * if node.constant { 1 } else { self.timesteps };
+        let values = |node: &Node| node.shape.values() * node.frames(self.timesteps);
         match network.nodes.iter().find(|node| values(node) > MAX_VALUES) {
             Some(node) => {
                 let message =

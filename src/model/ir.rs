@@ -214,15 +214,6 @@ impl Leak {
         u32::from(self == Self::HalfWithInput)
     }
 
-    /// No potential g = V + X exceeds this many times the largest X within `timesteps`; that of Loihi ends
-    /// with its words.
-    pub fn reach(self, timesteps: usize) -> i64 {
-        match self.shift() {
-            0 => timesteps.max(2) as i64,
-            _ => 2,
-        }
-    }
-
     /// Arithmetic right shift of the potential that becomes the membrane.
     pub fn shift(self) -> u32 {
         match self {
@@ -400,6 +391,11 @@ impl Network {
 }
 
 impl Node {
+    /// Frames of what it yields over `timesteps`: one where they are all the same.
+    pub fn frames(&self, timesteps: usize) -> usize {
+        if self.constant { 1 } else { timesteps }
+    }
+
     /// The tensors that it reads, named as in a checkpoint.
     pub fn parameters(&self) -> Vec<Parameter> {
         match &self.op {

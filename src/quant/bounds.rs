@@ -1,8 +1,8 @@
 //! Bounds of everything that is computed, proven from the integers of a network.
 
-use super::quantized::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted};
+use super::quantized::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Join, Kind, Network, Node, Op, Padding};
+use crate::model::{Attention, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Reset, Weighted};
 use crate::num::{Format, Requantizer, signed_bits};
 
 /// Requantization multiplies by 16 bits in a 64-bit word.
@@ -12,7 +12,7 @@ const MAX_BOUND: i64 = 1 << 46;
 ///
 /// # Errors
 /// If that does not fit 64-bit arithmetic.
-pub fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) -> Result<i64> {
+fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) -> Result<i64> {
     let input = |i: usize| bounds[node.inputs[i].index()];
     let bound = match op {
         QuantizedOp::Input { zero_points, max } => {
@@ -62,7 +62,7 @@ fn largest_padding(op: &QuantizedWeighted) -> i64 {
 }
 
 /// Bits that acc needs for inputs up to `input`, or those of the declared accumulator where it has less.
-pub fn accumulator_bits(op: &QuantizedWeighted, input: i64) -> u32 {
+fn accumulator_bits(op: &QuantizedWeighted, input: i64) -> u32 {
     let largest = row_bounds(op, input).max().unwrap_or(0);
     let proven = signed_bits(-largest, largest);
     op.accumulator.map_or(proven, |declared| proven.min(declared.bits))
@@ -84,11 +84,7 @@ impl QuantizedModel {
         }
         let mut bounds = Vec::with_capacity(ops.len());
         for (node, op) in network.nodes.iter().zip(&mut ops) {
-            check(node, op).map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
-            if let QuantizedOp::Weighted(op) = op {
-                op.accumulator_bits = accumulator_bits(op, bounds[node.inputs[0].index()]);
-            }
-            bounds.push(bound_of(&network, node, op, &bounds)?);
+            bounds.push(prove(&network, node, op, &bounds)?);
         }
         let residual = ops.iter().find_map(|op| match op {
             QuantizedOp::AddMembrane(add) => Some(add.format),
@@ -100,6 +96,19 @@ impl QuantizedModel {
     }
 }
 
+/// Holds the integers of `node` to it, and says how wide the accumulator of a weight layer is; returns what the node
+/// never exceeds. `bounds` are those of the nodes before it.
+///
+/// # Errors
+/// Names the layer whose integers do not fit it, or 64-bit arithmetic.
+pub fn prove(network: &Network, node: &Node, op: &mut QuantizedOp, bounds: &[i64]) -> Result<i64> {
+    check(node, op).map_err(|message| Error::mismatch(format!("layer {}: {message}", node.name)))?;
+    if let QuantizedOp::Weighted(op) = op {
+        op.accumulator_bits = accumulator_bits(op, bounds[node.inputs[0].index()]);
+    }
+    bound_of(network, node, op, bounds)
+}
+
 /// Says what is wrong with the integers of a node, if anything.
 fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
     let channels = node.shape.channels;
@@ -108,9 +117,11 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             count("zero points", zero_points.len(), channels)
         }
         (Op::Input, QuantizedOp::InputCodes { codes }) => count("lists of codes", codes.len(), channels),
-        (Op::Weighted(weighted), QuantizedOp::Weighted(op)) => check_weighted(weighted.padding, op),
-        (Op::Neuron(_), QuantizedOp::Neuron(op)) => check_neuron(op, channels),
-        (Op::Neuron(_), QuantizedOp::Loihi(op)) => {
+        (Op::Weighted(weighted), QuantizedOp::Weighted(op)) => check_weighted(weighted, op),
+        (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => check_neuron(neuron, op, channels),
+        (Op::Neuron(neuron), QuantizedOp::Loihi(op)) => {
+            let QuantizedLoihi { voltage_decay, current_decay, .. } = *op;
+            agree("leak", neuron.leak == Leak::Loihi { voltage_decay, current_decay })?;
             per_channel("thresholds", op.thresholds.len(), channels)?;
             range("voltage_decay", op.voltage_decay.into(), 0, 4096)?;
             range("current_decay", op.current_decay.into(), 0, 4095)
@@ -143,14 +154,15 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
     }
 }
 
-fn check_weighted(padding: Padding, op: &QuantizedWeighted) -> Result<(), String> {
+fn check_weighted(weighted: &Weighted, op: &QuantizedWeighted) -> Result<(), String> {
+    agree("geometry", op.geometry == weighted.geometry)?;
     count("weights", op.codes.len(), op.geometry.weights())?;
     count("biases", op.bias.len(), op.geometry.out_channels)?;
     range("fraction_bits", op.fraction_bits.into(), 0, 16)?;
     if let Some(accumulator) = op.accumulator {
         range("accumulator bits", accumulator.bits.into(), 2, 48)?;
     }
-    match (padding, &op.padding) {
+    match (weighted.padding, &op.padding) {
         (Padding::Zero, None) => Ok(()),
         (Padding::BiasOfInput, Some(padding)) => {
             count("padding values", padding.len(), op.geometry.in_channels)
@@ -159,7 +171,10 @@ fn check_weighted(padding: Padding, op: &QuantizedWeighted) -> Result<(), String
     }
 }
 
-fn check_neuron(op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
+fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
+    agree("leak", !matches!(neuron.leak, Leak::Loihi { .. }) && op.shift == neuron.leak.shift())?;
+    agree("reset", op.subtract == (neuron.reset == Reset::Subtract))?;
+    agree("comparison with the threshold", op.strict == (neuron.fire == Fire::AboveThreshold))?;
     per_channel("thresholds", op.thresholds.len(), channels)?;
     if op.subtract && op.thresholds.iter().any(|&th| th < i64::from(op.strict)) {
         return Err("a soft reset subtracts a negative threshold".to_owned());
@@ -168,6 +183,10 @@ fn check_neuron(op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
     range("membrane bits", word.bits.into(), 2, 32)?;
     per_channel("discards", word.discards.len(), channels)?;
     word.discards.iter().try_for_each(|&d| range("discards", d.into(), 0, 45))
+}
+
+fn agree(what: &str, agrees: bool) -> Result<(), String> {
+    if agrees { Ok(()) } else { Err(format!("its {what} is not that of the network")) }
 }
 
 fn count(what: &str, found: usize, expected: usize) -> Result<(), String> {
@@ -179,9 +198,10 @@ fn per_channel(what: &str, found: usize, channels: usize) -> Result<(), String> 
 }
 
 fn range(what: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
-    match (low..=high).contains(&value) {
-        true => Ok(()),
-        false => Err(format!("{what}: {value} is not in {low}..={high}")),
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{what}: {value} is not in {low}..={high}"))
     }
 }
 

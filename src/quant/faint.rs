@@ -1,7 +1,7 @@
 //! Channels whose weights are faint beside their bias: weight decay leaves normalizations of 1e-12 behind a
 //! channel that the network no longer uses.
 
-use super::scheme::{Granularity, WeightScheme};
+use super::scheme::{Sharing, WeightScheme};
 use crate::model::FoldedLayer;
 
 /// A channel is dead if its largest weight is at most this part of what the channel is compared with, its bias
@@ -33,7 +33,7 @@ pub fn widen_steps(
     codes: &mut [i32],
     lsbs: &mut [f64],
 ) {
-    if !scheme.rounds_to_nearest() || scheme.granularity() == Granularity::Layer {
+    if !scheme.rounds_to_nearest() || scheme.granularity() == Sharing::Layer {
         return;
     }
     let fan_in = codes.len() / lsbs.len();
@@ -76,8 +76,8 @@ mod tests {
             (codes, lsbs)
         };
         // 7/4 and -3/4 round to 2 and -1; a bias of 63 has less than 2^46 steps.
-        assert_eq!(widened(Granularity::Channel, 1.0), (vec![2, -1, 7, 1], vec![4.0 * step, step]));
-        assert_eq!(widened(Granularity::Channel, 0.25), (vec![7, -3, 7, 1], vec![step; 2]));
-        assert_eq!(widened(Granularity::Layer, 1.0), (vec![7, -3, 7, 1], vec![step; 2]));
+        assert_eq!(widened(Sharing::Channel, 1.0), (vec![2, -1, 7, 1], vec![4.0 * step, step]));
+        assert_eq!(widened(Sharing::Channel, 0.25), (vec![7, -3, 7, 1], vec![step; 2]));
+        assert_eq!(widened(Sharing::Layer, 1.0), (vec![7, -3, 7, 1], vec![step; 2]));
     }
 }

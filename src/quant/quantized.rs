@@ -1,20 +1,19 @@
 use super::WeightScheme;
-use crate::model::{ConvGeometry, Network, NodeId, Op};
+use crate::model::{ConvGeometry, Network, NodeId};
 use crate::num::{Accumulator, Format, Requantizer, signed_bits};
 
-/// A network of integers: everything that the scalar specification executes.
+/// A network of integers: everything that the scalar specification executes. Its operations are what runs;
+/// they were held to the nodes of the network, and every bound was proven from them.
 #[derive(Debug, Clone)]
 pub struct QuantizedModel {
-    /// The network.
-    pub network: Network,
+    pub(super) network: Network,
     /// One per node.
-    pub ops: Vec<QuantizedOp>,
-    /// Per node, the proven bound of the magnitude of what it yields.
-    pub bounds: Vec<i64>,
-    /// Per node, what one step of its integers is worth: per channel, or one for all.
-    pub lsbs: Vec<Vec<f64>>,
-    /// The format of the residual stream.
-    pub residual: Format,
+    pub(super) ops: Vec<QuantizedOp>,
+    /// One per node.
+    pub(super) bounds: Vec<i64>,
+    /// One per node.
+    pub(super) lsbs: Vec<Vec<f64>>,
+    pub(super) residual: Format,
 }
 
 /// What a node does with integers. Nodes not listed are the same in every number system.
@@ -130,6 +129,12 @@ pub struct QuantizedNeuron {
 }
 
 impl QuantizedNeuron {
+    /// No potential g = V + X of a neuron whose leak is `shift` exceeds this many times the largest X within
+    /// `timesteps`.
+    pub(super) fn reach(shift: u32, timesteps: usize) -> i64 {
+        if shift == 0 { timesteps.max(2) as i64 } else { 2 }
+    }
+
     /// The same neuron at other thresholds, per channel or one for all: of its membrane word, as many low bits
     /// are not stored as the highest potential below each threshold needs.
     pub fn with_thresholds(&self, thresholds: Vec<i64>) -> Self {
@@ -172,6 +177,31 @@ pub struct QuantizedAdd {
 }
 
 impl QuantizedModel {
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What each node does.
+    pub fn ops(&self) -> &[QuantizedOp] {
+        &self.ops
+    }
+
+    /// Per node, the proven bound of the magnitude of what it yields.
+    pub fn bounds(&self) -> &[i64] {
+        &self.bounds
+    }
+
+    /// Per node, what one step of its integers is worth: per channel, or one for all.
+    pub fn lsbs(&self) -> &[Vec<f64>] {
+        &self.lsbs
+    }
+
+    /// The format of the residual stream.
+    pub fn residual(&self) -> Format {
+        self.residual
+    }
+
     /// What node `id` does.
     pub fn op(&self, id: NodeId) -> &QuantizedOp {
         &self.ops[id.index()]
@@ -195,15 +225,15 @@ impl QuantizedModel {
     /// No potential V + X of the neuron layer `id` exceeds this, nor does a membrane; 0 for other nodes.
     pub fn potential_bound(&self, id: NodeId) -> i64 {
         let node = self.network.node(id);
-        match (&node.op, self.op(id)) {
-            (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
+        match self.op(id) {
+            QuantizedOp::Neuron(op) => {
                 // Every step may lose less than 2^d, and a leak forgets half of what was lost.
                 let discards = op.membrane.iter().flat_map(|word| &word.discards);
                 let lost = discards.max().map_or(0, |&d| (2i64 << d) - 2);
                 let input = self.bounds[node.inputs[0].index()];
-                (input + lost).saturating_mul(neuron.leak.reach(self.network.timesteps))
+                (input + lost).saturating_mul(QuantizedNeuron::reach(op.shift, self.network.timesteps))
             }
-            (_, QuantizedOp::Loihi(_)) => 2 << LOIHI_BITS,
+            QuantizedOp::Loihi(_) => 2 << LOIHI_BITS,
             _ => 0,
         }
     }

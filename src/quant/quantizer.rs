@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::bounds::{accumulator_bits, bound_of};
+use super::bounds::prove;
 use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
 use super::quantized::*;
@@ -17,7 +17,7 @@ use crate::model::{
     Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
 };
 use crate::num::{Format, Requantizer, Rounding};
-use crate::quant::scheme::Granularity;
+use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
 const THRESHOLD_STEPS: f64 = 256.0;
@@ -30,14 +30,15 @@ const MAX_FRACTION_BITS: u32 = 16;
 /// If the setting names layers that the model lacks, asks for what only images can tell, or a bound does not
 /// fit 64-bit arithmetic.
 pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) -> Result<QuantizedModel> {
-    match setting.rate_matching {
-        true => Err(Error::mismatch("thresholds are matched on calibration images, and none were run")),
-        false => quantize_layerwise(model, setting, calibration, |_, _, _| ()),
+    if setting.rate_matching {
+        Err(Error::mismatch("thresholds are matched on calibration images, and none were run"))
+    } else {
+        quantize_layerwise(model, setting, calibration, |_, _, _| ())
     }
 }
 
 /// [`quantize`], where `adjust` sees the integers of every node in order of execution, and may change the
-/// thresholds of neurons.
+/// thresholds of neurons. Bounds are proven of what it leaves.
 ///
 /// # Errors
 /// Those of [`quantize`].
@@ -50,8 +51,11 @@ pub fn quantize_layerwise(
     setting.check_names(&model.network)?;
     let mut quantizer = Quantizer::new(model, setting, calibration);
     for (id, node) in model.network.iter() {
-        quantizer.push(id, node)?;
-        adjust(id, node, &mut quantizer.ops[id.index()]);
+        let (mut op, lsb) = quantizer.op(id, node)?;
+        // Whoever adjusts it may run it before.
+        prove(&model.network, node, &mut op, &quantizer.bounds)?;
+        adjust(id, node, &mut op);
+        quantizer.push(node, op, lsb)?;
     }
     Ok(QuantizedModel {
         network: model.network.clone(),
@@ -84,8 +88,9 @@ impl<'a> Quantizer<'a> {
         Self { model, setting, calibration, residual, ops: vec![], bounds: vec![], lsbs: vec![] }
     }
 
-    fn push(&mut self, id: NodeId, node: &Node) -> Result<()> {
-        let (op, lsb) = match &node.op {
+    /// The integers of `node`, and what one step of them is worth.
+    fn op(&self, id: NodeId, node: &Node) -> Result<(QuantizedOp, Vec<f64>)> {
+        Ok(match &node.op {
             Op::Input => input_integers(&self.model.description.input, self.setting.input),
             Op::Weighted(weighted) => self.weighted(id, node, weighted)?,
             Op::Neuron(Neuron { leak: Leak::Loihi { voltage_decay, current_decay }, threshold, .. }) => {
@@ -101,8 +106,11 @@ impl<'a> Quantizer<'a> {
             Op::Attention(attention) => self.attention(node, *attention),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
-        };
-        let bound = bound_of(&self.model.network, node, &op, &self.bounds)?;
+        })
+    }
+
+    fn push(&mut self, node: &Node, mut op: QuantizedOp, lsb: Vec<f64>) -> Result<()> {
+        let bound = prove(&self.model.network, node, &mut op, &self.bounds)?;
         self.ops.push(op);
         self.bounds.push(bound);
         self.lsbs.push(lsb);
@@ -176,7 +184,7 @@ impl<'a> Quantizer<'a> {
         let lsb: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0] / fine).collect();
         let bias: Vec<i64> =
             layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
-        let mut op = QuantizedWeighted {
+        let op = QuantizedWeighted {
             geometry,
             codes,
             bias,
@@ -184,10 +192,10 @@ impl<'a> Quantizer<'a> {
             lsb: lsb.clone(),
             scheme,
             padding: self.padding(node, weighted),
+            // Follows from the codes, see `prove`.
             accumulator_bits: 0,
             accumulator: self.setting.accumulator_of(&node.name),
         };
-        op.accumulator_bits = accumulator_bits(&op, self.bound(node, 0));
         Ok((QuantizedOp::Weighted(op), lsb))
     }
 
@@ -213,9 +221,10 @@ impl<'a> Quantizer<'a> {
             }
             _ => {
                 let round = || quantize_rows(&layer.weight, &scheme, geometry.fan_in());
-                match self.calibration.keeps_nearest {
-                    true => kept.get((id, scheme, Approach::Nearest(self.setting.input)), round),
-                    false => round().map(Arc::new),
+                if self.calibration.keeps_nearest {
+                    kept.get((id, scheme, Approach::Nearest(self.setting.input)), round)
+                } else {
+                    round().map(Arc::new)
                 }
             }
         }
@@ -286,7 +295,9 @@ impl<'a> Quantizer<'a> {
     fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
         let gain = f64::from(neuron.leak.gain_log2()).exp2();
         // A threshold out of reach never fires, and neither does one just out of reach.
-        let unreachable = self.bound(node, 0) * neuron.leak.reach(self.model.network.timesteps) + 1;
+        let unreachable = self.bound(node, 0)
+            * QuantizedNeuron::reach(neuron.leak.shift(), self.model.network.timesteps)
+            + 1;
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
         let threshold = |c: usize| {
@@ -364,10 +375,8 @@ impl<'a> Quantizer<'a> {
     fn add_membrane(&self, node: &Node) -> Result<(QuantizedOp, Vec<f64>)> {
         let format = self.residual;
         let from_accumulator = self.model.network.input_of(node, 1).kind == Kind::PreActivation;
-        let branch = match from_accumulator {
-            true => Some(requantizers(node, self.lsb(node, 1), format)?),
-            false => None,
-        };
+        let branch =
+            if from_accumulator { Some(requantizers(node, self.lsb(node, 1), format)?) } else { None };
         Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), vec![format.lsb()]))
     }
 }
@@ -407,11 +416,11 @@ fn quantize_rows(
 ) -> Result<(Vec<i32>, Vec<f64>), String> {
     let rows = weight.len() / fan_in;
     match scheme.granularity() {
-        Granularity::Layer => {
+        Sharing::Layer => {
             let all = scheme.quantize(weight)?;
             Ok((all.codes, vec![all.lsb; rows]))
         }
-        Granularity::Channel => {
+        Sharing::Channel => {
             let quantized: Result<Vec<_>, _> =
                 weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
             let quantized = quantized?;

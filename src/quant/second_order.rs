@@ -9,7 +9,7 @@
 use nalgebra::{Cholesky, DMatrix};
 use rayon::prelude::*;
 
-use super::scheme::{Granularity, WeightScheme};
+use super::scheme::{Sharing, WeightScheme};
 
 /// Added to every diagonal entry, relative to their mean: inputs that never fire are told apart all the same.
 const DAMPING: f64 = 0.01;
@@ -177,8 +177,8 @@ pub fn quantize_rows(
     let rows = weight.chunks_exact(fan_in).enumerate();
     let rows: Vec<Row> = rows.map(|(i, row)| Row::new(&metrics[i / rows_per_group], row)).collect();
     let together = match scheme.granularity() {
-        Granularity::Layer => rows.len(),
-        Granularity::Channel => 1,
+        Sharing::Layer => rows.len(),
+        Sharing::Channel => 1,
     };
     let solutions: Vec<Solution> =
         rows.par_chunks(together).map(|rows| Solution::best(rows, scheme)).collect();
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn uniform(bits: u32, granularity: Granularity, clip: Clip) -> WeightScheme {
+    fn uniform(bits: u32, granularity: Sharing, clip: Clip) -> WeightScheme {
         WeightScheme::Uniform { bits, scale: Scale::Free, granularity, clip }
     }
 
@@ -213,7 +213,7 @@ mod tests {
     fn inputs_that_fire_together_share_their_error() {
         let moments = DMatrix::from_row_slice(3, 3, &[0.5, 0.5, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.5]);
         let weights = [1.4, 1.4, 3.0];
-        let scheme = uniform(3, Granularity::Channel, Clip::Max);
+        let scheme = uniform(3, Sharing::Channel, Clip::Max);
         let (codes, lsbs) = quantize_rows(&weights, &scheme, &[moments]);
         assert_eq!((codes[0] + codes[1], codes[2], lsbs), (3, 3, vec![1.0]));
         assert_eq!(weights.map(|w| scheme.code(w, 1.0)), [1, 1, 3]);
@@ -223,7 +223,7 @@ mod tests {
     fn inputs_without_correlation_are_rounded_to_nearest() {
         let moments = DMatrix::from_diagonal(&nalgebra::DVector::from_row_slice(&[0.5, 0.1, 0.0, 0.3]));
         let weights = [0.9, -0.35, 0.2, 0.05, 0.1, 0.2, 0.3, -0.7];
-        let scheme = uniform(3, Granularity::Channel, Clip::Max);
+        let scheme = uniform(3, Sharing::Channel, Clip::Max);
         let (codes, lsbs) = quantize_rows(&weights, &scheme, &[moments]);
         let nearest: Vec<i32> =
             weights.iter().enumerate().map(|(i, &w)| scheme.code(w, lsbs[i / 4])).collect();
@@ -235,14 +235,14 @@ mod tests {
     fn groups_have_their_own_moments() {
         let together = DMatrix::from_element(2, 2, 0.5);
         let apart = DMatrix::from_diagonal_element(2, 2, 0.5);
-        let scheme = uniform(3, Granularity::Layer, Clip::Max);
+        let scheme = uniform(3, Sharing::Layer, Clip::Max);
         let (codes, _) = quantize_rows(&[1.4, 1.4, 3.0, 1.4], &scheme, &[together, apart]);
         assert_eq!((codes[0] + codes[1], &codes[2..]), (3, &[3, 1][..]));
     }
 
     #[test]
     fn inputs_that_never_fire_are_rounded_to_nearest() {
-        let scheme = uniform(4, Granularity::Channel, Clip::Mse);
+        let scheme = uniform(4, Sharing::Channel, Clip::Mse);
         let weights = [0.3, -0.7, 0.69];
         let (codes, lsbs) = quantize_rows(&weights, &scheme, &[DMatrix::zeros(3, 3)]);
         assert_eq!(codes, weights.map(|w| scheme.code(w, lsbs[0])));
@@ -261,11 +261,8 @@ mod tests {
             let moments = spikes.transpose() * spikes / 20.0;
             let mean = moments.diagonal().sum() / 6.0;
             let damped = &moments + DMatrix::from_diagonal_element(6, 6, if mean > 0.0 { DAMPING * mean } else { 1.0 });
-            let granularity = if per_layer { Granularity::Layer } else { Granularity::Channel };
-            let scheme = match power_of_two {
-                true => WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity },
-                false => uniform(bits, granularity, if searched { Clip::Mse } else { Clip::Max }),
-            };
+            let granularity = if per_layer { Sharing::Layer } else { Sharing::Channel };
+            let scheme = if power_of_two { WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity } } else { uniform(bits, granularity, if searched { Clip::Mse } else { Clip::Max }) };
             let (codes, lsbs) = quantize_rows(&weights, &scheme, std::slice::from_ref(&moments));
             let importance: Vec<f64> = damped.diagonal().iter().copied().collect();
             let lsb = |rows: std::ops::Range<usize>| {

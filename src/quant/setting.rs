@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
-use super::scheme::{Clip, Granularity, Scale, WeightScheme};
-use crate::error::{Error, Result};
+use super::scheme::{Clip, Scale, Sharing, WeightScheme};
+use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
 use crate::model::{Network, Node, Op};
 use crate::num::Accumulator;
@@ -147,7 +147,7 @@ impl Setting {
     pub fn from_shorthand(spec: &str) -> Result<Option<Self>> {
         let precision = match FixedPoint::from_shorthand(spec) {
             Some(fixed) => {
-                fixed.check().map_err(|(field, message)| Error::field(spec, field, message))?;
+                fixed.check().map_err(|fault| fault.at(spec))?;
                 Precision::Fixed(fixed)
             }
             None if spec == "fp32" => Precision::Float32,
@@ -159,7 +159,7 @@ impl Setting {
     /// Parses and checks a setting file; `path` is for messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let fixed = FixedPoint { path: path.to_owned(), ..parse_ron(text, path)? };
-        fixed.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        fixed.check().map_err(|fault| fault.at(path))?;
         Ok(Self { name: fixed.name.clone(), precision: Precision::Fixed(fixed) })
     }
 }
@@ -179,7 +179,7 @@ impl FixedPoint {
             if plain { text.parse().ok() } else { None }
         };
         let bits = number(bits)?;
-        let (scale, granularity) = (Scale::Free, Granularity::Channel);
+        let (scale, granularity) = (Scale::Free, Sharing::Channel);
         let weights = match scheme {
             "w" => {
                 let clip = if options.mse { Clip::Mse } else { Clip::Max };
@@ -209,10 +209,10 @@ impl FixedPoint {
         })
     }
 
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self) -> Result<(), Fault> {
         let in_range = |field: &str, value: u32, min: u32, max: u32| match value {
             v if (min..=max).contains(&v) => Ok(()),
-            v => Err((field.to_owned(), format!("{v} is not in {min}..={max}"))),
+            v => Err(Fault::new(field.to_owned(), format!("{v} is not in {min}..={max}"))),
         };
         in_range("membrane_bits", self.membrane_bits, 2, 32)?;
         in_range("residual_bits", self.residual_bits, 4, 24)?;
@@ -224,11 +224,11 @@ impl FixedPoint {
         }
         let accumulator_bits = |declared: Option<Accumulator>| declared.map_or(32, |a| a.bits);
         in_range("accumulator: bits", accumulator_bits(self.accumulator), 2, 48)?;
-        self.weights.check().map_err(|m| ("weights".to_owned(), m))?;
+        self.weights.check().map_err(|m| Fault::new("weights", m))?;
         for (pattern, layer) in &self.layers {
             let field = |name: &str| format!("layers: {pattern}: {name}");
             if let Some(weights) = &layer.weights {
-                weights.check().map_err(|m| (field("weights"), m))?;
+                weights.check().map_err(|m| Fault::new(field("weights"), m))?;
             }
             in_range(&field("membrane_bits"), layer.membrane_bits.unwrap_or(16), 2, 32)?;
             in_range(&field("fraction_bits"), layer.fraction_bits.unwrap_or(0), 0, 16)?;

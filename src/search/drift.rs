@@ -224,7 +224,7 @@ fn compare<W: Word>(
     sample: &Sample,
     float: &[Trace],
 ) -> Vec<Sums> {
-    let network = &quantized.network;
+    let network = quantized.network();
     let mut inputs: Vec<Option<Frames<W>>> = network.nodes.iter().map(|_| None).collect();
     // Of the layer that runs, what it keeps after each timestep.
     let mut kept: Vec<Vec<W>> = Vec::new();
@@ -238,7 +238,7 @@ fn compare<W: Word>(
             if is_compared(&node.op)
                 && let (Some(trace), Some(input)) = (layers.next(), &inputs[node.inputs[0].index()])
             {
-                let lsbs = &quantized.lsbs[node.inputs[0].index()];
+                let lsbs = &quantized.lsbs()[node.inputs[0].index()];
                 sums.push(layer_sums(model, node, lsbs, input, &membranes, value, trace));
             }
             if network.readers(id).any(|(_, reader)| is_compared(&reader.op)) {

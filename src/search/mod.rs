@@ -47,7 +47,7 @@ pub use store::Store;
 use crate::error::{Error, Result};
 use crate::model::Network;
 use crate::quant::WeightScheme;
-use crate::quant::scheme::{Clip, Granularity as Sharing, Scale};
+use crate::quant::scheme::{Clip, Scale, Sharing};
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

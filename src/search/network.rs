@@ -12,7 +12,7 @@ use super::{Batch, Figures, Measured, Oracle};
 use crate::cost::KnownPlans;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluator;
-use crate::exec::{Activity, Engine, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
+use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
 use crate::map::Workload;
 use crate::model::{Images, Model, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
@@ -34,7 +34,7 @@ const ORDER_SEED: u64 = 0;
 pub struct NetworkOracle<'a> {
     model: &'a Model,
     evaluator: &'a Evaluator<'a>,
-    engine: Engine,
+    engine: Backend,
     images: &'a Images,
     /// A random order of the images.
     order: Vec<usize>,
@@ -70,7 +70,7 @@ impl<'a> NetworkOracle<'a> {
     pub fn new(
         model: &'a Model,
         evaluator: &'a Evaluator<'a>,
-        engine: Engine,
+        engine: Backend,
         images: &'a Images,
     ) -> Result<Self> {
         let order = shuffled(images.len());
@@ -224,7 +224,7 @@ impl Oracle for NetworkOracle<'_> {
     fn anchor(&self, setting: &Setting) -> Result<()> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops != quantized.ops) {
+        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops() != quantized.ops()) {
             *anchor = Some(Anchor { quantized, batches: [const { None }; KEPT_BATCHES] });
         }
         Ok(())
@@ -247,7 +247,7 @@ impl Oracle for NetworkOracle<'_> {
     fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
-        let lsbs = quantized.lsbs.last().map_or(&[1.0][..], |lsbs| lsbs);
+        let lsbs = quantized.lsbs().last().map_or(&[1.0][..], |lsbs| lsbs);
         for number in first..self.batches() {
             if !more(self.batch(number, lsbs, &executor)?) {
                 break;

@@ -99,13 +99,13 @@ fn potentials(
     let mut executor = executor.clone();
     let mut found = Vec::new();
     let end = next.last().map_or(0, |id| id.index() + 1);
-    for (id, node) in model.network.iter().take(end).skip(from.index()) {
+    for (id, node) in model.network().iter().take(end).skip(from.index()) {
         if next.contains(&id) {
             let gain = match &node.op {
                 Op::Neuron(neuron) => f64::from(neuron.leak.gain_log2()).exp2(),
                 _ => 1.0,
             };
-            let (lsbs, channels) = (&model.lsbs[node.inputs[0].index()], node.shape.channels);
+            let (lsbs, channels) = (&model.lsbs()[node.inputs[0].index()], node.shape.channels);
             let real = |trace: NeuronTrace| {
                 let values = trace.potentials.into_iter().zip(trace.outputs).enumerate();
                 let real = |i: usize, g: i64| g as f64 * per_channel(lsbs, i % channels) / gain;

@@ -23,13 +23,13 @@ pub fn run_isolated(
     let base = subject.quantize(subject.base())?;
     let executor = IntegerExecutor::new(&base, subject.engine());
     let (prefixes, executions) = PrefixCache::record(&executor, samples, PREFIX_BYTES);
-    let lsb = base.lsbs.last().map_or(1.0, |lsbs| lsbs[0]);
+    let lsb = base.lsbs().last().map_or(1.0, |lsbs| lsbs[0]);
     let expected: Vec<_> = executions.iter().map(|execution| logits(execution, lsb)).collect();
     for candidate in subject.candidates() {
         let quantized = subject.quantize(&candidate.setting)?;
         let executor = IntegerExecutor::new(&quantized, subject.engine());
         let shared = prefixes.shared_with(&executor);
-        let lsb = quantized.lsbs.last().map_or(1.0, |lsbs| lsbs[0]);
+        let lsb = quantized.lsbs().last().map_or(1.0, |lsbs| lsbs[0]);
         let run = |(i, sample): (usize, &Sample)| logits(&shared.run(i, sample), lsb);
         let found: Vec<_> = samples.par_iter().enumerate().map(run).collect();
         show(&expected, &found);

@@ -1,6 +1,6 @@
 use crate::error::{Error, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, RateMatching, add_statistics, calibrate, collect_statistics};
-use crate::exec::Engine;
+use crate::exec::Backend;
 use crate::model::{DataSet, Images, Model, Network, NodeId, Op, Sample};
 use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
 
@@ -76,7 +76,7 @@ pub struct Subject<'a> {
     batch: Vec<Sample>,
     images: Vec<Sample>,
     labels: Vec<u32>,
-    engine: Engine,
+    engine: Backend,
 }
 
 impl<'a> Subject<'a> {
@@ -107,7 +107,7 @@ impl<'a> Subject<'a> {
         let batch: Result<_> = samples(0..validation.len().min(BATCH));
         let (batch, images): (_, Result<_>) = (batch?, samples(measured.clone()));
         let labels = held_out.labels[measured].to_vec();
-        let engine = Engine::default();
+        let engine = Backend::default();
         let images = images?;
         let matching = RateMatching::default();
         Ok(Self {
@@ -161,7 +161,7 @@ impl<'a> Subject<'a> {
     }
 
     /// What executes integers.
-    pub fn engine(&self) -> Engine {
+    pub fn engine(&self) -> Backend {
         self.engine
     }
 

@@ -43,7 +43,7 @@ pub fn errors(subject: &Subject, candidate: &Candidate) -> Result<Vec<f64>> {
         return Ok(Vec::new());
     };
     let real = real_layer(subject.model(), candidate.setting.input, node, weighted);
-    let input_lsb = quantized.lsbs[node.inputs[0].index()][0];
+    let input_lsb = quantized.lsbs()[node.inputs[0].index()][0];
     Ok(op.weights(input_lsb).iter().zip(&real.weight).map(|(q, w)| q - w).collect())
 }
 

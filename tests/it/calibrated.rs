@@ -101,7 +101,7 @@ fn corrected_biases_keep_the_mean_of_every_output() {
             let seen = calibration.inputs[id.index()].as_ref().unwrap();
             let layer = fold(weighted, &model.weights.layer(node, weighted));
             let fan_in = op.geometry.fan_in();
-            let input_lsb = quantized.lsbs[node.inputs[0].index()][0];
+            let input_lsb = quantized.lsbs()[node.inputs[0].index()][0];
             for (out, lsb) in op.lsb.iter().enumerate() {
                 let means = seen.means(out * op.geometry.groups / op.geometry.out_channels);
                 let row = out * fan_in..(out + 1) * fan_in;
@@ -159,7 +159,7 @@ fn matched_thresholds_bring_the_rates_of_the_float_network() {
         assert_eq!(a, b);
     }
     let thresholds = |model: &QuantizedModel| {
-        model.ops.iter().filter(|op| matches!(op, QuantizedOp::Neuron(_))).cloned().collect::<Vec<_>>()
+        model.ops().iter().filter(|op| matches!(op, QuantizedOp::Neuron(_))).cloned().collect::<Vec<_>>()
     };
     assert_ne!(thresholds(&plain), thresholds(&matched));
 }

@@ -162,12 +162,12 @@ fn stored_integers_are_executed_as_they_are() {
     let wide = Setting::load("int8u32").unwrap().name;
     let quantized = quantized(&model, &wide).unwrap();
     for (id, op) in quantized.weighted() {
-        let name = &quantized.network.node(id).name;
+        let name = &quantized.network().node(id).name;
         assert!(op.codes.iter().map(|&c| i64::from(c)).eq(values[&format!("{name}.weight")].iter().copied()));
         assert_eq!((op.fraction_bits, &op.bias), (0, &values[&format!("{name}.bias")]), "{name}");
         assert!(op.lsb.iter().all(|&lsb| lsb == 1.0));
     }
-    let thresholds = quantized.ops.iter().filter_map(|op| match op {
+    let thresholds = quantized.ops().iter().filter_map(|op| match op {
         QuantizedOp::Neuron(neuron) => Some(&neuron.thresholds),
         _ => None,
     });

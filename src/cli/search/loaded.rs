@@ -6,7 +6,7 @@ use crate::cli::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
-use crate::exec::Engine;
+use crate::exec::Backend;
 use crate::hw::Hardware;
 use crate::model::{DataSet, Images, Model};
 use crate::quant::Setting;
@@ -69,7 +69,7 @@ impl Loaded {
         let spaces =
             strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
         let evaluator = self.evaluator(&self.validation, quiet)?;
-        let oracle = NetworkOracle::new(&self.model, &evaluator, Engine::default(), &self.validation)?;
+        let oracle = NetworkOracle::new(&self.model, &evaluator, Backend::default(), &self.validation)?;
         let legal = |space: Space| legal(space, &oracle);
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;

@@ -4,9 +4,8 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::gather::stride_of;
 use super::threads;
-use super::value::{Layout, Value, at_least};
+use super::value::{Layout, Value, at_least, stride_of};
 use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
 
 /// Room of a thread for a head.
@@ -74,9 +73,10 @@ pub fn product(cpu: Cpu, qkv: [Value; 3], heads: usize, layout: &Layout, out: &m
         });
     };
     let multiplications = qkv[0].layout.shape.channels / heads * out.len();
-    match threads::are_worth(multiplications, WORK_OF_A_THREAD) {
-        true => out.par_chunks_exact_mut(length).enumerate().for_each(head),
-        false => out.chunks_exact_mut(length).enumerate().for_each(head),
+    if threads::are_worth(multiplications, WORK_OF_A_THREAD) {
+        out.par_chunks_exact_mut(length).enumerate().for_each(head)
+    } else {
+        out.chunks_exact_mut(length).enumerate().for_each(head)
     }
 }
 
@@ -97,40 +97,33 @@ impl HeadRoom {
         self.k.read(cpu, k, t, head * width, width, bits);
         self.v.read(cpu, v, t, head * v_width, v_width, bits);
         let counts = at_least(&mut self.counts, width * v_width);
-        match bits {
-            true => {
-                let words = tokens.div_ceil(64);
-                let (k, v) = (&self.k.bits[..width * words], &self.v.bits[..v_width * words]);
-                kernels::count_common(cpu, k, v, words, counts);
-            }
-            false => {
-                let (k, v) = (&self.k.words[..width * tokens], &self.v.words[..v_width * tokens]);
-                for (v, counts) in v.chunks_exact(tokens).zip(counts.chunks_exact_mut(width)) {
-                    let each = counts.iter_mut().zip(k.chunks_exact(tokens));
-                    each.for_each(|(count, k)| *count = kernels::dot(cpu, k, v));
-                }
+        if bits {
+            let words = tokens.div_ceil(64);
+            let (k, v) = (&self.k.bits[..width * words], &self.v.bits[..v_width * words]);
+            kernels::count_common(cpu, k, v, words, counts);
+        } else {
+            let (k, v) = (&self.k.words[..width * tokens], &self.v.words[..v_width * tokens]);
+            for (v, counts) in v.chunks_exact(tokens).zip(counts.chunks_exact_mut(width)) {
+                let each = counts.iter_mut().zip(k.chunks_exact(tokens));
+                each.for_each(|(count, k)| *count = kernels::dot(cpu, k, v));
             }
         }
         let q_words = at_least(&mut self.q, width * tokens);
         unpack(cpu, q, t, head * width, q_words);
         let small = q.layout.packed.is_some() && self.matrix.assign(counts, width);
         let rows = out.chunks_exact_mut(layout.stride).map(|row| &mut row[layout.frame(t)]);
-        match small {
-            true => {
-                let stride = stride_of(tokens);
-                pair_up(cpu, q_words, tokens, at_least(&mut self.pairs, 2 * width.div_ceil(2) * stride));
-                let pairs = Pairs { values: &self.pairs, rows: width.div_ceil(2), start: 0 };
-                let sums = at_least(&mut self.sums, v_width * stride);
-                kernels::products(cpu, &self.matrix, 0, pairs, stride, sums);
-                rows.zip(sums.chunks_exact(stride))
-                    .for_each(|(out, sums)| out.copy_from_slice(&sums[..tokens]));
-            }
-            false => {
-                for (out, counts) in rows.zip(counts.chunks_exact(width)) {
-                    out.fill(0);
-                    let terms = counts.iter().zip(q_words.chunks_exact(tokens));
-                    terms.for_each(|(&count, q)| kernels::add_scaled(cpu, count, q, out));
-                }
+        if small {
+            let stride = stride_of(tokens);
+            pair_up(cpu, q_words, tokens, at_least(&mut self.pairs, 2 * width.div_ceil(2) * stride));
+            let pairs = Pairs { values: &self.pairs, rows: width.div_ceil(2), start: 0 };
+            let sums = at_least(&mut self.sums, v_width * stride);
+            kernels::products(cpu, &self.matrix, 0, pairs, stride, sums);
+            rows.zip(sums.chunks_exact(stride)).for_each(|(out, sums)| out.copy_from_slice(&sums[..tokens]));
+        } else {
+            for (out, counts) in rows.zip(counts.chunks_exact(width)) {
+                out.fill(0);
+                let terms = counts.iter().zip(q_words.chunks_exact(tokens));
+                terms.for_each(|(&count, q)| kernels::add_scaled(cpu, count, q, out));
             }
         }
     }
@@ -198,9 +191,10 @@ pub fn mask(cpu: Cpu, spikes: Value, by: Value, layout: &Layout, out: &mut [u8])
                 let head = channel * by.layout.shape.channels / shape.channels;
                 let gate = &by.byte_row(head / width)[by.layout.frame(t)];
                 let (from, to) = ((head % width) as u32, (channel % width) as u32);
-                match once {
-                    true => out.iter_mut().for_each(|out| *out |= ((gate[0] >> from) & 1) << to),
-                    false => kernels::move_bit(cpu, gate, from, to, out),
+                if once {
+                    out.iter_mut().for_each(|out| *out |= ((gate[0] >> from) & 1) << to)
+                } else {
+                    kernels::move_bit(cpu, gate, from, to, out)
                 }
             }
             out.iter_mut().zip(x).for_each(|(out, x)| *out &= x);

@@ -1,24 +1,13 @@
 //! What is computed together with the weight layer before it: neurons, requantization and joins.
 
-use super::neuron::rescale;
+use super::neuron::{NeuronScratch, rescale};
+use super::prepared::{Inputs, Kernels, Prepared, Scratch};
 use super::tiles::{Ready, Target};
-use super::{Inputs, Kernels, Prepared, Scratch, plan};
+use super::value::{Buffer, Layout};
 use crate::exec::activity::NodeActivity;
-use crate::exec::fast::neuron::NeuronScratch;
-use crate::exec::fast::value::{Buffer, Layout};
 use crate::exec::kernels;
 use crate::model::NodeId;
 use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
-
-/// True if the node behind weight layer `id` can take its X a few channels at a time.
-pub fn runs_with_next(model: &QuantizedModel, prepared: &[Prepared], wide: &[bool], id: usize) -> bool {
-    let tiled = matches!(&prepared[id], Prepared::Layer(layer) if layer.is_tiled());
-    tiled
-        && plan::feeds_next(&model.network, id)
-        && !wide[id]
-        && !wide[id + 1]
-        && !matches!(model.op(NodeId(id as u32 + 1)), QuantizedOp::Loihi(_) | QuantizedOp::Levels { .. })
-}
 
 impl Kernels<'_> {
     /// Computes weight layer `id` and the node behind it, and counts the latter, which reads `inputs`.
@@ -85,7 +74,7 @@ fn onto_grid(
 ) -> NodeActivity {
     let target = Target { rows: out, stride: layout.stride, channels: 1 };
     ready.run_before(target, layout.shape.channels, counts, |counts, first, sums, out| {
-        let rows = sums.chunks_exact(ready.gather.stride).zip(out.chunks_exact_mut(layout.stride));
+        let rows = sums.chunks_exact(ready.input.gather.stride).zip(out.chunks_exact_mut(layout.stride));
         for (channel, (x, out)) in (first..).zip(rows) {
             counts.grid_row(layout, out, |t, out| work(channel, t, x, out));
         }

@@ -1,7 +1,8 @@
 //! What the taps of a window read: rows of one input position per column of the output.
 
 use super::padded::Padded;
-use crate::exec::kernels::{self, Cpu, LANES};
+use super::value::stride_of;
+use crate::exec::kernels::{self, Cpu};
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
 
@@ -32,11 +33,6 @@ enum Tap {
     Index(Vec<u32>),
 }
 
-/// Columns of a row that holds `values`.
-pub fn stride_of(values: usize) -> usize {
-    values.next_multiple_of(LANES)
-}
-
 impl Gather {
     /// Of `geometry` on `frames` maps of `input`.
     pub fn new(geometry: &ConvGeometry, input: Shape, frames: usize) -> Self {
@@ -53,14 +49,15 @@ impl Gather {
             let columns = geometry.kernel[1];
             step(tap / columns, 0) * input.width as isize + step(tap % columns, 1)
         };
-        let tap = |tap: usize| match same {
-            true => {
+        let tap = |tap: usize| {
+            if same {
                 let mut inside = vec![0; stride];
                 let frame: Vec<u8> = reads[tap].iter().map(|p| if p.is_some() { 255 } else { 0 }).collect();
                 inside.chunks_exact_mut(frame.len()).take(frames).for_each(|row| row.copy_from_slice(&frame));
                 Tap::Shift { offset: offset(tap), inside }
+            } else {
+                Tap::Index(reads[tap].iter().map(|p| p.map_or(u32::MAX, |p| p as u32)).collect())
             }
-            false => Tap::Index(reads[tap].iter().map(|p| p.map_or(u32::MAX, |p| p as u32)).collect()),
         };
         let margin =
             if same { (0..geometry.taps()).map(|t| offset(t).unsigned_abs()).max().unwrap_or(0) } else { 0 };

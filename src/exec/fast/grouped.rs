@@ -5,12 +5,11 @@
 
 use std::cell::RefCell;
 
-use super::gather::Gather;
-use super::layer::{code, words};
-use super::lookup::PackedSource;
+use super::codes::{code, words};
+use super::kernel::{LayerKernel, Scratch, Wanted};
+use super::source::{LayerInput, PackedSource};
 use super::value::at_least;
 use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
-use crate::quant::QuantizedWeighted;
 
 /// A look-up here takes as long as so many of a layer whose channels share their inputs.
 const SLOWER_THAN_SHARED: usize = 32;
@@ -18,6 +17,8 @@ const SLOWER_THAN_SHARED: usize = 32;
 /// A convolution in groups, each with its own tables.
 #[derive(Debug)]
 pub struct GroupedLookup {
+    /// Bits of an input.
+    planes: u32,
     /// Rows of the window.
     height: usize,
     /// Taps of a row of the window.
@@ -56,16 +57,21 @@ thread_local! {
 }
 
 impl GroupedLookup {
-    /// Tables of each group for inputs of `planes` bits; `None` where a partial sum does not fit 16 bits.
-    pub fn new(cpu: Cpu, op: &QuantizedWeighted, planes: u32) -> Option<Self> {
+    /// Tables of each group; `None` of inputs that are not looked up, of a single group, and where a partial sum
+    /// does not fit 16 bits.
+    pub fn new(wanted: &Wanted) -> Option<Self> {
+        let &Wanted { cpu, op, planes, .. } = wanted;
         let g = &op.geometry;
+        if planes == 0 || !wanted.fits() || g.groups == 1 {
+            return None;
+        }
         let [height, width] = g.kernel;
         let per_byte = cpu.inputs_per_table();
         let (outs, per_group) = (g.out_channels / g.groups, g.in_channels / g.groups);
         let packed_rows = g.in_channels.div_ceil(per_byte);
         // (bit plane, tap of a row of the window, channel of a group)
-        let planes = (0..planes).flat_map(|plane| (0..width).map(move |tap| (plane, tap)));
-        let inputs: Vec<_> = planes.flat_map(|(p, tap)| (0..per_group).map(move |c| (p, tap, c))).collect();
+        let taps = (0..planes).flat_map(|plane| (0..width).map(move |tap| (plane, tap)));
+        let inputs: Vec<_> = taps.flat_map(|(p, tap)| (0..per_group).map(move |c| (p, tap, c))).collect();
         let group = |group: usize| {
             let source = |&(plane, tap, c): &(u32, usize, usize)| {
                 let channel = group * per_group + c;
@@ -81,87 +87,53 @@ impl GroupedLookup {
                 codes.extend(inputs.iter().map(code));
                 codes.resize(codes.len().next_multiple_of(padded), 0);
             }
-            let matrix =
-                LookupMatrix::new(cpu, &codes, height * padded, op.fraction_bits, &words(&op.bias[range]))?;
+            let matrix = LookupMatrix::new(
+                cpu.table_layout(),
+                &codes,
+                height * padded,
+                op.fraction_bits,
+                &words(&op.bias[range]),
+            )?;
             let bytes = inputs.chunks(per_byte).map(|byte| byte.iter().map(source).collect()).collect();
             Some(Group { bytes, matrix })
         };
-        Some(Self { height, width, groups: (0..g.groups).map(group).collect::<Option<_>>()? })
-    }
-
-    /// Bytes of its tables, or of what they are made of.
-    pub fn memory_bytes(&self) -> usize {
-        self.groups.iter().map(|group| group.matrix.memory_bytes()).sum()
-    }
-
-    /// Makes the tables if all fit `budget_bytes`; returns what is left of it.
-    pub fn store_tables(&mut self, cpu: Cpu, budget_bytes: usize) -> usize {
-        let needed = self.groups.iter().map(|group| group.matrix.table_bytes()).sum();
-        let Some(left) = budget_bytes.checked_sub(needed) else { return budget_bytes };
-        self.groups.iter_mut().for_each(|group| group.matrix.store_tables(cpu));
-        left
-    }
-
-    /// Multiply-accumulates of look-ups with shared inputs that take as long as an output.
-    pub fn work_of_an_output(&self, cpu: Cpu) -> usize {
-        self.groups[0].matrix.rows * cpu.inputs_per_table() * SLOWER_THAN_SHARED
-    }
-
-    /// X of the channels from `first` on, as many as `out` has rows of `gather.stride`.
-    pub fn channels(&self, cpu: Cpu, gather: &Gather, source: PackedSource, first: usize, out: &mut [i32]) {
-        let outs = self.groups[0].matrix.outs;
-        let (mut first, mut out) = (first, out);
-        while !out.is_empty() {
-            // What is left of a group.
-            let count = (outs - first % outs).min(out.len() / gather.stride);
-            let (now, behind) = out.split_at_mut(count * gather.stride);
-            let group = &self.groups[first / outs];
-            ROOM.with_borrow_mut(|room| {
-                self.channels_of_group(cpu, gather, (group, first % outs), source, room, now);
-            });
-            (first, out) = (first + count, behind);
-        }
+        Some(Self { planes, height, width, groups: (0..g.groups).map(group).collect::<Option<_>>()? })
     }
 
     /// X of the channels of a group from `first` on.
     fn channels_of_group(
         &self,
-        cpu: Cpu,
-        gather: &Gather,
+        input: LayerInput,
         (group, first): (&Group, usize),
         source: PackedSource,
         room: &mut GroupRoom,
         out: &mut [i32],
     ) {
+        let LayerInput { cpu, gather, .. } = input;
         let GroupRoom { tables, bytes, bit, index } = room;
         let outs = out.len() / gather.stride;
         let tables = group.matrix.tables(cpu, first, outs, tables);
-        let length = match gather.keeps_size() {
-            true => self.bytes_of_a_row(cpu, gather, group, source, bytes, bit),
-            false => 0,
-        };
+        let length =
+            if gather.keeps_size() { self.bytes_of_a_row(input, group, source, bytes, bit) } else { 0 };
         for from in (0..gather.stride).step_by(BLOCK) {
             let columns = BLOCK.min(gather.stride - from);
             let index = at_least(index, group.matrix.rows * columns);
             let rows = (0..self.height).flat_map(|row| (0..group.bytes.len()).map(move |byte| (row, byte)));
             for ((row, byte), line) in rows.zip(index.chunks_exact_mut(columns)) {
-                match gather.keeps_size() {
-                    true => {
-                        let bytes = &bytes[byte * length..][..length];
-                        gather.bytes(cpu, row * self.width + self.width / 2, bytes, from, line);
-                    }
-                    false => {
-                        line.fill(0);
-                        for (to, input) in group.bytes[byte].iter().enumerate() {
-                            let bit = at_least(bit, columns);
-                            gather.bytes(cpu, row * self.width + input.tap, source.row(input.row), from, bit);
-                            kernels::move_bit(cpu, bit, input.bit, to as u32, line);
-                        }
+                if gather.keeps_size() {
+                    let bytes = &bytes[byte * length..][..length];
+                    gather.bytes(cpu, row * self.width + self.width / 2, bytes, from, line);
+                } else {
+                    line.fill(0);
+                    for (to, input) in group.bytes[byte].iter().enumerate() {
+                        let bit = at_least(bit, columns);
+                        gather.bytes(cpu, row * self.width + input.tap, source.row(input.row), from, bit);
+                        kernels::move_bit(cpu, bit, input.bit, to as u32, line);
                     }
                 }
             }
             for (channel, out) in out.chunks_exact_mut(gather.stride).enumerate() {
-                kernels::lookup(cpu, &tables.one(cpu, channel), index, columns, &mut out[from..][..columns]);
+                kernels::lookup(cpu, &tables.one(channel), index, columns, &mut out[from..][..columns]);
             }
         }
     }
@@ -170,8 +142,7 @@ impl GroupedLookup {
     /// returns the distance between them.
     fn bytes_of_a_row(
         &self,
-        cpu: Cpu,
-        gather: &Gather,
+        LayerInput { cpu, gather, .. }: LayerInput,
         group: &Group,
         source: PackedSource,
         bytes: &mut Vec<u8>,
@@ -189,5 +160,41 @@ impl GroupedLookup {
             }
         }
         length
+    }
+}
+
+impl LayerKernel for GroupedLookup {
+    fn memory_bytes(&self) -> usize {
+        self.groups.iter().map(|group| group.matrix.memory_bytes()).sum()
+    }
+
+    /// All tables or none.
+    fn store_tables(&mut self, cpu: Cpu, budget_bytes: usize) -> usize {
+        let needed = self.groups.iter().map(|group| group.matrix.table_bytes()).sum();
+        let Some(left) = budget_bytes.checked_sub(needed) else { return budget_bytes };
+        self.groups.iter_mut().for_each(|group| group.matrix.store_tables(cpu));
+        left
+    }
+
+    fn prepare(&self, input: LayerInput, scratch: &mut Scratch) {
+        scratch.packed.read(input, self.planes);
+    }
+
+    fn channels(&self, input: LayerInput, scratch: &Scratch, first: usize, out: &mut [i32]) {
+        let (source, stride) = (PackedSource::new(input, &scratch.packed), input.gather.stride);
+        let outs = self.groups[0].matrix.outs;
+        let (mut first, mut out) = (first, out);
+        while !out.is_empty() {
+            // What is left of a group.
+            let count = (outs - first % outs).min(out.len() / stride);
+            let (now, behind) = out.split_at_mut(count * stride);
+            let group = (&self.groups[first / outs], first % outs);
+            ROOM.with_borrow_mut(|room| self.channels_of_group(input, group, source, room, now));
+            (first, out) = (first + count, behind);
+        }
+    }
+
+    fn work_of_an_output(&self, cpu: Cpu) -> usize {
+        self.groups[0].matrix.rows * cpu.inputs_per_table() * SLOWER_THAN_SHARED
     }
 }

@@ -1,5 +1,6 @@
 //! Neurons, requantization and joins, channel by channel.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -7,8 +8,8 @@ use rayon::prelude::*;
 use super::threads;
 use super::value::{Layout, Value};
 use crate::exec::activity::{NodeActivity, StepActivity};
-use crate::exec::kernels::{self, Cell, Cpu, Rescale};
-use crate::exec::neuron::{LoihiNeurons, NeuronLayer};
+use crate::exec::kernels::{self, Cpu, Rescale};
+use crate::exec::neuron::{Cell, LoihiNeurons, NeuronLayer};
 use crate::model::NodeId;
 use crate::num::{Format, Requantizer, Word};
 use crate::quant::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, per_channel};
@@ -23,25 +24,15 @@ pub struct NeuronScratch {
     clamped: Vec<u32>,
 }
 
+thread_local! {
+    static COUNTS: RefCell<NeuronScratch> = RefCell::default();
+}
+
 /// The constants of every channel of neuron layer `id`.
 pub fn cells<W: Word>(model: &QuantizedModel, id: NodeId, op: &QuantizedNeuron) -> Vec<Cell<W>> {
-    // Neither a potential nor a membrane exceeds this.
     let reach = model.potential_bound(id);
-    let cell = |channel: usize| {
-        let threshold = W::saturate(per_channel(&op.thresholds, channel));
-        let (discard, high) = match &op.membrane {
-            Some(word) => (per_channel(&word.discards, channel), (1i64 << (word.bits - 1)) - 1),
-            None => (0, 0),
-        };
-        // A shift by more than all bits but one is one by these: what is left is the sign.
-        let shift = (op.shift + discard).min(W::BITS - 1);
-        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
-        let low = if op.membrane.is_some() { -1 - high } else { 0 };
-        let highest = subtract.map_or(0, |amount| reach - amount.into()).max(threshold.into() - 1);
-        let clamps = highest >> shift > high || -reach >> shift < low;
-        Cell { threshold, subtract, shift, discard, low: W::narrow(low), high: W::narrow(high), clamps }
-    };
-    (0..model.network.node(id).shape.channels).map(cell).collect()
+    let channels = model.network().node(id).shape.channels;
+    (0..channels).map(|channel| Cell::new(op, channel).within(reach)).collect()
 }
 
 /// Spikes of all timesteps, into rows of zeros.
@@ -60,9 +51,10 @@ pub fn neuron(
             room.neuron(cpu, &cells[channel], input.word_row(channel), layout, bit, spikes);
         }
     };
-    match threads::are_worth(layout.columns() * cells.len(), WORK_OF_A_THREAD) {
-        true => room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row),
-        false => spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one)),
+    if threads::are_worth(layout.columns() * cells.len(), WORK_OF_A_THREAD) {
+        room.in_parallel(spikes.par_chunks_exact_mut(layout.stride).enumerate(), row)
+    } else {
+        spikes.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(room, one))
     }
 }
 
@@ -125,7 +117,7 @@ impl NeuronScratch {
         let frames = self.fired.len();
         let all = Mutex::new(self);
         parts.for_each(|part| {
-            threads::with_counts(|counts| {
+            COUNTS.with_borrow_mut(|counts| {
                 counts.clear(frames);
                 work(counts, part);
                 all.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
@@ -205,9 +197,10 @@ pub fn onto_grid(
     let row = |counts: &mut NeuronScratch, (channel, out): (usize, &mut [i32])| {
         counts.grid_row(layout, out, |t, out| work(channel, t, out));
     };
-    match threads::are_worth(out.len(), WORK_OF_A_THREAD) {
-        true => counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row),
-        false => out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one)),
+    if threads::are_worth(out.len(), WORK_OF_A_THREAD) {
+        counts.in_parallel(out.par_chunks_exact_mut(layout.stride).enumerate(), row)
+    } else {
+        out.chunks_exact_mut(layout.stride).enumerate().for_each(|one| row(counts, one))
     }
     counts.grid_activity()
 }

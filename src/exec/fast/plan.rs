@@ -27,10 +27,10 @@ pub struct Plan {
 impl Plan {
     /// For a sample of `frames` frames.
     pub fn new(model: &QuantizedModel, cpu: Cpu, frames: usize) -> Self {
-        let network = &model.network;
+        let network = model.network();
         let mut layouts: Vec<Layout> = Vec::new();
         let mut gathers = Gathers::default();
-        for (node, &bound) in network.nodes.iter().zip(&model.bounds) {
+        for (node, &bound) in network.nodes.iter().zip(model.bounds()) {
             let of = |i: usize| layouts[node.inputs[i].index()].frames;
             let frames = match &node.op {
                 Op::Input => frames,

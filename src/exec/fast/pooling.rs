@@ -50,15 +50,12 @@ fn each_row<T: Send + Sync>(
     work: impl Fn(&[T], &mut [T]) + Sync,
 ) {
     let stride = passes[passes.len() - 1].stride;
-    match threads::are_worth(input.len(), WORK_OF_A_THREAD) {
-        true => {
-            let rows = input.par_chunks_exact(in_stride).zip(out.par_chunks_exact_mut(stride));
-            rows.for_each(|(x, out)| work(x, out));
-        }
-        false => {
-            let rows = input.chunks_exact(in_stride).zip(out.chunks_exact_mut(stride));
-            rows.for_each(|(x, out)| work(x, out));
-        }
+    if threads::are_worth(input.len(), WORK_OF_A_THREAD) {
+        let rows = input.par_chunks_exact(in_stride).zip(out.par_chunks_exact_mut(stride));
+        rows.for_each(|(x, out)| work(x, out));
+    } else {
+        let rows = input.chunks_exact(in_stride).zip(out.chunks_exact_mut(stride));
+        rows.for_each(|(x, out)| work(x, out));
     }
 }
 

@@ -5,14 +5,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::gather::Gather;
-use super::layer::{dense, words};
-use super::threads;
-use super::tiles::in_tiles;
+use super::codes::{dense, words};
+use super::kernel::{LayerKernel, Scratch, Wanted};
+use super::source::{LayerInput, WordSource};
+use super::threads::{self, in_tiles};
 use super::value::at_least;
-use super::words::Source;
 use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
-use crate::quant::QuantizedWeighted;
 
 /// A multiplication takes as long as so many that are looked up.
 const SLOWER_THAN_LOOKUPS: usize = 8;
@@ -28,20 +26,25 @@ pub struct ProductLayer {
     groups: Vec<Vec<ProductMatrix>>,
     /// Input channels of a group.
     per_group: usize,
+    taps: usize,
+    /// What the padding holds, per input channel; empty for zeros.
+    padding: Vec<i32>,
 }
-
-/// Room for what all groups read.
-#[derive(Debug, Default)]
-pub struct PairRoom(Vec<i16>);
 
 thread_local! {
     static SUMS: RefCell<Vec<i32>> = RefCell::default();
 }
 
 impl ProductLayer {
-    /// `None` if a weight takes more than 16 bits; `input` is the largest magnitude of an input.
-    pub fn new(op: &QuantizedWeighted, input: i64) -> Option<Self> {
+    /// `None` if inputs or weights take more than 16 bits, and of layers with one input per output: nothing is
+    /// shared there that pairs could keep.
+    pub fn new(wanted: &Wanted) -> Option<Self> {
+        let op = wanted.op;
         let g = &op.geometry;
+        let depthwise = wanted.fits() && g.groups == g.in_channels && g.groups == g.out_channels;
+        if !wanted.narrow || depthwise {
+            return None;
+        }
         let outs = g.out_channels / g.groups;
         let group = |group: usize| {
             let range = group * outs..(group + 1) * outs;
@@ -51,43 +54,12 @@ impl ProductLayer {
                 let columns = codes.chunks_exact(g.fan_in()).flat_map(|row| &row[part.clone()]);
                 ProductMatrix::new(&columns.copied().collect::<Vec<_>>(), part.len(), op.fraction_bits, &bias)
             };
-            parts_within_32_bits(&codes, g.fan_in(), input).into_iter().map(part).collect::<Option<Vec<_>>>()
+            let parts = parts_within_32_bits(&codes, g.fan_in(), wanted.largest_input);
+            parts.into_iter().map(part).collect::<Option<Vec<_>>>()
         };
         let groups = (0..g.groups).map(group).collect::<Option<Vec<_>>>()?;
-        Some(Self { groups, per_group: g.in_channels / g.groups })
-    }
-
-    /// Bytes of its weights.
-    pub fn weight_bytes(&self) -> usize {
-        self.groups.iter().flatten().map(|matrix| 4 * matrix.pairs * matrix.outs).sum()
-    }
-
-    /// Multiply-accumulates of look-ups that take as long as an output.
-    pub fn work_of_an_output(&self) -> usize {
-        self.groups[0].iter().map(|part| 2 * part.pairs).sum::<usize>() * SLOWER_THAN_LOOKUPS
-    }
-
-    /// X of the channels from `first` on, each the sum of one matrix: as many as `out` has rows of `stride`.
-    pub fn channels(&self, cpu: Cpu, pairs: Pairs, stride: usize, first: usize, out: &mut [i32]) {
-        self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
-            kernels::products(cpu, &parts[0], first, pairs, stride, out);
-        });
-    }
-
-    /// Adds the sums of all output channels to `out`, in 64 bits.
-    pub fn add_wide(&self, cpu: Cpu, pairs: Pairs, stride: usize, out: &mut [i64]) {
-        in_tiles(self.work_of_an_output() * out.len(), stride, out, |first, out| {
-            self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
-                SUMS.with_borrow_mut(|sums| {
-                    let (sums, mut start) = (at_least(sums, out.len()), 0);
-                    for matrix in parts {
-                        kernels::products(cpu, matrix, first, Pairs { start, ..pairs }, stride, sums);
-                        kernels::add_wide(cpu, sums, out);
-                        start += matrix.pairs;
-                    }
-                });
-            });
-        });
+        let padding = wanted.padding.to_vec();
+        Some(Self { groups, per_group: g.in_channels / g.groups, taps: g.taps(), padding })
     }
 
     /// Runs `work` on the channels from `first` on, group by group: with the matrices of the group, the first
@@ -111,26 +83,20 @@ impl ProductLayer {
         }
     }
 
-    /// What all groups read, two inputs side by side: group after group.
-    pub fn pairs<'r>(
-        &self,
-        cpu: Cpu,
-        gather: &Gather,
-        source: &Source,
-        PairRoom(room): &'r mut PairRoom,
-    ) -> Pairs<'r> {
-        let rows = (self.per_group * gather.taps()).div_ceil(2);
-        let length = 2 * rows * gather.stride;
-        let values = at_least(room, self.groups.len() * length);
-        for (group, values) in values.chunks_exact_mut(length).enumerate() {
-            self.pairs_of_group(cpu, gather, source, group, values);
-        }
-        Pairs { values, rows, start: 0 }
+    /// Rows of pairs of a group.
+    fn rows(&self) -> usize {
+        (self.per_group * self.taps).div_ceil(2)
     }
 
-    fn pairs_of_group(&self, cpu: Cpu, gather: &Gather, source: &Source, group: usize, values: &mut [i16]) {
-        let count = self.per_group * gather.taps();
-        let rows = count.div_ceil(2);
+    /// What all groups read, two inputs side by side: group after group.
+    fn pairs<'s>(&self, input: LayerInput, scratch: &'s Scratch) -> Pairs<'s> {
+        let length = self.groups.len() * 2 * self.rows() * input.gather.stride;
+        Pairs { values: &scratch.pairs[..length], rows: self.rows(), start: 0 }
+    }
+
+    fn pairs_of_group(&self, input: LayerInput, source: WordSource, group: usize, values: &mut [i16]) {
+        let LayerInput { cpu, gather, .. } = input;
+        let (count, rows) = (self.per_group * self.taps, self.rows());
         let read = |input: usize, from: usize, out: &mut [i32]| {
             let (tap, channel) = (input / self.per_group, group * self.per_group + input % self.per_group);
             source.read(cpu, gather, tap, channel, from, out);
@@ -148,10 +114,61 @@ impl ProductLayer {
                 }
             }
         };
-        match threads::are_worth(values.len(), WORK_OF_A_THREAD) {
-            true => values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
-            false => values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns),
+        if threads::are_worth(values.len(), WORK_OF_A_THREAD) {
+            values.par_chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns)
+        } else {
+            values.chunks_mut(2 * rows * COLUMNS).enumerate().for_each(columns)
         }
+    }
+}
+
+impl LayerKernel for ProductLayer {
+    fn memory_bytes(&self) -> usize {
+        self.groups.iter().flatten().map(|matrix| 4 * matrix.pairs * matrix.outs).sum()
+    }
+
+    fn prepare(&self, input: LayerInput, Scratch { words, pairs, .. }: &mut Scratch) {
+        words.read(input);
+        let source = WordSource::new(input, &self.padding, words);
+        let length = 2 * self.rows() * input.gather.stride;
+        let values = at_least(pairs, self.groups.len() * length);
+        for (group, values) in values.chunks_exact_mut(length).enumerate() {
+            self.pairs_of_group(input, source, group, values);
+        }
+    }
+
+    /// Each channel is the sum of one matrix.
+    fn channels(&self, input: LayerInput, scratch: &Scratch, first: usize, out: &mut [i32]) {
+        let (pairs, stride) = (self.pairs(input, scratch), input.gather.stride);
+        self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
+            kernels::products(input.cpu, &parts[0], first, pairs, stride, out);
+        });
+    }
+
+    fn work_of_an_output(&self, _cpu: Cpu) -> usize {
+        self.groups[0].iter().map(|part| 2 * part.pairs).sum::<usize>() * SLOWER_THAN_LOOKUPS
+    }
+
+    /// Channels that read the same inputs share what is loaded of them.
+    fn channels_of_a_tile(&self, cpu: Cpu, _stride: usize) -> usize {
+        cpu.channels_of_a_tile()
+    }
+
+    /// The sums of all matrices.
+    fn add_wide(&self, input: LayerInput, scratch: &Scratch, _sums: &mut Vec<i32>, out: &mut [i64]) {
+        let (cpu, pairs, stride) = (input.cpu, self.pairs(input, scratch), input.gather.stride);
+        in_tiles(self.work_of_an_output(cpu) * out.len(), stride, out, |first, out| {
+            self.each_group(pairs, stride, first, out, |parts, first, pairs, out| {
+                SUMS.with_borrow_mut(|sums| {
+                    let (sums, mut start) = (at_least(sums, out.len()), 0);
+                    for matrix in parts {
+                        kernels::products(cpu, matrix, first, Pairs { start, ..pairs }, stride, sums);
+                        kernels::add_wide(cpu, sums, out);
+                        start += matrix.pairs;
+                    }
+                });
+            });
+        });
     }
 }
 

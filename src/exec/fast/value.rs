@@ -1,6 +1,6 @@
 //! Values of a run: channel by channel, all timesteps of a channel in one row.
 
-use super::gather::stride_of;
+use crate::exec::kernels::LANES;
 use crate::num::Word;
 use crate::tensor::{Frames, Shape};
 
@@ -69,6 +69,11 @@ impl Buffer {
             (None, true) => _ = at_least(&mut self.wide, length),
         }
     }
+}
+
+/// Columns of a row that holds `values`.
+pub fn stride_of(values: usize) -> usize {
+    values.next_multiple_of(LANES)
 }
 
 /// The first `length` values of `room`, which never shrinks.

@@ -3,18 +3,14 @@
 use rayon::prelude::*;
 
 use super::neuron::{NeuronScratch, onto_grid, rescale};
-use super::value::{Buffer, Layout, Value, WIDE};
-use super::{Inputs, Kernels, Prepared, Scratch, threads};
+use super::prepared::{Inputs, Kernels, Prepared, Scratch};
+use super::threads;
+use super::value::{Buffer, Layout, Value};
 use crate::exec::activity::NodeActivity;
-use crate::exec::kernels::{self, Cell, Cpu};
-use crate::model::{Node, NodeId};
+use crate::exec::kernels::{self, Cpu};
+use crate::exec::neuron::Cell;
+use crate::model::NodeId;
 use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
-
-/// True if node `id` reads, keeps or yields what 32 bits do not hold.
-pub fn is_wide(model: &QuantizedModel, id: NodeId, node: &Node) -> bool {
-    let yields = |id: NodeId| model.bounds[id.index()] >= WIDE;
-    yields(id) || model.potential_bound(id) >= WIDE || node.inputs.iter().any(|&input| yields(input))
-}
 
 impl Kernels<'_> {
     /// Computes and counts wide node `id`: by kernels of 64 bits where there are some, else by the

@@ -5,31 +5,120 @@
 
 use std::arch::x86_64::*;
 
-use super::LANES;
-use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
+use super::instructions::InstructionSet;
+use super::loops::{FloatNeuron, Loops, Rescale, generic, loops_compiled_for, neurons};
 use super::products::{Pairs, ProductMatrix};
+use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables, sum_of_words};
+use crate::exec::neuron::Cell;
 
 /// Entries of a table.
 const TABLE: usize = 16;
 
-/// See [`super::lookup()`].
-///
-/// # Safety
-/// `index` holds `rows` of the matrix times `stride`, a multiple of [`LANES`]; `out` as many rows of
-/// `stride` as `tables` has channels.
-#[target_feature(enable = "avx2")]
-pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
-    for from in (0..stride).step_by(BLOCK) {
-        let width = (stride - from).min(BLOCK);
-        let index = &index[from * tables.matrix.rows..][..width * tables.matrix.rows];
-        let mut start = 0;
-        for run in &tables.matrix.runs {
-            let rows = Rows { run, start, index, width };
-            for (channel, out) in out.chunks_exact_mut(stride).take(tables.count).enumerate() {
-                // SAFETY: `width` columns of the row are left.
-                unsafe { channel_of_block(tables, channel, rows, &mut out[from..][..width]) };
+/// x86-64 with AVX2 and POPCNT.
+pub struct Avx2;
+
+impl Loops for Avx2 {
+    loops_compiled_for!("avx2,popcnt");
+}
+
+impl InstructionSet for Avx2 {
+    fn name(&self) -> &'static str {
+        "avx2"
+    }
+
+    fn processors(&self) -> &'static str {
+        "AVX2"
+    }
+
+    fn is_available(&self) -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+    }
+
+    fn table_layout(&self) -> TableLayout {
+        TableLayout { inputs: 4, order: TableOrder::Apart }
+    }
+
+    fn channels_of_a_tile(&self) -> usize {
+        12
+    }
+
+    /// # Safety
+    /// As the trait says.
+    unsafe fn expand(&self, matrix: &LookupMatrix, halves: &[u8], tables: &mut [u8]) {
+        let pairs = halves.chunks_exact(matrix.bytes_of_halves());
+        let tables = tables.chunks_exact_mut(matrix.bytes_of_a_table());
+        pairs.zip(tables).for_each(|(halves, table)| expand_one(matrix.entry, halves, table));
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx2")]
+    unsafe fn lookup(&self, tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+        for from in (0..stride).step_by(BLOCK) {
+            let width = (stride - from).min(BLOCK);
+            let index = &index[from * tables.matrix.rows..][..width * tables.matrix.rows];
+            let mut start = 0;
+            for run in &tables.matrix.runs {
+                let rows = Rows { run, start, index, width };
+                for (channel, out) in out.chunks_exact_mut(stride).take(tables.count).enumerate() {
+                    // SAFETY: `width` columns of the row are left.
+                    unsafe { channel_of_block(tables, channel, rows, &mut out[from..][..width]) };
+                }
+                start = run.end;
             }
-            start = run.end;
+        }
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx2")]
+    unsafe fn products(
+        &self,
+        matrix: &ProductMatrix,
+        first: usize,
+        pairs: Pairs,
+        stride: usize,
+        out: &mut [i32],
+    ) {
+        for from in (0..stride).step_by(LANES / 2) {
+            for (i, out) in out.chunks_mut(2 * stride).enumerate() {
+                let (channel, at) = (first + 2 * i, &pairs.block(from / LANES * LANES)[2 * (from % LANES)..]);
+                // SAFETY: passed on; as many channels as there are rows.
+                unsafe {
+                    match out.len() / stride {
+                        1 => product_block::<1>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
+                        _ => product_block::<2>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn neuron(
+        &self,
+        cell: &Cell,
+        x: &[i32],
+        positions: usize,
+        bit: u8,
+        spikes: &mut [u8],
+        fired: &mut [u32],
+        clamped: &mut [u32],
+    ) {
+        neurons(cell, x, positions, bit, spikes, (fired, clamped));
+    }
+}
+
+/// The table of two halves of four entries.
+fn expand_one(entry: Entry, halves: &[u8], table: &mut [u8]) {
+    for i in 0..16 {
+        let (low, high) = (i & 3, 4 + (i >> 2));
+        match entry {
+            Entry::Byte => table[i] = halves[low] + halves[high],
+            // Low bytes before high bytes: a byte shuffle looks up each.
+            Entry::Word => [table[i], table[16 + i]] = sum_of_words(halves, low, high).to_le_bytes(),
         }
     }
 }
@@ -178,31 +267,10 @@ unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32)
     }
 }
 
-/// See [`super::products()`].
-///
-/// # Safety
-/// `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple of [`LANES`]; `out` rows of
-/// `stride` for channels that `matrix` has.
-#[target_feature(enable = "avx2")]
-pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
-    for from in (0..stride).step_by(LANES / 2) {
-        for (i, out) in out.chunks_mut(2 * stride).enumerate() {
-            let (channel, at) = (first + 2 * i, &pairs.block(from / LANES * LANES)[2 * (from % LANES)..]);
-            // SAFETY: passed on; as many channels as there are rows.
-            unsafe {
-                match out.len() / stride {
-                    1 => product_block::<1>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
-                    _ => product_block::<2>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
-                }
-            }
-        }
-    }
-}
-
 /// `C` channels at 32 positions: what is loaded serves all of them.
 ///
 /// # Safety
-/// As for [`products`]; `pairs` and `out` start at the 32 positions, and there are `C` channels from
+/// As for [`InstructionSet::products`]; `pairs` and `out` start at the 32 positions, and there are `C` channels from
 /// `channel` on.
 #[target_feature(enable = "avx2")]
 unsafe fn product_block<const C: usize>(

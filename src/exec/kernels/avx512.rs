@@ -5,70 +5,170 @@
 
 use std::arch::x86_64::*;
 
-use super::LANES;
-use super::lookup::{BLOCK, Entry, LookupMatrix, Run, Tables};
-use super::loops::Cell;
+use super::avx2::Avx2;
+use super::instructions::InstructionSet;
+use super::loops::{FloatNeuron, Loops, Rescale, generic, loops_compiled_for};
 use super::products::{Pairs, ProductMatrix};
+use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
+use crate::exec::neuron::Cell;
 
 /// Entries of a table.
 const TABLE: usize = 64;
 
-/// Tables of the sums of one entry of each half.
-///
-/// # Safety
-/// `halves` holds pairs of 8 entries, and `tables` 64 entries for each.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub unsafe fn expand(entry: Entry, halves: &[u8], tables: &mut [u8]) {
-    let each = |i: usize| i as i8;
-    let low: [i8; 64] = std::array::from_fn(|i| each(i & 7));
-    let high: [i8; 64] = std::array::from_fn(|i| each(8 + (i >> 3)));
-    let words = |indices: &[i8]| -> __m512i {
-        let wide: [i16; 32] = std::array::from_fn(|i| indices[i].into());
-        // SAFETY: 64 bytes.
-        unsafe { _mm512_loadu_si512(wide.as_ptr().cast()) }
-    };
-    // SAFETY: 64 bytes each.
-    let bytes = unsafe { [low, high].map(|indices| _mm512_loadu_si512(indices.as_ptr().cast())) };
-    let words = [words(&low), words(&high), words(&high[32..])];
-    for (halves, table) in
-        halves.chunks_exact(16 * entry.bytes()).zip(tables.chunks_exact_mut(64 * entry.bytes()))
-    {
-        // SAFETY: one pair of halves, and one table.
-        unsafe {
-            let at: *mut __m512i = table.as_mut_ptr().cast();
-            match entry {
-                Entry::Byte => {
-                    let pair = _mm512_broadcast_i32x4(_mm_loadu_si128(halves.as_ptr().cast()));
-                    let [low, high] = bytes.map(|indices| _mm512_shuffle_epi8(pair, indices));
-                    _mm512_storeu_si512(at, _mm512_add_epi8(low, high));
-                }
-                Entry::Word => {
-                    let pair = _mm512_broadcast_i64x4(_mm256_loadu_si256(halves.as_ptr().cast()));
-                    let [low, high, highest] = words.map(|indices| _mm512_permutexvar_epi16(indices, pair));
-                    _mm512_storeu_si512(at, _mm512_add_epi16(low, high));
-                    _mm512_storeu_si512(at.add(1), _mm512_add_epi16(low, highest));
+/// x86-64 with AVX-512 F, BW, DQ, VL, VBMI, VNNI and BITALG: Intel from Ice Lake, AMD from Zen 4.
+pub struct Avx512;
+
+impl Loops for Avx512 {
+    loops_compiled_for!("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512bitalg,avx2,popcnt");
+}
+
+impl InstructionSet for Avx512 {
+    fn name(&self) -> &'static str {
+        "avx512"
+    }
+
+    fn processors(&self) -> &'static str {
+        "AVX-512 with VBMI, VNNI and BITALG"
+    }
+
+    fn is_available(&self) -> bool {
+        Avx2.is_available()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("avx512vnni")
+            && is_x86_feature_detected!("avx512bitalg")
+    }
+
+    fn table_layout(&self) -> TableLayout {
+        TableLayout { inputs: 6, order: TableOrder::Apart }
+    }
+
+    fn channels_of_a_tile(&self) -> usize {
+        12
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn expand(&self, matrix: &LookupMatrix, halves: &[u8], tables: &mut [u8]) {
+        let entry = matrix.entry;
+        let each = |i: usize| i as i8;
+        let low: [i8; 64] = std::array::from_fn(|i| each(i & 7));
+        let high: [i8; 64] = std::array::from_fn(|i| each(8 + (i >> 3)));
+        let words = |indices: &[i8]| -> __m512i {
+            let wide: [i16; 32] = std::array::from_fn(|i| indices[i].into());
+            // SAFETY: 64 bytes.
+            unsafe { _mm512_loadu_si512(wide.as_ptr().cast()) }
+        };
+        // SAFETY: 64 bytes each.
+        let bytes = unsafe { [low, high].map(|indices| _mm512_loadu_si512(indices.as_ptr().cast())) };
+        let words = [words(&low), words(&high), words(&high[32..])];
+        for (halves, table) in
+            halves.chunks_exact(16 * entry.bytes()).zip(tables.chunks_exact_mut(64 * entry.bytes()))
+        {
+            // SAFETY: one pair of halves, and one table.
+            unsafe {
+                let at: *mut __m512i = table.as_mut_ptr().cast();
+                match entry {
+                    Entry::Byte => {
+                        let pair = _mm512_broadcast_i32x4(_mm_loadu_si128(halves.as_ptr().cast()));
+                        let [low, high] = bytes.map(|indices| _mm512_shuffle_epi8(pair, indices));
+                        _mm512_storeu_si512(at, _mm512_add_epi8(low, high));
+                    }
+                    Entry::Word => {
+                        let pair = _mm512_broadcast_i64x4(_mm256_loadu_si256(halves.as_ptr().cast()));
+                        let [low, high, highest] =
+                            words.map(|indices| _mm512_permutexvar_epi16(indices, pair));
+                        _mm512_storeu_si512(at, _mm512_add_epi16(low, high));
+                        _mm512_storeu_si512(at.add(1), _mm512_add_epi16(low, highest));
+                    }
                 }
             }
         }
     }
-}
 
-/// See [`super::lookup()`].
-///
-/// # Safety
-/// `index` holds `rows` of the matrix times `stride`, a multiple of [`LANES`]; `out` as many rows of
-/// `stride` as `tables` has channels.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
-    for from in (0..stride).step_by(BLOCK) {
-        let index = &index[from * tables.matrix.rows..];
-        // SAFETY: passed on; that many vectors of each row are left.
-        unsafe {
-            match (stride - from) / LANES {
-                1 => block::<1>(tables, index, stride, &mut out[from..]),
-                2 => block::<2>(tables, index, stride, &mut out[from..]),
-                3 => block::<3>(tables, index, stride, &mut out[from..]),
-                _ => block::<4>(tables, index, stride, &mut out[from..]),
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
+    unsafe fn lookup(&self, tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+        for from in (0..stride).step_by(BLOCK) {
+            let index = &index[from * tables.matrix.rows..];
+            // SAFETY: passed on; that many vectors of each row are left.
+            unsafe {
+                match (stride - from) / LANES {
+                    1 => block::<1>(tables, index, stride, &mut out[from..]),
+                    2 => block::<2>(tables, index, stride, &mut out[from..]),
+                    3 => block::<3>(tables, index, stride, &mut out[from..]),
+                    _ => block::<4>(tables, index, stride, &mut out[from..]),
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    unsafe fn products(
+        &self,
+        matrix: &ProductMatrix,
+        first: usize,
+        pairs: Pairs,
+        stride: usize,
+        out: &mut [i32],
+    ) {
+        for from in (0..stride).step_by(LANES) {
+            for (i, out) in out.chunks_mut(4 * stride).enumerate() {
+                let (channel, at) = (first + 4 * i, pairs.block(from).as_ptr());
+                // SAFETY: passed on; as many channels as there are rows.
+                unsafe {
+                    match out.len() / stride {
+                        1 => product_block::<1>(matrix, channel, at, stride, &mut out[from..]),
+                        2 => product_block::<2>(matrix, channel, at, stride, &mut out[from..]),
+                        3 => product_block::<3>(matrix, channel, at, stride, &mut out[from..]),
+                        _ => product_block::<4>(matrix, channel, at, stride, &mut out[from..]),
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+    unsafe fn neuron(
+        &self,
+        cell: &Cell,
+        x: &[i32],
+        positions: usize,
+        bit: u8,
+        spikes: &mut [u8],
+        fired: &mut [u32],
+        clamped: &mut [u32],
+    ) {
+        let frames = x.len() / positions;
+        for start in (0..positions).step_by(LANES) {
+            let columns = u64::MAX >> (LANES - (positions - start).min(LANES));
+            let mut membrane = [_mm512_setzero_si512(); 4];
+            for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
+                let frame = (t % frames) * positions + start;
+                let (mut fires, mut clamps) = ([0; 4], [0; 4]);
+                for (j, v) in membrane.iter_mut().enumerate() {
+                    let lanes = (columns >> (16 * j)) as u16;
+                    // SAFETY: `lanes` leaves out what is behind the frame.
+                    let x =
+                        unsafe { _mm512_maskz_loadu_epi32(lanes, x.as_ptr().wrapping_add(frame + 16 * j)) };
+                    (fires[j], clamps[j], *v) = update(cell, *v, x);
+                }
+                let fires = join_masks(fires) & columns;
+                *fired += fires.count_ones();
+                if cell.clamps {
+                    *clamped += (join_masks(clamps) & columns).count_ones();
+                }
+                // SAFETY: positions of this frame; bytes behind it are left out or written as they were read.
+                unsafe { set_bits(&mut spikes[t * positions + start..], fires, columns, bit) };
             }
         }
     }
@@ -77,7 +177,7 @@ pub unsafe fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i3
 /// All channels at `J` vectors of positions, the bytes of which stay in the first-level cache for a run.
 ///
 /// # Safety
-/// As for [`lookup`]; `index` starts with the block, and `out` where its columns are.
+/// As for [`InstructionSet::lookup`]; `index` starts with the block, and `out` where its columns are.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
 unsafe fn block<const J: usize>(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
     let mut start = 0;
@@ -245,33 +345,10 @@ unsafe fn store(even: __m512i, odd: __m512i, shift: __m128i, bias: Option<i32>, 
     }
 }
 
-/// See [`super::products()`].
-///
-/// # Safety
-/// `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple of [`LANES`]; `out` rows of
-/// `stride` for channels that `matrix` has.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
-    for from in (0..stride).step_by(LANES) {
-        for (i, out) in out.chunks_mut(4 * stride).enumerate() {
-            let (channel, at) = (first + 4 * i, pairs.block(from).as_ptr());
-            // SAFETY: passed on; as many channels as there are rows.
-            unsafe {
-                match out.len() / stride {
-                    1 => product_block::<1>(matrix, channel, at, stride, &mut out[from..]),
-                    2 => product_block::<2>(matrix, channel, at, stride, &mut out[from..]),
-                    3 => product_block::<3>(matrix, channel, at, stride, &mut out[from..]),
-                    _ => product_block::<4>(matrix, channel, at, stride, &mut out[from..]),
-                }
-            }
-        }
-    }
-}
-
 /// `C` channels at 64 positions: what is loaded serves all of them.
 ///
 /// # Safety
-/// As for [`products`]; `pairs` and `out` start at the 64 positions, and there are `C` channels from
+/// As for [`InstructionSet::products`]; `pairs` and `out` start at the 64 positions, and there are `C` channels from
 /// `channel` on.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn product_block<const C: usize>(
@@ -303,45 +380,6 @@ unsafe fn product_block<const C: usize>(
             let x = _mm512_add_epi32(_mm512_sll_epi32(acc[c][j], shift), bias);
             // SAFETY: 16 values of this row.
             unsafe { _mm512_storeu_si512(out[c * stride..].as_mut_ptr().add(16 * j).cast(), x) };
-        }
-    }
-}
-
-/// See [`super::neuron()`].
-///
-/// # Safety
-/// `x` holds whole frames of `positions`, and `spikes` one for each of `fired`, which are as many as
-/// `clamped`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-pub unsafe fn neuron(
-    cell: &Cell,
-    x: &[i32],
-    positions: usize,
-    bit: u8,
-    spikes: &mut [u8],
-    fired: &mut [u32],
-    clamped: &mut [u32],
-) {
-    let frames = x.len() / positions;
-    for start in (0..positions).step_by(LANES) {
-        let columns = u64::MAX >> (LANES - (positions - start).min(LANES));
-        let mut membrane = [_mm512_setzero_si512(); 4];
-        for (t, (fired, clamped)) in fired.iter_mut().zip(clamped.iter_mut()).enumerate() {
-            let frame = (t % frames) * positions + start;
-            let (mut fires, mut clamps) = ([0; 4], [0; 4]);
-            for (j, v) in membrane.iter_mut().enumerate() {
-                let lanes = (columns >> (16 * j)) as u16;
-                // SAFETY: `lanes` leaves out what is behind the frame.
-                let x = unsafe { _mm512_maskz_loadu_epi32(lanes, x.as_ptr().wrapping_add(frame + 16 * j)) };
-                (fires[j], clamps[j], *v) = update(cell, *v, x);
-            }
-            let fires = join_masks(fires) & columns;
-            *fired += fires.count_ones();
-            if cell.clamps {
-                *clamped += (join_masks(clamps) & columns).count_ones();
-            }
-            // SAFETY: positions of this frame; bytes behind it are left out or written as they were read.
-            unsafe { set_bits(&mut spikes[t * positions + start..], fires, columns, bit) };
         }
     }
 }

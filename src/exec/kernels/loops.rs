@@ -1,26 +1,7 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
-use super::isa::{Cpu, Isa};
+use crate::exec::neuron::Cell;
 use crate::num::Word;
-
-/// Constants of one neuron, as the scalar specification has them.
-#[derive(Debug, Clone, Copy)]
-pub struct Cell<W = i32> {
-    /// Fires iff g >= this.
-    pub threshold: W,
-    /// What a spike subtracts; `None` where it resets to 0.
-    pub subtract: Option<W>,
-    /// Arithmetic shift from g to the stored membrane: leak and discarded bits.
-    pub shift: u32,
-    /// Discarded bits, which come back as zeros.
-    pub discard: u32,
-    /// Range of the stored membrane.
-    pub low: W,
-    /// Range of the stored membrane.
-    pub high: W,
-    /// False where bounds prove that nothing leaves that range.
-    pub clamps: bool,
-}
 
 /// (x M + 2^(S-1)) >> S, saturated.
 #[derive(Debug, Clone, Copy)]
@@ -72,9 +53,9 @@ pub struct FloatNeuron {
 /// Positions whose membranes, or outputs whose sums, are held at once.
 const BLOCK: usize = 64;
 
-/// All timesteps of one channel of neurons; see [`neuron`].
+/// All timesteps of one channel of neurons; see [`super::neuron()`].
 #[inline(always)]
-fn neurons<W: Word>(
+pub fn neurons<W: Word>(
     cell: &Cell<W>,
     x: &[W],
     positions: usize,
@@ -111,82 +92,64 @@ fn neurons<W: Word>(
     }
 }
 
-/// Defines functions whose loops vectorise with the instructions of the `Cpu` that comes first.
-macro_rules! for_each_isa {
-    ($($(#[$doc:meta])* $visibility:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => { $(
-        $(#[$doc])*
-        #[allow(clippy::too_many_arguments)]
-        $visibility fn $name(cpu: Cpu, $($arg: $type),*) $(-> $result)? {
-            #[inline(always)]
-            fn generic($($arg: $type),*) $(-> $result)? $body
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(
-                enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512bitalg,avx2,popcnt"
-            )]
-            fn avx512($($arg: $type),*) $(-> $result)? {
-                generic($($arg),*)
-            }
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,popcnt")]
-            fn avx2($($arg: $type),*) $(-> $result)? {
-                generic($($arg),*)
-            }
-            match cpu.isa() {
-                // SAFETY: a `Cpu` exists only for instructions that the processor has.
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => unsafe { avx512($($arg),*) },
-                // SAFETY: as above.
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => unsafe { avx2($($arg),*) },
-                _ => generic($($arg),*),
-            }
+/// Defines loops: their trait, and the macros that compile them for an instruction set and call them.
+macro_rules! define_loops {
+    (($d:tt) $($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {
+        /// The loops themselves, safe code that is compiled into whoever calls it.
+        pub mod generic {
+            use super::*;
+            $(
+                #[allow(clippy::too_many_arguments)]
+                #[inline(always)]
+                pub fn $name($($arg: $type),*) $(-> $result)? $body
+            )*
         }
-    )* };
+
+        /// Loops over rows of values: as any processor runs them, unless an instruction set compiles its own.
+        #[allow(clippy::too_many_arguments)]
+        pub trait Loops: Sync {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Safety
+                /// The processor has the instructions that it was compiled for.
+                unsafe fn $name(&self, $($arg: $type),*) $(-> $result)? {
+                    generic::$name($($arg),*)
+                }
+            )*
+        }
+
+        /// The items of an `impl Loops`: all loops, vectorised with the named features.
+        macro_rules! loops_compiled_for {
+            ($d features:literal) => { $(
+                /// # Safety
+                /// As the trait says.
+                #[target_feature(enable = $d features)]
+                unsafe fn $name(&self, $($arg: $type),*) $(-> $result)? {
+                    generic::$name($($arg),*)
+                }
+            )* };
+        }
+        pub(super) use loops_compiled_for;
+
+        /// All loops as functions of a `Cpu`, which says how they are compiled.
+        macro_rules! loops_of_a_cpu {
+            () => { $(
+                $(#[$doc])*
+                #[allow(clippy::too_many_arguments)]
+                pub fn $name(cpu: Cpu, $($arg: $type),*) $(-> $result)? {
+                    // SAFETY: a `Cpu` exists only for instructions that the processor has.
+                    unsafe { cpu.instructions().$name($($arg),*) }
+                }
+            )* };
+        }
+        pub(super) use loops_of_a_cpu;
+    };
 }
 
-/// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
-/// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
-///
-/// # Panics
-/// If `x` does not hold whole frames, or `spikes` less than a frame for each of `fired`.
-#[allow(clippy::too_many_arguments)]
-pub fn neuron(
-    cpu: Cpu,
-    cell: &Cell,
-    x: &[i32],
-    positions: usize,
-    bit: u8,
-    spikes: &mut [u8],
-    fired: &mut [u32],
-    clamped: &mut [u32],
-) {
-    assert!(x.len().is_multiple_of(positions) && !x.is_empty());
-    assert!(spikes.len() >= fired.len() * positions && fired.len() == clamped.len());
-    match cpu.isa() {
-        // SAFETY: the processor has the instructions, and the lengths were checked.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { super::avx512::neuron(cell, x, positions, bit, spikes, fired, clamped) },
-        _ => neuron_loop(cpu, cell, x, positions, bit, spikes, fired, clamped),
-    }
-}
-
-for_each_isa! {
-    /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
-    /// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
-    fn neuron_loop(
-        cell: &Cell,
-        x: &[i32],
-        positions: usize,
-        bit: u8,
-        spikes: &mut [u8],
-        fired: &mut [u32],
-        clamped: &mut [u32],
-    ) {
-        neurons(cell, x, positions, bit, spikes, (fired, clamped));
-    }
-
-    /// As [`neuron`], in 64 bits.
-    pub fn neuron_wide(
+define_loops! { ($)
+    /// As [`super::neuron()`], in 64 bits.
+    fn neuron_wide(
         cell: &Cell<i64>,
         x: &[i64],
         positions: usize,
@@ -199,7 +162,7 @@ for_each_isa! {
     }
 
     /// How many of `thresholds` each value reaches.
-    pub fn levels(thresholds: &[i32], x: &[i32], out: &mut [i32]) {
+    fn levels(thresholds: &[i32], x: &[i32], out: &mut [i32]) {
         out.fill(0);
         for &threshold in thresholds {
             for (level, &x) in out.iter_mut().zip(x) {
@@ -209,53 +172,53 @@ for_each_isa! {
     }
 
     /// Onto a grid; returns how many values were clamped.
-    pub fn requantize(by: Rescale, x: &[i32], out: &mut [i32]) -> u32 {
+    fn requantize(by: Rescale, x: &[i32], out: &mut [i32]) -> u32 {
         by.join(x.iter().map(|&x| (0, x)), out)
     }
 
     /// As [`requantize`], of 64 bits.
-    pub fn requantize_wide(by: Rescale, x: &[i64], out: &mut [i32]) -> u32 {
+    fn requantize_wide(by: Rescale, x: &[i64], out: &mut [i32]) -> u32 {
         by.join(x.iter().map(|&x| (0, x)), out)
     }
 
     /// stream + branch, the branch brought onto the grid first; returns how many sums were clamped.
-    pub fn join(by: Rescale, stream: &[i32], branch: &[i32], out: &mut [i32]) -> u32 {
+    fn join(by: Rescale, stream: &[i32], branch: &[i32], out: &mut [i32]) -> u32 {
         by.join(stream.iter().copied().zip(branch.iter().copied()), out)
     }
 
     /// As [`join`], of 64 bits.
-    pub fn join_wide(by: Rescale, stream: &[i64], branch: &[i64], out: &mut [i32]) -> u32 {
+    fn join_wide(by: Rescale, stream: &[i64], branch: &[i64], out: &mut [i32]) -> u32 {
         by.join(stream.iter().copied().zip(branch.iter().copied()), out)
     }
 
     /// out += x.
-    pub fn add_wide(x: &[i32], out: &mut [i64]) {
+    fn add_wide(x: &[i32], out: &mut [i64]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out += i64::from(x));
     }
 
     /// out = (out << shift) + bias.
-    pub fn shift_and_bias_wide(shift: u32, bias: i64, out: &mut [i64]) {
+    fn shift_and_bias_wide(shift: u32, bias: i64, out: &mut [i64]) {
         out.iter_mut().for_each(|x| *x = (*x << shift) + bias);
     }
 
     /// out += x.
-    pub fn add(x: &[i32], out: &mut [i32]) {
+    fn add(x: &[i32], out: &mut [i32]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out = out.wrapping_add(x));
     }
 
     /// out += factor x.
-    pub fn add_scaled(factor: i32, x: &[i32], out: &mut [i32]) {
+    fn add_scaled(factor: i32, x: &[i32], out: &mut [i32]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out = out.wrapping_add(x.wrapping_mul(factor)));
     }
 
     /// out = (out << shift) + bias.
-    pub fn shift_and_bias(shift: u32, bias: i32, out: &mut [i32]) {
+    fn shift_and_bias(shift: u32, bias: i32, out: &mut [i32]) {
         out.iter_mut().for_each(|x| *x = (*x << shift).wrapping_add(bias));
     }
 
     /// out = (sum << shift) + bias, where taps add what lies at their distance from each value of x, times
     /// their weight; `out` is made in blocks, the last of which is full.
-    pub fn windows(taps: &[(usize, i32)], shift: u32, bias: i32, x: &[i32], out: &mut [i32]) {
+    fn windows(taps: &[(usize, i32)], shift: u32, bias: i32, x: &[i32], out: &mut [i32]) {
         for (i, out) in out.chunks_exact_mut(BLOCK).enumerate() {
             // Sums that stay in registers.
             let mut sums = [0i32; BLOCK];
@@ -268,95 +231,95 @@ for_each_isa! {
     }
 
     /// Sum of a b.
-    pub fn dot(a: &[i32], b: &[i32]) -> i32 {
+    fn dot(a: &[i32], b: &[i32]) -> i32 {
         a.iter().zip(b).fold(0, |sum: i32, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)))
     }
 
     /// Sum of x.
-    pub fn sum(x: &[i32]) -> i32 {
+    fn sum(x: &[i32]) -> i32 {
         x.iter().fold(0, |sum: i32, &x| sum.wrapping_add(x))
     }
 
     /// out = the larger of out and x, where `inside`.
-    pub fn max_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
+    fn max_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
         for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
             *out = (*out).max(if inside != 0 { x } else { i32::MIN });
         }
     }
 
     /// out = out + x, where `inside`.
-    pub fn add_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
+    fn add_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
         for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
             *out += if inside != 0 { x } else { 0 };
         }
     }
 
     /// out += factor x where `inside`, else factor padding.
-    pub fn add_scaled_inside(factor: i32, x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
+    fn add_scaled_inside(factor: i32, x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
         for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
             *out = out.wrapping_add(factor.wrapping_mul(if inside != 0 { x } else { padding }));
         }
     }
 
     /// out = out OR x, where `inside`.
-    pub fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
+    fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
         out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out |= x & inside);
     }
 
     /// The larger of each pair of x.
-    pub fn larger_of_pairs(x: &[i32], out: &mut [i32]) {
+    fn larger_of_pairs(x: &[i32], out: &mut [i32]) {
         out.iter_mut().zip(x.chunks_exact(2)).for_each(|(out, pair)| *out = pair[0].max(pair[1]));
     }
 
     /// out = x AND mask.
-    pub fn and_all(x: &[u8], mask: u8, out: &mut [u8]) {
+    fn and_all(x: &[u8], mask: u8, out: &mut [u8]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out = x & mask);
     }
 
     /// Values that are not zero.
-    pub fn count_nonzero(x: &[i32]) -> u32 {
+    fn count_nonzero(x: &[i32]) -> u32 {
         x.iter().fold(0, |count, &x| count + u32::from(x != 0))
     }
 
     /// Bits that are set.
-    pub fn count_bits(x: &[u8]) -> u32 {
+    fn count_bits(x: &[u8]) -> u32 {
         let chunk = |chunk: &[u8]| u32::from(chunk.iter().fold(0u8, |count, x| count + x.count_ones() as u8));
         // 31 bytes of 8 bits fit a byte.
         x.chunks(31).map(chunk).sum()
     }
 
     /// Bytes in which a bit of `mask` is set in both.
-    pub fn count_both(a: &[u8], b: &[u8], mask: u8) -> u32 {
+    fn count_both(a: &[u8], b: &[u8], mask: u8) -> u32 {
         a.iter().zip(b).fold(0, |count, (&a, &b)| count + u32::from(a & b & mask != 0))
     }
 
     /// Adds the number of bits of `mask` that are set in x.
-    pub fn add_bits(x: &[u8], mask: u8, out: &mut [i32]) {
+    fn add_bits(x: &[u8], mask: u8, out: &mut [i32]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out += (x & mask).count_ones() as i32);
     }
 
     /// Adds 1 where x is not zero.
-    pub fn add_nonzero(x: &[i32], out: &mut [i32]) {
+    fn add_nonzero(x: &[i32], out: &mut [i32]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out += i32::from(x != 0));
     }
 
     /// Bit `bit` of each byte, as 0 or 1.
-    pub fn unpack(x: &[u8], bit: u32, out: &mut [i32]) {
+    fn unpack(x: &[u8], bit: u32, out: &mut [i32]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out = i32::from((x >> bit) & 1));
     }
 
     /// Sets bit `to` of `out` where bit `from` of x is set.
-    pub fn move_bit(x: &[u8], from: u32, to: u32, out: &mut [u8]) {
+    fn move_bit(x: &[u8], from: u32, to: u32, out: &mut [u8]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out |= ((x >> from) & 1) << to);
     }
 
     /// Sets bit `to` of `out` where bit `from` of x is set.
-    pub fn pack_bit(x: &[i32], from: u32, to: u32, out: &mut [u8]) {
+    fn pack_bit(x: &[i32], from: u32, to: u32, out: &mut [u8]) {
         out.iter_mut().zip(x).for_each(|(out, &x)| *out |= (((x >> from) & 1) as u8) << to);
     }
 
     /// Bit `bit` of 64 bytes at a time, side by side in a word; bytes that are missing count as 0.
-    pub fn pack_columns(x: &[u8], bit: u32, out: &mut [u64]) {
+    fn pack_columns(x: &[u8], bit: u32, out: &mut [u64]) {
         const LOW_BITS: u64 = 0x0101_0101_0101_0101;
         // Its product with low bits of 8 bytes has them side by side in the highest byte.
         const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
@@ -372,14 +335,14 @@ for_each_isa! {
     }
 
     /// Per row of `a` and of `b`, which have `words` words, the bits that are set in both: `[b][a]`.
-    pub fn count_common(a: &[u64], b: &[u64], words: usize, out: &mut [i32]) {
+    fn count_common(a: &[u64], b: &[u64], words: usize, out: &mut [i32]) {
         let count = |a: &[u64], b: &[u64]| a.iter().zip(b).map(|(a, b)| (a & b).count_ones()).sum::<u32>();
         let pairs = b.chunks_exact(words).flat_map(|b| a.chunks_exact(words).map(move |a| (a, b)));
         out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = count(a, b) as i32);
     }
 
     /// Rows of 16-bit values side by side: `[column][2]`.
-    pub fn interleave(a: &[i32], b: &[i32], out: &mut [i16]) {
+    fn interleave(a: &[i32], b: &[i32], out: &mut [i16]) {
         for ((pair, &a), &b) in out.chunks_exact_mut(2).zip(a).zip(b) {
             pair[0] = a as i16;
             pair[1] = b as i16;
@@ -387,12 +350,12 @@ for_each_isa! {
     }
 
     /// x where `inside`, else `padding`.
-    pub fn select_bytes(x: &[u8], inside: &[u8], out: &mut [u8]) {
+    fn select_bytes(x: &[u8], inside: &[u8], out: &mut [u8]) {
         out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out = x & inside);
     }
 
     /// x where `inside`, else `padding`.
-    pub fn select_words(x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
+    fn select_words(x: &[i32], inside: &[u8], padding: i32, out: &mut [i32]) {
         for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
             *out = if inside != 0 { x } else { padding };
         }
@@ -400,7 +363,7 @@ for_each_isa! {
 
     /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
     /// are rounded apart, so that the result does not depend on the instruction set.
-    pub fn add_rows(events: &[(u32, f32)], rows: &[f32], out: &mut [f32]) {
+    fn add_rows(events: &[(u32, f32)], rows: &[f32], out: &mut [f32]) {
         let length = out.len();
         let mut chunks = out.chunks_exact_mut(BLOCK);
         let mut first = 0;
@@ -423,7 +386,7 @@ for_each_isa! {
     }
 
     /// One timestep of neurons, pixel by pixel; `thresholds` are those of the channels of a pixel.
-    pub fn float_neurons(
+    fn float_neurons(
         neuron: FloatNeuron,
         thresholds: &[f32],
         input: &[f32],

@@ -1,11 +1,17 @@
 //! Inner loops of the fast executor, for each instruction set. The only place with unsafe code: every
 //! function outside is safe, and no kernel runs without a [`Cpu`] that was seen to have its instructions.
+//!
+//! From the ground up: what kernels read (`tables`, `products`), `loops` that a compiler vectorises, `portable`
+//! kernels, the trait of an instruction set (`instructions`), one file for each of them, the `cpu` that has some
+//! of them, and `dispatch`, which calls the kernels that it has.
 
-mod isa;
-mod lookup;
+mod cpu;
+mod dispatch;
+mod instructions;
 mod loops;
 mod portable;
 mod products;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +20,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-pub use isa::{Cpu, Isa};
-pub use lookup::{BLOCK, Entry, LookupMatrix, TableRoom, Tables, lookup};
-pub use loops::*;
-pub use products::{Pairs, ProductMatrix, products};
-
-/// Values of a row are padded to a multiple of this many columns.
-pub const LANES: usize = 64;
+pub use super::neuron::Cell;
+pub use cpu::{Cpu, Isa};
+pub use dispatch::*;
+pub use loops::{FloatNeuron, Rescale};
+pub use products::{Pairs, ProductMatrix};
+pub use tables::{BLOCK, Entry, LANES, LookupMatrix, TableLayout, TableRoom, Tables};

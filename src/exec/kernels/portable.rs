@@ -1,10 +1,13 @@
-//! Look-ups without a shuffle: a table holds the sums of many output channels side by side, so that one byte
-//! of spikes adds a row of them, which every processor does several at a time.
+//! Kernels for every processor. Look-ups do without a shuffle: a table holds the sums of many output channels
+//! side by side, so that one byte of spikes adds a row of them, which every processor does several at a time.
 
-use super::lookup::{BLOCK, Tables, sum_of_words};
+use super::products::{Pairs, ProductMatrix};
+use super::tables::{BLOCK, LANES, TableLayout, TableOrder, Tables, sum_of_words};
 
 /// Entries of a table.
 const TABLE: usize = 16;
+/// Of four inputs.
+pub const LAYOUT: TableLayout = TableLayout { inputs: 4, order: TableOrder::SideBySide };
 /// Channels whose sums stay in registers.
 const CHANNELS: usize = 32;
 /// Of channels that are left, a vector.
@@ -22,7 +25,7 @@ pub fn expand(rows: usize, halves: &[u8], tables: &mut [u16]) {
     }
 }
 
-/// See [`super::lookup()`].
+/// X of the channels of `tables`, rows of `stride` in `out`; see [`super::lookup()`].
 pub fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
     let (mut start, mut out) = (0, out);
     while start < tables.count {
@@ -73,5 +76,25 @@ fn block<const C: usize>(
             }
         }
         row = run.end;
+    }
+}
+
+/// X of the channels of `matrix` from `first` on; see [`super::products()`].
+pub fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
+    for from in (0..stride).step_by(LANES) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            let out = &mut out[from..from + LANES];
+            let mut sums = [0i32; LANES];
+            for (&weights, row) in
+                matrix.weights_of(first + i).iter().zip(pairs.block(from).chunks(2 * LANES))
+            {
+                let (low, high) = (i32::from(weights as i16), weights >> 16);
+                for (x, pair) in sums.iter_mut().zip(row.chunks_exact(2)) {
+                    *x = x.wrapping_add(i32::from(pair[0]) * low).wrapping_add(i32::from(pair[1]) * high);
+                }
+            }
+            let bias = matrix.bias[first + i];
+            out.iter_mut().zip(sums).for_each(|(x, sum)| *x = (sum << matrix.shift).wrapping_add(bias));
+        }
     }
 }

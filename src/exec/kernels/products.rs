@@ -1,7 +1,6 @@
 //! Weighted sums of multi-bit inputs, two 16-bit products at a time, in 32 bits.
 
-use super::LANES;
-use super::isa::{Cpu, Isa};
+use super::tables::LANES;
 
 /// The weights of one matrix product on 16-bit inputs, and what follows the sum.
 #[derive(Debug, Default)]
@@ -59,51 +58,5 @@ impl<'a> Pairs<'a> {
     /// What is multiplied at the block of columns from `from` on.
     pub(super) fn block(&self, from: usize) -> &'a [i16] {
         &self.values[2 * (from * self.rows + LANES * self.start)..]
-    }
-}
-
-/// X of the channels of `matrix` from `first` on, rows of `stride` in `out`.
-///
-/// # Panics
-/// If `pairs` has too few blocks or rows, `stride` is no multiple of [`LANES`], or `out` has more rows than
-/// there are channels from `first` on.
-pub fn products(
-    cpu: Cpu,
-    matrix: &ProductMatrix,
-    first: usize,
-    pairs: Pairs,
-    stride: usize,
-    out: &mut [i32],
-) {
-    assert!(stride.is_multiple_of(LANES) && pairs.values.len() >= 2 * pairs.rows * stride);
-    assert!(pairs.start + matrix.pairs <= pairs.rows);
-    assert!(out.len().is_multiple_of(stride) && first + out.len() / stride <= matrix.outs);
-    match cpu.isa() {
-        // SAFETY: the processor has the instructions, and the lengths were checked.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { super::avx512::products(matrix, first, pairs, stride, out) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { super::avx2::products(matrix, first, pairs, stride, out) },
-        _ => portable(matrix, first, pairs, stride, out),
-    }
-}
-
-fn portable(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
-    for from in (0..stride).step_by(LANES) {
-        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
-            let out = &mut out[from..from + LANES];
-            let mut sums = [0i32; LANES];
-            for (&weights, row) in
-                matrix.weights_of(first + i).iter().zip(pairs.block(from).chunks(2 * LANES))
-            {
-                let (low, high) = (i32::from(weights as i16), weights >> 16);
-                for (x, pair) in sums.iter_mut().zip(row.chunks_exact(2)) {
-                    *x = x.wrapping_add(i32::from(pair[0]) * low).wrapping_add(i32::from(pair[1]) * high);
-                }
-            }
-            let bias = matrix.bias[first + i];
-            out.iter_mut().zip(sums).for_each(|(x, sum)| *x = (sum << matrix.shift).wrapping_add(bias));
-        }
     }
 }

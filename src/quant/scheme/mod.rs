@@ -21,7 +21,7 @@ pub enum WeightScheme {
         /// Which scales are allowed.
         scale: Scale,
         /// What shares a scale.
-        granularity: Granularity,
+        granularity: Sharing,
         /// How the scale is found.
         clip: Clip,
     },
@@ -43,7 +43,7 @@ pub enum WeightScheme {
         /// Which scales are allowed.
         scale: Scale,
         /// What shares a scale.
-        granularity: Granularity,
+        granularity: Sharing,
     },
 }
 
@@ -58,7 +58,7 @@ pub enum Scale {
 
 /// What shares a scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Granularity {
+pub enum Sharing {
     /// The whole layer.
     Layer,
     /// Each output channel by itself.
@@ -93,10 +93,10 @@ impl WeightScheme {
     }
 
     /// What shares a scale.
-    pub fn granularity(&self) -> Granularity {
+    pub fn granularity(&self) -> Sharing {
         match *self {
             Self::Uniform { granularity, .. } | Self::PowerOfTwo { granularity, .. } => granularity,
-            Self::UnitFloor { .. } | Self::Stored { .. } => Granularity::Layer,
+            Self::UnitFloor { .. } | Self::Stored { .. } => Sharing::Layer,
         }
     }
 
@@ -114,7 +114,7 @@ impl WeightScheme {
 
     /// The same scheme with one scale for the whole layer.
     pub fn per_layer(self) -> Self {
-        let granularity = Granularity::Layer;
+        let granularity = Sharing::Layer;
         match self {
             Self::Uniform { bits, scale, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
             Self::PowerOfTwo { bits, scale, .. } => Self::PowerOfTwo { bits, scale, granularity },

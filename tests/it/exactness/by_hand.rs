@@ -29,13 +29,13 @@ pub fn by_hand(
 
 /// The spike train of pixel `i`.
 pub fn train(quantized: &QuantizedModel, run: &Run, i: usize) -> Vec<i64> {
-    let spikes = &run.values[find(&quantized.network, "lif")];
-    (0..quantized.network.timesteps).map(|t| spikes.at(t)[i]).collect()
+    let spikes = &run.values[find(quantized.network(), "lif")];
+    (0..quantized.network().timesteps).map(|t| spikes.at(t)[i]).collect()
 }
 
 /// Saturations of the neuron, per timestep.
 pub fn clamped(quantized: &QuantizedModel, run: &Run, name: &str) -> Vec<u32> {
-    let node = &run.execution.activity.nodes[find(&quantized.network, name)];
+    let node = &run.execution.activity.nodes[find(quantized.network(), name)];
     node.steps.iter().map(|step| step.saturations).collect()
 }
 
@@ -48,14 +48,14 @@ pub fn lif_at(th: i64) -> Neuron {
 fn two_timesteps_of_a_neuron_by_hand() {
     let (quantized, run) = by_hand(2, lif_at(10), 16, 10, &[17, 16, 20, 19, 3, 10]);
     assert_eq!(neuron_of(&quantized, "lif").thresholds, [10]);
-    assert_eq!(run.values[find(&quantized.network, "x")].data, [7, 6, 10, 9, -7, 0]);
+    assert_eq!(run.values[find(quantized.network(), "x")].data, [7, 6, 10, 9, -7, 0]);
     // 7: g = 7, V = 3, g = 10 fires. 6: V = 3, g = 9 does not. 10 fires at once, V = 0, again.
     // 9: V = 4, g = 13 fires. -7: V = -4, g = -11.
     let expected = [[0, 1], [0, 0], [1, 1], [0, 1], [0, 0], [0, 0]];
     for (i, train_of_i) in expected.iter().enumerate() {
         assert_eq!(train(&quantized, &run, i), train_of_i, "pixel {i}");
     }
-    let activity = &run.execution.activity.nodes[find(&quantized.network, "lif")].steps;
+    let activity = &run.execution.activity.nodes[find(quantized.network(), "lif")].steps;
     assert_eq!([activity[0].output_events, activity[1].output_events], [1, 3]);
     assert_eq!(activity[1].neuron_updates, 6);
 }
@@ -156,7 +156,7 @@ fn the_residual_stream_saturates_at_both_ends_by_hand() {
         "a.weight" => vec![1.0, -1.0, 0.0, 0.0],
         _ => vec![0.0, 0.0, 1.0, -1.0],
     });
-    assert_eq!(quantized.residual, Format { bits: 4, fraction_bits: 3 });
+    assert_eq!(quantized.residual(), Format { bits: 4, fraction_bits: 3 });
     #[rustfmt::skip]
     let pixels = [
         224, 0, 32, 0, // 7 + 1 = 8 -> 7
@@ -166,8 +166,8 @@ fn the_residual_stream_saturates_at_both_ends_by_hand() {
         255, 0, 0, 17, // 8 -> 7, and then 7 - 1 = 6
     ];
     let run = run::<i32>(&quantized, &image_of(&quantized, &pixels));
-    assert_eq!(run.values[find(&quantized.network, "stream")].data, [7, -7, -3, 1, 7]);
-    assert_eq!(run.values[find(&quantized.network, "add")].data, [7, -8, 5, 1, 6]);
+    assert_eq!(run.values[find(quantized.network(), "stream")].data, [7, -7, -3, 1, 7]);
+    assert_eq!(run.values[find(quantized.network(), "add")].data, [7, -8, 5, 1, 6]);
     assert_eq!(clamped(&quantized, &run, "stream"), [1]);
     assert_eq!(clamped(&quantized, &run, "add"), [2]);
 }
@@ -201,7 +201,7 @@ fn a_bias_of_half_a_step_rounds_to_even() {
     });
     assert_eq!(weighted_of(&quantized, "x").bias, [0, 2, 2, 0, -2, 3]);
     let run = run::<i32>(&quantized, &image_of(&quantized, &[10]));
-    assert_eq!(run.values[find(&quantized.network, "x")].data, [20, 22, 22, 20, 18, 23]);
+    assert_eq!(run.values[find(quantized.network(), "x")].data, [20, 22, 22, 20, 18, 23]);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn the_zero_point_is_the_rounded_mean_and_its_remainder_goes_to_the_bias() {
     let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 4))");
     // 255 mean = 72.75: z = 73, and 0.25 of a step of 16 remains.
     let quantized = with_parameters(network, 72.75 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);
-    assert_eq!(quantized.ops[0], QuantizedOp::Input { zero_points: vec![73], max: 255 });
+    assert_eq!(quantized.ops()[0], QuantizedOp::Input { zero_points: vec![73], max: 255 });
     assert_eq!(weighted_of(&quantized, "x").bias, [4]);
     let run = run::<i32>(&quantized, &image_of(&quantized, &[0, 255]));
     assert_eq!(run.values[0].data, [-73, 182]);
@@ -236,7 +236,7 @@ fn padding_never_wins_a_maximum() {
         // -100  -90  -80
         //  -50  -95  -60
         //  -40  -99  -10
-        assert_eq!(run.values[find(&quantized.network, "pool")].data, expected, "{size} x {size}");
+        assert_eq!(run.values[find(quantized.network(), "pool")].data, expected, "{size} x {size}");
     }
 }
 
@@ -257,9 +257,9 @@ fn a_sum_over_tokens_and_its_threshold_by_hand() {
     let quantized =
         with_parameters(network, 20.0 / 255.0, &setting, &[("stream", 4.0)], |p| vec![1.0; p.len()]);
     let run = run::<i32>(&quantized, &image_of(&quantized, &[21, 20, 22, 20, 23, 20, 26, 31]));
-    assert_eq!(run.values[find(&quantized.network, "tokens")].data, [12, 11]);
+    assert_eq!(run.values[find(quantized.network(), "tokens")].data, [12, 11]);
     assert_eq!(neuron_of(&quantized, "lif").thresholds, [12]);
-    assert_eq!(run.values[find(&quantized.network, "lif")].data, [1, 0]);
+    assert_eq!(run.values[find(quantized.network(), "lif")].data, [1, 0]);
 }
 
 /// 2 theta N 2^F is an integer, which 2 theta / (2^-F / N) exceeds in floats for N = 49.
@@ -312,9 +312,9 @@ fn masked_attention_by_hand() {
     ];
     let run = run::<i32>(&quantized, &image_of(&quantized, &pixels));
     // Channel 0: k and v meet at tokens 1 and 2. Channel 1: never.
-    assert_eq!(run.values[find(&quantized.network, "count")].data, [2, 0]);
+    assert_eq!(run.values[find(quantized.network(), "count")].data, [2, 0]);
     assert_eq!(neuron_of(&quantized, "mask_lif").membrane, None);
-    assert_eq!(run.values[find(&quantized.network, "mask")].data, [1, 0, 0, 0, 1, 0]);
+    assert_eq!(run.values[find(quantized.network(), "mask")].data, [1, 0, 0, 0, 1, 0]);
 }
 
 #[test]
@@ -338,13 +338,13 @@ fn integer_spikes_by_hand() {
         with_parameters(network, 0.0, &setting, &[], |p| vec![if p.name == "x.weight" { 16.0 } else { 1.0 }]);
     // A pixel is worth 16/256: round(p/16) in 0..=4, halves to even. 8 is one half -> 0, 24 is 1.5 -> 2,
     // 40 is 2.5 -> 2, 56 is 3.5 -> 4.
-    let QuantizedOp::Levels { thresholds } = &quantized.ops[find(&quantized.network, "levels")] else {
+    let QuantizedOp::Levels { thresholds } = &quantized.ops()[find(quantized.network(), "levels")] else {
         panic!("not integer spikes")
     };
     assert_eq!(thresholds[0], [9, 24, 41, 56]);
     let image = image_of(&quantized, &[0, 8, 9, 23, 24, 40, 41, 55, 56, 255]);
     let run = run::<i32>(&quantized, &image);
-    assert_eq!(run.values[find(&quantized.network, "levels")].data, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
-    let step = run.execution.activity.nodes[find(&quantized.network, "levels")].steps[0];
+    assert_eq!(run.values[find(quantized.network(), "levels")].data, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+    let step = run.execution.activity.nodes[find(quantized.network(), "levels")].steps[0];
     assert_eq!((step.output_events, step.neuron_updates), (8, 10));
 }

@@ -36,7 +36,7 @@ fn a_sum_that_does_not_fit_wraps_or_saturates_once() {
     ];
     for (accumulator, acc, overflows, bits) in cases {
         let (quantized, run) = sum_of_eight(accumulator, &full);
-        let x = find(&quantized.network, "x");
+        let x = find(quantized.network(), "x");
         // The shift and the bias come after the accumulator.
         assert_eq!(run.values[x].data, [2 * acc + 3], "{accumulator}");
         assert_eq!(clamped(&quantized, &run, "x"), [overflows], "{accumulator}");
@@ -75,7 +75,7 @@ fn an_image_on_a_fixed_grid() {
     // -51/16 = -3.19, 24/16 = 1.5 is a tie but for the rounding of 0.2, 44/16 = 2.75, 204/16 beyond 7.
     let run = run::<i32>(&quantized, &image_of(&quantized, &[0, 76, 95, 255]));
     assert_eq!(run.values[0].data, [-3, 2, 3, 7]);
-    assert_eq!((quantized.bounds[0], &quantized.lsbs[0]), (7, &vec![1.0 / 16.0]));
+    assert_eq!((quantized.bounds()[0], &quantized.lsbs()[0]), (7, &vec![1.0 / 16.0]));
     // The first layer is one like any other: its weight is not scaled by the deviation.
     assert_eq!(run.values[1].data, run.values[0].data);
     assert_eq!(weighted_of(&quantized, "x").lsb, [1.0 / 16.0]);

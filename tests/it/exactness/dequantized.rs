@@ -72,18 +72,18 @@ pub fn realistic_tensors(network: &Network, dice: &mut Dice, images: &[Sample]) 
 /// [`assert_nearest`].
 pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
     let mut all: Vec<Vec<f64>> = Vec::new();
-    for (id, node) in quantized.network.iter() {
+    for (id, node) in quantized.network().iter() {
         let from = |all: &[Vec<f64>], i: usize| all[node.inputs[i].index()].clone();
         let uniform = |step: f64| vec![step; node.shape.channels];
         let divided = |all: &[Vec<f64>], by: usize| from(all, 0).iter().map(|s| s / by as f64).collect();
         let steps = match (&node.op, quantized.op(id)) {
             (_, QuantizedOp::Input { .. }) => uniform(if node.constant { 1.0 / 256.0 } else { 1.0 }),
-            (_, QuantizedOp::InputCodes { .. }) => uniform(quantized.lsbs[0][0]),
+            (_, QuantizedOp::InputCodes { .. }) => uniform(quantized.lsbs()[0][0]),
             (_, QuantizedOp::Weighted(op)) => op.lsb.clone(),
             (_, QuantizedOp::Requantize { format, .. }) => uniform(format.lsb()),
             (_, QuantizedOp::AddMembrane(op)) => uniform(op.format.lsb()),
-            (Op::MeanTokens, _) => divided(&all, quantized.network.input_of(node, 0).shape.positions()),
-            (Op::MeanTimesteps, _) => divided(&all, quantized.network.timesteps),
+            (Op::MeanTokens, _) => divided(&all, quantized.network().input_of(node, 0).shape.positions()),
+            (Op::MeanTimesteps, _) => divided(&all, quantized.network().timesteps),
             (Op::Attention(Attention::Product { scale, .. }), _) => {
                 uniform((0..3).map(|i| from(&all, i)[0]).product::<f64>() * scale)
             }
@@ -100,7 +100,7 @@ pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
 pub fn dequantized_tensors(quantized: &QuantizedModel) -> Tensors {
     let steps = steps_of(quantized);
     let mut all = Tensors::new();
-    for (id, node, op) in quantized.network.weighted() {
+    for (id, node, op) in quantized.network().weighted() {
         let QuantizedOp::Weighted(integer) = quantized.op(id) else { unreachable!("a weight layer") };
         let input_step = steps[node.inputs[0].index()][0];
         let scale = |out: usize| integer.lsb[out] * f64::from(1u32 << integer.fraction_bits) / input_step;
@@ -147,7 +147,7 @@ pub fn assert_dequantized(quantized: &QuantizedModel, float: &Model) {
 /// step of the normalized ones.
 pub fn assert_nearest(quantized: &QuantizedModel, tensors: &Tensors) {
     let steps = steps_of(quantized);
-    for (id, node, op) in quantized.network.weighted() {
+    for (id, node, op) in quantized.network().weighted() {
         let QuantizedOp::Weighted(integer) = quantized.op(id) else { unreachable!("a weight layer") };
         let input_step = steps[node.inputs[0].index()][0];
         let real = |name: String, i: usize| f64::from(tensors[&name][i]);
@@ -186,14 +186,14 @@ pub fn bits_needed(x: impl Iterator<Item = i64> + Clone, halvings: usize) -> u32
 
 /// Single precision computes the run exactly: no sum, and no membrane, has more than 24 bits.
 pub fn assert_single_precision_is_exact(quantized: &QuantizedModel, run: &Run) -> u32 {
-    let network = &quantized.network;
+    let network = quantized.network();
     let mut worst = 0;
     for (id, node) in network.iter() {
         let channel = |from: &Node, values: &'_ Frames<i64>, c: usize| -> Vec<i64> {
             values.data.iter().skip(c).step_by(from.shape.channels).copied().collect()
         };
         let needed = match &node.op {
-            Op::Weighted(_) => 64 - quantized.bounds[id.index()].leading_zeros(),
+            Op::Weighted(_) => 64 - quantized.bounds()[id.index()].leading_zeros(),
             Op::Neuron(_) | Op::IntegerNeuron(_) | Op::MeanTokens => {
                 let (from, values) = (network.input_of(node, 0), &run.values[node.inputs[0].index()]);
                 let extra = match node.op {
@@ -216,7 +216,7 @@ pub fn assert_single_precision_is_exact(quantized: &QuantizedModel, run: &Run) -
 
 /// No requantizer rounds: each only moves to a finer grid.
 pub fn assert_no_rounding(quantized: &QuantizedModel) {
-    for (node, op) in quantized.network.nodes.iter().zip(&quantized.ops) {
+    for (node, op) in quantized.network().nodes.iter().zip(quantized.ops()) {
         let requantizers = match op {
             QuantizedOp::Requantize { requantizers, .. } => requantizers.as_slice(),
             QuantizedOp::AddMembrane(add) => add.branch.as_deref().unwrap_or(&[]),
@@ -239,7 +239,7 @@ pub fn compare_with_float(quantized: &QuantizedModel, float: &Model, sample: &Sa
     let reals = run_float(float, sample);
     let steps = steps_of(quantized);
     let mut compared = Compared::default();
-    for (id, node) in quantized.network.iter() {
+    for (id, node) in quantized.network().iter() {
         let (ints, reals) = (&run.values[id.index()], &reals[id.index()]);
         assert_eq!((ints.frames, ints.shape), (reals.frames, reals.shape));
         for (i, (&x, &real)) in ints.data.iter().zip(&reals.data).enumerate() {
@@ -308,7 +308,7 @@ pub fn spike_for_spike([dim, depth, timesteps]: [usize; 3], weights: &str, dice:
         runs.push(run);
         all += compared;
     }
-    let rates = firing_rates(&quantized.network, &runs);
+    let rates = firing_rates(quantized.network(), &runs);
     let (low, high) = rates.iter().fold((1.0f64, 0.0f64), |(l, h), &r| (l.min(r), h.max(r)));
     println!("{dim}-{depth} T {timesteps} {weights}: {all:?}, rates {low:.3} to {high:.3}, {bits} bits");
     assert!(low > 0.005 && high < 0.5, "{rates:?}");

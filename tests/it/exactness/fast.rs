@@ -6,7 +6,7 @@ use super::zoo::{any_scheme, any_setting, zoo_model};
 
 /// The instruction sets that can be run; the others are named.
 pub fn isas() -> Vec<Isa> {
-    let (available, missing): (Vec<_>, Vec<_>) = Isa::ALL.into_iter().partition(|isa| isa.is_available());
+    let (available, missing): (Vec<_>, Vec<_>) = Isa::all().partition(|isa| isa.is_available());
     missing.iter().for_each(|isa| println!("skipped: this processor lacks {}", isa.name()));
     available
 }
@@ -27,7 +27,7 @@ pub fn assert_fast(quantized: &QuantizedModel, sample: &Sample, workspace: &mut 
     };
     for isa in isas() {
         let fast = run_fast(quantized, isa, sample, workspace);
-        for (i, node) in quantized.network.nodes.iter().enumerate() {
+        for (i, node) in quantized.network().nodes.iter().enumerate() {
             let (ours, theirs) = (&fast.values[i], &scalar.values[i]);
             assert_eq!(
                 (ours.frames, ours.shape),
@@ -88,8 +88,8 @@ fn random_networks_beyond_32_bits() {
         let setting = setting(&scheme, membrane, residual, &fractions.join(", "));
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         let beyond = |&bound: &i64| bound >= 1 << 30;
-        wide += quantized.bounds.iter().filter(|bound| beyond(bound)).count();
-        narrow += quantized.bounds.iter().filter(|bound| !beyond(bound)).count();
+        wide += quantized.bounds().iter().filter(|bound| beyond(bound)).count();
+        narrow += quantized.bounds().iter().filter(|bound| !beyond(bound)).count();
         compared += assert_fast(&quantized, &dice.image(&model.network), &mut workspace);
     }
     println!("{compared} values; {wide} nodes beyond 32 bits, {narrow} within");

@@ -145,15 +145,19 @@ impl Builder {
         let count = dice.pick(&[1, channels]);
         let bound = self.bounds[x.index()].max(2);
         let shift = dice.pick(&[0, 1, 1, 2, 5]);
-        let thresholds: Vec<i64> = (0..count).map(|_| dice.int(-bound / 8, bound / 2)).collect();
+        let (subtract, strict) = (dice.int(0, 1) == 1, dice.int(0, 1) == 1);
+        // A soft reset subtracts nothing that is negative.
+        let lowest = if subtract { i64::from(strict) } else { -bound / 8 };
+        let thresholds: Vec<i64> = (0..count).map(|_| dice.int(lowest, bound / 2)).collect();
         let bits = dice.pick(&[2, 5, 8, 12, 16, 24, 32]);
         let discards = (0..count).map(|_| dice.int(0, i64::from(signed_bits(0, bound)) / 2) as u32).collect();
         let membrane = Some(MembraneWord { bits, discards });
-        let (subtract, strict) = (dice.int(0, 1) == 1, dice.int(0, 1) == 1);
         let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
         self.push(QuantizedOp::Neuron(op), 1);
         let leak = if shift == 0 { Leak::None } else { Leak::Shift(shift) };
-        self.net.neuron(name, x, Neuron { leak, ..Neuron::lif(1.0) }).unwrap()
+        let reset = if subtract { Reset::Subtract } else { Reset::Zero };
+        let fire = if strict { Fire::AboveThreshold } else { Fire::AtThreshold };
+        self.net.neuron(name, x, Neuron { leak, reset, fire, ..Neuron::lif(1.0) }).unwrap()
     }
 
     fn exact(&mut self, bound: i64) {
@@ -168,9 +172,8 @@ impl Builder {
         self.net.mean_timesteps("logits", mean).unwrap();
         self.exact(self.bounds[mean.index()] * timesteps);
         let network = self.net.finish(Vec::new()).unwrap();
-        let lsbs = vec![vec![1.0]; self.ops.len()];
-        let model = QuantizedModel { network, ops: self.ops, bounds: self.bounds, lsbs, residual: GRID };
-        assert!(model.fits_32_bits(), "{:?}", model.bounds);
+        let model = QuantizedModel::from_integers(network, self.ops).unwrap();
+        assert!(model.fits_32_bits(), "{:?}", model.bounds());
         model
     }
 }

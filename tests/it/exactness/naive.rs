@@ -252,7 +252,7 @@ pub fn naive(
     values: &[Frames<i64>],
     sample: &Sample,
 ) -> (Frames<i64>, Vec<u32>) {
-    let (node, timesteps) = (q.network.node(id), q.network.timesteps);
+    let (node, timesteps) = (q.network().node(id), q.network().timesteps);
     let inputs: Vec<&Frames<i64>> = node.inputs.iter().map(|i| &values[i.index()]).collect();
     let frames = inputs.iter().map(|f| f.frames).max().unwrap_or(sample.frames);
     let mut saturations = vec![0; frames];
@@ -349,12 +349,12 @@ pub fn naive_activity(
     values: &[Frames<i64>],
     saturations: &[u32],
 ) -> NodeActivity {
-    let (node, value) = (q.network.node(id), &values[id.index()]);
+    let (node, value) = (q.network().node(id), &values[id.index()]);
     let step = |t: usize| {
         let mut step = StepActivity::default();
         if let Op::Weighted(op) = &node.op {
             let input = node.inputs[0];
-            let multi_bit = q.network.node(input).kind != Kind::Spikes;
+            let multi_bit = q.network().node(input).kind != Kind::Spikes;
             step = naive_products(&op.geometry, &values[input.index()], t, node.shape, multi_bit);
         }
         if node.op.is_neuron()
@@ -375,12 +375,12 @@ pub fn naive_activity(
 /// values were compared and how many were saturated.
 pub fn assert_naive(q: &QuantizedModel, run: &Run, sample: &Sample) -> (usize, u32) {
     let (mut compared, mut saturated) = (0, 0);
-    for (id, node) in q.network.iter() {
+    for (id, node) in q.network().iter() {
         let value = &run.values[id.index()];
         let (expected, saturations) = naive(q, id, &run.values, sample);
         assert_eq!(value, &expected, "{}", node.name);
-        assert_eq!(value.frames == 1, node.constant || q.network.timesteps == 1, "{}", node.name);
-        let bound = q.bounds[id.index()];
+        assert_eq!(value.frames == 1, node.constant || q.network().timesteps == 1, "{}", node.name);
+        let bound = q.bounds()[id.index()];
         assert!(value.data.iter().all(|x| x.abs() <= bound), "{} exceeds {bound}", node.name);
         let activity = naive_activity(q, id, &run.values, &saturations);
         assert_eq!(run.execution.activity.nodes[id.index()], activity, "{}", node.name);
@@ -395,11 +395,11 @@ pub fn assert_naive(q: &QuantizedModel, run: &Run, sample: &Sample) -> (usize, u
 /// potential reaches.
 pub fn assert_thresholds(q: &QuantizedModel) {
     let steps = steps_of(q);
-    for (id, node) in q.network.iter() {
+    for (id, node) in q.network().iter() {
         let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
         let input = node.inputs[0].index();
         let real = if neuron.leak == Leak::HalfWithInput { 2.0 } else { 1.0 } * neuron.threshold;
-        let adds_up = if halvings(neuron.leak) == 0 { q.network.timesteps.max(2) as i64 } else { 2 };
+        let adds_up = if halvings(neuron.leak) == 0 { q.network().timesteps.max(2) as i64 } else { 2 };
         for (c, step) in steps[input].iter().enumerate() {
             let threshold = op.thresholds[c % op.thresholds.len()];
             let [below, at] = [threshold - 1, threshold].map(|th| th as f64 * step);
@@ -408,7 +408,7 @@ pub fn assert_thresholds(q: &QuantizedModel) {
                 Fire::AtThreshold => below < real + slack && at >= real - slack,
                 Fire::AboveThreshold => below <= real + slack && at > real - slack,
             };
-            let never = threshold == q.bounds[input] * adds_up + 1 && at < real;
+            let never = threshold == q.bounds()[input] * adds_up + 1 && at < real;
             assert!(smallest || never, "{}: {threshold} steps of {step}", node.name);
         }
     }

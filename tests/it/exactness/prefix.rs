@@ -1,6 +1,6 @@
 //! Runs that start at the first layer that differs, against whole runs.
 
-use spiq::exec::{Engine, IntegerExecutor, PrefixCache};
+use spiq::exec::{Backend, IntegerExecutor, PrefixCache};
 
 use super::fast::isas;
 use super::support::*;
@@ -8,13 +8,13 @@ use super::zoo::{any_scheme, any_setting, zoo_model};
 
 /// The same network with the weights of node `id` negated, which no bound notices.
 fn with_negated(model: &QuantizedModel, id: usize) -> QuantizedModel {
-    let mut other = model.clone();
-    let QuantizedOp::Weighted(layer) = &mut other.ops[id] else { panic!("node {id} is a weight layer") };
+    let mut ops = model.ops().to_vec();
+    let QuantizedOp::Weighted(layer) = &mut ops[id] else { panic!("node {id} is a weight layer") };
     layer.codes.iter_mut().for_each(|code| *code = -*code);
-    other
+    QuantizedModel::from_integers(model.network().clone(), ops).unwrap()
 }
 
-fn whole(model: &QuantizedModel, engine: Engine, samples: &[Sample]) -> Vec<Execution<i64>> {
+fn whole(model: &QuantizedModel, engine: Backend, samples: &[Sample]) -> Vec<Execution<i64>> {
     let executor = IntegerExecutor::new(model, engine);
     samples.iter().map(|sample| executor.run(sample)).collect()
 }
@@ -31,8 +31,8 @@ fn a_run_from_the_first_difference_is_a_whole_run() {
         let base = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         let samples: Vec<_> = (0..3).map(|_| dice.image(&model.network)).collect();
         let layers: Vec<usize> =
-            (0..base.ops.len()).filter(|&id| matches!(base.ops[id], QuantizedOp::Weighted(_))).collect();
-        for engine in isas().into_iter().map(Engine::Fast).chain([Engine::Scalar]) {
+            (0..base.ops().len()).filter(|&id| matches!(base.ops()[id], QuantizedOp::Weighted(_))).collect();
+        for engine in isas().into_iter().map(Backend::Fast).chain([Backend::Scalar]) {
             let executor = IntegerExecutor::new(&base, engine);
             let limit_bytes = dice.int(0, 400_000) as usize;
             let (cache, executions) = PrefixCache::record(&executor, &samples, limit_bytes);

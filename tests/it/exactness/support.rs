@@ -70,7 +70,7 @@ impl Dice {
 
 /// An image for the input of `quantized`.
 pub fn image_of(quantized: &QuantizedModel, pixels: &[u16]) -> Sample {
-    Frames { frames: 1, shape: quantized.network.nodes[0].shape, data: pixels.to_vec() }
+    Frames { frames: 1, shape: quantized.network().nodes[0].shape, data: pixels.to_vec() }
 }
 
 /// Runs `test` on `cases` values, the same ones every time; on fewer where `PROPTEST_CASES` says so, for tools
@@ -175,14 +175,14 @@ pub fn find(network: &Network, name: &str) -> usize {
 }
 
 pub fn neuron_of<'a>(quantized: &'a QuantizedModel, name: &str) -> &'a QuantizedNeuron {
-    match &quantized.ops[find(&quantized.network, name)] {
+    match &quantized.ops()[find(quantized.network(), name)] {
         QuantizedOp::Neuron(neuron) => neuron,
         op => panic!("{name} is {op:?}"),
     }
 }
 
 pub fn weighted_of<'a>(quantized: &'a QuantizedModel, name: &str) -> &'a QuantizedWeighted {
-    match &quantized.ops[find(&quantized.network, name)] {
+    match &quantized.ops()[find(quantized.network(), name)] {
         QuantizedOp::Weighted(weighted) => weighted,
         op => panic!("{name} is {op:?}"),
     }

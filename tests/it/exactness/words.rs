@@ -32,8 +32,8 @@ fn trains_of(quantized: &QuantizedModel) -> [Vec<i64>; 2] {
     if quantized.fits_32_bits() {
         assert!(wide == run::<i32>(quantized, &image_of(quantized, &[0])), "32 bits do not suffice");
     }
-    let spikes = &wide.values[find(&quantized.network, "lif")];
-    [0, 1].map(|c| (0..quantized.network.timesteps).map(|t| spikes.at(t)[c]).collect())
+    let spikes = &wide.values[find(quantized.network(), "lif")];
+    [0, 1].map(|c| (0..quantized.network().timesteps).map(|t| spikes.at(t)[c]).collect())
 }
 
 #[test]

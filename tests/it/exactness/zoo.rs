@@ -166,7 +166,7 @@ pub fn any_setting(dice: &mut Dice, scheme: &str, membrane_bits: u32, residual_b
 
 /// Every membrane has the width that the setting asks for.
 fn assert_membrane_bits(quantized: &QuantizedModel, bits: u32) {
-    for op in &quantized.ops {
+    for op in quantized.ops() {
         let QuantizedOp::Neuron(neuron) = op else { continue };
         assert!(neuron.membrane.as_ref().is_none_or(|word| word.bits == bits), "{neuron:?}");
     }
@@ -185,7 +185,7 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
         assert_membrane_bits(&quantized, membrane);
-        assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds);
+        assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds());
         let logits = steps_of(&quantized).pop().unwrap();
         assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");
         let image = dice.image(&model.network);

@@ -13,7 +13,9 @@ fn what_is_exported_validates_and_one_wrong_integer_is_blamed() {
         let count = export_golden(&model, ["zoo", "test"], &images_of(&samples), dir.path()).unwrap();
         let bundle = Bundle::load(dir.path()).unwrap();
         // The recorded input may not reach what an image could.
-        assert!(bundle.model.bounds.iter().zip(&model.bounds).all(|(recorded, proven)| recorded <= proven));
+        assert!(
+            bundle.model.bounds().iter().zip(model.bounds()).all(|(recorded, proven)| recorded <= proven)
+        );
         let report = validate(&bundle).unwrap();
         assert!(report.is_equal(), "{report:?}");
         assert_eq!(report.compared(), count);
@@ -27,8 +29,8 @@ fn what_is_exported_validates_and_one_wrong_integer_is_blamed() {
 /// Changes one recorded integer of one node, and expects it to be found where it is.
 fn change_one(dice: &mut Dice, model: &QuantizedModel, dir: &std::path::Path) {
     let mut manifest = manifest(dir);
-    let node = dice.int(1, model.network.nodes.len() as i64 - 1) as usize;
-    let name = model.network.nodes[node].name.clone();
+    let node = dice.int(1, model.network().nodes.len() as i64 - 1) as usize;
+    let name = model.network().nodes[node].name.clone();
     let file = dir.join(format!("{name}.values.npy"));
     let (shape, mut values) = array(&file);
     let at = dice.int(0, values.len() as i64 - 1) as usize;

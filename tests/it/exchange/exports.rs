@@ -16,10 +16,10 @@ fn a_dump_holds_what_the_run_shows() {
     let dir = folder();
     let request = DumpRequest { membranes: true, accumulators: true };
     let summary = dump(&model, ["zoo", "test", "noise"], &images_of(&samples), request, dir.path()).unwrap();
-    assert_eq!((summary.images, summary.timesteps), (samples.len(), model.network.timesteps));
+    assert_eq!((summary.images, summary.timesteps), (samples.len(), model.network().timesteps));
     let runs: Vec<Run> = samples.iter().map(|sample| run::<i64>(&model, sample)).collect();
     let mut files = 0;
-    for (id, node) in model.network.iter() {
+    for (id, node) in model.network().iter() {
         let name = match &node.op {
             Op::Weighted(_) => format!("{}.accumulator.npy", node.name),
             op if op.is_neuron() || *op == Op::Input => format!("{}.npy", node.name),
@@ -27,8 +27,8 @@ fn a_dump_holds_what_the_run_shows() {
         };
         let (shape, values) = array(&dir.path().join(name));
         let Shape { channels, height, width } = node.shape;
-        assert_eq!(shape, [model.network.timesteps, samples.len(), channels, height, width]);
-        let frames = (0..model.network.timesteps).flat_map(|t| runs.iter().map(move |run| (t, run)));
+        assert_eq!(shape, [model.network().timesteps, samples.len(), channels, height, width]);
+        let frames = (0..model.network().timesteps).flat_map(|t| runs.iter().map(move |run| (t, run)));
         let expected: Vec<i64> =
             frames.flat_map(|(t, run)| channels_first(&run.values[id.index()], t)).collect();
         assert!(values == expected, "{}", node.name);
@@ -36,16 +36,19 @@ fn a_dump_holds_what_the_run_shows() {
     }
     assert!(files > 20);
     let logits: Vec<i64> = runs.iter().flat_map(|run| run.execution.logits.clone()).collect();
-    assert_eq!(array(&dir.path().join("logits.npy")), (vec![samples.len(), model.network.classes()], logits));
+    assert_eq!(
+        array(&dir.path().join("logits.npy")),
+        (vec![samples.len(), model.network().classes()], logits)
+    );
     assert_membranes(&model, dir.path());
 }
 
 /// Each membrane follows from the one before, the input and the spike, in words wide enough.
 fn assert_membranes(model: &QuantizedModel, dir: &std::path::Path) {
     let mut checked = 0;
-    for (node, op) in model.network.nodes.iter().zip(&model.ops) {
+    for (node, op) in model.network().nodes.iter().zip(model.ops()) {
         let QuantizedOp::Neuron(op) = op else { continue };
-        let input = dir.join(format!("{}.accumulator.npy", model.network.input_of(node, 0).name));
+        let input = dir.join(format!("{}.accumulator.npy", model.network().input_of(node, 0).name));
         let Some(word) = op.membrane.as_ref().filter(|_| input.exists()) else { continue };
         let ((shape, x), (_, spikes)) = (array(&input), array(&dir.join(format!("{}.npy", node.name))));
         let (_, membranes) = array(&dir.join(format!("{}.membrane.npy", node.name)));
@@ -96,9 +99,9 @@ fn weights_for_pytorch_are_the_dequantized_ones() {
         let values = floats(&format!("{}.threshold", node.name));
         let Op::Neuron(neuron) = &node.op else { continue };
         // Powers of two: the integer threshold is the real one, rounded up to a whole step.
-        let step = quantized.lsbs[node.inputs[0].index()].iter().fold(0.0f64, |m, &s| m.max(s));
+        let step = quantized.lsbs()[node.inputs[0].index()].iter().fold(0.0f64, |m, &s| m.max(s));
         assert_eq!(values.len(), node.shape.channels, "{}", node.name);
-        let unreachable = quantized.bounds[node.inputs[0].index()];
+        let unreachable = quantized.bounds()[node.inputs[0].index()];
         let reached = unreachable as f64 * step > neuron.threshold;
         let near = |&v: &f32| (f64::from(v) - neuron.threshold).abs() <= step;
         assert!(!reached || values.iter().all(near), "{} {values:?} {:?}", node.name, quantized.op(id));
@@ -133,7 +136,7 @@ fn weights_in_steps_are_the_integers() {
         view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
     };
     let mut tensors = 0;
-    for (node, op) in model.network.nodes.iter().zip(&model.ops) {
+    for (node, op) in model.network().nodes.iter().zip(model.ops()) {
         tensors += match op {
             QuantizedOp::Weighted(op) => {
                 let steps = f64::from(1u32 << op.fraction_bits);

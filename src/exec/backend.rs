@@ -1,22 +1,55 @@
+use std::iter;
 use std::sync::Mutex;
 
-use super::patterns::{Pattern, run_counting};
-use super::{Checkpoint, Execution, FastExecutor, Isa, NodeActivity, ScalarExecutor, Workspace};
+use super::execution::run_counting;
+use super::patterns::Pattern;
+use super::{Execution, FastExecutor, Isa, NodeActivity, ScalarExecutor, Snapshot, Workspace};
 use crate::model::Sample;
 use crate::quant::QuantizedModel;
 
 /// What executes a network of integers. The integers do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub enum Backend {
     /// The specification, one operation at a time.
     Scalar,
     /// Kernels for an instruction set that this processor has.
     Fast(Isa),
 }
 
-impl Default for Engine {
+impl Default for Backend {
     fn default() -> Self {
         Self::Fast(Isa::best())
+    }
+}
+
+impl Backend {
+    /// All of them, slowest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        iter::once(Self::Scalar).chain(Isa::all().map(Self::Fast))
+    }
+
+    /// The name that a flag gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Fast(isa) => isa.name(),
+        }
+    }
+
+    /// What it is, in a few words.
+    pub fn description(self) -> String {
+        match self {
+            Self::Scalar => "The specification itself, one operation at a time".to_owned(),
+            Self::Fast(isa) => format!("Kernels for {}", isa.processors()),
+        }
+    }
+
+    /// True if this processor can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            Self::Fast(isa) => isa.is_available(),
+        }
     }
 }
 
@@ -39,12 +72,12 @@ impl<'a> IntegerExecutor<'a> {
     /// For `model`.
     ///
     /// # Panics
-    /// If this processor lacks the instruction set of `engine`.
-    pub fn new(model: &'a QuantizedModel, engine: Engine) -> Self {
-        let kind = match engine {
-            Engine::Scalar if model.fits_32_bits() => Kind::Narrow(ScalarExecutor::new(model)),
-            Engine::Scalar => Kind::Wide(ScalarExecutor::new(model)),
-            Engine::Fast(isa) => Kind::Fast(Box::new(FastExecutor::new(model, isa)), Mutex::default()),
+    /// If this processor lacks the instruction set of `backend`.
+    pub fn new(model: &'a QuantizedModel, backend: Backend) -> Self {
+        let kind = match backend {
+            Backend::Scalar if model.fits_32_bits() => Kind::Narrow(ScalarExecutor::new(model)),
+            Backend::Scalar => Kind::Wide(ScalarExecutor::new(model)),
+            Backend::Fast(isa) => Kind::Fast(Box::new(FastExecutor::new(model, isa)), Mutex::default()),
         };
         Self { model, kind }
     }
@@ -64,7 +97,7 @@ impl<'a> IntegerExecutor<'a> {
         if patterns.is_empty() {
             return self.run(sample);
         }
-        let network = &self.model.network;
+        let network = self.model.network();
         match &self.kind {
             Kind::Narrow(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
             Kind::Wide(scalar) => run_counting(network, patterns, |o| scalar.run_observed(sample, o)),
@@ -76,7 +109,7 @@ impl<'a> IntegerExecutor<'a> {
 
     /// Runs one image from where a run of a network that is the same up to there was kept, with the counters
     /// of that run; from the first layer without one. The scalar executor always starts there.
-    pub fn run_from(&self, sample: &Sample, start: Option<(&Checkpoint, &[NodeActivity])>) -> Execution<i64> {
+    pub fn run_from(&self, sample: &Sample, start: Option<(&Snapshot, &[NodeActivity])>) -> Execution<i64> {
         match &self.kind {
             Kind::Narrow(scalar) => scalar.run(sample),
             Kind::Wide(scalar) => scalar.run(sample),
@@ -88,7 +121,7 @@ impl<'a> IntegerExecutor<'a> {
     }
 
     /// Runs one image and keeps it at `cuts`, ascending places of [`Self::cuts`].
-    pub fn run_keeping(&self, sample: &Sample, cuts: &[usize]) -> (Execution<i64>, Vec<Checkpoint>) {
+    pub fn run_keeping(&self, sample: &Sample, cuts: &[usize]) -> (Execution<i64>, Vec<Snapshot>) {
         match &self.kind {
             Kind::Narrow(scalar) => (scalar.run(sample), Vec::new()),
             Kind::Wide(scalar) => (scalar.run(sample), Vec::new()),

@@ -7,19 +7,37 @@
 //! channel goes into the bias. Sums of 8 bits are added up in 8 bits for as many tables as provably fit,
 //! then in 16 bits for as many as fit those, then in 32.
 
-use super::LANES;
-use super::isa::{Cpu, Isa};
-
-/// One cache line, so that tables never straddle two.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
+/// Values of a row are padded to a multiple of this many columns.
+pub const LANES: usize = 64;
 
 /// Columns whose sums are made at once; the bytes of a block of columns lie together.
 pub const BLOCK: usize = 4 * LANES;
 
 /// Rows whose bytes of a block of columns stay in the first-level cache.
 const ROWS_OF_A_RUN: usize = 96;
+
+/// One cache line, so that tables never straddle two.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line([u8; 64]);
+
+/// How the kernels of an instruction set want their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableLayout {
+    /// Inputs of a table, which has an entry for every value of so many bits.
+    pub(super) inputs: usize,
+    /// Where the tables of several channels lie.
+    pub(super) order: TableOrder,
+}
+
+/// Where the tables of several channels lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TableOrder {
+    /// `[channel][row][entry]`, of sums of 8 or of 16 bits.
+    Apart,
+    /// `[row][entry][channel]`, of sums of 16 bits.
+    SideBySide,
+}
 
 /// The weights of one matrix product on packed spikes, and what follows the sum.
 #[derive(Debug)]
@@ -28,9 +46,8 @@ pub struct LookupMatrix {
     pub rows: usize,
     /// Output channels.
     pub outs: usize,
-    weights: Weights,
-    /// Inputs of a table.
-    width: usize,
+    pub(super) weights: Weights,
+    pub(super) layout: TableLayout,
     /// Width of the entries.
     pub(super) entry: Entry,
     pub(super) runs: Vec<Run>,
@@ -41,8 +58,8 @@ pub struct LookupMatrix {
 
 /// `[out][row]`.
 #[derive(Debug)]
-enum Weights {
-    /// Tables.
+pub(super) enum Weights {
+    /// Tables, as their layout orders them.
     Tables(Vec<Line>),
     /// What tables are made of when they are needed: a table holds the sums of one entry of each half.
     Halves(Vec<u8>),
@@ -68,7 +85,7 @@ pub(super) struct Run {
 
 /// Room for the tables of a few channels.
 #[derive(Debug, Default)]
-pub struct TableRoom(Vec<Line>);
+pub struct TableRoom(pub(super) Vec<Line>);
 
 /// The tables of consecutive output channels of a matrix.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +93,32 @@ pub struct Tables<'a> {
     pub(super) matrix: &'a LookupMatrix,
     pub(super) first: usize,
     pub(super) count: usize,
-    pub(super) bytes: &'a [u8],
-    /// Where tables of several channels lie interleaved, how many, and which of them is the first.
+    bytes: &'a [u8],
+    /// Where tables of several channels lie side by side, how many, and which of them is the first.
     pub(super) interleaved: (usize, usize),
 }
 
 impl<'a> Tables<'a> {
+    /// `count` channels of `matrix` from `first` on, whose tables are those from `start` on of the `channels`
+    /// that lie in `lines`.
+    ///
+    /// # Panics
+    /// If there are not as many channels.
+    pub(super) fn new(
+        matrix: &'a LookupMatrix,
+        lines: &'a [Line],
+        (start, channels): (usize, usize),
+        (first, count): (usize, usize),
+    ) -> Self {
+        assert!(start + count <= channels);
+        let length = matrix.rows * matrix.bytes_of_a_table();
+        let bytes = match matrix.layout.order {
+            TableOrder::Apart => &bytes_of(lines)[start * length..][..count * length],
+            TableOrder::SideBySide => &bytes_of(lines)[..channels * length],
+        };
+        Self { matrix, first, count, bytes, interleaved: (channels, start) }
+    }
+
     /// Entries of 16 bits.
     pub(super) fn words(&self) -> &'a [u16] {
         // SAFETY: any bytes are words, and lines are aligned.
@@ -92,9 +129,12 @@ impl<'a> Tables<'a> {
     ///
     /// # Panics
     /// If there are not as many channels.
-    pub fn one(&self, cpu: Cpu, i: usize) -> Tables<'a> {
+    pub fn one(&self, i: usize) -> Tables<'a> {
         assert!(i < self.count);
-        let bytes = if cpu.isa() == Isa::Portable { self.bytes } else { self.of(i) };
+        let bytes = match self.matrix.layout.order {
+            TableOrder::Apart => self.of(i),
+            TableOrder::SideBySide => self.bytes,
+        };
         let interleaved = (self.interleaved.0, self.interleaved.1 + i);
         Tables { first: self.first + i, count: 1, bytes, interleaved, ..*self }
     }
@@ -109,8 +149,8 @@ impl<'a> Tables<'a> {
 impl LookupMatrix {
     /// `codes[out][input]`, inputs in the order of their bits, row after row; X = (acc << shift) + bias.
     /// `None` if a partial sum does not fit 16 bits.
-    pub fn new(cpu: Cpu, codes: &[i32], inputs: usize, shift: u32, bias: &[i32]) -> Option<Self> {
-        let width = cpu.inputs_per_table();
+    pub fn new(layout: TableLayout, codes: &[i32], inputs: usize, shift: u32, bias: &[i32]) -> Option<Self> {
+        let width = layout.inputs;
         let (rows, outs) = (inputs.div_ceil(width), bias.len());
         let (mut sums, mut bias) = (vec![0; rows * outs], bias.to_vec());
         for (out, channel) in codes.chunks_exact(inputs).enumerate() {
@@ -120,20 +160,11 @@ impl LookupMatrix {
                 bias[out] = bias[out].wrapping_sub(negated_lowest(weights) << shift);
             }
         }
-        let (entry, runs) = runs(cpu, &sums, outs);
+        let (entry, runs) = runs(layout.order, &sums, outs);
         let rows_of = codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(width));
         let weights =
             Weights::Halves(rows_of.flat_map(|weights| halves(weights, width / 2, entry)).collect());
-        Some(Self { rows, outs, weights, width, entry, runs, shift, bias })
-    }
-
-    /// Makes all tables now; without, they are made whenever they are needed.
-    pub fn store_tables(&mut self, cpu: Cpu) {
-        if let Weights::Halves(halves) = &self.weights {
-            let mut lines = Vec::new();
-            self.expand(cpu, halves, &mut lines);
-            self.weights = Weights::Tables(lines);
-        }
+        Some(Self { rows, outs, weights, layout, entry, runs, shift, bias })
     }
 
     /// Bytes of all tables.
@@ -154,56 +185,21 @@ impl LookupMatrix {
         self.entry
     }
 
-    fn bytes_of_a_table(&self) -> usize {
-        self.entry.bytes() << self.width
+    pub(super) fn bytes_of_a_table(&self) -> usize {
+        self.entry.bytes() << self.layout.inputs
     }
 
-    fn bytes_of_halves(&self) -> usize {
-        self.entry.bytes() << (self.width / 2 + 1)
+    pub(super) fn bytes_of_halves(&self) -> usize {
+        self.entry.bytes() << (self.layout.inputs / 2 + 1)
     }
 
-    /// The tables of `count` channels from `first` on, made in `room` where they are not stored.
-    ///
-    /// # Panics
-    /// If there are not as many channels.
-    pub fn tables<'a>(&'a self, cpu: Cpu, first: usize, count: usize, room: &'a mut TableRoom) -> Tables<'a> {
-        let (lines, start, channels) = match &self.weights {
-            Weights::Tables(lines) => (lines, first, self.outs),
-            Weights::Halves(all) => {
-                let length = self.rows * self.bytes_of_halves();
-                self.expand(cpu, &all[first * length..][..count * length], &mut room.0);
-                (&room.0, 0, count)
-            }
-        };
-        assert!(start + count <= channels);
-        let length = self.rows * self.bytes_of_a_table();
-        let bytes = match cpu.isa() {
-            Isa::Portable => &bytes_of(lines)[..channels * length],
-            _ => &bytes_of(lines)[start * length..][..count * length],
-        };
-        Tables { matrix: self, first, count, bytes, interleaved: (channels, start) }
-    }
-
-    /// The tables of `halves`.
-    fn expand(&self, cpu: Cpu, halves: &[u8], lines: &mut Vec<Line>) {
-        let count = halves.len() / self.bytes_of_halves();
+    /// The bytes in `lines` of the tables of `count` halves.
+    pub(super) fn room_for<'a>(&self, count: usize, lines: &'a mut Vec<Line>) -> &'a mut [u8] {
         let length = count * self.bytes_of_a_table();
         if lines.len() * size_of::<Line>() < length {
             lines.resize(length.div_ceil(size_of::<Line>()), Line([0; 64]));
         }
-        let tables = &mut bytes_of_mut(lines)[..length];
-        match cpu.isa() {
-            // SAFETY: the processor has the instructions, and there is a table for each pair of halves.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { super::avx512::expand(self.entry, halves, tables) },
-            // SAFETY: any bytes are words, and lines are aligned.
-            Isa::Portable => super::portable::expand(self.rows, halves, unsafe { tables.align_to_mut().1 }),
-            _ => {
-                let pairs = halves.chunks_exact(self.bytes_of_halves());
-                let tables = tables.chunks_exact_mut(self.bytes_of_a_table());
-                pairs.zip(tables).for_each(|(halves, table)| expand_one(self.entry, halves, table));
-            }
-        }
+        &mut bytes_of_mut(lines)[..length]
     }
 }
 
@@ -224,22 +220,16 @@ fn halves(weights: &[i32], half: usize, entry: Entry) -> Vec<u8> {
     sums.flat_map(|sum| sum.to_le_bytes().into_iter().take(entry.bytes())).collect()
 }
 
-/// The table of two halves of four entries.
-fn expand_one(entry: Entry, halves: &[u8], table: &mut [u8]) {
-    for i in 0..16 {
-        let (low, high) = (i & 3, 4 + (i >> 2));
-        match entry {
-            Entry::Byte => table[i] = halves[low] + halves[high],
-            // Low bytes before high bytes: a byte shuffle looks up each.
-            Entry::Word => [table[i], table[16 + i]] = sum_of_words(halves, low, high).to_le_bytes(),
-        }
-    }
-}
-
 /// The sum of two entries of 16 bits.
 pub(super) fn sum_of_words(halves: &[u8], low: usize, high: usize) -> u16 {
     let half = |i: usize| u16::from_le_bytes([halves[2 * i], halves[2 * i + 1]]);
     half(low) + half(high)
+}
+
+/// Bytes as entries of 16 bits.
+pub(super) fn words_of_mut(bytes: &mut [u8]) -> &mut [u16] {
+    // SAFETY: any bytes are words; those before the first aligned one are left out.
+    unsafe { bytes.align_to_mut().1 }
 }
 
 fn bytes_of(lines: &[Line]) -> &[u8] {
@@ -271,7 +261,7 @@ fn partial_sums(weights: &[i32]) -> [u16; 8] {
 
 /// The width of the entries and the runs of rows that fit, from the largest sum of each table,
 /// `[row][out]`.
-fn runs(cpu: Cpu, sums: &[u16], outs: usize) -> (Entry, Vec<Run>) {
+fn runs(order: TableOrder, sums: &[u16], outs: usize) -> (Entry, Vec<Run>) {
     let mut runs = Vec::new();
     let (mut start, mut parts) = (0, 0);
     for end in ends(sums, outs, 0xffff, ROWS_OF_A_RUN) {
@@ -284,7 +274,7 @@ fn runs(cpu: Cpu, sums: &[u16], outs: usize) -> (Entry, Vec<Run>) {
         start = end;
     }
     // Widening costs as much as a few look-ups.
-    let bytes = cpu.isa() != Isa::Portable && parts > 0 && (parts == runs.len() || start >= 2 * parts);
+    let bytes = order == TableOrder::Apart && parts > 0 && (parts == runs.len() || start >= 2 * parts);
     if !bytes {
         runs.iter_mut().for_each(|run| run.parts.clear());
     }
@@ -306,25 +296,4 @@ fn ends(sums: &[u16], outs: usize, limit: u32, most: usize) -> Vec<usize> {
     }
     ends.push(sums.len() / outs);
     ends
-}
-
-/// X of the channels of `tables`, rows of `stride` in `out`, on an index of `[block][row][column]`: blocks
-/// of [`BLOCK`] columns, the last of what is left.
-///
-/// # Panics
-/// If `index` or `out` is too short, `stride` is no multiple of [`LANES`], or the tables were made for an
-/// instruction set with others.
-pub fn lookup(cpu: Cpu, tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
-    assert!(tables.matrix.width == cpu.inputs_per_table());
-    assert!(stride.is_multiple_of(LANES) && index.len() >= tables.matrix.rows * stride);
-    assert!(out.len() >= tables.count * stride);
-    match cpu.isa() {
-        // SAFETY: the processor has the instructions, and the lengths were checked.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { super::avx512::lookup(tables, index, stride, out) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { super::avx2::lookup(tables, index, stride, out) },
-        _ => super::portable::lookup(tables, index, stride, out),
-    }
 }

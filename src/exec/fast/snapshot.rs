@@ -7,7 +7,7 @@ use crate::quant::QuantizedModel;
 
 /// What the nodes from `cut` on read of those before it, for one image.
 #[derive(Debug, Clone)]
-pub struct Checkpoint {
+pub struct Snapshot {
     /// The first node that has not run.
     pub cut: usize,
     values: Vec<(usize, Kept)>,
@@ -23,7 +23,7 @@ enum Kept {
     Wide(Vec<i64>),
 }
 
-impl Checkpoint {
+impl Snapshot {
     /// Copies what crosses `cut` while a run stands there.
     pub(super) fn take(network: &Network, plan: &Plan, slots: &[Buffer], cut: usize) -> Self {
         let keep = |id: usize| {
@@ -85,18 +85,18 @@ fn write_rows<T: Copy + Into<W>, W: Copy + Default>(x: &[T], layout: &Layout, ro
     }
 }
 
-/// Bytes that a checkpoint at `cut` takes at most.
+/// Bytes that a snapshot at `cut` takes at most.
 pub(super) fn most_bytes(model: &QuantizedModel, plan: &Plan, cut: usize) -> usize {
     let bytes = |id: usize| {
         let layout = &plan.layouts[id];
-        match (layout.packed, model.bounds[id]) {
+        match (layout.packed, model.bounds()[id]) {
             (Some(_), _) => layout.rows() * layout.stride,
             (None, bound) if bound < 1 << 15 => 2 * layout.rows() * layout.columns(),
             _ if layout.wide => 8 * layout.rows() * layout.columns(),
             _ => 4 * layout.rows() * layout.columns(),
         }
     };
-    crossing(&model.network, cut).map(bytes).sum()
+    crossing(model.network(), cut).map(bytes).sum()
 }
 
 /// Nodes before `cut` that a node from there on reads.

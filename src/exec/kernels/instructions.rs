@@ -1,0 +1,107 @@
+//! What an instruction set is made of: the kernels that it has of its own, and portable ones for the rest.
+
+use std::panic::RefUnwindSafe;
+
+use super::loops::{Loops, neurons};
+use super::portable;
+use super::products::{Pairs, ProductMatrix};
+use super::tables::{LookupMatrix, TableLayout, Tables, words_of_mut};
+use crate::exec::neuron::Cell;
+
+/// Kernels for the processors that have certain instructions.
+///
+/// Tables are looked up as they were made: whoever replaces one of `table_layout`, `expand` and `lookup` replaces
+/// all three.
+pub trait InstructionSet: Loops + RefUnwindSafe {
+    /// The name that a flag gives it.
+    fn name(&self) -> &'static str;
+
+    /// The processors that have it, in a few words.
+    fn processors(&self) -> &'static str;
+
+    /// True if this processor has all instructions that the kernels are compiled for.
+    fn is_available(&self) -> bool;
+
+    /// How tables lie.
+    fn table_layout(&self) -> TableLayout {
+        portable::LAYOUT
+    }
+
+    /// Channels whose tables stay in the second-level cache; a vector of them where tables hold them side by side.
+    fn channels_of_a_tile(&self) -> usize {
+        32
+    }
+
+    /// Makes the tables of `halves`: each holds the sums of one entry of each half.
+    ///
+    /// # Safety
+    /// The processor has the instructions; `matrix` has the layout of this set, `halves` holds whole rows of it,
+    /// and `tables` one table for each pair of halves.
+    unsafe fn expand(&self, matrix: &LookupMatrix, halves: &[u8], tables: &mut [u8]) {
+        portable::expand(matrix.rows, halves, words_of_mut(tables));
+    }
+
+    /// See [`super::lookup()`].
+    ///
+    /// # Safety
+    /// The processor has the instructions; `tables` have the layout of this set, `index` holds `rows` of their
+    /// matrix times `stride`, a multiple of [`super::LANES`], and `out` as many rows of `stride` as they have
+    /// channels.
+    unsafe fn lookup(&self, tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
+        portable::lookup(tables, index, stride, out);
+    }
+
+    /// See [`super::products()`].
+    ///
+    /// # Safety
+    /// The processor has the instructions; `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple
+    /// of [`super::LANES`]; `out` rows of `stride` for channels that `matrix` has.
+    unsafe fn products(
+        &self,
+        matrix: &ProductMatrix,
+        first: usize,
+        pairs: Pairs,
+        stride: usize,
+        out: &mut [i32],
+    ) {
+        portable::products(matrix, first, pairs, stride, out);
+    }
+
+    /// See [`super::neuron()`].
+    ///
+    /// # Safety
+    /// The processor has the instructions; `x` holds whole frames of `positions`, and `spikes` one for each of
+    /// `fired`, which are as many as `clamped`.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn neuron(
+        &self,
+        cell: &Cell,
+        x: &[i32],
+        positions: usize,
+        bit: u8,
+        spikes: &mut [u8],
+        fired: &mut [u32],
+        clamped: &mut [u32],
+    ) {
+        neurons(cell, x, positions, bit, spikes, (fired, clamped));
+    }
+}
+
+/// What every target has.
+pub struct Portable;
+
+impl Loops for Portable {}
+
+impl InstructionSet for Portable {
+    fn name(&self) -> &'static str {
+        "portable"
+    }
+
+    fn processors(&self) -> &'static str {
+        "any processor"
+    }
+
+    fn is_available(&self) -> bool {
+        true
+    }
+}
