@@ -301,10 +301,7 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 /// Kullback-Leibler divergence of `q` from `p`, in nats; a probability that vanishes counts as the smallest
 /// that a double holds.
 fn divergence(p: &[f64], q: &[f64]) -> f64 {
-    let term = |(&p, &q): (&f64, &f64)| match p > 0.0 {
-        true => p * (p / q.max(f64::MIN_POSITIVE)).ln(),
-        false => 0.0,
-    };
+    let term = |(&p, &q): (&f64, &f64)| if p > 0.0 { p * (p / q.max(f64::MIN_POSITIVE)).ln() } else { 0.0 };
     p.iter().zip(q).map(term).sum::<f64>().max(0.0)
 }
 

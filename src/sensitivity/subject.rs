@@ -172,9 +172,12 @@ impl Subject {
 fn candidates(model: &Model, base: &FixedPoint, choices: &[Choice]) -> Vec<Candidate> {
     let layers = model.network.weighted();
     let candidates = layers.flat_map(|(node, layer, _)| {
-        let names = move |what: &Choice| match what.is_of_membranes() {
-            true => neurons_behind(&model.network, node),
-            false => vec![layer.name.as_str()],
+        let names = move |what: &Choice| {
+            if what.is_of_membranes() {
+                neurons_behind(&model.network, node)
+            } else {
+                vec![layer.name.as_str()]
+            }
         };
         let candidate = move |(choice, what): (usize, &Choice)| Candidate {
             node,

@@ -39,9 +39,12 @@ impl Loaded {
         let data = DataSet::load_for(&request.data, &model.description)?;
         let mut validation = data.validation_of("a search looks at")?.clone();
         let mut test = data.test.clone();
-        let in_range = |field, count: usize, most: usize| match (1..=most).contains(&count) {
-            true => Ok(()),
-            false => Err(refuse(Fault::new(field, format!("{count} is not in 1..={most}")))),
+        let in_range = |field, count: usize, most: usize| {
+            if (1..=most).contains(&count) {
+                Ok(())
+            } else {
+                Err(refuse(Fault::new(field, format!("{count} is not in 1..={most}"))))
+            }
         };
         if let Some(limit) = request.limit {
             in_range("limit", limit, validation.len().max(test.len()))?;
