@@ -11,8 +11,9 @@ use std::time::Instant;
 use spiq::cost::{Machine, MappedWorkload};
 use spiq::exec::{Backend, FloatExecutor, IntegerExecutor};
 use spiq::hw::Hardware;
+use spiq::load;
 use spiq::map::Workload;
-use spiq::model::{DataSet, Model};
+use spiq::model::DataSet;
 use spiq::quant::{Precision, Setting, quantize};
 
 /// Milliseconds of the fastest of `times`.
@@ -30,7 +31,7 @@ fn main() {
     let [name, setting, machines @ ..] = &words[..] else {
         return println!("cargo bench --bench cost -- NETWORK SETTING HARDWARE...");
     };
-    let model = Model::load(name).unwrap_or_else(|error| panic!("{error}"));
+    let model = load::model(name).unwrap_or_else(|error| panic!("{error}"));
     let data = DataSet::load_for("noise", &model.description).unwrap();
     let sample = data.test.sample(0).unwrap();
     let calibration = FloatExecutor::new(&model).calibrate(&sample);

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use spiq::exec::{FastExecutor, FloatExecutor, Isa, Workspace};
-use spiq::model::{DataSet, Kind, Model, Network, Node, Op};
+use spiq::load;
+use spiq::model::{DataSet, Kind, Network, Node, Op};
 use spiq::quant::{Precision, Setting, quantize};
 
 /// Counts what is allocated.
@@ -53,7 +54,7 @@ fn main() {
     if let Some(threads) = number(0) {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().unwrap();
     }
-    let model = Model::load(name).unwrap_or_else(|error| panic!("{error}"));
+    let model = load::model(name).unwrap_or_else(|error| panic!("{error}"));
     let sample = DataSet::load_for("noise", &model.description).unwrap().test.sample(0).unwrap();
     let Precision::Fixed(setting) = Setting::load(spec).unwrap().precision else { return };
     let network = quantize(&model, &setting, &FloatExecutor::new(&model).calibrate(&sample)).unwrap();

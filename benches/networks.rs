@@ -9,7 +9,8 @@
 use std::time::Instant;
 
 use spiq::exec::{Backend, FloatExecutor, IntegerExecutor};
-use spiq::model::{DataSet, Model};
+use spiq::load;
+use spiq::model::DataSet;
 use spiq::quant::{Precision, Setting, quantize};
 
 /// Seconds of the fastest of `times`.
@@ -34,7 +35,7 @@ fn main() {
     let Some((name, settings)) = words.split_first() else {
         return println!("cargo bench --bench networks -- NETWORK SETTING...");
     };
-    let model = Model::load(name).unwrap_or_else(|error| panic!("{error}"));
+    let model = load::model(name).unwrap_or_else(|error| panic!("{error}"));
     let data = DataSet::load_for("noise", &model.description).unwrap();
     let sample = data.test.sample(0).unwrap();
     let float = FloatExecutor::new(&model);

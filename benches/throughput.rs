@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use spiq::cost::{Machine, MappedWorkload};
 use spiq::exec::{Backend, FastExecutor, FloatExecutor, IntegerExecutor, Isa, ScalarExecutor, Workspace};
 use spiq::hw::Hardware;
+use spiq::load;
 use spiq::map::Workload;
 use spiq::model::{DataSet, Model, Sample};
 use spiq::quant::{Calibration, Precision, QuantizedModel, Setting, quantize};
@@ -39,7 +40,7 @@ fn prefixes(group: &mut BenchmarkGroup<WallTime>, network: &QuantizedModel, imag
 }
 
 fn throughput(c: &mut Criterion) {
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let data = DataSet::load("fashion-mnist").unwrap();
     let image = &data.test.sample(0).unwrap();
     let mut images = c.benchmark_group("images");

@@ -9,13 +9,14 @@
 //!     cargo run --release --example crossover
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use spiq::cost::{Machine, MappedWorkload};
 use spiq::evaluate::Evaluator;
 use spiq::exec::{Activity, Rates};
 use spiq::hw::Hardware;
+use spiq::load;
 use spiq::map::{EpilogueKind, Input, Workload};
-use spiq::model::Model;
 use spiq::quant::{Precision, QuantizedModel, Setting};
 
 const FOLDER: &str = "results/crossover";
@@ -37,12 +38,12 @@ struct Case {
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    let model = Model::load(&format!("{FOLDER}/network.ron"))?;
+    let model = Arc::new(load::model(&format!("{FOLDER}/network.ron"))?);
     let setting = Setting::load("w8")?;
     let cases = cases()?;
-    let rates = Rates::uniform(&model.network, 0.1)?;
+    let rates = Arc::new(Rates::uniform(&model.network, 0.1)?);
     let Precision::Fixed(fixed) = &setting.precision else { unreachable!("w8 is of integers") };
-    let quantized = Evaluator::expecting(&model, &cases[0].machine, &rates)?.quantize(fixed)?;
+    let quantized = Evaluator::expecting(Arc::clone(&model), Arc::clone(&rates))?.quantize(fixed)?;
     let mut rows = Vec::new();
     for case in &cases {
         for density in DENSITIES {

@@ -7,7 +7,8 @@
 //!    arrays, files, folders of results, names, and the error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
 //! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
-//! 4. [`exec`]: the float reference, the scalar specification, the fast executor, activity counters.
+//! 4. [`exec`]: the float reference, the scalar specification, the fast executor, activity counters; [`load`]: models
+//!    with their weights.
 //! 5. [`hw`]: hardware descriptions, energy tables, memory technologies.
 //! 6. [`map`]: workloads and how they are tiled onto the hardware.
 //! 7. [`cost`]: cycles, energy, memory and area, as pure functions.
@@ -25,6 +26,7 @@ pub mod exchange;
 pub mod exec;
 pub mod files;
 pub mod hw;
+pub mod load;
 pub mod map;
 pub mod model;
 pub mod name;

@@ -1,7 +1,8 @@
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::progress;
-use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary};
 use crate::exec::Rates;
@@ -28,14 +29,14 @@ pub enum Activity {
     /// That of executed images.
     Executed(Box<DataSet>),
     /// What rates lead one to expect.
-    Expected(Rates),
+    Expected(Arc<Rates>),
 }
 
 impl Activity {
     /// Loads what `arguments` name, for `model`.
     pub fn load(arguments: &ActivityArguments, model: &Model) -> Result<Self> {
         if let Some(rates) = &arguments.rates {
-            return Ok(Self::Expected(Rates::load(rates, &model.network)?));
+            return Ok(Self::Expected(Arc::new(Rates::load(rates, &model.network)?)));
         }
         let mut data = DataSet::load_for(&arguments.data, &model.description)?;
         in_range("limit", arguments.limit, data.test.len())?;
@@ -52,20 +53,15 @@ impl Activity {
     }
 
     /// Reads the images, if there are any.
-    pub fn evaluator<'a>(
-        &'a self,
-        model: &'a Model,
-        machine: &'a Machine,
-        quiet: bool,
-    ) -> Result<Evaluator<'a>> {
+    pub fn evaluator(&self, model: &Arc<Model>, quiet: bool) -> Result<Evaluator> {
         let data = match self {
             Self::Executed(data) => data,
-            Self::Expected(rates) => return Evaluator::expecting(model, machine, rates),
+            Self::Expected(rates) => return Evaluator::expecting(Arc::clone(model), Arc::clone(rates)),
         };
         let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
         let bar = progress::bar(read as u64, quiet);
         bar.set_message("reading");
-        let evaluator = Evaluator::new(model, machine, data, &data.test, &|| bar.inc(1))?;
+        let evaluator = Evaluator::new(Arc::clone(model), data, &data.test, &|| bar.inc(1))?;
         bar.finish_and_clear();
         Ok(evaluator)
     }

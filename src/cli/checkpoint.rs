@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::error::Result;
+use crate::load;
 use crate::model::{Model, Selection};
 
 /// Flags that say which weights a model runs with.
@@ -30,6 +31,6 @@ impl CheckpointArguments {
 
     /// The model `spec` with these weights.
     pub fn load(&self, spec: &str) -> Result<Model> {
-        Model::load_selected(spec, self.weights.as_deref(), &self.selection())
+        load::model_with(spec, self.weights.as_deref(), &self.selection())
     }
 }

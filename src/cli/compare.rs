@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -52,7 +53,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
     let (machines, summaries) = load_machines(&arguments.hw)?;
-    let model = arguments.checkpoint.load(&arguments.model)?;
+    let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
     let activity = Activity::load(&arguments.activity, &model)?;
     let published = if arguments.as_published { Some(Published::load()?) } else { None };
     let by_rules = match &published {
@@ -61,10 +62,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     output::check_target(&arguments.out, Owner::Comparison, &["plots"])?;
     let source = activity.source()?;
-    let evaluator = activity.evaluator(&model, &machines[0], arguments.quiet)?;
-    evaluator.check_on(&setting, &machines)?;
+    let evaluator = activity.evaluator(&model, arguments.quiet)?;
+    evaluator.check(&setting, &machines)?;
     let bar = progress::bar(activity.images() as u64, arguments.quiet);
-    let evaluations = evaluator.evaluate_on(&setting, &machines, &|| bar.inc(1))?;
+    let evaluations = evaluator.evaluate(&setting, &machines, &|| bar.inc(1))?;
     bar.finish_and_clear();
     let machine = |((hardware, evaluation), published)| MachineEvaluation { hardware, evaluation, published };
     let comparison = Comparison {

@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 (Some(quantized), _) => {
                     export_torch(&quantized, subject.names(), units, float, &folder.out)?;
                 }
-                (None, Units::Real) => export_torch_float(&subject.model, float, &folder.out)?,
+                (None, Units::Real) => export_torch_float(subject.model(), float, &folder.out)?,
                 (None, Units::Integers) => {
                     return Err(Error::mismatch("--units integers: fp32 has no integers"));
                 }

@@ -37,9 +37,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let summary = match (subject.quantized()?, &arguments.dump) {
         (Some(quantized), None) => exchange::run(&quantized, names, images),
         (Some(quantized), Some(dir)) => exchange::dump(&quantized, names, images, request, dir),
-        (None, None) => exchange::run_float(&subject.model, names, images),
+        (None, None) => exchange::run_float(subject.model(), names, images),
         (None, Some(dir)) if request == DumpRequest::default() => {
-            exchange::dump_float(&subject.model, names, images, dir)
+            exchange::dump_float(subject.model(), names, images, dir)
         }
         (None, Some(_)) => Err(Error::mismatch(
             "--dump-membranes and --dump-accumulators are of integers: --quant fp32 has none",

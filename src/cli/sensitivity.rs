@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -71,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Precision::Fixed(fixed) = base.precision else {
         return Err(Error::mismatch("--base: fp32 has no integers to change a layer of"));
     };
-    let model = arguments.checkpoint.load(&arguments.model)?;
+    let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
     let mut all = measures();
     for path in &arguments.import {
         let imported = Imported::load(path, &model.network)?;
@@ -90,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
     let bar = progress::bar(all.len() as u64 + 1, arguments.quiet);
     let found = pool.install(|| {
-        let subject = Subject::new(&model, &data, fixed, choices, arguments.limit)?;
+        let subject = Subject::new(Arc::clone(&model), &data, fixed, choices, arguments.limit)?;
         let names = (model.description.name.as_str(), data.name.as_str(), base.name.as_str());
         sensitivities(&subject, &all, names, &|what| {
             bar.set_message(what.to_owned());

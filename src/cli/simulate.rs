@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -79,7 +80,7 @@ fn engine(name: &str) -> Result<Backend> {
 
 /// A checked request: everything is loaded, everything fits.
 struct Request {
-    model: Model,
+    model: Arc<Model>,
     /// The machine, charged by each table.
     machines: Vec<Machine>,
     hardware_sha256: String,
@@ -121,7 +122,7 @@ impl Request {
             }
         }
         let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
-        let model = arguments.checkpoint.load(&arguments.model)?;
+        let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
         let activity = Activity::load(&arguments.activity, &model)?;
         let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
         let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
@@ -130,7 +131,7 @@ impl Request {
 
     fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
         let source = self.activity.source()?;
-        let evaluator = self.activity.evaluator(&self.model, &self.machines[0], arguments.quiet)?;
+        let evaluator = self.activity.evaluator(&self.model, arguments.quiet)?;
         let evaluator = evaluator.with_engine(self.engine).with_mapping(self.mapping.clone());
         let bar = progress::bar((self.activity.images() * self.settings.len()) as u64, arguments.quiet);
         let by_setting = evaluator.evaluate_all(&self.settings, &self.machines, &|setting| {

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::checkpoint::CheckpointArguments;
 use crate::error::{Error, Result};
-use crate::evaluate::{CalibrationImages, add_statistics, calibrate, fits, quantize_on};
+use crate::evaluate::{Calibrated, fits};
+use crate::load;
 use crate::model::{DataSet, Images, Model};
 use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, quantize};
 
@@ -27,19 +30,17 @@ pub struct SubjectArguments {
 
 /// A model, a setting and images that fit each other.
 pub struct Subject {
-    pub model: Model,
     pub setting: Setting,
     pub data_name: String,
     pub images: Images,
-    validation: CalibrationImages,
-    calibration: Calibration,
+    calibrated: Calibrated,
 }
 
 impl Subject {
     /// Loads everything; without `--limit`, `default_limit` images, or all.
     pub fn load(arguments: &SubjectArguments, default_limit: Option<usize>) -> Result<Self> {
         let setting = Setting::load(&arguments.quant)?;
-        let model = arguments.checkpoint.load(&arguments.model)?;
+        let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
         let data = DataSet::load_for(&arguments.data, &model.description)?;
         let all = data.test.len();
         let limit = arguments.limit.unwrap_or(default_limit.unwrap_or(all).min(all));
@@ -48,14 +49,13 @@ impl Subject {
         }
         let mut images = data.test.clone();
         images.truncate(limit);
-        let validation = CalibrationImages::of(&data, &model);
-        let mut calibration = calibrate(&model, &data, &images, &|| ())?;
-        if let Precision::Fixed(fixed) = &setting.precision {
-            let validation = validation.for_setting(&model.network, fixed)?;
-            add_statistics(&model, validation, fixed, &mut calibration)
-                .map_err(|e| e.at_setting(&setting.name))?;
-        }
-        Ok(Self { model, setting, data_name: data.name, images, validation, calibration })
+        let calibrated = Calibrated::new(model, &data, &images, &|| ())?;
+        Ok(Self { setting, data_name: data.name, images, calibrated })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        self.calibrated.model()
     }
 
     /// The network of integers; `None` for fp32.
@@ -63,8 +63,7 @@ impl Subject {
         match &self.setting.precision {
             Precision::Float32 => Ok(None),
             Precision::Fixed(fixed) => {
-                let validation = self.validation.images();
-                let quantized = quantize_on(&self.model, validation, fixed, &self.calibration);
+                let quantized = self.calibrated.quantize(fixed);
                 quantized.map(Some).map_err(|e| e.at_setting(&self.setting.name))
             }
         }
@@ -78,7 +77,7 @@ impl Subject {
 
     /// Names of the model and the setting.
     pub fn names(&self) -> [&str; 2] {
-        [&self.model.description.name, &self.setting.name]
+        [&self.model().description.name, &self.setting.name]
     }
 }
 
@@ -101,9 +100,9 @@ impl Bounded {
         let Precision::Fixed(fixed) = &setting.precision else {
             return Err(Error::mismatch("--quant: fp32 has no integers whose width could be proven"));
         };
-        let model = Model::load(model)?;
+        let model = load::model(model)?;
         let quantized = if fixed.needs_images(&model.network) {
-            Self::calibrated(&model, fixed, data)
+            Self::calibrated(model, fixed, data)
         } else {
             let mut calibration = Calibration::new(model.network.nodes.len());
             calibration.magnitude.fill(ANY_RANGE);
@@ -112,21 +111,19 @@ impl Bounded {
         quantized.map_err(|e| e.at_setting(&setting.name))
     }
 
-    fn calibrated(model: &Model, setting: &FixedPoint, data: Option<&str>) -> Result<Self> {
+    fn calibrated(model: Model, setting: &FixedPoint, data: Option<&str>) -> Result<Self> {
         let data = match data {
             Some(spec) => DataSet::load_for(spec, &model.description)?,
             None => Some(DataSet::load(DEFAULT_DATA)?)
-                .filter(|data| fits(model, &data.validation))
+                .filter(|data| fits(&model, &data.validation))
                 .map_or_else(|| DataSet::load_for("noise", &model.description), Ok)?,
         };
         let mut measured = data.test.clone();
         measured.truncate(0);
-        let images = CalibrationImages::of(&data, model);
-        let images = images.for_setting(&model.network, setting)?;
-        let mut calibration = calibrate(model, &data, &measured, &|| ())?;
-        add_statistics(model, images, setting, &mut calibration)?;
-        let calibrated_on = Some(format!("{}, {} images", data.name, images.len()));
-        Ok(Self { model: quantize_on(model, images, setting, &calibration)?, calibrated_on })
+        let calibrated = Calibrated::new(Arc::new(model), &data, &measured, &|| ())?;
+        let images = calibrated.validation().images().len();
+        let calibrated_on = Some(format!("{}, {images} images", data.name));
+        Ok(Self { model: calibrated.quantize(setting)?, calibrated_on })
     }
 }
 

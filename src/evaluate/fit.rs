@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::CHUNK;
+use super::images::chunks;
 use crate::error::{Error, Result};
 use crate::model::{DataSet, Images, InputSpec, Model};
 
@@ -29,8 +29,7 @@ pub(super) fn check_fit(
     };
     for images in parts {
         // Chunk by chunk, so that the first sample that is wrong is named, whatever the threads do.
-        for start in (0..images.len()).step_by(CHUNK) {
-            let chunk = start..(start + CHUNK).min(images.len());
+        for chunk in chunks(images.len()) {
             let checked: Vec<Result<()>> = chunk.into_par_iter().map(|i| check(images, i)).collect();
             checked.into_iter().collect::<Result<()>>()?;
         }

@@ -211,10 +211,7 @@ fn matched(given: i64, wanted: u64, spikes: impl Fn(i64) -> u64) -> i64 {
         if count.abs_diff(wanted) < nearest {
             (nearest, best) = (count.abs_diff(wanted), middle);
         }
-        match count > wanted {
-            true => low = middle + 1,
-            false => high = middle,
-        }
+        if count > wanted { low = middle + 1 } else { high = middle }
     }
     best
 }

@@ -11,7 +11,6 @@ mod float;
 pub mod kernels;
 mod layerwise;
 mod live;
-mod load;
 mod neuron;
 mod patterns;
 mod prefix;

@@ -84,12 +84,11 @@ impl Identity {
             text("test images", &self.test_sha256, &log.test_sha256),
         ];
         let changed: Vec<String> = changed.into_iter().flatten().collect();
-        match changed.is_empty() {
-            true => Ok(()),
-            false => {
-                let list = changed.join(", ");
-                Err(Fault::new("identity", format!("not what the search was begun with: {list}")))
-            }
+        if changed.is_empty() {
+            Ok(())
+        } else {
+            let list = changed.join(", ");
+            Err(Fault::new("identity", format!("not what the search was begun with: {list}")))
         }
     }
 }

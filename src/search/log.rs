@@ -171,9 +171,10 @@ impl Log {
     /// # Errors
     /// If the log is no longer where it was opened.
     pub fn check_place(&self) -> Result<()> {
-        match is_at(&self.file, &self.path) {
-            true => Ok(()),
-            false => Err(Error::Gone { path: self.path.display().to_string() }),
+        if is_at(&self.file, &self.path) {
+            Ok(())
+        } else {
+            Err(Error::Gone { path: self.path.display().to_string() })
         }
     }
 
@@ -248,9 +249,10 @@ pub fn read(mut reader: impl BufRead, path: &str) -> Result<Option<Contents>> {
 fn next_line(reader: &mut impl BufRead, bytes: &mut Vec<u8>) -> std::io::Result<bool> {
     bytes.clear();
     let length = reader.take(LONGEST_LINE).read_until(b'\n', bytes)?;
-    match length as u64 == LONGEST_LINE && !bytes.ends_with(b"\n") {
-        true => Err(std::io::Error::other(format!("a line of more than {LONGEST_LINE} bytes"))),
-        false => Ok(bytes.ends_with(b"\n")),
+    if length as u64 == LONGEST_LINE && !bytes.ends_with(b"\n") {
+        Err(std::io::Error::other(format!("a line of more than {LONGEST_LINE} bytes")))
+    } else {
+        Ok(bytes.ends_with(b"\n"))
     }
 }
 

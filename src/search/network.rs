@@ -1,6 +1,7 @@
 //! Answers about settings of a real network: everything that executes one.
 
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
@@ -9,12 +10,12 @@ use rayon::prelude::*;
 
 use super::drift::{DriftReference, LayerDrift};
 use super::{Batch, Figures, Measured, Oracle};
-use crate::cost::KnownPlans;
+use crate::cost::{KnownPlans, Machine};
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluator;
+use crate::evaluate::{Evaluator, patterns};
 use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
 use crate::map::Workload;
-use crate::model::{Images, Model, Sample};
+use crate::model::{Images, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
 
 /// Images of a batch: what a sequential test looks at before it decides again.
@@ -32,8 +33,8 @@ const ORDER_SEED: u64 = 0;
 
 /// A network with its validation images.
 pub struct NetworkOracle<'a> {
-    model: &'a Model,
-    evaluator: &'a Evaluator<'a>,
+    evaluator: &'a Evaluator,
+    machine: &'a Machine,
     engine: Backend,
     images: &'a Images,
     /// A random order of the images.
@@ -63,25 +64,25 @@ struct Reference {
 }
 
 impl<'a> NetworkOracle<'a> {
-    /// Of the validation images `images`, which `evaluator` measures. Runs the float network on the first few.
+    /// Of the validation images `images`, which `evaluator` measures, on `machine`. Runs the float network on the first few.
     ///
     /// # Errors
     /// If an image is no longer there.
     pub fn new(
-        model: &'a Model,
-        evaluator: &'a Evaluator<'a>,
+        evaluator: &'a Evaluator,
+        machine: &'a Machine,
         engine: Backend,
         images: &'a Images,
     ) -> Result<Self> {
         let order = shuffled(images.len());
-        let float = FloatExecutor::new(model);
-        let patterns = evaluator.patterns();
+        let float = FloatExecutor::new(evaluator.model());
+        let patterns = patterns(from_ref(machine));
         let charged = &order[..CHARGED_IMAGES.min(order.len())];
         let activity = |&i: &usize| Ok(float.run_with(&images.sample(i)?, &patterns).activity);
         let activity = charged.par_iter().map(activity).collect::<Result<_>>()?;
         Ok(Self {
-            model,
             evaluator,
+            machine,
             engine,
             images,
             order,
@@ -109,7 +110,7 @@ impl<'a> NetworkOracle<'a> {
         if let Some(reference) = self.reference.get() {
             return Ok(reference);
         }
-        let float = FloatExecutor::new(self.model);
+        let float = FloatExecutor::new(self.evaluator.model());
         let run = |&i: &usize| {
             let execution = float.run(&self.images.sample(i)?);
             progress();
@@ -127,7 +128,7 @@ impl<'a> NetworkOracle<'a> {
         }
         let first = self.order.iter().take(DRIFT_IMAGES);
         let samples: Vec<Sample> = first.map(|&i| self.images.sample(i)).collect::<Result<_>>()?;
-        Ok(self.drift.get_or_init(|| DriftReference::new(self.model, samples)))
+        Ok(self.drift.get_or_init(|| DriftReference::new(self.evaluator.model(), samples)))
     }
 
     /// Images of batch `number`, by their place in the order.
@@ -141,8 +142,8 @@ impl<'a> NetworkOracle<'a> {
     /// If the machine cannot run it.
     pub fn float_figures(&self) -> Result<Figures> {
         let setting = Setting::load("fp32")?;
-        let workload = Workload::float32(&self.model.network);
-        Ok(Figures::from(&self.evaluator.charge(&setting, workload, &self.activity)?))
+        let workload = Workload::float32(&self.evaluator.model().network);
+        Ok(Figures::from(&self.evaluator.charge(&setting, self.machine, workload, &self.activity)?))
     }
 
     /// Runs the images of batch `number`, from where they differ from the anchor if that is known.
@@ -217,7 +218,8 @@ impl Oracle for NetworkOracle<'_> {
         let mut nearest = fixed(setting)?.clone();
         (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);
         let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
-        let evaluation = self.evaluator.charge_knowing(setting, workload, &self.activity, &self.plans)?;
+        let evaluation =
+            self.evaluator.charge_knowing(setting, self.machine, workload, &self.activity, &self.plans)?;
         Ok(Figures::from(&evaluation))
     }
 
@@ -238,10 +240,11 @@ impl Oracle for NetworkOracle<'_> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
         let first = self.order[..self.charged_images()].par_iter();
-        let patterns = self.evaluator.patterns();
+        let patterns = patterns(from_ref(self.machine));
         let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
         let activity = first.map(run).collect::<Result<Vec<_>>>()?;
-        Ok(Figures::from(&self.evaluator.charge(setting, Workload::quantized(&quantized), &activity)?))
+        let workload = Workload::quantized(&quantized);
+        Ok(Figures::from(&self.evaluator.charge(setting, self.machine, workload, &activity)?))
     }
 
     fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
@@ -259,11 +262,11 @@ impl Oracle for NetworkOracle<'_> {
     fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let reference = self.drift_reference()?;
-        Ok((reference.drift(self.model, &quantized), reference.images()))
+        Ok((reference.drift(self.evaluator.model(), &quantized), reference.images()))
     }
 
     fn measure(&self, setting: &Setting) -> Result<Measured> {
-        let evaluation = self.evaluator.evaluate(setting, &|| ())?;
+        let evaluation = self.evaluator.evaluate(setting, from_ref(self.machine), &|| ())?.remove(0);
         let accuracy = evaluation.accuracy.expect("images were executed");
         Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
     }
@@ -298,10 +301,7 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 /// Kullback-Leibler divergence of `q` from `p`, in nats; a probability that vanishes counts as the smallest
 /// that a double holds.
 fn divergence(p: &[f64], q: &[f64]) -> f64 {
-    let term = |(&p, &q): (&f64, &f64)| match p > 0.0 {
-        true => p * (p / q.max(f64::MIN_POSITIVE)).ln(),
-        false => 0.0,
-    };
+    let term = |(&p, &q): (&f64, &f64)| if p > 0.0 { p * (p / q.max(f64::MIN_POSITIVE)).ln() } else { 0.0 };
     p.iter().zip(q).map(term).sum::<f64>().max(0.0)
 }
 

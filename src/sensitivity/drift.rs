@@ -78,9 +78,10 @@ pub fn next_neurons(network: &Network, id: NodeId) -> Vec<NodeId> {
     let (mut found, mut open) = (Vec::new(), vec![id]);
     while let Some(id) = open.pop() {
         let readers = || network.readers(id).filter(|(_, reader)| !matches!(reader.op, Op::Weighted(_)));
-        match readers().any(|(_, reader)| reader.op.is_neuron()) {
-            true => found.extend(readers().filter(|(_, reader)| reader.op.is_neuron()).map(|(id, _)| id)),
-            false => open.extend(readers().map(|(id, _)| id)),
+        if readers().any(|(_, reader)| reader.op.is_neuron()) {
+            found.extend(readers().filter(|(_, reader)| reader.op.is_neuron()).map(|(id, _)| id))
+        } else {
+            open.extend(readers().map(|(id, _)| id))
         }
     }
     found.sort();

@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
-use crate::evaluate::{CALIBRATION_IMAGES, RateMatching, add_statistics, calibrate, collect_statistics};
+use crate::evaluate::{CALIBRATION_IMAGES, Calibrated, collect_statistics};
 use crate::exec::Backend;
-use crate::model::{DataSet, Images, Model, Network, NodeId, Op, Sample};
+use crate::model::{DataSet, Model, Network, NodeId, Op, Sample};
 use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
 
 /// Calibration images that measures look at, at most.
@@ -64,70 +66,51 @@ pub struct Candidate {
 }
 
 /// A network, its base setting, and every way to change one layer of it.
-pub struct Subject<'a> {
-    model: &'a Model,
+pub struct Subject {
     base: FixedPoint,
     choices: Vec<Choice>,
     candidates: Vec<Candidate>,
-    calibration: Calibration,
-    matching: RateMatching,
-    /// What everything is calibrated on.
-    validation: Images,
+    calibrated: Calibrated,
     batch: Vec<Sample>,
     images: Vec<Sample>,
     labels: Vec<u32>,
     engine: Backend,
 }
 
-impl<'a> Subject<'a> {
+impl Subject {
     /// Reads and calibrates: ranges and measures on the first validation images of `data`, accuracy on up to
     /// `limit` of those behind them, or of all where there are no more. Test images are not looked at.
     ///
     /// # Errors
     /// If images are not what the model looks at, or the data have no validation part.
     pub fn new(
-        model: &'a Model,
+        model: Arc<Model>,
         data: &DataSet,
         base: FixedPoint,
         choices: Vec<Choice>,
         limit: usize,
     ) -> Result<Self> {
         let held_out = data.validation_of("a measure of sensitivity looks at")?;
-        let mut validation = held_out.clone();
-        validation.truncate(CALIBRATION_IMAGES);
         let all = held_out.len();
         let first = if all > CALIBRATION_IMAGES { CALIBRATION_IMAGES } else { 0 };
         let measured = first..all.min(first + limit);
-        let mut calibration = calibrate(model, data, held_out, &|| ())?;
-        let candidates = candidates(model, &base, &choices);
+        let candidates = candidates(&model, &base, &choices);
+        let calibrated = Calibrated::new(model, data, held_out, &|| ())?;
         for setting in std::iter::once(&base).chain(candidates.iter().map(|candidate| &candidate.setting)) {
-            add_statistics(model, &validation, setting, &mut calibration)?;
+            calibrated.prepare(setting)?;
         }
         let samples = |range: std::ops::Range<usize>| range.map(|i| held_out.sample(i)).collect();
-        let batch: Result<_> = samples(0..validation.len().min(BATCH));
+        let batch: Result<_> = samples(0..all.min(CALIBRATION_IMAGES).min(BATCH));
         let (batch, images): (_, Result<_>) = (batch?, samples(measured.clone()));
         let labels = held_out.labels[measured].to_vec();
         let engine = Backend::default();
         let images = images?;
-        let matching = RateMatching::default();
-        Ok(Self {
-            model,
-            base,
-            choices,
-            candidates,
-            calibration,
-            matching,
-            validation,
-            batch,
-            images,
-            labels,
-            engine,
-        })
+        Ok(Self { base, choices, candidates, calibrated, batch, images, labels, engine })
     }
 
     /// The model.
     pub fn model(&self) -> &Model {
-        self.model
+        self.calibrated.model()
     }
 
     /// The setting of all layers but one.
@@ -170,7 +153,7 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// If it does not fit the model.
     pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
-        self.matching.quantize(self.model, &self.validation, setting, &self.calibration)
+        self.calibrated.quantize(setting)
     }
 
     /// What the inputs of every weight layer do on the calibration images.
@@ -178,9 +161,10 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// If one of them cannot be read.
     pub fn statistics(&self, wanted: Wanted) -> Result<Calibration> {
-        let mut known = Calibration::new(self.model.network.nodes.len());
+        let model = self.model();
+        let mut known = Calibration::new(model.network.nodes.len());
         let all = |_: &str| Some(wanted);
-        collect_statistics(self.model, &self.validation, self.base.input, &all, &mut known)?;
+        collect_statistics(model, self.calibrated.validation().images(), self.base.input, &all, &mut known)?;
         Ok(known)
     }
 }
@@ -188,9 +172,12 @@ impl<'a> Subject<'a> {
 fn candidates(model: &Model, base: &FixedPoint, choices: &[Choice]) -> Vec<Candidate> {
     let layers = model.network.weighted();
     let candidates = layers.flat_map(|(node, layer, _)| {
-        let names = move |what: &Choice| match what.is_of_membranes() {
-            true => neurons_behind(&model.network, node),
-            false => vec![layer.name.as_str()],
+        let names = move |what: &Choice| {
+            if what.is_of_membranes() {
+                neurons_behind(&model.network, node)
+            } else {
+                vec![layer.name.as_str()]
+            }
         };
         let candidate = move |(choice, what): (usize, &Choice)| Candidate {
             node,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use spiq::evaluate::{RateMatching, add_statistics, calibrate, quantize_on};
 use spiq::exec::{FloatExecutor, ScalarExecutor};
+use spiq::load;
 use spiq::model::{ConvGeometry, DataSet, Kind, Model, Op, fold};
 use spiq::quant::{
     Calibration, FixedPoint, InputStatistics, LayerOverride, Precision, QuantizedModel, QuantizedOp, Setting,
@@ -22,7 +23,7 @@ fn fixed(spec: &str) -> FixedPoint {
 /// A small network of the family `name`, a few synthetic images, and what they say.
 fn subject(name: &str, spec: &str) -> (Model, DataSet, Calibration) {
     let path = format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"));
-    let model = Model::load(&path).unwrap();
+    let model = load::model(&path).unwrap();
     let mut data = DataSet::load_for("noise", &model.description).unwrap();
     data.validation.truncate(2);
     let mut calibration = calibrate(&model, &data, &data.test, &|| ()).unwrap();
@@ -218,7 +219,7 @@ fn exports_and_runs_with_all_options() {
 /// Whoever quantizes without having run images is told what would need them.
 #[test]
 fn what_needs_images_is_refused_without() {
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let mut calibration = Calibration::new(model.network.nodes.len());
     calibration.magnitude.fill(8.0);
     let refusal = |spec: &str| quantize(&model, &fixed(spec), &calibration).unwrap_err().to_string();

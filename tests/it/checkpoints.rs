@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::bad_input::support::Bench;
 use crate::torch_save::{self, Directory, call, dict, global, tensor, text};
-use spiq::model::{Checkpoint, Model};
+use spiq::load;
+use spiq::model::Checkpoint;
 
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checkpoints")
@@ -82,7 +83,7 @@ fn a_file_of_torch_save_runs_unchanged() {
     let neurons = "neurons assumed, since a checkpoint does not say: LIF, tau 2, threshold 1, hard reset to 0 (11 layers); \
                    LIF, tau 2, threshold 0.5, hard reset to 0 (1 layer)";
     let notes = ["weights converted from BF16 to F32", neurons];
-    assert_eq!(Model::load(model.to_str().unwrap()).unwrap().weights.notes, notes);
+    assert_eq!(load::model(model.to_str().unwrap()).unwrap().weights.notes, notes);
     let bench = Bench::new();
     bench.small_data(28, 28);
     let simulate = |model: &str| {

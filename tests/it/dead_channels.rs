@@ -1,11 +1,12 @@
 //! A normalization of almost nothing leaves a channel that is its bias: the integers are those of a gamma of 0.
 
 use spiq::evaluate::{add_statistics, calibrate, quantize_on};
+use spiq::load;
 use spiq::model::{DataSet, Model};
 use spiq::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting};
 
 fn network(name: &str) -> Model {
-    Model::load(&format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    load::model(&format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// `model` with a gamma of `gamma` at `channels` of every normalization that `touched` names, and a bias behind

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use spiq::evaluate::calibrate;
 use spiq::exec::{FloatExecutor, ScalarExecutor, seeded_weights};
 use spiq::files::{Folder, sha256};
+use spiq::load;
 use spiq::model::{DataSet, Family, Model, ModelDescription, Network, Operations, fuse};
 use spiq::quant::{Precision, Setting, quantize};
 use spiq::tensor::Frames;
@@ -96,7 +97,7 @@ fn small_but(name: &str, from: &str, to: &str) -> Model {
 #[test]
 fn seeded_networks_of_every_family_are_alive_and_the_same_every_time() {
     for name in SMALL {
-        let model = Model::load(&small(name)).unwrap();
+        let model = load::model(&small(name)).unwrap();
         let data = DataSet::load_for("noise", &model.description).unwrap();
         let sample = data.test.sample(0).unwrap();
         let mut silent = Vec::new();
@@ -108,7 +109,7 @@ fn seeded_networks_of_every_family_are_alive_and_the_same_every_time() {
             }
         });
         assert!(silent.is_empty(), "{name}: {silent:?}");
-        let again = FloatExecutor::new(&Model::load(&small(name)).unwrap()).run(&sample);
+        let again = FloatExecutor::new(&load::model(&small(name)).unwrap()).run(&sample);
         assert_eq!(execution, again, "{name}");
         let other = FloatExecutor::new(&small_but(name, "Seeded(5)", "Seeded(6)")).run(&sample);
         assert_ne!(execution.logits, other.logits, "{name}");
@@ -117,7 +118,7 @@ fn seeded_networks_of_every_family_are_alive_and_the_same_every_time() {
 
 #[test]
 fn a_fused_rep_conv_computes_what_its_layers_do() {
-    let unfused = Model::load(&small("v2")).unwrap();
+    let unfused = load::model(&small("v2")).unwrap();
     let mut fused = small_but("v2", "mlp_ratio: 4", "mlp_ratio: 4, rep_conv: Fused");
     fused.weights = fuse(&unfused.network, &unfused.weights, &fused.network);
     let data = DataSet::load_for("noise", &fused.description).unwrap();
@@ -176,7 +177,7 @@ fn golden(name: &str) -> Golden {
 #[test]
 fn float_logits_of_every_family_are_those_of_pytorch() {
     for name in SMALL {
-        let (model, golden) = (Model::load(&small(name)).unwrap(), golden(name));
+        let (model, golden) = (load::model(&small(name)).unwrap(), golden(name));
         let data = DataSet::load_for("noise", &model.description).unwrap();
         let executor = FloatExecutor::new(&model);
         let mut spikes: BTreeMap<String, u64> = BTreeMap::new();
@@ -216,7 +217,7 @@ fn ordered(images: &[Frames<i64>], timesteps: usize) -> Vec<u8> {
 fn every_integer_spike_of_every_family_is_that_of_pytorch() {
     let mut compared = 0;
     for name in SMALL {
-        let (model, golden) = (Model::load(&small(name)).unwrap(), golden(name));
+        let (model, golden) = (load::model(&small(name)).unwrap(), golden(name));
         let Precision::Fixed(setting) = Setting::load(&golden.integers.setting).unwrap().precision else {
             panic!("{name}: float")
         };

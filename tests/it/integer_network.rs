@@ -9,6 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use spiq::exec::{FloatExecutor, ScalarExecutor};
+use spiq::load;
 use spiq::model::{Model, ModelDescription, Sample, Weights};
 use spiq::quant::{Calibration, Precision, QuantizedModel, QuantizedOp, Setting, quantize};
 use spiq::tensor::{Frames, Shape};
@@ -197,7 +198,7 @@ fn what_is_no_integer_is_refused() {
                 .ends_with("no integer of 4 bits; is w4 meant? int4 keeps weights that are integers already"),
         "{message}"
     );
-    let bundled = Model::load("sdtv1_2-64_fashion").unwrap();
+    let bundled = load::model("sdtv1_2-64_fashion").unwrap();
     let message = quantized(&bundled, "int8").unwrap_err().to_string();
     let expected = "layer patch_embed.proj_conv: integer weights read `Integers` or `Events`, not a normalized \
                     `Image`; is w8 meant? int8 keeps weights that are integers already";

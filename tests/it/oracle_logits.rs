@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use spiq::exec::FloatExecutor;
-use spiq::model::{DataSet, Model, Op};
+use spiq::load;
+use spiq::model::{DataSet, Op};
 
 /// Both compute in single precision, and sum in different orders: the logits differ by 1e-6. A
 /// spike of the last layer that changed sides would show as a weight over 4 timesteps, 1e-2.
@@ -32,7 +33,7 @@ fn golden() -> Golden {
 #[test]
 fn float_logits_and_spike_counts_are_those_of_pytorch() {
     let golden = golden();
-    let model = Model::load(&golden.model).unwrap();
+    let model = load::model(&golden.model).unwrap();
     let images = DataSet::load("fashion-mnist").unwrap().test;
     let executor = FloatExecutor::new(&model);
     let (mut spikes, mut furthest) = (BTreeMap::<String, u64>::new(), 0.0f32);

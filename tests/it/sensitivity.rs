@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use insta::assert_snapshot;
+use spiq::load;
 use spiq::model::{DataSet, Model};
 use spiq::quant::{FixedPoint, Precision, Setting};
 use spiq::sensitivity::{
@@ -19,14 +21,14 @@ fn fixed(spec: &str) -> FixedPoint {
     }
 }
 
-fn model(name: &str) -> Model {
-    Model::load(&format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"))).unwrap()
+fn model(name: &str) -> Arc<Model> {
+    Arc::new(load::model(&format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"))).unwrap())
 }
 
-fn subject<'a>(model: &'a Model, base: &str, choices: &[&str]) -> Subject<'a> {
+fn subject(model: &Arc<Model>, base: &str, choices: &[&str]) -> Subject {
     let data = DataSet::load_for("noise", &model.description).unwrap();
     let choices = choices.iter().map(|choice| Choice::parse(choice).unwrap()).collect();
-    Subject::new(model, &data, fixed(base), choices, 8).unwrap()
+    Subject::new(Arc::clone(model), &data, fixed(base), choices, 8).unwrap()
 }
 
 #[test]
@@ -125,7 +127,7 @@ const SMALL: [&str; 7] = ["--data", "noise", "--limit", "6", "--bits", "3,w2+gpt
 #[test]
 fn the_command_writes_the_same_for_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
-    let network = Model::load("sdtv1_2-64_fashion").unwrap().network;
+    let network = load::model("sdtv1_2-64_fashion").unwrap().network;
     let rows = network.weighted().map(|(id, node, _)| format!("{},{}\n", node.name, id.index()));
     fs::write(dir.path().join("trace.csv"), rows.fold("layer,value\n".to_owned(), |all, row| all + &row))
         .unwrap();

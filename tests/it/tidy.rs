@@ -14,7 +14,7 @@ const LINES_OF_A_FILE: usize = 600;
 const LINES_OF_A_FUNCTION: usize = 60;
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 14] = [
+const LAYERS: [&[&str]; 15] = [
     &["name"],
     &["error"],
     &["ron_file", "npy", "files", "num", "tensor"],
@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 14] = [
     &["model"],
     &["quant"],
     &["exec", "hw"],
+    &["load"],
     &["map"],
     &["cost"],
     &["evaluate"],

@@ -1,5 +1,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
+use std::slice::from_ref;
+use std::sync::Arc;
 
 use super::Session;
 use crate::cli::progress;
@@ -8,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
 use crate::exec::Backend;
 use crate::hw::Hardware;
+use crate::load;
 use crate::model::{DataSet, Images, Model};
 use crate::quant::Setting;
 use crate::search::log::DataPart;
@@ -19,7 +22,7 @@ use crate::search::{
 /// Everything that a request names.
 pub struct Loaded {
     pub machine: Machine,
-    model: Model,
+    model: Arc<Model>,
     data: DataSet,
     /// Validation images that are looked at.
     validation: Images,
@@ -32,13 +35,16 @@ impl Loaded {
     pub fn new(request: &Request, refuse: &dyn Fn(Fault) -> Error) -> Result<Self> {
         let (hardware, _) = Hardware::load(&request.hardware)?;
         let weights = request.weights.as_ref().map(Path::new);
-        let model = Model::load_selected(&request.model, weights, &request.selection)?;
+        let model = Arc::new(load::model_with(&request.model, weights, &request.selection)?);
         let data = DataSet::load_for(&request.data, &model.description)?;
         let mut validation = data.validation_of("a search looks at")?.clone();
         let mut test = data.test.clone();
-        let in_range = |field, count: usize, most: usize| match (1..=most).contains(&count) {
-            true => Ok(()),
-            false => Err(refuse(Fault::new(field, format!("{count} is not in 1..={most}")))),
+        let in_range = |field, count: usize, most: usize| {
+            if (1..=most).contains(&count) {
+                Ok(())
+            } else {
+                Err(refuse(Fault::new(field, format!("{count} is not in 1..={most}"))))
+            }
         };
         if let Some(limit) = request.limit {
             in_range("limit", limit, validation.len().max(test.len()))?;
@@ -69,7 +75,7 @@ impl Loaded {
         let spaces =
             strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
         let evaluator = self.evaluator(&self.validation, quiet)?;
-        let oracle = NetworkOracle::new(&self.model, &evaluator, Backend::default(), &self.validation)?;
+        let oracle = NetworkOracle::new(&evaluator, &self.machine, Backend::default(), &self.validation)?;
         let legal = |space: Space| legal(space, &oracle);
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;
@@ -122,7 +128,8 @@ impl Loaded {
             finals.push(match (&run.setting, &run.best) {
                 (Some(text), Some(best)) => {
                     let setting = Setting::parse(text, &run.strategy)?;
-                    let measured = store.on_test(&best.id, || measure(on_test()?, &setting))?;
+                    let measured =
+                        store.on_test(&best.id, || measure(on_test()?, &self.machine, &setting))?;
                     Some(found(setting.name, measured, test_accuracy))
                 }
                 _ => None,
@@ -146,18 +153,18 @@ impl Loaded {
         })
     }
 
-    fn evaluator<'a>(&'a self, images: &'a Images, quiet: bool) -> Result<Evaluator<'a>> {
+    fn evaluator(&self, images: &Images, quiet: bool) -> Result<Evaluator> {
         let read = images.len() + self.data.validation.len().min(CALIBRATION_IMAGES);
         let bar = progress::bar(read as u64, quiet);
         bar.set_message("reading");
-        let evaluator = Evaluator::new(&self.model, &self.machine, &self.data, images, &|| bar.inc(1))?;
+        let evaluator = Evaluator::new(Arc::clone(&self.model), &self.data, images, &|| bar.inc(1))?;
         bar.finish_and_clear();
         Ok(evaluator.keeping_layers())
     }
 }
 
-fn measure(evaluator: &Evaluator, setting: &Setting) -> Result<Measured> {
-    let evaluation = evaluator.evaluate(setting, &|| ())?;
+fn measure(evaluator: &Evaluator, machine: &Machine, setting: &Setting) -> Result<Measured> {
+    let evaluation = evaluator.evaluate(setting, from_ref(machine), &|| ())?.remove(0);
     let accuracy = evaluation.accuracy.expect("images were executed");
     Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
 }

@@ -65,10 +65,8 @@ impl Strategy for Nsga2 {
 /// Loss and cost of a candidate; those that lose so much or so little that they are of no use are alike.
 fn member(engine: &mut Engine, model: &mut Surrogate, candidate: Candidate) -> Result<Member, Stop> {
     let cost = model.costs.expected(engine, std::slice::from_ref(&candidate))?[0];
-    let loss = match cost.is_finite() {
-        true => model.sample(engine, &candidate)?.max(USEFUL[0]),
-        false => f64::INFINITY,
-    };
+    let loss =
+        if cost.is_finite() { model.sample(engine, &candidate)?.max(USEFUL[0]) } else { f64::INFINITY };
     let excess = (loss - USEFUL[1]).max(0.0);
     Ok(Member { candidate, loss, cost, excess })
 }
@@ -115,9 +113,10 @@ fn survivors(population: Vec<Member>) -> Vec<Member> {
 
 /// Of two, one of which is of no use, the other one is better (Deb's constrained domination).
 fn dominates(a: &Member, b: &Member) -> bool {
-    match a.excess > 0.0 || b.excess > 0.0 {
-        true => a.excess < b.excess,
-        false => a.loss <= b.loss && a.cost <= b.cost && (a.loss < b.loss || a.cost < b.cost),
+    if a.excess > 0.0 || b.excess > 0.0 {
+        a.excess < b.excess
+    } else {
+        a.loss <= b.loss && a.cost <= b.cost && (a.loss < b.loss || a.cost < b.cost)
     }
 }
 

@@ -69,9 +69,10 @@ impl Qsvit {
             let (mut drops, mut at) = (vec![0.0], 0);
             for (i, &level) in ladder.iter().enumerate().skip(1) {
                 let candidate = engine.space.widest().with(&knob, level);
-                let drop = match self.accelerated {
-                    true => engine.sample(&candidate, BATCHES)?.drop(),
-                    false => engine.test(&candidate)?.sum.drop(),
+                let drop = if self.accelerated {
+                    engine.sample(&candidate, BATCHES)?.drop()
+                } else {
+                    engine.test(&candidate)?.sum.drop()
                 };
                 drops.push(drop);
                 if drop > allowed {

@@ -72,9 +72,10 @@ fn divergence(engine: &mut Engine, candidate: &Candidate, batches: usize) -> Res
 /// What remains of a loss from level `narrow` to level `wide`: the squared error of uniform steps falls by
 /// four per bit; that of powers of two hardly, whose large weights stay as far apart.
 fn shrinkage(space: &Space, part: Part, narrow: usize, wide: usize) -> f64 {
-    match part == Part::Weights && is_power_of_two(&space.weights[wide]) {
-        true => 1.0,
-        false => 0.25f64.powi(space.bits(part, wide) as i32 - space.bits(part, narrow) as i32),
+    if part == Part::Weights && is_power_of_two(&space.weights[wide]) {
+        1.0
+    } else {
+        0.25f64.powi(space.bits(part, wide) as i32 - space.bits(part, narrow) as i32)
     }
 }
 

@@ -40,10 +40,7 @@ pub fn scan(engine: &mut Engine) -> Result<Option<Candidate>, Stop> {
         if verdict.meets && engine.confirm(&candidates[i])? {
             return Ok(Some(candidates[i].clone()));
         }
-        match verdict.within {
-            true => within = within.or(Some(i)),
-            false => beyond.push(levels[i]),
-        }
+        if verdict.within { within = within.or(Some(i)) } else { beyond.push(levels[i]) }
     }
     Ok(within.map(|i| candidates[i].clone()))
 }

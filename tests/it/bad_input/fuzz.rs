@@ -11,8 +11,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use spiq::cost::{Machine, MappedWorkload};
 use spiq::exec::{Activity, FloatExecutor};
 use spiq::hw::Hardware;
+use spiq::load;
 use spiq::map::Workload;
-use spiq::model::{DataSet, Model, ModelDescription, Network, Weights};
+use spiq::model::{DataSet, ModelDescription, Network, Weights};
 use spiq::quant::{Precision, Setting};
 use spiq::tensor::{Frames, Shape};
 
@@ -84,7 +85,7 @@ fn number() -> impl Strategy<Value = &'static str> {
 
 /// The bundled network as 32-bit integers, with what one image did.
 static SAMPLE: LazyLock<(Workload, Activity)> = LazyLock::new(|| {
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let data = (0..784).map(|i| i % 251).collect();
     let image = Frames { frames: 1, shape: Shape::new(1, 28, 28), data };
     (Workload::float32(&model.network), FloatExecutor::new(&model).run(&image).activity)

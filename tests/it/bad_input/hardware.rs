@@ -1,12 +1,14 @@
 //! Hardware descriptions that make no sense, or that cannot run the network.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use insta::assert_snapshot;
 use spiq::cost::Machine;
 use spiq::evaluate::Evaluator;
 use spiq::hw::Hardware;
-use spiq::model::{DataSet, Model};
+use spiq::load;
+use spiq::model::DataSet;
 use spiq::quant::Setting;
 
 use super::support::{Bench, bundled_text, change, changed, lines};
@@ -357,10 +359,10 @@ fn a_setting_that_does_not_fit_is_refused_before_the_others_run() {
     let message = bench.refuses(&arguments);
     assert!(message.starts_with("setting w16: "), "{message}");
     // The same from inside, where images can be counted.
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = Arc::new(load::model("sdtv1_2-64_fashion").unwrap());
     let machine = Machine::new(Hardware::load("edge-28").unwrap().0).unwrap();
     let data = DataSet::load(bench.path("data.ron").to_str().unwrap()).unwrap();
-    let evaluator = Evaluator::new(&model, &machine, &data, &data.test, &|| ()).unwrap();
+    let evaluator = Evaluator::new(model, &data, &data.test, &|| ()).unwrap();
     let images_run = |settings: &[&str]| {
         let settings: Vec<Setting> = settings.iter().map(|name| Setting::load(name).unwrap()).collect();
         let images = AtomicUsize::new(0);

@@ -3,8 +3,9 @@
 use spiq::cost::{KnownPlans, Machine, MappedWorkload, memory_bytes};
 use spiq::exec::{FloatExecutor, ScalarExecutor};
 use spiq::hw::{Hardware, Operand};
+use spiq::load;
 use spiq::map::{Input, Product, Workload};
-use spiq::model::{DataSet, Model};
+use spiq::model::DataSet;
 use spiq::quant::{Calibration, Precision, Setting, quantize};
 
 use super::close;
@@ -22,7 +23,7 @@ const BUNDLED: [(&str, usize, usize, usize); 8] = [
 ];
 
 fn bundled(setting: &str) -> Workload {
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let Precision::Fixed(setting) = Setting::load(setting).unwrap().precision else { unreachable!() };
     let calibration = Calibration {
         magnitude: vec![4.0; model.network.nodes.len()],
@@ -80,7 +81,7 @@ fn the_last_stream_is_not_stored() {
     let (workload, spec) = (bundled("w4"), Hardware::load("edge-28").unwrap().0);
     let machine = Machine::new(spec).unwrap();
     let data = DataSet::load("fashion-mnist").unwrap();
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let float = FloatExecutor::new(&model);
     let activity = float.run(&data.validation.sample(0).unwrap()).activity;
     let mapped = MappedWorkload::best(workload, &machine, std::slice::from_ref(&activity)).unwrap();
@@ -170,7 +171,7 @@ fn layers_stay_in_order_of_execution() {
 
 #[test]
 fn executed_bits_by_hand() {
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let data = DataSet::load("fashion-mnist").unwrap();
     let Precision::Fixed(setting) = Setting::load("w4u8").unwrap().precision else { unreachable!() };
     let image = &data.validation.sample(0).unwrap();
@@ -207,7 +208,7 @@ fn executed_bits_by_hand() {
 #[test]
 fn known_plans_are_the_chosen_ones() {
     let data = DataSet::load("fashion-mnist").unwrap();
-    let model = Model::load("sdtv1_2-64_fashion").unwrap();
+    let model = load::model("sdtv1_2-64_fashion").unwrap();
     let float = FloatExecutor::new(&model);
     let samples: Vec<_> = (0..2).map(|i| float.run(&data.validation.sample(i).unwrap()).activity).collect();
     for name in ["edge-28", "systolic-28"] {

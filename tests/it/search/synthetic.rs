@@ -1,7 +1,8 @@
 //! A network that is a formula: every layer loses accuracy by itself, so the best setting is known.
 
 use spiq::error::Result;
-use spiq::model::{Model, Network};
+use spiq::load;
+use spiq::model::Network;
 use spiq::quant::{FixedPoint, Precision, Setting};
 use spiq::search::{
     Batch, Budgets, DriftMetric, Figures, Granularity, LayerDrift, Measured, Objective, Oracle, Problem,
@@ -88,7 +89,7 @@ impl Synthetic {
 }
 
 pub fn network() -> Network {
-    Model::load("sdtv1_2-64_fashion").unwrap().network
+    load::model("sdtv1_2-64_fashion").unwrap().network
 }
 
 pub fn widths() -> Widths {

@@ -1,0 +1,94 @@
+//! A machine that is charged for images, and the evaluation that this leads to.
+
+use super::summary::summarize_layer;
+use super::totals::{Counters, Totals, count};
+use super::{Evaluation, LayerEvaluation, notes};
+use crate::cost::{Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, TrafficBits, memory_bytes};
+use crate::exec::Activity;
+use crate::model::Network;
+
+/// One machine, how a workload is mapped onto it, and what it was charged for so far.
+pub(super) struct Charge<'a> {
+    machine: &'a Machine,
+    mapped: MappedWorkload,
+    totals: Totals,
+}
+
+impl<'a> Charge<'a> {
+    /// Of nothing yet; `mapped` is a workload of `network` on `machine`.
+    pub fn new(machine: &'a Machine, mapped: MappedWorkload, network: &Network) -> Self {
+        let totals = Totals::new(mapped.workload.layers.len(), network.nodes.len());
+        Self { machine, mapped, totals }
+    }
+
+    /// What one image costs, per layer.
+    pub fn costs(&self, activity: &Activity) -> Vec<LayerCost> {
+        self.mapped.costs(self.machine, activity)
+    }
+
+    /// Adds an image.
+    pub fn add(&mut self, costs: &[LayerCost], counters: &Counters) {
+        self.totals.add(costs, counters, self.machine);
+    }
+
+    /// Adds an image that did `activity`.
+    pub fn add_activity(&mut self, activity: &Activity) {
+        self.add(&self.costs(activity), &count(&self.mapped.workload, activity));
+    }
+
+    /// Means over the images, of `network` at the setting called `setting`; `executed` says whether images ran, and
+    /// `noted` what else a reader must know. Accuracies are left open.
+    pub fn evaluation(
+        &self,
+        setting: &str,
+        network: &Network,
+        noted: &[String],
+        executed: bool,
+    ) -> Evaluation {
+        let (machine, totals, workload) = (self.machine, &self.totals, &self.mapped.workload);
+        let layers = self.layers();
+        let mut cycles = Cycles::default();
+        let mut energy_j = EnergyJ::default();
+        let mut traffic_bits = TrafficBits::default();
+        for layer in &layers {
+            cycles.add_scaled(&layer.cycles, 1.0);
+            energy_j.add_scaled(&layer.energy_j, 1.0);
+            traffic_bits.add_scaled(&layer.traffic_bits, 1.0);
+        }
+        let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
+        let latency_s = machine.seconds(cycles.total());
+        let leakage_j = sum(|layer| layer.leakage_j);
+        let of_machine = notes::of_machine(machine, &self.mapped, executed.then_some(totals.images));
+        Evaluation {
+            name: setting.to_owned(),
+            notes: [noted, &of_machine].concat(),
+            accuracy: None,
+            accuracy_drop: None,
+            average_weight_bits: workload.weight_bits() / workload.weights(),
+            memory_bytes: memory_bytes(workload),
+            cycles,
+            latency_s,
+            worst_latency_s: totals.worst_latency_s,
+            energy_j,
+            traffic_bits,
+            leakage_j,
+            worst_energy_j: totals.worst_energy_j,
+            power_w: (energy_j.total() + leakage_j) / latency_s,
+            synaptic_operations: sum(|layer| layer.synaptic_operations),
+            spikes: sum(|layer| layer.spikes),
+            saturations: sum(|layer| layer.saturations),
+            area_mm2: machine.area_mm2,
+            rates: totals.rates(network),
+            layers,
+        }
+    }
+
+    fn layers(&self) -> Vec<LayerEvaluation> {
+        let workload = &self.mapped.workload;
+        let images = self.totals.images as f64;
+        let layers = workload.layers.iter().zip(&self.mapped.plans).zip(&self.totals.layers);
+        let summarize =
+            |(mapped, totals)| summarize_layer(self.machine, mapped, totals, workload.timesteps, images);
+        layers.map(summarize).collect()
+    }
+}

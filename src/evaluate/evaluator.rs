@@ -1,0 +1,297 @@
+use std::slice::from_ref;
+use std::sync::Arc;
+
+use super::calibrated::has_ranges;
+use super::charge::Charge;
+use super::images::{Outcome, Run, Samples};
+use super::{Calibrated, Evaluation, LayerRate, notes};
+use crate::cost::{KnownPlans, Machine, MappedWorkload};
+use crate::error::Result;
+use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates};
+use crate::map::{FixedMapping, Workload};
+use crate::model::{DataSet, Images, Model, Network, Node, Sample};
+use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
+
+/// What an evaluation needs beside a setting and machines, and owns: the model with its calibration, and images or
+/// rates.
+#[derive(Debug)]
+pub struct Evaluator {
+    calibrated: Calibrated,
+    source: Source,
+    /// What a reader must know of the images or rates.
+    notes: Vec<String>,
+    engine: Backend,
+    mapping: Option<FixedMapping>,
+}
+
+/// Where activity comes from.
+#[derive(Debug)]
+enum Source {
+    /// That of executed images.
+    Images(Samples),
+    /// What these rates lead one to expect.
+    Rates(Arc<Rates>),
+}
+
+impl Evaluator {
+    /// Reads every image that will be used, and calibrates `model` on the validation images of `data`;
+    /// `images` are the ones to measure. `progress` is told of every image read:
+    /// `images.len() + data.validation.len().min(CALIBRATION_IMAGES)` in all.
+    ///
+    /// # Errors
+    /// If an image does not decode or is not what the model looks at, or labels exceed its classes.
+    pub fn new(
+        model: Arc<Model>,
+        data: &DataSet,
+        images: &Images,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self> {
+        let calibrated = Calibrated::new(model, data, images, progress)?;
+        let notes = calibrated.validation().notes(images, data, &calibrated.model().network);
+        let source = Source::Images(Samples::new(images, calibrated.validation())?);
+        Ok(Self { calibrated, source, notes, engine: Backend::default(), mapping: None })
+    }
+
+    /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
+    /// are calibrated on noise.
+    ///
+    /// # Errors
+    /// If values of the float network exceed single precision.
+    pub fn expecting(model: Arc<Model>, rates: Arc<Rates>) -> Result<Self> {
+        let mut notes = notes::of_rates(&rates, &model.network);
+        if has_ranges(&model) {
+            notes.push("ranges are chosen on synthetic noise".to_owned());
+        }
+        let calibrated = Calibrated::on_noise(model)?;
+        let source = Source::Rates(rates);
+        Ok(Self { calibrated, source, notes, engine: Backend::default(), mapping: None })
+    }
+
+    /// With fixed-point settings executed by `engine`; the integers are the same with any.
+    pub fn with_engine(self, engine: Backend) -> Self {
+        Self { engine, ..self }
+    }
+
+    /// With the mapping as `fixed` says, as far as it says.
+    pub fn with_mapping(self, fixed: Option<FixedMapping>) -> Self {
+        Self { mapping: fixed, ..self }
+    }
+
+    /// For many settings that share layers: a layer is rounded once per scheme.
+    pub fn keeping_layers(self) -> Self {
+        Self { calibrated: self.calibrated.keeping_layers(), ..self }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        self.calibrated.model()
+    }
+
+    fn network(&self) -> &Network {
+        &self.model().network
+    }
+
+    /// The network of integers that `setting` makes. What it needs to know of calibration images is found
+    /// out once, and kept.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or a calibration image is no longer there.
+    pub fn quantize(&self, setting: &FixedPoint) -> Result<QuantizedModel> {
+        self.calibrated.quantize(setting)
+    }
+
+    /// Refuses a setting that does not fit the model, or that one of `machines` cannot run, before any
+    /// image runs.
+    ///
+    /// # Errors
+    /// Names the setting, and the layer or memory that is too small.
+    pub fn check(&self, setting: &Setting, machines: &[Machine]) -> Result<()> {
+        let check = || {
+            let workload = self.workload(setting)?;
+            machines.iter().try_for_each(|machine| self.map(workload.clone(), machine, &[]).map(|_| ()))
+        };
+        check().map_err(|e| e.at_setting(&setting.name))
+    }
+
+    fn workload(&self, setting: &Setting) -> Result<Workload> {
+        match &setting.precision {
+            Precision::Float32 => Ok(Workload::float32(self.network())),
+            Precision::Fixed(fixed) => self.quantize(fixed).map(|quantized| Workload::quantized(&quantized)),
+        }
+    }
+
+    /// Runs every image at `setting` once, or expects what it does, and charges each of `machines` for it;
+    /// `progress` is told of every image. One evaluation per machine; `accuracy_drop` is left open: it needs the
+    /// float network's accuracy.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or a machine cannot run it.
+    pub fn evaluate(
+        &self,
+        setting: &Setting,
+        machines: &[Machine],
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Evaluation>> {
+        let mut evaluations = match &self.source {
+            Source::Images(samples) => self.execute(setting, machines, samples, progress)?,
+            Source::Rates(rates) => {
+                machines.iter().map(|machine| self.expect(setting, machine, rates)).collect::<Result<_>>()?
+            }
+        };
+        let note = match (&setting.precision, &self.source) {
+            (Precision::Float32, _) => Some("float network, charged as a datapath of 32-bit integers"),
+            (Precision::Fixed(fixed), Source::Rates(_)) if fixed.needs_images(self.network()) => {
+                Some("weights and thresholds are chosen on synthetic noise")
+            }
+            _ => None,
+        };
+        evaluations.iter_mut().for_each(|e| e.notes.extend(note.map(str::to_owned)));
+        Ok(evaluations)
+    }
+
+    /// [`Evaluator::evaluate`] for each of `settings`; what cannot run is refused before anything long starts.
+    /// `progress` is told of every image at every setting.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::evaluate`].
+    pub fn evaluate_all(
+        &self,
+        settings: &[Setting],
+        machines: &[Machine],
+        progress: &(dyn Fn(&Setting) + Sync),
+    ) -> Result<Vec<Vec<Evaluation>>> {
+        settings.iter().try_for_each(|setting| self.check(setting, machines))?;
+        settings.iter().map(|setting| self.evaluate(setting, machines, &|| progress(setting))).collect()
+    }
+
+    fn execute(
+        &self,
+        setting: &Setting,
+        machines: &[Machine],
+        samples: &Samples,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Evaluation>> {
+        let patterns = patterns(machines);
+        match &setting.precision {
+            Precision::Float32 => {
+                let float = FloatExecutor::new(self.model());
+                let workload = Workload::float32(self.network());
+                let run = |sample: &Sample| Outcome::from(float.run_with(sample, &patterns));
+                self.measure(setting, machines, workload, samples, &run, progress)
+            }
+            Precision::Fixed(fixed) => {
+                let quantized = self.quantize(fixed)?;
+                let workload = Workload::quantized(&quantized);
+                let executor = IntegerExecutor::new(&quantized, self.engine);
+                let run = |sample: &Sample| Outcome::from(executor.run_with(sample, &patterns));
+                self.measure(setting, machines, workload, samples, &run, progress)
+            }
+        }
+    }
+
+    fn measure(
+        &self,
+        setting: &Setting,
+        machines: &[Machine],
+        workload: Workload,
+        samples: &Samples,
+        run: Run,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Evaluation>> {
+        let seen = samples.mapping_activity(run);
+        let charge = |machine| {
+            let mapped = self.map(workload.clone(), machine, &seen)?;
+            Ok(Charge::new(machine, mapped, self.network()))
+        };
+        let mut charges: Vec<Charge> = machines.iter().map(charge).collect::<Result<_>>()?;
+        let accuracy = Some(samples.charge(&workload, &mut charges, run, progress)?);
+        let evaluation = |charge: &Charge| Evaluation { accuracy, ..self.summarize(setting, charge) };
+        Ok(charges.iter().map(evaluation).collect())
+    }
+
+    /// Accuracy of the float network on the images, if there are any.
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn float_accuracy(&self) -> Result<Option<f64>> {
+        let Source::Images(samples) = &self.source else { return Ok(None) };
+        let float = FloatExecutor::new(self.model());
+        samples.accuracy(&|sample| float.run(sample).prediction()).map(Some)
+    }
+
+    /// What `workload`, that of `setting`, costs `machine` where `activity`, one per image, is what it does: nothing
+    /// is executed, and the mapper sees that activity, which counts the [`patterns`] of the machine.
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn charge(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        workload: Workload,
+        activity: &[Activity],
+    ) -> Result<Evaluation> {
+        let mapped = self.map(workload, machine, activity)?;
+        Ok(self.charge_mapped(setting, machine, mapped, activity))
+    }
+
+    /// [`Self::charge`] where `known` holds the plans that were chosen for `machine` on that activity.
+    ///
+    /// # Errors
+    /// Those of [`Self::charge`].
+    pub fn charge_knowing(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        workload: Workload,
+        activity: &[Activity],
+        known: &KnownPlans,
+    ) -> Result<Evaluation> {
+        let mapping = self.mapping.as_ref();
+        let mapped = MappedWorkload::best_knowing(workload, machine, activity, mapping, known)?;
+        Ok(self.charge_mapped(setting, machine, mapped, activity))
+    }
+
+    /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
+    fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
+        let network = self.network();
+        let activity = [rates.activity_with(network, &patterns(from_ref(machine)))];
+        let mapped = self.map(self.workload(setting)?, machine, &activity)?;
+        let mut evaluation = self.charge_mapped(setting, machine, mapped, &activity);
+        let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
+        evaluation.rates = rates.known(network).map(rate).collect();
+        Ok(evaluation)
+    }
+
+    fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
+        MappedWorkload::best_of(workload, machine, samples, self.mapping.as_ref())
+    }
+
+    fn charge_mapped(
+        &self,
+        setting: &Setting,
+        machine: &Machine,
+        mapped: MappedWorkload,
+        activity: &[Activity],
+    ) -> Evaluation {
+        let mut charge = Charge::new(machine, mapped, self.network());
+        activity.iter().for_each(|image| charge.add_activity(image));
+        self.summarize(setting, &charge)
+    }
+
+    fn summarize(&self, setting: &Setting, charge: &Charge) -> Evaluation {
+        let executed = matches!(self.source, Source::Images(_));
+        charge.evaluation(&setting.name, self.network(), &self.notes, executed)
+    }
+}
+
+/// What `machines` have to know of spikes, each once.
+pub fn patterns(machines: &[Machine]) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for pattern in machines.iter().filter_map(Machine::pattern) {
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
+}

@@ -1,0 +1,87 @@
+//! Loads models: descriptions, and the weights that they name. Random weights are scaled by what the network does
+//! with them, so that this stands above what executes networks.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::exec::seeded_weights;
+use crate::files::{self, Folder, MAX_WEIGHTS, sha256};
+use crate::model::{
+    Family, Model, ModelDescription, Network, Selection, WeightSource, Weights, fuse, name_lookalikes,
+    neurons_assumed,
+};
+
+/// Loads `spec`: the name of a default, or a path to a `.ron` file.
+///
+/// # Errors
+/// Names the file, and the position, field or tensor that is wrong.
+pub fn model(spec: &str) -> Result<Model> {
+    model_with(spec, None, &Selection::default())
+}
+
+/// As [`model`], with the weights of `checkpoint`, where there is one, for those that the description
+/// names; of a checkpoint, `selection` says which tensors are read.
+///
+/// # Errors
+/// Those of [`model`], and if `selection` chooses among random weights.
+pub fn model_with(spec: &str, checkpoint: Option<&Path>, selection: &Selection) -> Result<Model> {
+    let (description, network, folder) = ModelDescription::load(spec)?;
+    let loaded = with_weights(description, network, |description, network| {
+        let parse = |bytes: &[u8], path: &str| parse(bytes, path, description, network, selection);
+        match (checkpoint, &description.weights) {
+            (Some(file), _) => parse(&files::read(file, MAX_WEIGHTS)?, &file.display().to_string()),
+            (None, WeightSource::File(file)) => parse(&folder.read(file, MAX_WEIGHTS)?, &folder.path(file)),
+            (None, WeightSource::Seeded(_)) if *selection != Selection::default() => {
+                Err(Error::mismatch(format!(
+                    "--checkpoint-key, --ignore-extra: the weights of {} are random; --weights names a checkpoint",
+                    description.name
+                )))
+            }
+            (None, WeightSource::Seeded(seed)) => Ok(seeded(description, network, *seed)),
+        }
+    });
+    let mut model = loaded?;
+    // Of weights that are built in the neurons are known, and a network that is written out says its own.
+    let trained_here = checkpoint.is_none() && matches!(folder, Folder::Bundled(_));
+    let random = checkpoint.is_none() && matches!(model.description.weights, WeightSource::Seeded(_));
+    if !trained_here && !random && !matches!(model.description.family, Family::Layers(_)) {
+        model.weights.notes.extend(neurons_assumed(&model.network));
+    }
+    Ok(model)
+}
+
+/// `read` yields the weights of the network as checkpoints hold it, and their hash.
+fn with_weights(
+    description: ModelDescription,
+    network: Network,
+    read: impl Fn(&ModelDescription, &Network) -> Result<(Weights, String)>,
+) -> Result<Model> {
+    let (weights, sha256) = match description.unfused() {
+        Some(unfused) => {
+            let stored = unfused.network(&description.name)?;
+            let (weights, sha256) = read(&unfused, &stored)?;
+            (fuse(&stored, &weights, &network), sha256)
+        }
+        None => read(&description, &network)?,
+    };
+    Ok(Model { description, network, weights, sha256 })
+}
+
+fn parse(
+    bytes: &[u8],
+    path: &str,
+    description: &ModelDescription,
+    network: &Network,
+    selection: &Selection,
+) -> Result<(Weights, String)> {
+    let weights = Weights::parse_selected(bytes, path, network, selection)
+        .map_err(|error| name_lookalikes(error, bytes, network, description, selection))?;
+    Ok((weights, sha256([bytes])))
+}
+
+fn seeded(description: &ModelDescription, network: &Network, seed: u64) -> (Weights, String) {
+    let weights = seeded_weights(network, &description.input, seed);
+    let bytes = |data: &[f32]| -> Vec<u8> { data.iter().flat_map(|x| x.to_le_bytes()).collect() };
+    let hash = sha256(weights.tensors().map(|(_, tensor)| bytes(&tensor.data)));
+    (weights, hash)
+}
