@@ -45,7 +45,7 @@ impl LookupMatrix {
 }
 
 /// X of the channels of `tables`, rows of `stride` in `out`, on an index of `[block][row][column]`: blocks
-/// of [`BLOCK`] columns, the last of what is left.
+/// of [`super::BLOCK`] columns, the last of what is left.
 ///
 /// # Panics
 /// If `index` or `out` is too short, `stride` is no multiple of [`LANES`], or the tables were made for an
