@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::columns::{self, Cell, SETTING};
 use super::csv;
 use super::json::Setting;
-use super::table::{Column, lines, wrap};
+use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
 use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -26,14 +26,8 @@ type Value = fn(&MachineEvaluation) -> f64;
 /// One line per machine under a header that names model, setting and data; the published rules below.
 pub fn comparison_table(comparison: &Comparison) -> String {
     let Comparison { model, setting, source, machines, .. } = comparison;
-    let of = match source {
-        ActivitySource::Data(data) => format!("data      {}, {} images", data.name, data.images),
-        ActivitySource::Rates(rates) => format!("rates     {}", rates.file),
-    };
-    let mut text = format!(
-        "model     {} ({}, {} parameters)\nsetting   {setting}\n{of}\n\n",
-        model.name, model.family, model.parameters
-    );
+    let mut text = heading(&[model_line(model), ("setting", setting.clone()), source_line(source)]);
+    text.push('\n');
     let mut columns = vec![names(machines)];
     columns.push(scaled(machines, "latency", "s", Scale::si, |m| m.evaluation.latency_s));
     columns.push(scaled(machines, "energy", "J", Scale::si, |m| m.evaluation.total_energy_j()));
@@ -48,8 +42,10 @@ pub fn comparison_table(comparison: &Comparison) -> String {
     text.push_str(&lines(&columns));
     text.push_str(&published(comparison));
     text.push('\n');
-    notes(machines).iter().for_each(|note| text.push_str(&wrap(note)));
-    text
+    text + &notes(
+        machines.iter().map(|m| (m.hardware.name.as_str(), &m.evaluation.notes[..])),
+        "all machines",
+    )
 }
 
 fn names(machines: &[MachineEvaluation]) -> Column {
@@ -100,22 +96,6 @@ fn published(comparison: &Comparison) -> String {
 
 fn difference(found: f64, printed: f64) -> String {
     format!("{:+.2}", 100.0 * (found / printed - 1.0))
-}
-
-/// Each note once, after the names of the machines that it belongs to.
-fn notes(machines: &[MachineEvaluation]) -> Vec<String> {
-    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
-    for machine in machines {
-        for note in &machine.evaluation.notes {
-            match notes.iter_mut().find(|(text, _)| text == note) {
-                Some((_, names)) => names.push(&machine.hardware.name),
-                None => notes.push((note, vec![&machine.hardware.name])),
-            }
-        }
-    }
-    let all = |names: &[&str]| names.len() == machines.len() && names.len() > 1;
-    let name = |names: &[&str]| if all(names) { "all machines".to_owned() } else { names.join(", ") };
-    notes.iter().map(|(note, names)| format!("{}: {note}", name(names))).collect()
 }
 
 #[derive(Serialize)]

@@ -12,6 +12,7 @@ mod search;
 mod sensitivity;
 mod table;
 mod tables;
+mod terminal;
 mod units;
 
 use std::path::Path;

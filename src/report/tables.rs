@@ -1,6 +1,6 @@
 //! Energies by table, for the terminal: how much of a result is the table's.
 
-use super::table::{Column, lines, wrap};
+use super::terminal::{Column, lines, wrap};
 use super::units::{Scale, decimals, fixed};
 use crate::evaluate::{Simulation, TableEvaluation};
 

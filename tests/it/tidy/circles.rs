@@ -6,7 +6,7 @@ use super::paths::Paths;
 use super::sources::sources;
 
 /// Folders with circles inside them; none may be added.
-const CIRCULAR: [&str; 13] = [
+const CIRCULAR: [&str; 11] = [
     "cli/",
     "cost/",
     "evaluate/",
@@ -16,8 +16,6 @@ const CIRCULAR: [&str; 13] = [
     "model/data/",
     "model/",
     "quant/",
-    "report/",
-    "report/plots/",
     "search/",
     "sensitivity/",
 ];
@@ -142,18 +140,12 @@ fn files_do_not_import_each_other() {
     let tree = Tree::new(sources.iter().map(|source| (source.path.as_str(), source.code.as_str())));
     let circles = tree.circles();
     let inside = |circle: &str, folder: &str| circle.split(" -> ").all(|path| path.starts_with(folder));
-    let wrong: Vec<String> = circles
-        .iter()
-        .filter(|circle| !CIRCULAR.iter().any(|folder| inside(circle, folder)))
-        .cloned()
-        .collect();
+    let is_listed = |circle: &&String| CIRCULAR.iter().any(|folder| inside(circle, folder));
+    let wrong: Vec<String> = circles.iter().filter(|circle| !is_listed(circle)).cloned().collect();
     super::assert_none(&wrong, "files that import each other");
-    for folder in CIRCULAR {
-        assert!(
-            circles.iter().any(|circle| inside(circle, folder)),
-            "no circle is left in {folder}: take it off CIRCULAR"
-        );
-    }
+    let is_clean = |folder: &&&str| !circles.iter().any(|circle| inside(circle, folder));
+    let clean: Vec<String> = CIRCULAR.iter().filter(is_clean).map(|&folder| folder.to_owned()).collect();
+    super::assert_none(&clean, "folders without a circle, to be taken off CIRCULAR");
 }
 
 /// A wrong checker would find no circle; this one finds them through lists, aliases and names that others hand on.
