@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::pickle::{Object, Pickle, Ref};
-use super::shown;
+use super::entries::shown;
+use super::objects::{Object, Pickle, Ref};
 use crate::name::first_of;
 
 /// Where training scripts put the state dict, in the order of looking; then the top level.

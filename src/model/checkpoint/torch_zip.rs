@@ -8,8 +8,11 @@ use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{self, ADVICE, Object, Ref, Storage, Tensor};
-use super::{Entries, StoredTensor, shown, state_dict};
+use super::entries::{Entries, shown};
+use super::objects::{Object, Ref, Storage, Tensor};
+use super::pickle::{self, ADVICE};
+use super::state_dict;
+use super::stored::StoredTensor;
 use crate::error::{Error, Result};
 
 /// How a zip archive starts.

@@ -6,13 +6,12 @@ use super::paths::Paths;
 use super::sources::sources;
 
 /// Folders with circles inside them; none may be added.
-const CIRCULAR: [&str; 11] = [
+const CIRCULAR: [&str; 10] = [
     "cli/",
     "cost/",
     "evaluate/",
     "exec/",
     "map/",
-    "model/checkpoint/",
     "model/data/",
     "model/",
     "quant/",
