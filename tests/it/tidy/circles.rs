@@ -6,14 +6,12 @@ use super::paths::Paths;
 use super::sources::sources;
 
 /// Folders with circles inside them; none may be added.
-const CIRCULAR: [&str; 10] = [
+const CIRCULAR: [&str; 8] = [
     "cli/",
     "cost/",
     "evaluate/",
     "exec/",
     "map/",
-    "model/data/",
-    "model/",
     "quant/",
     "search/",
     "sensitivity/",
