@@ -2,8 +2,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::mapping::MappingDescription;
+use super::print::{print, print_json};
 use super::subject::Bounded;
-use super::{print, print_json};
 use crate::cost::{MemoryBytes, memory_bytes};
 use crate::error::Result;
 use crate::map::Workload;

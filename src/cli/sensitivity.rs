@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::checkpoint::CheckpointArguments;
-use super::{print, print_json, progress};
+use super::print::{print, print_json};
+use super::progress;
 use crate::error::{Error, Result};
 use crate::model::DataSet;
 use crate::output::{self, Owner};

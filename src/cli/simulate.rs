@@ -4,7 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::activity::{Activity, ActivityArguments, in_range};
 use super::checkpoint::CheckpointArguments;
-use super::{print, print_json, progress};
+use super::print::{print, print_json};
+use super::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{

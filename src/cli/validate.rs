@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{print, print_json};
+use super::print::{print, print_json};
 use crate::error::Result;
 use crate::exchange::{
     Bundle, NeuronConfig, NpyReader, Recording, ReplayReport, ValidationReport, replay, validate,

@@ -1,7 +1,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use super::Session;
+use super::session::Session;
 use crate::cli::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
