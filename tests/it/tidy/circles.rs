@@ -6,7 +6,7 @@ use super::paths::Paths;
 use super::sources::sources;
 
 /// Folders with circles inside them; none may be added.
-const CIRCULAR: [&str; 7] = ["cost/", "evaluate/", "exec/", "map/", "quant/", "search/", "sensitivity/"];
+const CIRCULAR: [&str; 6] = ["cost/", "evaluate/", "exec/", "map/", "quant/", "search/"];
 
 /// Words of a path below `src`, such as `model`, `checkpoint`.
 type Module = Vec<String>;
