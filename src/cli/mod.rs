@@ -7,6 +7,7 @@ mod describe;
 mod export;
 mod gemm;
 mod given;
+mod keyword;
 mod list;
 mod mapping;
 mod print;

@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::keyword::keywords;
 use crate::exec::{FloatExecutor, Observed, ScalarExecutor};
 use crate::model::{Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
 use crate::num::Word;
@@ -28,19 +29,16 @@ pub struct LayerDrift {
     pub rates: f64,
 }
 
-/// Which of them a gate looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DriftMetric {
-    /// mean |H_q - H| / mean |H|.
-    #[default]
-    Relative,
-    /// rms(H_q - H) in thresholds.
-    Threshold,
-    /// Fraction of spikes that differ.
-    Flips,
-    /// Distance of the histograms of firing rates.
-    Rates,
+keywords! {
+    /// Which of them a gate looks at.
+    #[derive(Default)]
+    pub enum DriftMetric {
+        #[default]
+        Relative = "relative": "mean |H_q - H| / mean |H|.",
+        Threshold = "threshold": "rms(H_q - H) in thresholds.",
+        Flips = "flips": "Fraction of spikes that differ.",
+        Rates = "rates": "Distance of the histograms of firing rates.",
+    }
 }
 
 impl DriftMetric {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::checkpoint::CheckpointArguments;
+use crate::cli::keyword::keyword;
 use crate::error::{Error, Result};
 use crate::search::strategies::Name;
 use crate::search::{
@@ -55,10 +56,10 @@ pub struct Arguments {
     #[arg(long, value_name = "AREA", allow_hyphen_values = true)]
     pub max_area: Option<String>,
     /// What is to be small within the budgets.
-    #[arg(long, value_name = "WHAT", default_value = "memory")]
+    #[arg(long, value_name = "WHAT", default_value = "memory", value_parser = keyword::<Objective>())]
     pub minimize: Objective,
     /// Who looks; several are separated by commas.
-    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',')]
+    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<Name>())]
     pub strategy: Vec<Name>,
     /// Give the papers' strategies scales per channel, membranes and tests that stop when decided.
     #[arg(long)]
@@ -70,10 +71,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub max_evaluations: u32,
     /// What is chosen together, where the strategy leaves it open.
-    #[arg(long, value_name = "WHAT", default_value = "tensor")]
+    #[arg(long, value_name = "WHAT", default_value = "tensor", value_parser = keyword::<Granularity>())]
     pub granularity: Granularity,
     /// Which drift of membranes the gate of AQ4SViT looks at.
-    #[arg(long, value_name = "METRIC", default_value = "relative")]
+    #[arg(long, value_name = "METRIC", default_value = "relative", value_parser = keyword::<DriftMetric>())]
     pub drift: DriftMetric,
     /// How many times as far as the farthest that kept its accuracy a candidate may drift to pass the gate.
     #[arg(long, value_name = "X", default_value_t = 1.25, allow_negative_numbers = true)]
