@@ -1,9 +1,11 @@
 //! Rules that the sources keep: who imports whom, what a file may hold, how long it may be.
 
 mod circles;
+mod crates;
 mod layers;
 mod paths;
 mod sources;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::fs;
