@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::columns::{self, Cell, SETTING};
+use super::column::{self, Cell};
+use super::columns::{self, SETTING};
 use super::csv;
 use super::json::Setting;
 use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
@@ -120,7 +121,7 @@ impl<'a> Machine<'a> {
     fn new(machine: &'a MachineEvaluation) -> Self {
         Self {
             hardware: &machine.hardware,
-            evaluation: Setting::new(&machine.evaluation),
+            evaluation: Setting(&machine.evaluation),
             dram_bits: machine.dram_bits(),
             as_published: machine.published.as_ref(),
         }
@@ -157,7 +158,7 @@ fn check(comparison: &Comparison) -> Result<()> {
 /// `comparison.csv`: one row per machine.
 pub(super) fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
     let mut header = vec!["hardware".to_owned()];
-    header.extend(columns::names(SETTING));
+    header.extend(column::names(SETTING));
     let published = [
         "published_latency_s",
         "printed_latency_s",
@@ -168,7 +169,7 @@ pub(super) fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
     header.extend(published.map(str::to_owned));
     let rows = comparison.machines.iter().map(|machine| {
         let mut cells = vec![Cell::Text(machine.hardware.name.clone())];
-        cells.extend(columns::cells(SETTING, &machine.evaluation));
+        cells.extend(column::cells(SETTING, &machine.evaluation));
         let of = |value: fn(&AsPublished) -> Option<f64>| {
             machine.published.as_ref().and_then(value).map_or(Cell::Absent, Cell::Number)
         };

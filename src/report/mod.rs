@@ -1,6 +1,7 @@
 //! What `simulate` shows and leaves behind: a table for the terminal, `report.json`, CSV files and
 //! pictures. Nothing is computed here beyond sums and units.
 
+mod column;
 mod columns;
 mod comparison;
 mod csv;

@@ -1,5 +1,7 @@
 //! The table for the terminal.
 
+use super::column::{self, Cell, Quantity, Shown};
+use super::columns::SETTING;
 use super::tables;
 use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
 use super::units::{Scale, decimals, fixed};
@@ -23,53 +25,44 @@ pub fn table(simulation: &Simulation) -> String {
     text + &remarks + &tables::section(simulation)
 }
 
-type Value = fn(&Evaluation) -> f64;
-
+/// What [`SETTING`] says of the terminal: neighbours of one quantity share a unit, so that a reader may compare them.
 fn columns(settings: &[Evaluation]) -> Vec<Column> {
-    let mut columns = vec![
-        Column::new("setting", "", settings.iter().map(|s| s.name.clone())),
-        Column::new("accuracy", "%", settings.iter().map(|s| percent(s.accuracy))),
-        Column::new("drop", "points", settings.iter().map(|s| percent(s.accuracy_drop))),
-        Column::new("bits", "weight", settings.iter().map(|s| fixed(s.average_weight_bits, 2))),
-    ];
-    let bytes: [(&str, Value); 3] = [
-        ("weights", |s| s.memory_bytes.weights),
-        ("membranes", |s| s.memory_bytes.membrane),
-        ("memory", |s| s.memory_bytes.total()),
-    ];
-    columns.extend(scaled(settings, &bytes, |largest, _| Scale::bytes(largest), ""));
-    columns.extend(scaled(settings, &[("cycles", |s| s.cycles.total())], Scale::count, "cycles"));
-    let latency: [(&str, Value); 2] = [("latency", |s| s.latency_s), ("worst", |s| s.worst_latency_s)];
-    columns.extend(scaled(settings, &latency, Scale::si, "s"));
-    let energy: [(&str, Value); 2] =
-        [("energy", Evaluation::total_energy_j), ("worst", |s| s.worst_energy_j)];
-    columns.extend(scaled(settings, &energy, Scale::si, "J"));
-    columns.extend(scaled(settings, &[("power", |s| s.power_w)], Scale::si, "W"));
-    let operation: [(&str, Value); 1] = [("energy", Evaluation::energy_per_synaptic_operation_j)];
-    columns.extend(scaled(settings, &operation, Scale::si, "J/synop"));
-    columns
+    let shown = column::shown(SETTING, settings);
+    shown.chunk_by(|(a, _), (b, _)| a.quantity == b.quantity).flat_map(alike).collect()
 }
 
-/// A dash for what is not known.
-fn percent(fraction: Option<f64>) -> String {
-    fraction.map_or_else(|| "-".to_owned(), |fraction| fixed(100.0 * fraction, 2))
-}
+/// How numbers of one unit are written.
+type Text = Box<dyn Fn(f64) -> String>;
 
-/// Columns that share a unit, so that a reader may compare them.
-fn scaled(
-    settings: &[Evaluation],
-    columns: &[(&str, Value)],
-    scale: fn(f64, &str) -> Scale,
-    unit: &str,
-) -> Vec<Column> {
-    let largest_of = |value: Value| settings.iter().map(value).fold(0.0, f64::max);
-    let largest = columns.iter().map(|&(_, value)| largest_of(value)).fold(0.0, f64::max);
-    let scale = scale(largest, unit);
-    let digits = decimals(scale.apply(largest), 4);
-    let column = |&(name, value): &(&str, Value)| {
-        Column::new(name, &scale.unit, settings.iter().map(|s| fixed(scale.apply(value(s)), digits)))
+/// Columns of one quantity.
+fn alike(columns: &[(Shown, Vec<Cell>)]) -> Vec<Column> {
+    let numbers = columns.iter().flat_map(|(_, cells)| cells).filter_map(|cell| match cell {
+        Cell::Number(number) => Some(*number),
+        _ => None,
+    });
+    let largest = numbers.fold(0.0, f64::max);
+    let scaled = |scale: Scale| -> (String, Text) {
+        let digits = decimals(scale.apply(largest), 4);
+        (scale.unit.clone(), Box::new(move |x: f64| fixed(scale.apply(x), digits)))
     };
-    columns.iter().map(column).collect()
+    let quantity = columns[0].0.quantity;
+    let (unit, text): (String, Text) = match quantity {
+        Quantity::Name => (String::new(), Box::new(|x| x.to_string())),
+        Quantity::Percent(unit) => (unit.to_owned(), Box::new(|x| fixed(100.0 * x, 2))),
+        Quantity::Plain(unit) => (unit.to_owned(), Box::new(|x| fixed(x, 2))),
+        Quantity::Bytes => scaled(Scale::bytes(largest)),
+        Quantity::Count(unit) => scaled(Scale::count(largest, unit)),
+        Quantity::Si(unit) => scaled(Scale::si(largest, unit)),
+    };
+    let cell = |cell: &Cell| match cell {
+        Cell::Text(words) => words.clone(),
+        Cell::Number(number) => text(*number),
+        Cell::Absent => "-".to_owned(),
+    };
+    columns
+        .iter()
+        .map(|(Shown { heading, .. }, cells)| Column::new(heading, &unit, cells.iter().map(cell)))
+        .collect()
 }
 
 #[cfg(test)]
