@@ -1,9 +1,8 @@
 //! Which files may know which crate: what a crate is for stays in one place, and can be replaced there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
-use super::sources::{root, sources};
+use super::sources::{manifest, sources};
 use super::tree::{File, Module, Tree};
 
 /// Each crate with the files and folders below `src` that use it.
@@ -77,7 +76,7 @@ fn every_crate_stays_where_it_belongs() {
 /// A new dependency has to say who may know it.
 #[test]
 fn every_dependency_has_its_places() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest = manifest();
     let sections = ["dependencies", "target.'cfg(unix)'.dependencies"];
     let names: BTreeSet<String> =
         sections.iter().flat_map(|section| super::dependencies(&manifest, section)).collect();

@@ -14,6 +14,12 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What was written as `Cargo.toml`; a published package has another form of it under that name.
+pub fn manifest() -> String {
+    let written = root().join("Cargo.toml.orig");
+    fs::read_to_string(if written.exists() { written } else { root().join("Cargo.toml") }).unwrap()
+}
+
 /// Every file below `folder` that ends in `.extension`, as paths from the repository.
 pub fn files(folder: &str, extension: &str) -> Vec<String> {
     let mut found = Vec::new();
