@@ -76,11 +76,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         published: published.map(|published| published.source),
     };
     report::write_comparison(&comparison, &arguments.out)?;
-    match arguments.json {
-        true => print_json(&report::comparison_to_json(&comparison)?),
-        false => {
-            print(&format!("{}\nWrote {}\n", report::comparison_table(&comparison), arguments.out.display()))
-        }
+    if arguments.json {
+        print_json(&report::comparison_to_json(&comparison)?)
+    } else {
+        print(&format!("{}\nWrote {}\n", report::comparison_table(&comparison), arguments.out.display()))
     }
 }
 

@@ -123,12 +123,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .collect(),
         mapping,
     };
-    match arguments.json {
-        true => {
-            let json = serde_json::to_string_pretty(&described).expect("integers and names");
-            print_json(&format!("{json}\n"))
-        }
-        false => print(&table(&described)),
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&described).expect("integers and names");
+        print_json(&format!("{json}\n"))
+    } else {
+        print(&table(&described))
     }
 }
 

@@ -101,13 +101,12 @@ enum Loops {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
     let (nest, cost) = request.run()?;
-    match arguments.json {
-        true => {
-            let report = request.report(&nest, &cost);
-            let json = serde_json::to_string_pretty(&report).expect("numbers and names");
-            print_json(&format!("{json}\n"))
-        }
-        false => print(&request.text(&nest, &cost)),
+    if arguments.json {
+        let report = request.report(&nest, &cost);
+        let json = serde_json::to_string_pretty(&report).expect("numbers and names");
+        print_json(&format!("{json}\n"))
+    } else {
+        print(&request.text(&nest, &cost))
     }
 }
 

@@ -45,9 +45,10 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
     let search = loaded.search(&mut session, arguments.quiet)?;
     session.log.check_place()?;
     interrupt::wait_for(|| report::write_search(&search, &session.request, dir))?;
-    match arguments.json {
-        true => print_json(&report::search_json(&search, &session.request)?)?,
-        false => print(&format!("{}\nWrote {}\n", report::search_table(&search), dir.display()))?,
+    if arguments.json {
+        print_json(&report::search_json(&search, &session.request)?)?
+    } else {
+        print(&format!("{}\nWrote {}\n", report::search_table(&search), dir.display()))?
     }
     Ok(match search.best {
         Some(_) => ExitCode::SUCCESS,

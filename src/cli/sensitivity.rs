@@ -102,8 +102,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(out) = &arguments.out {
         report::write_sensitivity(&found, out)?;
     }
-    match arguments.json {
-        true => print_json(&report::sensitivity_json(&found)?),
-        false => print(&report::sensitivity_table(&found)),
+    if arguments.json {
+        print_json(&report::sensitivity_json(&found)?)
+    } else {
+        print(&report::sensitivity_table(&found))
     }
 }

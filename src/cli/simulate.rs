@@ -86,9 +86,10 @@ impl IsaFlag {
             Self::Avx2 => Isa::Avx2,
             Self::Avx512 => Isa::Avx512,
         };
-        match isa.is_available() {
-            true => Ok(Engine::Fast(isa)),
-            false => Err(Error::mismatch(format!("--isa: this processor lacks {}", isa.name()))),
+        if isa.is_available() {
+            Ok(Engine::Fast(isa))
+        } else {
+            Err(Error::mismatch(format!("--isa: this processor lacks {}", isa.name())))
         }
     }
 }
@@ -116,9 +117,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
     let simulation = pool.install(|| request.simulate(arguments))?;
     report::write(&simulation, &arguments.out)?;
-    match arguments.json {
-        true => print_json(&report::to_json(&simulation)?),
-        false => print(&format!("{}\nWrote {}\n", report::table(&simulation), arguments.out.display())),
+    if arguments.json {
+        print_json(&report::to_json(&simulation)?)
+    } else {
+        print(&format!("{}\nWrote {}\n", report::table(&simulation), arguments.out.display()))
     }
 }
 
@@ -126,9 +128,10 @@ impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
         in_range("threads", arguments.threads, 1024)?;
         let engine = arguments.isa.map_or(Ok(Engine::default()), IsaFlag::engine)?;
-        let names: Vec<&str> = match arguments.quant.is_empty() {
-            true => DEFAULT_SETTINGS.to_vec(),
-            false => arguments.quant.iter().map(String::as_str).collect(),
+        let names: Vec<&str> = if arguments.quant.is_empty() {
+            DEFAULT_SETTINGS.to_vec()
+        } else {
+            arguments.quant.iter().map(String::as_str).collect()
         };
         let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
         for (i, setting) in settings.iter().enumerate() {

@@ -14,9 +14,8 @@ pub const NAMED: usize = 3;
 pub fn misfits(checkpoint: &Checkpoint, network: &Network, ignore_extra: bool) -> Option<String> {
     let wanted = network.parameters();
     let missing = wanted.iter().filter(|p| checkpoint.get(&p.name).is_none()).map(|p| &p.name);
-    let missing = missing.map(|name| match checkpoint.others().contains(name) {
-        true => format!("{name} (no tensor)"),
-        false => name.clone(),
+    let missing = missing.map(|name| {
+        if checkpoint.others().contains(name) { format!("{name} (no tensor)") } else { name.clone() }
     });
     let misshapen = wanted.iter().filter_map(|parameter| misshapen(checkpoint, parameter));
     let Extra { neurons, rest } = extra(checkpoint, network);

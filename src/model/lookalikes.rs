@@ -48,14 +48,15 @@ fn lookalikes(
 ) -> String {
     let fitting = candidates.filter(|(_, network)| misfits(checkpoint, network, false).is_none());
     let names: Vec<String> = fitting.map(|(name, _)| name).collect();
-    match names.is_empty() {
-        true => String::new(),
-        false => format!(
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(
             "; this looks like the built-in {}, and the model file says {} ({})",
             first_of(&names, NAMED),
             says.name,
             says.family.name()
-        ),
+        )
     }
 }
 

@@ -85,10 +85,7 @@ fn field(cell: &Cell) -> String {
 
 /// A spreadsheet takes what starts like that for a formula, and runs it unless an apostrophe stands before it.
 fn text(words: &str) -> String {
-    match words.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{words}"),
-        false => words.to_owned(),
-    }
+    if words.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{words}") } else { words.to_owned() }
 }
 
 #[cfg(test)]

@@ -71,9 +71,10 @@ impl<'a> Checkpoint<'a> {
         if let Some(what) = foreign::name(bytes) {
             return Err(Error::field(path, "header", what));
         }
-        let Entries { mut tensors, mut others, notes } = match bytes.starts_with(torch_zip::MAGIC) {
-            true => torch_zip::read(bytes, path, key)?,
-            false => safetensors::read(bytes, path, key)?,
+        let Entries { mut tensors, mut others, notes } = if bytes.starts_with(torch_zip::MAGIC) {
+            torch_zip::read(bytes, path, key)?
+        } else {
+            safetensors::read(bytes, path, key)?
         };
         if let Some(name) = tensors.keys().find(|name| name.len() > MAX_NAME) {
             let message = format!("a name of {} bytes exceeds {MAX_NAME}", name.len());

@@ -277,9 +277,10 @@ impl<'a> Machine<'a> {
 
     fn remember(&mut self, index: u64) -> Result<(), String> {
         self.memo.insert(index, self.top()?);
-        match self.memo.len() > MAX_OBJECTS {
-            true => Err(format!("remembers more than {MAX_OBJECTS} objects")),
-            false => Ok(()),
+        if self.memo.len() > MAX_OBJECTS {
+            Err(format!("remembers more than {MAX_OBJECTS} objects"))
+        } else {
+            Ok(())
         }
     }
 

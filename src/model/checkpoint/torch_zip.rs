@@ -143,13 +143,12 @@ impl<'a, 'p> Archive<'a, 'p> {
             }
         };
         let expected = storage.values.checked_mul(storage.dtype.bitsize() / 8);
-        match expected == Some(bytes.len()) {
-            true => Ok(bytes),
-            false => {
-                let message =
-                    format!("{} bytes, expected {} values of {}", bytes.len(), storage.values, storage.dtype);
-                Err(Error::field(self.path, shown(&format!("data/{}", storage.key)), message))
-            }
+        if expected == Some(bytes.len()) {
+            Ok(bytes)
+        } else {
+            let message =
+                format!("{} bytes, expected {} values of {}", bytes.len(), storage.values, storage.dtype);
+            Err(Error::field(self.path, shown(&format!("data/{}", storage.key)), message))
         }
     }
 }
