@@ -27,12 +27,13 @@ pub fn check_title(name: &str) -> Result<(), String> {
 /// and `-`, but for a `.` at the end; ASCII, at most [`MAX_CHARACTERS`].
 pub fn check_plain(name: &str) -> Result<(), String> {
     check_length(name)?;
-    match is_plain(name) {
-        true => Ok(()),
-        false => Err(format!(
+    if is_plain(name) {
+        Ok(())
+    } else {
+        Err(format!(
             "{} is not made of letters, digits, `_`, `.` and `-`, the first no `.` or `-`, the last no `.`",
             quoted(name)
-        )),
+        ))
     }
 }
 

@@ -173,9 +173,10 @@ pub fn read_preamble(reader: impl Read, path: &str) -> Result<(Preamble, Vec<u8>
 
 /// Refuses a file with other than as many bytes of values as its shape says.
 pub fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
-    match data_bytes(kind, shape) == Some(bytes) {
-        true => Ok(()),
-        false => Err(Error::field(path, "length", format!("{bytes} bytes of data for {shape:?} of {kind}"))),
+    if data_bytes(kind, shape) == Some(bytes) {
+        Ok(())
+    } else {
+        Err(Error::field(path, "length", format!("{bytes} bytes of data for {shape:?} of {kind}")))
     }
 }
 

@@ -3,7 +3,7 @@
 pub mod child;
 pub mod mutator;
 pub mod parent;
-#[path = "../targets/mod.rs"]
+#[path = "../../tests/fuzz/targets/mod.rs"]
 pub mod targets;
 
 /// The target `name`.

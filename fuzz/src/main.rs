@@ -124,7 +124,7 @@ fn command(target: &Target, from: u64, arguments: &Arguments) -> Command {
 
 fn mutator(target: &Target, seed: u64) -> Result<Mutator, Box<dyn Error>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Mutator::new(&here.join("corpus").join(target.name), &here.join("words.dict"), seed)
+    Mutator::new(&here.join("../tests/fuzz/corpus").join(target.name), &here.join("words.dict"), seed)
 }
 
 /// Prints what became of the inputs, and writes the first input of every fault.

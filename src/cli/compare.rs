@@ -5,7 +5,8 @@ use clap::Args;
 
 use super::activity::{Activity, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
-use super::{print, print_json, progress};
+use super::print::{print, print_json};
+use super::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -76,11 +77,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         published: published.map(|published| published.source),
     };
     report::write_comparison(&comparison, &arguments.out)?;
-    match arguments.json {
-        true => print_json(&report::comparison_to_json(&comparison)?),
-        false => {
-            print(&format!("{}\nWrote {}\n", report::comparison_table(&comparison), arguments.out.display()))
-        }
+    if arguments.json {
+        print_json(&report::comparison_to_json(&comparison)?)
+    } else {
+        print(&format!("{}\nWrote {}\n", report::comparison_table(&comparison), arguments.out.display()))
     }
 }
 

@@ -2,8 +2,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::mapping::MappingDescription;
+use super::print::{print, print_json};
 use super::subject::Bounded;
-use super::{print, print_json};
 use crate::cost::{MemoryBytes, memory_bytes};
 use crate::error::Result;
 use crate::map::Workload;
@@ -123,12 +123,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .collect(),
         mapping,
     };
-    match arguments.json {
-        true => {
-            let json = serde_json::to_string_pretty(&described).expect("integers and names");
-            print_json(&format!("{json}\n"))
-        }
-        false => print(&table(&described)),
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&described).expect("integers and names");
+        print_json(&format!("{json}\n"))
+    } else {
+        print(&table(&described))
     }
 }
 

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::print;
+use super::print::print;
 use super::subject::{Subject, SubjectArguments};
 use crate::error::{Error, Result};
 use crate::exchange::{FloatType, Units, export_golden, export_rtl, export_torch, export_torch_float};

@@ -2,7 +2,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{print, print_json};
+use super::print::{print, print_json};
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
@@ -101,13 +101,12 @@ enum Loops {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
     let (nest, cost) = request.run()?;
-    match arguments.json {
-        true => {
-            let report = request.report(&nest, &cost);
-            let json = serde_json::to_string_pretty(&report).expect("numbers and names");
-            print_json(&format!("{json}\n"))
-        }
-        false => print(&request.text(&nest, &cost)),
+    if arguments.json {
+        let report = request.report(&nest, &cost);
+        let json = serde_json::to_string_pretty(&report).expect("numbers and names");
+        print_json(&format!("{json}\n"))
+    } else {
+        print(&request.text(&nest, &cost))
     }
 }
 

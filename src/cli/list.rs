@@ -1,6 +1,6 @@
 use clap::{Args, ValueEnum};
 
-use super::print;
+use super::print::print;
 use crate::error::Result;
 use crate::files::Folder;
 use crate::hw::{Energies, Hardware, table_names};

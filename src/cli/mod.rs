@@ -6,8 +6,11 @@ mod compare;
 mod describe;
 mod export;
 mod gemm;
+mod given;
+mod keyword;
 mod list;
 mod mapping;
+mod print;
 mod progress;
 mod run;
 mod search;
@@ -18,11 +21,10 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Id, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::given::Given;
 use crate::error::Result;
-use crate::name::{Printable, is_printable};
 
 /// Executes quantized spiking vision transformers bit for bit, and charges a described
 /// accelerator for exactly what was executed.
@@ -57,41 +59,12 @@ enum Command {
     List(list::Arguments),
 }
 
-/// Flags that were given, which have their defaults' values or others.
-struct Given(Vec<String>);
-
-impl Given {
-    /// Those of the command in `matches`.
-    fn of(matches: &ArgMatches) -> Self {
-        let Some((name, matches)) = matches.subcommand() else { return Self(Vec::new()) };
-        let command = Arguments::command();
-        // The fields of a command are a group by themselves, which is no flag.
-        let is_flag = |id: &Id| {
-            command.find_subcommand(name).is_some_and(|c| c.get_arguments().any(|a| a.get_id() == id))
-        };
-        let is_given =
-            |id: &&Id| is_flag(id) && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
-        Self(matches.ids().filter(is_given).map(|id| id.as_str().to_owned()).collect())
-    }
-
-    /// Whether the flag of the field `name` was given.
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|given| given == name)
-    }
-
-    /// A flag that was given and is not that of a field in `names`.
-    fn beside(&self, names: &[&str]) -> Option<String> {
-        let other = self.0.iter().find(|given| !names.contains(&given.as_str()))?;
-        Some(format!("--{}", other.replace('_', "-")))
-    }
-}
-
 /// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, budgets that cannot be
 /// met or a result that somebody removed, 2 for bad input, 130 for a search that Ctrl-C ended.
 pub fn main() -> ExitCode {
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    match run(arguments.command, &Given::of(&matches)) {
+    match run(arguments.command, &Given::of(&Arguments::command(), &matches)) {
         Ok(code) => code,
         Err(e) => {
             eprintln!("error: {e}");
@@ -114,33 +87,4 @@ fn run(command: Command, given: &Given) -> Result<ExitCode> {
         Command::List(arguments) => list::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes lines to standard output, such that a terminal shows whatever the names in them hold.
-fn print(text: &str) -> Result<()> {
-    let lines: Vec<String> = text.split('\n').map(|line| Printable(line).to_string()).collect();
-    write(&lines.join("\n"))
-}
-
-/// Writes JSON to standard output, with what a terminal would not show as JSON escapes.
-fn print_json(text: &str) -> Result<()> {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\n' || is_printable(c) {
-            shown.push(c);
-        } else {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
-        }
-    }
-    write(&shown)
-}
-
-/// Writes to standard output; a reader that went away ends the program quietly.
-fn write(text: &str) -> Result<()> {
-    use std::io::{ErrorKind, Write};
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(e) => Err(crate::Error::io("standard output", e)),
-        Ok(()) => Ok(()),
-    }
 }

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::print::{print, print_json};
 use super::subject::{Subject, SubjectArguments};
-use super::{print, print_json};
 use crate::error::{Error, Result};
 use crate::exchange::{self, DumpRequest};
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::checkpoint::CheckpointArguments;
-use super::{print, print_json, progress};
+use super::print::{print, print_json};
+use super::progress;
 use crate::error::{Error, Result};
 use crate::model::DataSet;
 use crate::output::{self, Owner};
@@ -102,8 +103,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(out) = &arguments.out {
         report::write_sensitivity(&found, out)?;
     }
-    match arguments.json {
-        true => print_json(&report::sensitivity_json(&found)?),
-        false => print(&report::sensitivity_table(&found)),
+    if arguments.json {
+        print_json(&report::sensitivity_json(&found)?)
+    } else {
+        print(&report::sensitivity_table(&found))
     }
 }

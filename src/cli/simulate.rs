@@ -6,7 +6,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::activity::{Activity, ActivityArguments, in_range};
 use super::checkpoint::CheckpointArguments;
-use super::{print, print_json, progress};
+use super::print::{print, print_json};
+use super::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -101,9 +102,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
     let simulation = pool.install(|| request.simulate(arguments))?;
     report::write(&simulation, &arguments.out)?;
-    match arguments.json {
-        true => print_json(&report::to_json(&simulation)?),
-        false => print(&format!("{}\nWrote {}\n", report::table(&simulation), arguments.out.display())),
+    if arguments.json {
+        print_json(&report::to_json(&simulation)?)
+    } else {
+        print(&format!("{}\nWrote {}\n", report::table(&simulation), arguments.out.display()))
     }
 }
 
@@ -111,9 +113,10 @@ impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
         in_range("threads", arguments.threads, 1024)?;
         let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
-        let names: Vec<&str> = match arguments.quant.is_empty() {
-            true => DEFAULT_SETTINGS.to_vec(),
-            false => arguments.quant.iter().map(String::as_str).collect(),
+        let names: Vec<&str> = if arguments.quant.is_empty() {
+            DEFAULT_SETTINGS.to_vec()
+        } else {
+            arguments.quant.iter().map(String::as_str).collect()
         };
         let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
         for (i, setting) in settings.iter().enumerate() {

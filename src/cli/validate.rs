@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{print, print_json};
+use super::print::{print, print_json};
 use crate::error::Result;
 use crate::exchange::{
     Bundle, NeuronConfig, NpyReader, Recording, ReplayReport, ValidationReport, replay, validate,
@@ -84,11 +84,10 @@ fn run_bundles(arguments: &Arguments) -> Result<ExitCode> {
             mismatches: report.mismatches(),
             report: &report,
         };
-        match arguments.json {
-            true => {
-                print_json(&(serde_json::to_string(&validated).expect("integers and names") + "\n"))?;
-            }
-            false => print(&bundle_text(&validated, arguments.bundles.len() == 1))?,
+        if arguments.json {
+            print_json(&(serde_json::to_string(&validated).expect("integers and names") + "\n"))?;
+        } else {
+            print(&bundle_text(&validated, arguments.bundles.len() == 1))?
         }
     }
     Ok(exit_code(equal))
@@ -143,9 +142,10 @@ fn run_neuron(arguments: &NeuronArguments) -> Result<ExitCode> {
         membrane: arguments.membrane.as_deref().map(NpyReader::open).transpose()?,
     };
     let report = replay(&config, &mut recording, &arguments.reset_at)?;
-    match arguments.json {
-        true => print_json(&(serde_json::to_string_pretty(&report).expect("integers and names") + "\n"))?,
-        false => print(&replay_text(&report))?,
+    if arguments.json {
+        print_json(&(serde_json::to_string_pretty(&report).expect("integers and names") + "\n"))?
+    } else {
+        print(&replay_text(&report))?
     }
     Ok(exit_code(report.compared > 0 && report.mismatches == 0))
 }

@@ -74,9 +74,10 @@ pub fn record(
     wanted: Wanted,
     sink: Sink,
 ) -> Result<Vec<Outcome<i64>>> {
-    match model.fits_32_bits() {
-        true => record_in_words::<i32>(model, images, wanted, sink),
-        false => record_in_words::<i64>(model, images, wanted, sink),
+    if model.fits_32_bits() {
+        record_in_words::<i32>(model, images, wanted, sink)
+    } else {
+        record_in_words::<i64>(model, images, wanted, sink)
     }
 }
 

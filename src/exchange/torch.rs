@@ -134,10 +134,11 @@ impl Tensors {
     fn weight(&mut self, node: &Node, weighted: &Weighted, values: Vec<f64>) {
         let g = &weighted.geometry;
         let mut shape = vec![g.out_channels, g.in_channels / g.groups];
-        match weighted.linear {
+        if weighted.linear {
             // The inputs of a flattened map are channels times positions.
-            true => shape[1] *= g.taps(),
-            false => shape.extend(g.kernel),
+            shape[1] *= g.taps();
+        } else {
+            shape.extend(g.kernel);
         }
         self.add(format!("{}.weight", node.name), shape, values);
     }
@@ -176,12 +177,11 @@ impl Tensors {
             let shift = if last { std::mem::replace(&mut bias, nothing.clone()) } else { nothing.clone() };
             self.norm(norm, [vec![1.0; outs], shift, nothing.clone(), vec![UNIT_VARIANCE; outs]]);
         }
-        match bias.iter().all(|&b| b == 0.0) {
-            true => Ok(()),
-            false => {
-                let message = "its integers have a bias, and the original none: --units integers writes it";
-                Err(Error::field("model.safetensors", format!("layer {}", node.name), message))
-            }
+        if bias.iter().all(|&b| b == 0.0) {
+            Ok(())
+        } else {
+            let message = "its integers have a bias, and the original none: --units integers writes it";
+            Err(Error::field("model.safetensors", format!("layer {}", node.name), message))
         }
     }
 

@@ -85,9 +85,10 @@ impl ValidationReport {
 /// # Errors
 /// A file that cannot be read.
 pub fn validate(bundle: &Bundle) -> Result<ValidationReport> {
-    match bundle.model.fits_32_bits() {
-        true => validate_in_words::<i32>(bundle),
-        false => validate_in_words::<i64>(bundle),
+    if bundle.model.fits_32_bits() {
+        validate_in_words::<i32>(bundle)
+    } else {
+        validate_in_words::<i64>(bundle)
     }
 }
 

@@ -155,9 +155,10 @@ impl NetworkBuilder {
         };
         let ends_in_logits = self.nodes.last().is_some_and(logits);
         let network = self.fragment()?;
-        match ends_in_logits {
-            true => Ok(Network { unused, ..network }),
-            false => Err(Error::mismatch("the network does not end in one value per class")),
+        if ends_in_logits {
+            Ok(Network { unused, ..network })
+        } else {
+            Err(Error::mismatch("the network does not end in one value per class"))
         }
     }
 
@@ -420,10 +421,8 @@ impl NetworkBuilder {
         let product = matches!(attention, Attention::Product { .. });
         for (i, &input) in inputs.iter().enumerate() {
             let from = &self.nodes[input.index()];
-            let shape = match product && i == 2 {
-                true => Shape { channels: from.shape.channels, ..first },
-                false => first,
-            };
+            let shape =
+                if product && i == 2 { Shape { channels: from.shape.channels, ..first } } else { first };
             let fires = from.kind == Kind::Spikes || product && matches!(from.kind, Kind::Levels { .. });
             if !fires || from.shape != shape {
                 return Err(self.wrong_kind(name, &format!("spikes of shape {shape}"), input));

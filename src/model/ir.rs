@@ -485,10 +485,11 @@ impl Weighted {
     pub fn parameters(&self, name: &str) -> Vec<Parameter> {
         let g = &self.geometry;
         let mut shape = vec![g.out_channels, g.in_channels / g.groups];
-        match self.linear {
+        if self.linear {
             // The inputs of a flattened map are channels times positions.
-            true => shape[1] *= g.taps(),
-            false => shape.extend(g.kernel),
+            shape[1] *= g.taps();
+        } else {
+            shape.extend(g.kernel);
         }
         while shape.last() == Some(&1) {
             shape.pop();

@@ -10,6 +10,7 @@ mod families;
 mod fit;
 mod fold;
 mod ir;
+mod lookalikes;
 mod rep_conv;
 mod weights;
 
@@ -19,11 +20,11 @@ pub use checkpoint::{Checkpoint, Selection, StoredTensor};
 pub use conv::{ConvGeometry, Taps};
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
-pub use fit::name_lookalikes;
 pub use fold::{FoldedLayer, fold};
 pub use ir::{
     Attention, Fire, Grid, IntegerNeuron, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations,
     Padding, Parameter, ProductOrder, Reset, Scope, Weighted, Window,
 };
+pub use lookalikes::name_lookalikes;
 pub use rep_conv::fuse;
 pub use weights::{BatchNorm, LayerWeights, Weights};

@@ -162,9 +162,12 @@ fn conversions(dtypes: Vec<Dtype>) -> Vec<String> {
     dtypes.iter().for_each(|&dtype| *counts.entry(dtype).or_default() += 1);
     let same = [Dtype::F32, Dtype::I8, Dtype::U8, Dtype::I16, Dtype::I32];
     let converted = counts.iter().filter(|(dtype, _)| !same.contains(dtype));
-    let note = |(dtype, &count): (&Dtype, &usize)| match count == dtypes.len() {
-        true => format!("weights converted from {dtype} to F32"),
-        false => format!("{count} of {} weight tensors converted from {dtype} to F32", dtypes.len()),
+    let note = |(dtype, &count): (&Dtype, &usize)| {
+        if count == dtypes.len() {
+            format!("weights converted from {dtype} to F32")
+        } else {
+            format!("{count} of {} weight tensors converted from {dtype} to F32", dtypes.len())
+        }
     };
     converted.map(note).collect()
 }

@@ -1,122 +1,128 @@
-//! The flat columns of a setting and of a layer: what the CSV files hold, and what is checked
-//! before anything is written.
+//! The columns of a setting and of a layer. A column that is added here is in JSON and in CSV, is checked
+//! before anything is written, and is shown on the terminal where it says so.
 
+use super::column::{Cell, Column, Labels, Member, Quantity, Shown, Value, cells, names};
 use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, LayerEvaluation, Simulation};
 
-/// One value of a row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
-    /// A name or a remark.
-    Text(String),
-    /// A number in the unit that the column's name ends with.
-    Number(f64),
-    /// A number that the simulation does not know.
-    Absent,
+use Quantity::{Bytes, Count, Name, Percent, Plain, Si};
+use Value::{Lines, Number, Optional, Text, Whole};
+
+type OfSetting = Column<Evaluation>;
+type OfLayer = Column<LayerEvaluation>;
+
+/// A number of a group.
+const fn one<T>(name: &'static str, value: fn(&T) -> f64) -> Member<T> {
+    Member::One(name, value, None)
 }
 
-type Labels = &'static [(&'static str, &'static str)];
-
-/// A column, or a group of columns with one per part of a total.
-pub(super) enum Column<T> {
-    /// One column: its name and its value.
-    One(&'static str, fn(&T) -> Cell),
-    /// One column `prefix_part_unit` per part; the unit may be empty.
-    Parts(&'static str, &'static str, Labels, fn(&T) -> Vec<f64>),
+/// A number of a group, which the terminal shows.
+const fn shown<T>(
+    name: &'static str,
+    value: fn(&T) -> f64,
+    heading: &'static str,
+    quantity: Quantity,
+) -> Member<T> {
+    Member::One(name, value, Some(Shown { heading, quantity }))
 }
 
-impl<T> Column<T> {
-    fn names(&self) -> Vec<String> {
-        match self {
-            Self::One(name, _) => vec![(*name).to_owned()],
-            Self::Parts(prefix, "", labels, _) => {
-                labels.iter().map(|(part, _)| format!("{prefix}_{part}")).collect()
-            }
-            Self::Parts(prefix, unit, labels, _) => {
-                labels.iter().map(|(part, _)| format!("{prefix}_{part}_{unit}")).collect()
-            }
-        }
-    }
-
-    fn cells(&self, row: &T) -> Vec<Cell> {
-        match self {
-            Self::One(_, value) => vec![value(row)],
-            Self::Parts(_, _, _, values) => values(row).into_iter().map(Cell::Number).collect(),
-        }
-    }
+/// The parts of a total, beside it.
+const fn parts<T>(labels: Labels, values: fn(&T) -> Vec<f64>) -> Member<T> {
+    Member::Parts { inside: None, labels, values, shown: &[] }
 }
 
-fn text(value: &str) -> Cell {
-    Cell::Text(value.to_owned())
-}
-
-fn optional(value: Option<f64>) -> Cell {
-    value.map_or(Cell::Absent, Cell::Number)
+/// The parts of dynamic energy.
+const fn dynamic<T>(values: fn(&T) -> Vec<f64>) -> Member<T> {
+    Member::Parts { inside: Some("dynamic"), labels: EnergyJ::LABELS, values, shown: &[] }
 }
 
 /// Columns of one setting.
 pub(super) const SETTING: &[Column<Evaluation>] = &[
-    Column::One("setting", |e| text(&e.name)),
-    Column::One("accuracy", |e| optional(e.accuracy)),
-    Column::One("accuracy_drop", |e| optional(e.accuracy_drop)),
-    Column::One("average_weight_bits", |e| Cell::Number(e.average_weight_bits)),
-    Column::Parts("memory", "bytes", MemoryBytes::LABELS, |e| e.memory_bytes.parts()),
-    Column::One("memory_total_bytes", |e| Cell::Number(e.memory_bytes.total())),
-    Column::One("cycles_total", |e| Cell::Number(e.cycles.total())),
-    Column::Parts("cycles", "", Cycles::LABELS, |e| e.cycles.parts()),
-    Column::One("latency_s", |e| Cell::Number(e.latency_s)),
-    Column::One("worst_latency_s", |e| Cell::Number(e.worst_latency_s)),
-    Column::One("energy_total_j", |e| Cell::Number(e.total_energy_j())),
-    Column::Parts("energy", "j", EnergyJ::LABELS, |e| e.energy_j.parts()),
-    Column::One("energy_leakage_j", |e| Cell::Number(e.leakage_j)),
-    Column::Parts("traffic", "bits", TrafficBits::LABELS, |e| e.traffic_bits.parts()),
-    Column::One("worst_energy_j", |e| Cell::Number(e.worst_energy_j)),
-    Column::One("power_w", |e| Cell::Number(e.power_w)),
-    Column::One("energy_per_synaptic_operation_j", |e| Cell::Number(e.energy_per_synaptic_operation_j())),
-    Column::One("synaptic_operations", |e| Cell::Number(e.synaptic_operations)),
-    Column::One("spikes", |e| Cell::Number(e.spikes)),
-    Column::One("saturations", |e| Cell::Number(e.saturations)),
-    Column::One("area_mm2", |e| optional(e.area_mm2.map(|area| area.total()))),
-    Column::One("notes", |e| Cell::Text(e.notes.join("; "))),
+    OfSetting::new("name", Text(|e| &e.name)).csv_name("setting").shown("setting", Name),
+    OfSetting::new("notes", Lines(|e| &e.notes)).csv_last(),
+    OfSetting::new("accuracy", Optional(|e| e.accuracy)).shown("accuracy", Percent("%")),
+    OfSetting::new("accuracy_drop", Optional(|e| e.accuracy_drop)).shown("drop", Percent("points")),
+    OfSetting::new("average_weight_bits", Number(|e| e.average_weight_bits)).shown("bits", Plain("weight")),
+    OfSetting::group(
+        "memory",
+        "bytes",
+        &[
+            Member::Parts {
+                inside: None,
+                labels: MemoryBytes::LABELS,
+                values: |e| e.memory_bytes.parts(),
+                shown: &[("weights", Bytes), ("membrane", Bytes)],
+            },
+            shown("total", |e| e.memory_bytes.total(), "memory", Bytes),
+        ],
+    ),
+    OfSetting::group(
+        "cycles",
+        "",
+        &[
+            shown("total", |e| e.cycles.total(), "cycles", Count("cycles")),
+            parts(Cycles::LABELS, |e| e.cycles.parts()),
+        ],
+    ),
+    OfSetting::new("latency_s", Number(|e| e.latency_s)).shown("latency", Si("s")),
+    OfSetting::new("worst_latency_s", Number(|e| e.worst_latency_s)).shown("worst", Si("s")),
+    OfSetting::group(
+        "energy",
+        "j",
+        &[
+            shown("total", |e| e.total_energy_j(), "energy", Si("J")),
+            dynamic(|e| e.energy_j.parts()),
+            one("leakage", |e| e.leakage_j),
+        ],
+    ),
+    OfSetting::group("traffic", "bits", &[parts(TrafficBits::LABELS, |e| e.traffic_bits.parts())]),
+    OfSetting::new("worst_energy_j", Number(|e| e.worst_energy_j)).shown("worst", Si("J")),
+    OfSetting::new("power_w", Number(|e| e.power_w)).shown("power", Si("W")),
+    OfSetting::new("energy_per_synaptic_operation_j", Number(|e| e.energy_per_synaptic_operation_j()))
+        .shown("energy", Si("J/synop")),
+    OfSetting::new("synaptic_operations", Number(|e| e.synaptic_operations)),
+    OfSetting::new("spikes", Number(|e| e.spikes)),
+    OfSetting::new("saturations", Number(|e| e.saturations)),
+    OfSetting::new("area_mm2", Optional(|e| e.area_mm2.map(|area| area.total()))),
 ];
 
-/// Columns of one layer; the file puts the setting's name before them.
+/// Columns of one layer; CSV puts the setting's name before them.
 pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
-    Column::One("layer", |l| text(&l.name)),
-    Column::One("kind", |l| text(&l.kind)),
-    Column::One("block", |l| text(&l.block)),
-    Column::One("mapping", |l| text(&l.mapping)),
-    Column::One("weight_bits", |l| Cell::Number(l.weight_bits.into())),
-    Column::One("membrane_bits", |l| Cell::Number(l.membrane_bits.into())),
-    Column::One("weight_bytes", |l| Cell::Number(l.weight_bytes)),
-    Column::One("synaptic_operations", |l| Cell::Number(l.synaptic_operations)),
-    Column::One("accumulations", |l| Cell::Number(l.accumulations)),
-    Column::One("multiplications", |l| Cell::Number(l.multiplications)),
-    Column::One("dense_operations", |l| Cell::Number(l.dense_operations)),
-    Column::One("neuron_updates", |l| Cell::Number(l.neuron_updates)),
-    Column::One("input_rate", |l| Cell::Number(l.input_rate)),
-    Column::One("spike_rate", |l| Cell::Number(l.spike_rate)),
-    Column::One("spikes", |l| Cell::Number(l.spikes)),
-    Column::One("saturations", |l| Cell::Number(l.saturations)),
-    Column::One("cycles_total", |l| Cell::Number(l.cycles.total())),
-    Column::Parts("cycles", "", Cycles::LABELS, |l| l.cycles.parts()),
-    Column::One("energy_total_j", |l| Cell::Number(l.energy_j.total() + l.leakage_j)),
-    Column::Parts("energy", "j", EnergyJ::LABELS, |l| l.energy_j.parts()),
-    Column::One("energy_leakage_j", |l| Cell::Number(l.leakage_j)),
-    Column::Parts("executed", "bits", ExecutedBits::LABELS, |l| l.executed_bits.parts()),
-    Column::Parts("traffic", "bits", TrafficBits::LABELS, |l| l.traffic_bits.parts()),
+    OfLayer::new("name", Text(|l| &l.name)).csv_name("layer"),
+    OfLayer::new("kind", Text(|l| &l.kind)),
+    OfLayer::new("block", Text(|l| &l.block)),
+    OfLayer::new("mapping", Text(|l| &l.mapping)),
+    OfLayer::new("loops", Lines(|l| &l.loops)).not_in_csv(),
+    OfLayer::new("weight_bits", Whole(|l| l.weight_bits)),
+    OfLayer::new("membrane_bits", Whole(|l| l.membrane_bits)),
+    OfLayer::new("weight_bytes", Number(|l| l.weight_bytes)),
+    OfLayer::new("synaptic_operations", Number(|l| l.synaptic_operations)),
+    OfLayer::new("accumulations", Number(|l| l.accumulations)),
+    OfLayer::new("multiplications", Number(|l| l.multiplications)),
+    OfLayer::new("dense_operations", Number(|l| l.dense_operations)),
+    OfLayer::new("neuron_updates", Number(|l| l.neuron_updates)),
+    OfLayer::new("input_rate", Number(|l| l.input_rate)),
+    OfLayer::new("spike_rate", Number(|l| l.spike_rate)),
+    OfLayer::new("spikes", Number(|l| l.spikes)),
+    OfLayer::new("saturations", Number(|l| l.saturations)),
+    OfLayer::group(
+        "cycles",
+        "",
+        &[one("total", |l| l.cycles.total()), parts(Cycles::LABELS, |l| l.cycles.parts())],
+    ),
+    OfLayer::group(
+        "energy",
+        "j",
+        &[
+            one("total", |l| l.energy_j.total() + l.leakage_j),
+            dynamic(|l| l.energy_j.parts()),
+            one("leakage", |l| l.leakage_j),
+        ],
+    ),
+    OfLayer::group("executed", "bits", &[parts(ExecutedBits::LABELS, |l| l.executed_bits.parts())]),
+    OfLayer::group("traffic", "bits", &[parts(TrafficBits::LABELS, |l| l.traffic_bits.parts())]),
 ];
-
-/// Names of `columns`, in order.
-pub(super) fn names<T>(columns: &[Column<T>]) -> Vec<String> {
-    columns.iter().flat_map(Column::names).collect()
-}
-
-/// Values of `row`, in the order of [`names`].
-pub(super) fn cells<T>(columns: &[Column<T>], row: &T) -> Vec<Cell> {
-    columns.iter().flat_map(|column| column.cells(row)).collect()
-}
 
 /// Refuses a simulation with a number that is infinite or none at all: JSON has no word for it,
 /// and a picture no place.

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::columns::{self, Cell, SETTING};
+use super::column::{self, Cell};
+use super::columns::{self, SETTING};
 use super::csv;
 use super::json::Setting;
-use super::table::{Column, lines, wrap};
+use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
 use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -26,14 +27,8 @@ type Value = fn(&MachineEvaluation) -> f64;
 /// One line per machine under a header that names model, setting and data; the published rules below.
 pub fn comparison_table(comparison: &Comparison) -> String {
     let Comparison { model, setting, source, machines, .. } = comparison;
-    let of = match source {
-        ActivitySource::Data(data) => format!("data      {}, {} images", data.name, data.images),
-        ActivitySource::Rates(rates) => format!("rates     {}", rates.file),
-    };
-    let mut text = format!(
-        "model     {} ({}, {} parameters)\nsetting   {setting}\n{of}\n\n",
-        model.name, model.family, model.parameters
-    );
+    let mut text = heading(&[model_line(model), ("setting", setting.clone()), source_line(source)]);
+    text.push('\n');
     let mut columns = vec![names(machines)];
     columns.push(scaled(machines, "latency", "s", Scale::si, |m| m.evaluation.latency_s));
     columns.push(scaled(machines, "energy", "J", Scale::si, |m| m.evaluation.total_energy_j()));
@@ -48,8 +43,10 @@ pub fn comparison_table(comparison: &Comparison) -> String {
     text.push_str(&lines(&columns));
     text.push_str(&published(comparison));
     text.push('\n');
-    notes(machines).iter().for_each(|note| text.push_str(&wrap(note)));
-    text
+    text + &notes(
+        machines.iter().map(|m| (m.hardware.name.as_str(), &m.evaluation.notes[..])),
+        "all machines",
+    )
 }
 
 fn names(machines: &[MachineEvaluation]) -> Column {
@@ -102,22 +99,6 @@ fn difference(found: f64, printed: f64) -> String {
     format!("{:+.2}", 100.0 * (found / printed - 1.0))
 }
 
-/// Each note once, after the names of the machines that it belongs to.
-fn notes(machines: &[MachineEvaluation]) -> Vec<String> {
-    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
-    for machine in machines {
-        for note in &machine.evaluation.notes {
-            match notes.iter_mut().find(|(text, _)| text == note) {
-                Some((_, names)) => names.push(&machine.hardware.name),
-                None => notes.push((note, vec![&machine.hardware.name])),
-            }
-        }
-    }
-    let all = |names: &[&str]| names.len() == machines.len() && names.len() > 1;
-    let name = |names: &[&str]| if all(names) { "all machines".to_owned() } else { names.join(", ") };
-    notes.iter().map(|(note, names)| format!("{}: {note}", name(names))).collect()
-}
-
 #[derive(Serialize)]
 struct Report<'a> {
     schema_version: u32,
@@ -140,7 +121,7 @@ impl<'a> Machine<'a> {
     fn new(machine: &'a MachineEvaluation) -> Self {
         Self {
             hardware: &machine.hardware,
-            evaluation: Setting::new(&machine.evaluation),
+            evaluation: Setting(&machine.evaluation),
             dram_bits: machine.dram_bits(),
             as_published: machine.published.as_ref(),
         }
@@ -177,7 +158,7 @@ fn check(comparison: &Comparison) -> Result<()> {
 /// `comparison.csv`: one row per machine.
 pub(super) fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
     let mut header = vec!["hardware".to_owned()];
-    header.extend(columns::names(SETTING));
+    header.extend(column::names(SETTING));
     let published = [
         "published_latency_s",
         "printed_latency_s",
@@ -188,7 +169,7 @@ pub(super) fn csv(comparison: &Comparison) -> Result<Vec<u8>> {
     header.extend(published.map(str::to_owned));
     let rows = comparison.machines.iter().map(|machine| {
         let mut cells = vec![Cell::Text(machine.hardware.name.clone())];
-        cells.extend(columns::cells(SETTING, &machine.evaluation));
+        cells.extend(column::cells(SETTING, &machine.evaluation));
         let of = |value: fn(&AsPublished) -> Option<f64>| {
             machine.published.as_ref().and_then(value).map_or(Cell::Absent, Cell::Number)
         };

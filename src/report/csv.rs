@@ -1,24 +1,25 @@
 //! The comma-separated files: one row per setting, and one per setting and layer.
 
-use super::columns::{self, Cell, LAYER, SETTING};
+use super::column::{self, Cell};
+use super::columns::{LAYER, SETTING};
 use crate::error::{Error, Result};
 use crate::evaluate::{ActivitySource, Evaluation, Simulation};
 use crate::name::Printable;
 
 /// `settings.csv`: one row per setting.
 pub(super) fn settings(simulation: &Simulation) -> Result<Vec<u8>> {
-    let rows = simulation.settings.iter().map(|setting| columns::cells(SETTING, setting));
-    write("settings.csv", columns::names(SETTING), rows)
+    let rows = simulation.settings.iter().map(|setting| column::cells(SETTING, setting));
+    write("settings.csv", column::names(SETTING), rows)
 }
 
 /// `layers.csv`: one row per setting and layer.
 pub(super) fn layers(simulation: &Simulation) -> Result<Vec<u8>> {
     let mut header = vec!["setting".to_owned()];
-    header.extend(columns::names(LAYER));
+    header.extend(column::names(LAYER));
     let rows = simulation.settings.iter().flat_map(|setting| {
         setting.layers.iter().map(|layer| {
             let mut row = vec![Cell::Text(setting.name.clone())];
-            row.extend(columns::cells(LAYER, layer));
+            row.extend(column::cells(LAYER, layer));
             row
         })
     });
@@ -84,10 +85,7 @@ fn field(cell: &Cell) -> String {
 
 /// A spreadsheet takes what starts like that for a formula, and runs it unless an apostrophe stands before it.
 fn text(words: &str) -> String {
-    match words.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{words}"),
-        false => words.to_owned(),
-    }
+    if words.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{words}") } else { words.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The schema of `report.json`. Structs fix the order of the fields, so the same simulation gives
-//! the same bytes.
+//! The schema of `report.json`. Structs and lists of columns fix the order of the fields, so one simulation
+//! always gives the same bytes.
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::columns;
-use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
-use crate::error::{Error, Result};
+use super::column::Row;
+use super::columns::{self, LAYER, SETTING};
+use crate::error::Error;
 use crate::evaluate::{
-    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, ModelSummary, RatesSummary,
-    Simulation, TableEvaluation,
+    ActivitySource, DataSummary, Evaluation, HardwareSummary, ModelSummary, RatesSummary, Simulation,
+    TableEvaluation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -19,7 +19,7 @@ const SCHEMA_VERSION: u32 = 1;
 /// # Errors
 ///
 /// A number that is not finite, named with its setting and layer.
-pub fn to_json(simulation: &Simulation) -> Result<String> {
+pub fn to_json(simulation: &Simulation) -> crate::error::Result<String> {
     columns::check(simulation)?;
     let (data, rates) = match &simulation.source {
         ActivitySource::Data(data) => (Some(data), None),
@@ -32,7 +32,7 @@ pub fn to_json(simulation: &Simulation) -> Result<String> {
         hardware: &simulation.hardware,
         data,
         rates,
-        settings: simulation.settings.iter().map(Setting::new).collect(),
+        settings: simulation.settings.iter().map(Setting).collect(),
         tables: &simulation.tables,
     };
     let mut text = serde_json::to_string_pretty(&report)
@@ -41,7 +41,7 @@ pub fn to_json(simulation: &Simulation) -> Result<String> {
     Ok(text)
 }
 
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct Report<'a> {
     schema_version: u32,
     spiq_version: &'static str,
@@ -53,142 +53,17 @@ struct Report<'a> {
     tables: &'a [TableEvaluation],
 }
 
-#[derive(Serialize)]
-struct Memory<'a> {
-    #[serde(flatten)]
-    parts: &'a MemoryBytes,
-    total: f64,
-}
-
-#[derive(Serialize)]
-struct CycleCount<'a> {
-    total: f64,
-    #[serde(flatten)]
-    parts: &'a Cycles,
-}
-
-impl<'a> CycleCount<'a> {
-    fn new(parts: &'a Cycles) -> Self {
-        Self { total: parts.total(), parts }
-    }
-}
-
-#[derive(Serialize)]
-struct Energy<'a> {
-    total: f64,
-    dynamic: &'a EnergyJ,
-    leakage: f64,
-}
-
-impl<'a> Energy<'a> {
-    fn new(dynamic: &'a EnergyJ, leakage: f64) -> Self {
-        Self { total: dynamic.total() + leakage, dynamic, leakage }
-    }
-}
-
 /// A setting with its layers.
-#[derive(Serialize)]
-pub(super) struct Setting<'a> {
-    name: &'a str,
-    notes: &'a [String],
-    accuracy: Option<f64>,
-    accuracy_drop: Option<f64>,
-    average_weight_bits: f64,
-    memory_bytes: Memory<'a>,
-    cycles: CycleCount<'a>,
-    latency_s: f64,
-    worst_latency_s: f64,
-    energy_j: Energy<'a>,
-    traffic_bits: &'a TrafficBits,
-    worst_energy_j: f64,
-    power_w: f64,
-    energy_per_synaptic_operation_j: f64,
-    synaptic_operations: f64,
-    spikes: f64,
-    saturations: f64,
-    area_mm2: Option<f64>,
-    area_parts_mm2: Option<&'a AreaMm2>,
-    layers: Vec<Layer<'a>>,
-}
+pub(super) struct Setting<'a>(pub &'a Evaluation);
 
-impl<'a> Setting<'a> {
-    /// Of `evaluation`.
-    pub(super) fn new(evaluation: &'a Evaluation) -> Self {
-        Self {
-            name: &evaluation.name,
-            notes: &evaluation.notes,
-            accuracy: evaluation.accuracy,
-            accuracy_drop: evaluation.accuracy_drop,
-            average_weight_bits: evaluation.average_weight_bits,
-            memory_bytes: Memory { parts: &evaluation.memory_bytes, total: evaluation.memory_bytes.total() },
-            cycles: CycleCount::new(&evaluation.cycles),
-            latency_s: evaluation.latency_s,
-            worst_latency_s: evaluation.worst_latency_s,
-            energy_j: Energy::new(&evaluation.energy_j, evaluation.leakage_j),
-            traffic_bits: &evaluation.traffic_bits,
-            worst_energy_j: evaluation.worst_energy_j,
-            power_w: evaluation.power_w,
-            energy_per_synaptic_operation_j: evaluation.energy_per_synaptic_operation_j(),
-            synaptic_operations: evaluation.synaptic_operations,
-            spikes: evaluation.spikes,
-            saturations: evaluation.saturations,
-            area_mm2: evaluation.area_mm2.map(|area| area.total()),
-            area_parts_mm2: evaluation.area_mm2.as_ref(),
-            layers: evaluation.layers.iter().map(Layer::new).collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Layer<'a> {
-    name: &'a str,
-    kind: &'a str,
-    block: &'a str,
-    mapping: &'a str,
-    loops: &'a [String],
-    weight_bits: u32,
-    membrane_bits: u32,
-    weight_bytes: f64,
-    synaptic_operations: f64,
-    accumulations: f64,
-    multiplications: f64,
-    dense_operations: f64,
-    neuron_updates: f64,
-    input_rate: f64,
-    spike_rate: f64,
-    spikes: f64,
-    saturations: f64,
-    cycles: CycleCount<'a>,
-    energy_j: Energy<'a>,
-    executed_bits: &'a ExecutedBits,
-    traffic_bits: &'a TrafficBits,
-}
-
-impl<'a> Layer<'a> {
-    fn new(layer: &'a LayerEvaluation) -> Self {
-        Self {
-            name: &layer.name,
-            kind: &layer.kind,
-            block: &layer.block,
-            mapping: &layer.mapping,
-            loops: &layer.loops,
-            weight_bits: layer.weight_bits,
-            membrane_bits: layer.membrane_bits,
-            weight_bytes: layer.weight_bytes,
-            synaptic_operations: layer.synaptic_operations,
-            accumulations: layer.accumulations,
-            multiplications: layer.multiplications,
-            dense_operations: layer.dense_operations,
-            neuron_updates: layer.neuron_updates,
-            input_rate: layer.input_rate,
-            spike_rate: layer.spike_rate,
-            spikes: layer.spikes,
-            saturations: layer.saturations,
-            cycles: CycleCount::new(&layer.cycles),
-            energy_j: Energy::new(&layer.energy_j, layer.leakage_j),
-            executed_bits: &layer.executed_bits,
-            traffic_bits: &layer.traffic_bits,
-        }
+impl Serialize for Setting<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        Row(SETTING, self.0).write(&mut map)?;
+        map.serialize_entry("area_parts_mm2", &self.0.area_mm2)?;
+        let layers: Vec<_> = self.0.layers.iter().map(|layer| Row(LAYER, layer)).collect();
+        map.serialize_entry("layers", &layers)?;
+        map.end()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What `simulate` shows and leaves behind: a table for the terminal, `report.json`, CSV files and
 //! pictures. Nothing is computed here beyond sums and units.
 
+mod column;
 mod columns;
 mod comparison;
 mod csv;
@@ -12,6 +13,7 @@ mod search;
 mod sensitivity;
 mod table;
 mod tables;
+mod terminal;
 mod units;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::columns::Cell;
+use super::column::Cell;
 use super::units::fixed;
 use super::{csv, plots};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Energies by table, for the terminal: how much of a result is the table's.
 
-use super::table::{Column, lines, wrap};
+use super::terminal::{Column, lines, wrap};
 use super::units::{Scale, decimals, fixed};
 use crate::evaluate::{Simulation, TableEvaluation};
 
@@ -33,12 +33,12 @@ fn order(first: &TableEvaluation, other: &TableEvaluation) -> String {
     let swaps = first.swaps(other);
     let pairs: Vec<String> = swaps.iter().map(|(a, b)| format!("{a} and {b}")).collect();
     let equals = other.settings.iter().all(|cost| cost.rank == 1);
-    match pairs.is_empty() {
-        true if equals => format!("{}: all settings take the same", other.table),
-        true => format!("{}: the settings stand in the order of {}", other.table, first.table),
-        false => {
-            format!("{}: against {}, these change places: {}", other.table, first.table, pairs.join(", "))
-        }
+    if !pairs.is_empty() {
+        format!("{}: against {}, these change places: {}", other.table, first.table, pairs.join(", "))
+    } else if equals {
+        format!("{}: all settings take the same", other.table)
+    } else {
+        format!("{}: the settings stand in the order of {}", other.table, first.table)
     }
 }
 

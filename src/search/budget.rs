@@ -5,24 +5,20 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Figures;
+use super::keyword::keywords;
 use crate::error::{Error, Result};
 use crate::files::Folder;
 use crate::ron_file::parse_ron;
 
-/// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Objective {
-    /// Storage of weights, membranes, stream and spikes.
-    Memory,
-    /// Energy of an inference.
-    Energy,
-    /// Time of an inference.
-    Latency,
-    /// Energy divided by time.
-    Power,
-    /// Energy times time.
-    Edp,
+keywords! {
+    /// What is minimised.
+    pub enum Objective {
+        Memory = "memory": "Storage of weights, membranes, stream and spikes.",
+        Energy = "energy": "Energy of an inference.",
+        Latency = "latency": "Time of an inference.",
+        Power = "power": "Energy divided by time.",
+        Edp = "edp": "Energy times time.",
+    }
 }
 
 impl Objective {

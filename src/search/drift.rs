@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::keyword::keywords;
 use crate::exec::{FloatExecutor, Observed, ScalarExecutor};
 use crate::model::{Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
 use crate::num::Word;
@@ -28,19 +29,16 @@ pub struct LayerDrift {
     pub rates: f64,
 }
 
-/// Which of them a gate looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DriftMetric {
-    /// mean |H_q - H| / mean |H|.
-    #[default]
-    Relative,
-    /// rms(H_q - H) in thresholds.
-    Threshold,
-    /// Fraction of spikes that differ.
-    Flips,
-    /// Distance of the histograms of firing rates.
-    Rates,
+keywords! {
+    /// Which of them a gate looks at.
+    #[derive(Default)]
+    pub enum DriftMetric {
+        #[default]
+        Relative = "relative": "mean |H_q - H| / mean |H|.",
+        Threshold = "threshold": "rms(H_q - H) in thresholds.",
+        Flips = "flips": "Fraction of spikes that differ.",
+        Rates = "rates": "Distance of the histograms of firing rates.",
+    }
 }
 
 impl DriftMetric {
@@ -114,7 +112,21 @@ impl DriftReference {
 
 /// What has a potential to compare: neurons whose state is one membrane.
 fn is_compared(op: &Op) -> bool {
-    matches!(op, Op::IntegerNeuron(_)) || matches!(op, Op::Neuron(n) if !matches!(n.leak, Leak::Loihi { .. }))
+    match op {
+        Op::IntegerNeuron(_) => true,
+        Op::Neuron(neuron) => potential(neuron.leak, 0.0, 0.0).is_some(),
+        _ => false,
+    }
+}
+
+/// H of a membrane `v` that the input `x` meets; none of a neuron with more state than a membrane.
+fn potential(leak: Leak, v: f32, x: f32) -> Option<f32> {
+    match leak {
+        Leak::HalfWithInput => Some(v + (x - v) / 2.0),
+        Leak::Shift(k) => Some(v * (-(k as f32)).exp2() + x),
+        Leak::None => Some(v + x),
+        Leak::Loihi { .. } => None,
+    }
 }
 
 fn float_traces(model: &Model, float: &FloatExecutor, sample: &Sample) -> Vec<Trace> {
@@ -146,11 +158,7 @@ fn float_potentials(model: &Model, node: &Node, input: &Frames<f32>, spikes: &Fr
     for t in 0..spikes.frames {
         let values = membranes.iter_mut().zip(input.at(t)).zip(spikes.at(t)).enumerate();
         for (i, ((v, &x), &spike)) in values {
-            let h = match neuron.leak {
-                Leak::HalfWithInput => *v + (x - *v) / 2.0,
-                Leak::Shift(k) => *v * (-(k as f32)).exp2() + x,
-                Leak::None | Leak::Loihi { .. } => *v + x,
-            };
+            let h = potential(neuron.leak, *v, x).expect("other neurons are not compared");
             *v = match (spike > 0.0, neuron.reset) {
                 (false, _) => h,
                 (true, Reset::Subtract) => h - threshold(model, node, neuron, i % channels) as f32,

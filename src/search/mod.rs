@@ -10,6 +10,7 @@ mod engine;
 mod entry;
 mod fault;
 mod identity;
+mod keyword;
 pub mod log;
 mod network;
 mod oracle;
@@ -33,6 +34,7 @@ pub use drift::{DriftMetric, DriftReference, LayerDrift};
 pub use engine::{Engine, Stop, Verdict};
 pub use fault::Fault;
 pub use identity::Identity;
+pub use keyword::Keyword;
 pub use network::NetworkOracle;
 pub use oracle::{Batch, Figures, Measured, Oracle};
 pub use outcome::{

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::entry::ID_DIGITS;
+use super::keyword::keywords;
 use super::outcome::LayerChoice;
 use crate::error::{Error, Result};
 use crate::files::sha256;
@@ -25,20 +26,15 @@ pub struct Unit {
     scope: [String; 3],
 }
 
-/// What is chosen together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Granularity {
-    /// Each weight layer with its neurons by itself.
-    Tensor,
-    /// An attention, an MLP.
-    Module,
-    /// A block.
-    Block,
-    /// All blocks of one resolution.
-    Stage,
-    /// Everything.
-    Network,
+keywords! {
+    /// What is chosen together.
+    pub enum Granularity {
+        Tensor = "tensor": "Each weight layer with its neurons by itself.",
+        Module = "module": "An attention, an MLP.",
+        Block = "block": "A block.",
+        Stage = "stage": "All blocks of one resolution.",
+        Network = "network": "Everything.",
+    }
 }
 
 /// Half of a choice.

@@ -7,6 +7,7 @@ mod divergence;
 mod drift;
 mod imported;
 mod isolated;
+mod measure;
 mod nuclear_norm;
 mod subject;
 mod weight_error;
@@ -19,29 +20,12 @@ pub use divergence::OutputDivergence;
 pub use drift::{Drift, MembraneDrift, SpikeFlips, isolated_drift, next_neurons};
 pub use imported::Imported;
 pub use isolated::{class_of, run_isolated};
+pub use measure::Measure;
 pub use nuclear_norm::NuclearNorm;
 pub use subject::{Candidate, Choice, Subject};
 pub use weight_error::{WeightError, errors};
 
 use crate::error::Result;
-
-/// A figure per candidate that is meant to be larger where accuracy suffers more.
-pub trait Measure: Sync {
-    /// What reports call it.
-    fn name(&self) -> &str;
-
-    /// One figure per candidate of `subject`, in their order: not negative, and 0 where the layer is not
-    /// changed at all.
-    ///
-    /// # Errors
-    /// If a candidate does not fit the model, or an image cannot be read.
-    fn figures(&self, subject: &Subject) -> Result<Vec<f64>>;
-
-    /// False for a measure of weights, which says nothing of membranes.
-    fn is_of_membranes(&self) -> bool {
-        true
-    }
-}
 
 /// Every measure that needs nothing from outside.
 pub fn measures() -> Vec<Box<dyn Measure>> {

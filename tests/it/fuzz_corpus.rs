@@ -1,6 +1,6 @@
 //! Every file of the fuzzer's corpus through the parser that it is for.
 
-#[path = "../../fuzz/targets/mod.rs"]
+#[path = "../fuzz/targets/mod.rs"]
 mod targets;
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use targets::{TARGETS, Target};
 const TIME: Duration = Duration::from_secs(10);
 
 fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus")
 }
 
 fn entries(folder: &Path) -> BTreeSet<PathBuf> {

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::slice::from_ref;
 use std::sync::Arc;
 
-use super::Session;
+use super::session::Session;
 use crate::cli::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Result};

@@ -3,33 +3,9 @@
 
 use safetensors::Dtype;
 
+use super::entries::shown;
+use super::objects::{Global, Object, Ref, Tensor};
 use super::opaque::is_opaque;
-use super::pickle::{Object, Ref, Tensor};
-
-/// A name that a checkpoint needs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Global {
-    /// `collections.OrderedDict`
-    OrderedDict,
-    /// `collections.defaultdict`
-    DefaultDict,
-    /// `torch.Size`, a tuple.
-    Size,
-    /// `torch._utils._rebuild_tensor_v2`: a view of a storage.
-    Tensor,
-    /// `torch._utils._rebuild_parameter`: the tensor that it is given.
-    Parameter,
-    /// `torch._utils._rebuild_parameter_with_state`: the same with attributes.
-    ParameterWithState,
-    /// `torch._tensor._rebuild_from_type_v2`: a tensor with attributes.
-    TensorWithState,
-    /// `torch.Tensor` and what has the values of one.
-    TensorClass,
-    /// `torch.FloatStorage` and its like.
-    Storage(Dtype),
-    /// What makes values that no weight consists of; see [`is_opaque`].
-    Opaque,
-}
 
 /// Axes of a tensor; convolutions in space and time have five.
 const MAX_AXES: usize = 8;
@@ -37,69 +13,67 @@ const MAX_AXES: usize = 8;
 /// What calls of tensors end with: whether a gradient is wanted, and hooks of it.
 type Gradient = [Ref; 2];
 
-impl Global {
-    /// What `module.name` is, if a checkpoint needs it.
-    pub fn find(module: &str, name: &str) -> Option<Self> {
-        let global = match (module, name) {
-            ("collections", "OrderedDict") => Self::OrderedDict,
-            ("collections", "defaultdict") => Self::DefaultDict,
-            ("torch", "Size") => Self::Size,
-            ("torch._utils", "_rebuild_tensor_v2") => Self::Tensor,
-            ("torch._utils", "_rebuild_parameter") => Self::Parameter,
-            ("torch._utils", "_rebuild_parameter_with_state") => Self::ParameterWithState,
-            ("torch._tensor", "_rebuild_from_type_v2") => Self::TensorWithState,
-            ("torch", "Tensor") | ("torch.nn.parameter", "Parameter" | "Buffer") => Self::TensorClass,
-            (module, name) if is_opaque(module, name) => Self::Opaque,
-            ("torch", name) => Self::Storage(dtype(name.strip_suffix("Storage")?)?),
-            _ => return None,
-        };
-        Some(global)
-    }
+/// What `module.name` is, if a checkpoint needs it.
+pub fn find(module: &str, name: &str) -> Option<Global> {
+    let global = match (module, name) {
+        ("collections", "OrderedDict") => Global::OrderedDict,
+        ("collections", "defaultdict") => Global::DefaultDict,
+        ("torch", "Size") => Global::Size,
+        ("torch._utils", "_rebuild_tensor_v2") => Global::Tensor,
+        ("torch._utils", "_rebuild_parameter") => Global::Parameter,
+        ("torch._utils", "_rebuild_parameter_with_state") => Global::ParameterWithState,
+        ("torch._tensor", "_rebuild_from_type_v2") => Global::TensorWithState,
+        ("torch", "Tensor") | ("torch.nn.parameter", "Parameter" | "Buffer") => Global::TensorClass,
+        (module, name) if is_opaque(module, name) => Global::Opaque,
+        ("torch", name) => Global::Storage(dtype(name.strip_suffix("Storage")?)?),
+        _ => return None,
+    };
+    Some(global)
+}
 
-    /// What calling it with `arguments` yields: a new object, or one that is there. Every argument is either
-    /// followed or known to change no value.
-    pub fn call<'a>(self, arguments: &[Ref], objects: &[Object<'a>]) -> Result<Called<'a>, String> {
-        let object = |argument: Ref| &objects[argument.0];
-        match (self, arguments) {
-            (Self::OrderedDict, []) => Ok(Called::New(Object::Dict(Vec::new()))),
-            (Self::DefaultDict, []) => Ok(Called::New(Object::Dict(Vec::new()))),
-            // What missing keys would be made of.
-            (Self::DefaultDict, &[factory])
-                if matches!(object(factory), Object::None | Object::Global(_) | Object::Opaque) =>
-            {
-                Ok(Called::New(Object::Dict(Vec::new())))
-            }
-            (Self::Opaque, _) => Ok(Called::New(Object::Opaque)),
-            (Self::Size, &[size]) if matches!(object(size), Object::Sequence(_)) => Ok(Called::Same(size)),
-            (Self::Parameter, &[tensor, wanted, hooks]) => {
-                parameter(tensor, [wanted, hooks], objects).map(Called::Same)
-            }
-            (Self::ParameterWithState, &[tensor, wanted, hooks, state]) => {
-                attributes(object(state))?;
-                parameter(tensor, [wanted, hooks], objects).map(Called::Same)
-            }
-            (Self::TensorWithState, &[rebuild, class, inner, state]) => {
-                attributes(object(state))?;
-                match (object(rebuild), object(class), object(inner)) {
-                    (
-                        Object::Global(Self::Tensor),
-                        Object::Global(Self::TensorClass),
-                        Object::Sequence(inner),
-                    ) => Self::Tensor.call(inner, objects),
-                    _ => Err("a tensor of a class that is not known".to_owned()),
-                }
-            }
-            (Self::Tensor, &[storage, offset, shape, strides, wanted, hooks]) => {
-                let tensor = tensor([storage, offset, shape, strides], [wanted, hooks], objects)?;
-                Ok(Called::New(Object::Tensor(tensor)))
-            }
-            (Self::Tensor, &[storage, offset, shape, strides, wanted, hooks, metadata]) => {
-                let mut tensor = tensor([storage, offset, shape, strides], [wanted, hooks], objects)?;
-                tensor.negated = negated(object(metadata), objects)?;
-                Ok(Called::New(Object::Tensor(tensor)))
-            }
-            _ => Err(format!("{self:?} with arguments that it does not take")),
+/// What calling `global` with `arguments` yields: a new object, or one that is there. Every argument is either
+/// followed or known to change no value.
+pub fn call<'a>(global: Global, arguments: &[Ref], objects: &[Object<'a>]) -> Result<Called<'a>, String> {
+    let object = |argument: Ref| &objects[argument.0];
+    match (global, arguments) {
+        (Global::OrderedDict, []) => Ok(Called::New(Object::Dict(Vec::new()))),
+        (Global::DefaultDict, []) => Ok(Called::New(Object::Dict(Vec::new()))),
+        // What missing keys would be made of.
+        (Global::DefaultDict, &[factory])
+            if matches!(object(factory), Object::None | Object::Global(_) | Object::Opaque) =>
+        {
+            Ok(Called::New(Object::Dict(Vec::new())))
         }
+        (Global::Opaque, _) => Ok(Called::New(Object::Opaque)),
+        (Global::Size, &[size]) if matches!(object(size), Object::Sequence(_)) => Ok(Called::Same(size)),
+        (Global::Parameter, &[tensor, wanted, hooks]) => {
+            parameter(tensor, [wanted, hooks], objects).map(Called::Same)
+        }
+        (Global::ParameterWithState, &[tensor, wanted, hooks, state]) => {
+            attributes(object(state))?;
+            parameter(tensor, [wanted, hooks], objects).map(Called::Same)
+        }
+        (Global::TensorWithState, &[rebuild, class, inner, state]) => {
+            attributes(object(state))?;
+            match (object(rebuild), object(class), object(inner)) {
+                (
+                    Object::Global(Global::Tensor),
+                    Object::Global(Global::TensorClass),
+                    Object::Sequence(inner),
+                ) => call(Global::Tensor, inner, objects),
+                _ => Err("a tensor of a class that is not known".to_owned()),
+            }
+        }
+        (Global::Tensor, &[storage, offset, shape, strides, wanted, hooks]) => {
+            let tensor = tensor([storage, offset, shape, strides], [wanted, hooks], objects)?;
+            Ok(Called::New(Object::Tensor(tensor)))
+        }
+        (Global::Tensor, &[storage, offset, shape, strides, wanted, hooks, metadata]) => {
+            let mut tensor = tensor([storage, offset, shape, strides], [wanted, hooks], objects)?;
+            tensor.negated = negated(object(metadata), objects)?;
+            Ok(Called::New(Object::Tensor(tensor)))
+        }
+        _ => Err(format!("{global:?} with arguments that it does not take")),
     }
 }
 
@@ -198,7 +172,7 @@ fn negated(metadata: &Object, objects: &[Object]) -> Result<bool, String> {
             (Object::Text("neg"), Object::Bool(neg)) => negated = *neg,
             (Object::Text("conj"), Object::Bool(false)) => {}
             (Object::Text(key), _) => {
-                return Err(format!("a tensor with metadata {:?}, which is not known", super::shown(key)));
+                return Err(format!("a tensor with metadata {:?}, which is not known", shown(key)));
             }
             _ => return Err("a tensor with metadata whose name is no string".to_owned()),
         }

@@ -1,91 +1,12 @@
 //! Reads the pickle of a checkpoint: a program for a machine with a stack and a memo, of which only
 //! what a state dict is written with is understood. It builds values; there is nothing that it could
-//! execute. Every other operation, and every name that [`Global`] does not know, is refused.
-//!
-//! Objects live in one list and refer to each other by index, so neither deep nesting nor an object
-//! that contains itself needs recursion.
+//! execute. Every other operation, and every name that [`globals`] does not know, is refused.
 
 use std::collections::BTreeMap;
 
-use safetensors::Dtype;
-
-use super::globals::{Called, Global, size};
-use super::shown;
-
-/// Index of an object of a [`Pickle`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ref(pub usize);
-
-/// What a pickle is made of.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Object<'a> {
-    /// A value that no tensor needs: floats, bytes, long integers, dates, settings. Nothing in it is looked at.
-    Opaque,
-    /// `None`.
-    None,
-    /// `True` or `False`.
-    Bool(bool),
-    /// An integer.
-    Int(i64),
-    /// A string.
-    Text(&'a str),
-    /// A tuple, a list or a set.
-    Sequence(Vec<Ref>),
-    /// Keys and values in the order of writing.
-    Dict(Vec<(Ref, Ref)>),
-    /// A class or a function.
-    Global(Global),
-    /// Values of tensors.
-    Storage(Storage<'a>),
-    /// A view of a storage.
-    Tensor(Tensor<'a>),
-}
-
-/// A storage: the record `data/{key}` of the archive.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Storage<'a> {
-    /// Type of the values.
-    pub dtype: Dtype,
-    /// Name of the record.
-    pub key: &'a str,
-    /// Values in it.
-    pub values: usize,
-}
-
-/// A view of a storage, not compared with its size.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tensor<'a> {
-    /// Where the values lie.
-    pub storage: Storage<'a>,
-    /// First value.
-    pub offset: usize,
-    /// Extents.
-    pub shape: Vec<usize>,
-    /// Distances along each axis, in values.
-    pub strides: Vec<usize>,
-    /// True where its values are those of the storage with the other sign.
-    pub negated: bool,
-}
-
-/// A pickle as objects.
-#[derive(Debug)]
-pub struct Pickle<'a> {
-    objects: Vec<Object<'a>>,
-    /// What was pickled.
-    pub root: Ref,
-}
-
-impl<'a> Pickle<'a> {
-    /// The object at `index`.
-    pub fn object(&self, index: Ref) -> &Object<'a> {
-        &self.objects[index.0]
-    }
-
-    /// Number of objects.
-    pub fn len(&self) -> usize {
-        self.objects.len()
-    }
-}
+use super::entries::shown;
+use super::globals::{self, Called, size};
+use super::objects::{Global, Object, Pickle, Ref, Storage};
 
 /// What is wrong with a pickle, and with which byte.
 #[derive(Debug, PartialEq)]
@@ -356,9 +277,10 @@ impl<'a> Machine<'a> {
 
     fn remember(&mut self, index: u64) -> Result<(), String> {
         self.memo.insert(index, self.top()?);
-        match self.memo.len() > MAX_OBJECTS {
-            true => Err(format!("remembers more than {MAX_OBJECTS} objects")),
-            false => Ok(()),
+        if self.memo.len() > MAX_OBJECTS {
+            Err(format!("remembers more than {MAX_OBJECTS} objects"))
+        } else {
+            Ok(())
         }
     }
 
@@ -371,7 +293,7 @@ impl<'a> Machine<'a> {
     }
 
     fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
-        let global = Global::find(module, name).ok_or_else(|| {
+        let global = globals::find(module, name).ok_or_else(|| {
             let called = shown(&format!("{module}.{name}"));
             format!("calls {called}, which a checkpoint of tensors does not need; {ADVICE}")
         })?;
@@ -382,7 +304,7 @@ impl<'a> Machine<'a> {
         let (arguments, callee) = (self.pop()?, self.pop()?);
         match (&self.objects[callee.0], &self.objects[arguments.0]) {
             (Object::Global(global), Object::Sequence(arguments)) => {
-                match global.call(arguments, &self.objects)? {
+                match globals::call(*global, arguments, &self.objects)? {
                     Called::New(Object::Opaque) => self.stack.push(OPAQUE),
                     Called::New(object) => self.push(object)?,
                     Called::Same(object) => self.stack.push(object),

@@ -2,7 +2,8 @@
 
 use ::safetensors::SafeTensors;
 
-use super::{Entries, StoredTensor, shown};
+use super::entries::{Entries, shown};
+use super::stored::StoredTensor;
 use crate::error::{Error, Result};
 
 /// Every tensor of the file, or those whose names begin with `key`, which is taken off.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::pickle::{Object, Pickle, Ref};
-use super::shown;
+use super::entries::shown;
+use super::objects::{Object, Pickle, Ref};
 use crate::name::first_of;
 
 /// Where training scripts put the state dict, in the order of looking; then the top level.
@@ -88,12 +88,13 @@ pub fn find<'a>(pickle: &'a Pickle, key: Option<&str>) -> Result<StateDict<'a>, 
 
 fn nothing_usual(candidates: &[Candidate]) -> String {
     let usual = NESTED.join(", ");
-    match candidates.is_empty() {
-        true => format!("no tensors at the top level or under {usual}"),
-        false => format!(
+    if candidates.is_empty() {
+        format!("no tensors at the top level or under {usual}")
+    } else {
+        format!(
             "no tensors at the top level or under {usual}, but under {}: --checkpoint-key chooses",
             listed(candidates, None)
-        ),
+        )
     }
 }
 

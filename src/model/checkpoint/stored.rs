@@ -62,11 +62,12 @@ impl<'a> StoredTensor<'a> {
         let last = shape.iter().zip(&strides).try_fold(offset, |at, (&extent, &stride)| {
             stride.checked_mul(extent - 1).and_then(|reach| at.checked_add(reach))
         });
-        match last.is_some_and(|last| last < held) {
-            true => Ok(Self { dtype, shape, storage, offset, strides, negated }),
-            false => Err(format!(
+        if last.is_some_and(|last| last < held) {
+            Ok(Self { dtype, shape, storage, offset, strides, negated })
+        } else {
+            Err(format!(
                 "offset {offset} and strides {strides:?} of shape {shape:?} leave a storage of {held} values"
-            )),
+            ))
         }
     }
 
@@ -144,18 +145,12 @@ impl<'a> StoredTensor<'a> {
 /// Nothing else than a finite double becomes infinite in silence.
 fn rounded(value: f64) -> Result<f32, String> {
     let single = value as f32;
-    match value.is_finite() && single.is_infinite() {
-        true => Err(format!("{value:e}")),
-        false => Ok(single),
-    }
+    if value.is_finite() && single.is_infinite() { Err(format!("{value:e}")) } else { Ok(single) }
 }
 
 fn exact(value: i32) -> Result<f32, String> {
     let single = value as f32;
-    match f64::from(single) == f64::from(value) {
-        true => Ok(single),
-        false => Err(value.to_string()),
-    }
+    if f64::from(single) == f64::from(value) { Ok(single) } else { Err(value.to_string()) }
 }
 
 #[cfg(test)]

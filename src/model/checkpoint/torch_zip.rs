@@ -8,8 +8,11 @@ use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{self, ADVICE, Object, Ref, Storage, Tensor};
-use super::{Entries, StoredTensor, shown, state_dict};
+use super::entries::{Entries, shown};
+use super::objects::{Object, Ref, Storage, Tensor};
+use super::pickle::{self, ADVICE};
+use super::state_dict;
+use super::stored::StoredTensor;
 use crate::error::{Error, Result};
 
 /// How a zip archive starts.
@@ -140,13 +143,12 @@ impl<'a, 'p> Archive<'a, 'p> {
             }
         };
         let expected = storage.values.checked_mul(storage.dtype.bitsize() / 8);
-        match expected == Some(bytes.len()) {
-            true => Ok(bytes),
-            false => {
-                let message =
-                    format!("{} bytes, expected {} values of {}", bytes.len(), storage.values, storage.dtype);
-                Err(Error::field(self.path, shown(&format!("data/{}", storage.key)), message))
-            }
+        if expected == Some(bytes.len()) {
+            Ok(bytes)
+        } else {
+            let message =
+                format!("{} bytes, expected {} values of {}", bytes.len(), storage.values, storage.dtype);
+            Err(Error::field(self.path, shown(&format!("data/{}", storage.key)), message))
         }
     }
 }

@@ -6,8 +6,8 @@ use std::io::BufReader;
 use serde::Deserialize;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::context::{Context, MAX_PLAIN, MAX_UNPACKED};
 use super::images::{Images, Memory, Values, channels_last};
-use super::{Context, MAX_PLAIN, MAX_UNPACKED};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::npy::{self, Array, Kind};

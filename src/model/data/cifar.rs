@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
+use super::context::{Context, MAX_UNPACKED};
 use super::images::{Images, Memory, Values, channels_last};
-use super::{Context, MAX_UNPACKED};
 use crate::error::{Error, Result};
 use crate::files::sha256;
 use crate::tensor::Shape;

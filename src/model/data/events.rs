@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::Context;
+use super::context::Context;
 use super::images::Sample;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;

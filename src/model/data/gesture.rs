@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::aedat;
+use super::context::Context;
 use super::events::{Integration, Split};
 use super::images::{Images, Sample, Source, sha256_of_files};
-use super::{Context, aedat};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::name::check_plain;

@@ -5,8 +5,8 @@ use std::io::{self, Cursor, Read};
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
+use super::context::{Context, MAX_PLAIN, MAX_UNPACKED};
 use super::images::{Images, Memory, Values};
-use super::{Context, MAX_PLAIN, MAX_UNPACKED};
 use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
 

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::noise::Noise;
 use crate::error::{Error, Result};
 use crate::files::{self, sha256};
-use crate::model::ModelDescription;
 use crate::tensor::{Frames, Shape};
 
 /// What a network looks at once: one frame that every timestep sees, or one per timestep.
@@ -67,11 +65,6 @@ impl Images {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let (path, sha256) = ("samples".to_owned(), sha256([bytes]));
         Memory { values: Values::Words(values), shape, frames, path, sha256 }.images(labels)
-    }
-
-    /// A few synthetic samples that `model` looks at.
-    pub fn noise(model: &ModelDescription) -> Self {
-        Noise::of(model, 2).images()
     }
 
     /// Number of samples.

@@ -4,6 +4,7 @@ mod aedat;
 mod arrays;
 mod cifar;
 mod class_folders;
+mod context;
 mod events;
 mod gesture;
 mod idx;
@@ -17,11 +18,11 @@ pub use images::{Images, Sample};
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use self::arrays::{Npy, Npz};
 use self::cifar::{Cifar10, Cifar100};
 use self::class_folders::SHOWN;
+use self::context::Context;
 use self::gesture::Gesture;
 use self::idx::Idx;
 use self::nmnist::Nmnist;
@@ -29,14 +30,9 @@ use self::noise::Noise;
 use self::pictures::Pictures;
 use super::ModelDescription;
 use crate::error::{Error, Result};
-use crate::files::{Folder, hexadecimal};
+use crate::files::Folder;
 use crate::name::first_of;
 use crate::ron_file::parse_ron;
-
-/// Bytes of a file, or of an array in it, that are read as they are.
-const MAX_PLAIN: u64 = 16 << 30;
-/// Bytes that are unpacked, whatever a compressed stream claims.
-const MAX_UNPACKED: u64 = 2 << 30;
 
 /// `data/<name>/<name>.ron`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -78,54 +74,6 @@ impl Part {
             Self::Gesture(part) => Ok((part.load(context)?, part.range)),
             Self::Nmnist(part) => Ok((part.load(context)?, part.range)),
             Self::Noise(part) => Ok((part.load(context)?, part.range)),
-        }
-    }
-}
-
-/// Where a part of a description stands.
-struct Context<'a> {
-    /// Folder of the description.
-    folder: &'a Folder,
-    /// The description, for messages.
-    path: &'a str,
-    /// `test` or `validation`.
-    part: &'static str,
-    /// Classes of the data set.
-    classes: usize,
-}
-
-impl Context<'_> {
-    /// An error in `field` of this part of the description.
-    fn refuse(&self, field: &str, message: impl Into<String>) -> Error {
-        Error::field(self.path, format!("{}: {field}", self.part), message)
-    }
-
-    /// Refuses a number of the description that is too small or too large.
-    fn in_range(&self, field: &str, value: usize, min: usize, max: usize) -> Result<()> {
-        match (min..=max).contains(&value) {
-            true => Ok(()),
-            false => Err(self.refuse(field, format!("{value} is not in {min}..={max}"))),
-        }
-    }
-
-    /// SHA-256 of what is in `files`, one behind the other.
-    fn sha256<const N: usize>(&self, files: [&String; N]) -> Result<String> {
-        let mut hasher = Sha256::new();
-        for name in files {
-            let failed = |e| Error::io(self.folder.path(name), e);
-            std::io::copy(&mut self.folder.open(name)?, &mut hasher).map_err(failed)?;
-        }
-        Ok(hexadecimal(hasher))
-    }
-
-    /// Refuses labels of the file `path` that have no class.
-    fn check_labels(&self, labels: &[u32], path: &str) -> Result<()> {
-        match labels.iter().position(|&label| label as usize >= self.classes) {
-            Some(i) => {
-                let message = format!("{} of sample {i}, and there are {} classes", labels[i], self.classes);
-                Err(Error::field(path, "labels", message))
-            }
-            None => Ok(()),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Context;
 use super::class_folders::{ClassFolders, interleave};
+use super::context::Context;
 use super::events::{Event, Integration, Split};
 use super::images::{Images, Sample, Source, sha256_of_files};
 use crate::error::{Error, Result};

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::Context;
+use super::context::Context;
 use super::images::{Images, Sample, Source};
 use crate::error::Result;
 use crate::files::sha256;
@@ -57,6 +57,13 @@ impl Noise {
     pub fn images(self) -> Images {
         let (shape, frames, count) = (self.shape, self.frames, self.images);
         Images::new(self, shape, frames, vec![0; count])
+    }
+}
+
+impl Images {
+    /// A few synthetic samples that `model` looks at.
+    pub fn noise(model: &ModelDescription) -> Self {
+        Noise::of(model, 2).images()
     }
 }
 

@@ -79,8 +79,9 @@ pub fn check_transformer(
 }
 
 pub fn check_range(family: &str, field: &str, value: f64, min: f64, max: f64) -> Result<()> {
-    match (min..=max).contains(&value) {
-        true => Ok(()),
-        false => Err(Error::mismatch(format!("{family}: {field}: {value} is not in {min}..={max}"))),
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::mismatch(format!("{family}: {field}: {value} is not in {min}..={max}")))
     }
 }

@@ -89,19 +89,19 @@ impl SpikeDrivenV1 {
         let spikes = net.neuron(&name("shortcut_lif"), stream, Neuron::lif(1.0))?;
         let mut project = |which: &str| {
             let x = conv_norm_lif(net, &name(which), spikes, Conv::new(self.dim, 1))?;
-            match self.pool_keys && which != "q" {
-                true => net.max_pool(&name(&format!("{which}_pool")), x, KEY_POOL),
-                false => Ok(x),
+            if self.pool_keys && which != "q" {
+                net.max_pool(&name(&format!("{which}_pool")), x, KEY_POOL)
+            } else {
+                Ok(x)
             }
         };
         let (q, k, v) = (project("q")?, project("k")?, project("v")?);
-        let count = match self.pool_keys {
-            false => net.attention(&name("sdsa"), &[k, v], Attention::KeyValueCount)?,
-            true => {
-                let both = net.mask(&name("kv"), k, v)?;
-                let pooled = net.plane_pool(&name("kv_pool"), both, self.heads)?;
-                net.attention(&name("sdsa"), &[pooled], Attention::KeyValueCount)?
-            }
+        let count = if self.pool_keys {
+            let both = net.mask(&name("kv"), k, v)?;
+            let pooled = net.plane_pool(&name("kv_pool"), both, self.heads)?;
+            net.attention(&name("sdsa"), &[pooled], Attention::KeyValueCount)?
+        } else {
+            net.attention(&name("sdsa"), &[k, v], Attention::KeyValueCount)?
         };
         let mask = net.neuron(&name("talking_heads_lif"), count, Neuron::lif(0.5))?;
         let mut masked = net.mask(&name("mask"), q, mask)?;

@@ -2,11 +2,10 @@
 //! in full, however many there are.
 
 use super::super::units::{Scale, decimals, fixed};
-use super::WIDTH;
 use super::axis::Axis;
 use super::font;
 use super::palette::{Colour, INK, WHITE};
-use super::scene::{Align, HEAD, LABEL, MARGIN, Mark, Scene};
+use super::scene::{Align, HEAD, LABEL, MARGIN, Mark, Scene, WIDTH};
 
 /// Pixels of axis texts and title under the bars.
 const FOOT: f64 = 58.0;

@@ -1,10 +1,9 @@
 //! A table of numbers, each on a colour that says how large it is.
 
 use super::super::units::fixed;
-use super::WIDTH;
 use super::font;
 use super::palette::{Colour, INK, WHITE};
-use super::scene::{Align, HEAD, LABEL, MARGIN, MIDDLE, Mark, Scene, Text};
+use super::scene::{Align, HEAD, LABEL, MARGIN, MIDDLE, Mark, Scene, Text, WIDTH};
 
 /// Height of a row, pixels.
 const PITCH: f64 = 24.0;

@@ -1,11 +1,10 @@
 //! Series of points joined by lines, with a legend.
 
 use super::super::units::Scale;
-use super::WIDTH;
 use super::axis::Axis;
 use super::font;
 use super::palette::{Colour, INK, WHITE};
-use super::scene::{Align, HEAD, LABEL, MARGIN, Mark, Scene};
+use super::scene::{Align, HEAD, LABEL, MARGIN, Mark, Scene, WIDTH};
 
 /// Height of the figure, pixels.
 const HEIGHT: f64 = 560.0;

@@ -21,9 +21,6 @@ pub(super) use sensitivity::render as render_sensitivity;
 use crate::error::Result;
 use crate::evaluate::{Comparison, Simulation};
 
-/// Width of every picture in pixels of the SVG.
-const WIDTH: f64 = 900.0;
-
 /// One rendered picture.
 pub(super) struct Picture {
     /// File name without its ending.

@@ -1,12 +1,11 @@
 //! Points with a label each.
 
 use super::super::units::Scale;
-use super::WIDTH;
 use super::axis::Axis;
 use super::font;
 use super::labels;
 use super::palette::{INK, LEADER, SINGLE, WHITE};
-use super::scene::{Align, HEAD, LABEL, MARGIN, MIDDLE, Mark, Scene, Text};
+use super::scene::{Align, HEAD, LABEL, MARGIN, MIDDLE, Mark, Scene, Text, WIDTH};
 
 /// Height of the figure, pixels.
 const HEIGHT: f64 = 560.0;

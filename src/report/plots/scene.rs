@@ -4,6 +4,8 @@ use super::font;
 use super::palette::{Colour, GRID, INK, QUIET, WHITE};
 use crate::name::Printable;
 
+/// Width of every picture in pixels of the SVG.
+pub(super) const WIDTH: f64 = 900.0;
 /// Em of a figure's title, pixels.
 const TITLE: f64 = 16.0;
 /// Em of axis titles, pixels.

@@ -18,31 +18,22 @@ mod uniform;
 pub use knapsack::knapsack;
 
 use super::Strategy;
+use super::keyword::keywords;
 
-/// A strategy by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Name {
-    /// One choice for the whole network.
-    Uniform,
-    /// Random settings.
-    Random,
-    /// Group by group, base and fine tuning (QSViT).
-    Qsvit,
-    /// Network, stage, block, one step at a time, behind a gate on membrane drift (AQ4SViT).
-    Aq4svitGreedy,
-    /// The same with a beam of four.
-    Aq4svitBeam,
-    /// Relaxation with Gumbel sampling (SpikeHQ).
-    Spikehq,
-    /// The best loss per saving, move by move.
-    RatioGreedy,
-    /// Multiple-choice knapsack over sensitivities, then swaps.
-    Ilp,
-    /// NSGA-II from the front of the knapsacks.
-    Nsga2,
-    /// All of them, the papers' in both forms.
-    All,
+keywords! {
+    /// A strategy by name.
+    pub enum Name {
+        Uniform = "uniform": "One choice for the whole network.",
+        Random = "random": "Random settings.",
+        Qsvit = "qsvit": "Group by group, base and fine tuning (QSViT).",
+        Aq4svitGreedy = "aq4svit-greedy": "Network, stage, block, one step at a time, behind a gate on membrane drift (AQ4SViT).",
+        Aq4svitBeam = "aq4svit-beam": "The same with a beam of four.",
+        Spikehq = "spikehq": "Relaxation with Gumbel sampling (SpikeHQ).",
+        RatioGreedy = "ratio-greedy": "The best loss per saving, move by move.",
+        Ilp = "ilp": "Multiple-choice knapsack over sensitivities, then swaps.",
+        Nsga2 = "nsga2": "NSGA-II from the front of the knapsacks.",
+        All = "all": "All of them, the papers' in both forms.",
+    }
 }
 
 /// Candidates that a beam keeps.

@@ -3,7 +3,7 @@
 
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
-use super::{Header, MAX_PIXELS, Picture, Refusal};
+use super::picture::{Header, MAX_PIXELS, Picture, Refusal};
 
 /// What JPEG files start with.
 pub const MAGIC: &[u8] = &[0xff, 0xd8];

@@ -1,6 +1,7 @@
 //! Class folders of PNG and JPEG files, with the usual transform of an ImageNet evaluation.
 
 mod jpeg;
+mod picture;
 mod png;
 mod resample;
 
@@ -9,15 +10,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Context;
+use self::picture::{Header, MAX_PIXELS, Picture, Refusal};
 use super::class_folders::{ClassFolders, interleave};
+use super::context::Context;
 use super::images::{Images, Sample, Source, sha256_of_files};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::tensor::{Frames, Shape};
 
-/// Pixels that an image may have, before and after it is resized.
-const MAX_PIXELS: u64 = 1 << 26;
 /// Bytes of a file.
 const MAX_FILE: u64 = 4 * MAX_PIXELS;
 
@@ -104,30 +104,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     files::read(path, MAX_FILE)
 }
 
-/// What is wrong with an image: the field, and the message.
-type Refusal = (&'static str, String);
-
 /// An error that names the file, too.
 fn in_file<T>(path: &Path, result: Result<T, Refusal>) -> Result<T> {
     result.map_err(|(field, message)| Error::field(path.display().to_string(), field, message))
-}
-
-/// What a file says of its image.
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    width: usize,
-    height: usize,
-    /// 1 of grey, 3 of colour; alpha does not count.
-    channels: usize,
-}
-
-/// An image; `[y][x][channel]`.
-#[derive(Debug, Clone, PartialEq)]
-struct Picture {
-    width: usize,
-    height: usize,
-    channels: usize,
-    pixels: Vec<u8>,
 }
 
 fn header(bytes: &[u8]) -> Result<Header, Refusal> {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, Transformations};
 
-use super::{Header, Picture, Refusal};
+use super::picture::{Header, Picture, Refusal};
 
 /// What PNG files start with.
 pub const MAGIC: &[u8] = b"\x89PNG\r\n\x1a\n";

@@ -4,7 +4,7 @@
 //! An image is resized along its rows and along its columns, and is one of bytes between the two. Weights are
 //! computed in double precision, normalized to a sum of 1, and rounded to 22 fraction bits.
 
-use super::Picture;
+use super::picture::Picture;
 
 /// Fraction bits of a weight: 32 without the 8 of a byte and two for sums outside of its range.
 const FRACTION_BITS: u32 = 22;

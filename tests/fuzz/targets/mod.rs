@@ -1,5 +1,5 @@
-//! Everything that reads what a user wrote, each as a function of its bytes: the one list for the mutator of
-//! this folder and for the test that replays the corpus.
+//! Everything that reads what a user wrote, each as a function of its bytes: the one list for the mutator in
+//! `fuzz/` and for the test that replays the corpus.
 
 mod checkpoints;
 mod data;

@@ -1,0 +1,201 @@
+//! The flags of `spiq search`, and the request that they make.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::checkpoint::CheckpointArguments;
+use crate::cli::keyword::keyword;
+use crate::error::{Error, Result};
+use crate::search::strategies::Name;
+use crate::search::{
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Fault, Granularity, Identity, JOULES, Objective,
+    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity,
+};
+
+/// Flags of `spiq search`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A built-in model, or the path of a model description.
+    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
+    pub model: String,
+    #[command(flatten)]
+    pub checkpoint: CheckpointArguments,
+    /// A built-in accelerator, or the path of a hardware description.
+    #[arg(long, value_name = "H", default_value = "edge-28")]
+    pub hw: String,
+    /// A built-in data set, or the path of a data description: the search looks at its validation images,
+    /// the report at its test images.
+    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
+    pub data: String,
+    /// Use only the first N validation and the first N test images.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Look at only the first N validation images (of those that --limit leaves).
+    #[arg(long, value_name = "N")]
+    pub validation_images: Option<usize>,
+    /// A file of budgets, as in Budget(max_memory: "48KiB", max_accuracy_drop: 0.015).
+    #[arg(long, value_name = "FILE")]
+    pub budget: Option<String>,
+    /// Largest drop of accuracy against the float network, as a fraction [default: 0.015].
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub max_accuracy_drop: Option<f64>,
+    /// Largest memory, as in 48KiB.
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub max_memory: Option<String>,
+    /// Largest energy of an inference, as in 30uJ.
+    #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
+    pub max_energy: Option<String>,
+    /// Largest energy divided by time, as in 20mW.
+    #[arg(long, value_name = "POWER", allow_hyphen_values = true)]
+    pub max_power: Option<String>,
+    /// Largest time of an inference, as in 2ms.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub max_latency: Option<String>,
+    /// Largest area of the machine, as in 0.5mm2.
+    #[arg(long, value_name = "AREA", allow_hyphen_values = true)]
+    pub max_area: Option<String>,
+    /// What is to be small within the budgets.
+    #[arg(long, value_name = "WHAT", default_value = "memory", value_parser = keyword::<Objective>())]
+    pub minimize: Objective,
+    /// Who looks; several are separated by commas.
+    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<Name>())]
+    pub strategy: Vec<Name>,
+    /// Give the papers' strategies scales per channel, membranes and tests that stop when decided.
+    #[arg(long)]
+    pub accelerated: bool,
+    /// Seeds of random choices, separated by commas; strategies without any run once.
+    #[arg(long, value_name = "N", default_value = "1", value_delimiter = ',')]
+    pub seed: Vec<u64>,
+    /// Images that each strategy may execute, in validation sets.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub max_evaluations: u32,
+    /// What is chosen together, where the strategy leaves it open.
+    #[arg(long, value_name = "WHAT", default_value = "tensor", value_parser = keyword::<Granularity>())]
+    pub granularity: Granularity,
+    /// Which drift of membranes the gate of AQ4SViT looks at.
+    #[arg(long, value_name = "METRIC", default_value = "relative", value_parser = keyword::<DriftMetric>())]
+    pub drift: DriftMetric,
+    /// How many times as far as the farthest that kept its accuracy a candidate may drift to pass the gate.
+    #[arg(long, value_name = "X", default_value_t = 1.25, allow_negative_numbers = true)]
+    pub slack: f64,
+    /// Run what the gate rejects, too, and count how often it was wrong.
+    #[arg(long)]
+    pub audit: bool,
+    /// Widths of uniform weights that are tried.
+    #[arg(long, value_name = "BITS", default_value = "8,7,6,5,4,3,2", value_delimiter = ',')]
+    pub weight_bits: Vec<u32>,
+    /// Widths of power-of-two weights that are tried; 0 for none.
+    #[arg(long, value_name = "BITS", default_value = "4,3", value_delimiter = ',')]
+    pub power_of_two_bits: Vec<u32>,
+    /// Widths of membranes that are tried.
+    #[arg(long, value_name = "BITS", default_value = "16,12,10,8,7,6,5,4,3,2", value_delimiter = ',')]
+    pub membrane_bits: Vec<u32>,
+    /// Round the weights of an output together, by what its inputs do on calibration images, and match
+    /// thresholds to the firing rates of the float network; the papers'
+    /// own forms stay as they are.
+    #[arg(long)]
+    pub calibrated: bool,
+    /// Write setting.ron, search.json, settings/, fronts/, plots/ and the log here.
+    #[arg(long, value_name = "DIR", default_value = "spiq-search")]
+    pub out: PathBuf,
+    /// Go on with the search whose log is in this folder; --strategy, --seed and --max-evaluations may name more
+    /// than it was begun with.
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    pub resume: Option<PathBuf>,
+    /// Print search.json instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads to run on [default: one per core]; the results do not depend on it.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Draw no progress bar.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// What was asked for, without the digests of what is not loaded yet.
+pub fn request(arguments: &Arguments) -> Result<Request> {
+    let text = |path: &PathBuf| match path.to_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => Err(Error::mismatch(format!("--weights: {path:?} is not UTF-8, as a log is"))),
+    };
+    Ok(Request {
+        model: arguments.model.clone(),
+        weights: arguments.checkpoint.weights.as_ref().map(text).transpose()?,
+        selection: arguments.checkpoint.selection(),
+        hardware: arguments.hw.clone(),
+        data: arguments.data.clone(),
+        limit: arguments.limit,
+        validation_images: arguments.validation_images,
+        problem: Problem {
+            budgets: budgets(arguments)?,
+            objective: arguments.minimize,
+            max_evaluations: f64::from(arguments.max_evaluations),
+            granularity: arguments.granularity,
+            metric: arguments.drift,
+            slack: arguments.slack,
+            audit: arguments.audit,
+        },
+        widths: Widths {
+            uniform: arguments.weight_bits.clone(),
+            power_of_two: arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect(),
+            membranes: arguments.membrane_bits.clone(),
+            calibrated: arguments.calibrated,
+        },
+        strategies: arguments.strategy.clone(),
+        accelerated: arguments.accelerated,
+        seeds: arguments.seed.clone(),
+        identity: Identity::default(),
+    })
+}
+
+/// Names the flag of a field of a request.
+pub fn refuse_flag(fault: Fault) -> Error {
+    let flag = match &*fault.field {
+        "hardware" => "hw",
+        "strategies" => "strategy",
+        "seeds" => "seed",
+        "widths.uniform" => "weight-bits",
+        "widths.power_of_two" => "power-of-two-bits",
+        "widths.membranes" => "membrane-bits",
+        "problem.max_evaluations" => "max-evaluations",
+        "problem.slack" => "slack",
+        "problem.budgets.accuracy_drop" => "max-accuracy-drop",
+        "problem.budgets.memory_bytes" => "max-memory",
+        "problem.budgets.energy_j" => "max-energy",
+        "problem.budgets.power_w" => "max-power",
+        "problem.budgets.latency_s" => "max-latency",
+        "problem.budgets.area_mm2" => "max-area",
+        "validation_images" => "validation-images",
+        "selection.key" => "checkpoint-key",
+        field => field,
+    };
+    Error::mismatch(format!("--{flag}: {}", fault.message))
+}
+
+/// Those of the file, and those of flags, which win.
+fn budgets(arguments: &Arguments) -> Result<Budgets> {
+    let mut budgets = match &arguments.budget {
+        Some(path) => Budgets::load(path)?,
+        None => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
+    };
+    if let Some(drop) = arguments.max_accuracy_drop {
+        check_drop(drop).map_err(|message| Error::mismatch(format!("--max-accuracy-drop: {message}")))?;
+        budgets.accuracy_drop = drop;
+    }
+    let flags: [(&str, &Option<String>, Units, &mut Option<f64>); 5] = [
+        ("memory", &arguments.max_memory, BYTES, &mut budgets.memory_bytes),
+        ("energy", &arguments.max_energy, JOULES, &mut budgets.energy_j),
+        ("power", &arguments.max_power, WATTS, &mut budgets.power_w),
+        ("latency", &arguments.max_latency, SECONDS, &mut budgets.latency_s),
+        ("area", &arguments.max_area, SQUARE_MILLIMETRES, &mut budgets.area_mm2),
+    ];
+    for (name, text, units, budget) in flags {
+        if let Some(text) = text {
+            let parsed = quantity(text, units);
+            *budget = Some(parsed.map_err(|message| Error::mismatch(format!("--max-{name}: {message}")))?);
+        }
+    }
+    Ok(budgets)
+}

@@ -1,0 +1,59 @@
+//! What every reader of a format knows of the part that it reads, and what it checks.
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::files::{Folder, hexadecimal};
+
+/// Bytes of a file, or of an array in it, that are read as they are.
+pub const MAX_PLAIN: u64 = 16 << 30;
+/// Bytes that are unpacked, whatever a compressed stream claims.
+pub const MAX_UNPACKED: u64 = 2 << 30;
+
+/// Where a part of a description stands.
+pub struct Context<'a> {
+    /// Folder of the description.
+    pub folder: &'a Folder,
+    /// The description, for messages.
+    pub path: &'a str,
+    /// `test` or `validation`.
+    pub part: &'static str,
+    /// Classes of the data set.
+    pub classes: usize,
+}
+
+impl Context<'_> {
+    /// An error in `field` of this part of the description.
+    pub fn refuse(&self, field: &str, message: impl Into<String>) -> Error {
+        Error::field(self.path, format!("{}: {field}", self.part), message)
+    }
+
+    /// Refuses a number of the description that is too small or too large.
+    pub fn in_range(&self, field: &str, value: usize, min: usize, max: usize) -> Result<()> {
+        match (min..=max).contains(&value) {
+            true => Ok(()),
+            false => Err(self.refuse(field, format!("{value} is not in {min}..={max}"))),
+        }
+    }
+
+    /// SHA-256 of what is in `files`, one behind the other.
+    pub fn sha256<const N: usize>(&self, files: [&String; N]) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for name in files {
+            let failed = |e| Error::io(self.folder.path(name), e);
+            std::io::copy(&mut self.folder.open(name)?, &mut hasher).map_err(failed)?;
+        }
+        Ok(hexadecimal(hasher))
+    }
+
+    /// Refuses labels of the file `path` that have no class.
+    pub fn check_labels(&self, labels: &[u32], path: &str) -> Result<()> {
+        match labels.iter().position(|&label| label as usize >= self.classes) {
+            Some(i) => {
+                let message = format!("{} of sample {i}, and there are {} classes", labels[i], self.classes);
+                Err(Error::field(path, "labels", message))
+            }
+            None => Ok(()),
+        }
+    }
+}
