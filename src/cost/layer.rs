@@ -1,4 +1,4 @@
-use super::parts::{Cycles, EnergyJ, TrafficBits};
+use super::parts::{Cycles, EnergyJ, LayerCost};
 use super::timeline::{Times, timeline};
 use super::{
     Demand, KnownPlans, Machine, Traffic, encoding, epilogue, events, many_core, processor, spike_lanes,
@@ -8,26 +8,6 @@ use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::{Compute, Operand, Placement};
 use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates, prefetched};
-
-/// Time and energy of one layer for one image.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LayerCost {
-    /// Cycles by cause.
-    pub cycles: Cycles,
-    /// Dynamic energy by component.
-    pub energy_j: EnergyJ,
-    /// Bits that moved.
-    pub traffic_bits: TrafficBits,
-}
-
-impl LayerCost {
-    /// Adds `other`, part by part.
-    pub fn add(&mut self, other: &Self) {
-        self.cycles.add_scaled(&other.cycles, 1.0);
-        self.energy_j.add_scaled(&other.energy_j, 1.0);
-        self.traffic_bits.add_scaled(&other.traffic_bits, 1.0);
-    }
-}
 
 /// A workload with the plan that was chosen for each layer.
 #[derive(Debug, Clone, PartialEq)]

@@ -171,3 +171,23 @@ impl AreaMm2 {
         self.arithmetic + self.registers + self.neurons + self.requantizers
     }
 }
+
+/// Time and energy of one layer for one image.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LayerCost {
+    /// Cycles by cause.
+    pub cycles: Cycles,
+    /// Dynamic energy by component.
+    pub energy_j: EnergyJ,
+    /// Bits that moved.
+    pub traffic_bits: TrafficBits,
+}
+
+impl LayerCost {
+    /// Adds `other`, part by part.
+    pub fn add(&mut self, other: &Self) {
+        self.cycles.add_scaled(&other.cycles, 1.0);
+        self.energy_j.add_scaled(&other.energy_j, 1.0);
+        self.traffic_bits.add_scaled(&other.traffic_bits, 1.0);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Dataflow, Order, Plan, Workload};
+use super::{Dataflow, Order, Workload};
 use crate::error::{Error, Result};
 use crate::files::Folder;
 use crate::hw::Placement;
@@ -114,14 +114,6 @@ impl FixedMapping {
 }
 
 impl Wish {
-    /// True if `plan` is as it says.
-    pub fn allows(&self, plan: &Plan) -> bool {
-        self.dataflow.is_none_or(|dataflow| dataflow == plan.dataflow)
-            && self.channels.is_none_or(|channels| channels == plan.channels)
-            && self.order.is_none_or(|order| order == plan.order)
-            && self.recompute.is_none_or(|recompute| recompute == plan.recompute)
-    }
-
     fn describe(&self) -> String {
         let parts = [
             self.dataflow.map(|d| format!("dataflow {d:?}")),

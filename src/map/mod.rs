@@ -4,6 +4,8 @@
 mod bits;
 mod dataflow;
 mod fixed;
+mod gemm;
+mod loads;
 mod nest;
 mod order;
 mod plan;
@@ -14,7 +16,8 @@ mod workload;
 pub use bits::BitCounts;
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
-pub use nest::{Dim, Gemm, Level, Loop, Matrix, Nest};
+pub use gemm::{Dim, Gemm, Matrix};
+pub use nest::{Level, Loop, Nest};
 pub use order::Order;
 pub use plan::{Plan, candidates, prefetched};
 pub use workload::{Epilogue, EpilogueKind, Input, Layer, Product, Workload};

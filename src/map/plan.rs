@@ -51,6 +51,14 @@ impl Plan {
         (sliced && !stay).then_some(tile)
     }
 
+    /// True if it is as `wish` says.
+    fn is_as(&self, wish: &Wish) -> bool {
+        wish.dataflow.is_none_or(|dataflow| dataflow == self.dataflow)
+            && wish.channels.is_none_or(|channels| channels == self.channels)
+            && wish.order.is_none_or(|order| order == self.order)
+            && wish.recompute.is_none_or(|recompute| recompute == self.recompute)
+    }
+
     /// True if one frame of `product` serves all timesteps.
     pub fn runs_once(&self, product: &Product) -> bool {
         product.constant && !self.recompute
@@ -229,7 +237,7 @@ impl Space<'_> {
                 }
             }
         }
-        plans.retain(|plan| wish.is_none_or(|wish| wish.allows(plan)));
+        plans.retain(|plan| wish.is_none_or(|wish| plan.is_as(wish)));
         plans
     }
 

@@ -87,31 +87,6 @@ impl QuantizedWeighted {
     }
 }
 
-/// What a datapath does with a weight code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WeightForm {
-    /// An integer: added for a spike, multiplied by a multi-bit input.
-    Integer {
-        /// Code width.
-        bits: u32,
-    },
-    /// A signed power of two: a spike adds a shifted one, a multi-bit input is shifted.
-    PowerOfTwo {
-        /// Largest exponent; the operand is this many bits wide, sign apart.
-        max_exponent: u32,
-    },
-}
-
-impl WeightForm {
-    /// Width, sign included, of the operand that reaches the adder for a spike.
-    pub fn operand_bits(self) -> u32 {
-        match self {
-            Self::Integer { bits } => bits,
-            Self::PowerOfTwo { max_exponent } => max_exponent + 2,
-        }
-    }
-}
-
 /// g = V + X; fires iff g >= threshold; V' = (fires ? reset : g) >> shift.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizedNeuron {

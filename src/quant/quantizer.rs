@@ -8,8 +8,8 @@ use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
 use super::quantized::*;
 use super::{
-    Calibration, FixedPoint, InputCoding, InputStatistics, Wanted, WeightRounding, WeightScheme, real_layer,
-    second_order,
+    Calibration, FixedPoint, InputStatistics, Wanted, WeightRounding, WeightScheme, input_integers,
+    real_layer, second_order,
 };
 use crate::error::{Error, Result};
 use crate::model::{
@@ -378,28 +378,6 @@ impl<'a> Quantizer<'a> {
         let branch =
             if from_accumulator { Some(requantizers(node, self.lsb(node, 1), format)?) } else { None };
         Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), vec![format.lsb()]))
-    }
-}
-
-/// What the integers of `input` are, and what one step of them is worth.
-pub fn input_integers(input: &InputSpec, coding: InputCoding) -> (QuantizedOp, Vec<f64>) {
-    let max = i64::from(input.max());
-    match (input, coding) {
-        (InputSpec::Image { mean, std, bits, .. }, InputCoding::Fixed { bits: width, frac }) => {
-            let grid = Format { bits: width, fraction_bits: frac };
-            let white = ((1u32 << bits) - 1) as f64;
-            let code = |p: i64, m: f64, s: f64| grid.quantize((p as f64 / white - m) / s);
-            let codes = mean.iter().zip(std).map(|(&m, &s)| (0..=max).map(|p| code(p, m, s)).collect());
-            (QuantizedOp::InputCodes { codes: codes.collect() }, vec![grid.lsb()])
-        }
-        (InputSpec::Image { mean, bits, .. }, InputCoding::ZeroPoint) => {
-            let zero_points = mean.iter().map(|m| Rounding::HalfEven.round(max as f64 * m)).collect();
-            // One pixel step is worth 2^-bits; weights absorb the rest of the normalization.
-            (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
-        }
-        (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
-            (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Weight schemes, one file each: real weights to integer codes with a scale.
 
+mod codes;
 mod power_of_two;
 mod stored;
 mod uniform;
@@ -7,7 +8,7 @@ mod unit_floor;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quant::WeightForm;
+pub use codes::{Clip, Codes, Scale, WeightForm};
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
@@ -47,15 +48,6 @@ pub enum WeightScheme {
     },
 }
 
-/// Allowed scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Scale {
-    /// Powers of two: requantization is a shift, and float32 oracles are exact.
-    Pow2,
-    /// Any positive real; it ends up in thresholds and 16-bit requantizers.
-    Free,
-}
-
 /// What shares a scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Sharing {
@@ -63,24 +55,6 @@ pub enum Sharing {
     Layer,
     /// Each output channel by itself.
     Channel,
-}
-
-/// How a uniform scale is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Clip {
-    /// The largest magnitude is representable.
-    Max,
-    /// Smallest squared error, large weights clipped where that helps.
-    Mse,
-}
-
-/// Integer codes of weights that share one scale: weight = code x lsb.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Codes {
-    /// The scale.
-    pub lsb: f64,
-    /// The integers.
-    pub codes: Vec<i32>,
 }
 
 impl WeightScheme {
@@ -182,34 +156,4 @@ impl WeightScheme {
             bits => Err(format!("{bits} bits are not in 2..={max}")),
         }
     }
-}
-
-/// Largest magnitude.
-fn largest(weights: &[f64]) -> f64 {
-    weights.iter().fold(0.0, |m, w| m.max(w.abs()))
-}
-
-/// The candidate scale with the smallest squared error, each counting as `importance` says; the first of
-/// equals.
-fn best_lsb(
-    weights: &[f64],
-    importance: Option<&[f64]>,
-    candidates: impl Iterator<Item = f64>,
-    value: impl Fn(f64, f64) -> f64,
-) -> f64 {
-    let error = |lsb: f64| {
-        let squares = weights.iter().map(|&w| (value(w, lsb) - w).powi(2));
-        match importance {
-            Some(importance) => squares.zip(importance).map(|(e, factor)| e * factor).sum::<f64>(),
-            None => squares.sum(),
-        }
-    };
-    let mut best = (f64::INFINITY, 1.0);
-    for lsb in candidates {
-        let error = error(lsb);
-        if error < best.0 {
-            best = (error, lsb);
-        }
-    }
-    best.1
 }

@@ -1,4 +1,4 @@
-use super::{Scale, best_lsb, largest};
+use super::codes::{Scale, best_lsb, largest};
 
 /// Scales tried per octave, for a free scale.
 const STEPS_PER_OCTAVE: i32 = 16;

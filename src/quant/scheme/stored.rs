@@ -1,4 +1,4 @@
-use super::Codes;
+use super::codes::Codes;
 
 /// The weights as they are, one step worth 1.
 ///

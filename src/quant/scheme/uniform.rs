@@ -1,4 +1,4 @@
-use super::{Clip, Scale, best_lsb, largest};
+use super::codes::{Clip, Scale, best_lsb, largest};
 use crate::num::Rounding;
 
 /// Scales tried below the one that represents the largest weight, for [`Clip::Mse`].
