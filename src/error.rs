@@ -1,5 +1,6 @@
 //! The one error type: every message names the file, the position or the field.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::name::{Printable, shortened};
@@ -86,6 +87,27 @@ impl Error {
             Self::Mismatch(message) => Self::Mismatch(format!("setting {name}: {message}")),
             other => other,
         }
+    }
+}
+
+/// What is wrong with a field, wherever it was read: whoever knows the file or the flag names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The field, with those that it is inside of: `problem.slack`.
+    pub field: Cow<'static, str>,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault in `field`.
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+
+    /// The error of a file or flag `path` that has it.
+    pub fn at(self, path: impl Into<String>) -> Error {
+        Error::field(path, self.field, self.message)
     }
 }
 
