@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::npy::NpyReader;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::exec::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use crate::files::Folder;
 use crate::model::{Fire, Reset};
@@ -68,14 +68,14 @@ impl NeuronConfig {
         let (folder, name) = Folder::locate("models/neurons", spec)?;
         let path = folder.path(&name);
         let config: Self = parse_ron(&folder.read_text(&name)?, &path)?;
-        config.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        config.check().map_err(|fault| fault.at(path))?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn check(&self) -> Result<(), Fault> {
         let in_range = |field, value: i64, low: i64, high: i64| match (low..=high).contains(&value) {
             true => Ok(()),
-            false => Err((field, format!("{value} is not in {low}..={high}"))),
+            false => Err(Fault::new(field, format!("{value} is not in {low}..={high}"))),
         };
         match *self {
             Self::Shift { threshold, shift, membrane_bits, .. } => {

@@ -4,7 +4,7 @@ use super::families::{
     Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
 };
 use super::{Network, Node, Weights};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
 use crate::ron_file::parse_ron;
 use crate::tensor::Shape;
@@ -172,7 +172,7 @@ impl ModelDescription {
     /// Parses and checks a description; `path` is for messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let description: Self = parse_ron(text, path)?;
-        description.check().map_err(|(field, message)| Error::field(path, field, message))?;
+        description.check().map_err(|fault| fault.at(path))?;
         Ok(description)
     }
 
@@ -213,10 +213,10 @@ impl ModelDescription {
         }
     }
 
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn check(&self) -> Result<(), Fault> {
         let in_range = |field, value: usize, max| match value {
             v if (1..=max).contains(&v) => Ok(()),
-            v => Err((field, format!("{v} is not in 1..={max}"))),
+            v => Err(Fault::new(field, format!("{v} is not in 1..={max}"))),
         };
         in_range("timesteps", self.timesteps, 64)?;
         in_range("classes", self.classes, 100_000)?;
@@ -230,14 +230,17 @@ impl ModelDescription {
         in_range("input.bits", *bits as usize, 8)?;
         for (field, values) in [("input.mean", mean), ("input.std", std)] {
             if values.len() != shape.channels {
-                return Err((field, format!("{} values for {} channels", values.len(), shape.channels)));
+                return Err(Fault::new(
+                    field,
+                    format!("{} values for {} channels", values.len(), shape.channels),
+                ));
             }
         }
         if let Some(m) = mean.iter().find(|m| !(0.0..=1.0).contains(*m)) {
-            return Err(("input.mean", format!("{m:?} is not in 0..=1")));
+            return Err(Fault::new("input.mean", format!("{m:?} is not in 0..=1")));
         }
         if let Some(s) = std.iter().find(|s| !(1e-3..=10.0).contains(*s)) {
-            return Err(("input.std", format!("{s:?} is not in 0.001..=10")));
+            return Err(Fault::new("input.std", format!("{s:?} is not in 0.001..=10")));
         }
         Ok(())
     }

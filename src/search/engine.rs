@@ -47,6 +47,13 @@ pub struct Verdict {
     pub cost: f64,
 }
 
+/// What became of a candidate that was judged.
+enum Ruling {
+    Accepted,
+    /// With what speaks against it.
+    Refused(String),
+}
+
 /// What a strategy has used of one setting.
 #[derive(Default)]
 struct Used {
@@ -221,8 +228,8 @@ impl<'a, 's> Engine<'a, 's> {
         let violations = self.problem.budgets.violations(&figures);
         let meets = within && violations.is_empty();
         let cost = self.cost_of(&figures);
-        let reason = self.reason(within, sum.drop(), &violations);
-        self.note(candidate, Fidelity::Test, sum.images, Some(&sum), figures, Some(reason));
+        let ruling = self.ruling(within, sum.drop(), &violations);
+        self.note(candidate, Fidelity::Test, sum.images, Some(&sum), figures, Some(ruling));
         if meets {
             self.accept(candidate, cost, &figures);
         } else {
@@ -311,8 +318,8 @@ impl<'a, 's> Engine<'a, 's> {
     /// If the candidate is no setting.
     pub fn reject(&mut self, candidate: &Candidate, drift: f64, threshold: f64) -> Result<(), Stop> {
         let figures = self.estimate(candidate)?;
-        let reason = Some(format!("drift {drift:.4} is beyond {threshold:.4}"));
-        self.note(candidate, Fidelity::Drift, 0, None, figures, Some(reason));
+        let ruling = Ruling::Refused(format!("drift {drift:.4} is beyond {threshold:.4}"));
+        self.note(candidate, Fidelity::Drift, 0, None, figures, Some(ruling));
         Ok(())
     }
 
@@ -373,11 +380,11 @@ impl<'a, 's> Engine<'a, 's> {
         let drop = lost.round() / images;
         let mut violations = self.problem.budgets.violations(&measured.figures);
         let within = drop <= self.problem.budgets.accuracy_drop;
-        let reason = self.reason(within, drop, &violations);
+        let ruling = self.ruling(within, drop, &violations);
         violations.extend(self.problem.budgets.accuracy_violation(drop));
         if is_new {
             let images = self.store.oracle.images() as u32;
-            self.note(candidate, Fidelity::Full, images, None, measured.figures, Some(reason));
+            self.note(candidate, Fidelity::Full, images, None, measured.figures, Some(ruling));
             if let Some(step) = self.steps.last_mut() {
                 step.accuracy_drop = Some(drop);
             }
@@ -386,7 +393,7 @@ impl<'a, 's> Engine<'a, 's> {
     }
 
     /// Why a candidate is not accepted; `None` where it is.
-    fn reason(&self, within: bool, drop: f64, violations: &[Violation]) -> Option<String> {
+    fn ruling(&self, within: bool, drop: f64, violations: &[Violation]) -> Ruling {
         let mut reasons = Vec::new();
         if !within {
             let allowed = self.problem.budgets.accuracy_drop;
@@ -395,7 +402,7 @@ impl<'a, 's> Engine<'a, 's> {
         let exceeded =
             |v: &Violation| format!("{} is {:.1} % beyond its limit", v.budget, 100.0 * v.excess());
         reasons.extend(violations.iter().map(exceeded));
-        (!reasons.is_empty()).then(|| reasons.join("; "))
+        if reasons.is_empty() { Ruling::Accepted } else { Ruling::Refused(reasons.join("; ")) }
     }
 
     fn note(
@@ -405,9 +412,13 @@ impl<'a, 's> Engine<'a, 's> {
         images: u32,
         sum: Option<&Batch>,
         figures: Figures,
-        reason: Option<Option<String>>,
+        ruling: Option<Ruling>,
     ) {
-        let accepted = reason.as_ref().map(Option::is_none);
+        let accepted = ruling.as_ref().map(|ruling| matches!(ruling, Ruling::Accepted));
+        let reason = match ruling {
+            Some(Ruling::Refused(reason)) => Some(reason),
+            Some(Ruling::Accepted) | None => None,
+        };
         self.steps.push(Step {
             setting: self.space.id(candidate),
             fidelity,
@@ -418,7 +429,7 @@ impl<'a, 's> Engine<'a, 's> {
             evaluations: self.evaluations(),
             seconds: self.seconds,
             accepted,
-            reason: reason.flatten(),
+            reason,
         });
     }
 

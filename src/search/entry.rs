@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::drift::LayerDrift;
-use super::fault::{Fault, refuse_if};
+use super::fault::refuse_if;
 use super::request::Terms;
 use super::{Batch, Figures, Measured, Oracle};
+use crate::error::Fault;
 
 /// One line of a log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-pub use crate::error::Fault;
+use crate::error::Fault;
 
 /// Refuses the `field` if `message` says that something is wrong with it.
 pub(super) fn refuse_if(

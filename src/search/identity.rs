@@ -1,9 +1,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
 use crate::cost::Machine;
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::evaluate::CALIBRATION_IMAGES;
 use crate::files::sha256;
 use crate::model::{DataSet, Images, Model, ModelDescription};

@@ -14,9 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Answered;
 pub use super::entry::{DataPart, Entry, Logged};
-use super::fault::Fault;
 use super::request::{Request, Terms};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::files::{self, MAX_LOG, sha256};
 
 /// Bytes of the longest line that is read.
@@ -213,7 +212,7 @@ pub fn read(mut reader: impl BufRead, path: &str) -> Result<Option<Contents>> {
     let mut bytes = Vec::new();
     for number in 1.. {
         let place = format!("{path}:{number}");
-        let wrong = |fault: Fault| Error::field(&place, fault.field, fault.message);
+        let wrong = |fault: Fault| fault.at(&place);
         if !next_line(&mut reader, &mut bytes).map_err(|source| Error::io(&place, source))? {
             break;
         }

@@ -32,7 +32,6 @@ pub use budget::{
 };
 pub use drift::{DriftMetric, DriftReference, LayerDrift};
 pub use engine::{Engine, Stop, Verdict};
-pub use fault::Fault;
 pub use identity::Identity;
 pub use keyword::Keyword;
 pub use network::NetworkOracle;

@@ -3,10 +3,11 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::budget::check_drop;
-use super::fault::{Fault, refuse_if};
+use super::fault::refuse_if;
 use super::identity::Identity;
 use super::strategies::{Name, named};
 use super::{Problem, Widths};
+use crate::error::Fault;
 use crate::model::Selection;
 
 /// A search as its log's first line holds it: what is searched, by which strategies, on what.

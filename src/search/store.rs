@@ -12,6 +12,9 @@ use super::{Batch, Figures, Measured, Oracle};
 use crate::error::{Error, Result};
 use crate::quant::Setting;
 
+/// What a setting costs at the activity of the float network; nothing where the machine cannot run it.
+pub type Estimate = Option<Figures>;
+
 /// All that is known of one setting.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -19,8 +22,8 @@ pub struct Known {
     pub batches: Vec<Batch>,
     /// Seconds of each batch.
     pub batch_seconds: Vec<f64>,
-    /// Costs at the activity of the float network; none where the machine cannot run it.
-    pub estimate: Option<Option<Figures>>,
+    /// Costs at the activity of the float network.
+    pub estimate: Option<Estimate>,
     /// Costs at its own activity on a few images, and seconds.
     pub own: Option<(Figures, f64)>,
     /// Drift per layer, images and seconds.
@@ -56,9 +59,9 @@ impl<'a> Store<'a> {
     pub fn logged(oracle: &'a dyn Oracle, answers: Vec<Logged>, log: &'a mut Log) -> Result<Self> {
         let mut store = Self::new(oracle);
         for Logged { line, entry } in answers {
-            entry.check_against(oracle).map_err(|fault| {
-                Error::field(format!("{}:{line}", log.path().display()), fault.field, fault.message)
-            })?;
+            entry
+                .check_against(oracle)
+                .map_err(|fault| fault.at(format!("{}:{line}", log.path().display())))?;
             store.learn(entry);
         }
         store.log = Some(log);

@@ -6,11 +6,11 @@ use clap::Args;
 
 use crate::cli::checkpoint::CheckpointArguments;
 use crate::cli::keyword::keyword;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::search::strategies::Name;
 use crate::search::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Fault, Granularity, Identity, JOULES, Objective,
-    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, Objective, Problem,
+    Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity,
 };
 
 /// Flags of `spiq search`.

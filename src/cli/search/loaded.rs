@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::cli::progress;
 use crate::cost::Machine;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
 use crate::exec::Backend;
 use crate::hw::Hardware;
@@ -15,8 +15,8 @@ use crate::model::{DataSet, Images, Model};
 use crate::quant::Setting;
 use crate::search::log::DataPart;
 use crate::search::{
-    Fault, Figures, Final, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store,
-    Strategy, legal, run_strategy, runs,
+    Figures, Final, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store, Strategy,
+    legal, run_strategy, runs,
 };
 
 /// Everything that a request names.

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::arguments::{Arguments, refuse_flag, request};
 use super::interrupt;
 use crate::cli::given::Given;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::search::log::{Log, Logged};
-use crate::search::{Fault, Identity, Request, Terms};
+use crate::search::{Identity, Request, Terms};
 
 /// The log inside the folder of a search.
 const LOG: &str = "log.jsonl";
@@ -62,7 +62,7 @@ impl Session {
     /// Names the fault of a request where it was read.
     pub fn refuse(&self, fault: Fault) -> Error {
         match &self.resumed {
-            Some(_) => Error::field(format!("{}:1", self.log.path().display()), fault.field, fault.message),
+            Some(_) => fault.at(format!("{}:1", self.log.path().display())),
             None => refuse_flag(fault),
         }
     }
