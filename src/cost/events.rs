@@ -3,7 +3,7 @@
 use super::parts::EnergyJ;
 use crate::exec::Activity;
 use crate::hw::{Counting, EventTable};
-use crate::map::{Epilogue, EpilogueKind, Input, Layer, Product};
+use crate::map::{Epilogue, EpilogueKind, Input, InputFrames, Layer, Product};
 
 /// Energy of `layer` for one image; nothing is charged beside the events.
 pub fn energy_j(table: &EventTable, layer: &Layer, activity: &Activity, timesteps: f64) -> EnergyJ {
@@ -26,7 +26,7 @@ fn operations(table: &EventTable, product: &Product, activity: &Activity, timest
         Counting::Executed => total.synaptic_operations() as f64,
         Counting::Rates => {
             let inputs = (product.input_values * counted.steps.len().max(1)) as f64;
-            let frames = if product.behind_mean { 1.0 } else { timesteps };
+            let frames = if product.frames == InputFrames::BehindMean { 1.0 } else { timesteps };
             f64::from(total.input_events) / inputs * product.dense_operations() * frames
         }
     }

@@ -20,7 +20,7 @@ pub fn layer_cost(
     if let Some(product) = &layer.product {
         let total = activity.nodes[product.node.index()].total();
         // The image arrives at every timestep.
-        let repeat = if product.constant { timesteps } else { 1.0 };
+        let repeat = if product.is_constant() { timesteps } else { 1.0 };
         let serial = match product.input {
             Input::Spikes => 1.0,
             Input::Integers { bits } => f64::from(bits),

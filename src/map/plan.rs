@@ -61,7 +61,7 @@ impl Plan {
 
     /// True if one frame of `product` serves all timesteps.
     pub fn runs_once(&self, product: &Product) -> bool {
-        product.constant && !self.recompute
+        product.is_constant() && !self.recompute
     }
 
     /// How often `product` runs in `timesteps`.
@@ -76,7 +76,7 @@ impl Plan {
             Placement::Innermost => "timesteps innermost",
             Placement::Outermost => "timesteps outermost",
         };
-        let once = match layer.product.as_ref().filter(|product| product.constant) {
+        let once = match layer.product.as_ref().filter(|product| product.is_constant()) {
             None => "",
             Some(product) if self.runs_once(product) => ", computed once",
             Some(_) => ", recomputed",
@@ -216,7 +216,7 @@ impl Space<'_> {
             Compute::Systolic(_) => &Dataflow::OF_ARRAYS,
         };
         let product = self.layer.product.as_ref();
-        let constant = product.is_some_and(|p| p.constant);
+        let constant = product.is_some_and(Product::is_constant);
         // Innermost, lanes keep a constant sum for all timesteps: recomputing it is never better.
         let kept =
             self.placement == Placement::Innermost && matches!(self.hardware.compute, Compute::SpikeLanes(_));

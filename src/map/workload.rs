@@ -1,5 +1,6 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
+use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
 use crate::model::{Attention, Grid, Kind, Network, Node, NodeId, Op};
 use crate::num::signed_bits;
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
@@ -35,165 +36,6 @@ pub struct Layer {
     pub live_activation_bits: f64,
     /// Residual stream alive while this layer runs, bits of one timestep.
     pub live_residual_bits: f64,
-}
-
-/// A weighted sum over one frame: M positions, K inputs each, N outputs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Product {
-    /// The node.
-    pub node: NodeId,
-    /// M: output positions.
-    pub positions: usize,
-    /// K: inputs of one output, of one group.
-    pub fan_in: usize,
-    /// N: output channels, all groups.
-    pub outputs: usize,
-    /// Groups that do not mix.
-    pub groups: usize,
-    /// True if the input is the same at every timestep.
-    pub constant: bool,
-    /// True if it runs once because it stands behind a mean over timesteps; a repeated image does not.
-    pub behind_mean: bool,
-    /// What it sums.
-    pub input: Input,
-    /// Values of one input frame.
-    pub input_values: usize,
-    /// True if the input is an integer that counts spikes, such as an integer residual stream.
-    pub sums_of_spikes: bool,
-    /// True if the input comes from outside the chip.
-    pub from_outside: bool,
-    /// What the datapath does with a weight.
-    pub weight: WeightForm,
-    /// Width of a stored weight code.
-    pub weight_bits: u32,
-    /// Proven width of the sum.
-    pub accumulator_bits: u32,
-}
-
-/// What a weighted sum reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
-    /// One bit that gates a weight.
-    Spikes,
-    /// Integers that multiply a weight.
-    Integers {
-        /// Width.
-        bits: u32,
-    },
-}
-
-impl Product {
-    /// Frames that it reads in `timesteps`: one where they are all the same.
-    pub fn input_frames<T: From<u8>>(&self, timesteps: T) -> T {
-        frames(self.constant, timesteps)
-    }
-}
-
-impl Epilogue {
-    /// How often it runs in `timesteps`.
-    pub fn frames<T: From<u8>>(&self, timesteps: T) -> T {
-        frames(self.constant, timesteps)
-    }
-}
-
-/// One frame of what is constant in time, else one per timestep.
-fn frames<T: From<u8>>(constant: bool, timesteps: T) -> T {
-    if constant { T::from(1) } else { timesteps }
-}
-
-impl Input {
-    /// Width of one value.
-    pub fn bits(self) -> u32 {
-        match self {
-            Self::Spikes => 1,
-            Self::Integers { bits } => bits,
-        }
-    }
-}
-
-/// An operation without weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Epilogue {
-    /// The node.
-    pub node: NodeId,
-    /// What it does.
-    pub kind: EpilogueKind,
-    /// Values of one frame of its output.
-    pub values: usize,
-    /// True if it runs once and not at every timestep.
-    pub constant: bool,
-    /// Bits of one stored output value; 0 where the next operation consumes it on the fly.
-    pub stored_bits: u32,
-}
-
-/// Operations without weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EpilogueKind {
-    /// Membrane update, comparison, reset.
-    Neuron {
-        /// Stored width; `None` for a neuron that keeps nothing.
-        membrane_bits: Option<u32>,
-        /// Width of the potential.
-        potential_bits: u32,
-    },
-    /// Comparisons of an integer spike.
-    IntegerNeuron {
-        /// Thresholds.
-        levels: u32,
-        /// Width of the input.
-        potential_bits: u32,
-    },
-    /// Onto the residual stream or an activation grid.
-    Requantize {
-        /// Width of what is requantized.
-        from_bits: u32,
-        /// True for a pure shift.
-        shift: bool,
-        /// True for the residual stream.
-        residual: bool,
-    },
-    /// stream + requantized branch.
-    Join {
-        /// Width of the branch.
-        from_bits: u32,
-        /// Width of the stream.
-        bits: u32,
-        /// True for a pure shift.
-        shift: bool,
-    },
-    /// Spike addition.
-    CountJoin {
-        /// Width of the sum.
-        bits: u32,
-    },
-    /// Comparisons of a max pooling.
-    Pool {
-        /// Comparisons per output.
-        comparisons: usize,
-        /// Width of what is compared; 1 for spikes.
-        bits: u32,
-        /// Values of one input frame.
-        inputs: usize,
-    },
-    /// Additions of a sum over positions or timesteps.
-    Sum {
-        /// Additions per output.
-        additions: usize,
-        /// Width of the sum.
-        bits: u32,
-    },
-    /// Spike-by-spike products, and sums of the counts that they leave; integer spikes multiply bit plane by bit
-    /// plane.
-    SpikeProducts {
-        /// AND (and count) operations of one frame.
-        operations: usize,
-        /// Additions of a count, gated by a spike, of one frame: the second product of an attention.
-        sums: usize,
-        /// Width of such a count.
-        sum_bits: u32,
-        /// Spike bits read in one frame.
-        reads: usize,
-    },
 }
 
 /// The widths that a number system gives to a network.
@@ -319,8 +161,8 @@ impl Workload {
             let Some(layer) = layer.map(|i| &mut layers[i]) else { continue };
             match &node.op {
                 Op::Weighted(_) => {
-                    let product = Product::new(network, widths, id, node);
-                    layer.product = Some(Product { behind_mean: behind_mean[id.index()], ..product });
+                    let frames = InputFrames::of(node, behind_mean[id.index()]);
+                    layer.product = Some(Product::new(network, widths, (id, node), frames));
                 }
                 _ => layer.epilogue.push(Epilogue::new(network, widths, id, node)),
             }
@@ -401,7 +243,7 @@ impl Layer {
 }
 
 impl Product {
-    fn new(network: &Network, widths: &dyn Widths, id: NodeId, node: &Node) -> Self {
+    fn new(network: &Network, widths: &dyn Widths, (id, node): (NodeId, &Node), frames: InputFrames) -> Self {
         let Op::Weighted(weighted) = &node.op else { unreachable!("only weight layers have products") };
         let from = network.input_of(node, 0);
         let input = match from.kind {
@@ -415,8 +257,7 @@ impl Product {
             fan_in: weighted.geometry.fan_in(),
             outputs: weighted.geometry.out_channels,
             groups: weighted.geometry.groups,
-            constant: node.constant,
-            behind_mean: false,
+            frames,
             input,
             input_values: from.shape.values(),
             sums_of_spikes: matches!(from.kind, Kind::Count { .. }),

@@ -13,7 +13,9 @@ use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
 use spiq::hw::sram::Sram;
 use spiq::hw::table::EnergyTable;
 use spiq::hw::{Hardware, Placement};
-use spiq::map::{Dataflow, Epilogue, EpilogueKind, Input, Layer, Order, Plan, Product, Workload, candidates};
+use spiq::map::{
+    Dataflow, Epilogue, EpilogueKind, Input, InputFrames, Layer, Order, Plan, Product, Workload, candidates,
+};
 use spiq::model::NodeId;
 use spiq::quant::WeightForm;
 
@@ -136,8 +138,7 @@ fn product(positions: usize, fan_in: usize, outputs: usize, weight_bits: u32) ->
         fan_in,
         outputs,
         groups: 1,
-        constant: false,
-        behind_mean: false,
+        frames: InputFrames::PerTimestep,
         input: Input::Spikes,
         input_values: positions * fan_in,
         sums_of_spikes: false,

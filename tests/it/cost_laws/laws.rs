@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use spiq::cost::layer_cost;
 use spiq::hw::{Compute, Operand, Placement};
-use spiq::map::{Dataflow, Input, Plan, Product};
+use spiq::map::{Dataflow, Input, InputFrames, Plan, Product};
 use spiq::quant::WeightForm;
 
 use super::{Case, Spec, activity, array_cycles, close, lanes, layer, neuron, product, systolic};
@@ -27,8 +27,9 @@ fn any_product() -> impl Strategy<Value = Product> {
                 true => WeightForm::PowerOfTwo { max_exponent: (1 << (bits.min(5) - 1)) - 2 },
                 false => WeightForm::Integer { bits },
             };
+            let frames = if constant { InputFrames::Repeated } else { InputFrames::PerTimestep };
             let plain = product(positions, fan_in, outputs * groups, bits);
-            Product { groups, constant, input, weight, input_values: positions * fan_in * groups, ..plain }
+            Product { groups, frames, input, weight, input_values: positions * fan_in * groups, ..plain }
         },
     )
 }
@@ -55,7 +56,7 @@ pub fn with_activity(
     spec: Spec,
 ) -> Case {
     let inputs = (product.fan_in * product.groups) as f64;
-    let steps = if product.constant { 1 } else { timesteps };
+    let steps = if product.is_constant() { 1 } else { timesteps };
     let frames: Vec<Vec<u32>> = seeds
         .chunks(seeds.len() / 4)
         .take(steps)
@@ -81,7 +82,7 @@ proptest! {
         for (plan, cost) in case.all(&machine) {
             let parts = [cost.cycles.parts(), cost.energy_j.parts(), cost.traffic_bits.parts()].concat();
             prop_assert!(parts.iter().all(|x| x.is_finite() && *x >= -1e-9), "{plan:?} {cost:?}");
-            let frames = if p.constant && !plan.recompute { 1 } else { case.timesteps };
+            let frames = if p.is_constant() && !plan.recompute { 1 } else { case.timesteps };
             let repeat = frames as f64 / case.activity.nodes[0].steps.len() as f64;
             let operations = case.activity.nodes[0].total().synaptic_operations() as f64 * repeat;
             let cycles = cost.cycles.total();

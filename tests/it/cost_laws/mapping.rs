@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use spiq::cost::{Convention, MappedWorkload, accesses, layer_cost};
 use spiq::hw::{Operand, Placement};
-use spiq::map::{Dataflow, Dim, FixedMapping, Matrix, Order, Plan, Product, Workload, candidates};
+use spiq::map::{
+    Dataflow, Dim, FixedMapping, InputFrames, Matrix, Order, Plan, Product, Workload, candidates,
+};
 
 use super::laws::case;
 use super::{Case, Spec, activity, close, lanes, layer, neuron, plan, product, systolic};
@@ -39,7 +41,7 @@ proptest! {
             let weights = bits(Matrix::Weights, p.weight_bits, |c| c.reads) + parameters;
             prop_assert!(close(t.weights_read, weights), "{} {weights} {plan:?}\n{nest}", t.weights_read);
             // Sums that are kept for all timesteps are another matter.
-            if plan.dataflow != Dataflow::OutputStationary && !p.constant {
+            if plan.dataflow != Dataflow::OutputStationary && !p.is_constant() {
                 let sums = |count| bits(Matrix::Outputs, p.accumulator_bits, count);
                 prop_assert!(close(t.partial_sums_written, sums(|c| c.updates)));
                 let read = sums(|c| c.reads + c.drains);
@@ -252,7 +254,8 @@ fn two_tiles_of_inputs_need_room() {
         let fixed = "NetworkMapping(timesteps: Innermost, layers: {\"layer\": \
                      (order: PositionsOutermost(tiles: 5, weights_stay: true))})";
         let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
-        let layer = layer(Product { constant, ..product(40, 8, 4, 8) }, vec![]);
+        let frames = if constant { InputFrames::Repeated } else { InputFrames::PerTimestep };
+        let layer = layer(Product { frames, ..product(40, 8, 4, 8) }, vec![]);
         let workload = Workload { layers: vec![layer], timesteps: 4 };
         candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
     };
@@ -265,7 +268,7 @@ fn two_tiles_of_inputs_need_room() {
 #[test]
 fn constant_sums_by_hand() {
     let machine = Spec::roomy(systolic(2, 2, false)).machine();
-    let layer = layer(Product { constant: true, ..product(3, 4, 5, 8) }, vec![neuron(15, 16)]);
+    let layer = layer(Product { frames: InputFrames::Repeated, ..product(3, 4, 5, 8) }, vec![neuron(15, 16)]);
     let activity = activity(layer.product.as_ref().unwrap(), &[vec![1, 2, 3]]);
     let sums = |dataflow| {
         let cost = layer_cost(&layer, &plan(dataflow, Placement::Innermost, 2), &machine, &activity, 3);

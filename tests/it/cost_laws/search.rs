@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use spiq::cost::{Machine, MappedWorkload, layer_cost};
 use spiq::hw::Placement;
-use spiq::map::{FixedMapping, Input, Workload, candidates};
+use spiq::map::{FixedMapping, Input, InputFrames, Workload, candidates};
 
 use super::laws::{any_compute, with_activity};
 use super::{Case, Spec, product};
@@ -24,7 +24,8 @@ fn cramped() -> impl Strategy<Value = Case> {
             let input = if integers { Input::Integers { bits } } else { Input::Spikes };
             let plain = product(positions, fan_in, outputs * groups, bits);
             let input_values = positions * fan_in * groups;
-            let product = spiq::map::Product { groups, constant, input, from_outside, input_values, ..plain };
+            let frames = if constant { InputFrames::Repeated } else { InputFrames::PerTimestep };
+            let product = spiq::map::Product { groups, frames, input, from_outside, input_values, ..plain };
             let (log_bytes, word_bits, log_bandwidth, bus, objective) = memories;
             let mut spec = Spec {
                 word_bits,
