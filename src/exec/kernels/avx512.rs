@@ -157,9 +157,9 @@ impl InstructionSet for Avx512 {
                 let (mut fires, mut clamps) = ([0; 4], [0; 4]);
                 for (j, v) in membrane.iter_mut().enumerate() {
                     let lanes = (columns >> (16 * j)) as u16;
+                    let at = x.as_ptr().wrapping_add(frame + 16 * j);
                     // SAFETY: `lanes` leaves out what is behind the frame.
-                    let x =
-                        unsafe { _mm512_maskz_loadu_epi32(lanes, x.as_ptr().wrapping_add(frame + 16 * j)) };
+                    let x = unsafe { _mm512_maskz_loadu_epi32(lanes, at) };
                     (fires[j], clamps[j], *v) = update(cell, *v, x);
                 }
                 let fires = join_masks(fires) & columns;
