@@ -39,10 +39,18 @@ pub struct Drops {
     fitted: Option<Fitted>,
 }
 
+/// Where the loss of a candidate comes from.
+struct Shares {
+    levels: Vec<Level>,
+    /// What each knob adds to the loss.
+    added: Vec<f64>,
+    loss: f64,
+}
+
 /// The process, given what was seen.
 struct Fitted {
-    /// Per candidate seen and knob, what it adds to the loss, and the loss.
-    shares: Vec<(Vec<f64>, f64)>,
+    /// One per candidate seen.
+    shares: Vec<Shares>,
     factor: Cholesky<f64, Dyn>,
     weights: DVector<f64>,
     line: Vector2<f64>,
@@ -73,13 +81,12 @@ impl Drops {
         let images: f64 = self.seen.iter().map(|seen| seen.images).sum();
         let disagreed: f64 = self.seen.iter().map(|seen| seen.images * seen.disagreement).sum();
         let scatter = disagreed / images.max(1.0) / self.images;
-        let shares: Vec<_> = self.seen.iter().map(|seen| shares(losses, &seen.levels)).collect();
+        let shares: Vec<_> = self.seen.iter().map(|seen| Shares::new(losses, &seen.levels)).collect();
         let [mean, _] = self.prior;
         let at = |i: usize| Vector2::new(1.0, self.seen[i].loss);
         let covariance = DMatrix::from_fn(self.seen.len(), self.seen.len(), |i, j| {
-            let seen = &self.seen;
-            let own = scatter * shared(losses, (&seen[i].levels, &shares[i]), (&seen[j].levels, &shares[j]));
-            let error = if i == j { self.error(&seen[i]) } else { 0.0 };
+            let own = scatter * shares[i].shared_with(&shares[j], losses);
+            let error = if i == j { self.error(&self.seen[i]) } else { 0.0 };
             self.of_line(at(i), at(j)) + own + error
         });
         let rest = DVector::from_fn(self.seen.len(), |i, _| self.seen[i].drop - mean.dot(&at(i)));
@@ -115,15 +122,15 @@ impl Drops {
 
     /// The chance that a candidate loses no more than `allowed` of the validation set.
     pub fn chance(&self, losses: &Losses, levels: &[Level], allowed: f64) -> f64 {
-        let own = shares(losses, levels);
-        let loss = own.1;
+        let own = Shares::new(losses, levels);
+        let loss = own.loss;
         let at = Vector2::new(1.0, loss);
         let of_loss = (self.line()[1] * loss).powi(2) * losses.variance(levels);
         let (drop, variance) = match &self.fitted {
             None => (self.prior[0].dot(&at), self.of_line(at, at)),
             Some(fitted) => {
-                let covariance = |(seen, shares): (&Seen, &(Vec<f64>, f64))| {
-                    let own = shared(losses, (levels, &own), (&seen.levels, shares));
+                let covariance = |(seen, shares): (&Seen, &Shares)| {
+                    let own = own.shared_with(shares, losses);
                     self.of_line(at, Vector2::new(1.0, seen.loss)) + fitted.scatter * own
                 };
                 let covariances = self.seen.iter().zip(&fitted.shares).map(covariance);
@@ -137,15 +144,18 @@ impl Drops {
     }
 }
 
-/// What each knob adds to the loss, and the loss.
-fn shares(losses: &Losses, levels: &[Level]) -> (Vec<f64>, f64) {
-    (levels.iter().enumerate().map(|(knob, &level)| losses.added(knob, level)).collect(), losses.loss(levels))
-}
+impl Shares {
+    fn new(losses: &Losses, levels: &[Level]) -> Self {
+        let added = levels.iter().enumerate().map(|(knob, &level)| losses.added(knob, level)).collect();
+        Self { levels: levels.to_vec(), added, loss: losses.loss(levels) }
+    }
 
-/// The part of the losses of two candidates that comes from the same levels.
-fn shared(losses: &Losses, a: (&[Level], &(Vec<f64>, f64)), b: (&[Level], &(Vec<f64>, f64))) -> f64 {
-    let same = (a.0.iter().zip(b.0)).zip(&a.1.0).filter(|((a, b), _)| a == b).map(|(_, added)| added);
-    (losses.base() + same.sum::<f64>()) / (a.1.1 * b.1.1).sqrt()
+    /// The part of the losses of both that comes from equal levels.
+    fn shared_with(&self, other: &Self, losses: &Losses) -> f64 {
+        let knobs = self.levels.iter().zip(&other.levels).zip(&self.added);
+        let same = knobs.filter(|((own, others), _)| own == others).map(|(_, added)| added);
+        (losses.base() + same.sum::<f64>()) / (self.loss * other.loss).sqrt()
+    }
 }
 
 /// The distribution function of the normal distribution, within 0.00014 (Bowling et al., Journal of Industrial
@@ -177,11 +187,11 @@ mod tests {
     /// and (4, 3), losses 0.7258 and 1.1512, base and first knob are common: 0.5135 / 0.9141.
     #[test]
     fn what_is_shared_by_hand() {
-        let (losses, a, b) = (losses(), levels([4.0, 4.0]), levels([4.0, 3.0]));
-        let [of_a, of_b] = [&a, &b].map(|levels| shares(&losses, levels));
-        assert!((of_a.1 - 0.7258).abs() < 1e-4 && (of_b.1 - 1.1512).abs() < 1e-4);
-        assert!((shared(&losses, (&a, &of_a), (&b, &of_b)) - 0.5618).abs() < 1e-4);
-        assert!((shared(&losses, (&a, &of_a), (&a, &of_a)) - 1.0).abs() < 1e-12);
+        let losses = losses();
+        let [a, b] = [[4.0, 4.0], [4.0, 3.0]].map(|bits| Shares::new(&losses, &levels(bits)));
+        assert!((a.loss - 0.7258).abs() < 1e-4 && (b.loss - 1.1512).abs() < 1e-4);
+        assert!((a.shared_with(&b, &losses) - 0.5618).abs() < 1e-4);
+        assert!((a.shared_with(&a, &losses) - 1.0).abs() < 1e-12);
     }
 
     #[test]
