@@ -3,7 +3,7 @@
 //!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
-//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`output`], [`name`], [`error`]: fixed-point numbers,
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`output`], [`name`], [`check`], [`error`]: fixed-point numbers,
 //!    arrays, files, folders of results, names, and the error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
 //! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
@@ -18,6 +18,7 @@
 //! 11. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
 //! 12. [`cli`]: the command line.
 
+pub mod check;
 pub mod cli;
 pub mod cost;
 pub mod error;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::progress;
+use crate::check::in_range;
 use crate::error::{Error, Result};
 use crate::evaluate::{ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary};
 use crate::exec::Rates;
@@ -39,7 +40,7 @@ impl Activity {
             return Ok(Self::Expected(Arc::new(Rates::load(rates, &model.network)?)));
         }
         let mut data = DataSet::load_for(&arguments.data, &model.description)?;
-        in_range("limit", arguments.limit, data.test.len())?;
+        check_count("limit", arguments.limit, data.test.len())?;
         data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
         Ok(Self::Executed(Box::new(data)))
     }
@@ -82,11 +83,7 @@ impl Activity {
 }
 
 /// Refuses the value of a flag that is not in 1..=max.
-pub fn in_range(flag: &str, value: Option<usize>, max: usize) -> Result<()> {
-    match value {
-        Some(v) if !(1..=max).contains(&v) => {
-            Err(Error::mismatch(format!("--{flag}: {v} is not in 1..={max}")))
-        }
-        _ => Ok(()),
-    }
+pub fn check_count(flag: &'static str, value: Option<usize>, max: usize) -> Result<()> {
+    let checked = value.map_or(Ok(()), |value| in_range(flag, value, &(1..=max)));
+    checked.map_err(|fault| Error::mismatch(format!("--{}: {}", fault.field, fault.message)))
 }

@@ -1,8 +1,12 @@
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::print::{print, print_json};
+use crate::check::in_range;
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
@@ -110,15 +114,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
+fn check_flag<T: PartialOrd + Display>(flag: &'static str, value: T, range: RangeInclusive<T>) -> Result<()> {
+    in_range(flag, value, &range)
+        .map_err(|fault| Error::mismatch(format!("{}: {}", fault.field, fault.message)))
+}
+
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
         let [rows, columns] = parse_array(&arguments.array)?;
-        let in_range = |flag: &str, value: i64, min: i64, max: i64| match (min..=max).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::mismatch(format!("{flag}: {value} is not in {min}..={max}"))),
-        };
         for (flag, value) in [("-M", arguments.m), ("-N", arguments.n), ("-K", arguments.k)] {
-            in_range(flag, i64::try_from(value).unwrap_or(i64::MAX), 1, MAX_SIZE as i64)?;
+            check_flag(flag, value, 1..=MAX_SIZE)?;
         }
         let gemm = Gemm::new(arguments.m, arguments.n, arguments.k);
         let operations = u128::from(gemm.m) * u128::from(gemm.n) * u128::from(gemm.k);
@@ -126,12 +131,12 @@ impl Request {
             return Err(Error::mismatch(format!("-M -N -K: more than {MAX_OPERATIONS} multiplications")));
         }
         let (input_bits, weight_bits) = (arguments.input_bits, arguments.weight_bits);
-        in_range("--input-bits", input_bits.into(), 1, 32)?;
-        in_range("--weight-bits", weight_bits.into(), 1, 32)?;
-        in_range("--overhead", arguments.overhead.into(), -2, 1_000_000)?;
+        check_flag("--input-bits", input_bits, 1..=32)?;
+        check_flag("--weight-bits", weight_bits, 1..=32)?;
+        check_flag("--overhead", arguments.overhead, -2..=1_000_000)?;
         let mut operands = GemmOperands::new(gemm, input_bits, weight_bits);
         if let Some(bits) = arguments.output_bits {
-            in_range("--output-bits", bits.into(), 1, operands.sum_bits.into())?;
+            check_flag("--output-bits", bits, 1..=operands.sum_bits)?;
             operands.output_bits = bits;
         }
         let edges = match arguments.edges {

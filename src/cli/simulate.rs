@@ -4,7 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::activity::{Activity, ActivityArguments, in_range};
+use super::activity::{Activity, ActivityArguments, check_count};
 use super::checkpoint::CheckpointArguments;
 use super::print::{print, print_json};
 use super::progress;
@@ -111,7 +111,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
-        in_range("threads", arguments.threads, 1024)?;
+        check_count("threads", arguments.threads, 1024)?;
         let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
         let names: Vec<&str> = if arguments.quant.is_empty() {
             DEFAULT_SETTINGS.to_vec()

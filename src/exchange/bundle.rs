@@ -1,11 +1,14 @@
 //! A golden bundle as it is read: its integers, checked, as a network that can be executed.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::manifest::{self, Manifest, NodeRecord, Operation, Tensor};
 use super::npy::NpyReader;
+use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256_of_reader};
 use crate::model::{
@@ -103,8 +106,8 @@ struct Loader {
 impl Loader {
     fn load(&self) -> Result<Bundle> {
         let Manifest { timesteps, images, nodes, .. } = &self.manifest;
-        self.in_range("timesteps", *timesteps, 1, 64)?;
-        self.in_range("images", *images, 1, 1 << 24)?;
+        self.in_range("timesteps", *timesteps, &TIMESTEPS)?;
+        self.in_range("images", *images, &(1..=1 << 24))?;
         let Some((first, rest)) = nodes.split_first() else {
             return Err(Error::field(&self.path, "nodes", "none"));
         };
@@ -140,11 +143,13 @@ impl Loader {
         Error::field(&self.path, format!("node {}", node.name), message)
     }
 
-    fn in_range(&self, field: &str, value: usize, low: usize, high: usize) -> Result<()> {
-        match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::field(&self.path, field, format!("{value} is not in {low}..={high}"))),
-        }
+    fn in_range(
+        &self,
+        field: impl Into<Cow<'static, str>>,
+        value: usize,
+        range: &RangeInclusive<usize>,
+    ) -> Result<()> {
+        in_range(field, value, range).map_err(|fault| fault.at(&self.path))
     }
 
     fn shape_of(&self, node: &NodeRecord) -> Result<Shape> {
@@ -259,8 +264,8 @@ impl Loader {
             (Operation::AddSpikes {}, &[a, b]) => exact(net.add(name, a, b)),
             (Operation::MaxPool { size, stride, pad }, &[x]) => {
                 let window = Window { size: *size, stride: *stride, pad: *pad };
-                self.in_range(&format!("node {name}: size"), window.size, 1, MAX_EXTENT)?;
-                self.in_range(&format!("node {name}: stride"), window.stride, 1, MAX_EXTENT)?;
+                self.in_range(format!("node {name}: size"), window.size, &(1..=MAX_EXTENT))?;
+                self.in_range(format!("node {name}: stride"), window.stride, &(1..=MAX_EXTENT))?;
                 exact(net.max_pool(name, x, window))
             }
             (Operation::PlanePool { heads }, &[x]) => exact(net.plane_pool(name, x, *heads)),
@@ -315,8 +320,8 @@ impl Loader {
                 format!("weights: a kernel of {rows} x {columns} is neither square nor the whole map");
             return Err(self.wrong(node, message));
         }
-        self.in_range(&format!("node {}: stride", node.name), *stride, 1, MAX_EXTENT)?;
-        self.in_range(&format!("node {}: pad", node.name), *pad, 0, MAX_EXTENT)?;
+        self.in_range(format!("node {}: stride", node.name), *stride, &(1..=MAX_EXTENT))?;
+        self.in_range(format!("node {}: pad", node.name), *pad, &(0..=MAX_EXTENT))?;
         let codes: Result<Vec<i32>, _> = codes.into_iter().map(|w| i32::try_from(w).map_err(|_| w)).collect();
         let codes = codes.map_err(|w| self.wrong(node, format!("weights: {w} exceeds 32 bits")))?;
         let mut conv = Conv::new(outs, rows).stride(*stride).pad(*pad).groups(*groups).bias();

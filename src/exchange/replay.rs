@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::npy::NpyReader;
+use crate::check::{CURRENT_DECAY, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::exec::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 use crate::files::Folder;
@@ -73,20 +74,16 @@ impl NeuronConfig {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let in_range = |field, value: i64, low: i64, high: i64| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Fault::new(field, format!("{value} is not in {low}..={high}"))),
-        };
         match *self {
             Self::Shift { threshold, shift, membrane_bits, .. } => {
-                in_range("threshold", threshold, 1, 1 << 40)?;
-                in_range("shift", shift.into(), 0, 30)?;
-                in_range("membrane_bits", membrane_bits.into(), 2, 32)
+                in_range("threshold", threshold, &(1..=1 << 40))?;
+                in_range("shift", shift, &(0..=30))?;
+                in_range("membrane_bits", membrane_bits, &MEMBRANE_BITS)
             }
             Self::Loihi { threshold, voltage_decay, current_decay } => {
-                in_range("threshold", threshold, 0, (1 << 17) - 1)?;
-                in_range("voltage_decay", voltage_decay.into(), 0, 4096)?;
-                in_range("current_decay", current_decay.into(), 0, 4095)
+                in_range("threshold", threshold, &(0..=(1 << 17) - 1))?;
+                in_range("voltage_decay", voltage_decay, &VOLTAGE_DECAY)?;
+                in_range("current_decay", current_decay, &CURRENT_DECAY)
             }
         }
     }

@@ -6,6 +6,7 @@ use super::memory::{MemoryMacro, MemorySpec, Operand};
 use super::sourced::Sourced;
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
+use crate::check::in_range;
 use crate::error::{Fault, Result};
 use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
@@ -538,9 +539,7 @@ fn positive(field: &str, sourced: &Sourced<u32>, max: u32) -> Result<(), Fault> 
 }
 
 fn integer(field: &str, value: u64, source: &str, min: u64, max: u64) -> Result<(), Fault> {
-    if !(min..=max).contains(&value) {
-        return Err(Fault::new(field.to_owned(), format!("{value} is not in {min}..={max}")));
-    }
+    in_range(field.to_owned(), value, &(min..=max))?;
     has_source(field, source)
 }
 

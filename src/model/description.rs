@@ -4,6 +4,7 @@ use super::families::{
     Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
 };
 use super::{Network, Node, Weights};
+use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
 use crate::ron_file::parse_ron;
@@ -214,20 +215,16 @@ impl ModelDescription {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let in_range = |field, value: usize, max| match value {
-            v if (1..=max).contains(&v) => Ok(()),
-            v => Err(Fault::new(field, format!("{v} is not in 1..={max}"))),
-        };
-        in_range("timesteps", self.timesteps, 64)?;
-        in_range("classes", self.classes, 100_000)?;
+        in_range("timesteps", self.timesteps, &TIMESTEPS)?;
+        in_range("classes", self.classes, &(1..=100_000))?;
         let shape = self.input.shape();
-        in_range("input.shape: channels", shape.channels, 64)?;
-        in_range("input.shape: height", shape.height, 4096)?;
-        in_range("input.shape: width", shape.width, 4096)?;
+        in_range("input.shape: channels", shape.channels, &INPUT_CHANNELS)?;
+        in_range("input.shape: height", shape.height, &INPUT_EXTENT)?;
+        in_range("input.shape: width", shape.width, &INPUT_EXTENT)?;
         let InputSpec::Image { mean, std, bits, .. } = &self.input else {
-            return in_range("input.max", usize::from(self.input.max()), usize::from(u16::MAX));
+            return in_range("input.max", self.input.max(), &(1..=u16::MAX));
         };
-        in_range("input.bits", *bits as usize, 8)?;
+        in_range("input.bits", *bits, &(1..=8))?;
         for (field, values) in [("input.mean", mean), ("input.std", std)] {
             if values.len() != shape.channels {
                 return Err(Fault::new(

@@ -1,6 +1,10 @@
 //! Bounds of everything that is computed, proven from the integers of a network.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use super::quantized::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted};
+use crate::check::{ACCUMULATOR_BITS, CURRENT_DECAY, FRACTION_BITS, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Result};
 use crate::model::{Attention, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Reset, Weighted};
 use crate::num::{Format, Requantizer, signed_bits};
@@ -123,8 +127,8 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             let QuantizedLoihi { voltage_decay, current_decay, .. } = *op;
             agree("leak", neuron.leak == Leak::Loihi { voltage_decay, current_decay })?;
             per_channel("thresholds", op.thresholds.len(), channels)?;
-            range("voltage_decay", op.voltage_decay.into(), 0, 4096)?;
-            range("current_decay", op.current_decay.into(), 0, 4095)
+            range("voltage_decay", op.voltage_decay, &VOLTAGE_DECAY)?;
+            range("current_decay", op.current_decay, &CURRENT_DECAY)
         }
         (Op::IntegerNeuron(neuron), QuantizedOp::Levels { thresholds }) => {
             per_channel("lists of thresholds", thresholds.len(), channels)?;
@@ -158,9 +162,9 @@ fn check_weighted(weighted: &Weighted, op: &QuantizedWeighted) -> Result<(), Str
     agree("geometry", op.geometry == weighted.geometry)?;
     count("weights", op.codes.len(), op.geometry.weights())?;
     count("biases", op.bias.len(), op.geometry.out_channels)?;
-    range("fraction_bits", op.fraction_bits.into(), 0, 16)?;
+    range("fraction_bits", op.fraction_bits, &FRACTION_BITS)?;
     if let Some(accumulator) = op.accumulator {
-        range("accumulator bits", accumulator.bits.into(), 2, 48)?;
+        range("accumulator bits", accumulator.bits, &ACCUMULATOR_BITS)?;
     }
     match (weighted.padding, &op.padding) {
         (Padding::Zero, None) => Ok(()),
@@ -180,9 +184,9 @@ fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Resul
         return Err("a soft reset subtracts a negative threshold".to_owned());
     }
     let Some(word) = &op.membrane else { return Ok(()) };
-    range("membrane bits", word.bits.into(), 2, 32)?;
+    range("membrane bits", word.bits, &MEMBRANE_BITS)?;
     per_channel("discards", word.discards.len(), channels)?;
-    word.discards.iter().try_for_each(|&d| range("discards", d.into(), 0, 45))
+    word.discards.iter().try_for_each(|&d| range("discards", d, &(0..=45)))
 }
 
 fn agree(what: &str, agrees: bool) -> Result<(), String> {
@@ -197,23 +201,23 @@ fn per_channel(what: &str, found: usize, channels: usize) -> Result<(), String> 
     if found == 1 { Ok(()) } else { count(what, found, channels) }
 }
 
-fn range(what: &str, value: i64, low: i64, high: i64) -> Result<(), String> {
-    if (low..=high).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{what}: {value} is not in {low}..={high}"))
-    }
+fn range<T: PartialOrd + Display>(
+    what: &'static str,
+    value: T,
+    range: &RangeInclusive<T>,
+) -> Result<(), String> {
+    in_range(what, value, range).map_err(|fault| format!("{}: {}", fault.field, fault.message))
 }
 
 fn check_format(format: Format) -> Result<(), String> {
-    range("bits of the format", format.bits.into(), 2, 32)?;
-    range("fraction_bits of the format", format.fraction_bits.into(), 0, 30)
+    range("bits of the format", format.bits, &(2..=32))?;
+    range("fraction_bits of the format", format.fraction_bits, &(0..=30))
 }
 
 fn check_requantizers(requantizers: &[Requantizer], channels: usize) -> Result<(), String> {
     per_channel("requantizers", requantizers.len(), channels)?;
     requantizers.iter().try_for_each(|r| {
-        range("multipliers", r.multiplier.into(), 1, 65535)?;
-        range("shifts", r.shift.into(), 0, 62)
+        range("multipliers", r.multiplier, &(1..=65535))?;
+        range("shifts", r.shift, &(0..=62))
     })
 }

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
 use super::scheme::{Clip, Scale, Sharing, WeightScheme};
+use crate::check::{ACCUMULATOR_BITS, FRACTION_BITS, MEMBRANE_BITS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
 use crate::model::{Network, Node, Op};
@@ -210,29 +211,25 @@ impl FixedPoint {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let in_range = |field: &str, value: u32, min: u32, max: u32| match value {
-            v if (min..=max).contains(&v) => Ok(()),
-            v => Err(Fault::new(field.to_owned(), format!("{v} is not in {min}..={max}"))),
-        };
-        in_range("membrane_bits", self.membrane_bits, 2, 32)?;
-        in_range("residual_bits", self.residual_bits, 4, 24)?;
-        in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), 0, 24)?;
-        in_range("activation_bits", self.activation_bits, 4, 16)?;
+        in_range("membrane_bits", self.membrane_bits, &MEMBRANE_BITS)?;
+        in_range("residual_bits", self.residual_bits, &(4..=24))?;
+        in_range("residual_fraction_bits", self.residual_fraction_bits.unwrap_or(0), &(0..=24))?;
+        in_range("activation_bits", self.activation_bits, &(4..=16))?;
         if let InputCoding::Fixed { bits, frac } = self.input {
-            in_range("input: bits", bits, 2, 16)?;
-            in_range("input: frac", frac, 0, 16)?;
+            in_range("input: bits", bits, &(2..=16))?;
+            in_range("input: frac", frac, &(0..=16))?;
         }
         let accumulator_bits = |declared: Option<Accumulator>| declared.map_or(32, |a| a.bits);
-        in_range("accumulator: bits", accumulator_bits(self.accumulator), 2, 48)?;
+        in_range("accumulator: bits", accumulator_bits(self.accumulator), &ACCUMULATOR_BITS)?;
         self.weights.check().map_err(|m| Fault::new("weights", m))?;
         for (pattern, layer) in &self.layers {
             let field = |name: &str| format!("layers: {pattern}: {name}");
             if let Some(weights) = &layer.weights {
                 weights.check().map_err(|m| Fault::new(field("weights"), m))?;
             }
-            in_range(&field("membrane_bits"), layer.membrane_bits.unwrap_or(16), 2, 32)?;
-            in_range(&field("fraction_bits"), layer.fraction_bits.unwrap_or(0), 0, 16)?;
-            in_range(&field("accumulator: bits"), accumulator_bits(layer.accumulator), 2, 48)?;
+            in_range(field("membrane_bits"), layer.membrane_bits.unwrap_or(16), &MEMBRANE_BITS)?;
+            in_range(field("fraction_bits"), layer.fraction_bits.unwrap_or(0), &FRACTION_BITS)?;
+            in_range(field("accumulator: bits"), accumulator_bits(layer.accumulator), &ACCUMULATOR_BITS)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::fault::refuse_if;
 use super::identity::Identity;
 use super::strategies::{Name, named};
 use super::{Problem, Widths};
+use crate::check::{MEMBRANE_BITS, in_range};
 use crate::error::Fault;
 use crate::model::Selection;
 
@@ -157,14 +158,12 @@ impl Problem {
 
 impl Widths {
     fn check(&self) -> Result<(), Fault> {
-        for (field, widths, low, high) in [
-            ("widths.uniform", &self.uniform, 2, 16),
-            ("widths.power_of_two", &self.power_of_two, 2, 5),
-            ("widths.membranes", &self.membranes, 2, 32),
+        for (field, widths, range) in [
+            ("widths.uniform", &self.uniform, 2..=16),
+            ("widths.power_of_two", &self.power_of_two, 2..=5),
+            ("widths.membranes", &self.membranes, MEMBRANE_BITS),
         ] {
-            if let Some(bits) = widths.iter().find(|bits| !(low..=high).contains(*bits)) {
-                return Err(Fault::new(field, format!("{bits} is not in {low}..={high}")));
-            }
+            widths.iter().try_for_each(|&bits| in_range(field, bits, &range))?;
         }
         refuse_if(self.uniform.is_empty(), "widths.uniform", || "there is none".to_owned())?;
         refuse_if(self.membranes.is_empty(), "widths.membranes", || "there is none".to_owned())

@@ -4,6 +4,7 @@ use std::slice::from_ref;
 use std::sync::Arc;
 
 use super::session::Session;
+use crate::check::in_range;
 use crate::cli::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Fault, Result};
@@ -39,20 +40,16 @@ impl Loaded {
         let data = DataSet::load_for(&request.data, &model.description)?;
         let mut validation = data.validation_of("a search looks at")?.clone();
         let mut test = data.test.clone();
-        let in_range = |field, count: usize, most: usize| {
-            if (1..=most).contains(&count) {
-                Ok(())
-            } else {
-                Err(refuse(Fault::new(field, format!("{count} is not in 1..={most}"))))
-            }
+        let check = |field: &'static str, count: usize, most: usize| {
+            in_range(field, count, &(1..=most)).map_err(refuse)
         };
         if let Some(limit) = request.limit {
-            in_range("limit", limit, validation.len().max(test.len()))?;
+            check("limit", limit, validation.len().max(test.len()))?;
             validation.truncate(limit.min(validation.len()));
             test.truncate(limit.min(test.len()));
         }
         if let Some(count) = request.validation_images {
-            in_range("validation_images", count, validation.len())?;
+            check("validation_images", count, validation.len())?;
             validation.truncate(count);
         }
         Ok(Self { machine: Machine::new(hardware)?, model, data, validation, test })

@@ -1,7 +1,10 @@
 //! What every reader of a format knows of the part that it reads, and what it checks.
 
+use std::ops::RangeInclusive;
+
 use sha2::{Digest, Sha256};
 
+use crate::check::in_range;
 use crate::error::{Error, Result};
 use crate::files::{Folder, hexadecimal};
 
@@ -29,11 +32,8 @@ impl Context<'_> {
     }
 
     /// Refuses a number of the description that is too small or too large.
-    pub fn in_range(&self, field: &str, value: usize, min: usize, max: usize) -> Result<()> {
-        match (min..=max).contains(&value) {
-            true => Ok(()),
-            false => Err(self.refuse(field, format!("{value} is not in {min}..={max}"))),
-        }
+    pub fn in_range(&self, field: &'static str, value: usize, range: &RangeInclusive<usize>) -> Result<()> {
+        in_range(field, value, range).map_err(|fault| self.refuse(&fault.field, fault.message))
     }
 
     /// SHA-256 of what is in `files`, one behind the other.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::context::Context;
 use super::images::Sample;
+use crate::check::TIMESTEPS;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
@@ -51,7 +52,7 @@ impl Integration {
         split: Split,
         downscale: Option<usize>,
     ) -> Result<Self> {
-        context.in_range("frames", frames, 1, 64)?;
+        context.in_range("frames", frames, &TIMESTEPS)?;
         let downscale = downscale.unwrap_or(1);
         if !side.is_multiple_of(downscale) {
             let message = format!("{downscale} does not divide the {side} pixels of a side");

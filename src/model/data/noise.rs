@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::context::Context;
 use super::images::{Images, Sample, Source};
+use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS};
 use crate::error::Result;
 use crate::files::sha256;
 use crate::model::ModelDescription;
@@ -43,13 +44,13 @@ impl Noise {
     /// Checks the numbers.
     pub fn load(&self, context: &Context) -> Result<Images> {
         let Shape { channels, height, width } = self.shape;
-        context.in_range("shape: channels", channels, 1, 64)?;
-        context.in_range("shape: height", height, 1, 4096)?;
-        context.in_range("shape: width", width, 1, 4096)?;
-        context.in_range("frames", self.frames, 1, 64)?;
-        context.in_range("max", self.max.into(), 1, u16::MAX.into())?;
-        context.in_range("images", self.images, 1, 1_000_000)?;
-        context.in_range("classes", context.classes, 1, usize::MAX)?;
+        context.in_range("shape: channels", channels, &INPUT_CHANNELS)?;
+        context.in_range("shape: height", height, &INPUT_EXTENT)?;
+        context.in_range("shape: width", width, &INPUT_EXTENT)?;
+        context.in_range("frames", self.frames, &TIMESTEPS)?;
+        context.in_range("max", self.max.into(), &(1..=u16::MAX.into()))?;
+        context.in_range("images", self.images, &(1..=1_000_000))?;
+        context.in_range("classes", context.classes, &(1..=usize::MAX))?;
         Ok(self.clone().images())
     }
 

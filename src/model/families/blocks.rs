@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::check::in_range;
 use crate::error::{Error, Result};
 use crate::model::{Conv, NetworkBuilder, Neuron, NodeId, Window};
 
@@ -78,10 +79,7 @@ pub fn check_transformer(
     Ok(())
 }
 
-pub fn check_range(family: &str, field: &str, value: f64, min: f64, max: f64) -> Result<()> {
-    if (min..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(Error::mismatch(format!("{family}: {field}: {value} is not in {min}..={max}")))
-    }
+pub fn check_range(family: &str, field: &'static str, value: f64, min: f64, max: f64) -> Result<()> {
+    in_range(field, value, &(min..=max))
+        .map_err(|fault| Error::mismatch(format!("{family}: {}: {}", fault.field, fault.message)))
 }

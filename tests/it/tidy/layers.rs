@@ -6,9 +6,10 @@ use super::paths::Paths;
 use super::sources::{Source, sources, without_literals};
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 15] = [
+const LAYERS: [&[&str]; 16] = [
     &["name"],
     &["error"],
+    &["check"],
     &["ron_file", "npy", "files", "num", "tensor"],
     &["output"],
     &["model"],

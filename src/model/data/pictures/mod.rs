@@ -14,6 +14,7 @@ use self::picture::{Header, MAX_PIXELS, Picture, Refusal};
 use super::class_folders::{ClassFolders, interleave};
 use super::context::Context;
 use super::images::{Images, Sample, Source, sha256_of_files};
+use crate::check::INPUT_EXTENT;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::tensor::{Frames, Shape};
@@ -41,9 +42,9 @@ impl Pictures {
     /// Lists the folders.
     pub fn load(&self, context: &Context) -> Result<Images> {
         let channels = self.channels.unwrap_or(3);
-        self.crop.map_or(Ok(()), |side| context.in_range("crop", side, 1, 4096))?;
+        self.crop.map_or(Ok(()), |side| context.in_range("crop", side, &INPUT_EXTENT))?;
         match (self.resize, self.crop) {
-            (Some(side), Some(crop)) => context.in_range("resize", side, crop, 4096)?,
+            (Some(side), Some(crop)) => context.in_range("resize", side, &(crop..=*INPUT_EXTENT.end()))?,
             (Some(_), None) => {
                 let message = "missing, and resized images are of different sizes: `crop` cuts them to one";
                 return Err(context.refuse("crop", message));
