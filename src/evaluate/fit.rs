@@ -1,10 +1,19 @@
 //! Whether samples are what a model looks at, found out by reading every one that will be used.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::images::chunks;
 use crate::error::{Error, Result};
 use crate::model::{DataSet, Images, InputSpec, Model};
+
+/// Images that run in parallel before what they yield is looked at, in order.
+const CHUNK: usize = 256;
+
+/// 0..`count` in consecutive ranges, each of which runs in parallel.
+pub(super) fn chunks(count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(count))
+}
 
 /// Reads the samples of `parts`, of the data set `data`, and refuses what does not decode or does not fit
 /// `model`; `progress` is told of every sample.

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::CalibrationImages;
 use super::charge::Charge;
+use super::fit::chunks;
 use super::totals::count;
 use crate::error::Result;
 use crate::exec::{Activity, Execution};
@@ -12,8 +13,6 @@ use crate::model::{Images, Sample};
 
 /// Validation images whose spikes the mapper sees.
 const MAPPING_IMAGES: usize = 16;
-/// Images run in parallel before their costs are added up, in order.
-const CHUNK: usize = 256;
 
 /// Images to execute.
 #[derive(Debug)]
@@ -87,9 +86,4 @@ impl Samples {
         let right = (0..images.len()).into_par_iter().map(right).sum::<Result<usize>>()?;
         Ok(right as f64 / images.len() as f64)
     }
-}
-
-/// 0..`count` in consecutive ranges that run in parallel one after the other.
-pub(super) fn chunks(count: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..count).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(count))
 }
