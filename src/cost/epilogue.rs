@@ -108,13 +108,13 @@ fn add_traffic(
 ) {
     let bits = epilogue.bits_per_frame();
     let written = encoding::of_output(machine.hardware.spike_encoding, epilogue, activity, frames);
-    demand.read(Operand::Activations, bits.activations_read as f64 * frames);
-    demand.write(Operand::Activations, bits.activations_written as f64 * frames * written);
-    demand.read(Operand::Residual, bits.residual_read as f64 * frames);
-    demand.write(Operand::Residual, bits.residual_written as f64 * frames);
+    demand.read(Operand::Activations, bits.activations_read * frames);
+    demand.write(Operand::Activations, bits.activations_written * frames * written);
+    demand.read(Operand::Residual, bits.residual_read * frames);
+    demand.write(Operand::Residual, bits.residual_written * frames);
     if !plan.keeps_membranes(layer, &machine.hardware.compute) {
-        demand.read(Operand::Membranes, bits.membranes_read as f64 * frames);
-        demand.write(Operand::Membranes, bits.membranes_written as f64 * frames);
+        demand.read(Operand::Membranes, bits.membranes_read * frames);
+        demand.write(Operand::Membranes, bits.membranes_written * frames);
     }
     // Integers wait in a buffer for the rest of their window.
     if let EpilogueKind::Pool { bits: width @ 2.., inputs, .. } = epilogue.kind {

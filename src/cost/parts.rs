@@ -1,36 +1,8 @@
 //! Cycles, energy and memory, each as named parts that add up to its total.
 
-use serde::Serialize;
+pub use crate::map::ExecutedBits;
 
-/// Declares a struct of `f64` parts with `total`, `parts`, `add` and `scale`.
-macro_rules! parts {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $label:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-        pub struct $name { $($(#[$field_doc])* pub $field: f64),+ }
-
-        impl $name {
-            /// (field name, label for people) of every part, in printing order.
-            pub const LABELS: &'static [(&'static str, &'static str)] =
-                &[$((stringify!($field), $label)),+];
-
-            /// Every part, in the order of [`Self::LABELS`].
-            pub fn parts(&self) -> Vec<f64> {
-                vec![$(self.$field),+]
-            }
-
-            /// The sum of the parts.
-            pub fn total(&self) -> f64 {
-                self.parts().iter().sum()
-            }
-
-            /// Adds `other` times `factor`, part by part.
-            pub fn add_scaled(&mut self, other: &Self, factor: f64) {
-                $(self.$field += other.$field * factor;)+
-            }
-        }
-    };
-}
+use crate::num::parts;
 
 parts! {
     /// Clock cycles by what the array spends them on.
@@ -109,27 +81,6 @@ parts! {
         dram_read: "DRAM read",
         /// Anything written off chip.
         dram_written: "DRAM written",
-    }
-}
-
-parts! {
-    /// Bits that the network's own operations read and wrote, whatever the machine: a weight for
-    /// every synaptic operation, a membrane for every update, a map once.
-    ExecutedBits {
-        /// Weight codes read.
-        weights_read: "weights read",
-        /// Pixels, spikes and counts read.
-        activations_read: "activations read",
-        /// Spikes and counts written.
-        activations_written: "activations written",
-        /// Membrane potentials read.
-        membranes_read: "membranes read",
-        /// Membrane potentials written.
-        membranes_written: "membranes written",
-        /// Residual stream read.
-        residual_read: "residual stream read",
-        /// Residual stream written.
-        residual_written: "residual stream written",
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::LayerEvaluation;
 use super::totals::LayerTotals;
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, Machine, TrafficBits};
-use crate::map::{BitCounts, Epilogue, EpilogueKind, Layer, Plan, Product};
+use crate::cost::{Cycles, EnergyJ, Machine, TrafficBits};
+use crate::map::{Epilogue, EpilogueKind, Layer, Plan, Product};
 
 /// What `layer` under `plan` did on average over `images`.
 pub fn summarize_layer(
@@ -45,7 +45,7 @@ pub fn summarize_layer(
         leakage_j: machine.leakage_w * machine.seconds(cycles.total()),
         cycles,
         energy_j,
-        executed_bits: executed_bits(&counters.bits, images),
+        executed_bits: counters.bits.divided_by(images),
         traffic_bits,
         weight_bytes: layer.weight_bits() / 8.0,
     }
@@ -55,20 +55,6 @@ pub fn summarize_layer(
 fn loops(layer: &Layer, plan: &Plan, machine: &Machine, timesteps: usize) -> Vec<String> {
     let nest = plan.nest(layer, &machine.hardware, timesteps);
     nest.map_or_else(Vec::new, |(nest, _)| nest.to_string().lines().map(str::to_owned).collect())
-}
-
-/// Sums over `images`, per image.
-fn executed_bits(sum: &BitCounts, images: f64) -> ExecutedBits {
-    let mean = |bits: u64| bits as f64 / images;
-    ExecutedBits {
-        weights_read: mean(sum.weights_read),
-        activations_read: mean(sum.activations_read),
-        activations_written: mean(sum.activations_written),
-        membranes_read: mean(sum.membranes_read),
-        membranes_written: mean(sum.membranes_written),
-        residual_read: mean(sum.residual_read),
-        residual_written: mean(sum.residual_written),
-    }
 }
 
 fn membrane_bits(epilogue: &Epilogue) -> Option<u32> {

@@ -3,7 +3,7 @@
 use super::LayerRate;
 use crate::cost::{LayerCost, Machine};
 use crate::exec::Activity;
-use crate::map::{BitCounts, EpilogueKind, Layer, Workload};
+use crate::map::{EpilogueKind, ExecutedBits, Layer, Workload};
 use crate::model::{Network, Node, NodeId, Op};
 
 /// Sums over images, and the worst of them.
@@ -31,7 +31,7 @@ pub(super) struct LayerCounters {
     pub neuron_updates: f64,
     pub spikes: f64,
     pub saturations: f64,
-    pub bits: BitCounts,
+    pub bits: ExecutedBits,
 }
 
 /// Counters of one image.
@@ -46,7 +46,7 @@ pub(super) struct Counters {
 pub(super) fn count(workload: &Workload, activity: &Activity) -> Counters {
     let layer = |layer: &Layer| {
         let mut counters = LayerCounters::default();
-        (0..workload.timesteps).for_each(|t| counters.bits.add(&layer.bits_at(activity, t)));
+        (0..workload.timesteps).for_each(|t| counters.bits.add_scaled(&layer.bits_at(activity, t), 1.0));
         if let Some(product) = &layer.product {
             let total = activity.nodes[product.node.index()].total();
             counters.accumulations = total.accumulations as f64;
@@ -119,6 +119,6 @@ impl LayerCounters {
         self.neuron_updates += other.neuron_updates;
         self.spikes += other.spikes;
         self.saturations += other.saturations;
-        self.bits.add(&other.bits);
+        self.bits.add_scaled(&other.bits, 1.0);
     }
 }

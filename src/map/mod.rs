@@ -14,7 +14,7 @@ mod plan_nest;
 pub mod tiles;
 mod workload;
 
-pub use bits::BitCounts;
+pub use bits::ExecutedBits;
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use gemm::{Dim, Gemm, Matrix};

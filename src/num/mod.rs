@@ -2,12 +2,14 @@
 
 mod accumulator;
 mod format;
+mod parts;
 mod requantizer;
 mod rounding;
 mod word;
 
 pub use accumulator::{Accumulator, Overflow};
 pub use format::Format;
+pub(crate) use parts::parts;
 pub use requantizer::Requantizer;
 pub use rounding::Rounding;
 pub use word::Word;

@@ -4,7 +4,7 @@
 //! is measured once for each level by itself, on a few images, and taken for a factor: coarse weights and
 //! narrow membranes may fire less.
 
-use crate::search::{Candidate, Engine, Knob, Objective, Part, Space, Stop, is_power_of_two};
+use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
 
 /// Savings below this part of the widest setting's cost are none.
 pub const WORTHWHILE: f64 = 1e-4;
@@ -39,7 +39,7 @@ impl Costs {
             added: Vec::new(),
         };
         costs.recenter(engine, center)?;
-        if engine.problem.objective != Objective::Memory {
+        if engine.problem.depends_on_activity() {
             costs.measure_activity(engine)?;
             costs.recenter(engine, center)?;
         }

@@ -182,25 +182,28 @@ fn executed_bits_by_hand() {
 
     // The image is read once, its eight channels of 28 x 28 neurons are updated at every timestep.
     let first = [0, 3].map(|t| layer("patch_embed.proj_conv").bits_at(&activity, t));
-    assert_eq!(first.map(|b| b.activations_read), [784 * 9, 0]);
-    assert_eq!(first.map(|b| (b.membranes_read, b.membranes_written)), [(8 * 784 * 8, 8 * 784 * 8); 2]);
-    assert_eq!(first.map(|b| b.activations_written), [8 * 784; 2]);
-    assert!(first[0].weights_read > 0 && first[1].weights_read == 0);
+    assert_eq!(first.map(|b| b.activations_read), [784.0 * 9.0, 0.0]);
+    assert_eq!(
+        first.map(|b| (b.membranes_read, b.membranes_written)),
+        [(8.0 * 784.0 * 8.0, 8.0 * 784.0 * 8.0); 2]
+    );
+    assert_eq!(first.map(|b| b.activations_written), [8.0 * 784.0; 2]);
+    assert!(first[0].weights_read > 0.0 && first[1].weights_read == 0.0);
 
     // 49 x 64 spikes in and out, and four bits for every spike that meets one of 64 columns.
     let q = layer("block.0.attn.q_conv");
     let node = q.product.as_ref().unwrap().node;
     for t in 0..4 {
         let bits = q.bits_at(&activity, t);
-        let events = u64::from(activity.nodes[node.index()].steps[t].input_events);
-        assert_eq!(bits.weights_read, events * 64 * 4, "timestep {t}");
-        assert_eq!((bits.activations_read, bits.activations_written), (49 * 64, 49 * 64));
-        assert_eq!((bits.residual_read, bits.residual_written), (0, 0));
+        let events = f64::from(activity.nodes[node.index()].steps[t].input_events);
+        assert_eq!(bits.weights_read, events * 64.0 * 4.0, "timestep {t}");
+        assert_eq!((bits.activations_read, bits.activations_written), (49.0 * 64.0, 49.0 * 64.0));
+        assert_eq!((bits.residual_read, bits.residual_written), (0.0, 0.0));
     }
     // A join reads and writes the 16-bit stream; the attention keeps no membrane.
     let join = layer("block.0.attn.proj_conv").bits_at(&activity, 1);
-    assert_eq!((join.residual_read, join.residual_written), (49 * 64 * 16, 49 * 64 * 16));
-    assert_eq!(layer("block.0.attn.sdsa").bits_at(&activity, 1).membranes_read, 0);
+    assert_eq!((join.residual_read, join.residual_written), (49.0 * 64.0 * 16.0, 49.0 * 64.0 * 16.0));
+    assert_eq!(layer("block.0.attn.sdsa").bits_at(&activity, 1).membranes_read, 0.0);
 }
 
 /// Plans that are known from other settings, from machines' own order of layers and widths, are those that would

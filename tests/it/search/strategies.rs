@@ -137,6 +137,29 @@ fn what_narrow_membranes_save_by_firing_less_is_found() {
     }
 }
 
+/// A budget is a limit: memory stays what is minimised, with as much of it saved where the limit is far away.
+#[test]
+fn a_budget_of_energy_leaves_the_objective_as_it_is() {
+    let limited = |energy_j: f64| {
+        let budgets = Budgets { energy_j: Some(energy_j), ..problem().budgets };
+        Problem { budgets, ..problem() }
+    };
+    let oracle = Synthetic::firing_less(0.3);
+    for name in [Name::Ilp, Name::RatioGreedy] {
+        let with = |problem: &Problem| run_on(&oracle, named(name, false)[0].as_ref(), problem, 1);
+        let free = with(&problem());
+        assert_eq!(memory(&with(&limited(1e9))), memory(&free), "{name:?}");
+        // Narrow membranes keep to this limit by firing less than the estimate of their energy says.
+        let limit = 1.25 * free.best.as_ref().unwrap().measured.figures.energy_j;
+        let found = memory(&with(&limited(limit))).unwrap();
+        assert!(
+            found < 1.08 * memory(&free).unwrap(),
+            "{name:?}: {found} B, {:?} without a limit",
+            memory(&free)
+        );
+    }
+}
+
 #[test]
 fn the_gate_counts_what_it_rejects_and_an_audit_what_was_wrong() {
     let audited = Problem { audit: true, ..problem() };
