@@ -1,6 +1,5 @@
 use serde::Serialize;
 
-use super::TableEvaluation;
 use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::model::Model;
 
@@ -184,19 +183,4 @@ impl Evaluation {
     pub fn energy_per_synaptic_operation_j(&self) -> f64 {
         self.total_energy_j() / self.synaptic_operations.max(1.0)
     }
-}
-
-/// Everything that one `simulate` found out.
-#[derive(Debug, Clone, Serialize)]
-pub struct Simulation {
-    /// The network.
-    pub model: ModelSummary,
-    /// The accelerator.
-    pub hardware: HardwareSummary,
-    /// Images or rates.
-    pub source: ActivitySource,
-    /// One per setting, in the order asked for, charged by the first of the tables.
-    pub settings: Vec<Evaluation>,
-    /// The same settings by every table of energies asked for; one table if none was.
-    pub tables: Vec<TableEvaluation>,
 }

@@ -11,6 +11,7 @@ mod images;
 mod notes;
 mod published;
 mod rate_matching;
+mod simulation;
 mod statistics;
 mod summary;
 mod tables;
@@ -21,11 +22,12 @@ pub use calibration_images::{CALIBRATION_IMAGES, CalibrationImages, calibrate};
 pub use comparison::{Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
-    RatesSummary, Simulation,
+    RatesSummary,
 };
 pub use evaluator::{Evaluator, patterns};
 pub use fit::fits;
 pub use published::{AsPublished, PublishedWork};
 pub use rate_matching::{RateMatching, quantize_on};
+pub use simulation::Simulation;
 pub use statistics::{add_statistics, collect_statistics};
 pub use tables::{TableCost, TableEvaluation};

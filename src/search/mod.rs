@@ -36,13 +36,11 @@ pub use identity::Identity;
 pub use keyword::Keyword;
 pub use network::NetworkOracle;
 pub use oracle::{Batch, Figures, Measured, Oracle};
-pub use outcome::{
-    Closest, Fidelity, Final, GateSummary, LayerChoice, Run, Search, Step, TraceStep, Verified,
-};
+pub use outcome::{Closest, Fidelity, Final, GateSummary, Run, Search, Step, TraceStep, Verified};
 pub use paired::{Decision, decide};
 pub use pareto::{Front, FrontPoint};
 pub use request::{Request, Terms, runs};
-pub use space::{Candidate, Choice, Granularity, Knob, Part, Space, Unit, is_power_of_two};
+pub use space::{Candidate, Choice, Granularity, Knob, LayerChoice, Part, Space, Unit, is_power_of_two};
 pub use store::Store;
 
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Figures, Measured, Objective, Violation};
+use super::{Candidate, Figures, LayerChoice, Measured, Objective, Violation};
 
 /// How a candidate was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -102,19 +102,6 @@ pub struct GateSummary {
     pub audited: usize,
     /// Those of them that would have been accepted.
     pub falsely_rejected: usize,
-}
-
-/// A weight layer of a setting.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LayerChoice {
-    /// Its name.
-    pub layer: String,
-    /// Bits of a weight.
-    pub weight_bits: u32,
-    /// True for powers of two.
-    pub power_of_two: bool,
-    /// Bits of the membranes of its neurons; absent where there are none.
-    pub membrane_bits: Option<u32>,
 }
 
 /// One run of one strategy.

@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use super::entry::ID_DIGITS;
 use super::keyword::keywords;
-use super::outcome::LayerChoice;
 use crate::error::{Error, Result};
 use crate::files::sha256;
 use crate::model::{Network, Node, Op};
@@ -79,6 +80,19 @@ pub struct Space {
     pub membranes: Vec<u32>,
     /// True where settings round the weights of an output together and match firing rates.
     pub calibrated: bool,
+}
+
+/// A weight layer of a setting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerChoice {
+    /// Its name.
+    pub layer: String,
+    /// Bits of a weight.
+    pub weight_bits: u32,
+    /// True for powers of two.
+    pub power_of_two: bool,
+    /// Bits of the membranes of its neurons; absent where there are none.
+    pub membrane_bits: Option<u32>,
 }
 
 impl Space {
