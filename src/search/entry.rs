@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::drift::LayerDrift;
 use super::fault::refuse_if;
 use super::request::Terms;
+use super::space::ID_DIGITS;
 use super::{Batch, Figures, Measured, Oracle};
 use crate::error::Fault;
 
@@ -93,9 +94,6 @@ pub struct Logged {
     /// What it says.
     pub entry: Entry,
 }
-
-/// Hexadecimal digits that name a setting.
-pub(super) const ID_DIGITS: usize = 16;
 
 /// What the lines so far say: a question is answered once, and batches follow each other.
 #[derive(Debug, Default)]

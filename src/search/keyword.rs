@@ -18,7 +18,7 @@ macro_rules! keywords {
         $($(#[$of_one:meta])* $variant:ident = $word:literal: $about:literal,)*
     }) => {
         $(#[$of_all])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name {
             $(#[doc = $about] $(#[$of_one])* #[serde(rename = $word)] $variant,)*
         }

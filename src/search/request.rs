@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::budget::check_drop;
 use super::fault::refuse_if;
 use super::identity::Identity;
-use super::strategies::{Name, named};
-use super::{Problem, Widths};
+use super::problem::{Problem, Widths};
+use super::strategy_name::{Form, Name};
 use crate::check::{MEMBRANE_BITS, in_range};
 use crate::error::Fault;
 use crate::model::Selection;
@@ -70,11 +70,10 @@ impl Request {
     /// Names what is left out.
     pub fn extend(&mut self, terms: Terms) -> Result<(), Fault> {
         terms.check()?;
-        let of = |names: &[Name]| -> Vec<&'static str> {
-            runs(names, self.accelerated).into_iter().map(|strategy| strategy.name()).collect()
+        let forms = |names: &[Name]| -> Vec<Form> {
+            names.iter().flat_map(|name| name.forms(self.accelerated)).collect()
         };
-        let later = of(&terms.strategies);
-        missing("strategies", &of(&self.strategies), &later)?;
+        missing("strategies", &forms(&self.strategies), &forms(&terms.strategies))?;
         missing("seeds", &self.seeds, &terms.seeds)?;
         let (now, then) = (terms.max_evaluations, self.problem.max_evaluations);
         refuse_if(now < then, "problem.max_evaluations", || {
@@ -104,9 +103,9 @@ impl Request {
     /// Two runs of one strategy from one seed would be one run, twice.
     fn check_strategies(&self) -> Result<(), Fault> {
         let mut seen = HashSet::new();
-        let all = runs(&self.strategies, self.accelerated);
-        let twice = all.iter().find(|strategy| !seen.insert(strategy.name()));
-        twice.map_or(Ok(()), |strategy| Err(Fault::new("strategies", format!("{} twice", strategy.name()))))
+        let mut forms = self.strategies.iter().flat_map(|name| name.forms(self.accelerated));
+        let twice = forms.find(|&form| !seen.insert(form));
+        twice.map_or(Ok(()), |form| Err(Fault::new("strategies", format!("{form} twice"))))
     }
 }
 
@@ -168,11 +167,6 @@ impl Widths {
         refuse_if(self.uniform.is_empty(), "widths.uniform", || "there is none".to_owned())?;
         refuse_if(self.membranes.is_empty(), "widths.membranes", || "there is none".to_owned())
     }
-}
-
-/// The strategies that `names` stand for.
-pub fn runs(names: &[Name], accelerated: bool) -> Vec<Box<dyn super::Strategy>> {
-    names.iter().flat_map(|&name| named(name, accelerated)).collect()
 }
 
 /// Messages repeat what a file is called.

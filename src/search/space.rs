@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::entry::ID_DIGITS;
 use super::keyword::keywords;
 use crate::error::{Error, Result};
 use crate::files::sha256;
@@ -81,6 +80,9 @@ pub struct Space {
     /// True where settings round the weights of an output together and match firing rates.
     pub calibrated: bool,
 }
+
+/// Hexadecimal digits that name a setting.
+pub(super) const ID_DIGITS: usize = 16;
 
 /// A weight layer of a setting.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -17,24 +17,9 @@ mod uniform;
 
 pub use knapsack::knapsack;
 
-use super::Strategy;
-use super::keyword::keywords;
-
-keywords! {
-    /// A strategy by name.
-    pub enum Name {
-        Uniform = "uniform": "One choice for the whole network.",
-        Random = "random": "Random settings.",
-        Qsvit = "qsvit": "Group by group, base and fine tuning (QSViT).",
-        Aq4svitGreedy = "aq4svit-greedy": "Network, stage, block, one step at a time, behind a gate on membrane drift (AQ4SViT).",
-        Aq4svitBeam = "aq4svit-beam": "The same with a beam of four.",
-        Spikehq = "spikehq": "Relaxation with Gumbel sampling (SpikeHQ).",
-        RatioGreedy = "ratio-greedy": "The best loss per saving, move by move.",
-        Ilp = "ilp": "Multiple-choice knapsack over sensitivities, then swaps.",
-        Nsga2 = "nsga2": "NSGA-II from the front of the knapsacks.",
-        All = "all": "All of them, the papers' in both forms.",
-    }
-}
+use super::strategy::Strategy;
+use super::strategy_name::Form;
+pub use super::strategy_name::Name;
 
 /// Candidates that a beam keeps.
 const BEAM: usize = 4;
@@ -42,24 +27,44 @@ const BEAM: usize = 4;
 /// The strategies that `name` stands for; `accelerated` gives the papers' the quantizers and tests of the
 /// others.
 pub fn named(name: Name, accelerated: bool) -> Vec<Box<dyn Strategy>> {
-    let single = |strategy: Box<dyn Strategy>| vec![strategy];
+    name.forms(accelerated).into_iter().map(strategy).collect()
+}
+
+/// The strategies that `names` stand for, one after the other.
+pub fn runs(names: &[Name], accelerated: bool) -> Vec<Box<dyn Strategy>> {
+    names.iter().flat_map(|&name| named(name, accelerated)).collect()
+}
+
+fn strategy(Form { name, accelerated }: Form) -> Box<dyn Strategy> {
     match name {
-        Name::Uniform => single(Box::new(uniform::Uniform)),
-        Name::Random => single(Box::new(random::Random)),
-        Name::Qsvit => single(Box::new(qsvit::Qsvit { accelerated })),
-        Name::Aq4svitGreedy => single(Box::new(aq4svit::Aq4svit { width: 1, accelerated })),
-        Name::Aq4svitBeam => single(Box::new(aq4svit::Aq4svit { width: BEAM, accelerated })),
-        Name::Spikehq => single(Box::new(spikehq::SpikeHq { accelerated })),
-        Name::RatioGreedy => single(Box::new(ratio_greedy::RatioGreedy)),
-        Name::Ilp => single(Box::new(ilp::Ilp)),
-        Name::Nsga2 => single(Box::new(nsga2::Nsga2)),
-        Name::All => {
-            let papers = [Name::Qsvit, Name::Aq4svitGreedy, Name::Aq4svitBeam, Name::Spikehq];
-            let both = papers.into_iter().flat_map(|paper| [(paper, false), (paper, true)]);
-            let ours = [Name::RatioGreedy, Name::Ilp, Name::Nsga2].map(|name| (name, false));
-            let baselines = [Name::Uniform, Name::Random].map(|name| (name, false));
-            let all = baselines.into_iter().chain(both).chain(ours);
-            all.flat_map(|(name, accelerated)| named(name, accelerated)).collect()
+        Name::Uniform => Box::new(uniform::Uniform),
+        Name::Random => Box::new(random::Random),
+        Name::Qsvit => Box::new(qsvit::Qsvit { accelerated }),
+        Name::Aq4svitGreedy => Box::new(aq4svit::Aq4svit { width: 1, accelerated }),
+        Name::Aq4svitBeam => Box::new(aq4svit::Aq4svit { width: BEAM, accelerated }),
+        Name::Spikehq => Box::new(spikehq::SpikeHq { accelerated }),
+        Name::RatioGreedy => Box::new(ratio_greedy::RatioGreedy),
+        Name::Ilp => Box::new(ilp::Ilp),
+        Name::Nsga2 => Box::new(nsga2::Nsga2),
+        Name::All => unreachable!("forms are of single strategies"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keyword::Keyword;
+    use super::*;
+
+    /// Requests are held to the names of forms, results have those of strategies.
+    #[test]
+    fn forms_are_called_as_strategies_are() {
+        for &name in Name::ALL {
+            for accelerated in [false, true] {
+                let forms = name.forms(accelerated).into_iter().map(|form| form.to_string());
+                let strategies = named(name, accelerated);
+                assert!(forms.eq(strategies.iter().map(|strategy| strategy.name().to_owned())), "{name:?}");
+            }
         }
+        assert_eq!(named(Name::All, false).len(), 13);
     }
 }

@@ -1,0 +1,48 @@
+use serde::{Deserialize, Serialize};
+
+use super::budget::{Budgets, Objective};
+use super::drift::DriftMetric;
+use super::space::Granularity;
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// Limits.
+    pub budgets: Budgets,
+    /// What is minimised within them.
+    pub objective: Objective,
+    /// Images that a strategy may execute, in validation sets.
+    pub max_evaluations: f64,
+    /// What is chosen together, where a strategy does not say so itself.
+    pub granularity: Granularity,
+    /// What a gate looks at.
+    pub metric: DriftMetric,
+    /// How many times as far as the farthest that kept its accuracy a candidate may drift, 1 or more.
+    pub slack: f64,
+    /// True to run what a gate rejects, too, and count how often it was wrong.
+    pub audit: bool,
+}
+
+impl Problem {
+    /// True where what the network does, and not only its widths, decides what a candidate costs.
+    pub fn depends_on_activity(&self) -> bool {
+        let Budgets { energy_j, power_w, latency_s, .. } = self.budgets;
+        self.objective != Objective::Memory || energy_j.or(power_w).or(latency_s).is_some()
+    }
+}
+
+/// Widths that are tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Widths {
+    /// Of uniform weights.
+    pub uniform: Vec<u32>,
+    /// Of power-of-two weights.
+    pub power_of_two: Vec<u32>,
+    /// Of membranes.
+    pub membranes: Vec<u32>,
+    /// True to round the weights of an output together and to match firing rates.
+    #[serde(default)]
+    pub calibrated: bool,
+}

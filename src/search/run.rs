@@ -1,0 +1,72 @@
+//! What a machine leaves of a space, and one run of one strategy.
+
+use std::time::Instant;
+
+use super::engine::{Engine, Stop};
+use super::oracle::Oracle;
+use super::outcome::Run;
+use super::problem::Problem;
+use super::space::Space;
+use super::store::Store;
+use super::strategy::Strategy;
+use crate::error::{Error, Result};
+
+/// The part of `space` that the machine can run: levels that it refuses everywhere are left out, and the
+/// widest levels as long as it refuses them together.
+///
+/// # Errors
+/// With the machine's own words if nothing is left, or one point.
+pub fn legal(space: Space, oracle: &dyn Oracle) -> Result<Space> {
+    space.check()?;
+    let refusal = |space: &Space, weights: usize, membranes: usize| -> Result<Option<Error>> {
+        match oracle.charge(&space.setting(&space.uniform(weights, membranes), "level")?) {
+            Ok(_) => Ok(None),
+            Err(error @ Error::Mismatch(_)) => Ok(Some(error)),
+            Err(error) => Err(error),
+        }
+    };
+    let (last_weights, last_membranes) = (space.weights.len() - 1, space.membranes.len() - 1);
+    if let Some(error) = refusal(&space, last_weights, last_membranes)? {
+        return Err(error);
+    }
+    let (mut weights, mut membranes) = (Vec::new(), Vec::new());
+    for level in 0..=last_weights {
+        if refusal(&space, level, last_membranes)?.is_none() {
+            weights.push(space.weights[level]);
+        }
+    }
+    for level in 0..=last_membranes {
+        if refusal(&space, last_weights, level)?.is_none() {
+            membranes.push(space.membranes[level]);
+        }
+    }
+    let mut left = Space { weights, membranes, ..space };
+    while refusal(&left, 0, 0)?.is_some() {
+        // The narrowest levels run together, so this ends before either list is empty.
+        if left.membranes.len() > 1 {
+            left.membranes.remove(0);
+        } else {
+            left.weights.remove(0);
+        }
+    }
+    left.check().map(|()| left)
+}
+
+/// Runs `strategy` on `space`.
+///
+/// # Errors
+/// If the input is wrong, or the log cannot be written.
+pub fn run_strategy<'s>(
+    strategy: &dyn Strategy,
+    space: &Space,
+    problem: &Problem,
+    seed: u64,
+    store: &mut Store<'s>,
+) -> Result<Run> {
+    let (started, asked) = (Instant::now(), store.asked_seconds);
+    let mut engine = Engine::new(space, problem, strategy.is_sequential(), seed, store)?;
+    match strategy.run(&mut engine) {
+        Ok(()) | Err(Stop::Exhausted) => engine.finish(strategy.name(), seed, started, asked),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}

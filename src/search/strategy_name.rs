@@ -1,0 +1,52 @@
+use std::fmt;
+
+use super::keyword::{Keyword, keywords};
+
+keywords! {
+    /// A strategy by name.
+    pub enum Name {
+        Uniform = "uniform": "One choice for the whole network.",
+        Random = "random": "Random settings.",
+        Qsvit = "qsvit": "Group by group, base and fine tuning (QSViT).",
+        Aq4svitGreedy = "aq4svit-greedy": "Network, stage, block, one step at a time, behind a gate on membrane drift (AQ4SViT).",
+        Aq4svitBeam = "aq4svit-beam": "The same with a beam of four.",
+        Spikehq = "spikehq": "Relaxation with Gumbel sampling (SpikeHQ).",
+        RatioGreedy = "ratio-greedy": "The best loss per saving, move by move.",
+        Ilp = "ilp": "Multiple-choice knapsack over sensitivities, then swaps.",
+        Nsga2 = "nsga2": "NSGA-II from the front of the knapsacks.",
+        All = "all": "All of them, the papers' in both forms.",
+    }
+}
+
+/// One strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// Its name, which is not that of all.
+    pub name: Name,
+    /// True for a paper's with the quantizers and tests of the others.
+    pub accelerated: bool,
+}
+
+/// Those of the papers, which come in two forms.
+const PAPERS: [Name; 4] = [Name::Qsvit, Name::Aq4svitGreedy, Name::Aq4svitBeam, Name::Spikehq];
+
+impl Name {
+    /// The strategies that the name stands for, papers' accelerated or not, or in both forms.
+    pub fn forms(self, accelerated: bool) -> Vec<Form> {
+        if self != Self::All {
+            return vec![Form { name: self, accelerated: accelerated && PAPERS.contains(&self) }];
+        }
+        let plain = |name| Form { name, accelerated: false };
+        let both = |name| [plain(name), Form { name, accelerated: true }];
+        let baselines = [Self::Uniform, Self::Random].map(plain);
+        let ours = [Self::RatioGreedy, Self::Ilp, Self::Nsga2].map(plain);
+        baselines.into_iter().chain(PAPERS.into_iter().flat_map(both)).chain(ours).collect()
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let accelerated = if self.accelerated { " accelerated" } else { "" };
+        write!(f, "{}{accelerated}", self.name.word())
+    }
+}
