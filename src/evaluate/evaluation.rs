@@ -3,7 +3,7 @@ use serde::Serialize;
 use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
 use crate::model::Model;
 
-/// The model of a [`Simulation`].
+/// The model of a [`Simulation`](super::Simulation).
 #[derive(Debug, Clone, Serialize)]
 pub struct ModelSummary {
     /// Name of the model description.
@@ -32,7 +32,7 @@ impl ModelSummary {
     }
 }
 
-/// The hardware of a [`Simulation`].
+/// The hardware of a [`Simulation`](super::Simulation).
 #[derive(Debug, Clone, Serialize)]
 pub struct HardwareSummary {
     /// Name of the hardware description.
@@ -41,7 +41,7 @@ pub struct HardwareSummary {
     pub sha256: String,
 }
 
-/// The images of a [`Simulation`].
+/// The images of a [`Simulation`](super::Simulation).
 #[derive(Debug, Clone, Serialize)]
 pub struct DataSummary {
     /// Name of the data set.
@@ -52,7 +52,7 @@ pub struct DataSummary {
     pub sha256: String,
 }
 
-/// The file of rates of a [`Simulation`] without images.
+/// The file of rates of a [`Simulation`](super::Simulation) without images.
 #[derive(Debug, Clone, Serialize)]
 pub struct RatesSummary {
     /// The file.
@@ -61,7 +61,7 @@ pub struct RatesSummary {
     pub sha256: String,
 }
 
-/// What the activity of a [`Simulation`] comes from.
+/// What the activity of a [`Simulation`](super::Simulation) comes from.
 #[derive(Debug, Clone, Serialize)]
 pub enum ActivitySource {
     /// Images were executed.
