@@ -167,9 +167,10 @@ impl Budgets {
 
 /// Says what is wrong with an allowed accuracy drop, if anything.
 pub fn check_drop(drop: f64) -> Result<(), String> {
-    match (0.0..=1.0).contains(&drop) {
-        true => Ok(()),
-        false => Err(format!("{drop} is not in 0..=1 (0.015 stands for 1.5 points)")),
+    if (0.0..=1.0).contains(&drop) {
+        Ok(())
+    } else {
+        Err(format!("{drop} is not in 0..=1 (0.015 stands for 1.5 points)"))
     }
 }
 
@@ -219,9 +220,10 @@ pub fn quantity(text: &str, units: Units) -> Result<f64, String> {
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{unit:?} is none of the units {}", known()));
     };
-    match number > 0.0 && number.is_finite() {
-        true => Ok(number * factor),
-        false => Err(format!("{text} is not above 0")),
+    if number > 0.0 && number.is_finite() {
+        Ok(number * factor)
+    } else {
+        Err(format!("{text} is not above 0"))
     }
 }
 

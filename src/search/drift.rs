@@ -89,15 +89,12 @@ impl DriftReference {
     /// Drift of every layer of neurons of `quantized`, over all images.
     pub fn drift(&self, model: &Model, quantized: &QuantizedModel) -> Vec<LayerDrift> {
         let pairs = self.samples.par_iter().zip(&self.traces);
-        let per_image: Vec<Vec<Sums>> = match quantized.fits_32_bits() {
-            true => {
-                let scalar = ScalarExecutor::<i32>::new(quantized);
-                pairs.map(|(sample, float)| compare(model, quantized, &scalar, sample, float)).collect()
-            }
-            false => {
-                let scalar = ScalarExecutor::<i64>::new(quantized);
-                pairs.map(|(sample, float)| compare(model, quantized, &scalar, sample, float)).collect()
-            }
+        let per_image: Vec<Vec<Sums>> = if quantized.fits_32_bits() {
+            let scalar = ScalarExecutor::<i32>::new(quantized);
+            pairs.map(|(sample, float)| compare(model, quantized, &scalar, sample, float)).collect()
+        } else {
+            let scalar = ScalarExecutor::<i64>::new(quantized);
+            pairs.map(|(sample, float)| compare(model, quantized, &scalar, sample, float)).collect()
         };
         let mut layers = per_image.into_iter();
         let mut sums = layers.next().unwrap_or_default();

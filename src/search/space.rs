@@ -224,10 +224,8 @@ impl Space {
         let scheme = |level: u8| ron::to_string(&self.weights[usize::from(level)]).expect("plain numbers");
         let bits = |level: u8| self.membranes[usize::from(level)];
         let first = candidate.0.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 });
-        let calibration = match self.calibrated {
-            true => "    rounding: SecondOrder,\n    rate_matching: true,\n",
-            false => "",
-        };
+        let calibration =
+            if self.calibrated { "    rounding: SecondOrder,\n    rate_matching: true,\n" } else { "" };
         let mut text = format!(
             "Setting(\n    name: {name:?},\n    weights: {},\n    membrane_bits: {},\n    residual_bits: 16,\n{calibration}    layers: [\n",
             scheme(first.weights),
@@ -276,11 +274,12 @@ impl Space {
 
     /// Refuses a space of one point.
     pub fn check(&self) -> Result<()> {
-        match self.size_log10() > 0.0 {
-            true => Ok(()),
-            false => Err(Error::mismatch(
+        if self.size_log10() > 0.0 {
+            Ok(())
+        } else {
+            Err(Error::mismatch(
                 "the space has one point, one weight scheme and one membrane width: there is nothing to search",
-            )),
+            ))
         }
     }
 }

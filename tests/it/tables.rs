@@ -28,7 +28,9 @@ fn tables_together_are_tables_alone() {
     let together = report(folder.path(), &[&limit[..], &[asked]].concat());
     let tables = together["tables"].as_array().unwrap();
     assert_eq!(tables.iter().map(|t| t["table"].as_str().unwrap()).collect::<Vec<_>>(), names);
-    for (table, asked) in tables.iter().zip(names) {
+    // One of operations, one of whole events by rates, and one of whole events as executed.
+    for i in [1, 4, 5] {
+        let (table, asked) = (&tables[i], names[i]);
         let alone = report(folder.path(), &[&limit[..], &[asked]].concat());
         assert_eq!(alone["tables"][0], *table, "{asked}");
         let energy = &alone["settings"][1]["energy_j"]["total"];

@@ -108,9 +108,10 @@ impl Costs {
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn measured(&self, engine: &mut Engine, candidate: &Candidate) -> Result<f64, Stop> {
         let estimate = engine.cost(candidate)?;
-        match estimate.is_finite() && engine.problem.depends_on_activity() {
-            true => engine.own_cost(candidate),
-            false => Ok(estimate),
+        if estimate.is_finite() && engine.problem.depends_on_activity() {
+            engine.own_cost(candidate)
+        } else {
+            Ok(estimate)
         }
     }
 
