@@ -38,6 +38,14 @@ pub fn in_range<T: PartialOrd + Display>(
     Err(Fault::new(field, format!("{value} is not in {}..={}", range.start(), range.end())))
 }
 
+/// Refuses the `field` if `message` says that something is wrong with it.
+///
+/// # Errors
+/// If `is_wrong`.
+pub fn refuse_if(is_wrong: bool, field: &'static str, message: impl FnOnce() -> String) -> Result<(), Fault> {
+    if is_wrong { Err(Fault::new(field, message())) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::flags::check_flag;
 use super::progress;
-use crate::check::in_range;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::{ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary};
 use crate::exec::Rates;
 use crate::model::{DataSet, Model};
@@ -40,8 +40,9 @@ impl Activity {
             return Ok(Self::Expected(Arc::new(Rates::load(rates, &model.network)?)));
         }
         let mut data = DataSet::load_for(&arguments.data, &model.description)?;
-        check_count("limit", arguments.limit, data.test.len())?;
-        data.test.truncate(arguments.limit.unwrap_or(data.test.len()));
+        let all = data.test.len();
+        arguments.limit.map_or(Ok(()), |limit| check_flag("--limit", limit, 1..=all))?;
+        data.test.truncate(arguments.limit.unwrap_or(all));
         Ok(Self::Executed(Box::new(data)))
     }
 
@@ -80,10 +81,4 @@ impl Activity {
             }
         })
     }
-}
-
-/// Refuses the value of a flag that is not in 1..=max.
-pub fn check_count(flag: &'static str, value: Option<usize>, max: usize) -> Result<()> {
-    let checked = value.map_or(Ok(()), |value| in_range(flag, value, &(1..=max)));
-    checked.map_err(|fault| Error::mismatch(format!("--{}: {}", fault.field, fault.message)))
 }

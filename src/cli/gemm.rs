@@ -1,12 +1,9 @@
-use std::fmt::Display;
-use std::ops::RangeInclusive;
-
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::flags::check_flag;
 use super::print::{print, print_json};
-use crate::check::in_range;
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
@@ -112,11 +109,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         print(&request.text(&nest, &cost))
     }
-}
-
-fn check_flag<T: PartialOrd + Display>(flag: &'static str, value: T, range: RangeInclusive<T>) -> Result<()> {
-    in_range(flag, value, &range)
-        .map_err(|fault| Error::mismatch(format!("{}: {}", fault.field, fault.message)))
 }
 
 impl Request {

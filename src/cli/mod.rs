@@ -5,6 +5,7 @@ mod checkpoint;
 mod compare;
 mod describe;
 mod export;
+mod flags;
 mod gemm;
 mod given;
 mod keyword;

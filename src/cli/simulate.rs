@@ -4,8 +4,9 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::activity::{Activity, ActivityArguments, check_count};
+use super::activity::{Activity, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
+use super::flags::check_flag;
 use super::print::{print, print_json};
 use super::progress;
 use crate::cost::Machine;
@@ -111,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
-        check_count("threads", arguments.threads, 1024)?;
+        arguments.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
         let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
         let names: Vec<&str> = if arguments.quant.is_empty() {
             DEFAULT_SETTINGS.to_vec()

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::checkpoint::CheckpointArguments;
+use super::flags::check_flag;
 use crate::error::{Error, Result};
 use crate::evaluate::{Calibrated, fits};
 use crate::load;
@@ -44,9 +45,7 @@ impl Subject {
         let data = DataSet::load_for(&arguments.data, &model.description)?;
         let all = data.test.len();
         let limit = arguments.limit.unwrap_or(default_limit.unwrap_or(all).min(all));
-        if !(1..=all).contains(&limit) {
-            return Err(Error::mismatch(format!("--limit: {limit} is not in 1..={all}")));
-        }
+        check_flag("--limit", limit, 1..=all)?;
         let mut images = data.test.clone();
         images.truncate(limit);
         let calibrated = Calibrated::new(model, &data, &images, &|| ())?;

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::drift::LayerDrift;
-use super::fault::refuse_if;
 use super::request::Terms;
 use super::space::ID_DIGITS;
 use super::{Batch, Figures, Measured, Oracle};
+use crate::check::refuse_if;
 use crate::error::Fault;
 
 /// One line of a log.

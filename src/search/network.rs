@@ -266,10 +266,21 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn measure(&self, setting: &Setting) -> Result<Measured> {
-        let evaluation = self.evaluator.evaluate(setting, from_ref(self.machine), &|| ())?.remove(0);
-        let accuracy = evaluation.accuracy.expect("images were executed");
-        Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
+        measure(self.evaluator, self.machine, setting)
     }
+}
+
+/// Runs `setting` on all images of `evaluator`, and charges `machine` for it.
+///
+/// # Errors
+/// If the setting does not fit the model, or the machine cannot run it.
+///
+/// # Panics
+/// If the evaluator executes no images.
+pub fn measure(evaluator: &Evaluator, machine: &Machine, setting: &Setting) -> Result<Measured> {
+    let evaluation = evaluator.evaluate(setting, from_ref(machine), &|| ())?.remove(0);
+    let accuracy = evaluation.accuracy.expect("images were executed");
+    Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
 }
 
 fn fixed(setting: &Setting) -> Result<&FixedPoint> {

@@ -3,11 +3,10 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::budget::check_drop;
-use super::fault::refuse_if;
 use super::identity::Identity;
 use super::problem::{Problem, Widths};
 use super::strategy_name::{Form, Name};
-use crate::check::{MEMBRANE_BITS, in_range};
+use crate::check::{MEMBRANE_BITS, in_range, refuse_if};
 use crate::error::Fault;
 use crate::model::Selection;
 

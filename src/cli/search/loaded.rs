@@ -1,6 +1,5 @@
 use std::cell::OnceCell;
 use std::path::Path;
-use std::slice::from_ref;
 use std::sync::Arc;
 
 use super::session::Session;
@@ -16,8 +15,8 @@ use crate::model::{DataSet, Images, Model};
 use crate::quant::Setting;
 use crate::search::log::DataPart;
 use crate::search::{
-    Figures, Final, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store, Strategy,
-    legal, run_strategy, runs,
+    Final, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store, Strategy, legal,
+    measure, run_strategy, runs,
 };
 
 /// Everything that a request names.
@@ -158,12 +157,6 @@ impl Loaded {
         bar.finish_and_clear();
         Ok(evaluator.keeping_layers())
     }
-}
-
-fn measure(evaluator: &Evaluator, machine: &Machine, setting: &Setting) -> Result<Measured> {
-    let evaluation = evaluator.evaluate(setting, from_ref(machine), &|| ())?.remove(0);
-    let accuracy = evaluation.accuracy.expect("images were executed");
-    Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
 }
 
 /// What is reported of `setting`; `reference` is the accuracy of the float network.
