@@ -153,13 +153,14 @@ fn energy_j(
     let weight = WeightForm::Integer { bits: operands.weight_bits };
     let operation_pj = operation_pj(&machine.table, input, weight, [operands.weight_bits, operands.sum_bits]);
     let on_chip = |matrix: Matrix| machine.on_chip_j(operand(matrix), &traffic[ON_CHIP][matrix as usize]);
-    let off_chip = traffic[OFF_CHIP].iter().map(Traffic::bits).sum();
+    let sum = |bits: fn(&Traffic) -> f64| traffic[OFF_CHIP].iter().map(bits).sum();
+    let off_chip = Traffic { read_bits: sum(|t| t.read_bits), written_bits: sum(|t| t.written_bits) };
     EnergyJ {
         synapse: operands.gemm.operations() as f64 * operation_pj * 1e-12,
         weight_memory: on_chip(Matrix::Weights),
         activation_memory: on_chip(Matrix::Inputs),
         partial_sum_memory: on_chip(Matrix::Outputs),
-        dram: machine.dram_j(off_chip, cycles.total()),
+        dram: machine.dram_j(&off_chip, cycles.total()),
         ..EnergyJ::default()
     }
 }

@@ -296,7 +296,7 @@ fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
         partial_sum_memory: on_chip_j(Operand::PartialSums),
         membrane_memory: on_chip_j(Operand::Membranes),
         residual_memory: on_chip_j(Operand::Residual),
-        dram: machine.dram_j(demand.dram.bits(), cycles.total()),
+        dram: machine.dram_j(&demand.dram, cycles.total()),
         ..demand.operations_j
     }
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, DramIdle, Energies, EventTable, Hardware, Objective, Operand, Skipping};
+use crate::hw::{Compute, DramIdle, DramSpec, Energies, EventTable, Hardware, Objective, Operand, Skipping};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -28,14 +28,36 @@ pub struct Machine {
 /// Off-chip memory as this machine uses it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dram {
-    /// Energy of a transfer.
-    pub pj_per_bit: f64,
-    /// Power while awake.
-    pub background_w: f64,
-    /// True if it stays awake between transfers.
-    pub always_awake: bool,
+    /// Energy of a bit that is read, interface included.
+    pub read_pj_per_bit: f64,
+    /// Energy of a bit that is written.
+    pub write_pj_per_bit: f64,
+    /// Standby power of all devices while they transfer, beside the energies of transfers.
+    pub transfer_w: f64,
+    /// Power of all devices while nothing is transferred.
+    pub idle_w: f64,
     /// Peak bandwidth.
     pub bits_per_cycle: f64,
+}
+
+impl Dram {
+    fn new(spec: &DramSpec, clock_hz: f64) -> Self {
+        let part = spec.part();
+        let bus_bits = spec.bus_width_bits.value;
+        let devices = f64::from(part.devices(bus_bits).expect("checked when parsed"));
+        let idle_mw = match spec.idle {
+            DramIdle::Awake => part.standby_mw,
+            DramIdle::PowerDown => part.power_down_mw,
+        };
+        let transfer_mw = if part.standby_in_transfers { 0.0 } else { part.standby_mw };
+        Self {
+            read_pj_per_bit: part.read_pj_per_bit(),
+            write_pj_per_bit: part.write_pj_per_bit(),
+            transfer_w: devices * transfer_mw * 1e-3,
+            idle_w: devices * idle_mw * 1e-3,
+            bits_per_cycle: f64::from(bus_bits) * part.gbit_per_s_per_pin * 1e9 / clock_hz,
+        }
+    }
 }
 
 impl Machine {
@@ -43,12 +65,7 @@ impl Machine {
     pub fn new(hardware: Hardware) -> Result<Self> {
         let table = hardware.table();
         let memories = Operand::ALL.map(|operand| hardware.memory_macro(hardware.memory(operand)));
-        let dram = hardware.dram_part().map(|(part, share)| Dram {
-            pj_per_bit: part.sequential_pj_per_bit,
-            background_w: part.background_w * share,
-            always_awake: hardware.dram.as_ref().is_some_and(|d| d.idle == DramIdle::Awake),
-            bits_per_cycle: part.peak_bits_per_s * share / hardware.clock_hz.value,
-        });
+        let dram = hardware.dram.as_ref().map(|spec| Dram::new(spec, hardware.clock_hz.value));
         let area = area_mm2(&hardware, &table);
         let memory_leakage_w: f64 =
             hardware.memories.iter().map(|m| hardware.memory_macro(m).leakage_w).sum();
@@ -106,7 +123,15 @@ impl Machine {
             memory.write_pj_per_bit = figures.on_chip_pj_per_bit.value;
         }
         if let Some(dram) = &mut self.dram {
-            (dram.pj_per_bit, dram.background_w) = (figures.off_chip_pj_per_bit.value, 0.0);
+            let pj_per_bit = figures.off_chip_pj_per_bit.value;
+            let (bits_per_cycle, none) = (dram.bits_per_cycle, 0.0);
+            *dram = Dram {
+                read_pj_per_bit: pj_per_bit,
+                write_pj_per_bit: pj_per_bit,
+                transfer_w: none,
+                idle_w: none,
+                bits_per_cycle,
+            };
         }
         self.leakage_w = 0.0;
     }
@@ -157,11 +182,14 @@ impl Machine {
         (read_pj + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
     }
 
-    /// Energy of `bits` from and to off-chip memory, and of its background power during `cycles`.
-    pub fn dram_j(&self, bits: f64, cycles: f64) -> f64 {
+    /// Energy of `traffic` from and to off-chip memory, and of what its devices draw beside it during `cycles`.
+    pub fn dram_j(&self, traffic: &Traffic, cycles: f64) -> f64 {
         self.dram.map_or(0.0, |dram| {
-            let awake = if dram.always_awake { cycles } else { bits / dram.bits_per_cycle };
-            bits * dram.pj_per_bit * 1e-12 + self.seconds(awake) * dram.background_w
+            let moved_pj =
+                traffic.read_bits * dram.read_pj_per_bit + traffic.written_bits * dram.write_pj_per_bit;
+            let busy = traffic.bits() / dram.bits_per_cycle;
+            let standby_j = self.seconds(busy) * dram.transfer_w + self.seconds(cycles - busy) * dram.idle_w;
+            moved_pj * 1e-12 + standby_j
         })
     }
 

@@ -20,9 +20,8 @@ impl MappedWorkload {
             let share = layer.traffic_bits.weights_written / layer.traffic_bits.dram_read;
             let hidden = idle.min(layer.cycles.load * share);
             layer.cycles.load -= hidden;
-            if dram.always_awake {
-                layer.energy_j.dram -= machine.seconds(hidden) * dram.background_w;
-            }
+            // Devices wait for a shorter time.
+            layer.energy_j.dram -= machine.seconds(hidden) * dram.idle_w;
         }
     }
 }

@@ -1,71 +1,73 @@
-//! Off-chip DRAM parts: energy per bit, background power and peak rate, from DRAMsim3 runs.
+//! Off-chip parts: energy per bit with its interface, standby power, and rate of whole devices.
 //!
-//! The parts (`hw_configs/memory/dramsim3.csv`, built in) are our DRAMsim3 runs of sequential and
-//! of random requests. They hold the energy of the DRAM core; the interface (I/O, termination, the
-//! controller on the accelerator's side) comes on top.
-//!
-//! DRAMsim3 adds up volts x milliamperes x clock cycles, so a count of its energy counters is one
-//! picojoule only at a clock of 1 ns (its issue 18 and pull request 49). The file keeps the counts
-//! as they were printed; they become picojoules here, times the clock period.
+//! `hw_configs/memory/dram.csv` (built in) holds the figures of each standard and says where each is from and what
+//! it includes.
 
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-/// One DRAM part on its full bus.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One device of an off-chip memory. A bus consists of whole ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DramPart {
-    /// Generation, density, device width and rate, such as `LPDDR4_8Gb_x16_2400`.
+    /// Standard and megabits per second of a pin, such as `LPDDR4-3200`.
     pub name: String,
-    /// Activate, read and write energy of sequential requests, in pJ per bit moved.
-    pub sequential_pj_per_bit: f64,
-    /// The same for random requests, where most open a row of their own.
-    pub random_pj_per_bit: f64,
-    /// Refresh and standby power of all devices on the full bus, in W, whether or not data moves.
-    /// For a narrower bus the caller scales it by the fraction of
-    /// [`devices_bus_width_bits`](Self::devices_bus_width_bits).
-    pub background_w: f64,
-    /// Peak rate of the full bus, in bit/s.
-    pub peak_bits_per_s: f64,
-    /// Data width of the full bus that the devices fill together, in bits.
-    pub devices_bus_width_bits: u32,
+    /// `I` where energies were inferred from currents of data sheets, `S` where totals are quoted.
+    pub kind: String,
+    /// Data pins of a device.
+    pub device_width_bits: u32,
+    /// Peak rate of a pin.
+    pub gbit_per_s_per_pin: f64,
+    /// Reading a column and moving it through the device, over standby.
+    pub core_read_pj_per_bit: f64,
+    /// Writing, over standby.
+    pub core_write_pj_per_bit: f64,
+    /// Opening and closing one row.
+    pub row_nj: f64,
+    /// Bytes of a row.
+    pub page_bytes: u32,
+    /// Output drivers and termination of reads.
+    pub io_read_pj_per_bit: f64,
+    /// Drivers and termination of writes.
+    pub io_write_pj_per_bit: f64,
+    /// The interface on the accelerator's side.
+    pub phy_pj_per_bit: f64,
+    /// Power of a device that is awake, with rows open.
+    pub standby_mw: f64,
+    /// Power of a device that waits in power-down.
+    pub power_down_mw: f64,
+    /// True if the energies of transfers hold the standby power meanwhile.
+    pub standby_in_transfers: bool,
 }
 
-const PARTS: &str = include_str!("../../hw_configs/memory/dramsim3.csv");
+impl DramPart {
+    /// Energy of a bit that is read, where whole rows are.
+    pub fn read_pj_per_bit(&self) -> f64 {
+        self.core_read_pj_per_bit + self.row_pj_per_bit() + self.io_read_pj_per_bit + self.phy_pj_per_bit
+    }
 
-#[derive(Deserialize)]
-struct Row {
-    name: String,
-    bus_width_bits: u32,
-    clock_ns: f64,
-    cycles: f64,
-    sequential_counts_per_bit: f64,
-    random_counts_per_bit: f64,
-    refresh_counts: f64,
-    active_standby_counts: f64,
-    precharge_standby_counts: f64,
-    peak_gbytes_per_s: f64,
-}
+    /// Energy of a bit that is written, where whole rows are.
+    pub fn write_pj_per_bit(&self) -> f64 {
+        self.core_write_pj_per_bit + self.row_pj_per_bit() + self.io_write_pj_per_bit + self.phy_pj_per_bit
+    }
 
-impl From<Row> for DramPart {
-    fn from(row: Row) -> Self {
-        let background_counts = row.refresh_counts + row.active_standby_counts + row.precharge_standby_counts;
-        Self {
-            name: row.name,
-            sequential_pj_per_bit: row.sequential_counts_per_bit * row.clock_ns,
-            random_pj_per_bit: row.random_counts_per_bit * row.clock_ns,
-            // A count per cycle is a milliwatt at any clock.
-            background_w: background_counts / row.cycles * 1e-3,
-            peak_bits_per_s: row.peak_gbytes_per_s * 8e9,
-            devices_bus_width_bits: row.bus_width_bits,
-        }
+    fn row_pj_per_bit(&self) -> f64 {
+        self.row_nj * 1e3 / f64::from(8 * self.page_bytes)
+    }
+
+    /// Devices that make up a bus; `None` where no whole number of them does.
+    pub fn devices(&self, bus_width_bits: u32) -> Option<u32> {
+        let whole = bus_width_bits > 0 && bus_width_bits.is_multiple_of(self.device_width_bits);
+        whole.then(|| bus_width_bits / self.device_width_bits)
     }
 }
 
+const PARTS: &str = include_str!("../../hw_configs/memory/dram.csv");
+
 static BUILT_IN: LazyLock<Vec<DramPart>> = LazyLock::new(|| {
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(PARTS.as_bytes());
-    let rows: Result<Vec<Row>, _> = reader.deserialize().collect();
-    rows.expect("the built-in DRAM parts parse").into_iter().map(DramPart::from).collect()
+    let rows: Result<Vec<DramPart>, _> = reader.deserialize().collect();
+    rows.expect("the built-in parts parse")
 });
 
 /// The built-in part called `name`, in capital or small letters; `None` where there is none.
@@ -83,31 +85,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lpddr4_has_the_figures_of_its_run() {
-        let part = dram_part("lpddr4_8gb_x16_2400").unwrap();
-        assert_eq!(part.name, "LPDDR4_8Gb_x16_2400");
-        assert_eq!(part.sequential_pj_per_bit, 7.35219234375 * 0.83);
-        assert_eq!(part.random_pj_per_bit, 15.44546109375 * 0.83);
-        // (20,166,988.8 + 68,744,606.4 + 15,549,859.2) mW cycles in 200,000 cycles.
-        let background_w = 104_461_454.4 / 200_000.0 * 1e-3;
-        assert!((part.background_w - background_w).abs() < 1e-12, "{}", part.background_w);
-        // 64 bits, twice per 0.83 ns.
-        assert!((part.peak_bits_per_s / (128.0 / 0.83e-9) - 1.0).abs() < 1e-12);
-        assert_eq!(part.devices_bus_width_bits, 64);
+    fn lpddr4_by_hand() {
+        let part = dram_part("lpddr4-3200").unwrap();
+        // 1.2 nJ for 2,048 bytes are 0.073242 pJ per bit.
+        assert!((part.read_pj_per_bit() - (5.3 + 0.073_242_187_5 + 3.2 + 1.0)).abs() < 1e-12);
+        assert!((part.write_pj_per_bit() - (3.9 + 0.073_242_187_5 + 1.2 + 1.0)).abs() < 1e-12);
+        assert_eq!([7, 16, 24, 32, 0].map(|bits| part.devices(bits)), [None, Some(1), None, Some(2), None]);
+    }
+
+    /// What published totals say: a GDDR6 bit takes more than an LPDDR5 bit, and its standby ten times as much.
+    #[test]
+    fn parts_rank_as_published() {
+        let read = |name| dram_part(name).unwrap().read_pj_per_bit();
+        let order = [
+            "HBM2-2000",
+            "LPDDR5-6400",
+            "LPDDR4X-4266",
+            "DDR5-5600",
+            "GDDR6-14000",
+            "LPDDR4-3200",
+            "LPDDR3-1600",
+            "DDR4-3200",
+            "GDDR5-6000",
+            "DDR3L-1600",
+        ];
+        assert!(order.map(read).is_sorted(), "{:?}", order.map(read));
+        let standby = |name| dram_part(name).unwrap().standby_mw;
+        assert!(standby("GDDR6-14000") > 10.0 * standby("LPDDR5-6400"));
     }
 
     #[test]
     fn every_part_makes_sense() {
-        let parts = dram_parts();
-        assert_eq!(parts.len(), 7);
-        for part in &parts {
-            assert_eq!(dram_part(&part.name).as_ref(), Some(part));
-            assert!(part.sequential_pj_per_bit > 0.0, "{}", part.name);
-            assert!(part.random_pj_per_bit > part.sequential_pj_per_bit, "{}", part.name);
-            assert!(part.background_w > 0.01 && part.background_w < 2.0, "{}", part.name);
-            assert!(part.peak_bits_per_s > 1e10, "{}", part.name);
+        for part in dram_parts() {
+            assert_eq!(dram_part(&part.name), Some(part.clone()));
+            assert!(part.write_pj_per_bit() > 0.0 && part.read_pj_per_bit() < 25.0, "{}", part.name);
+            assert!(part.power_down_mw > 0.0 && part.power_down_mw <= part.standby_mw, "{}", part.name);
+            assert!(["I", "S"].contains(&part.kind.as_str()) && part.device_width_bits.is_power_of_two());
         }
-        assert_eq!(dram_part("HBM2_8Gb_x128").unwrap().devices_bus_width_bits, 128);
         assert_eq!(dram_part("LPDDR9"), None);
     }
 }

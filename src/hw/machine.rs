@@ -255,13 +255,16 @@ pub struct Processor {
     pub energy_pj_per_cycle: Sourced<f64>,
 }
 
+/// Widest bus: 16 stacks of HBM.
+const MAX_BUS_WIDTH_BITS: u32 = 16_384;
+
 /// Off-chip memory.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DramSpec {
     /// Name of a DRAM part.
     pub part: String,
-    /// Width of the bus.
+    /// Width of the bus, which consists of whole devices.
     pub bus_width_bits: Sourced<u32>,
     /// What it does when nothing is transferred.
     pub idle: DramIdle,
@@ -270,10 +273,20 @@ pub struct DramSpec {
 /// What a DRAM does when nothing is transferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum DramIdle {
-    /// Draws nothing: background power is charged while it transfers.
+    /// Its devices wait in power-down. The time and the energy to wake them are not counted.
     PowerDown,
-    /// Background power is charged during the whole inference.
+    /// Its devices stay awake, with rows open.
     Awake,
+}
+
+impl DramSpec {
+    /// The part.
+    ///
+    /// # Panics
+    /// If there is none of that name, which is refused when a description is parsed.
+    pub fn part(&self) -> DramPart {
+        dram_part(&self.part).expect("checked when parsed")
+    }
 }
 
 /// Where the loop over timesteps stands.
@@ -334,14 +347,6 @@ impl Hardware {
                 cycle_ns: 0.0,
             },
         }
-    }
-
-    /// The off-chip part and the share of its bus that is populated.
-    pub fn dram_part(&self) -> Option<(DramPart, f64)> {
-        let spec = self.dram.as_ref()?;
-        let part = dram_part(&spec.part).expect("checked when parsed");
-        let share = f64::from(spec.bus_width_bits.value) / f64::from(part.devices_bus_width_bits);
-        Some((part, share))
     }
 
     fn cacti(&self, memory: &MemorySpec, cell: SramCell) -> Result<Sram, String> {
@@ -518,12 +523,39 @@ impl VectorUnit {
     }
 }
 
+/// Names under which descriptions of version 0.1 knew parts without their interface.
+const FORMER_PARTS: [(&str, &str); 7] = [
+    ("LPDDR4_8Gb_x16_2400", "LPDDR4-3200"),
+    ("LPDDR3_8Gb_x32_1600", "LPDDR3-1600"),
+    ("DDR4_8Gb_x16_3200", "DDR4-3200"),
+    ("DDR4_8Gb_x8_2400", "DDR4-3200"),
+    ("DDR3_4Gb_x8_1600", "DDR3L-1600"),
+    ("HBM2_8Gb_x128", "HBM2-2000"),
+    ("GDDR6_8Gb_x16", "GDDR6-14000"),
+];
+
 fn check_dram(dram: &DramSpec) -> Result<(), Fault> {
     let Some(part) = dram_part(&dram.part) else {
+        if let Some((_, now)) = FORMER_PARTS.iter().find(|(former, _)| *former == dram.part) {
+            let message = format!(
+                "{} is no part any more: parts include their interface now, and this one is {now}",
+                dram.part
+            );
+            return Err(Fault::new("dram.part", message));
+        }
         let known: Vec<_> = super::dram::dram_parts().into_iter().map(|p| p.name).collect();
         return Err(Fault::new("dram.part", format!("{} is not one of {}", dram.part, known.join(", "))));
     };
-    positive("dram.bus_width_bits", &dram.bus_width_bits, part.devices_bus_width_bits)
+    positive("dram.bus_width_bits", &dram.bus_width_bits, MAX_BUS_WIDTH_BITS)?;
+    let (bits, width) = (dram.bus_width_bits.value, part.device_width_bits);
+    match part.devices(bits) {
+        Some(_) => Ok(()),
+        None => {
+            let message =
+                format!("{bits} is no whole number of devices: {} has {width} data pins", part.name);
+            Err(Fault::new("dram.bus_width_bits", message))
+        }
+    }
 }
 
 /// Finite, in range, and with a source.

@@ -92,9 +92,8 @@ impl Spec {
             )
         };
         let memories: String = self.memories.iter().enumerate().map(memory).collect();
-        let dram = self.dram_bits.map_or(String::new(), |bits| {
-            let bits = sourced(bits);
-            format!("dram: (part: \"LPDDR4_8Gb_x16_2400\", bus_width_bits: {bits}, idle: PowerDown),")
+        let dram = self.dram_bits.map_or(String::new(), |_| {
+            format!("dram: (part: \"LPDDR4-3200\", bus_width_bits: {}, idle: PowerDown),", sourced(16))
         });
         let text = format!(
             "Hardware(name: \"test\", description: \"\", technology_nm: {}, clock_hz: {}, energy_table: \
@@ -109,7 +108,12 @@ impl Spec {
         let mut hardware = Hardware::parse(&text, "test.ron").unwrap();
         // Ports as wide as wanted, at the energy of one bank.
         hardware.memories.iter_mut().for_each(|m| m.bandwidth_bits_per_cycle.value = self.bandwidth);
-        Machine::new(hardware).unwrap()
+        let mut machine = Machine::new(hardware).unwrap();
+        // One device, whatever its rate.
+        if let (Some(dram), Some(bits)) = (&mut machine.dram, self.dram_bits) {
+            dram.bits_per_cycle *= f64::from(bits) / 16.0;
+        }
+        machine
     }
 
     /// One picojoule per operation of any width and per bit read or written; nothing leaks.

@@ -187,7 +187,13 @@ fn values_out_of_range() {
 fn names_and_operands() {
     let cases = [
         ("unknown energy table", "\"sata-28\"", "\"sata-29\""),
-        ("unknown DRAM part", "\"LPDDR4_8Gb_x16_2400\"", "\"LPDDR9\""),
+        ("unknown DRAM part", "\"LPDDR4-3200\"", "\"LPDDR9\""),
+        (
+            "bus of half a device",
+            "(value: 16, source: \"one x16 device\")",
+            "(value: 24, source: \"one and a half\")",
+        ),
+        ("name of a part that is gone", "\"LPDDR4-3200\"", "\"LPDDR4_8Gb_x16_2400\""),
         ("operand in no memory", "[PartialSums, Membranes]", "[PartialSums]"),
         ("operand in two memories", "[PartialSums, Membranes]", "[PartialSums, Membranes, Weights]"),
         ("operand twice in one memory", "[PartialSums, Membranes]", "[PartialSums, Membranes, Membranes]"),
@@ -200,7 +206,11 @@ fn names_and_operands() {
     unknown energy table
       changed.ron: energy_table: sata-29 is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28
     unknown DRAM part
-      changed.ron: dram.part: LPDDR9 is not one of LPDDR4_8Gb_x16_2400, LPDDR3_8Gb_x32_1600, DDR4_8Gb_x16_3200, DDR4_8Gb_x8_2400, DDR3_4Gb_x8_1600, HBM2_8Gb_x128, GDDR6_8Gb_x16
+      changed.ron: dram.part: LPDDR9 is not one of DDR3L-1600, DDR4-3200, DDR5-5600, LPDDR3-1600, LPDDR4-3200, LPDDR4X-4266, LPDDR5-6400, GDDR5-6000, GDDR6-14000, HBM2-2000, HBM2E-3200, HBM3-6400
+    bus of half a device
+      changed.ron: dram.bus_width_bits: 24 is no whole number of devices: LPDDR4-3200 has 16 data pins
+    name of a part that is gone
+      changed.ron: dram.part: LPDDR4_8Gb_x16_2400 is no part any more: parts include their interface now, and this one is LPDDR4-3200
     operand in no memory
       changed.ron: memories: Membranes is held 0 times, expected once
     operand in two memories

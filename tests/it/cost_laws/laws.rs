@@ -227,10 +227,13 @@ proptest! {
             prop_assert!(close(e.partial_sum_memory, sums));
             let membranes = on_chip(Operand::Membranes, t.membranes_read, t.membranes_written);
             prop_assert!(close(e.membrane_memory, membranes));
-            // Asleep between transfers: background power for as long as the bus is busy.
-            let (bits, dram) = (t.dram_read + t.dram_written, machine.dram.unwrap());
-            let background_j = bits / dram.bits_per_cycle / machine.hardware.clock_hz.value * dram.background_w;
-            prop_assert!(close(e.dram, bits * dram.pj_per_bit * 1e-12 + background_j));
+            // Standby for as long as the bus is busy, power-down between transfers.
+            let dram = machine.dram.unwrap();
+            let moved_pj = t.dram_read * dram.read_pj_per_bit + t.dram_written * dram.write_pj_per_bit;
+            let seconds = |cycles: f64| cycles / machine.hardware.clock_hz.value;
+            let busy_s = seconds((t.dram_read + t.dram_written) / dram.bits_per_cycle);
+            let standby_j = busy_s * 38e-3 + (seconds(cost.cycles.total()) - busy_s) * 6.3e-3;
+            prop_assert!(close(e.dram, moved_pj * 1e-12 + standby_j));
             let table = &machine.table;
             let neuron_pj = table.add_pj(12.0) + table.compare_pj(12.0) + table.register_pj(12.0);
             prop_assert!(close(e.neuron, values * neuron_pj * 1e-12));
