@@ -331,7 +331,7 @@ fn on_machine(
     let port = |bits: &dyn Fn(Matrix) -> f64| {
         let memories = machine.hardware.memories.iter();
         let cycles =
-            |m: &MemorySpec| held_by(m).map(bits).sum::<f64>() / f64::from(m.bandwidth_bits_per_cycle.value);
+            |m: &MemorySpec| held_by(m).map(bits).sum::<f64>() / machine.bandwidth_bits_per_cycle(m);
         memories.map(cycles).fold(0.0, f64::max)
     };
     let on_chip = |m: Matrix| traffic[ON_CHIP][m as usize].bits();

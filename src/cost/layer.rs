@@ -268,7 +268,7 @@ fn off_chip(
 fn port_cycles(machine: &Machine, traffic: impl Fn(Operand) -> f64) -> f64 {
     let cycles = |memory: &crate::hw::MemorySpec| {
         let bits: f64 = memory.holds.iter().map(|&operand| traffic(operand)).sum();
-        bits / f64::from(memory.bandwidth_bits_per_cycle.value)
+        bits / machine.bandwidth_bits_per_cycle(memory)
     };
     machine.hardware.memories.iter().map(cycles).fold(0.0, f64::max)
 }

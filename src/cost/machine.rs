@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, DramIdle, DramSpec, Energies, EventTable, Hardware, Objective, Operand, Skipping};
+use crate::hw::{Compute, DramIdle, DramSpec, Energies, EventTable, Hardware, MemorySpec, Objective, Operand, Skipping};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -163,6 +163,18 @@ impl Machine {
     /// The memory that holds `operand`.
     pub fn memory(&self, operand: Operand) -> &Sram {
         &self.memories[operand as usize]
+    }
+
+    /// Cycles from one access of a bank of `memory` to the next.
+    pub fn access_cycles(&self, memory: &MemorySpec) -> f64 {
+        let cycle_ns = memory.holds.first().map_or(0.0, |&operand| self.memory(operand).cycle_ns);
+        // A memory that closes exactly waits for nothing, whatever the last digit of a product says.
+        (cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9).ceil().max(1.0)
+    }
+
+    /// What `memory` moves: all its ports, once per access.
+    pub fn bandwidth_bits_per_cycle(&self, memory: &MemorySpec) -> f64 {
+        f64::from(memory.bandwidth_bits_per_cycle.value) / self.access_cycles(memory)
     }
 
     /// How many bits of whole words are moved for one that is used, where an access takes `run` of `size`

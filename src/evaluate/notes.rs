@@ -18,7 +18,16 @@ pub(super) fn of_rates(rates: &Rates, network: &Network) -> Vec<String> {
 pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, executed: Option<usize>) -> Vec<String> {
     let energies = machine.events.iter().map(|table| format!("{}: {}", table.name, table.notes));
     let patterns = machine.pattern().map(|pattern| of_pattern(pattern, executed));
-    patterns.into_iter().chain(energies).chain(of_residents(mapped)).collect()
+    patterns.into_iter().chain(energies).chain(of_slow_memories(machine)).chain(of_residents(mapped)).collect()
+}
+
+/// Of memories that the clock does not wait for.
+fn of_slow_memories(machine: &Machine) -> impl Iterator<Item = String> {
+    let megahertz = machine.hardware.clock_hz.value * 1e-6;
+    machine.hardware.memories.iter().filter_map(move |memory| {
+        let cycles = machine.access_cycles(memory);
+        (cycles > 1.0).then(|| format!("{} takes {cycles} cycles per access at {megahertz} MHz", memory.name))
+    })
 }
 
 fn of_pattern(pattern: Pattern, executed: Option<usize>) -> String {
