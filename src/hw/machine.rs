@@ -106,7 +106,7 @@ pub struct SpikeLanes {
     pub multi_bit: MultiBit,
     /// Widest weight code that the lanes take.
     pub max_weight_bits: Sourced<u32>,
-    /// Width that area is counted for.
+    /// Width of an accumulator: wider sums are refused, and area is counted for it.
     pub accumulator_bits: Sourced<u32>,
     /// What of a product is on chip at a time; output stationary, all inputs of a tile of channels where it is
     /// left out.
@@ -187,7 +187,7 @@ pub struct Systolic {
     pub max_weight_bits: Sourced<u32>,
     /// Width of the other operand.
     pub input_bits: Sourced<u32>,
-    /// Width that area is counted for.
+    /// Width of an accumulator: wider sums are refused, and area is counted for it.
     pub accumulator_bits: Sourced<u32>,
     /// Neurons, joins, pooling and attention.
     pub vector: VectorUnit,
@@ -307,6 +307,17 @@ pub enum Objective {
     Latency,
     /// Energy times latency.
     EnergyDelay,
+}
+
+impl Compute {
+    /// Width of the accumulators; `None` where sums are whole words of a processor, or of a core's own.
+    pub fn accumulator_bits(&self) -> Option<u32> {
+        match self {
+            Self::SpikeLanes(lanes) => Some(lanes.accumulator_bits.value),
+            Self::Systolic(array) => Some(array.accumulator_bits.value),
+            Self::Processor(_) | Self::ManyCore(_) => None,
+        }
+    }
 }
 
 impl Hardware {

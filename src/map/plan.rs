@@ -481,7 +481,16 @@ fn check_widths(layer: &Layer, hardware: &Hardware) -> Result<()> {
         };
         return refuse("inputs", input, &takes);
     }
-    Ok(())
+    let sums = product.accumulator_bits;
+    match hardware.compute.accumulator_bits() {
+        Some(widest) if sums > widest && weight != 32 => {
+            let takes = format!(
+                "up to {widest} (compute.accumulator_bits); a setting may declare narrower ones (accumulator)"
+            );
+            refuse("sums", sums, &takes)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Room that the memory of the weights has for them at the network's peak.
