@@ -1,27 +1,38 @@
 use super::parts::AreaMm2;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, Hardware, MultiBit, Operand, VectorUnit};
+use crate::hw::{Compute, Hardware, MemorySpec, MultiBit, Operand, VectorUnit};
 
 /// Width of a neuron lane's registers and adder.
 const NEURON_BITS: f64 = 16.0;
 /// Width of a requantizer's multiplier.
 const MULTIPLIER_BITS: f64 = 16.0;
+/// Area of a gate equivalent (a NAND2) at 28 nm, in um2: 0.9576 at 40 nm (TSMC 40G, 12 tracks) at twice the density,
+/// as TSMC states it for 28 nm. Other libraries have 0.30 to 0.65. At other nodes it goes with the square of the node.
+const GATE_UM2_AT_28_NM: f64 = 0.49;
+/// Gate equivalents of an AND of two inputs.
+const AND_GATES: f64 = 1.33;
+/// Gate equivalents of a selection of one of two bits.
+const SELECT_GATES: f64 = 2.33;
 
 /// Area of the datapath units that the description names, and of its memories; `None` for a
 /// processor, whose core area is not described, or where the energy table has no areas.
 pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
+    let gate_um2 = GATE_UM2_AT_28_NM * (hardware.technology_nm.value / 28.0).powi(2);
     let mut area = match &hardware.compute {
         Compute::Processor(_) | Compute::ManyCore(_) => return None,
         Compute::SpikeLanes(lanes) => {
             let weight = f64::from(lanes.max_weight_bits.value);
             let sum = f64::from(lanes.accumulator_bits.value);
             let multiplier_um2 = match lanes.multi_bit {
-                MultiBit::BitSerial | MultiBit::Absent => 0.0,
+                MultiBit::Absent => 0.0,
+                // A gate for each bit of the weight.
+                MultiBit::BitSerial => weight * AND_GATES * gate_um2,
                 MultiBit::Multiplier => table.multiply_area_um2(weight, weight)?,
             };
             let count = f64::from(lanes.positions.value) * f64::from(lanes.channels.value);
             let arithmetic = count * (table.add_area_um2(sum)? + multiplier_um2);
-            array(arithmetic, count * table.register_area_um2(sum)?, &lanes.vector, table)?
+            let registers_um2 = table.register_area_um2(sum)? + table.register_area_um2(weight)?;
+            array(arithmetic, count * registers_um2, &lanes.vector, table, gate_um2)?
         }
         Compute::Systolic(systolic) => {
             let weight = f64::from(systolic.max_weight_bits.value);
@@ -31,7 +42,7 @@ pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
             let registers_um2 = register(sum)? + register(weight)? + register(input)?;
             let count = f64::from(systolic.rows.value) * f64::from(systolic.columns.value);
             let arithmetic = count * (table.add_area_um2(sum)? + table.multiply_area_um2(weight, input)?);
-            array(arithmetic, count * registers_um2, &systolic.vector, table)?
+            array(arithmetic, count * registers_um2, &systolic.vector, table, gate_um2)?
         }
     };
     for memory in &hardware.memories {
@@ -41,8 +52,17 @@ pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
             &mut area.other_memories
         };
         *part += hardware.memory_macro(memory).area_mm2;
+        area.crossbars += crossbar_um2(memory, gate_um2) * 1e-6;
     }
+    let share = hardware.control.as_ref().map_or(0.0, |control| control.area_share.value);
+    area.control = area.logic() * share / (1.0 - share);
     Some(area)
+}
+
+/// Every bit that a memory moves in a cycle may be of any of its banks.
+fn crossbar_um2(memory: &MemorySpec, gate_um2: f64) -> f64 {
+    let bits = f64::from(memory.bandwidth_bits_per_cycle.value);
+    bits * f64::from(memory.banks() - 1) * SELECT_GATES * gate_um2
 }
 
 /// An array of so many um2 with the unit beside it.
@@ -51,13 +71,17 @@ fn array(
     registers_um2: f64,
     vector: &VectorUnit,
     table: &EnergyTable,
+    gate_um2: f64,
 ) -> Option<AreaMm2> {
     let lanes = f64::from(vector.values_per_cycle.value);
     // A neuron lane adds, compares (a subtraction) and keeps a potential; behind it, a multiplication
     // rescales what goes to the residual stream.
     let neuron_um2 = 2.0 * table.add_area_um2(NEURON_BITS)? + table.register_area_um2(NEURON_BITS)?;
     let requantizer_um2 = table.multiply_area_um2(NEURON_BITS, MULTIPLIER_BITS)?;
+    // Spikes of attention meet in a gate each, and n of them are counted by about n full adders.
+    let spike_um2 = AND_GATES * gate_um2 + table.add_area_um2(1.0)?;
     Some(AreaMm2 {
+        attention: f64::from(vector.spike_bits_per_cycle.value) * spike_um2 * 1e-6,
         arithmetic: arithmetic_um2 * 1e-6,
         registers: registers_um2 * 1e-6,
         neurons: lanes * neuron_um2 * 1e-6,

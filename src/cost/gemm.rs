@@ -155,14 +155,14 @@ fn energy_j(
     let on_chip = |matrix: Matrix| machine.on_chip_j(operand(matrix), &traffic[ON_CHIP][matrix as usize]);
     let sum = |bits: fn(&Traffic) -> f64| traffic[OFF_CHIP].iter().map(bits).sum();
     let off_chip = Traffic { read_bits: sum(|t| t.read_bits), written_bits: sum(|t| t.written_bits) };
-    EnergyJ {
+    let on_chip = EnergyJ {
         synapse: operands.gemm.operations() as f64 * operation_pj * 1e-12,
         weight_memory: on_chip(Matrix::Weights),
         activation_memory: on_chip(Matrix::Inputs),
         partial_sum_memory: on_chip(Matrix::Outputs),
-        dram: machine.dram_j(&off_chip, cycles.total()),
         ..EnergyJ::default()
-    }
+    };
+    machine.whole_chip_j(on_chip, &off_chip, cycles.total())
 }
 
 /// Tiles along `dim` on units of their own.
@@ -330,8 +330,7 @@ fn on_machine(
     let off_chip = |bits: fn(&Traffic) -> f64| traffic[OFF_CHIP].iter().map(bits).sum::<f64>();
     let port = |bits: &dyn Fn(Matrix) -> f64| {
         let memories = machine.hardware.memories.iter();
-        let cycles =
-            |m: &MemorySpec| held_by(m).map(bits).sum::<f64>() / machine.bandwidth_bits_per_cycle(m);
+        let cycles = |m: &MemorySpec| held_by(m).map(bits).sum::<f64>() / machine.bandwidth_bits_per_cycle(m);
         memories.map(cycles).fold(0.0, f64::max)
     };
     let on_chip = |m: Matrix| traffic[ON_CHIP][m as usize].bits();

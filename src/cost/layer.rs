@@ -290,13 +290,13 @@ fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
 
 fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
     let on_chip_j = |operand: Operand| machine.on_chip_j(operand, &demand.on_chip[operand as usize]);
-    EnergyJ {
+    let on_chip = EnergyJ {
         weight_memory: on_chip_j(Operand::Weights),
         activation_memory: on_chip_j(Operand::Activations),
         partial_sum_memory: on_chip_j(Operand::PartialSums),
         membrane_memory: on_chip_j(Operand::Membranes),
         residual_memory: on_chip_j(Operand::Residual),
-        dram: machine.dram_j(&demand.dram, cycles.total()),
         ..demand.operations_j
-    }
+    };
+    machine.whole_chip_j(on_chip, &demand.dram, cycles.total())
 }

@@ -1,10 +1,13 @@
 use super::area::area_mm2;
-use super::{AreaMm2, Traffic};
+use super::{AreaMm2, EnergyJ, Traffic};
 use crate::error::{Error, Result};
 use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, DramIdle, DramSpec, Energies, EventTable, Hardware, MemorySpec, Objective, Operand, Skipping};
+use crate::hw::{
+    Compute, DramIdle, DramSpec, Energies, EventTable, Hardware, MemoryMacro, MemorySpec, Objective, Operand,
+    Skipping,
+};
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -23,6 +26,21 @@ pub struct Machine {
     pub leakage_w: f64,
     /// Area of memories and logic; `None` where the description does not give it.
     pub area_mm2: Option<AreaMm2>,
+}
+
+/// Per operand of [`Operand::ALL`], its memory with the crossbar between its banks and what reads them: a bit
+/// passes log2 of their number of selections.
+fn memories(hardware: &Hardware, table: &EnergyTable) -> [Sram; 5] {
+    Operand::ALL.map(|operand| {
+        let memory = hardware.memory(operand);
+        let mut sram = hardware.memory_macro(memory);
+        if memory.macro_model != MemoryMacro::IncludedInProcessor {
+            let selections_pj = f64::from(memory.banks()).log2() * table.select_pj(1.0);
+            sram.read_pj_per_bit += selections_pj;
+            sram.write_pj_per_bit += selections_pj;
+        }
+        sram
+    })
 }
 
 /// Off-chip memory as this machine uses it.
@@ -64,7 +82,7 @@ impl Machine {
     /// Looks up table, memories and parts.
     pub fn new(hardware: Hardware) -> Result<Self> {
         let table = hardware.table();
-        let memories = Operand::ALL.map(|operand| hardware.memory_macro(hardware.memory(operand)));
+        let memories = memories(&hardware, &table);
         let dram = hardware.dram.as_ref().map(|spec| Dram::new(spec, hardware.clock_hz.value));
         let area = area_mm2(&hardware, &table);
         let memory_leakage_w: f64 =
@@ -104,6 +122,7 @@ impl Machine {
                     let message = format!("table {table}: hardware {hardware} is charged {charged}");
                     return Err(Error::mismatch(message));
                 }
+                machine.memories = memories(&self.hardware, &table);
                 machine.use_memories_of(&table);
                 machine.table = *table;
             }
@@ -192,6 +211,13 @@ impl Machine {
         let memory = self.memory(operand);
         let read_pj = traffic.read_bits * memory.read_pj_per_bit;
         (read_pj + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
+    }
+
+    /// `on_chip` with clock, control and network, and with `off_chip` traffic during `cycles`.
+    pub fn whole_chip_j(&self, on_chip: EnergyJ, off_chip: &Traffic, cycles: f64) -> EnergyJ {
+        let share = self.hardware.control.as_ref().map_or(0.0, |control| control.energy_share.value);
+        let control = on_chip.total() * share / (1.0 - share);
+        EnergyJ { control, dram: self.dram_j(off_chip, cycles), ..on_chip }
     }
 
     /// Energy of `traffic` from and to off-chip memory, and of what its devices draw beside it during `cycles`.

@@ -49,7 +49,9 @@ parts! {
         membrane_memory: "membranes",
         /// On-chip memory of the residual stream.
         residual_memory: "residual stream",
-        /// Off-chip memory: transfers and the background power while it is awake.
+        /// Clock tree, control and network of the chip, a share of all that is switched on it.
+        control: "clock and control",
+        /// Off-chip memory: transfers, and what its devices draw meanwhile and between them.
         dram: "DRAM",
     }
 }
@@ -99,7 +101,7 @@ parts! {
 }
 
 parts! {
-    /// Area in mm2 by what takes it; control, wires and pads are not counted.
+    /// Area in mm2 by what takes it; pads and interfaces are not counted.
     AreaMm2 {
         /// Adders or multipliers of the array, at their widths.
         arithmetic: "arithmetic",
@@ -109,6 +111,12 @@ parts! {
         neurons: "neurons",
         /// Requantizers of the neuron lanes: a multiplier each.
         requantizers: "requantizers",
+        /// Gates and counters of attention and masks.
+        attention: "attention",
+        /// Crossbars between the banks of memories and what reads them.
+        crossbars: "crossbars",
+        /// Clock tree, control and network, a share of all logic.
+        control: "clock and control",
         /// On-chip weight memory.
         weight_memory: "weight memory",
         /// On-chip memories of everything else.
@@ -119,7 +127,13 @@ parts! {
 impl AreaMm2 {
     /// Everything but memories.
     pub fn logic(&self) -> f64 {
-        self.arithmetic + self.registers + self.neurons + self.requantizers
+        self.arithmetic
+            + self.registers
+            + self.neurons
+            + self.requantizers
+            + self.attention
+            + self.crossbars
+            + self.control
     }
 }
 

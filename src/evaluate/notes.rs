@@ -18,7 +18,12 @@ pub(super) fn of_rates(rates: &Rates, network: &Network) -> Vec<String> {
 pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, executed: Option<usize>) -> Vec<String> {
     let energies = machine.events.iter().map(|table| format!("{}: {}", table.name, table.notes));
     let patterns = machine.pattern().map(|pattern| of_pattern(pattern, executed));
-    patterns.into_iter().chain(energies).chain(of_slow_memories(machine)).chain(of_residents(mapped)).collect()
+    patterns
+        .into_iter()
+        .chain(energies)
+        .chain(of_slow_memories(machine))
+        .chain(of_residents(mapped))
+        .collect()
 }
 
 /// Of memories that the clock does not wait for.

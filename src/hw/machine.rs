@@ -36,6 +36,9 @@ pub struct Hardware {
     /// Leakage of the logic per area; absent where `compute` accounts for it.
     #[serde(default)]
     pub logic_leakage_w_per_mm2: Option<Sourced<f64>>,
+    /// Clock tree, control and network on chip; absent where `compute` accounts for them.
+    #[serde(default)]
+    pub control: Option<Control>,
     /// Where the loop over timesteps may stand; the cheaper one is taken.
     pub placements: Vec<Placement>,
     /// What the mapper minimises.
@@ -46,6 +49,23 @@ pub struct Hardware {
     /// How spikes lie in memory; as a bitmap where it is left out.
     #[serde(default)]
     pub spike_encoding: SpikeEncoding,
+}
+
+/// What clocks, steers and connects units and memories, as shares of the chip.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// Share of the dynamic energy on chip.
+    pub energy_share: Sourced<f64>,
+    /// Share of the area of logic.
+    pub area_share: Sourced<f64>,
+}
+
+impl Control {
+    fn check(&self) -> Result<(), (String, String)> {
+        number("control.energy_share", &self.energy_share, 0.0, 0.9)?;
+        number("control.area_share", &self.area_share, 0.0, 0.9)
+    }
 }
 
 /// What stays in an array while the rest streams.
@@ -377,6 +397,7 @@ impl Hardware {
         if let Some(leakage) = &self.logic_leakage_w_per_mm2 {
             number("logic_leakage_w_per_mm2", leakage, 0.0, 10.0)?;
         }
+        self.check_control()?;
         if self.placements.is_empty() {
             return Err(Fault::new("placements", "empty"));
         }
@@ -393,6 +414,21 @@ impl Hardware {
             }
         }
         self.dram.as_ref().map_or(Ok(()), check_dram)
+    }
+
+    /// Arrays have a clock tree, and processors and cores are charged with theirs.
+    fn check_control(&self) -> Result<(), (String, String)> {
+        let array = matches!(self.compute, Compute::SpikeLanes(_) | Compute::Systolic(_));
+        let wrong = |message: &str| Err(("control".to_owned(), message.to_owned()));
+        match &self.control {
+            Some(control) if array => control.check(),
+            Some(_) => wrong("the energies of compute cover it"),
+            None if array => wrong(
+                "missing: what share clock, control and network have, as (energy_share: (value: 0.3, source: \
+                 ..), area_share: (value: 0.1, source: ..))",
+            ),
+            None => Ok(()),
+        }
     }
 
     /// Timesteps that run one after the other around the network share no window.

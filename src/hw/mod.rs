@@ -15,8 +15,8 @@ pub mod table;
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use machine::{
-    Compute, DramIdle, DramSpec, Edges, Hardware, LaneTile, ManyCore, MultiBit, Objective, Placement,
-    Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic, VectorUnit,
+    Compute, Control, DramIdle, DramSpec, Edges, Hardware, LaneTile, ManyCore, MultiBit, Objective,
+    Placement, Processor, Skipping, SpikeEncoding, SpikeLanes, Stationary, Systolic, VectorUnit,
 };
 pub use memory::{MemoryMacro, MemorySpec, Operand};
 pub use sourced::Sourced;

@@ -129,8 +129,9 @@ fn curves(rows: &[Row]) -> Vec<Curve> {
 ///
 /// - An access touches one bank. All banks leak and take area, and between them and the edge of the
 ///   memory a bit costs its way on a wire.
-/// - Banks above 1 MiB are made of banks of 1 MiB, and every started one counts.
-/// - Below 1 KiB energies and cycle time stay those of 1 KiB; leakage and area shrink in proportion.
+/// - Banks above 1 MiB are made of as few equal banks of at most 1 MiB as hold them, and take no less than one
+///   bank less, filled.
+/// - A bank below 1 KiB is one of 1 KiB: what decodes, senses and drives does not shrink with the cells.
 /// - Words narrower than 64 bits or wider than 256 (64 for high-performance cells) cost per bit
 ///   what the nearest width costs, and leak and measure what it does.
 /// - A node between two with points, such as 28 nm, lies between them on the power law in nm.
@@ -159,29 +160,38 @@ pub fn sram(
         ));
     }
     let bytes = capacity_bytes.div_ceil(u64::from(banks));
-    let bank_bytes = bytes.clamp(SMALLEST_BYTES, BANK_BYTES) as f64;
-    let by_node: Samples =
-        nodes.iter().map(|&nm| (nm, at_node(cell, nm, bank_bytes, f64::from(word_bits)))).collect();
-    let [read_pj_per_bit, write_pj_per_bit, leakage_w, bank_mm2, cycle_ns] = at(technology_nm, &by_node);
-    let points = f64::from(banks) * points(bytes);
-    let area_mm2 = bank_mm2 * points;
-    let alone = banks == 1 && bytes <= BANK_BYTES;
-    let wire_pj = if alone { 0.0 } else { WIRE_PJ_PER_BIT_MM * WIRE_SIDES * area_mm2.sqrt() };
-    Ok(Sram {
-        read_pj_per_bit: read_pj_per_bit + wire_pj,
-        write_pj_per_bit: write_pj_per_bit + wire_pj,
-        leakage_w: leakage_w * points,
-        area_mm2,
-        cycle_ns,
-    })
+    let whole = bytes.div_ceil(BANK_BYTES);
+    let of = |parts: u64, part_bytes: f64| {
+        let by_node = nodes.iter().map(|&nm| (nm, at_node(cell, nm, part_bytes, f64::from(word_bits))));
+        in_banks(u64::from(banks) * parts, at(technology_nm, &by_node.collect::<Samples>()))
+    };
+    let equal = of(whole, (bytes as f64 / whole as f64).max(SMALLEST_BYTES as f64));
+    Ok(if whole == 1 { equal } else { equal.at_least(&of(whole - 1, BANK_BYTES as f64)) })
 }
 
-/// How many times the leakage and area of the nearest point count in a bank of so many bytes.
-fn points(bytes: u64) -> f64 {
-    if bytes < SMALLEST_BYTES {
-        bytes as f64 / SMALLEST_BYTES as f64
-    } else {
-        bytes.div_ceil(BANK_BYTES) as f64
+/// So many banks of `figures` each.
+fn in_banks(banks: u64, [read_pj, write_pj, leakage_w, bank_mm2, cycle_ns]: Figures) -> Sram {
+    let area_mm2 = bank_mm2 * banks as f64;
+    let wire_pj = if banks == 1 { 0.0 } else { WIRE_PJ_PER_BIT_MM * WIRE_SIDES * area_mm2.sqrt() };
+    Sram {
+        read_pj_per_bit: read_pj + wire_pj,
+        write_pj_per_bit: write_pj + wire_pj,
+        leakage_w: leakage_w * banks as f64,
+        area_mm2,
+        cycle_ns,
+    }
+}
+
+impl Sram {
+    /// Figure by figure the larger one.
+    fn at_least(&self, other: &Self) -> Self {
+        Self {
+            read_pj_per_bit: self.read_pj_per_bit.max(other.read_pj_per_bit),
+            write_pj_per_bit: self.write_pj_per_bit.max(other.write_pj_per_bit),
+            leakage_w: self.leakage_w.max(other.leakage_w),
+            area_mm2: self.area_mm2.max(other.area_mm2),
+            cycle_ns: self.cycle_ns.max(other.cycle_ns),
+        }
     }
 }
 
@@ -281,13 +291,15 @@ mod tests {
     #[test]
     fn beyond_the_points() {
         let of = |bytes, bits| sram(bytes, 1, bits, 32.0, SramCell::LowPower).unwrap();
-        let (bank, three) = (of(1 << 20, 64), of((2 << 20) + 1, 64));
+        let (bank, three) = (of(1 << 20, 64), of(3 << 20, 64));
         // 3 x 1.6503 mm2 are a square with sides of 2.22505 mm: 1.66879 mm of wire on average.
         assert!(close(three.read_pj_per_bit - bank.read_pj_per_bit, 0.121_093_75 * 0.75 * 4.9509_f64.sqrt()));
         assert_eq!((three.area_mm2, three.leakage_w), (3.0 * bank.area_mm2, 3.0 * bank.leakage_w));
-        let (kibi, quarter) = (of(1 << 10, 64), of(1 << 8, 64));
-        assert_eq!((quarter.read_pj_per_bit, quarter.cycle_ns), (kibi.read_pj_per_bit, kibi.cycle_ns));
-        assert_eq!((quarter.area_mm2, quarter.leakage_w), (kibi.area_mm2 / 4.0, kibi.leakage_w / 4.0));
+        // A byte more than one bank holds makes two, of half of it each, and not two of a whole one.
+        let (more, half) = (of((1 << 20) + 2, 64), of((1 << 19) + 1, 64));
+        assert!(close(more.area_mm2, bank.area_mm2.max(2.0 * half.area_mm2)));
+        assert!(more.area_mm2 < 1.1 * bank.area_mm2 && more.leakage_w < 1.1 * bank.leakage_w);
+        assert_eq!(of(1 << 8, 64), of(1 << 10, 64));
         assert_eq!(of(1 << 12, 8), of(1 << 12, 64));
         assert_eq!(of(1 << 12, 1024), of(1 << 12, 256));
         let fast = |bits| sram(1 << 12, 1, bits, 32.0, SramCell::HighPerformance).unwrap();

@@ -195,9 +195,10 @@ fn energies(total: f64, attention: f64) -> EnergyJ {
         attention: total * 0.3 * attention,
         weight_memory: total * 0.2 * (1.0 - attention),
         activation_memory: total * 0.08,
-        partial_sum_memory: total * 0.1,
+        partial_sum_memory: total * 0.05,
         membrane_memory: total * 0.07,
         residual_memory: total * 0.04,
+        control: total * 0.05,
         dram: total * 0.11,
     }
 }

@@ -97,11 +97,13 @@ impl Spec {
         });
         let text = format!(
             "Hardware(name: \"test\", description: \"\", technology_nm: {}, clock_hz: {}, energy_table: \
-             \"sata-28\", compute: {}, memories: [{memories}], {dram} placements: [{}], \
-             objective: {})",
+             \"sata-28\", compute: {}, memories: [{memories}], {dram} control: \
+             (energy_share: {}, area_share: {}), placements: [{}], objective: {})",
             sourced(28.0),
             sourced(1e9),
             self.compute,
+            sourced(0.0),
+            sourced(0.0),
             self.placements,
             self.objective
         );

@@ -19,7 +19,7 @@ pub(super) const SINGLE: Colour = (0x00, 0x72, 0xB2);
 /// Parts of a stack. Okabe-Ito and Tol colours, chosen so that any two differ by a CIELAB distance
 /// of at least 21, for normal sight and for each of the three kinds of colour blindness; the order
 /// sets light beside dark.
-const PARTS: [Colour; 11] = [
+const PARTS: [Colour; 12] = [
     (0x00, 0x72, 0xB2),
     (0xF0, 0xE4, 0x42),
     (0x88, 0x22, 0x55),
@@ -29,6 +29,7 @@ const PARTS: [Colour; 11] = [
     (0x5B, 0x2C, 0x06),
     (0xF4, 0xA6, 0xC0),
     (0x99, 0x99, 0x33),
+    (0x99, 0x33, 0xFF),
     (0xCC, 0x66, 0x77),
     (0x00, 0x00, 0x00),
 ];
