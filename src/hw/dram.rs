@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::sourced::{Sourced, positive};
+use crate::error::Fault;
+
 /// One device of an off-chip memory. A bus consists of whole ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DramPart {
@@ -59,6 +62,76 @@ impl DramPart {
     pub fn devices(&self, bus_width_bits: u32) -> Option<u32> {
         let whole = bus_width_bits > 0 && bus_width_bits.is_multiple_of(self.device_width_bits);
         whole.then(|| bus_width_bits / self.device_width_bits)
+    }
+}
+
+/// Names under which descriptions of version 0.1 knew parts without their interface.
+const FORMER_PARTS: [(&str, &str); 7] = [
+    ("LPDDR4_8Gb_x16_2400", "LPDDR4-3200"),
+    ("LPDDR3_8Gb_x32_1600", "LPDDR3-1600"),
+    ("DDR4_8Gb_x16_3200", "DDR4-3200"),
+    ("DDR4_8Gb_x8_2400", "DDR4-3200"),
+    ("DDR3_4Gb_x8_1600", "DDR3L-1600"),
+    ("HBM2_8Gb_x128", "HBM2-2000"),
+    ("GDDR6_8Gb_x16", "GDDR6-14000"),
+];
+
+/// Widest bus: 16 stacks of HBM.
+const MAX_BUS_WIDTH_BITS: u32 = 16_384;
+
+/// Off-chip memory.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DramSpec {
+    /// Name of a DRAM part.
+    pub part: String,
+    /// Width of the bus, which consists of whole devices.
+    pub bus_width_bits: Sourced<u32>,
+    /// What it does when nothing is transferred.
+    pub idle: DramIdle,
+}
+
+/// What a DRAM does when nothing is transferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum DramIdle {
+    /// Its devices wait in power-down. The time and the energy to wake them are not counted.
+    PowerDown,
+    /// Its devices stay awake, with rows open.
+    Awake,
+}
+
+impl DramSpec {
+    /// The part.
+    ///
+    /// # Panics
+    /// If there is none of that name, which is refused when a description is parsed.
+    pub fn part(&self) -> DramPart {
+        dram_part(&self.part).expect("checked when parsed")
+    }
+
+    /// Refuses what is no part, and a bus of broken devices.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let Some(part) = dram_part(&self.part) else {
+            if let Some((_, now)) = FORMER_PARTS.iter().find(|(former, _)| *former == self.part) {
+                let message = format!(
+                    "{} is no part any more: parts include their interface now, and this one is {now}",
+                    self.part
+                );
+                return Err(Fault::new("dram.part", message));
+            }
+            let known: Vec<_> = dram_parts().into_iter().map(|p| p.name).collect();
+            return Err(Fault::new("dram.part", format!("{} is not one of {}", self.part, known.join(", "))));
+        };
+        positive("dram.bus_width_bits", &self.bus_width_bits, MAX_BUS_WIDTH_BITS)?;
+        let (bits, width) = (self.bus_width_bits.value, part.device_width_bits);
+        match part.devices(bits) {
+            Some(_) => Ok(()),
+            None => {
+                let message =
+                    format!("{bits} is no whole number of devices: {} has {width} data pins", part.name);
+                Err(Fault::new("dram.bus_width_bits", message))
+            }
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Energies;
-use super::dram::{DramPart, dram_part};
+use super::control::Control;
+use super::dram::DramSpec;
 use super::memory::{MemoryMacro, MemorySpec, Operand};
-use super::sourced::Sourced;
+use super::sourced::{Sourced, integer, number, positive};
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
-use crate::check::in_range;
 use crate::error::{Fault, Result};
 use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
@@ -49,23 +49,6 @@ pub struct Hardware {
     /// How spikes lie in memory; as a bitmap where it is left out.
     #[serde(default)]
     pub spike_encoding: SpikeEncoding,
-}
-
-/// What clocks, steers and connects units and memories, as shares of the chip.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Control {
-    /// Share of the dynamic energy on chip.
-    pub energy_share: Sourced<f64>,
-    /// Share of the area of logic.
-    pub area_share: Sourced<f64>,
-}
-
-impl Control {
-    fn check(&self) -> Result<(), (String, String)> {
-        number("control.energy_share", &self.energy_share, 0.0, 0.9)?;
-        number("control.area_share", &self.area_share, 0.0, 0.9)
-    }
 }
 
 /// What stays in an array while the rest streams.
@@ -275,40 +258,6 @@ pub struct Processor {
     pub energy_pj_per_cycle: Sourced<f64>,
 }
 
-/// Widest bus: 16 stacks of HBM.
-const MAX_BUS_WIDTH_BITS: u32 = 16_384;
-
-/// Off-chip memory.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DramSpec {
-    /// Name of a DRAM part.
-    pub part: String,
-    /// Width of the bus, which consists of whole devices.
-    pub bus_width_bits: Sourced<u32>,
-    /// What it does when nothing is transferred.
-    pub idle: DramIdle,
-}
-
-/// What a DRAM does when nothing is transferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum DramIdle {
-    /// Its devices wait in power-down. The time and the energy to wake them are not counted.
-    PowerDown,
-    /// Its devices stay awake, with rows open.
-    Awake,
-}
-
-impl DramSpec {
-    /// The part.
-    ///
-    /// # Panics
-    /// If there is none of that name, which is refused when a description is parsed.
-    pub fn part(&self) -> DramPart {
-        dram_part(&self.part).expect("checked when parsed")
-    }
-}
-
 /// Where the loop over timesteps stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
@@ -413,13 +362,13 @@ impl Hardware {
                 ));
             }
         }
-        self.dram.as_ref().map_or(Ok(()), check_dram)
+        self.dram.as_ref().map_or(Ok(()), DramSpec::check)
     }
 
     /// Arrays have a clock tree, and processors and cores are charged with theirs.
-    fn check_control(&self) -> Result<(), (String, String)> {
+    fn check_control(&self) -> Result<(), Fault> {
         let array = matches!(self.compute, Compute::SpikeLanes(_) | Compute::Systolic(_));
-        let wrong = |message: &str| Err(("control".to_owned(), message.to_owned()));
+        let wrong = |message: &'static str| Err(Fault::new("control", message));
         match &self.control {
             Some(control) if array => control.check(),
             Some(_) => wrong("the energies of compute cover it"),
@@ -567,65 +516,5 @@ impl VectorUnit {
     fn check(&self) -> Result<(), Fault> {
         positive("compute.vector.values_per_cycle", &self.values_per_cycle, 65_536)?;
         positive("compute.vector.spike_bits_per_cycle", &self.spike_bits_per_cycle, 1 << 24)
-    }
-}
-
-/// Names under which descriptions of version 0.1 knew parts without their interface.
-const FORMER_PARTS: [(&str, &str); 7] = [
-    ("LPDDR4_8Gb_x16_2400", "LPDDR4-3200"),
-    ("LPDDR3_8Gb_x32_1600", "LPDDR3-1600"),
-    ("DDR4_8Gb_x16_3200", "DDR4-3200"),
-    ("DDR4_8Gb_x8_2400", "DDR4-3200"),
-    ("DDR3_4Gb_x8_1600", "DDR3L-1600"),
-    ("HBM2_8Gb_x128", "HBM2-2000"),
-    ("GDDR6_8Gb_x16", "GDDR6-14000"),
-];
-
-fn check_dram(dram: &DramSpec) -> Result<(), Fault> {
-    let Some(part) = dram_part(&dram.part) else {
-        if let Some((_, now)) = FORMER_PARTS.iter().find(|(former, _)| *former == dram.part) {
-            let message = format!(
-                "{} is no part any more: parts include their interface now, and this one is {now}",
-                dram.part
-            );
-            return Err(Fault::new("dram.part", message));
-        }
-        let known: Vec<_> = super::dram::dram_parts().into_iter().map(|p| p.name).collect();
-        return Err(Fault::new("dram.part", format!("{} is not one of {}", dram.part, known.join(", "))));
-    };
-    positive("dram.bus_width_bits", &dram.bus_width_bits, MAX_BUS_WIDTH_BITS)?;
-    let (bits, width) = (dram.bus_width_bits.value, part.device_width_bits);
-    match part.devices(bits) {
-        Some(_) => Ok(()),
-        None => {
-            let message =
-                format!("{bits} is no whole number of devices: {} has {width} data pins", part.name);
-            Err(Fault::new("dram.bus_width_bits", message))
-        }
-    }
-}
-
-/// Finite, in range, and with a source.
-fn number(field: &str, sourced: &Sourced<f64>, min: f64, max: f64) -> Result<(), Fault> {
-    if !(min..=max).contains(&sourced.value) {
-        return Err(Fault::new(field.to_owned(), format!("{:?} is not in {min:?}..={max:?}", sourced.value)));
-    }
-    has_source(field, &sourced.source)
-}
-
-fn positive(field: &str, sourced: &Sourced<u32>, max: u32) -> Result<(), Fault> {
-    integer(field, u64::from(sourced.value), &sourced.source, 1, u64::from(max))
-}
-
-fn integer(field: &str, value: u64, source: &str, min: u64, max: u64) -> Result<(), Fault> {
-    in_range(field.to_owned(), value, &(min..=max))?;
-    has_source(field, source)
-}
-
-fn has_source(field: &str, source: &str) -> Result<(), Fault> {
-    if source.trim().is_empty() {
-        Err(Fault::new(format!("{field}.source"), "empty: say where the number comes from"))
-    } else {
-        Ok(())
     }
 }

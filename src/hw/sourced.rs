@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::in_range;
+use crate::error::Fault;
+
 /// A value and its source: `(value: 3.0, source: "synthesis, 28 nm")` in RON.
 ///
 /// A cost without a stated origin cannot be judged, so the source is no option.
@@ -18,6 +21,31 @@ impl<T> Sourced<T> {
     /// `value` from `source`.
     pub fn new(value: T, source: impl Into<String>) -> Self {
         Self { value, source: source.into() }
+    }
+}
+
+/// Finite, in range, and with a source.
+pub(super) fn number(field: &str, sourced: &Sourced<f64>, min: f64, max: f64) -> Result<(), Fault> {
+    if !(min..=max).contains(&sourced.value) {
+        return Err(Fault::new(field.to_owned(), format!("{:?} is not in {min:?}..={max:?}", sourced.value)));
+    }
+    has_source(field, &sourced.source)
+}
+
+pub(super) fn positive(field: &str, sourced: &Sourced<u32>, max: u32) -> Result<(), Fault> {
+    integer(field, u64::from(sourced.value), &sourced.source, 1, u64::from(max))
+}
+
+pub(super) fn integer(field: &str, value: u64, source: &str, min: u64, max: u64) -> Result<(), Fault> {
+    in_range(field.to_owned(), value, &(min..=max))?;
+    has_source(field, source)
+}
+
+pub(super) fn has_source(field: &str, source: &str) -> Result<(), Fault> {
+    if source.trim().is_empty() {
+        Err(Fault::new(format!("{field}.source"), "empty: say where the number comes from"))
+    } else {
+        Ok(())
     }
 }
 
