@@ -131,7 +131,7 @@ pub fn candidates(
 }
 
 /// Weights that stay on chip from image to image.
-struct Residents {
+pub(super) struct Residents {
     /// Per layer.
     layers: Vec<bool>,
     /// Room that they take.
@@ -175,6 +175,14 @@ impl Residents {
         }
         Ok(residents)
     }
+
+    /// As `plans`, one per layer of `workload`, leave them on chip.
+    pub(super) fn of(workload: &Workload, plans: &[Plan]) -> Self {
+        let layers: Vec<bool> = plans.iter().map(|plan| !plan.is_off_chip(Operand::Weights)).collect();
+        let kept = workload.layers.iter().zip(&layers).filter(|(_, kept)| **kept);
+        let bits = kept.map(|(layer, _)| layer.weight_bits() + layer.parameter_bits()).sum();
+        Self { layers, bits, membrane_bits: workload.membrane_bits() }
+    }
 }
 
 /// Per layer of `workload` with `plans`, true if its first tile of weights comes from off chip and fits
@@ -183,15 +191,11 @@ pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> V
     let capacity = hardware.memory(Operand::Weights).capacity_bytes.value as f64 * 8.0;
     // In a memory that holds more than weights, room beside them changes from layer to layer.
     let alone = hardware.memory(Operand::Weights).holds == [Operand::Weights];
-    let layers = || workload.layers.iter().zip(plans);
-    let resident: f64 = layers()
-        .filter(|(_, plan)| !plan.is_off_chip(Operand::Weights))
-        .map(|(layer, _)| layer.weight_bits() + layer.parameter_bits())
-        .sum();
+    let resident = Residents::of(workload, plans).bits;
     let buffer = |(layer, plan): (&Layer, &Plan)| {
         if plan.is_off_chip(Operand::Weights) { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
     };
-    let buffers: Vec<f64> = layers().map(buffer).collect();
+    let buffers: Vec<f64> = workload.layers.iter().zip(plans).map(buffer).collect();
     let fits = |i: usize| i > 0 && buffers[i] > 0.0 && resident + buffers[i - 1] + buffers[i] <= capacity;
     (0..plans.len()).map(|i| alone && fits(i)).collect()
 }
@@ -298,45 +302,20 @@ impl Space<'_> {
                 if !memory.holds.contains(&operand) {
                     continue;
                 }
-                let needed = match operand {
-                    Operand::Weights if plan.is_off_chip(operand) => {
-                        self.residents.bits + tile_buffer_bits(&plan, layer, hardware)
-                    }
-                    Operand::Weights => self.residents.bits,
-                    Operand::Membranes if plan.placement == Placement::Outermost => {
-                        self.residents.membrane_bits
-                    }
-                    _ => needed_bits(&plan, operand, layer, self.workload, hardware),
-                };
-                if needed <= free {
-                    free -= needed;
-                } else if operand == Operand::Weights || hardware.dram.is_none() {
-                    return None;
-                } else {
+                let on_chip =
+                    |plan: &Plan| on_chip_bits(plan, operand, layer, self.workload, hardware, self.residents);
+                let mut needed = on_chip(&plan);
+                if needed > free && operand != Operand::Weights && hardware.dram.is_some() {
                     plan.off_chip[operand as usize] = true;
-                    let tile =
-                        if operand == Operand::Activations { self.input_tile_bits(&plan) } else { 0.0 };
-                    if tile > free {
-                        return None;
-                    }
-                    free -= tile;
+                    needed = on_chip(&plan);
                 }
+                if needed > free {
+                    return None;
+                }
+                free -= needed;
             }
         }
         Some(plan)
-    }
-
-    /// Room for the inputs of one tile of positions, and for the next one while it is computed.
-    fn input_tile_bits(&self, plan: &Plan) -> f64 {
-        match (plan.order, &self.layer.product) {
-            (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
-                let frames = if plan.placement == Placement::Innermost { self.workload.timesteps } else { 1 };
-                let frames = product.input_frames(frames);
-                2.0 * (product.input_values.div_ceil(tiles) * frames) as f64 * f64::from(product.input.bits())
-            }
-            // Inputs stream by.
-            _ => 0.0,
-        }
     }
 }
 
@@ -384,7 +363,7 @@ fn widest_tile(layer: &Layer, hardware: &Hardware, dataflow: Dataflow) -> usize 
 }
 
 /// Room for the weights of one tile, and for the next one while it computes.
-fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
+pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let inputs = match (&hardware.compute, plan.dataflow) {
         // A processor streams through its weights, cores keep theirs.
@@ -403,6 +382,39 @@ fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
         _ => 2 * values,
     };
     stored as f64 * f64::from(product.weight_bits)
+}
+
+/// Bits of `operand` in its on-chip memory while `layer` runs by `plan` beside `residents`: all of it, or the
+/// tiles that pass through where it is off chip.
+pub(super) fn on_chip_bits(
+    plan: &Plan,
+    operand: Operand,
+    layer: &Layer,
+    workload: &Workload,
+    hardware: &Hardware,
+    residents: &Residents,
+) -> f64 {
+    match (operand, plan.is_off_chip(operand)) {
+        (Operand::Weights, true) => residents.bits + tile_buffer_bits(plan, layer, hardware),
+        (Operand::Weights, false) => residents.bits,
+        (Operand::Activations, true) => input_tile_bits(plan, layer, workload),
+        (_, true) => 0.0,
+        (Operand::Membranes, false) if plan.placement == Placement::Outermost => residents.membrane_bits,
+        (_, false) => needed_bits(plan, operand, layer, workload, hardware),
+    }
+}
+
+/// Room for the inputs of one tile of positions, and for the next one while it is computed.
+fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload) -> f64 {
+    match (plan.order, &layer.product) {
+        (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
+            let frames = if plan.placement == Placement::Innermost { workload.timesteps } else { 1 };
+            let frames = product.input_frames(frames);
+            2.0 * (product.input_values.div_ceil(tiles) * frames) as f64 * f64::from(product.input.bits())
+        }
+        // Inputs stream by.
+        _ => 0.0,
+    }
 }
 
 /// Bits of `operand` that are stored somewhere while `layer` runs by `plan`.
