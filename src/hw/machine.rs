@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Energies;
@@ -353,6 +355,10 @@ impl Hardware {
         self.compute.check()?;
         self.check_windows()?;
         self.memories.iter().try_for_each(|memory| self.check_memory(memory))?;
+        let mut names = HashSet::new();
+        if let Some(memory) = self.memories.iter().find(|memory| !names.insert(&memory.name)) {
+            return Err(Fault::new("memories", format!("{} twice: budgets name memories", memory.name)));
+        }
         for operand in Operand::ALL {
             let homes = self.memories.iter().flat_map(|m| &m.holds).filter(|&&held| held == operand).count();
             if homes != 1 {

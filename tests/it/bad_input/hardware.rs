@@ -198,6 +198,7 @@ fn names_and_operands() {
         ("operand in two memories", "[PartialSums, Membranes]", "[PartialSums, Membranes, Weights]"),
         ("operand twice in one memory", "[PartialSums, Membranes]", "[PartialSums, Membranes, Membranes]"),
         ("memory for nothing", "[PartialSums, Membranes]", "[]"),
+        ("two memories of one name", "\"state SRAM\"", "\"weight SRAM\""),
         ("no placement", "[Innermost, Outermost]", "[]"),
         ("memory of a processor", "Cacti(LowPower)", "IncludedInProcessor"),
         ("name of two lines", "\"edge-28\"", "\"edge\\n28\""),
@@ -219,6 +220,8 @@ fn names_and_operands() {
       changed.ron: memories: Membranes is held 2 times, expected once
     memory for nothing
       changed.ron: memories: state SRAM: holds: empty: nothing is ever written there
+    two memories of one name
+      changed.ron: memories: weight SRAM twice: budgets name memories
     no placement
       changed.ron: placements: empty
     memory of a processor
