@@ -20,7 +20,7 @@ def describe(spiq, model, setting):
 
 
 def row(model, setting, memory):
-    at, wide = memory["memory_bytes"], memory["memory_bytes_at_32_bits"]
+    at, wide = memory["footprint_bytes"], memory["footprint_bytes_at_32_bits"]
     total, total_wide = sum(at.values()), sum(wide.values())
     cells = [model, Path(setting).stem, f"{memory['average_weight_bits']:.2f}"]
     cells += [f"{x / MIB:.2f}" for x in (at["weights"], at["membrane"], total)]

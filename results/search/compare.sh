@@ -12,22 +12,22 @@ search() {
     $spiq search --max-evaluations 30 --max-accuracy-drop 0.015 --out $found/$name "$@"
     cp $found/$name/setting.ron $out/$name.ron
 }
-memory="--minimize memory --max-energy 10uJ"
-energy="--minimize energy --max-memory 330KiB"
-latency="--minimize latency --max-memory 330KiB"
+footprint="--minimize footprint --max-energy 10uJ"
+energy="--minimize energy --max-footprint 330KiB"
+latency="--minimize latency --max-footprint 330KiB"
 plain="--strategy all --seed 1,2,3"
-search memory $memory $plain
+search footprint $footprint $plain
 search energy $energy $plain
 search latency $latency $plain
 for drift in relative threshold flips rates; do
     for slack in 1 1.25; do
         $spiq search --strategy aq4svit-greedy --accelerated --audit --drift $drift --slack $slack --max-evaluations 30 \
-            --max-accuracy-drop 0.015 $memory --out $found/gate-$drift-$slack
+            --max-accuracy-drop 0.015 $footprint --out $found/gate-$drift-$slack
     done
 done
-for objective in memory energy latency; do
+for objective in footprint energy latency; do
     cp $found/$objective/plots/trace.svg $out/plots/trace_$objective.svg
 done
-cp $found/memory/plots/front_accuracy_memory.svg $found/energy/plots/front_accuracy_energy.svg $out/plots
+cp $found/footprint/plots/front_accuracy_footprint.svg $found/energy/plots/front_accuracy_energy.svg $out/plots
 cd $found
-python3 ../../$out/summarize.py --check $spiq memory energy latency gate-* > ../../$out/README.md
+python3 ../../$out/summarize.py --check $spiq footprint energy latency gate-* > ../../$out/README.md

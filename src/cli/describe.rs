@@ -4,7 +4,7 @@ use serde::Serialize;
 use super::mapping::MappingDescription;
 use super::print::{print, print_json};
 use super::subject::Bounded;
-use crate::cost::{MemoryBytes, memory_bytes};
+use crate::cost::{self, FootprintBytes};
 use crate::error::Result;
 use crate::map::Workload;
 use crate::model::{ModelDescription, Network, Node, Op, Operations};
@@ -15,7 +15,7 @@ use crate::quant::{QuantizedModel, QuantizedOp};
 pub struct Arguments {
     /// A built-in model, or the path of a model description; its weights are not read without --quant.
     model: String,
-    /// Show the memory of the network and the proven width of every accumulator at this setting.
+    /// Show the footprint of the network and the proven width of every accumulator at this setting.
     #[arg(long, value_name = "Q")]
     quant: Option<String>,
     /// Where the integers of the setting follow from calibration images: the data whose validation images these
@@ -59,19 +59,22 @@ struct Description<'a> {
 struct Memory {
     setting: String,
     average_weight_bits: f64,
-    memory_bytes: MemoryBytes,
+    model_bytes: f64,
+    footprint_bytes: FootprintBytes,
     /// The same with every operand 32 bits wide.
-    memory_bytes_at_32_bits: MemoryBytes,
+    footprint_bytes_at_32_bits: FootprintBytes,
 }
 
 impl Memory {
     fn of(model: &QuantizedModel, setting: &str) -> Self {
         let workload = Workload::quantized(model);
+        let footprint_bytes = cost::footprint_bytes(&workload);
         Self {
             setting: setting.to_owned(),
             average_weight_bits: workload.weight_bits() / workload.weights(),
-            memory_bytes: memory_bytes(&workload),
-            memory_bytes_at_32_bits: memory_bytes(&Workload::float32(model.network())),
+            model_bytes: footprint_bytes.model(),
+            footprint_bytes,
+            footprint_bytes_at_32_bits: cost::footprint_bytes(&Workload::float32(model.network())),
         }
     }
 }
@@ -171,21 +174,24 @@ fn kind(op: &Op) -> &'static str {
 
 fn memory(memory: &Memory) -> String {
     let kib = |bytes: f64| format!("{:.0} KiB", bytes / 1024.0);
-    let (at, wide) = (&memory.memory_bytes, &memory.memory_bytes_at_32_bits);
+    let (at, wide) = (&memory.footprint_bytes, &memory.footprint_bytes_at_32_bits);
     let saving = |part: f64, of: f64| format!("{:.1} % less than at 32 bits", 100.0 * (1.0 - part / of));
     format!(
-        "memory at {:13} {}, {}\n\
+        "footprint at {:10} {}, {}\n\
+         model                   {}, {}\n\
          weights                 {} of {:.2} bits, {}\n\
          membranes               {}\n\
-         residual and the rest   {}\n",
+         stream and spike maps   {}\n",
         memory.setting,
         kib(at.total()),
         saving(at.total(), wide.total()),
+        kib(at.model()),
+        saving(at.model(), wide.model()),
         kib(at.weights),
         memory.average_weight_bits,
         saving(at.weights, wide.weights),
         kib(at.membrane),
-        kib(at.residual + at.other),
+        kib(at.residual + at.activations),
     )
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cost::{AreaMm2, Machine, MappedWorkload};
 use crate::error::Result;
+use crate::evaluate::MemoryEvaluation;
 use crate::exec::Rates;
 use crate::hw::{Hardware, Operand};
 use crate::map::{Layer, Plan, Workload};
@@ -22,6 +23,8 @@ pub struct MappingDescription {
     area_mm2: Option<AreaMm2>,
     /// Where the spikes that the mapper sees come from.
     activity: String,
+    /// What on-chip memories hold at the most.
+    memories: Vec<MemoryEvaluation>,
     layers: Vec<MappedLayer>,
 }
 
@@ -60,7 +63,9 @@ impl MappingDescription {
         let mapped =
             MappedWorkload::best(Workload::quantized(model), &machine, std::slice::from_ref(&expected))?;
         let layers = mapped.workload.layers.iter().zip(&mapped.plans);
+        let on_chip = mapped.occupancy(&machine.hardware);
         Ok(Self {
+            memories: MemoryEvaluation::all(&mapped, &machine.hardware, &on_chip),
             layers: layers
                 .map(|(layer, plan)| MappedLayer::new(layer, plan, &machine, &mapped.workload))
                 .collect(),
@@ -83,6 +88,12 @@ impl MappingDescription {
             }
         }
         text += &format!("mapping for spikes at {}\n", self.activity);
+        for memory in &self.memories {
+            let [peak, capacity] = [memory.peak_bytes.total(), memory.capacity_bytes].map(|x| x / 1024.0);
+            let (name, share) = (&memory.name, 100.0 * memory.share());
+            let when = if peak > 0.0 { format!(", while {} runs", memory.layer) } else { String::new() };
+            text += &format!("{name}: at most {peak:.1} of {capacity:.1} KiB ({share:.0} %){when}\n");
+        }
         for layer in &self.layers {
             text += &format!("\n{}: {}\n", layer.name, layer.mapping);
             for (operand, home) in &layer.homes {

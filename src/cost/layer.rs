@@ -6,8 +6,11 @@ use super::{
 };
 use crate::error::Result;
 use crate::exec::Activity;
-use crate::hw::{Compute, Operand, Placement};
-use crate::map::{EpilogueKind, FixedMapping, Layer, Plan, Product, Workload, candidates, prefetched};
+use crate::hw::{Compute, Hardware, Operand, Placement};
+use crate::map::{
+    EpilogueKind, FixedMapping, Layer, OnChipBytes, Plan, Product, Workload, candidates, occupancy,
+    prefetched,
+};
 
 /// A workload with the plan that was chosen for each layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +91,11 @@ impl MappedWorkload {
             (None, Some(refusal)) => Err(refusal),
             (None, None) => unreachable!("a hardware description has at least one placement"),
         }
+    }
+
+    /// What on-chip memories of `hardware` hold while each layer runs.
+    pub fn occupancy(&self, hardware: &Hardware) -> Vec<OnChipBytes> {
+        occupancy(&self.workload, hardware, &self.plans, &self.prefetched)
     }
 
     /// Cost of every layer for one image.

@@ -1,6 +1,6 @@
-//! Cycles, energy and memory, each as named parts that add up to its total.
+//! Cycles, energy and footprint, each as named parts that add up to its total.
 
-pub use crate::map::ExecutedBits;
+pub use crate::map::{ExecutedBits, OnChipBytes};
 
 use crate::num::parts;
 
@@ -87,16 +87,25 @@ parts! {
 }
 
 parts! {
-    /// Bytes of storage by kind.
-    MemoryBytes {
+    /// Bytes that a network takes at a setting, wherever they live: the model, and what lives while it runs.
+    FootprintBytes {
         /// Weight codes.
         weights: "weights",
+        /// Biases, thresholds and requantizers.
+        parameters: "biases and thresholds",
         /// Membrane potentials of all neurons that keep one.
         membrane: "membranes",
         /// The largest residual stream alive, one timestep.
         residual: "residual stream",
-        /// Biases, thresholds, requantizers, and the largest spike maps alive, one timestep.
-        other: "other",
+        /// The largest spike maps alive, one timestep.
+        activations: "spike maps",
+    }
+}
+
+impl FootprintBytes {
+    /// What a file of the network holds: weights, biases, thresholds and requantizers.
+    pub fn model(&self) -> f64 {
+        self.weights + self.parameters
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::summary::summarize_layer;
 use super::totals::{Counters, Totals, count};
-use super::{Evaluation, LayerEvaluation, notes};
-use crate::cost::{Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, TrafficBits, memory_bytes};
+use super::{Evaluation, LayerEvaluation, MemoryEvaluation, notes};
+use crate::cost::{Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, TrafficBits, footprint_bytes};
 use crate::exec::Activity;
+use crate::map::OnChipBytes;
 use crate::model::Network;
 
 /// One machine, how a workload is mapped onto it, and what it was charged for so far.
@@ -46,7 +47,8 @@ impl<'a> Charge<'a> {
         executed: bool,
     ) -> Evaluation {
         let (machine, totals, workload) = (self.machine, &self.totals, &self.mapped.workload);
-        let layers = self.layers();
+        let on_chip = self.mapped.occupancy(&machine.hardware);
+        let layers = self.layers(&on_chip);
         let mut cycles = Cycles::default();
         let mut energy_j = EnergyJ::default();
         let mut traffic_bits = TrafficBits::default();
@@ -65,7 +67,8 @@ impl<'a> Charge<'a> {
             accuracy: None,
             accuracy_drop: None,
             average_weight_bits: workload.weight_bits() / workload.weights(),
-            memory_bytes: memory_bytes(workload),
+            footprint_bytes: footprint_bytes(workload),
+            memories: MemoryEvaluation::all(&self.mapped, &machine.hardware, &on_chip),
             cycles,
             latency_s,
             worst_latency_s: totals.worst_latency_s,
@@ -83,12 +86,13 @@ impl<'a> Charge<'a> {
         }
     }
 
-    fn layers(&self) -> Vec<LayerEvaluation> {
+    fn layers(&self, on_chip: &[OnChipBytes]) -> Vec<LayerEvaluation> {
         let workload = &self.mapped.workload;
         let images = self.totals.images as f64;
         let layers = workload.layers.iter().zip(&self.mapped.plans).zip(&self.totals.layers);
-        let summarize =
-            |(mapped, totals)| summarize_layer(self.machine, mapped, totals, workload.timesteps, images);
-        layers.map(summarize).collect()
+        let summarize = |((mapped, totals), on_chip): (_, &OnChipBytes)| {
+            summarize_layer(self.machine, mapped, totals, *on_chip, workload.timesteps, images)
+        };
+        layers.zip(on_chip).map(summarize).collect()
     }
 }

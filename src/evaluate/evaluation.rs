@@ -1,6 +1,8 @@
 use serde::Serialize;
 
-use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, MappedWorkload, TrafficBits};
+use crate::hw::Hardware;
+use crate::map::{MemoryPeak, OnChipBytes, peaks};
 use crate::model::Model;
 
 /// The model of a [`Simulation`](super::Simulation).
@@ -124,8 +126,42 @@ pub struct LayerEvaluation {
     pub traffic_bits: TrafficBits,
     /// Leakage energy while this layer runs.
     pub leakage_j: f64,
-    /// Weight memory of this layer.
+    /// Weight codes of this layer.
     pub weight_bytes: f64,
+    /// What on-chip memories hold while it runs.
+    pub on_chip_bytes: OnChipBytes,
+}
+
+/// What one on-chip memory holds at the most while the network runs by its mapping.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemoryEvaluation {
+    /// Name of the memory.
+    pub name: String,
+    /// What it could hold.
+    pub capacity_bytes: f64,
+    /// What it holds at its peak.
+    pub peak_bytes: OnChipBytes,
+    /// The first layer that runs then; empty where there is no layer.
+    pub layer: String,
+}
+
+impl MemoryEvaluation {
+    /// Every memory of `hardware` while `mapped` runs there, whose layers have `on_chip` there.
+    pub fn all(mapped: &MappedWorkload, hardware: &Hardware, on_chip: &[OnChipBytes]) -> Vec<Self> {
+        let layers = &mapped.workload.layers;
+        let evaluation = |peak: MemoryPeak| Self {
+            name: peak.memory,
+            capacity_bytes: peak.capacity_bytes,
+            peak_bytes: peak.bytes,
+            layer: layers.get(peak.layer).map_or_else(String::new, |layer| layer.name.clone()),
+        };
+        peaks(hardware, on_chip).into_iter().map(evaluation).collect()
+    }
+
+    /// The peak as a fraction of the capacity.
+    pub fn share(&self) -> f64 {
+        self.peak_bytes.total() / self.capacity_bytes
+    }
 }
 
 /// Cost and accuracy of one setting, per inference (one image, batch 1), averaged over the images.
@@ -141,8 +177,10 @@ pub struct Evaluation {
     pub accuracy_drop: Option<f64>,
     /// Bits per weight, averaged over all weights.
     pub average_weight_bits: f64,
-    /// Storage by kind.
-    pub memory_bytes: MemoryBytes,
+    /// The model, and what else the network takes wherever it lives.
+    pub footprint_bytes: FootprintBytes,
+    /// On-chip memories of the machine.
+    pub memories: Vec<MemoryEvaluation>,
     /// Cycles by cause.
     pub cycles: Cycles,
     /// Mean latency.

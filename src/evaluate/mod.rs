@@ -21,8 +21,8 @@ pub use calibrated::Calibrated;
 pub use calibration_images::{CALIBRATION_IMAGES, CalibrationImages, calibrate};
 pub use comparison::{Comparison, MachineEvaluation};
 pub use evaluation::{
-    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, ModelSummary,
-    RatesSummary,
+    ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, MemoryEvaluation,
+    ModelSummary, RatesSummary,
 };
 pub use evaluator::{Evaluator, patterns};
 pub use fit::fits;

@@ -3,13 +3,14 @@
 use super::LayerEvaluation;
 use super::totals::LayerTotals;
 use crate::cost::{Cycles, EnergyJ, Machine, TrafficBits};
-use crate::map::{Epilogue, EpilogueKind, Layer, Plan, Product};
+use crate::map::{Epilogue, EpilogueKind, Layer, OnChipBytes, Plan, Product};
 
-/// What `layer` under `plan` did on average over `images`.
+/// What `layer` under `plan` did on average over `images`, with `on_chip_bytes` in the machine's memories.
 pub fn summarize_layer(
     machine: &Machine,
     (layer, plan): (&Layer, &Plan),
     totals: &LayerTotals,
+    on_chip_bytes: OnChipBytes,
     timesteps: usize,
     images: f64,
 ) -> LayerEvaluation {
@@ -48,6 +49,7 @@ pub fn summarize_layer(
         executed_bits: counters.bits.divided_by(images),
         traffic_bits,
         weight_bytes: layer.weight_bits() / 8.0,
+        on_chip_bytes,
     }
 }
 

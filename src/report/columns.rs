@@ -1,16 +1,17 @@
-//! The columns of a setting and of a layer. A column that is added here is in JSON and in CSV, is checked
+//! The columns of a setting, of a layer and of a memory. A column that is added here is in JSON and in CSV, is checked
 //! before anything is written, and is shown on the terminal where it says so.
 
 use super::column::{Cell, Column, Labels, Member, Quantity, Shown, Value, cells, names};
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, LayerEvaluation, Simulation};
+use crate::evaluate::{Evaluation, LayerEvaluation, MemoryEvaluation, Simulation};
 
 use Quantity::{Bytes, Count, Name, Percent, Plain, Si};
 use Value::{Lines, Number, Optional, Text, Whole};
 
 type OfSetting = Column<Evaluation>;
 type OfLayer = Column<LayerEvaluation>;
+type OfMemory = Column<MemoryEvaluation>;
 
 /// A number of a group.
 const fn one<T>(name: &'static str, value: fn(&T) -> f64) -> Member<T> {
@@ -44,17 +45,18 @@ pub(super) const SETTING: &[Column<Evaluation>] = &[
     OfSetting::new("accuracy", Optional(|e| e.accuracy)).shown("accuracy", Percent("%")),
     OfSetting::new("accuracy_drop", Optional(|e| e.accuracy_drop)).shown("drop", Percent("points")),
     OfSetting::new("average_weight_bits", Number(|e| e.average_weight_bits)).shown("bits", Plain("weight")),
+    OfSetting::new("model_bytes", Number(|e| e.footprint_bytes.model())).shown("model", Bytes),
     OfSetting::group(
-        "memory",
+        "footprint",
         "bytes",
         &[
             Member::Parts {
                 inside: None,
-                labels: MemoryBytes::LABELS,
-                values: |e| e.memory_bytes.parts(),
-                shown: &[("weights", Bytes), ("membrane", Bytes)],
+                labels: FootprintBytes::LABELS,
+                values: |e| e.footprint_bytes.parts(),
+                shown: &[("membrane", Bytes)],
             },
-            shown("total", |e| e.memory_bytes.total(), "memory", Bytes),
+            shown("total", |e| e.footprint_bytes.total(), "footprint", Bytes),
         ],
     ),
     OfSetting::group(
@@ -120,8 +122,22 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
             one("leakage", |l| l.leakage_j),
         ],
     ),
+    OfLayer::group("on_chip", "bytes", &[parts(OnChipBytes::LABELS, |l| l.on_chip_bytes.parts())]),
     OfLayer::group("executed", "bits", &[parts(ExecutedBits::LABELS, |l| l.executed_bits.parts())]),
     OfLayer::group("traffic", "bits", &[parts(TrafficBits::LABELS, |l| l.traffic_bits.parts())]),
+];
+
+/// Columns of one on-chip memory; CSV puts the setting's name before them.
+pub(super) const MEMORY: &[Column<MemoryEvaluation>] = &[
+    OfMemory::new("name", Text(|m| &m.name)).csv_name("memory"),
+    OfMemory::new("capacity_bytes", Number(|m| m.capacity_bytes)),
+    OfMemory::group(
+        "peak",
+        "bytes",
+        &[one("total", |m| m.peak_bytes.total()), parts(OnChipBytes::LABELS, |m| m.peak_bytes.parts())],
+    ),
+    OfMemory::new("share", Number(MemoryEvaluation::share)),
+    OfMemory::new("layer", Text(|m| &m.layer)),
 ];
 
 /// Refuses a simulation with a number that is infinite or none at all: JSON has no word for it,
@@ -136,6 +152,9 @@ pub(super) fn check(simulation: &Simulation) -> Result<()> {
 /// The same of one evaluation, which messages call `name`.
 pub(super) fn check_evaluation(name: &str, evaluation: &Evaluation) -> Result<()> {
     check_row(SETTING, evaluation, || name.to_owned())?;
+    let mut memories = evaluation.memories.iter();
+    memories
+        .try_for_each(|memory| check_row(MEMORY, memory, || format!("{name}, memory {}", memory.name)))?;
     let mut layers = evaluation.layers.iter();
     layers.try_for_each(|layer| check_row(LAYER, layer, || format!("{name}, layer {}", layer.name)))
 }
@@ -169,7 +188,8 @@ mod tests {
         let mut all = names(SETTING);
         assert_eq!(all.len(), cells(SETTING, setting).len());
         assert_eq!(names(LAYER).len(), cells(LAYER, &setting.layers[0]).len());
-        for name in ["memory_weights_bytes", "cycles_ideal", "energy_synapse_j", "energy_dram_j"] {
+        assert_eq!(names(MEMORY).len(), cells(MEMORY, &setting.memories[0]).len());
+        for name in ["footprint_weights_bytes", "cycles_ideal", "energy_synapse_j", "energy_dram_j"] {
             assert!(all.iter().any(|n| n == name), "{name}");
         }
         all.sort();

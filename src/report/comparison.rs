@@ -14,7 +14,7 @@ use crate::evaluate::{
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// Why off-chip traffic is not what the published evaluation takes it for.
 const TRAFFIC: &str = "DRAM traffic differs because the published evaluation fetches the 8-bit weights of a layer again \

@@ -1,7 +1,7 @@
-//! The comma-separated files: one row per setting, and one per setting and layer.
+//! The comma-separated files: one row per setting, one per setting and layer, one per setting and memory.
 
-use super::column::{self, Cell};
-use super::columns::{LAYER, SETTING};
+use super::column::{self, Cell, Column};
+use super::columns::{LAYER, MEMORY, SETTING};
 use crate::error::{Error, Result};
 use crate::evaluate::{ActivitySource, Evaluation, Simulation};
 use crate::name::Printable;
@@ -14,16 +14,31 @@ pub(super) fn settings(simulation: &Simulation) -> Result<Vec<u8>> {
 
 /// `layers.csv`: one row per setting and layer.
 pub(super) fn layers(simulation: &Simulation) -> Result<Vec<u8>> {
+    of_settings("layers.csv", simulation, LAYER, |setting| &setting.layers)
+}
+
+/// `memories.csv`: one row per setting and on-chip memory.
+pub(super) fn memories(simulation: &Simulation) -> Result<Vec<u8>> {
+    of_settings("memories.csv", simulation, MEMORY, |setting| &setting.memories)
+}
+
+/// `columns` of what every setting has several `rows` of, behind its name.
+fn of_settings<T>(
+    name: &str,
+    simulation: &Simulation,
+    columns: &'static [Column<T>],
+    rows: fn(&Evaluation) -> &[T],
+) -> Result<Vec<u8>> {
     let mut header = vec!["setting".to_owned()];
-    header.extend(column::names(LAYER));
+    header.extend(column::names(columns));
     let rows = simulation.settings.iter().flat_map(|setting| {
-        setting.layers.iter().map(|layer| {
+        rows(setting).iter().map(|of_setting| {
             let mut row = vec![Cell::Text(setting.name.clone())];
-            row.extend(column::cells(LAYER, layer));
+            row.extend(column::cells(columns, of_setting));
             row
         })
     });
-    write("layers.csv", header, rows)
+    write(name, header, rows)
 }
 
 /// `tables.csv`: one row per table of energies and setting.
@@ -92,7 +107,7 @@ fn text(words: &str) -> String {
 mod tests {
     use super::super::fixture;
     use super::*;
-    use crate::cost::{Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+    use crate::cost::{Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits};
 
     fn parse(bytes: &[u8]) -> (Vec<String>, Vec<Vec<String>>) {
         let mut reader = csv::Reader::from_reader(bytes);
@@ -105,8 +120,8 @@ mod tests {
     fn settings_have_one_row_each_and_every_column() {
         let simulation = fixture::simulation(8, 20);
         let (header, rows) = parse(&settings(&simulation).unwrap());
-        let parts = Cycles::LABELS.len() + EnergyJ::LABELS.len() + MemoryBytes::LABELS.len();
-        assert_eq!(header.len(), parts + TrafficBits::LABELS.len() + 18);
+        let parts = Cycles::LABELS.len() + EnergyJ::LABELS.len() + FootprintBytes::LABELS.len();
+        assert_eq!(header.len(), parts + TrafficBits::LABELS.len() + 19);
         assert_eq!(rows.len(), 8);
         let energy = header.iter().position(|name| name == "energy_total_j").unwrap();
         for (row, setting) in rows.iter().zip(&simulation.settings) {
@@ -121,11 +136,21 @@ mod tests {
         let (header, rows) = parse(&layers(&simulation).unwrap());
         let parts = Cycles::LABELS.len()
             + EnergyJ::LABELS.len()
+            + OnChipBytes::LABELS.len()
             + ExecutedBits::LABELS.len()
             + TrafficBits::LABELS.len();
         assert_eq!(header.len(), 1 + parts + 19);
         assert_eq!(rows.len(), 160);
         assert_eq!(rows[21][..2], ["w8".to_owned(), simulation.settings[1].layers[1].name.clone()]);
+    }
+
+    #[test]
+    fn memories_have_one_row_per_setting_and_memory() {
+        let simulation = fixture::simulation(3, 4);
+        let (header, rows) = parse(&memories(&simulation).unwrap());
+        assert_eq!(header[..4], ["setting", "memory", "capacity_bytes", "peak_total_bytes"]);
+        assert_eq!((header.len(), rows.len()), (6 + OnChipBytes::LABELS.len(), 6));
+        assert_eq!(rows[1][..4], ["fp32", "state SRAM", "65536", "16384"]);
     }
 
     #[test]

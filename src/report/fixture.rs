@@ -1,9 +1,9 @@
 //! A hand-made simulation for the tests of this module.
 
-use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, MemoryBytes, TrafficBits};
+use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits};
 use crate::evaluate::{
     ActivitySource, AsPublished, Comparison, DataSummary, Evaluation, HardwareSummary, LayerEvaluation,
-    LayerRate, MachineEvaluation, ModelSummary, RatesSummary, Simulation,
+    LayerRate, MachineEvaluation, MemoryEvaluation, ModelSummary, RatesSummary, Simulation,
 };
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
@@ -99,12 +99,14 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         accuracy: Some(accuracy),
         accuracy_drop: Some(SETTINGS[0].1 - accuracy),
         average_weight_bits: bits,
-        memory_bytes: MemoryBytes {
+        footprint_bytes: FootprintBytes {
             weights: 21_393.25 * bits,
+            parameters: 1024.0,
             membrane: 768.0 * bits.min(16.0),
             residual: 8192.0,
-            other: 5120.0,
+            activations: 4096.0,
         },
+        memories: memories(bits),
         cycles,
         latency_s,
         worst_latency_s: latency_s * 1.2,
@@ -120,6 +122,20 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         rates: rows.iter().map(|row| LayerRate { layer: row.name.clone(), rate: row.input_rate }).collect(),
         layers: rows,
     }
+}
+
+/// Weights up to what fits, and state that fills a quarter.
+fn memories(bits: f64) -> Vec<MemoryEvaluation> {
+    let memory = |name: &str, capacity_bytes: f64, peak_bytes| {
+        let (name, layer) = (name.to_owned(), "patch_embed.proj_conv1".to_owned());
+        MemoryEvaluation { name, capacity_bytes, peak_bytes, layer }
+    };
+    let weights = (21_393.25 * bits).min(98_304.0);
+    let state = OnChipBytes { partial_sums: 4096.0, membranes: 12_288.0, ..OnChipBytes::default() };
+    vec![
+        memory("weight SRAM", 98_304.0, OnChipBytes { weights, ..OnChipBytes::default() }),
+        memory("state SRAM", 65_536.0, state),
+    ]
 }
 
 fn notes(index: usize) -> Vec<String> {
@@ -170,6 +186,7 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         traffic_bits: TrafficBits { weights_read: 8e5, ..TrafficBits::default() },
         leakage_j: energy * 0.09,
         weight_bytes: 1024.0 * bits,
+        on_chip_bytes: OnChipBytes { weights: 2048.0 * bits, ..OnChipBytes::default() },
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::column::Row;
-use super::columns::{self, LAYER, SETTING};
+use super::columns::{self, LAYER, MEMORY, SETTING};
 use crate::error::Error;
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, ModelSummary, RatesSummary, Simulation,
@@ -12,7 +12,7 @@ use crate::evaluate::{
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The report as pretty JSON with a newline at its end.
 ///
@@ -53,7 +53,7 @@ struct Report<'a> {
     tables: &'a [TableEvaluation],
 }
 
-/// A setting with its layers.
+/// A setting with the machine's memories and its layers.
 pub(super) struct Setting<'a>(pub &'a Evaluation);
 
 impl Serialize for Setting<'_> {
@@ -61,6 +61,8 @@ impl Serialize for Setting<'_> {
         let mut map = serializer.serialize_map(None)?;
         Row(SETTING, self.0).write(&mut map)?;
         map.serialize_entry("area_parts_mm2", &self.0.area_mm2)?;
+        let memories: Vec<_> = self.0.memories.iter().map(|memory| Row(MEMORY, memory)).collect();
+        map.serialize_entry("memories", &memories)?;
         let layers: Vec<_> = self.0.layers.iter().map(|layer| Row(LAYER, layer)).collect();
         map.serialize_entry("layers", &layers)?;
         map.end()
@@ -94,12 +96,22 @@ mod tests {
     fn totals_equal_the_sums_of_their_parts() {
         let simulation = fixture::simulation(3, 20);
         let report: Value = serde_json::from_str(&to_json(&simulation).unwrap()).unwrap();
-        assert_eq!(report["schema_version"], 1);
+        assert_eq!(report["schema_version"], 2);
         assert_eq!(report["data"]["images"], 1000);
         for setting in report["settings"].as_array().unwrap() {
             assert_totals(setting);
-            let memory = &setting["memory_bytes"];
-            assert_close(memory["total"].as_f64().unwrap(), sum(memory, "total"));
+            let footprint = &setting["footprint_bytes"];
+            assert_close(footprint["total"].as_f64().unwrap(), sum(footprint, "total"));
+            let model = ["weights", "parameters"].map(|part| footprint[part].as_f64().unwrap());
+            assert_close(setting["model_bytes"].as_f64().unwrap(), model.iter().sum());
+            for memory in setting["memories"].as_array().unwrap() {
+                let peak = memory["peak_bytes"]["total"].as_f64().unwrap();
+                assert_close(peak, sum(&memory["peak_bytes"], "total"));
+                assert_close(
+                    peak,
+                    memory["share"].as_f64().unwrap() * memory["capacity_bytes"].as_f64().unwrap(),
+                );
+            }
             assert_eq!(setting["layers"].as_array().unwrap().len(), 20);
             setting["layers"].as_array().unwrap().iter().for_each(assert_totals);
         }

@@ -10,11 +10,12 @@ use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
 use crate::output::Owner;
 use crate::search::{
-    Closest, Figures, Final, Front, FrontPoint, GateSummary, Request, Run, Search, Step, Violation,
+    Closest, Figures, Final, FinalMemory, Front, FrontPoint, GateSummary, Request, Run, Search, Step,
+    Violation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 
 /// Writes `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`.
 ///
@@ -114,7 +115,8 @@ struct FrontRow<'a> {
     accuracy: f64,
     accuracy_drop: f64,
     average_weight_bits: f64,
-    memory_bytes: f64,
+    model_bytes: f64,
+    footprint_bytes: f64,
     energy_j: f64,
     latency_s: f64,
     power_w: f64,
@@ -133,7 +135,8 @@ fn front_csv(search: &Search, front: Front) -> Result<Vec<u8>> {
                 accuracy: search.reference_accuracy[0] - accuracy_drop,
                 accuracy_drop: *accuracy_drop,
                 average_weight_bits: figures.average_weight_bits,
-                memory_bytes: figures.memory_bytes,
+                model_bytes: figures.model_bytes,
+                footprint_bytes: figures.footprint_bytes,
                 energy_j: figures.energy_j,
                 latency_s: figures.latency_s,
                 power_w: figures.power_w,
@@ -144,8 +147,8 @@ fn front_csv(search: &Search, front: Front) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|error| Error::io("fronts", error.into_error()))
 }
 
-/// What the authors report, on ImageNet and networks of their own: (strategy, memory saved and power saved
-/// in per cent, bits per weight, points of accuracy).
+/// What the authors report, on ImageNet and networks of their own: (strategy, memory saved, which to them is
+/// that of weights, and power saved in per cent, bits per weight, points of accuracy).
 const PAPERS: [(&str, &str, &str, &str, &str); 4] = [
     ("qsvit", "22.75", "21.33", "-", "2.1"),
     ("aq4svit-greedy", "up to 82.5", "-", "-", "1.5"),
@@ -169,7 +172,9 @@ pub fn search_table(search: &Search) -> String {
         "accuracy %",
         "drop points",
         "bits",
-        "memory KiB",
+        "model KiB",
+        "saved %",
+        "footprint KiB",
         "saved %",
         "energy uJ",
         "latency us",
@@ -185,18 +190,37 @@ pub fn search_table(search: &Search) -> String {
         rows.push(row(search, run, found.as_ref()));
     }
     push_rows(&mut text, &rows);
+    push_peaks(&mut text, search);
     for run in search.runs.iter().filter(|run| run.best.is_none()) {
         let missed = run.closest.as_ref().map_or_else(|| "nothing was tested".to_owned(), exceeded);
         let _ = writeln!(text, "\n{}, seed {}: {missed}", run.strategy, run.seed);
     }
     let _ = writeln!(
         text,
-        "\nsaved: against the float network charged as 32-bit integers ({} KiB, {} mW). evaluations: images executed, in validation sets.",
-        fixed(search.float.memory_bytes / 1024.0, 0),
+        "\nsaved: against the float network charged as 32-bit integers ({} KiB of model, {} KiB of footprint, {} mW). evaluations: images executed, in validation sets.",
+        fixed(search.float.model_bytes / 1024.0, 0),
+        fixed(search.float.footprint_bytes / 1024.0, 0),
         fixed(1e3 * search.float.power_w, 1),
     );
     push_papers(&mut text, search);
     text
+}
+
+/// Per run, what each on-chip memory holds at its peak, with its share of the capacity.
+fn push_peaks(text: &mut String, search: &Search) {
+    let found = || search.runs.iter().zip(&search.finals).filter_map(|(run, f)| Some((run, f.as_ref()?)));
+    let Some((_, first)) = found().next() else { return };
+    let kib = |bytes: f64| fixed(bytes / 1024.0, decimals(bytes / 1024.0, 4).min(3));
+    let heading = |m: &FinalMemory| format!("{} (of {} KiB)", m.name, kib(m.capacity_bytes));
+    let cell = |m: &FinalMemory| format!("{} ({} %)", kib(m.peak_bytes), fixed(100.0 * m.share, 0));
+    let named = ["peak".to_owned(), "seed".to_owned()];
+    let mut rows = vec![named.into_iter().chain(first.memories.iter().map(heading)).collect::<Vec<_>>()];
+    rows.extend(found().map(|(run, f)| {
+        let named = [run.strategy.clone(), run.seed.to_string()];
+        named.into_iter().chain(f.memories.iter().map(cell)).collect()
+    }));
+    text.push('\n');
+    push_rows(text, &rows);
 }
 
 /// What the authors of the strategies in `search` print themselves.
@@ -204,7 +228,7 @@ fn push_papers(text: &mut String, search: &Search) {
     let plain = |run: &Run| run.strategy.strip_suffix(" accelerated").unwrap_or(&run.strategy).to_owned();
     let papers = PAPERS.iter().filter(|(name, ..)| search.runs.iter().any(|run| plain(run) == *name));
     let mut rows = vec![
-        ["as published", "memory saved %", "power saved %", "bits", "drop points"]
+        ["as published", "weights saved %", "power saved %", "bits", "drop points"]
             .map(str::to_owned)
             .to_vec(),
     ];
@@ -227,15 +251,17 @@ fn row(search: &Search, run: &Run, found: Option<&Final>) -> Vec<String> {
                 fixed(100.0 * f.accuracy, 2),
                 fixed(100.0 * f.accuracy_drop, 2),
                 fixed(f.average_weight_bits, 2),
-                digits(f.memory_bytes / 1024.0),
-                saved(f.memory_bytes, search.float.memory_bytes),
+                digits(f.model_bytes / 1024.0),
+                saved(f.model_bytes, search.float.model_bytes),
+                digits(f.footprint_bytes / 1024.0),
+                saved(f.footprint_bytes, search.float.footprint_bytes),
                 digits(1e6 * f.energy_j),
                 digits(1e6 * f.latency_s),
                 digits(1e3 * f.power_w),
                 saved(f.power_w, search.float.power_w),
             ]);
         }
-        None => cells.extend((0..9).map(|_| "-".to_owned())),
+        None => cells.extend((0..11).map(|_| "-".to_owned())),
     }
     cells.extend([
         fixed(run.evaluations, 1),

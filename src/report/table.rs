@@ -5,9 +5,10 @@ use super::columns::SETTING;
 use super::tables;
 use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
 use super::units::{Scale, decimals, fixed};
-use crate::evaluate::{Evaluation, Simulation};
+use crate::evaluate::{Evaluation, MemoryEvaluation, Simulation};
 
-/// One line per setting under a header that names model, hardware and data; notes below.
+/// One line per setting under a header that names model, hardware and data; below, one per setting of what on-chip
+/// memories hold, and notes.
 ///
 /// Every column has one unit, chosen by its largest value; latency and energy are per inference.
 pub fn table(simulation: &Simulation) -> String {
@@ -16,6 +17,7 @@ pub fn table(simulation: &Simulation) -> String {
     let mut text = heading(&[model_line(model), ("hardware", hardware.name.clone()), source_line(source)]);
     text.push('\n');
     text.push_str(&lines(&columns));
+    text.push_str(&peaks(settings));
     let mut remarks: String =
         model.notes.iter().map(|note| wrap(&format!("{}: {note}", model.name))).collect();
     remarks += &notes(settings.iter().map(|s| (s.name.as_str(), &s.notes[..])), "all settings");
@@ -29,6 +31,29 @@ pub fn table(simulation: &Simulation) -> String {
 fn columns(settings: &[Evaluation]) -> Vec<Column> {
     let shown = column::shown(SETTING, settings);
     shown.chunk_by(|(a, _), (b, _)| a.quantity == b.quantity).flat_map(alike).collect()
+}
+
+/// What each on-chip memory holds at its peak, with its share of the capacity; nothing where there is none.
+fn peaks(settings: &[Evaluation]) -> String {
+    let memories = settings.first().map_or(&[][..], |setting| &setting.memories);
+    if memories.is_empty() {
+        return String::new();
+    }
+    let memory = |(i, memory): (usize, &MemoryEvaluation)| {
+        let scale = Scale::bytes(memory.capacity_bytes);
+        let digits = decimals(scale.apply(memory.capacity_bytes), 3);
+        let size = |bytes: f64| fixed(scale.apply(bytes), digits);
+        let cell = |setting: &Evaluation| {
+            let memory = &setting.memories[i];
+            format!("{} {:>3} %", size(memory.peak_bytes.total()), fixed(100.0 * memory.share(), 0))
+        };
+        let capacity = format!("of {} {}", size(memory.capacity_bytes), scale.unit);
+        Column::new(&memory.name, &capacity, settings.iter().map(cell))
+    };
+    let names = Column::new("peak", "", settings.iter().map(|setting| setting.name.clone()));
+    let columns: Vec<Column> =
+        std::iter::once(names).chain(memories.iter().enumerate().map(memory)).collect();
+    format!("\n{}", lines(&columns))
 }
 
 /// How numbers of one unit are written.
@@ -75,13 +100,21 @@ model     spikformer-tiny (spikformer, 171146 parameters)
 hardware  edge-128
 data      fashion-mnist, 1000 images
 
-setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
-                %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
--------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-fp32        91.50    0.00   32.00    668.5       12.0   693.5    116.3    581.4  697.7   196.4  245.5  337.8     8.183
-w8          91.40    0.10    8.00    167.1        6.0   186.1    116.3    581.4  697.7    72.7   90.8  125.0     3.028
-w6          91.30    0.20    6.00    125.4        4.5   142.9    116.3    581.4  697.7    59.9   74.9  103.0     2.496
-w4          90.50    1.00    4.00     83.6        3.0    99.6    116.3    581.4  697.7    47.1   58.9   81.1     1.964
+setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
+                %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+-------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
+fp32        91.50    0.00   32.00  669.5       12.0      693.5    116.3    581.4  697.7   196.4  245.5  337.8     8.183
+w8          91.40    0.10    8.00  168.1        6.0      186.1    116.3    581.4  697.7    72.7   90.8  125.0     3.028
+w6          91.30    0.20    6.00  126.4        4.5      142.9    116.3    581.4  697.7    59.9   74.9  103.0     2.496
+w4          90.50    1.00    4.00   84.6        3.0       99.6    116.3    581.4  697.7    47.1   58.9   81.1     1.964
+
+peak  weight SRAM   state SRAM
+      of 96.0 KiB  of 64.0 KiB
+----  -----------  -----------
+fp32   96.0 100 %   16.0  25 %
+w8     96.0 100 %   16.0  25 %
+w6     96.0 100 %   16.0  25 %
+w4     83.6  87 %   16.0  25 %
 
 spikformer-tiny: weights converted from F16 to F32
 all settings: energies are those of the described 28 nm process
@@ -98,7 +131,8 @@ fp32: charged as 32-bit integers
     fn without_images_accuracy_is_a_dash() {
         let text = table(&fixture::expected(1, 20));
         assert!(text.contains("\nrates     rates.csv\n") && !text.contains("images"), "{text}");
-        let row: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        let row: Vec<&str> =
+            text.lines().find(|line| line.starts_with("fp32")).unwrap().split_whitespace().collect();
         assert_eq!(row[..4], ["fp32", "-", "-", "32.00"], "{text}");
     }
 
@@ -107,7 +141,7 @@ fp32: charged as 32-bit integers
         let mut simulation = fixture::simulation(2, 20);
         for setting in &mut simulation.settings {
             setting.worst_energy_j *= 1000.0;
-            setting.memory_bytes.weights *= 1000.0;
+            setting.footprint_bytes.weights *= 1000.0;
         }
         let text = table(&simulation);
         assert!(text.contains(" mJ ") && text.contains(" MiB "), "{text}");

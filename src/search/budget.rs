@@ -1,19 +1,24 @@
 //! What a user asks for: limits with units, and what is to be small within them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Figures;
 use super::keyword::keywords;
 use crate::error::{Error, Result};
 use crate::files::Folder;
+use crate::hw::Hardware;
+use crate::name::Printable;
 use crate::ron_file::parse_ron;
 
 keywords! {
     /// What is minimised.
     pub enum Objective {
-        Memory = "memory": "Storage of weights, membranes, stream and spikes.",
+        Model = "model": "What a file of the network holds: weights, biases, thresholds, requantizers.",
+        Footprint = "footprint": "The model, and all membranes, the largest stream and spike maps.",
         Energy = "energy": "Energy of an inference.",
         Latency = "latency": "Time of an inference.",
         Power = "power": "Energy divided by time.",
@@ -25,7 +30,8 @@ impl Objective {
     /// Its value, in base units.
     pub fn of(self, figures: &Figures) -> f64 {
         match self {
-            Self::Memory => figures.memory_bytes,
+            Self::Model => figures.model_bytes,
+            Self::Footprint => figures.footprint_bytes,
             Self::Energy => figures.energy_j,
             Self::Latency => figures.latency_s,
             Self::Power => figures.power_w,
@@ -36,7 +42,7 @@ impl Objective {
     /// The unit of [`Self::of`].
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Memory => "B",
+            Self::Model | Self::Footprint => "B",
             Self::Energy => "J",
             Self::Latency => "s",
             Self::Power => "W",
@@ -47,7 +53,8 @@ impl Objective {
     /// What reports call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Memory => "memory",
+            Self::Model => "model",
+            Self::Footprint => "footprint",
             Self::Energy => "energy",
             Self::Latency => "latency",
             Self::Power => "power",
@@ -57,13 +64,17 @@ impl Objective {
 }
 
 /// Limits, in base units; `None` for no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budgets {
     /// Accuracy of the float network minus that of the setting, as a fraction.
     pub accuracy_drop: f64,
-    /// Storage, bytes.
-    pub memory_bytes: Option<f64>,
+    /// Weights, biases, thresholds and requantizers, bytes.
+    pub model_bytes: Option<f64>,
+    /// The model and all state, bytes.
+    pub footprint_bytes: Option<f64>,
+    /// By the name of an on-chip memory of the machine, the most that it may hold, bytes.
+    pub peak_bytes: BTreeMap<String, f64>,
     /// Energy of an inference, J.
     pub energy_j: Option<f64>,
     /// Energy divided by time, W.
@@ -77,8 +88,8 @@ pub struct Budgets {
 /// A limit that is exceeded.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Violation {
-    /// Which: `memory`, `accuracy drop`.
-    pub budget: &'static str,
+    /// Which: `footprint`, `accuracy drop`, `peak of weight SRAM`.
+    pub budget: String,
     /// What is needed, in base units.
     pub value: f64,
     /// The limit.
@@ -101,23 +112,47 @@ impl Budgets {
     /// The limits that `figures` exceed, the machine's area included.
     pub fn violations(&self, figures: &Figures) -> Vec<Violation> {
         let limits = [
-            ("memory", Some(figures.memory_bytes), self.memory_bytes, "B"),
+            ("model", Some(figures.model_bytes), self.model_bytes, "B"),
+            ("footprint", Some(figures.footprint_bytes), self.footprint_bytes, "B"),
             ("energy", Some(figures.energy_j), self.energy_j, "J"),
             ("power", Some(figures.power_w), self.power_w, "W"),
             ("latency", Some(figures.latency_s), self.latency_s, "s"),
             ("area", figures.area_mm2, self.area_mm2, "mm2"),
         ];
-        let exceeded = |(budget, value, limit, unit): (_, Option<f64>, Option<f64>, _)| {
+        let limits = limits.map(|(budget, value, limit, unit)| (budget.to_owned(), value, limit, unit));
+        let peaks = self.peak_bytes.iter().map(|(memory, &limit)| {
+            let value = figures.peak_bytes.get(memory).copied();
+            (format!("peak of {memory}"), value, Some(limit), "B")
+        });
+        let exceeded = |(budget, value, limit, unit): (String, Option<f64>, Option<f64>, _)| {
             let (value, limit) = (value?, limit?);
             (value > limit).then_some(Violation { budget, value, limit, unit })
         };
-        limits.into_iter().filter_map(exceeded).collect()
+        limits.into_iter().chain(peaks).filter_map(exceeded).collect()
+    }
+
+    /// Refuses a peak of a memory that `hardware` has not.
+    ///
+    /// # Errors
+    /// Names the memories that there are.
+    pub fn check_memories(&self, hardware: &Hardware) -> Result<(), String> {
+        let names: Vec<&str> = hardware.memories.iter().map(|memory| memory.name.as_str()).collect();
+        let unknown = self.peak_bytes.keys().find(|name| !names.contains(&name.as_str()));
+        unknown.map_or(Ok(()), |name| {
+            let (machine, list) = (&hardware.name, names.join(", "));
+            Err(format!("{name:?} is no memory of {machine}, which has {list}"))
+        })
     }
 
     /// How far `drop` is beyond the allowed one.
     pub fn accuracy_violation(&self, drop: f64) -> Option<Violation> {
         let limit = self.accuracy_drop;
-        (drop > limit).then_some(Violation { budget: "accuracy drop", value: drop, limit, unit: "" })
+        (drop > limit).then_some(Violation {
+            budget: "accuracy drop".to_owned(),
+            value: drop,
+            limit,
+            unit: "",
+        })
     }
 }
 
@@ -126,12 +161,25 @@ impl Budgets {
 #[serde(deny_unknown_fields, rename = "Budget", default)]
 struct File {
     max_accuracy_drop: Option<f64>,
-    max_memory: Option<String>,
+    max_model: Option<String>,
+    max_footprint: Option<String>,
+    max_peak: BTreeMap<String, String>,
     max_energy: Option<String>,
     max_power: Option<String>,
     max_latency: Option<String>,
     max_area: Option<String>,
 }
+
+/// What a file says that knows one figure of memory; all else that it says is not looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename = "Budget", default)]
+struct FormerFile {
+    max_memory: Option<IgnoredAny>,
+}
+
+/// What has become of one figure of memory.
+pub const MEMORY_IS: &str = "memory is three figures: model (weights, biases, thresholds, requantizers), footprint \
+    (the model and all state, which memory was) and peak (what each on-chip memory holds)";
 
 /// Largest accuracy drop where none is given.
 pub const DEFAULT_ACCURACY_DROP: f64 = 0.015;
@@ -147,16 +195,30 @@ impl Budgets {
 
     /// Parses the text of such a file.
     fn parse(text: &str, path: &str) -> Result<Self> {
-        let file: File = parse_ron(text, path)?;
+        let file: File = parse_ron(text, path).map_err(|error| match parse_ron(text, path) {
+            Ok(FormerFile { max_memory: Some(_) }) => {
+                let message = format!("{MEMORY_IS}; max_model, max_footprint and max_peak limit them");
+                Error::field(path, "max_memory", message)
+            }
+            _ => error,
+        })?;
+        let parse = |field: &str, text: &str, units: Units| {
+            quantity(text, units).map_err(|message| Error::field(path, field, message))
+        };
         let quantity = |field: &str, text: &Option<String>, units: Units| {
-            let parse = |text: &String| quantity(text, units).map_err(|m| Error::field(path, field, m));
-            text.as_ref().map(parse).transpose()
+            text.as_ref().map(|text| parse(field, text, units)).transpose()
+        };
+        let peak = |(memory, text): (&String, &String)| {
+            let size = parse(&format!("max_peak: {}", Printable(memory)), text, BYTES)?;
+            Ok((memory.clone(), size))
         };
         let drop = file.max_accuracy_drop.unwrap_or(DEFAULT_ACCURACY_DROP);
         check_drop(drop).map_err(|message| Error::field(path, "max_accuracy_drop", message))?;
         Ok(Self {
             accuracy_drop: drop,
-            memory_bytes: quantity("max_memory", &file.max_memory, BYTES)?,
+            model_bytes: quantity("max_model", &file.max_model, BYTES)?,
+            footprint_bytes: quantity("max_footprint", &file.max_footprint, BYTES)?,
+            peak_bytes: file.max_peak.iter().map(peak).collect::<Result<_>>()?,
             energy_j: quantity("max_energy", &file.max_energy, JOULES)?,
             power_w: quantity("max_power", &file.max_power, WATTS)?,
             latency_s: quantity("max_latency", &file.max_latency, SECONDS)?,
@@ -177,7 +239,7 @@ pub fn check_drop(drop: f64) -> Result<(), String> {
 /// Units of one quantity, and what each is worth in the base unit.
 pub type Units = &'static [(&'static str, f64)];
 
-/// Of memory.
+/// Of sizes.
 pub const BYTES: Units = &[
     ("B", 1.0),
     ("kB", 1e3),
@@ -248,18 +310,33 @@ mod tests {
     #[test]
     fn a_file_has_the_quantities_of_the_flags() {
         let budgets =
-            Budgets::parse("Budget(max_memory: \"48KiB\", max_accuracy_drop: 0.01)", "b.ron").unwrap();
-        assert_eq!((budgets.memory_bytes, budgets.accuracy_drop), (Some(49152.0), 0.01));
+            Budgets::parse("Budget(max_footprint: \"48KiB\", max_accuracy_drop: 0.01)", "b.ron").unwrap();
+        assert_eq!((budgets.footprint_bytes, budgets.accuracy_drop), (Some(49152.0), 0.01));
+        let text = "Budget(max_model: \"1KiB\", max_peak: {\"a = b\": \"2KiB\", \"c\": \"3B\"})";
+        let budgets = Budgets::parse(text, "b.ron").unwrap();
+        assert_eq!((budgets.model_bytes, budgets.footprint_bytes), (Some(1024.0), None));
+        assert_eq!(budgets.peak_bytes, [("a = b".to_owned(), 2048.0), ("c".to_owned(), 3.0)].into());
         let message = Budgets::parse("Budget(max_energy: \"3 cal\")", "b.ron").unwrap_err().to_string();
         assert_eq!(message, "b.ron: max_energy: \"cal\" is none of the units pJ, nJ, uJ, mJ, J");
     }
 
     #[test]
     fn violations_name_their_budget() {
-        let budgets = Budgets { memory_bytes: Some(100.0), area_mm2: Some(1.0), ..Budgets::default() };
-        let figures = Figures { memory_bytes: 125.0, area_mm2: None, ..Figures::default() };
+        let peak = |bytes: f64| [("L1".to_owned(), bytes)].into();
+        let budgets = Budgets {
+            footprint_bytes: Some(100.0),
+            area_mm2: Some(1.0),
+            peak_bytes: peak(20.0),
+            ..Budgets::default()
+        };
+        let figures = Figures { footprint_bytes: 125.0, peak_bytes: peak(20.0), ..Figures::default() };
         let [violation] = &budgets.violations(&figures)[..] else { panic!() };
-        assert_eq!((violation.budget, violation.excess()), ("memory", 0.25));
+        assert_eq!((violation.budget.as_str(), violation.excess()), ("footprint", 0.25));
+        let figures = Figures { peak_bytes: peak(30.0), model_bytes: 1e9, ..Figures::default() };
+        let [violation] = &budgets.violations(&figures)[..] else { panic!() };
+        assert_eq!((violation.budget.as_str(), violation.excess()), ("peak of L1", 0.5));
+        let objectives = [Objective::Model, Objective::Footprint].map(|objective| objective.of(&figures));
+        assert_eq!(objectives, [1e9, 0.0]);
         assert_eq!(budgets.accuracy_violation(0.0), None);
         assert_eq!(budgets.accuracy_violation(0.02).unwrap().excess(), 0.02);
     }

@@ -193,7 +193,7 @@ impl<'a, 's> Engine<'a, 's> {
 
     /// Costs at the activity of the float network; zeros where the machine cannot run the candidate.
     fn estimate(&mut self, candidate: &Candidate) -> Result<Figures> {
-        Ok(self.estimates(std::slice::from_ref(candidate))?[0].unwrap_or_default())
+        Ok(self.estimates(std::slice::from_ref(candidate))?.remove(0).unwrap_or_default())
     }
 
     /// The first `batches` batches of a candidate, summed.
@@ -229,7 +229,7 @@ impl<'a, 's> Engine<'a, 's> {
         let meets = within && violations.is_empty();
         let cost = self.cost_of(&figures);
         let ruling = self.ruling(within, sum.drop(), &violations);
-        self.note(candidate, Fidelity::Test, sum.images, Some(&sum), figures, Some(ruling));
+        self.note(candidate, Fidelity::Test, sum.images, Some(&sum), figures.clone(), Some(ruling));
         if meets {
             self.accept(candidate, cost, &figures);
         } else {
@@ -368,7 +368,7 @@ impl<'a, 's> Engine<'a, 's> {
     fn full(&mut self, candidate: &Candidate) -> Result<Verified> {
         let (id, setting) = self.named(candidate)?;
         let measured = self.store.full(&id, &setting)?;
-        let seconds = self.store.known(&id).and_then(|known| known.full).map_or(0.0, |(_, s)| s);
+        let seconds = self.store.known(&id).and_then(|known| known.full.as_ref()).map_or(0.0, |(_, s)| *s);
         let is_new = !std::mem::replace(&mut self.used.entry(id.clone()).or_default().full, true);
         if is_new {
             self.images += self.store.oracle.images() as u64;
@@ -384,7 +384,7 @@ impl<'a, 's> Engine<'a, 's> {
         violations.extend(self.problem.budgets.accuracy_violation(drop));
         if is_new {
             let images = self.store.oracle.images() as u32;
-            self.note(candidate, Fidelity::Full, images, None, measured.figures, Some(ruling));
+            self.note(candidate, Fidelity::Full, images, None, measured.figures.clone(), Some(ruling));
             if let Some(step) = self.steps.last_mut() {
                 step.accuracy_drop = Some(drop);
             }

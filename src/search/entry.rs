@@ -231,11 +231,22 @@ fn check_measured(id: &str, measured: &Measured) -> Result<(), Fault> {
 }
 
 fn check_figures(figures: &Figures) -> Result<(), Fault> {
-    let Figures { memory_bytes, energy_j, latency_s, power_w, area_mm2, average_weight_bits } = *figures;
-    check_quantity("figures.memory_bytes", memory_bytes)?;
-    check_quantity("figures.energy_j", energy_j)?;
-    check_quantity("figures.latency_s", latency_s)?;
-    check_quantity("figures.power_w", power_w)?;
+    let Figures {
+        model_bytes,
+        footprint_bytes,
+        peak_bytes,
+        energy_j,
+        latency_s,
+        power_w,
+        area_mm2,
+        average_weight_bits,
+    } = figures;
+    check_quantity("figures.model_bytes", *model_bytes)?;
+    check_quantity("figures.footprint_bytes", *footprint_bytes)?;
+    peak_bytes.values().try_for_each(|&bytes| check_quantity("figures.peak_bytes", bytes))?;
+    check_quantity("figures.energy_j", *energy_j)?;
+    check_quantity("figures.latency_s", *latency_s)?;
+    check_quantity("figures.power_w", *power_w)?;
     check_quantity("figures.area_mm2", area_mm2.unwrap_or(0.0))?;
-    check_quantity("figures.average_weight_bits", average_weight_bits)
+    check_quantity("figures.average_weight_bits", *average_weight_bits)
 }

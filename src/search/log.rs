@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::MEMORY_IS;
 use super::entry::Answered;
 pub use super::entry::{DataPart, Entry, Logged};
 use super::request::{Request, Terms};
@@ -221,7 +222,10 @@ pub fn read(mut reader: impl BufRead, path: &str) -> Result<Option<Contents>> {
         let line = Line::of(text);
         match &mut contents {
             None => {
-                let request: Request = line.parse(path, number)?;
+                let request: Request = line.parse(path, number).map_err(|error| match line.one_memory() {
+                    Some(fault) => wrong(fault),
+                    None => error,
+                })?;
                 request.check().map_err(wrong)?;
                 let checksum = line.check("").map_err(wrong)?;
                 contents = Some(Contents { request, answers: Vec::new(), whole: 0, checksum });
@@ -279,6 +283,19 @@ impl<'a> Line<'a> {
             let (path, column, message) = (path.to_owned(), e.column(), message.to_owned());
             Error::Syntax { path, line: number, column, message }
         })
+    }
+
+    /// What is wrong with a header of searches that knew one figure of memory, if it is one.
+    fn one_memory(&self) -> Option<Fault> {
+        let header: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        let problem = header.get("problem")?;
+        let limited = problem.get("budgets").and_then(|budgets| budgets.get("memory_bytes")).is_some();
+        let field = match problem.get("objective") {
+            _ if limited => "problem.budgets.memory_bytes",
+            Some(objective) if objective == "memory" => "problem.objective",
+            _ => return None,
+        };
+        Some(Fault::new(field, format!("{MEMORY_IS}; begin the search anew, with --out")))
     }
 
     /// Refuses a line that is not what was written behind a line of the checksum `before`; yields its own.

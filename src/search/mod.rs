@@ -26,8 +26,8 @@ mod strategy;
 mod strategy_name;
 
 pub use budget::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, JOULES, Objective, SECONDS, SQUARE_MILLIMETRES, Units, Violation,
-    WATTS, check_drop, quantity,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, JOULES, MEMORY_IS, Objective, SECONDS, SQUARE_MILLIMETRES, Units,
+    Violation, WATTS, check_drop, quantity,
 };
 pub use drift::{DriftMetric, DriftReference, LayerDrift};
 pub use engine::{Engine, Stop, Verdict};
@@ -35,7 +35,9 @@ pub use identity::Identity;
 pub use keyword::Keyword;
 pub use network::{NetworkOracle, measure};
 pub use oracle::{Batch, Figures, Measured, Oracle};
-pub use outcome::{Closest, Fidelity, Final, GateSummary, Run, Search, Step, TraceStep, Verified};
+pub use outcome::{
+    Closest, Fidelity, Final, FinalMemory, GateSummary, Run, Search, Step, TraceStep, Verified,
+};
 pub use paired::{Decision, decide};
 pub use pareto::{Front, FrontPoint};
 pub use problem::{Problem, Widths};

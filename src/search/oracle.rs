@@ -1,5 +1,7 @@
 //! What can be asked about a setting, from cheap to expensive.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::drift::LayerDrift;
@@ -8,11 +10,15 @@ use crate::evaluate::Evaluation;
 use crate::quant::Setting;
 
 /// What a setting costs per inference.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
-    /// Storage of weights, membranes, stream and spikes.
-    pub memory_bytes: f64,
+    /// Weights, biases, thresholds and requantizers.
+    pub model_bytes: f64,
+    /// The model, all membranes, and the largest stream and spike maps.
+    pub footprint_bytes: f64,
+    /// By the name of an on-chip memory, the most that it holds.
+    pub peak_bytes: BTreeMap<String, f64>,
     /// Dynamic energy and leakage.
     pub energy_j: f64,
     /// Time.
@@ -28,7 +34,9 @@ pub struct Figures {
 impl From<&Evaluation> for Figures {
     fn from(evaluation: &Evaluation) -> Self {
         Self {
-            memory_bytes: evaluation.memory_bytes.total(),
+            model_bytes: evaluation.footprint_bytes.model(),
+            footprint_bytes: evaluation.footprint_bytes.total(),
+            peak_bytes: evaluation.memories.iter().map(|m| (m.name.clone(), m.peak_bytes.total())).collect(),
             energy_j: evaluation.total_energy_j(),
             latency_s: evaluation.latency_s,
             power_w: evaluation.power_w,
@@ -74,7 +82,7 @@ impl Batch {
 }
 
 /// What the whole validation set says of a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
     /// Fraction classified correctly.

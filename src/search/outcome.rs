@@ -151,8 +151,12 @@ pub struct Final {
     pub accuracy: f64,
     /// Accuracy of the float network on them minus `accuracy`.
     pub accuracy_drop: f64,
-    /// Storage.
-    pub memory_bytes: f64,
+    /// Weights, biases, thresholds and requantizers.
+    pub model_bytes: f64,
+    /// The model and all state.
+    pub footprint_bytes: f64,
+    /// On-chip memories of the machine.
+    pub memories: Vec<FinalMemory>,
     /// Energy of an inference.
     pub energy_j: f64,
     /// Time of an inference.
@@ -161,6 +165,19 @@ pub struct Final {
     pub power_w: f64,
     /// Bits per weight.
     pub average_weight_bits: f64,
+}
+
+/// What an on-chip memory holds at the most at a setting that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FinalMemory {
+    /// Its name.
+    pub name: String,
+    /// What it could hold.
+    pub capacity_bytes: f64,
+    /// The most that it holds.
+    pub peak_bytes: f64,
+    /// The peak as a fraction of the capacity.
+    pub share: f64,
 }
 
 /// A finished search.

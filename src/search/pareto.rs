@@ -12,8 +12,8 @@ const IMAGES: u32 = 1000;
 /// Two figures, both of which are to be small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Front {
-    /// Accuracy drop and memory.
-    AccuracyMemory,
+    /// Accuracy drop and footprint.
+    AccuracyFootprint,
     /// Accuracy drop and energy.
     AccuracyEnergy,
     /// Energy and latency of what keeps the accuracy.
@@ -37,7 +37,7 @@ pub struct FrontPoint {
 impl Front {
     /// All, with the stem of their files.
     pub const ALL: [(Self, &'static str); 3] = [
-        (Self::AccuracyMemory, "front_accuracy_memory"),
+        (Self::AccuracyFootprint, "front_accuracy_footprint"),
         (Self::AccuracyEnergy, "front_accuracy_energy"),
         (Self::EnergyLatency, "front_energy_latency"),
     ];
@@ -45,7 +45,7 @@ impl Front {
     /// Both figures of a point.
     pub fn figures(self, point: &FrontPoint) -> [f64; 2] {
         match self {
-            Self::AccuracyMemory => [point.accuracy_drop, point.figures.memory_bytes],
+            Self::AccuracyFootprint => [point.accuracy_drop, point.figures.footprint_bytes],
             Self::AccuracyEnergy => [point.accuracy_drop, point.figures.energy_j],
             Self::EnergyLatency => [point.figures.energy_j, point.figures.latency_s],
         }
@@ -66,7 +66,7 @@ impl Front {
                 setting: step.setting.clone(),
                 images: step.images,
                 accuracy_drop,
-                figures: step.figures,
+                figures: step.figures.clone(),
             })
         };
         let points: Vec<FrontPoint> = last.values().filter_map(point).collect();

@@ -140,13 +140,16 @@ impl Problem {
         let budgets = &self.budgets;
         check_drop(budgets.accuracy_drop)
             .map_err(|message| Fault::new("problem.budgets.accuracy_drop", message))?;
-        for (field, limit) in [
-            ("problem.budgets.memory_bytes", budgets.memory_bytes),
+        let limits = [
+            ("problem.budgets.model_bytes", budgets.model_bytes),
+            ("problem.budgets.footprint_bytes", budgets.footprint_bytes),
             ("problem.budgets.energy_j", budgets.energy_j),
             ("problem.budgets.power_w", budgets.power_w),
             ("problem.budgets.latency_s", budgets.latency_s),
             ("problem.budgets.area_mm2", budgets.area_mm2),
-        ] {
+        ];
+        let peaks = budgets.peak_bytes.values().map(|&limit| ("problem.budgets.peak_bytes", Some(limit)));
+        for (field, limit) in limits.into_iter().chain(peaks) {
             let is_limit = limit.is_none_or(|limit| limit > 0.0 && limit.is_finite());
             refuse_if(!is_limit, field, || format!("{} is not above 0", limit.unwrap_or_default()))?;
         }

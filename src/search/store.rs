@@ -125,11 +125,11 @@ impl<'a> Store<'a> {
 
     /// A setting on all test images, which `run` finds out.
     pub fn on_test(&mut self, id: &str, run: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
-        if let Some(measured) = self.known.get(id).and_then(|known| known.on_test) {
-            return Ok(measured);
+        if let Some(measured) = self.known.get(id).and_then(|known| known.on_test.as_ref()) {
+            return Ok(measured.clone());
         }
         let measured = run()?;
-        self.record(Entry::Final { id: id.to_owned(), measured })?;
+        self.record(Entry::Final { id: id.to_owned(), measured: measured.clone() })?;
         Ok(measured)
     }
 
@@ -179,18 +179,18 @@ impl<'a> Store<'a> {
         for ((id, _), figures) in new.into_iter().zip(figures) {
             self.known.entry(id.clone()).or_default().estimate = Some(figures);
         }
-        Ok(settings.iter().map(|(id, _)| self.known[id].estimate.flatten()).collect())
+        Ok(settings.iter().map(|(id, _)| self.known[id].estimate.clone().flatten()).collect())
     }
 
     /// Costs of a setting at its own activity on a few images.
     pub fn own(&mut self, id: &str, setting: &Setting) -> Result<(Figures, f64)> {
-        if let Some(own) = self.known.get(id).and_then(|known| known.own) {
-            return Ok(own);
+        if let Some(own) = self.known.get(id).and_then(|known| known.own.as_ref()) {
+            return Ok(own.clone());
         }
         let start = Instant::now();
         let figures = self.oracle.charge_own(setting)?;
         let seconds = self.took(start);
-        self.record(Entry::Charge { id: id.to_owned(), figures, seconds })?;
+        self.record(Entry::Charge { id: id.to_owned(), figures: figures.clone(), seconds })?;
         Ok((figures, seconds))
     }
 
@@ -207,13 +207,13 @@ impl<'a> Store<'a> {
 
     /// A setting on the whole validation set.
     pub fn full(&mut self, id: &str, setting: &Setting) -> Result<Measured> {
-        if let Some((measured, _)) = self.known.get(id).and_then(|known| known.full) {
-            return Ok(measured);
+        if let Some((measured, _)) = self.known.get(id).and_then(|known| known.full.as_ref()) {
+            return Ok(measured.clone());
         }
         let start = Instant::now();
         let measured = self.oracle.measure(setting)?;
         let seconds = self.took(start);
-        self.record(Entry::Full { id: id.to_owned(), measured, seconds })?;
+        self.record(Entry::Full { id: id.to_owned(), measured: measured.clone(), seconds })?;
         Ok(measured)
     }
 

@@ -5,6 +5,7 @@ mod bundled;
 mod from_spikes;
 mod laws;
 mod mapping;
+mod occupancy;
 mod search;
 mod spiking;
 

@@ -381,7 +381,7 @@ fn a_data_set_without_a_validation_part() {
     };
     let [full, alone] =
         [&with, &without].map(|description| run("simulate", description, "w4")["settings"][0].take());
-    for field in ["accuracy", "spikes", "synaptic_operations", "saturations", "memory_bytes"] {
+    for field in ["accuracy", "spikes", "synaptic_operations", "saturations", "footprint_bytes"] {
         assert!(!full[field].is_null(), "{field}");
         assert_eq!(alone[field], full[field], "{field}");
     }

@@ -29,14 +29,20 @@ fn the_mapping_is_printed_as_loops_with_homes() {
     ];
     assert_snapshot!(paragraphs(&text, &starts), @r"
     hardware edge-28
-    area 0.3713 mm2
-      arithmetic       0.0115
-      registers        0.0174
+    area 0.4467 mm2
+      arithmetic       0.0187
+      registers        0.0348
       neurons          0.0101
       requantizers     0.0283
+      attention        0.0006
+      crossbars        0.0359
+      clock and control 0.0143
       weight memory    0.1279
       other memories   0.1761
     mapping for spikes at a rate of 10 % everywhere (assumed)
+    weight SRAM: at most 89.7 of 96.0 KiB (93 %), while patch_embed.proj_conv runs
+    activation SRAM: at most 32.2 of 64.0 KiB (50 %), while block.0.mlp.fc1_conv runs
+    state SRAM: at most 0.0 of 64.0 KiB (0 %)
 
     patch_embed.proj_conv: output stationary, timesteps innermost, computed once, positions in 196 tiles
       activations in off-chip memory, passing through activation SRAM
@@ -92,6 +98,8 @@ fn a_machine_without_area_and_rates_of_a_file() {
     hardware cortex-m4
     area not described
     mapping for spikes at the rates of models/rates/sdtv1_2-64_fashion.csv
+    flash: at most 89.7 of 1024.0 KiB (9 %), while patch_embed.proj_conv runs
+    SRAM: at most 58.2 of 384.0 KiB (15 %), while patch_embed.proj_conv2 runs
 
     block.0.attn.proj_conv: sequential, timesteps innermost
       activations in SRAM

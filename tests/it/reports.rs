@@ -76,6 +76,10 @@ fn setting(name: &str) -> &'static Value {
     settings().iter().find(|setting| setting["name"] == name).unwrap()
 }
 
+fn list<'a>(value: &'a Value, name: &str) -> &'a Vec<Value> {
+    value[name].as_array().unwrap()
+}
+
 fn layers(setting: &Value) -> &Vec<Value> {
     setting["layers"].as_array().unwrap()
 }
@@ -116,7 +120,7 @@ fn keys(value: &Value, path: &str, text: &mut String) {
 /// A key that changes its name or goes is a new `schema_version`.
 #[test]
 fn schema() {
-    assert_eq!(REPORT["schema_version"], 1);
+    assert_eq!(REPORT["schema_version"], 2);
     assert_eq!(REPORT["spiq_version"], env!("CARGO_PKG_VERSION"));
     let mut text = String::new();
     keys(&REPORT, "report", &mut text);
@@ -125,18 +129,21 @@ fn schema() {
     report.data: images name sha256
     report.hardware: name sha256
     report.model: family name notes parameters sha256
-    report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j latency_s layers memory_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
-    report.settings[].area_parts_mm2: arithmetic neurons other_memories registers requantizers weight_memory
+    report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits cycles energy_j energy_per_synaptic_operation_j footprint_bytes latency_s layers memories model_bytes name notes power_w saturations spikes synaptic_operations traffic_bits worst_energy_j worst_latency_s
+    report.settings[].area_parts_mm2: arithmetic attention control crossbars neurons other_memories registers requantizers weight_memory
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
-    report.settings[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
-    report.settings[].layers[]: accumulations block cycles dense_operations energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
+    report.settings[].energy_j.dynamic: activation_memory attention control dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
+    report.settings[].footprint_bytes: activations membrane parameters residual total weights
+    report.settings[].layers[]: accumulations block cycles dense_operations energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates on_chip_bytes saturations spike_rate spikes synaptic_operations traffic_bits weight_bits weight_bytes
     report.settings[].layers[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].layers[].energy_j: dynamic leakage total
-    report.settings[].layers[].energy_j.dynamic: activation_memory attention dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
+    report.settings[].layers[].energy_j.dynamic: activation_memory attention control dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
     report.settings[].layers[].executed_bits: activations_read activations_written membranes_read membranes_written residual_read residual_written weights_read
+    report.settings[].layers[].on_chip_bytes: activations membranes partial_sums residual weights
     report.settings[].layers[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
-    report.settings[].memory_bytes: membrane other residual total weights
+    report.settings[].memories[]: capacity_bytes layer name peak_bytes share
+    report.settings[].memories[].peak_bytes: activations membranes partial_sums residual total weights
     report.settings[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
     report.tables[]: settings table
     report.tables[].settings[]: energy_j latency_s rank setting
@@ -183,7 +190,17 @@ fn totals_are_the_sums_of_their_parts() {
     };
     for setting in settings() {
         check(setting);
-        assert_close(number(setting, "/memory_bytes/total"), parts(setting, "/memory_bytes"), "memory");
+        assert_close(
+            number(setting, "/footprint_bytes/total"),
+            parts(setting, "/footprint_bytes"),
+            "footprint",
+        );
+        let model =
+            number(setting, "/footprint_bytes/weights") + number(setting, "/footprint_bytes/parameters");
+        assert_close(number(setting, "/model_bytes"), model, "model");
+        for memory in list(setting, "memories") {
+            assert_close(number(memory, "/peak_bytes/total"), parts(memory, "/peak_bytes"), "peak");
+        }
         layers(setting).iter().for_each(check);
     }
 }
@@ -202,7 +219,7 @@ fn a_setting_is_the_sum_of_its_layers() {
             assert_close(total, sum, &format!("{} {pointer}", setting["name"]));
         }
         let weights: f64 = layers(setting).iter().map(|layer| number(layer, "/weight_bytes")).sum();
-        assert_close(number(setting, "/memory_bytes/weights"), weights, "weights");
+        assert_close(number(setting, "/footprint_bytes/weights"), weights, "weights");
     }
 }
 
@@ -271,15 +288,39 @@ fn fp32_is_marked() {
 }
 
 #[test]
-fn fewer_bits_never_take_more_memory() {
+fn fewer_bits_never_take_more() {
     for pair in ["fp32", "w8", "w6", "w4", "w3", "w2"].windows(2) {
-        for field in ["/memory_bytes/weights", "/memory_bytes/total"] {
+        for field in ["/model_bytes", "/footprint_bytes/weights", "/footprint_bytes/total"] {
             let [more, fewer] = [pair[0], pair[1]].map(|name| number(setting(name), field));
             assert!(fewer <= more, "{field} of {}", pair[1]);
         }
     }
-    let [u16, u8] = ["w4", "w4u8"].map(|name| number(setting(name), "/memory_bytes/membrane"));
+    let [u16, u8] = ["w4", "w4u8"].map(|name| number(setting(name), "/footprint_bytes/membrane"));
     assert_eq!(u8, u16 / 2.0);
+}
+
+/// What a memory holds at its peak is what its operands take there while the layer that is named runs, and no
+/// layer takes more.
+#[test]
+fn peaks_are_those_of_layers() {
+    let homes = [
+        ("weight SRAM", &["weights"][..]),
+        ("activation SRAM", &["activations", "residual"]),
+        ("state SRAM", &["partial_sums", "membranes"]),
+    ];
+    for setting in settings() {
+        for (memory, (name, operands)) in list(setting, "memories").iter().zip(homes) {
+            assert_eq!(memory["name"], name);
+            let held = |layer: &Value| -> f64 {
+                operands.iter().map(|operand| number(layer, &format!("/on_chip_bytes/{operand}"))).sum()
+            };
+            let peak = number(memory, "/peak_bytes/total");
+            assert!(layers(setting).iter().all(|layer| held(layer) <= peak), "{name}");
+            let at = layers(setting).iter().find(|layer| layer["name"] == memory["layer"]).unwrap();
+            assert_eq!(held(at), peak, "{name}");
+            assert!(peak <= number(memory, "/capacity_bytes"), "{name}");
+        }
+    }
 }
 
 /// The files for spreadsheets hold the numbers of the report.
@@ -294,13 +335,15 @@ fn csv_files_agree_with_the_report() {
             assert_close(row[column(name)].parse().unwrap(), number(setting, pointer), name);
         };
         agrees("accuracy", "/accuracy");
-        agrees("memory_total_bytes", "/memory_bytes/total");
+        agrees("model_bytes", "/model_bytes");
+        agrees("footprint_total_bytes", "/footprint_bytes/total");
         agrees("cycles_total", "/cycles/total");
         agrees("energy_total_j", "/energy_j/total");
         agrees("energy_dram_j", "/energy_j/dynamic/dram");
         agrees("area_mm2", "/area_mm2");
     }
     assert_eq!(RUN.rows("layers.csv").len(), SETTINGS.len() * layers(&settings()[0]).len());
+    assert_eq!(RUN.rows("memories.csv").len(), SETTINGS.len() * 3);
 }
 
 /// One thread, the scalar specification, another working directory, JSON instead of a table: the same bytes.
@@ -309,7 +352,7 @@ fn threads_kernels_and_working_directory_change_nothing() {
     let elsewhere = tempfile::tempdir().unwrap();
     let flags = quant(&SETTINGS, &["--limit", "20", "--threads", "1", "--isa", "scalar", "--json"]);
     let run = Run::new("reports-elsewhere", elsewhere.path(), &flags);
-    for name in ["report.json", "settings.csv", "layers.csv", "rates/w4.csv"] {
+    for name in ["report.json", "settings.csv", "layers.csv", "memories.csv", "rates/w4.csv"] {
         assert!(run.read(name) == RUN.read(name), "{name} differs");
     }
     for name in pictures(&RUN) {

@@ -1,17 +1,25 @@
 //! The flags of `spiq search`, and the request that they make.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::checkpoint::CheckpointArguments;
-use crate::cli::keyword::keyword;
+use crate::cli::keyword::{keyword, keyword_after};
 use crate::error::{Error, Fault, Result};
+use crate::hw::Hardware;
+use crate::name::Printable;
 use crate::search::strategies::Name;
 use crate::search::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, Objective, Problem,
-    Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_IS, Objective,
+    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity,
 };
+
+/// Why `memory` is nothing to minimise.
+const NO_OBJECTIVE: &str = "it is three figures: --minimize takes model (weights, biases, thresholds, \
+    requantizers) or footprint (the model and all state, which memory was), and --max-peak limits what each \
+    on-chip memory holds";
 
 /// Flags of `spiq search`.
 #[derive(Debug, Args)]
@@ -34,14 +42,23 @@ pub struct Arguments {
     /// Look at only the first N validation images (of those that --limit leaves).
     #[arg(long, value_name = "N")]
     pub validation_images: Option<usize>,
-    /// A file of budgets, as in Budget(max_memory: "48KiB", max_accuracy_drop: 0.015).
+    /// A file of budgets, as in Budget(max_footprint: "160KiB", max_accuracy_drop: 0.015).
     #[arg(long, value_name = "FILE")]
     pub budget: Option<String>,
     /// Largest drop of accuracy against the float network, as a fraction [default: 0.015].
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub max_accuracy_drop: Option<f64>,
-    /// Largest memory, as in 48KiB.
+    /// Largest model (weights, biases, thresholds, requantizers), as in 48KiB.
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub max_model: Option<String>,
+    /// Largest footprint (the model, all membranes, the largest stream and spike maps), as in 160KiB.
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    pub max_footprint: Option<String>,
+    /// Most that an on-chip memory of the machine may hold, as in "weight SRAM=64KiB"; once per memory.
+    #[arg(long, value_name = "MEMORY=SIZE")]
+    pub max_peak: Vec<String>,
+    /// What has become of it is said.
+    #[arg(long, hide = true, allow_hyphen_values = true)]
     pub max_memory: Option<String>,
     /// Largest energy of an inference, as in 30uJ.
     #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
@@ -56,7 +73,7 @@ pub struct Arguments {
     #[arg(long, value_name = "AREA", allow_hyphen_values = true)]
     pub max_area: Option<String>,
     /// What is to be small within the budgets.
-    #[arg(long, value_name = "WHAT", default_value = "memory", value_parser = keyword::<Objective>())]
+    #[arg(long, value_name = "WHAT", default_value = "footprint", value_parser = keyword_after::<Objective>("memory", NO_OBJECTIVE))]
     pub minimize: Objective,
     /// Who looks; several are separated by commas.
     #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<Name>())]
@@ -162,7 +179,9 @@ pub fn refuse_flag(fault: Fault) -> Error {
         "problem.max_evaluations" => "max-evaluations",
         "problem.slack" => "slack",
         "problem.budgets.accuracy_drop" => "max-accuracy-drop",
-        "problem.budgets.memory_bytes" => "max-memory",
+        "problem.budgets.model_bytes" => "max-model",
+        "problem.budgets.footprint_bytes" => "max-footprint",
+        "problem.budgets.peak_bytes" => "max-peak",
         "problem.budgets.energy_j" => "max-energy",
         "problem.budgets.power_w" => "max-power",
         "problem.budgets.latency_s" => "max-latency",
@@ -176,16 +195,22 @@ pub fn refuse_flag(fault: Fault) -> Error {
 
 /// Those of the file, and those of flags, which win.
 fn budgets(arguments: &Arguments) -> Result<Budgets> {
+    if arguments.max_memory.is_some() {
+        return Err(Error::mismatch(format!(
+            "--max-memory: {MEMORY_IS}; --max-model, --max-footprint and --max-peak limit them"
+        )));
+    }
     let mut budgets = match &arguments.budget {
-        Some(path) => Budgets::load(path)?,
+        Some(path) => budgets_of_file(path, &arguments.hw)?,
         None => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
     };
     if let Some(drop) = arguments.max_accuracy_drop {
         check_drop(drop).map_err(|message| Error::mismatch(format!("--max-accuracy-drop: {message}")))?;
         budgets.accuracy_drop = drop;
     }
-    let flags: [(&str, &Option<String>, Units, &mut Option<f64>); 5] = [
-        ("memory", &arguments.max_memory, BYTES, &mut budgets.memory_bytes),
+    let flags: [(&str, &Option<String>, Units, &mut Option<f64>); 6] = [
+        ("model", &arguments.max_model, BYTES, &mut budgets.model_bytes),
+        ("footprint", &arguments.max_footprint, BYTES, &mut budgets.footprint_bytes),
         ("energy", &arguments.max_energy, JOULES, &mut budgets.energy_j),
         ("power", &arguments.max_power, WATTS, &mut budgets.power_w),
         ("latency", &arguments.max_latency, SECONDS, &mut budgets.latency_s),
@@ -197,5 +222,34 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
             *budget = Some(parsed.map_err(|message| Error::mismatch(format!("--max-{name}: {message}")))?);
         }
     }
+    budgets.peak_bytes.extend(peaks(&arguments.max_peak)?);
     Ok(budgets)
+}
+
+/// Those of the file at `path`; of memories, those that the machine `hw` has.
+fn budgets_of_file(path: &str, hw: &str) -> Result<Budgets> {
+    let budgets = Budgets::load(path)?;
+    if !budgets.peak_bytes.is_empty() {
+        let known = budgets.check_memories(&Hardware::load(hw)?.0);
+        known.map_err(|message| Error::field(path, "max_peak", message))?;
+    }
+    Ok(budgets)
+}
+
+/// Per memory, the size that a flag of `MEMORY=SIZE` gives it.
+fn peaks(flags: &[String]) -> Result<BTreeMap<String, f64>> {
+    let mut peaks = BTreeMap::new();
+    for flag in flags {
+        let refused = |message: String| Error::mismatch(format!("--max-peak: {message}"));
+        let Some((memory, size)) = flag.rsplit_once('=') else {
+            return Err(refused(format!("{flag:?} is no memory with its size, as in \"weight SRAM=64KiB\"")));
+        };
+        let memory = memory.trim();
+        let named = |message| refused(format!("{}: {message}", Printable(memory)));
+        let size = quantity(size.trim(), BYTES).map_err(named)?;
+        if peaks.insert(memory.to_owned(), size).is_some() {
+            return Err(refused(format!("{memory:?} twice")));
+        }
+    }
+    Ok(peaks)
 }

@@ -9,14 +9,14 @@ use crate::cost::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
 use crate::exec::Backend;
-use crate::hw::Hardware;
+use crate::hw::{Hardware, MemorySpec};
 use crate::load;
 use crate::model::{DataSet, Images, Model};
 use crate::quant::Setting;
 use crate::search::log::DataPart;
 use crate::search::{
-    Final, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store, Strategy, legal,
-    measure, run_strategy, runs,
+    Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store,
+    Strategy, legal, measure, run_strategy, runs,
 };
 
 /// Everything that a request names.
@@ -34,6 +34,8 @@ impl Loaded {
     /// Loads what `request` names; `refuse` says where a number of it was read.
     pub fn new(request: &Request, refuse: &dyn Fn(Fault) -> Error) -> Result<Self> {
         let (hardware, _) = Hardware::load(&request.hardware)?;
+        let known = request.problem.budgets.check_memories(&hardware);
+        known.map_err(|message| refuse(Fault::new("problem.budgets.peak_bytes", message)))?;
         let weights = request.weights.as_ref().map(Path::new);
         let model = Arc::new(load::model_with(&request.model, weights, &request.selection)?);
         let data = DataSet::load_for(&request.data, &model.description)?;
@@ -126,7 +128,7 @@ impl Loaded {
                     let setting = Setting::parse(text, &run.strategy)?;
                     let measured =
                         store.on_test(&best.id, || measure(on_test()?, &self.machine, &setting))?;
-                    Some(found(setting.name, measured, test_accuracy))
+                    Some(self.found(setting.name, measured, test_accuracy))
                 }
                 _ => None,
             });
@@ -149,6 +151,29 @@ impl Loaded {
         })
     }
 
+    /// What is reported of `setting`; `reference` is the accuracy of the float network.
+    fn found(&self, setting: String, measured: Measured, reference: f64) -> Final {
+        let Measured { accuracy, figures } = measured;
+        let memory = |memory: &MemorySpec| {
+            let capacity_bytes = memory.capacity_bytes.value as f64;
+            let peak_bytes = figures.peak_bytes.get(&memory.name).copied().unwrap_or_default();
+            let (name, share) = (memory.name.clone(), peak_bytes / capacity_bytes);
+            FinalMemory { name, capacity_bytes, peak_bytes, share }
+        };
+        Final {
+            setting,
+            accuracy,
+            accuracy_drop: reference - accuracy,
+            model_bytes: figures.model_bytes,
+            footprint_bytes: figures.footprint_bytes,
+            memories: self.machine.hardware.memories.iter().map(memory).collect(),
+            energy_j: figures.energy_j,
+            latency_s: figures.latency_s,
+            power_w: figures.power_w,
+            average_weight_bits: figures.average_weight_bits,
+        }
+    }
+
     fn evaluator(&self, images: &Images, quiet: bool) -> Result<Evaluator> {
         let read = images.len() + self.data.validation.len().min(CALIBRATION_IMAGES);
         let bar = progress::bar(read as u64, quiet);
@@ -156,20 +181,5 @@ impl Loaded {
         let evaluator = Evaluator::new(Arc::clone(&self.model), &self.data, images, &|| bar.inc(1))?;
         bar.finish_and_clear();
         Ok(evaluator.keeping_layers())
-    }
-}
-
-/// What is reported of `setting`; `reference` is the accuracy of the float network.
-fn found(setting: String, measured: Measured, reference: f64) -> Final {
-    let Measured { accuracy, figures } = measured;
-    Final {
-        setting,
-        accuracy,
-        accuracy_drop: reference - accuracy,
-        memory_bytes: figures.memory_bytes,
-        energy_j: figures.energy_j,
-        latency_s: figures.latency_s,
-        power_w: figures.power_w,
-        average_weight_bits: figures.average_weight_bits,
     }
 }

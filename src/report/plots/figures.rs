@@ -5,7 +5,7 @@ use super::bars::{Bars, Series};
 use super::palette;
 use super::scatter::{Point, Scatter};
 use super::scene::Scene;
-use crate::cost::{Cycles, EnergyJ, MemoryBytes};
+use crate::cost::{Cycles, EnergyJ, FootprintBytes};
 use crate::evaluate::{ActivitySource, Evaluation, LayerEvaluation, Simulation};
 
 /// A figure and the function that draws it.
@@ -20,16 +20,16 @@ pub(super) struct Figure {
 pub(super) const FIGURES: &[Figure] = &[
     Figure { stem: "energy_per_layer", draw: energy_per_layer },
     Figure { stem: "cycles_per_layer", draw: cycles_per_layer },
-    Figure { stem: "memory", draw: memory },
+    Figure { stem: "footprint", draw: footprint },
     Figure { stem: "energy", draw: energy },
-    Figure { stem: "accuracy_memory", draw: accuracy_memory },
+    Figure { stem: "accuracy_footprint", draw: accuracy_footprint },
     Figure { stem: "accuracy_energy", draw: accuracy_energy },
     Figure { stem: "power", draw: power },
 ];
 
 const ENERGY: &str = "Energy per inference";
 const CYCLES: &str = "Cycles per inference";
-const MEMORY: &str = "Memory";
+const FOOTPRINT: &str = "Footprint";
 const POWER: &str = "Average power";
 
 fn joules(largest: f64) -> Scale {
@@ -134,9 +134,9 @@ fn cycles_per_layer(simulation: &Simulation) -> Scene {
     layers(simulation, CYCLES, cycles, series)
 }
 
-fn memory(simulation: &Simulation) -> Scene {
-    let series = stack(&simulation.settings, MemoryBytes::LABELS, |s| s.memory_bytes.parts());
-    settings(simulation, MEMORY, Scale::bytes, series)
+fn footprint(simulation: &Simulation) -> Scene {
+    let series = stack(&simulation.settings, FootprintBytes::LABELS, |s| s.footprint_bytes.parts());
+    settings(simulation, FOOTPRINT, Scale::bytes, series)
 }
 
 fn energy(simulation: &Simulation) -> Scene {
@@ -171,8 +171,8 @@ fn accuracy(
     .scene()
 }
 
-fn accuracy_memory(simulation: &Simulation) -> Scene {
-    accuracy(simulation, MEMORY, Scale::bytes, |setting| setting.memory_bytes.total())
+fn accuracy_footprint(simulation: &Simulation) -> Scene {
+    accuracy(simulation, FOOTPRINT, Scale::bytes, |setting| setting.footprint_bytes.total())
 }
 
 fn accuracy_energy(simulation: &Simulation) -> Scene {

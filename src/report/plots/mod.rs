@@ -68,7 +68,8 @@ mod tests {
         let mut zero = fixture::simulation(3, 4);
         for setting in &mut zero.settings {
             (setting.energy_j, setting.cycles, setting.leakage_j) = Default::default();
-            (setting.memory_bytes, setting.power_w, setting.accuracy) = (Default::default(), 0.0, Some(0.0));
+            (setting.footprint_bytes, setting.power_w, setting.accuracy) =
+                (Default::default(), 0.0, Some(0.0));
             for layer in &mut setting.layers {
                 (layer.energy_j, layer.cycles, layer.leakage_j) =
                     (EnergyJ::default(), Cycles::default(), 0.0);
@@ -140,9 +141,9 @@ mod tests {
         for (stem, words) in [
             ("energy_per_layer", ["Energy per inference (µJ)", "Layer", "w4"]),
             ("cycles_per_layer", ["Cycles per inference (kcycles)", "Layer", "imbalance"]),
-            ("memory", ["Memory (KiB)", "Setting", "membranes"]),
+            ("footprint", ["Footprint (KiB)", "Setting", "membranes"]),
             ("energy", ["Energy per inference (µJ)", "Setting", "leakage"]),
-            ("accuracy_memory", ["Memory (KiB", "Accuracy (%)", "w4u8"]),
+            ("accuracy_footprint", ["Footprint (KiB", "Accuracy (%)", "w4u8"]),
             ("accuracy_energy", ["Energy per inference (µJ", "Accuracy (%)", "pot3"]),
             ("power", ["Average power (mW)", "Setting", "mixed"]),
         ] {

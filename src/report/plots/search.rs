@@ -55,18 +55,18 @@ fn lines(search: &Search, points: impl Fn(&Run) -> Vec<(f64, f64)>) -> Vec<Line>
 fn front_scene(search: &Search, front: Front) -> Scene {
     let accuracy = |point: &FrontPoint| search.reference_accuracy[0] - point.accuracy_drop;
     let place = |point: &FrontPoint| match front {
-        Front::AccuracyMemory => (point.figures.memory_bytes, accuracy(point)),
+        Front::AccuracyFootprint => (point.figures.footprint_bytes, accuracy(point)),
         Front::AccuracyEnergy => (point.figures.energy_j, accuracy(point)),
         Front::EnergyLatency => (point.figures.latency_s, point.figures.energy_j),
     };
     let named = |name: &str, scale| Quantity { name: name.to_owned(), scale };
-    let memory: fn(f64) -> Scale = Scale::bytes;
+    let size: fn(f64) -> Scale = Scale::bytes;
     let energy: fn(f64) -> Scale = |largest| Scale::si(largest, "J");
     let latency: fn(f64) -> Scale = |largest| Scale::si(largest, "s");
     let percent: fn(f64) -> Scale = |_| Scale { divisor: 0.01, unit: "%".to_owned() };
     let (title, x, y) = match front {
-        Front::AccuracyMemory => {
-            ("Accuracy against memory", named("Memory", memory), named("Accuracy", percent))
+        Front::AccuracyFootprint => {
+            ("Accuracy against footprint", named("Footprint", size), named("Accuracy", percent))
         }
         Front::AccuracyEnergy => {
             ("Accuracy against energy", named("Energy per inference", energy), named("Accuracy", percent))

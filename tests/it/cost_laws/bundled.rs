@@ -1,6 +1,6 @@
 //! The bundled network's workload and costs, by hand.
 
-use spiq::cost::{KnownPlans, Machine, MappedWorkload, memory_bytes};
+use spiq::cost::{KnownPlans, Machine, MappedWorkload, footprint_bytes};
 use spiq::exec::{FloatExecutor, ScalarExecutor};
 use spiq::hw::{Hardware, Operand};
 use spiq::load;
@@ -58,12 +58,12 @@ fn the_bundled_network_by_hand() {
         784.0 * (72.0 + 1152.0 + 4608.0) + 196.0 * 18_432.0 + 49.0 * (36_864.0 + 98_304.0) + 640.0;
     assert_eq!(dense, positions);
 
-    let bytes = memory_bytes(&w8);
-    assert_eq!((bytes.weights, memory_bytes(&w4).weights), (weights, weights / 2.0));
+    let bytes = footprint_bytes(&w8);
+    assert_eq!((bytes.weights, footprint_bytes(&w4).weights), (weights, weights / 2.0));
     // Neurons: 784 x (8 + 16 + 32) and 49 x 64 in the stem; per block five of 49 x 64 and one of
     // 49 x 256, the one of the attention keeps nothing; 64 in the head. 16 bits each.
     let neurons = 784.0 * 56.0 + 3136.0 + 2.0 * (5.0 * 3136.0 + 12_544.0) + 64.0;
-    assert_eq!((bytes.membrane, memory_bytes(&bundled("w4u8")).membrane), (neurons * 2.0, neurons));
+    assert_eq!((bytes.membrane, footprint_bytes(&bundled("w4u8")).membrane), (neurons * 2.0, neurons));
     // One stream of 49 x 64 values of 16 bits, which joins overwrite.
     assert_eq!(bytes.residual, 3136.0 * 2.0);
     // Bias and threshold, 32 bits each, and 22 bits of requantizer where a layer joins the stream:
@@ -71,7 +71,8 @@ fn the_bundled_network_by_hand() {
     // for 2 x 64; 32 for the head's 10. Spikes: the stem's second stage reads 8 x 784 and writes
     // 16 x 784; its third reads 16 x 784 and writes 32 x 196, pooled on the fly.
     let parameters = 64.0 * 56.0 + 86.0 * 128.0 + 2.0 * (64.0 * 448.0 + 86.0 * 128.0) + 320.0;
-    assert_eq!(bytes.other, (parameters + 24.0 * 784.0) / 8.0);
+    assert_eq!((bytes.parameters, bytes.activations), (parameters / 8.0, 24.0 * 784.0 / 8.0));
+    assert_eq!(bytes.model(), weights + parameters / 8.0);
 }
 
 /// Neurons, joins and the attention of the bundled network on `edge-28`: what is not fused away is

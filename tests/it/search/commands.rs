@@ -54,8 +54,9 @@ pub fn timeless(mut value: Value) -> Value {
 #[test]
 fn a_killed_search_ends_as_it_would_have_and_simulate_agrees() {
     let bench = Bench::new();
-    let flags = ["--max-accuracy-drop", "0.05", "--max-memory", "300KiB", "--threads", "1", "--out", "a"];
-    let output = bench.run(&[&SHORT[..], &flags].concat());
+    let flags = ["--max-accuracy-drop", "0.05", "--max-footprint", "300KiB", "--threads", "1", "--out", "a"];
+    let peaks = ["--max-peak", "weight SRAM=96KiB", "--max-peak", "activation SRAM = 60KiB"];
+    let output = bench.run(&[&SHORT[..], &flags, &peaks].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty());
     let log = fs::read(bench.path("a/log.jsonl")).unwrap();
@@ -84,17 +85,27 @@ fn a_killed_search_ends_as_it_would_have_and_simulate_agrees() {
     for (theirs, mine) in [
         (&setting["accuracy"], "accuracy"),
         (&setting["accuracy_drop"], "accuracy_drop"),
-        (&setting["memory_bytes"]["total"], "memory_bytes"),
+        (&setting["model_bytes"], "model_bytes"),
+        (&setting["footprint_bytes"]["total"], "footprint_bytes"),
         (&setting["latency_s"], "latency_s"),
         (&setting["power_w"], "power_w"),
         (&setting["average_weight_bits"], "average_weight_bits"),
     ] {
         assert_eq!(theirs, &found[mine], "{mine}");
     }
-    assert!(found["memory_bytes"].as_f64().unwrap() <= 300.0 * 1024.0);
+    assert!(found["footprint_bytes"].as_f64().unwrap() <= 300.0 * 1024.0);
+    let memories = |of: &Value| of["memories"].as_array().unwrap().clone();
+    for (theirs, mine) in memories(setting).iter().zip(memories(found)) {
+        for field in ["name", "capacity_bytes", "share"] {
+            assert_eq!(theirs[field], mine[field], "{field}");
+        }
+        assert_eq!(theirs["peak_bytes"]["total"], mine["peak_bytes"]);
+        let limit = if mine["name"] == "activation SRAM" { 60.0 } else { 96.0 };
+        assert!(mine["peak_bytes"].as_f64().unwrap() <= limit * 1024.0, "{mine}");
+    }
     assert!(found["energy_j"].as_f64().unwrap() > 0.0);
     for name in
-        ["front_accuracy_memory", "front_accuracy_energy", "front_energy_latency", "trace", "weight_bits"]
+        ["front_accuracy_footprint", "front_accuracy_energy", "front_energy_latency", "trace", "weight_bits"]
     {
         assert!(bench.path(&format!("a/plots/{name}.png")).exists(), "{name}");
     }
@@ -103,12 +114,24 @@ fn a_killed_search_ends_as_it_would_have_and_simulate_agrees() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     let bench = Bench::new();
-    bench.write("budget.ron", "Budget(max_memory: \"48 parsecs\")");
-    bench.write("typo.ron", "Budget(max_memroy: \"48KiB\")");
+    bench.write("budget.ron", "Budget(max_footprint: \"48 parsecs\")");
+    bench.write("typo.ron", "Budget(max_modle: \"48KiB\")");
+    bench.write("memory.ron", "Budget(max_memory: \"48KiB\")");
+    bench.write("peak.ron", "Budget(max_peak: {\"L2\": \"48KiB\"})");
+    bench.write("size.ron", "Budget(max_peak: {\"weight SRAM\": \"48\"})");
     bench.write("log.jsonl", "{}\n");
     bench.write("old/log.jsonl", "{}\n");
-    let cases: [(&'static str, &[&str]); 15] = [
-        ("unknown unit", &["--max-memory", "48kib"]),
+    let cases: [(&'static str, &[&str]); 24] = [
+        ("unknown unit", &["--max-footprint", "48kib"]),
+        ("memory", &["--max-memory", "48KiB"]),
+        ("memory in a file", &["--budget", "memory.ron"]),
+        ("memory to minimise", &["--minimize", "memory"]),
+        ("no memory", &["--max-peak", "L2=48KiB"]),
+        ("no memory, in a file", &["--budget", "peak.ron"]),
+        ("no size, in a file", &["--budget", "size.ron"]),
+        ("no size", &["--max-peak", "weight SRAM"]),
+        ("a size without a unit", &["--max-peak", "weight SRAM=48"]),
+        ("a memory twice", &["--max-peak", "weight SRAM=48KiB", "--max-peak", "weight SRAM=49KiB"]),
         ("no unit", &["--max-energy", "30"]),
         ("negative", &["--max-latency", "-2ms"]),
         ("nothing", &["--max-power", "0mW"]),
@@ -132,7 +155,27 @@ fn what_makes_no_sense_is_refused() {
     };
     assert_snapshot!(lines(cases, refuses), @r#"
     unknown unit
-      error: --max-memory: "kib" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+      error: --max-footprint: "kib" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+    memory
+      error: --max-memory: memory is three figures: model (weights, biases, thresholds, requantizers), footprint (the model and all state, which memory was) and peak (what each on-chip memory holds); --max-model, --max-footprint and --max-peak limit them
+    memory in a file
+      error: memory.ron: max_memory: memory is three figures: model (weights, biases, thresholds, requantizers), footprint (the model and all state, which memory was) and peak (what each on-chip memory holds); max_model, max_footprint and max_peak limit them
+    memory to minimise
+      error: invalid value 'memory' for '--minimize <WHAT>': it is three figures: --minimize takes model (weights, biases, thresholds, requantizers) or footprint (the model and all state, which memory was), and --max-peak limits what each on-chip memory holds
+
+    For more information, try '--help'.
+    no memory
+      error: --max-peak: "L2" is no memory of edge-28, which has weight SRAM, activation SRAM, state SRAM
+    no memory, in a file
+      error: peak.ron: max_peak: "L2" is no memory of edge-28, which has weight SRAM, activation SRAM, state SRAM
+    no size, in a file
+      error: size.ron: max_peak: weight SRAM: "48" has none of the units B, kB, KiB, MB, MiB, GB, GiB
+    no size
+      error: --max-peak: "weight SRAM" is no memory with its size, as in "weight SRAM=64KiB"
+    a size without a unit
+      error: --max-peak: weight SRAM: "48" has none of the units B, kB, KiB, MB, MiB, GB, GiB
+    a memory twice
+      error: --max-peak: "weight SRAM" twice
     no unit
       error: --max-energy: "30" has none of the units pJ, nJ, uJ, mJ, J
     negative
@@ -144,9 +187,9 @@ fn what_makes_no_sense_is_refused() {
     a negative drop
       error: --max-accuracy-drop: -0.1 is not in 0..=1 (0.015 stands for 1.5 points)
     unit in a file
-      error: budget.ron: max_memory: "parsecs" is none of the units B, kB, KiB, MB, MiB, GB, GiB
+      error: budget.ron: max_footprint: "parsecs" is none of the units B, kB, KiB, MB, MiB, GB, GiB
     field of a file
-      error: typo.ron:1:8: Unexpected field named `max_memroy` in `Budget`, expected one of `max_accuracy_drop`, `max_memory`, `max_energy`, `max_power`, `max_latency`, or `max_area` instead
+      error: typo.ron:1:8: Unexpected field named `max_modle` in `Budget`, expected one of `max_accuracy_drop`, `max_model`, `max_footprint`, `max_peak`, `max_energy`, `max_power`, `max_latency`, or `max_area` instead
     no file
       error: absent.ron: No such file or directory (os error 2)
     one point
@@ -177,12 +220,17 @@ fn budgets_that_cannot_be_met_end_with_exit_code_1() {
         let _ = fs::remove_dir_all(bench.path("fresh"));
         message.trim_end().to_owned()
     };
-    let cases: [(&'static str, &[&str]); 2] =
-        [("area", &["--max-area", "0.1mm2"]), ("memory", &["--max-memory", "48KiB"])];
+    let cases: [(&'static str, &[&str]); 3] = [
+        ("area", &["--max-area", "0.1mm2"]),
+        ("footprint", &["--max-footprint", "48KiB"]),
+        ("peak", &["--max-peak", "activation SRAM=8KiB"]),
+    ];
     assert_snapshot!(lines(cases, run), @r"
     area
-      error: area of 0.371 mm2 is 0.271 mm2 beyond 0.100 mm2, whatever the setting of edge-28
-    memory
-      error: no setting found meets the budgets; the closest (2.00 bits): memory of 84.29 KiB is 36.29 KiB beyond 48.00 KiB
+      error: area of 0.447 mm2 is 0.347 mm2 beyond 0.100 mm2, whatever the setting of edge-28
+    footprint
+      error: no setting found meets the budgets; the closest (2.00 bits): footprint of 84.29 KiB is 36.29 KiB beyond 48.00 KiB
+    peak
+      error: no setting found meets the budgets; the closest (8.00 bits): peak of activation SRAM of 32.16 KiB is 24.16 KiB beyond 8.000 KiB
     ");
 }

@@ -26,7 +26,10 @@ fn request() -> Request {
         data: "d.ron".into(),
         limit: Some(60),
         validation_images: None,
-        problem: Problem { budgets: Budgets { memory_bytes: Some(3e5), ..problem().budgets }, ..problem() },
+        problem: Problem {
+            budgets: Budgets { footprint_bytes: Some(3e5), ..problem().budgets },
+            ..problem()
+        },
         widths: widths(),
         strategies: vec![Name::Ilp],
         accelerated: false,
@@ -36,7 +39,7 @@ fn request() -> Request {
 }
 
 fn measured() -> Measured {
-    let figures = Figures { memory_bytes: 5e4, energy_j: 2e-6, area_mm2: Some(0.5), ..Figures::default() };
+    let figures = Figures { footprint_bytes: 5e4, energy_j: 2e-6, area_mm2: Some(0.5), ..Figures::default() };
     Measured { accuracy: 0.75, figures }
 }
 
@@ -178,7 +181,10 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
         ("beyond numbers", "\"max_evaluations\":60.0", "\"max_evaluations\":1e999"),
         ("slack", "\"slack\":1.25", "\"slack\":0.5"),
         ("drop", "\"accuracy_drop\":0.015", "\"accuracy_drop\":-7"),
-        ("budget", "\"memory_bytes\":300000.0", "\"memory_bytes\":0"),
+        ("budget", "\"footprint_bytes\":300000.0", "\"footprint_bytes\":0"),
+        ("a peak", "\"peak_bytes\":{}", "\"peak_bytes\":{\"L1\":0}"),
+        ("one memory", "\"footprint_bytes\":300000.0", "\"memory_bytes\":null"),
+        ("one memory to minimise", "\"objective\":\"footprint\"", "\"objective\":\"memory\""),
         ("65 bits", "\"uniform\":[8,", "\"uniform\":[65,"),
         ("no widths", "\"membranes\":[16,8,6,4]", "\"membranes\":[]"),
         ("an escape", "\"m.ron\"", "\"\\u001b[31mred\""),
@@ -204,25 +210,31 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     seeds twice
       log.jsonl:1: seeds: 2 twice
     a negative seed
-      log.jsonl:1:548: invalid value: integer `-1`, expected u64
+      log.jsonl:1:589: invalid value: integer `-1`, expected u64
     strategies
       log.jsonl:1: strategies: there is none
     strategies twice
       log.jsonl:1: strategies: ilp twice
     a strategy
-      log.jsonl:1:517: unknown variant `magic`, expected one of `uniform`, `random`, `qsvit`, `aq4svit-greedy`, `aq4svit-beam`, `spikehq`, `ratio-greedy`, `ilp`, `nsga2`, `all`
+      log.jsonl:1:558: unknown variant `magic`, expected one of `uniform`, `random`, `qsvit`, `aq4svit-greedy`, `aq4svit-beam`, `spikehq`, `ratio-greedy`, `ilp`, `nsga2`, `all`
     evaluations
       log.jsonl:1: problem.max_evaluations: 0.5 is not a whole number up to 4294967295
     no evaluations
       log.jsonl:1: problem.max_evaluations: -60 is not above 0
     beyond numbers
-      log.jsonl:1:327: number out of range
+      log.jsonl:1:368: number out of range
     slack
       log.jsonl:1: problem.slack: 0.5 is not in 1..=1000
     drop
       log.jsonl:1: problem.budgets.accuracy_drop: -7 is not in 0..=1 (0.015 stands for 1.5 points)
     budget
-      log.jsonl:1: problem.budgets.memory_bytes: 0 is not above 0
+      log.jsonl:1: problem.budgets.footprint_bytes: 0 is not above 0
+    a peak
+      log.jsonl:1: problem.budgets.peak_bytes: 0 is not above 0
+    one memory
+      log.jsonl:1: problem.budgets.memory_bytes: memory is three figures: model (weights, biases, thresholds, requantizers), footprint (the model and all state, which memory was) and peak (what each on-chip memory holds); begin the search anew, with --out
+    one memory to minimise
+      log.jsonl:1: problem.objective: memory is three figures: model (weights, biases, thresholds, requantizers), footprint (the model and all state, which memory was) and peak (what each on-chip memory holds); begin the search anew, with --out
     65 bits
       log.jsonl:1: widths.uniform: 65 is not in 2..=16
     no widths
@@ -232,7 +244,7 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     an unknown field
       log.jsonl:1:140: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     a budget that is none
-      log.jsonl:1:243: unknown field `powre_w`, expected one of `accuracy_drop`, `memory_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
+      log.jsonl:1:281: unknown field `powre_w`, expected one of `accuracy_drop`, `model_bytes`, `footprint_bytes`, `peak_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
     accuracy
       log.jsonl:2: accuracy: 1.5 is not in 0..=1
     lost

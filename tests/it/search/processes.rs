@@ -178,7 +178,7 @@ fn a_resumed_search_is_extended_or_the_flag_refused() {
 
     let cases: [(&'static str, &[&str]); 8] = [
         ("another model", &["--model", "tiny.ron"]),
-        ("a default", &["--minimize", "memory"]),
+        ("a default", &["--minimize", "footprint"]),
         ("a switch", &["--calibrated"]),
         ("fewer strategies", &["--strategy", "ilp,nsga2"]),
         ("fewer seeds", &["--seed", "3"]),

@@ -36,6 +36,11 @@ impl Synthetic {
         Self { silence, ..Self::new() }
     }
 
+    /// Bytes of all membranes at 16 bits, which the one memory of this machine holds.
+    pub fn peak_of_wide_membranes(&self) -> f64 {
+        self.space.units.iter().map(|unit| unit.membranes as f64 * 2.0).sum()
+    }
+
     /// Images lost by the unit `i`; powers of two lose half as much again.
     pub fn lost(&self, fixed: &FixedPoint, i: usize) -> f64 {
         let unit = &self.space.units[i];
@@ -76,9 +81,10 @@ impl Synthetic {
             .iter()
             .filter_map(|unit| Some(unit.membranes as f64 * membrane(unit.neurons.first()?)))
             .sum();
-        let memory_bytes = (bits + membranes) / 8.0;
         Figures {
-            memory_bytes,
+            model_bytes: bits / 8.0,
+            footprint_bytes: (bits + membranes) / 8.0,
+            peak_bytes: [("state SRAM".to_owned(), membranes / 8.0)].into(),
             energy_j: 1e-12 * bits,
             latency_s: 1e-4,
             power_w: 1e-8 * bits,
@@ -104,7 +110,7 @@ pub fn widths() -> Widths {
 pub fn problem() -> Problem {
     Problem {
         budgets: Budgets { accuracy_drop: 0.015, ..Budgets::default() },
-        objective: Objective::Memory,
+        objective: Objective::Footprint,
         max_evaluations: 60.0,
         granularity: Granularity::Tensor,
         metric: DriftMetric::Relative,
