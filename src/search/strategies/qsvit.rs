@@ -1,5 +1,5 @@
 use super::table::ladder;
-use crate::search::{Candidate, Engine, Granularity, Knob, Quantizer, Stop, Strategy};
+use crate::search::{Candidate, Engine, Granularity, Knob, Part, Quantizer, Stop, Strategy, Unit};
 
 /// Batches that the accelerated form estimates a group's drop on.
 const BATCHES: usize = 2;
@@ -22,7 +22,7 @@ struct Group {
     drops: Vec<f64>,
     /// Position on the ladder.
     at: usize,
-    /// Bits that a step down saves, per bit of width.
+    /// Values of the block: bits that a step down saves, per bit of width.
     size: usize,
 }
 
@@ -81,7 +81,11 @@ impl Qsvit {
                 at = i;
             }
             let units = knob.units.iter().map(|&u| &engine.space.units[u]);
-            let size = units.map(|unit| unit.weights + unit.membranes).sum();
+            let values = |unit: &Unit| match knob.part {
+                Part::Weights => unit.weights,
+                Part::Membranes => unit.membranes,
+            };
+            let size = units.map(values).sum();
             groups.push(Group { knob, ladder, drops, at, size });
         }
         Ok(groups)
