@@ -455,13 +455,21 @@ fn table() {
     hardware  edge-28
     data      fashion-mnist, 5 images
 
-    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
-    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    fp32       100.00    0.00   32.00      625        404    1057    287.5    718.7  792.6   69.74  72.19  97.04     10.20
-    w8         100.00    0.00    8.00      156        202     378     83.2    207.9  230.5   14.17  14.80  68.16      2.06
-    w4u8        80.00   20.00    4.00       78        101     199     68.6    171.4  187.6    3.42   3.77  19.98      0.51
-    mixed      100.00    0.00    3.61       71        126     217     68.7    171.7  188.4    3.36   3.69  19.55      0.49
+    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
+    fp32       100.00    0.00   32.00    637        404       1057    284.0    710.1  784.5   87.39  91.47  123.1     12.78
+    w8         100.00    0.00    8.00    168        202        378     83.1    207.8  230.4   18.80  19.88   90.5      2.73
+    w4u8        80.00   20.00    4.00     90        101        199     68.6    171.4  187.6    6.11   6.71   35.6      0.91
+    mixed      100.00    0.00    3.61     82        126        217     68.7    171.7  188.4    6.00   6.61   35.0      0.88
+
+    peak   weight SRAM  activation SRAM   state SRAM
+           of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
+    -----  -----------  ---------------  -----------
+    fp32    80.0  83 %       56.7  89 %    0.1   0 %
+    w8      95.6 100 %       32.2  50 %    0.1   0 %
+    w4u8    89.7  93 %       32.2  50 %    0.0   0 %
+    mixed   82.0  85 %       32.2  50 %    0.0   0 %
 
     fp32: float network, charged as a datapath of 32-bit integers
     w8: 36 % of the weights stay on chip: loading them once is not charged
@@ -482,11 +490,17 @@ fn every_bundled_machine_runs() {
     hardware  edge-28
     data      fashion-mnist, 3 images
 
-    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
-    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    84.95    212.4  230.5   14.32  14.80  67.43     2.017
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    55.99    140.0  151.1    3.05   3.28  21.79     0.446
+    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
+    w8         100.00    0.00    8.00  167.8      202.2      378.5    84.89    212.2  230.4   19.05  19.88  89.77     2.683
+    pot3       100.00    0.00    3.00   70.1      202.2      280.8    55.99    140.0  151.1    5.35   5.76  38.20     0.783
+
+    peak  weight SRAM  activation SRAM   state SRAM
+          of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
+    ----  -----------  ---------------  -----------
+    w8     95.6 100 %       32.2  50 %    0.1   0 %
+    pot3   70.1  73 %       32.2  50 %    0.0   0 %
 
     w8: 36 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
@@ -496,11 +510,17 @@ fn every_bundled_machine_runs() {
     hardware  systolic-28
     data      fashion-mnist, 3 images
 
-    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight      KiB        KiB     KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
-    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    281.2    703.0  703.0   16.59  16.71  23.60     2.337
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    285.5    713.8  713.8    8.03   8.11  11.25     1.175
+    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
+    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
+    w8         100.00    0.00    8.00  167.8      202.2      378.5    281.2    703.0  703.0   25.41  25.59  36.15     3.579
+    pot3       100.00    0.00    3.00   70.1      202.2      280.8    285.5    713.8  713.8   15.76  15.87  22.08     2.307
+
+    peak  weight SRAM  activation SRAM   state SRAM
+          of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
+    ----  -----------  ---------------  -----------
+    w8     84.1  88 %       32.2  50 %   49.0  77 %
+    pot3   70.1  73 %       32.2  50 %   52.6  82 %
 
     w8: 46 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
@@ -510,11 +530,17 @@ fn every_bundled_machine_runs() {
     hardware  cortex-m4
     data      fashion-mnist, 3 images
 
-    setting  accuracy    drop    bits  weights  membranes  memory   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight      KiB        KiB     KiB  Mcycles       ms     ms      mJ     mJ     mW  pJ/synop
-    -------  --------  ------  ------  -------  ---------  ------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00    156.3      202.2   378.5    33.49    697.7  749.5   1.373  1.475  1.968     193.4
-    pot3       100.00    0.00    3.00     58.6      202.2   280.8    33.70    702.0  756.7   1.382  1.489  1.968     202.2
+    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
+                    %  points  weight    KiB        KiB        KiB  Mcycles       ms     ms      mJ     mJ     mW  pJ/synop
+    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
+    w8         100.00    0.00    8.00  167.8      202.2      378.5    33.49    697.7  749.5   1.373  1.475  1.968     193.4
+    pot3       100.00    0.00    3.00   70.1      202.2      280.8    33.70    702.0  756.7   1.382  1.489  1.968     202.2
+
+    peak        flash        SRAM
+          of 1024 KiB  of 384 KiB
+    ----  -----------  ----------
+    w8      168  16 %    58  15 %
+    pot3     70   7 %    58  15 %
 
     all settings: all weights fit on chip and stay there: loading them once is not charged
     ");
