@@ -16,6 +16,10 @@ pub const MAX_TEXT: u64 = 64 << 20;
 pub const MAX_LOG: u64 = 1 << 30;
 /// Bytes of weights that are read.
 pub const MAX_WEIGHTS: u64 = 16 << 30;
+/// Bytes of a file of data, or of an array in it, that are read as they are.
+pub const MAX_PLAIN: u64 = 16 << 30;
+/// Bytes that are unpacked, whatever a compressed stream claims.
+pub const MAX_UNPACKED: u64 = 2 << 30;
 
 /// Opens a file that a user named, which a pipe or a device is not: those may have no end.
 ///

@@ -3,8 +3,8 @@
 //!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
-//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`output`], [`name`], [`check`], [`error`]: fixed-point numbers,
-//!    arrays, files, folders of results, names, and the error that a user sees.
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`npz`], [`output`], [`name`], [`check`], [`error`]:
+//!    fixed-point numbers, arrays, files, folders of results, names, and the error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
 //! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
 //! 4. [`exec`]: the float reference, the scalar specification, the fast executor, activity counters; [`load`]: models
@@ -32,6 +32,7 @@ pub mod map;
 pub mod model;
 pub mod name;
 pub mod npy;
+pub mod npz;
 pub mod num;
 pub mod output;
 pub mod quant;

@@ -232,6 +232,8 @@ fn kind(descr: &str) -> Result<Kind, String> {
     let kind = match code {
         "u1" | "u2" | "u4" | "u8" => Kind::Unsigned(usize::from(code.as_bytes()[1] - b'0')),
         "i1" | "i2" | "i4" | "i8" => Kind::Signed(usize::from(code.as_bytes()[1] - b'0')),
+        // A byte of 0 or 1.
+        "b1" => Kind::Unsigned(1),
         "f4" => Kind::Float,
         "f8" => Kind::Double,
         _ => return Err(format!("{descr:?} is not of integers, float32 or float64")),
@@ -354,6 +356,7 @@ mod tests {
         let integers = |descr: &str, data: &[u8]| array(descr, data).kind.integer(data);
         let text = |descr: &str, data: &[u8]| array(descr, data).kind.text(data);
         assert_eq!(integers("|i1", &[0xfe]), Some(-2));
+        assert_eq!((integers("|b1", &[0]), integers("|b1", &[1])), (Some(0), Some(1)));
         assert_eq!(integers("<i2", &[0xfe, 0xff]), Some(-2));
         assert_eq!(integers("<i8", &[0xff; 8]), Some(-1));
         assert_eq!(integers("<u4", &[0xff; 4]), Some(4_294_967_295));

@@ -4,18 +4,22 @@ use clap::Args;
 
 use super::flags::check_flag;
 use super::progress;
+use crate::cost::Machine;
 use crate::error::Result;
-use crate::evaluate::{ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary};
-use crate::exec::Rates;
+use crate::evaluate::{
+    ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary, SpikesSummary, patterns,
+};
+use crate::exec::{Rates, SpikeRecording};
 use crate::model::{DataSet, Model};
 
 /// Flags that say what is charged.
 #[derive(Debug, Args)]
 pub struct ActivityArguments {
-    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that
-    /// fit any model.
-    #[arg(long, value_name = "D", default_value = "fashion-mnist")]
-    data: String,
+    /// A built-in data set, the path of a data description, or `noise`: a few synthetic images that fit any model
+    /// [default: fashion-mnist]. With --spikes its validation images, for settings that look at such [default:
+    /// noise].
+    #[arg(long, value_name = "D")]
+    data: Option<String>,
     /// Run only the first N test images.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -23,7 +27,14 @@ pub struct ActivityArguments {
     /// `layer,rate`, built in or the path of a `.csv` file, as a run writes it into rates/.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "limit"])]
     rates: Option<String>,
+    /// Execute no images, but charge for the spikes that this .npz file has of them: what weight layers read and
+    /// neurons yield, an array per layer (docs/formats.md).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "rates"])]
+    spikes: Option<String>,
 }
+
+/// Images that are run where none are named.
+const DEFAULT_DATA: &str = "fashion-mnist";
 
 /// What activity is charged.
 pub enum Activity {
@@ -31,15 +42,23 @@ pub enum Activity {
     Executed(Box<DataSet>),
     /// What rates lead one to expect.
     Expected(Arc<Rates>),
+    /// That of recorded spikes, and the data whose validation images settings look at.
+    Recorded(Arc<SpikeRecording>, Option<Box<DataSet>>),
 }
 
 impl Activity {
-    /// Loads what `arguments` name, for `model`.
-    pub fn load(arguments: &ActivityArguments, model: &Model) -> Result<Self> {
+    /// Loads what `arguments` name, for `model` on `machines`.
+    pub fn load(arguments: &ActivityArguments, model: &Model, machines: &[Machine]) -> Result<Self> {
         if let Some(rates) = &arguments.rates {
             return Ok(Self::Expected(Arc::new(Rates::load(rates, &model.network)?)));
         }
-        let mut data = DataSet::load_for(&arguments.data, &model.description)?;
+        let load = |data: &str| DataSet::load_for(data, &model.description);
+        if let Some(spikes) = &arguments.spikes {
+            let recording = SpikeRecording::load(spikes, &model.network, &patterns(machines))?;
+            let data = arguments.data.as_deref().map(load).transpose()?;
+            return Ok(Self::Recorded(Arc::new(recording), data.map(Box::new)));
+        }
+        let mut data = load(arguments.data.as_deref().unwrap_or(DEFAULT_DATA))?;
         let all = data.test.len();
         arguments.limit.map_or(Ok(()), |limit| check_flag("--limit", limit, 1..=all))?;
         data.test.truncate(arguments.limit.unwrap_or(all));
@@ -50,7 +69,7 @@ impl Activity {
     pub fn images(&self) -> usize {
         match self {
             Self::Executed(data) => data.test.len(),
-            Self::Expected(_) => 0,
+            Self::Expected(_) | Self::Recorded(..) => 0,
         }
     }
 
@@ -59,6 +78,9 @@ impl Activity {
         let data = match self {
             Self::Executed(data) => data,
             Self::Expected(rates) => return Evaluator::expecting(Arc::clone(model), Arc::clone(rates)),
+            Self::Recorded(recording, data) => {
+                return Evaluator::recorded(Arc::clone(model), data.as_deref(), Arc::clone(recording));
+            }
         };
         let read = data.test.len() + data.validation.len().min(CALIBRATION_IMAGES);
         let bar = progress::bar(read as u64, quiet);
@@ -79,6 +101,11 @@ impl Activity {
             Self::Expected(rates) => {
                 ActivitySource::Rates(RatesSummary { file: rates.path.clone(), sha256: rates.sha256.clone() })
             }
+            Self::Recorded(recording, _) => ActivitySource::Spikes(SpikesSummary {
+                file: recording.path.clone(),
+                images: recording.images(),
+                sha256: recording.sha256.clone(),
+            }),
         })
     }
 }

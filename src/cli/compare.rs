@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
     let (machines, summaries) = load_machines(&arguments.hw)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
-    let activity = Activity::load(&arguments.activity, &model)?;
+    let activity = Activity::load(&arguments.activity, &model, &machines)?;
     let published = if arguments.as_published { Some(Published::load()?) } else { None };
     let by_rules = match &published {
         Some(published) => as_published(published, &model, &machines, &activity)?,

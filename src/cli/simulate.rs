@@ -127,9 +127,9 @@ impl Request {
         }
         let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
         let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
-        let activity = Activity::load(&arguments.activity, &model)?;
-        let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
         let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
+        let activity = Activity::load(&arguments.activity, &model, &machines)?;
+        let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
         Ok(Self { model, machines, hardware_sha256, activity, settings, engine, mapping })
     }
 

@@ -117,9 +117,7 @@ impl Bounded {
                 .filter(|data| fits(&model, &data.validation))
                 .map_or_else(|| DataSet::load_for("noise", &model.description), Ok)?,
         };
-        let mut measured = data.test.clone();
-        measured.truncate(0);
-        let calibrated = Calibrated::new(Arc::new(model), &data, &measured, &|| ())?;
+        let calibrated = Calibrated::on_validation(Arc::new(model), &data)?;
         let images = calibrated.validation().images().len();
         let calibrated_on = Some(format!("{}, {images} images", data.name));
         Ok(Self { model: calibrated.quantize(setting)?, calibrated_on })

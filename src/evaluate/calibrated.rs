@@ -34,6 +34,16 @@ impl Calibrated {
         Ok(Self::knowing(model, data, calibration))
     }
 
+    /// Calibrated on the validation images of `data`, for a model that runs no other images.
+    ///
+    /// # Errors
+    /// Those of [`Calibrated::new`].
+    pub fn on_validation(model: Arc<Model>, data: &DataSet) -> Result<Self> {
+        let mut none = data.test.clone();
+        none.truncate(0);
+        Self::new(model, data, &none, &|| ())
+    }
+
     /// Calibrated on noise, where the model has ranges at all.
     ///
     /// # Errors

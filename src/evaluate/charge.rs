@@ -37,14 +37,14 @@ impl<'a> Charge<'a> {
         self.add(&self.costs(activity), &count(&self.mapped.workload, activity));
     }
 
-    /// Means over the images, of `network` at the setting called `setting`; `executed` says whether images ran, and
-    /// `noted` what else a reader must know. Accuracies are left open.
+    /// Means over the images, of `network` at the setting called `setting`; `counted` says whether their activity was
+    /// counted in spikes, and `noted` what else a reader must know. Accuracies are left open.
     pub fn evaluation(
         &self,
         setting: &str,
         network: &Network,
         noted: &[String],
-        executed: bool,
+        counted: bool,
     ) -> Evaluation {
         let (machine, totals, workload) = (self.machine, &self.totals, &self.mapped.workload);
         let on_chip = self.mapped.occupancy(&machine.hardware);
@@ -60,7 +60,7 @@ impl<'a> Charge<'a> {
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
         let latency_s = machine.seconds(cycles.total());
         let leakage_j = sum(|layer| layer.leakage_j);
-        let of_machine = notes::of_machine(machine, &self.mapped, executed.then_some(totals.images));
+        let of_machine = notes::of_machine(machine, &self.mapped, counted.then_some(totals.images));
         Evaluation {
             name: setting.to_owned(),
             notes: [noted, &of_machine].concat(),

@@ -10,7 +10,7 @@ pub struct Comparison {
     pub model: ModelSummary,
     /// The setting.
     pub setting: String,
-    /// Images or rates.
+    /// Images, rates or recorded spikes.
     pub source: ActivitySource,
     /// One per machine, in the order asked for.
     pub machines: Vec<MachineEvaluation>,

@@ -63,6 +63,17 @@ pub struct RatesSummary {
     pub sha256: String,
 }
 
+/// The recorded spikes of a [`Simulation`](super::Simulation) without images.
+#[derive(Debug, Clone, Serialize)]
+pub struct SpikesSummary {
+    /// The file.
+    pub file: String,
+    /// Images recorded.
+    pub images: usize,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
 /// What the activity of a [`Simulation`](super::Simulation) comes from.
 #[derive(Debug, Clone, Serialize)]
 pub enum ActivitySource {
@@ -70,6 +81,19 @@ pub enum ActivitySource {
     Data(DataSummary),
     /// It is expected, and nothing was executed.
     Rates(RatesSummary),
+    /// It was recorded elsewhere, and nothing was executed.
+    Spikes(SpikesSummary),
+}
+
+impl ActivitySource {
+    /// In words, for what a figure is of.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Data(data) => format!("mean of {} images of {}", data.images, data.name),
+            Self::Rates(rates) => format!("activity expected from {}", rates.file),
+            Self::Spikes(spikes) => format!("mean of {} images recorded in {}", spikes.images, spikes.file),
+        }
+    }
 }
 
 /// How many of the values of a layer are not zero.

@@ -7,19 +7,21 @@ use super::images::{Outcome, Run, Samples};
 use super::{Calibrated, Evaluation, LayerRate, notes};
 use crate::cost::{KnownPlans, Machine, MappedWorkload};
 use crate::error::Result;
-use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates};
+use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording};
 use crate::map::{FixedMapping, Workload};
 use crate::model::{DataSet, Images, Model, Network, Node, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
 
-/// What an evaluation needs beside a setting and machines, and owns: the model with its calibration, and images or
-/// rates.
+/// What an evaluation needs beside a setting and machines, and owns: the model with its calibration, and images,
+/// rates or recorded spikes.
 #[derive(Debug)]
 pub struct Evaluator {
     calibrated: Calibrated,
     source: Source,
-    /// What a reader must know of the images or rates.
+    /// What a reader must know of where activity comes from.
     notes: Vec<String>,
+    /// True where settings are calibrated on synthetic noise for want of images.
+    on_noise: bool,
     engine: Backend,
     mapping: Option<FixedMapping>,
 }
@@ -31,6 +33,8 @@ enum Source {
     Images(Samples),
     /// What these rates lead one to expect.
     Rates(Arc<Rates>),
+    /// That of recorded spikes.
+    Recorded(Arc<SpikeRecording>),
 }
 
 impl Evaluator {
@@ -49,7 +53,7 @@ impl Evaluator {
         let calibrated = Calibrated::new(model, data, images, progress)?;
         let notes = calibrated.validation().notes(images, data, &calibrated.model().network);
         let source = Source::Images(Samples::new(images, calibrated.validation())?);
-        Ok(Self { calibrated, source, notes, engine: Backend::default(), mapping: None })
+        Ok(Self::of(calibrated, source, notes))
     }
 
     /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
@@ -58,13 +62,41 @@ impl Evaluator {
     /// # Errors
     /// If values of the float network exceed single precision.
     pub fn expecting(model: Arc<Model>, rates: Arc<Rates>) -> Result<Self> {
-        let mut notes = notes::of_rates(&rates, &model.network);
+        let notes = notes::of_rates(&rates, &model.network);
+        Self::without_images(model, Source::Rates(rates), notes)
+    }
+
+    /// Charges for `recording` and executes nothing. What settings need to know of images is found out on the
+    /// validation images of `data`, or on noise where there is none.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::new`], if `data` has no validation images, or values of the float network exceed single
+    /// precision.
+    pub fn recorded(
+        model: Arc<Model>,
+        data: Option<&DataSet>,
+        recording: Arc<SpikeRecording>,
+    ) -> Result<Self> {
+        let mut notes = vec![format!("activity recorded in {}, not executed", recording.path)];
+        let source = Source::Recorded(recording);
+        let Some(data) = data else { return Self::without_images(model, source, notes) };
+        data.validation_of("ranges are those of")?;
+        let calibrated = Calibrated::on_validation(model, data)?;
+        let images = calibrated.validation().images().len();
+        notes.push(format!("calibrated on {images} validation images of {}", data.name));
+        Ok(Self::of(calibrated, source, notes))
+    }
+
+    fn without_images(model: Arc<Model>, source: Source, mut notes: Vec<String>) -> Result<Self> {
         if has_ranges(&model) {
             notes.push("ranges are chosen on synthetic noise".to_owned());
         }
         let calibrated = Calibrated::on_noise(model)?;
-        let source = Source::Rates(rates);
-        Ok(Self { calibrated, source, notes, engine: Backend::default(), mapping: None })
+        Ok(Self { on_noise: true, ..Self::of(calibrated, source, notes) })
+    }
+
+    fn of(calibrated: Calibrated, source: Source, notes: Vec<String>) -> Self {
+        Self { calibrated, source, notes, on_noise: false, engine: Backend::default(), mapping: None }
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
@@ -120,12 +152,13 @@ impl Evaluator {
         }
     }
 
-    /// Runs every image at `setting` once, or expects what it does, and charges each of `machines` for it;
-    /// `progress` is told of every image. One evaluation per machine; `accuracy_drop` is left open: it needs the
+    /// Runs every image at `setting` once, or expects or was given what it does, and charges each of `machines` for
+    /// it; `progress` is told of every image. One evaluation per machine; `accuracy_drop` is left open: it needs the
     /// float network's accuracy.
     ///
     /// # Errors
-    /// If the setting does not fit the model, or a machine cannot run it.
+    /// If the setting does not fit the model, or a machine cannot run it or asks for patterns that a recording did
+    /// not count.
     pub fn evaluate(
         &self,
         setting: &Setting,
@@ -137,13 +170,19 @@ impl Evaluator {
             Source::Rates(rates) => {
                 machines.iter().map(|machine| self.expect(setting, machine, rates)).collect::<Result<_>>()?
             }
+            Source::Recorded(recording) => {
+                let (workload, activity) =
+                    (self.workload(setting)?, recording.activity(&patterns(machines))?);
+                let charge = |machine| self.charge(setting, machine, workload.clone(), activity);
+                machines.iter().map(charge).collect::<Result<_>>()?
+            }
         };
-        let note = match (&setting.precision, &self.source) {
-            (Precision::Float32, _) => Some("float network, charged as a datapath of 32-bit integers"),
-            (Precision::Fixed(fixed), Source::Rates(_)) if fixed.needs_images(self.network()) => {
+        let note = match &setting.precision {
+            Precision::Float32 => Some("float network, charged as a datapath of 32-bit integers"),
+            Precision::Fixed(fixed) if self.on_noise && fixed.needs_images(self.network()) => {
                 Some("weights and thresholds are chosen on synthetic noise")
             }
-            _ => None,
+            Precision::Fixed(_) => None,
         };
         evaluations.iter_mut().for_each(|e| e.notes.extend(note.map(str::to_owned)));
         Ok(evaluations)
@@ -280,8 +319,8 @@ impl Evaluator {
     }
 
     fn summarize(&self, setting: &Setting, charge: &Charge) -> Evaluation {
-        let executed = matches!(self.source, Source::Images(_));
-        charge.evaluation(&setting.name, self.network(), &self.notes, executed)
+        let counted = !matches!(self.source, Source::Rates(_));
+        charge.evaluation(&setting.name, self.network(), &self.notes, counted)
     }
 }
 

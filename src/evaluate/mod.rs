@@ -22,7 +22,7 @@ pub use calibration_images::{CALIBRATION_IMAGES, CalibrationImages, calibrate};
 pub use comparison::{Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, MemoryEvaluation,
-    ModelSummary, RatesSummary,
+    ModelSummary, RatesSummary, SpikesSummary,
 };
 pub use evaluator::{Evaluator, patterns};
 pub use fit::fits;

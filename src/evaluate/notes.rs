@@ -14,10 +14,10 @@ pub(super) fn of_rates(rates: &Rates, network: &Network) -> Vec<String> {
     notes
 }
 
-/// Of what `machine` was charged for; its patterns of spikes were those of `executed` images, or of a draw.
-pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, executed: Option<usize>) -> Vec<String> {
+/// Of what `machine` was charged for; its patterns of spikes were those of `counted` images, or of a draw.
+pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Option<usize>) -> Vec<String> {
     let energies = machine.events.iter().map(|table| format!("{}: {}", table.name, table.notes));
-    let patterns = machine.pattern().map(|pattern| of_pattern(pattern, executed));
+    let patterns = machine.pattern().map(|pattern| of_pattern(pattern, counted));
     patterns
         .into_iter()
         .chain(energies)
@@ -35,8 +35,8 @@ fn of_slow_memories(machine: &Machine) -> impl Iterator<Item = String> {
     })
 }
 
-fn of_pattern(pattern: Pattern, executed: Option<usize>) -> String {
-    let source = executed.map_or_else(
+fn of_pattern(pattern: Pattern, counted: Option<usize>) -> String {
+    let source = counted.map_or_else(
         || "those of one random draw of independent spikes".to_owned(),
         |images| format!("counted in the spikes of {images} images"),
     );

@@ -9,7 +9,7 @@ pub struct Simulation {
     pub model: ModelSummary,
     /// The accelerator.
     pub hardware: HardwareSummary,
-    /// Images or rates.
+    /// Images, rates or recorded spikes.
     pub source: ActivitySource,
     /// One per setting, in the order asked for, charged by the first of the tables.
     pub settings: Vec<Evaluation>,

@@ -29,6 +29,11 @@ impl<T> Live<T> {
     /// Keeps what node `id` yields, and drops what it was the last to read.
     pub fn finish(&mut self, id: NodeId, node: &Node, value: Frames<T>) {
         self.values[id.index()] = Some(value);
+        self.release(id, node);
+    }
+
+    /// Drops what node `id` was the last to read.
+    pub fn release(&mut self, id: NodeId, node: &Node) {
         for input in &node.inputs {
             if self.last_reader[input.index()] == Some(id.index()) {
                 self.values[input.index()] = None;

@@ -15,6 +15,7 @@ mod neuron;
 mod patterns;
 mod prefix;
 mod rates;
+mod recording;
 mod scalar;
 mod seeded;
 
@@ -29,5 +30,6 @@ pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
 pub use patterns::{Pattern, PatternCount, Patterns, SpikeMatrix, draw};
 pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;
+pub use recording::SpikeRecording;
 pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;

@@ -60,6 +60,9 @@ pub(super) fn rates(simulation: &Simulation, setting: &Evaluation) -> Result<Vec
     let of = match &simulation.source {
         ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, remark(&data.name)),
         ActivitySource::Rates(rates) => format!("from {}", remark(&rates.file)),
+        ActivitySource::Spikes(spikes) => {
+            format!("mean of {} images of {}", spikes.images, remark(&spikes.file))
+        }
     };
     let (model, name) = (remark(&simulation.model.name), remark(&setting.name));
     let mut text = format!("# {model}, setting {name}, {of}\n").into_bytes();

@@ -8,7 +8,7 @@ use super::columns::{self, LAYER, MEMORY, SETTING};
 use crate::error::Error;
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, ModelSummary, RatesSummary, Simulation,
-    TableEvaluation,
+    SpikesSummary, TableEvaluation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -21,9 +21,10 @@ const SCHEMA_VERSION: u32 = 2;
 /// A number that is not finite, named with its setting and layer.
 pub fn to_json(simulation: &Simulation) -> crate::error::Result<String> {
     columns::check(simulation)?;
-    let (data, rates) = match &simulation.source {
-        ActivitySource::Data(data) => (Some(data), None),
-        ActivitySource::Rates(rates) => (None, Some(rates)),
+    let (data, rates, spikes) = match &simulation.source {
+        ActivitySource::Data(data) => (Some(data), None, None),
+        ActivitySource::Rates(rates) => (None, Some(rates), None),
+        ActivitySource::Spikes(spikes) => (None, None, Some(spikes)),
     };
     let report = Report {
         schema_version: SCHEMA_VERSION,
@@ -32,6 +33,7 @@ pub fn to_json(simulation: &Simulation) -> crate::error::Result<String> {
         hardware: &simulation.hardware,
         data,
         rates,
+        spikes,
         settings: simulation.settings.iter().map(Setting).collect(),
         tables: &simulation.tables,
     };
@@ -49,6 +51,7 @@ struct Report<'a> {
     hardware: &'a HardwareSummary,
     data: Option<&'a DataSummary>,
     rates: Option<&'a RatesSummary>,
+    spikes: Option<&'a SpikesSummary>,
     settings: Vec<Setting<'a>>,
     tables: &'a [TableEvaluation],
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::evaluate::{ActivitySource, ModelSummary};
+use crate::evaluate::{ActivitySource, ModelSummary, SpikesSummary};
 
 /// Columns of text that a line of notes may take.
 const WIDTH: usize = 118;
@@ -22,6 +22,10 @@ pub(super) fn source_line(source: &ActivitySource) -> (&'static str, String) {
     match source {
         ActivitySource::Data(data) => ("data", format!("{}, {} images", data.name, data.images)),
         ActivitySource::Rates(rates) => ("rates", rates.file.clone()),
+        ActivitySource::Spikes(spikes) => {
+            let SpikesSummary { file, images, sha256 } = spikes;
+            ("spikes", format!("{file}, {images} images, SHA-256 {sha256}"))
+        }
     }
 }
 

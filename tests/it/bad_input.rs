@@ -11,5 +11,6 @@ mod pickle_calls;
 mod pickles;
 mod rates;
 mod setting;
+mod spikes;
 pub mod support;
 mod weights;

@@ -12,6 +12,7 @@ mod kernels;
 mod naive;
 mod precision;
 mod prefix;
+mod recorded;
 pub mod support;
 mod theorem;
 mod words;

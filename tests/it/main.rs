@@ -20,6 +20,7 @@ mod operation_energy;
 mod oracle_logits;
 mod output;
 mod rates;
+mod recorded;
 mod reference;
 mod reports;
 mod rtl;

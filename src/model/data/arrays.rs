@@ -1,16 +1,13 @@
 //! Samples and labels in `.npy` files, or in one `.npz`.
 
-use std::fs::File;
-use std::io::BufReader;
-
 use serde::Deserialize;
-use zip::{CompressionMethod, ZipArchive};
 
-use super::context::{Context, MAX_PLAIN, MAX_UNPACKED};
+use super::context::Context;
 use super::images::{Images, Memory, Values, channels_last};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::MAX_PLAIN;
 use crate::npy::{self, Array, Kind};
+use crate::npz;
 use crate::tensor::Shape;
 
 /// Order of the indices of images: samples, timesteps, channels, height, width.
@@ -74,28 +71,11 @@ impl Npy {
 impl Npz {
     /// Reads both arrays.
     pub fn load(&self, context: &Context) -> Result<Images> {
-        let path = context.folder.on_disk(&self.file)?;
-        let mut archive = ZipArchive::new(BufReader::new(files::open(&path)?))
-            .map_err(|e| Error::field(path.display().to_string(), "zip", e.to_string()))?;
-        let path = path.display().to_string();
-        let images = unpack(&mut archive, &self.images, &path)?;
-        let labels = unpack(&mut archive, &self.labels, &path)?;
+        let mut file = npz::Npz::open(context.folder.on_disk(&self.file)?)?;
+        let mut read = |key: &String| Ok(Named { array: file.read(key)?, path: file.place(key) });
+        let (images, labels) = (read(&self.images)?, read(&self.labels)?);
         load(images, &labels, (self.layout, self.scale), [&self.file], context)
     }
-}
-
-fn unpack(archive: &mut ZipArchive<BufReader<File>>, key: &str, path: &str) -> Result<Named> {
-    let name = format!("{key}.npy");
-    if archive.index_for_name(&name).is_none() {
-        let names = archive.file_names().flatten();
-        let known: Vec<String> = names.map(|name| name.trim_end_matches(".npy").to_owned()).collect();
-        return Err(Error::field(path, key, format!("not there; the file has {known:?}")));
-    }
-    let entry = archive.by_name(&name).map_err(|e| Error::field(path, key, e.to_string()))?;
-    let path = format!("{path}: {key}");
-    let is_stored = entry.compression() == CompressionMethod::Stored;
-    let limit = if is_stored { MAX_PLAIN } else { MAX_UNPACKED };
-    Ok(Named { array: npy::read(entry, limit, &path)?, path })
 }
 
 fn load<const N: usize>(

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::context::{Context, MAX_UNPACKED};
+use super::context::Context;
 use super::images::{Images, Memory, Values, channels_last};
 use crate::error::{Error, Result};
-use crate::files::sha256;
+use crate::files::{MAX_UNPACKED, sha256};
 use crate::tensor::Shape;
 
 const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32 };

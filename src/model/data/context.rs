@@ -8,11 +8,6 @@ use crate::check::in_range;
 use crate::error::{Error, Result};
 use crate::files::{Folder, hexadecimal};
 
-/// Bytes of a file, or of an array in it, that are read as they are.
-pub const MAX_PLAIN: u64 = 16 << 30;
-/// Bytes that are unpacked, whatever a compressed stream claims.
-pub const MAX_UNPACKED: u64 = 2 << 30;
-
 /// Where a part of a description stands.
 pub struct Context<'a> {
     /// Folder of the description.

@@ -5,9 +5,10 @@ use std::io::{self, Cursor, Read};
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
-use super::context::{Context, MAX_PLAIN, MAX_UNPACKED};
+use super::context::Context;
 use super::images::{Images, Memory, Values};
 use crate::error::{Error, Result};
+use crate::files::{MAX_PLAIN, MAX_UNPACKED};
 use crate::tensor::{Shape, Tensor};
 
 /// What gzip files start with.

@@ -5,7 +5,7 @@ use super::bars::{Bars, Series};
 use super::figures::{energy_stack, stack};
 use super::scene::Scene;
 use crate::cost::Cycles;
-use crate::evaluate::{ActivitySource, Comparison, MachineEvaluation};
+use crate::evaluate::{Comparison, MachineEvaluation};
 
 /// Stem and scene of every figure.
 pub(super) fn scenes(comparison: &Comparison) -> Vec<(&'static str, Scene)> {
@@ -32,13 +32,14 @@ fn scene(
     scale: fn(f64) -> Scale,
     series: Vec<Series>,
 ) -> Scene {
-    let of = match &comparison.source {
-        ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, data.name),
-        ActivitySource::Rates(rates) => format!("activity expected from {}", rates.file),
-    };
     Bars {
         title: format!("{quantity} by machine"),
-        subtitle: format!("{} at {}, {of}", comparison.model.name, comparison.setting),
+        subtitle: format!(
+            "{} at {}, {}",
+            comparison.model.name,
+            comparison.setting,
+            comparison.source.describe()
+        ),
         category: "Machine",
         quantity,
         scale,

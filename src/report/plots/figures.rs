@@ -6,7 +6,7 @@ use super::palette;
 use super::scatter::{Point, Scatter};
 use super::scene::Scene;
 use crate::cost::{Cycles, EnergyJ, FootprintBytes};
-use crate::evaluate::{ActivitySource, Evaluation, LayerEvaluation, Simulation};
+use crate::evaluate::{Evaluation, LayerEvaluation, Simulation};
 
 /// A figure and the function that draws it.
 pub(super) struct Figure {
@@ -45,10 +45,7 @@ fn cycles(largest: f64) -> Scale {
 }
 
 fn subtitle(simulation: &Simulation) -> String {
-    let of = match &simulation.source {
-        ActivitySource::Data(data) => format!("mean of {} images of {}", data.images, data.name),
-        ActivitySource::Rates(rates) => format!("activity expected from {}", rates.file),
-    };
+    let of = simulation.source.describe();
     format!("{} on {}, {of}", simulation.model.name, simulation.hardware.name)
 }
 

@@ -42,7 +42,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("signal_hook", &["cli/search/interrupt.rs"]),
     ("tempfile", &["output/"]),
     ("thiserror", &["error.rs"]),
-    ("zip", &["model/checkpoint/torch_zip.rs", "model/data/arrays.rs"]),
+    ("zip", &["model/checkpoint/torch_zip.rs", "npz.rs"]),
 ];
 
 /// The crates that `file` names.

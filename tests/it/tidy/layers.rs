@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 16] = [
     &["error"],
     &["check"],
     &["ron_file", "npy", "files", "num", "tensor"],
-    &["output"],
+    &["output", "npz"],
     &["model"],
     &["quant"],
     &["exec", "hw"],
