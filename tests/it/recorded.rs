@@ -109,6 +109,7 @@ fn assert_charged_alike(bench: &Bench, model: &str, setting: &str) {
     for (executed, charged) in machines.iter().zip(charged["machines"].as_array().unwrap()) {
         assert_eq!(executed["hardware"], charged["hardware"]);
         let [wanted, found] = [executed, charged].map(|machine| evaluation(&machine["evaluation"]));
+        assert!(wanted["spikes"].as_f64().unwrap() > 1000.0, "{wanted}");
         assert_eq!(found, wanted, "{} on {}", model, executed["hardware"]["name"]);
         let notes = charged["evaluation"]["notes"].to_string();
         assert!(notes.contains("activity recorded in spikes.npz, not executed"), "{notes}");

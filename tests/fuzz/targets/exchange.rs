@@ -1,11 +1,13 @@
-//! Golden bundles and recorded neurons. What is read is also executed.
+//! Golden bundles, recorded neurons and recorded spikes. What is read is also executed or counted.
 
 use spiq::Result;
 use spiq::exchange::{Bundle, NeuronConfig, NpyReader, Recording, replay, validate};
+use spiq::exec::{Pattern, SpikeRecording};
 use spiq::files::sha256;
 use spiq::npy::{Kind, preamble};
 
 use super::Files;
+use super::descriptions::NETWORK;
 
 /// A bundle whose values lie in the manifest, or in `array.npy`.
 fn bundle(manifest: &[u8], array: &[u8]) -> Result<()> {
@@ -54,4 +56,11 @@ pub fn neuron(bytes: &[u8]) -> Result<()> {
 
 pub fn recorded_neuron(bytes: &[u8]) -> Result<()> {
     run(b"Shift(threshold: 256, shift: 1, reset: Subtract)", bytes)
+}
+
+pub fn spikes(bytes: &[u8]) -> Result<()> {
+    let files = Files::new(&[("x.npz", bytes)]);
+    let patterns =
+        [Pattern::Windows { positions: 2, timesteps: 2 }, Pattern::Products { rows: 8, columns: 16 }];
+    SpikeRecording::load(&files.text("x.npz"), &NETWORK, &patterns)?.activity(&patterns).map(drop)
 }

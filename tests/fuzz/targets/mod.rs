@@ -31,7 +31,7 @@ const fn target(name: &'static str, names: &'static str, run: fn(&[u8]) -> Resul
 const ANY_FILE: &str = ".tmp";
 
 /// All parsers.
-pub const TARGETS: [Target; 33] = [
+pub const TARGETS: [Target; 34] = [
     target("aedat", ANY_FILE, data::aedat),
     target("budget", "input.ron", search::budget),
     target("checkpoint", "input.pth", checkpoints::checkpoint),
@@ -65,6 +65,7 @@ pub const TARGETS: [Target; 33] = [
     target("sensitivity", "input.csv", search::sensitivity),
     target("setting", "input.ron", descriptions::setting),
     target("shorthand", "", descriptions::shorthand),
+    target("spikes", "x.npz", exchange::spikes),
 ];
 
 /// A folder of the files of one input, for parsers that take a path.

@@ -64,7 +64,20 @@ fn files_that_are_no_recording() {
         ("no arrays", npz(&[])),
         ("another file", with("readme.txt", b"1")),
     ];
-    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @"");
+    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @"
+    empty
+      s.npz: zip: invalid Zip archive: Could not find EOCD
+    truncated
+      s.npz: zip: invalid Zip archive: Could not find EOCD
+    damaged
+      s.npz: input: corrupt deflate stream
+    a .npy
+      s.npz: zip: invalid Zip archive: Could not find EOCD
+    no arrays
+      s.npz: arrays: there are none
+    another file
+      s.npz: readme.txt: the network has no such layer
+    ");
 }
 
 #[test]
@@ -81,7 +94,18 @@ fn layers_that_are_missing_or_unknown() {
         ("unknown", with("block.0.\u{1b}[2J.npy", &spikes)),
         ("not charged", with("mean.npy", &ones(&[2, 2, 1, 1]))),
     ];
-    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @"");
+    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @r"
+    only the image
+      s.npz: missing: what is read by b, head; spikes of b_lif
+    no last neurons
+      s.npz: missing: spikes of b_lif
+    no image
+      s.npz: missing: what is read by a
+    unknown
+      s.npz: block.0.\u{1b}[2J: the network has no such layer
+    not charged
+      s.npz: mean: yields neither spikes nor what a weight layer reads, and nothing is charged for it
+    ");
 }
 
 #[test]
@@ -98,7 +122,26 @@ fn shapes_of_other_layers() {
         ("other images", with("b.npy", &ones(&[2, 3, 2, 1, 2]))),
         ("fewer values", with("b.npy", &ones(&[2, 2, 1, 2])[..130])),
     ];
-    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @"");
+    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @"
+    timesteps
+      s.npz: b: shape: [3, 2, 1, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
+    one timestep
+      s.npz: b: shape: [1, 2, 1, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
+    timesteps of what is constant
+      s.npz: a: shape: [3, 1, 1, 2] instead of [1 or 2, 1, 1, 2] or [1 or 2, images, 1, 1, 2]
+    channels last
+      s.npz: b: shape: [2, 1, 2, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
+    tokens
+      s.npz: b: shape: [2, 2, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
+    no image
+      s.npz: b: images: 0 is not in 1..=10000
+    too many images
+      s.npz: b: images: 1099511627776 is not in 1..=10000
+    other images
+      s.npz: b: images: 3 instead of the 1 of the arrays before
+    fewer values
+      s.npz: b: length: 2 bytes of data for [2, 2, 1, 2] of uint8
+    ");
 }
 
 #[test]
@@ -123,7 +166,28 @@ fn values_that_no_layer_yields() {
         ("big endian", spikes(">i4", &[0; 32])),
         ("differences", spikes("|u1", &[1, 1, 1, 1, 1, 0, 1, 1])),
     ];
-    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @"");
+    assert_snapshot!(lines(cases, |bytes| refuses(&bench, &bytes)), @r#"
+    a count
+      s.npz: b: [1, 0, 0, 1]: 2 is no spike, which is 0 or 1
+    negative
+      s.npz: b: [0, 1, 0, 1]: -1 is no spike, which is 0 or 1
+    a fraction
+      s.npz: b: [0, 0, 0, 1]: 0.25 is no spike, which is 0 or 1
+    not a number
+      s.npz: b: [1, 1, 0, 0]: NaN is no spike, which is 0 or 1
+    an infinite image
+      s.npz: a: [0, 0, 0, 0]: inf is not a finite number
+    an image that moves
+      s.npz: a: [1, 0, 0, 1]: 0, and 1 at the first timestep: the layer sees one frame at all of them
+    half precision
+      s.npz: b: descr: "<f2" is not of integers, float32 or float64
+    objects
+      s.npz: b: descr: "|O" is not of integers, float32 or float64
+    big endian
+      s.npz: b: descr: ">i4" is big endian: save it with .astype("<i4")
+    differences
+      s.npz: b: [1, 0, 0, 1]: 0, and 1 in a_lif, which holds the same values
+    "#);
 }
 
 #[test]
