@@ -145,7 +145,7 @@ fn a_report_of_a_recording_says_so() {
     bench.small_data(28, 28);
     let bytes = dump(&bench, &["--data", "data.ron", "--limit", "1"]);
     bench.write("spikes.npz", &bytes);
-    let settings = ["simulate", "--quant", "fp32", "--quant", "w4", "--quant", "w3-calibrated"];
+    let settings = ["simulate", "--quant", "fp32", "--quant", "w4", "--quant", "w4+bias"];
     let report = report(&bench, &[&settings[..], &["--spikes", "spikes.npz"]].concat());
     assert_eq!((&report["data"], &report["rates"]), (&Value::Null, &Value::Null));
     assert_eq!(report["spikes"]["file"], "spikes.npz");

@@ -75,7 +75,7 @@ fn random_networks_of_every_operation() {
 
 #[test]
 fn networks_of_every_family() {
-    for name in ["v1_events", "v2", "v3", "spikingformer", "qk_former"] {
+    for name in ["v1_events", "v2", "v3", "qk_former"] {
         let path = format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"));
         let model = load::model(&path).unwrap();
         let image = DataSet::load_for("noise", &model.description).unwrap().test.sample(0).unwrap();
