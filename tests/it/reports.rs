@@ -125,7 +125,7 @@ fn schema() {
     let mut text = String::new();
     keys(&REPORT, "report", &mut text);
     assert_snapshot!(text, @r"
-    report: data hardware model rates schema_version settings spiq_version tables
+    report: data hardware model rates schema_version settings spikes spiq_version tables
     report.data: images name sha256
     report.hardware: name sha256
     report.model: family name notes parameters sha256
