@@ -7,7 +7,7 @@ use super::print::{print, print_json};
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
-use crate::hw::{Compute, Edges, Hardware};
+use crate::hw::{Edges, Hardware};
 use crate::map::{Dataflow, Gemm, Matrix, Nest};
 
 /// Flags of `spiq gemm`.
@@ -273,13 +273,11 @@ fn parse_array(text: &str) -> Result<[u32; 2]> {
 
 fn machine(hw: &str) -> Result<Machine> {
     let (hardware, _) = Hardware::load(hw)?;
-    match hardware.compute {
-        Compute::SpikeLanes(_) | Compute::Systolic(_) => Machine::new(hardware),
-        Compute::Processor(_) | Compute::ManyCore(_) => {
-            let message = "no array beside memories: SpikeLanes or Systolic have one";
-            Err(Error::field(format!("--hw {hw}"), "compute", message))
-        }
+    if hardware.is_whole_chip() {
+        let message = "no array beside memories: SpikeLanes or Systolic have one";
+        return Err(Error::field(format!("--hw {hw}"), "units", message));
     }
+    Machine::new(hardware)
 }
 
 fn loops(arguments: &Arguments, gemm: &Gemm) -> Result<Loops> {

@@ -59,7 +59,7 @@ impl MappingDescription {
                 (Rates::uniform(network, ASSUMED_RATE)?, activity)
             }
         };
-        let expected = rates.activity_with(network, machine.pattern().as_slice());
+        let expected = rates.activity_with(network, &machine.patterns());
         let mapped =
             MappedWorkload::best(Workload::quantized(model), &machine, std::slice::from_ref(&expected))?;
         let layers = mapped.workload.layers.iter().zip(&mapped.plans);

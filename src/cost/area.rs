@@ -1,6 +1,6 @@
 use super::parts::AreaMm2;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Compute, Hardware, MemorySpec, MultiBit, Operand, VectorUnit};
+use crate::hw::{Hardware, MemorySpec, MultiBit, Operand, SpikeLanes, Systolic, Unit, Vector};
 
 /// Width of a neuron lane's registers and adder.
 const NEURON_BITS: f64 = 16.0;
@@ -14,37 +14,14 @@ const AND_GATES: f64 = 1.33;
 /// Gate equivalents of a selection of one of two bits.
 const SELECT_GATES: f64 = 2.33;
 
-/// Area of the datapath units that the description names, and of its memories; `None` for a
-/// processor, whose core area is not described, or where the energy table has no areas.
+/// Area of the units of `hardware` and of its memories; `None` for a processor, whose core area is not described, or
+/// where the energy table has no areas.
 pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
     let gate_um2 = GATE_UM2_AT_28_NM * (hardware.technology_nm.value / 28.0).powi(2);
-    let mut area = match &hardware.compute {
-        Compute::Processor(_) | Compute::ManyCore(_) => return None,
-        Compute::SpikeLanes(lanes) => {
-            let weight = f64::from(lanes.max_weight_bits.value);
-            let sum = f64::from(lanes.accumulator_bits.value);
-            let multiplier_um2 = match lanes.multi_bit {
-                MultiBit::Absent => 0.0,
-                // A gate for each bit of the weight.
-                MultiBit::BitSerial => weight * AND_GATES * gate_um2,
-                MultiBit::Multiplier => table.multiply_area_um2(weight, weight)?,
-            };
-            let count = f64::from(lanes.positions.value) * f64::from(lanes.channels.value);
-            let arithmetic = count * (table.add_area_um2(sum)? + multiplier_um2);
-            let registers_um2 = table.register_area_um2(sum)? + table.register_area_um2(weight)?;
-            array(arithmetic, count * registers_um2, &lanes.vector, table, gate_um2)?
-        }
-        Compute::Systolic(systolic) => {
-            let weight = f64::from(systolic.max_weight_bits.value);
-            let input = f64::from(systolic.input_bits.value);
-            let sum = f64::from(systolic.accumulator_bits.value);
-            let register = |bits: f64| table.register_area_um2(bits);
-            let registers_um2 = register(sum)? + register(weight)? + register(input)?;
-            let count = f64::from(systolic.rows.value) * f64::from(systolic.columns.value);
-            let arithmetic = count * (table.add_area_um2(sum)? + table.multiply_area_um2(weight, input)?);
-            array(arithmetic, count * registers_um2, &systolic.vector, table, gate_um2)?
-        }
-    };
+    let mut area = AreaMm2::default();
+    for unit in &hardware.units {
+        area.add_scaled(&unit_mm2(unit, table, gate_um2)?, 1.0);
+    }
     for memory in &hardware.memories {
         let part = if memory.holds.contains(&Operand::Weights) {
             &mut area.weight_memory
@@ -65,15 +42,52 @@ fn crossbar_um2(memory: &MemorySpec, gate_um2: f64) -> f64 {
     bits * f64::from(memory.banks() - 1) * SELECT_GATES * gate_um2
 }
 
-/// An array of so many um2 with the unit beside it.
-fn array(
-    arithmetic_um2: f64,
-    registers_um2: f64,
-    vector: &VectorUnit,
-    table: &EnergyTable,
-    gate_um2: f64,
-) -> Option<AreaMm2> {
-    let lanes = f64::from(vector.values_per_cycle.value);
+/// Area of the logic of `unit`; `None` where it is not known.
+fn unit_mm2(unit: &Unit, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
+    match unit {
+        Unit::SpikeLanes(unit) => lanes(unit, table, gate_um2),
+        Unit::Systolic(unit) => systolic(unit, table),
+        Unit::Vector(unit) => vector(unit, table, gate_um2),
+        Unit::Processor(_) | Unit::ManyCore(_) => None,
+    }
+}
+
+/// An adder, a register for its sum and one for its weight, and what integers need, of as many lanes as the largest
+/// layout has.
+fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
+    let weight = f64::from(unit.max_weight_bits.value);
+    let sum = f64::from(unit.accumulator_bits.value);
+    let multiplier_um2 = match unit.multi_bit {
+        MultiBit::Absent => 0.0,
+        // A gate for each bit of the weight.
+        MultiBit::BitSerial => weight * AND_GATES * gate_um2,
+        MultiBit::Multiplier => table.multiply_area_um2(weight, weight)?,
+    };
+    let count = unit.layouts.iter().map(|layout| layout.lanes.lanes()).fold(0.0, f64::max);
+    let arithmetic_um2 = count * (table.add_area_um2(sum)? + multiplier_um2);
+    let registers_um2 = table.register_area_um2(sum)? + table.register_area_um2(weight)?;
+    Some(array(arithmetic_um2, count * registers_um2))
+}
+
+/// A multiplier, an adder and the registers of sum, weight and input for each unit.
+fn systolic(unit: &Systolic, table: &EnergyTable) -> Option<AreaMm2> {
+    let weight = f64::from(unit.max_weight_bits.value);
+    let input = f64::from(unit.input_bits.value);
+    let sum = f64::from(unit.accumulator_bits.value);
+    let register = |bits: f64| table.register_area_um2(bits);
+    let registers_um2 = register(sum)? + register(weight)? + register(input)?;
+    let count = f64::from(unit.rows.value) * f64::from(unit.columns.value);
+    let arithmetic_um2 = count * (table.add_area_um2(sum)? + table.multiply_area_um2(weight, input)?);
+    Some(array(arithmetic_um2, count * registers_um2))
+}
+
+/// An array of so many um2.
+fn array(arithmetic_um2: f64, registers_um2: f64) -> AreaMm2 {
+    AreaMm2 { arithmetic: arithmetic_um2 * 1e-6, registers: registers_um2 * 1e-6, ..AreaMm2::default() }
+}
+
+fn vector(unit: &Vector, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
+    let lanes = f64::from(unit.values_per_cycle.value);
     // A neuron lane adds, compares (a subtraction) and keeps a potential; behind it, a multiplication
     // rescales what goes to the residual stream.
     let neuron_um2 = 2.0 * table.add_area_um2(NEURON_BITS)? + table.register_area_um2(NEURON_BITS)?;
@@ -81,9 +95,7 @@ fn array(
     // Spikes of attention meet in a gate each, and n of them are counted by about n full adders.
     let spike_um2 = AND_GATES * gate_um2 + table.add_area_um2(1.0)?;
     Some(AreaMm2 {
-        attention: f64::from(vector.spike_bits_per_cycle.value) * spike_um2 * 1e-6,
-        arithmetic: arithmetic_um2 * 1e-6,
-        registers: registers_um2 * 1e-6,
+        attention: f64::from(unit.spike_bits_per_cycle.value) * spike_um2 * 1e-6,
         neurons: lanes * neuron_um2 * 1e-6,
         requantizers: lanes * requantizer_um2 * 1e-6,
         ..AreaMm2::default()

@@ -1,6 +1,6 @@
 use super::parts::{EnergyJ, TrafficBits};
 use super::timeline::ArrayCycles;
-use crate::hw::Operand;
+use crate::hw::{Operand, PerOperand};
 
 /// Bits read from and written to one memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -25,8 +25,8 @@ pub struct Demand {
     pub array: ArrayCycles,
     /// Time of neurons, joins, pooling and attention.
     pub epilogue_cycles: f64,
-    /// On-chip traffic per operand of [`Operand::ALL`].
-    pub on_chip: [Traffic; 5],
+    /// On-chip traffic per operand.
+    pub on_chip: PerOperand<Traffic>,
     /// Off-chip traffic.
     pub dram: Traffic,
     /// Energy of operations; memories are charged from the traffic.
@@ -40,12 +40,12 @@ pub struct Demand {
 impl Demand {
     /// Counts `bits` read from the memory of `operand`.
     pub fn read(&mut self, operand: Operand, bits: f64) {
-        self.on_chip[operand as usize].read_bits += bits;
+        self.on_chip[operand].read_bits += bits;
     }
 
     /// All traffic by kind.
     pub fn traffic_bits(&self) -> TrafficBits {
-        let on_chip = |operand: Operand| self.on_chip[operand as usize];
+        let on_chip = |operand: Operand| self.on_chip[operand];
         TrafficBits {
             weights_read: on_chip(Operand::Weights).read_bits,
             weights_written: on_chip(Operand::Weights).written_bits,
@@ -64,6 +64,6 @@ impl Demand {
 
     /// Counts `bits` written to the memory of `operand`.
     pub fn write(&mut self, operand: Operand, bits: f64) {
-        self.on_chip[operand as usize].written_bits += bits;
+        self.on_chip[operand].written_bits += bits;
     }
 }

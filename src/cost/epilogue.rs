@@ -1,37 +1,32 @@
 //! Neurons, joins, pooling, sums and spike products: nothing here is free.
 
-use super::{Demand, Machine, encoding, processor};
-use crate::exec::Activity;
-use crate::hw::{Compute, Operand, VectorUnit};
-use crate::map::{Epilogue, EpilogueKind, Layer, Plan};
+use super::cost_model::Run;
+use super::{Demand, Machine, encoding};
+use crate::hw::{Operand, Vector};
+use crate::map::{Epilogue, EpilogueKind};
 
-/// Adds to `demand` what follows the product of `layer` in `timesteps` timesteps.
-pub fn add(
-    demand: &mut Demand,
-    machine: &Machine,
-    layer: &Layer,
-    plan: &Plan,
-    activity: &Activity,
-    timesteps: f64,
-) {
-    for epilogue in &layer.epilogue {
-        let frames = epilogue.frames(timesteps);
-        match &machine.hardware.compute {
-            Compute::SpikeLanes(lanes) => on_vector_unit(demand, machine, &lanes.vector, epilogue, frames),
-            Compute::Systolic(array) => on_vector_unit(demand, machine, &array.vector, epilogue, frames),
-            Compute::Processor(p) => {
-                let cycles = processor::epilogue_cycles(p, epilogue) * frames;
-                demand.epilogue_cycles += cycles;
-                *energy_of(demand, epilogue) += cycles * p.energy_pj_per_cycle.value * 1e-12;
-                continue;
-            }
-            Compute::ManyCore(_) => unreachable!("charged by whole events"),
-        }
-        add_traffic(demand, machine, (layer, plan), epilogue, activity, frames);
+/// Adds to `demand` what follows the product of a layer: vector units work side by side, and each of them on one
+/// operation after the other.
+pub fn add(demand: &mut Demand, machine: &Machine, run: Run<'_>) {
+    let busy = machine.hardware.vectors().map(|unit| unit_cycles(unit, machine, run));
+    demand.epilogue_cycles += busy.fold(0.0, f64::max);
+    for epilogue in &run.layer.epilogue {
+        let frames = epilogue.frames(run.timesteps);
+        *energy_of(demand, epilogue) +=
+            epilogue.values as f64 * frames * operation_pj(machine, epilogue) * 1e-12;
+        add_traffic(demand, machine, run, epilogue, frames);
     }
 }
 
-fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a mut f64 {
+/// Cycles of what `unit` does of a layer: of the vector units that do a kind of work, the first one does it.
+fn unit_cycles(unit: &Vector, machine: &Machine, run: Run<'_>) -> f64 {
+    let first = |work| machine.hardware.vectors().find(|other| other.does(work));
+    let own =
+        run.layer.epilogue.iter().filter(|e| first(e.work()).is_some_and(|first| first.name == unit.name));
+    own.map(|epilogue| cycles(unit, epilogue, epilogue.frames(run.timesteps))).sum()
+}
+
+pub(super) fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a mut f64 {
     match epilogue.kind {
         EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => &mut demand.operations_j.neuron,
         EpilogueKind::SpikeProducts { .. } => &mut demand.operations_j.attention,
@@ -39,16 +34,11 @@ fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a mut f64 {
     }
 }
 
-fn on_vector_unit(
-    demand: &mut Demand,
-    machine: &Machine,
-    unit: &VectorUnit,
-    epilogue: &Epilogue,
-    frames: f64,
-) {
+/// Cycles of `frames` executions of `epilogue` on `unit`.
+fn cycles(unit: &Vector, epilogue: &Epilogue, frames: f64) -> f64 {
     let values = epilogue.values as f64 * frames;
     let per_cycle = f64::from(unit.values_per_cycle.value);
-    demand.epilogue_cycles += match epilogue.kind {
+    match epilogue.kind {
         EpilogueKind::SpikeProducts { operations, sums, sum_bits, reads } => {
             let bits = (operations + sums * sum_bits as usize).max(reads);
             bits as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
@@ -60,8 +50,7 @@ fn on_vector_unit(
         EpilogueKind::Pool { comparisons, .. } => values * comparisons as f64 / per_cycle,
         EpilogueKind::Sum { additions, .. } => values * additions as f64 / per_cycle,
         _ => values / per_cycle,
-    };
-    *energy_of(demand, epilogue) += values * operation_pj(machine, epilogue) * 1e-12;
+    }
 }
 
 /// Energy of one output value.
@@ -98,21 +87,14 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
     }
 }
 
-fn add_traffic(
-    demand: &mut Demand,
-    machine: &Machine,
-    (layer, plan): (&Layer, &Plan),
-    epilogue: &Epilogue,
-    activity: &Activity,
-    frames: f64,
-) {
+fn add_traffic(demand: &mut Demand, machine: &Machine, run: Run<'_>, epilogue: &Epilogue, frames: f64) {
     let bits = epilogue.bits_per_frame();
-    let written = encoding::of_output(machine.hardware.spike_encoding, epilogue, activity, frames);
+    let written = encoding::of_output(machine.hardware.spike_encoding, epilogue, run.activity, frames);
     demand.read(Operand::Activations, bits.activations_read * frames);
     demand.write(Operand::Activations, bits.activations_written * frames * written);
     demand.read(Operand::Residual, bits.residual_read * frames);
     demand.write(Operand::Residual, bits.residual_written * frames);
-    if !plan.keeps_membranes(layer, &machine.hardware.compute) {
+    if !run.plan.keeps_membranes(run.layer, &machine.hardware) {
         demand.read(Operand::Membranes, bits.membranes_read * frames);
         demand.write(Operand::Membranes, bits.membranes_written * frames);
     }

@@ -1,11 +1,11 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::LayerCost;
 use crate::map::{Layer, Plan};
 
-/// What was chosen for layers before, on one machine and the same samples: neighbours in a search share nearly
-/// all of their layers.
+/// What plans of layers cost that were tried before, on one machine and the same samples: neighbours in a search share
+/// nearly all of their layers.
 #[derive(Debug, Default)]
 pub struct KnownPlans(Mutex<HashMap<usize, Vec<Known>>>);
 
@@ -13,27 +13,27 @@ pub struct KnownPlans(Mutex<HashMap<usize, Vec<Known>>>);
 struct Known {
     layer: Layer,
     choices: Vec<Plan>,
-    best: (Plan, LayerCost),
+    costs: Arc<[LayerCost]>,
 }
 
 impl KnownPlans {
-    /// The best of `choices` for `layer`, number `index` of its network, and its cost: by `choose` where it is
-    /// not known.
-    pub fn get(
+    /// What each of `choices` costs for `layer`, number `index` of its network: as `cost` says where it is not known.
+    pub fn costs(
         &self,
         index: usize,
         layer: &Layer,
-        choices: Vec<Plan>,
-        choose: impl FnOnce(&[Plan]) -> (Plan, LayerCost),
-    ) -> (Plan, LayerCost) {
+        choices: &[Plan],
+        cost: impl Fn(&Plan) -> LayerCost,
+    ) -> Arc<[LayerCost]> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |known: &&Known| known.layer == *layer && known.choices == choices;
         if let Some(known) = lock().get(&index).and_then(|known| known.iter().find(same)) {
-            return known.best;
+            return known.costs.clone();
         }
         // Not under the lock: another thread may look for another layer meanwhile.
-        let best = choose(&choices);
-        lock().entry(index).or_default().push(Known { layer: layer.clone(), choices, best });
-        best
+        let costs: Arc<[LayerCost]> = choices.iter().map(cost).collect();
+        let known = Known { layer: layer.clone(), choices: choices.to_vec(), costs: costs.clone() };
+        lock().entry(index).or_default().push(known);
+        costs
     }
 }

@@ -1,12 +1,11 @@
 use super::area::area_mm2;
 use super::{AreaMm2, EnergyJ, Traffic};
 use crate::error::{Error, Result};
-use crate::exec::Pattern;
 use crate::hw::sram::Sram;
 use crate::hw::table::EnergyTable;
 use crate::hw::{
-    Compute, DramIdle, DramSpec, Energies, EventTable, Hardware, MemoryMacro, MemorySpec, Objective, Operand,
-    Skipping,
+    Charged, DramIdle, DramSpec, Energies, EventTable, Hardware, MemoryMacro, MemorySpec, Objective, Operand,
+    PerOperand,
 };
 
 /// A hardware description with everything that its names stand for, looked up once.
@@ -18,8 +17,8 @@ pub struct Machine {
     pub table: EnergyTable,
     /// Energies of whole events, charged in the place of operations and memories.
     pub events: Option<EventTable>,
-    /// Per operand of [`Operand::ALL`], the memory that holds it.
-    pub memories: [Sram; 5],
+    /// Per operand, the memory that holds it.
+    pub memories: PerOperand<Sram>,
     /// Off-chip memory.
     pub dram: Option<Dram>,
     /// Leakage of memories and logic.
@@ -28,10 +27,10 @@ pub struct Machine {
     pub area_mm2: Option<AreaMm2>,
 }
 
-/// Per operand of [`Operand::ALL`], its memory with the crossbar between its banks and what reads them: a bit
+/// Per operand, its memory with the crossbar between its banks and what reads them: a bit
 /// passes log2 of their number of selections.
-fn memories(hardware: &Hardware, table: &EnergyTable) -> [Sram; 5] {
-    Operand::ALL.map(|operand| {
+fn memories(hardware: &Hardware, table: &EnergyTable) -> PerOperand<Sram> {
+    PerOperand::from_fn(|operand| {
         let memory = hardware.memory(operand);
         let mut sram = hardware.memory_macro(memory);
         if memory.macro_model != MemoryMacro::IncludedInProcessor {
@@ -91,13 +90,7 @@ impl Machine {
             (Some(density), Some(area)) => density.value * area.logic(),
             _ => 0.0,
         };
-        let events = match &hardware.compute {
-            Compute::ManyCore(cores) => match Energies::load(&cores.events)? {
-                Energies::Events(table) => Some(*table),
-                Energies::Units(_) => None,
-            },
-            _ => None,
-        };
+        let events = hardware.product_units().find_map(|(_, unit)| unit.events().transpose()).transpose()?;
         // Energies of whole events leave nothing to leak.
         let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w };
         Ok(Self { table, events, memories, dram, leakage_w, area_mm2: area, hardware })
@@ -112,10 +105,10 @@ impl Machine {
         let mut machine = self.clone();
         match energies {
             Energies::Units(table) => {
-                let charged = match self.hardware.compute {
-                    Compute::Processor(_) => Some("per cycle"),
-                    Compute::ManyCore(_) => Some("by whole events"),
-                    _ => None,
+                let charged = match self.hardware.charged() {
+                    Charged::Cycles => Some("per cycle"),
+                    Charged::Events => Some("by whole events"),
+                    Charged::Operations => None,
                 };
                 if let Some(charged) = charged {
                     let (table, hardware) = (table.name(), &self.hardware.name);
@@ -137,7 +130,7 @@ impl Machine {
     /// Relative figures of memories replace all that is known of them.
     fn use_memories_of(&mut self, table: &EnergyTable) {
         let Some(figures) = table.memory() else { return };
-        for memory in &mut self.memories {
+        for memory in self.memories.values_mut() {
             memory.read_pj_per_bit = figures.on_chip_pj_per_bit.value;
             memory.write_pj_per_bit = figures.on_chip_pj_per_bit.value;
         }
@@ -157,31 +150,16 @@ impl Machine {
 
     /// Name of the table that energies come from.
     pub fn table_name(&self) -> &str {
-        match (&self.events, &self.hardware.compute) {
+        match (&self.events, self.hardware.charged()) {
             (Some(events), _) => &events.name,
-            (None, Compute::Processor(_)) => "energy per cycle",
+            (None, Charged::Cycles) => "energy per cycle",
             (None, _) => self.table.name(),
-        }
-    }
-
-    /// What the machine has to know of spikes beyond their counts.
-    pub fn pattern(&self) -> Option<Pattern> {
-        let Compute::SpikeLanes(lanes) = &self.hardware.compute else { return None };
-        match &lanes.skipping {
-            Skipping::Windows { timesteps } => Some(Pattern::Windows {
-                positions: lanes.positions.value as usize,
-                timesteps: timesteps.value as usize,
-            }),
-            Skipping::Products { rows, columns } => {
-                Some(Pattern::Products { rows: rows.value as usize, columns: columns.value as usize })
-            }
-            Skipping::Dense | Skipping::Gated | Skipping::Skip => None,
         }
     }
 
     /// The memory that holds `operand`.
     pub fn memory(&self, operand: Operand) -> &Sram {
-        &self.memories[operand as usize]
+        &self.memories[operand]
     }
 
     /// Cycles from one access of a bank of `memory` to the next.

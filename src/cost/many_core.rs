@@ -1,20 +1,25 @@
 //! Layers on cores that exchange spikes: time by events, energy by the table of whole events.
 
+use super::cost_model::{CostModel, Run};
 use super::parts::{Cycles, EnergyJ};
 use super::{LayerCost, Machine, events};
-use crate::exec::Activity;
 use crate::hw::ManyCore;
 use crate::map::{EpilogueKind, Input, Layer};
 
-/// Cost of `layer` for one image. A timestep of the layer takes what its events take on its cores, evenly
-/// spread, and the barrier behind it.
-pub fn layer_cost(
-    cores: &ManyCore,
-    machine: &Machine,
-    layer: &Layer,
-    activity: &Activity,
-    timesteps: f64,
-) -> LayerCost {
+impl CostModel for ManyCore {
+    /// A timestep of the layer takes what its events take on its cores, evenly spread, and the barrier behind it.
+    fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
+        let cycles = cycles(self, machine, run);
+        let energy_j = match &machine.events {
+            Some(table) => events::energy_j(table, run.layer, run.activity, run.timesteps),
+            None => EnergyJ::default(),
+        };
+        LayerCost { cycles, energy_j, ..LayerCost::default() }
+    }
+}
+
+fn cycles(cores: &ManyCore, machine: &Machine, run: Run<'_>) -> Cycles {
+    let Run { layer, activity, timesteps, .. } = run;
     let share = machine.hardware.clock_hz.value / cores_of(cores, layer);
     let mut cycles = Cycles::default();
     if let Some(product) = &layer.product {
@@ -43,11 +48,7 @@ pub fn layer_cost(
         cycles.epilogue += seconds * share;
     }
     cycles.under_utilisation = timesteps * cores.barrier_s.value * machine.hardware.clock_hz.value;
-    let energy_j = match &machine.events {
-        Some(table) => events::energy_j(table, layer, activity, timesteps),
-        None => EnergyJ::default(),
-    };
-    LayerCost { cycles, energy_j, ..LayerCost::default() }
+    cycles
 }
 
 /// Cores that the neurons or the weights of `layer` fill, at least one.

@@ -3,6 +3,7 @@
 
 mod accesses;
 mod area;
+mod cost_model;
 mod demand;
 mod encoding;
 mod epilogue;
@@ -10,24 +11,28 @@ mod events;
 mod footprint;
 mod gemm;
 mod known_plans;
-mod layer;
 mod machine;
 mod many_core;
+mod mapped;
 mod parts;
 mod prefetch;
 mod processor;
+mod residency;
 mod spike_lanes;
 mod systolic;
+mod tiled;
 mod tiling;
 mod timeline;
+mod zeros;
 
 pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
+pub use cost_model::{CostModel, Run, layer_cost};
 pub use demand::{Demand, Traffic};
 pub use footprint::footprint_bytes;
 pub use gemm::{GemmCost, GemmOperands, gemm_cost};
 pub use known_plans::KnownPlans;
-pub use layer::{MappedWorkload, layer_cost};
 pub use machine::Machine;
+pub use mapped::MappedWorkload;
 pub use parts::{
     AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits,
 };

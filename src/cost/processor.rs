@@ -1,6 +1,9 @@
 //! Products and epilogues on a scalar processor: instructions counted from what was executed.
 
-use super::{ArrayCycles, Demand};
+use super::cost_model::{CostModel, Run};
+use super::epilogue::energy_of;
+use super::tiled::{self, Tiled};
+use super::{ArrayCycles, Demand, LayerCost, Machine};
 use crate::exec::NodeActivity;
 use crate::hw::Processor;
 use crate::map::{Epilogue, EpilogueKind, Input, Product};
@@ -9,9 +12,33 @@ use crate::quant::WeightForm;
 /// Narrowest accumulators that are packed into a word.
 const PACKED_ACCUMULATOR_BITS: u32 = 16;
 
+impl CostModel for Processor {
+    fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
+        tiled::layer_cost(self, machine, run)
+    }
+}
+
+impl Tiled for Processor {
+    fn product(&self, _: &Machine, run: Run<'_>, product: &Product, frames: f64) -> Demand {
+        demand(self, product, &run.activity.nodes[product.node.index()], frames)
+    }
+
+    fn epilogue(&self, _: &Machine, run: Run<'_>, demand: &mut Demand) {
+        for epilogue in &run.layer.epilogue {
+            let cycles = epilogue_cycles(self, epilogue) * epilogue.frames(run.timesteps);
+            demand.epilogue_cycles += cycles;
+            *energy_of(demand, epilogue) += cycles * self.energy_pj_per_cycle.value * 1e-12;
+        }
+    }
+
+    fn fetches_parameters(&self) -> bool {
+        false
+    }
+}
+
 /// What `product` asks for: for every input that is not zero, a row of packed weights is loaded,
 /// unpacked and added to the partial sums of one position.
-pub fn demand(processor: &Processor, product: &Product, activity: &NodeActivity, frames: f64) -> Demand {
+fn demand(processor: &Processor, product: &Product, activity: &NodeActivity, frames: f64) -> Demand {
     let total = activity.total();
     let repeat = frames / activity.steps.len().max(1) as f64;
     let operations = total.synaptic_operations() as f64 * repeat;
@@ -49,7 +76,7 @@ pub fn demand(processor: &Processor, product: &Product, activity: &NodeActivity,
 }
 
 /// Cycles of one execution of `epilogue`.
-pub fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
+fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
     let (load, alu) = (processor.load_cycles.value, processor.alu_cycles.value);
     let (branch, multiply) = (processor.branch_cycles.value, processor.multiply_cycles.value);
     let word = f64::from(processor.word_bits.value);

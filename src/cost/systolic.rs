@@ -1,8 +1,9 @@
 //! Products on a dense systolic array, by SCALE-Sim's formulas.
 
+use super::cost_model::{CostModel, Run};
 use super::spike_lanes::{partial_sums, weight_passes};
-use super::{ArrayCycles, Demand, Machine};
-use crate::exec::NodeActivity;
+use super::tiled::{self, Tiled, encoded_input};
+use super::{ArrayCycles, Demand, LayerCost, Machine};
 use crate::hw::table::EnergyTable;
 use crate::hw::{Edges, Operand, Placement, Systolic};
 use crate::map::{Dataflow, Dim, Input, Plan, Product};
@@ -68,7 +69,7 @@ pub fn fold_cycles(
 }
 
 /// One group of a product in tiles of the array.
-struct Tiled {
+struct Tiles {
     /// Positions with the timesteps that run in one go, output channels, inputs.
     m: f64,
     n: f64,
@@ -85,7 +86,7 @@ struct Tiled {
     chunks: f64,
 }
 
-impl Tiled {
+impl Tiles {
     fn new(array: &Systolic, product: &Product, plan: &Plan, frames: f64) -> Self {
         // Innermost, the timesteps of a position are further positions of one product.
         let (m, repeats) = match plan.placement {
@@ -120,40 +121,44 @@ impl Tiled {
     }
 }
 
-/// What `product` asks for: M x K by K x N, zeros included.
-pub fn demand(
-    array: &Systolic,
-    machine: &Machine,
-    product: &Product,
-    plan: &Plan,
-    activity: &NodeActivity,
-    frames: f64,
-) -> Demand {
-    let tiled = Tiled::new(array, product, plan, frames);
-    let Tiled { m, n, k, repeats, sizes, tile, streamed, chunks } = tiled;
-    let folds = fold_cycles(&ArrayTiming::of(array), plan.dataflow, sizes, tile, streamed, chunks);
-    let units = f64::from(array.rows.value) * f64::from(array.columns.value);
-    let mut demand = Demand::default();
-    demand.array.ideal = m * k * n * repeats / units;
-    demand.array.under_utilisation = folds.ideal * repeats - demand.array.ideal;
-    demand.array.fill_drain = folds.fill_drain * repeats;
-    move_operands(&mut demand, &tiled, machine, product, plan, frames);
-    let repeat = frames / activity.steps.len().max(1) as f64;
-    let switching = if array.gated {
-        activity.total().synaptic_operations() as f64 * repeat
-    } else {
-        product.dense_operations() * frames
-    };
-    let widths = [product.weight_bits, product.accumulator_bits];
-    let operation_pj = operation_pj(&machine.table, product.input, product.weight, widths);
-    demand.operations_j.synapse = switching * operation_pj * 1e-12;
-    demand
+impl CostModel for Systolic {
+    fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
+        tiled::layer_cost(self, machine, run)
+    }
+}
+
+impl Tiled for Systolic {
+    /// What `product` asks for: M x K by K x N, zeros included.
+    fn product(&self, machine: &Machine, run: Run<'_>, product: &Product, frames: f64) -> Demand {
+        let plan = run.plan;
+        let tiled = Tiles::new(self, product, plan, frames);
+        let Tiles { m, n, k, repeats, sizes, tile, streamed, chunks } = tiled;
+        let folds = fold_cycles(&ArrayTiming::of(self), plan.dataflow, sizes, tile, streamed, chunks);
+        let units = f64::from(self.rows.value) * f64::from(self.columns.value);
+        let mut demand = Demand::default();
+        demand.array.ideal = m * k * n * repeats / units;
+        demand.array.under_utilisation = folds.ideal * repeats - demand.array.ideal;
+        demand.array.fill_drain = folds.fill_drain * repeats;
+        move_operands(&mut demand, &tiled, machine, product, plan, frames);
+        let counted = &run.activity.nodes[product.node.index()];
+        let repeat = frames / counted.steps.len().max(1) as f64;
+        let switching = if self.gated {
+            counted.total().synaptic_operations() as f64 * repeat
+        } else {
+            product.dense_operations() * frames
+        };
+        let widths = [product.weight_bits, product.accumulator_bits];
+        let operation_pj = operation_pj(&machine.table, product.input, product.weight, widths);
+        demand.operations_j.synapse = switching * operation_pj * 1e-12;
+        demand.on_chip[Operand::Activations].read_bits *= encoded_input(machine, product, run.activity);
+        demand
+    }
 }
 
 /// Traffic of the on-chip memories, and the tiles and waves that it comes in.
 fn move_operands(
     demand: &mut Demand,
-    tiled: &Tiled,
+    tiled: &Tiles,
     machine: &Machine,
     product: &Product,
     plan: &Plan,
@@ -194,7 +199,7 @@ fn move_operands(
     if plan.dataflow.sums_leave_the_array() {
         let sum_bits = f64::from(product.accumulator_bits);
         let sum_words = machine.padding(Operand::PartialSums, n, sent, sum_bits);
-        demand.on_chip[Operand::PartialSums as usize] = partial_sums(product, frames, row_tiles * sum_words);
+        demand.on_chip[Operand::PartialSums] = partial_sums(product, frames, row_tiles * sum_words);
     }
 }
 

@@ -327,7 +327,7 @@ impl Evaluator {
 /// What `machines` have to know of spikes, each once.
 pub fn patterns(machines: &[Machine]) -> Vec<Pattern> {
     let mut patterns: Vec<Pattern> = Vec::new();
-    for pattern in machines.iter().filter_map(Machine::pattern) {
+    for pattern in machines.iter().flat_map(Machine::patterns) {
         if !patterns.contains(&pattern) {
             patterns.push(pattern);
         }

@@ -2,7 +2,8 @@
 
 use crate::cost::{Machine, MappedWorkload};
 use crate::exec::{Pattern, Rates};
-use crate::hw::Operand;
+use crate::hw::SpatialDim;
+use crate::map::Dataflow;
 use crate::model::Network;
 
 /// Of `rates` that stand for the activity of `network`.
@@ -17,13 +18,26 @@ pub(super) fn of_rates(rates: &Rates, network: &Network) -> Vec<String> {
 /// Of what `machine` was charged for; its patterns of spikes were those of `counted` images, or of a draw.
 pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Option<usize>) -> Vec<String> {
     let energies = machine.events.iter().map(|table| format!("{}: {}", table.name, table.notes));
-    let patterns = machine.pattern().map(|pattern| of_pattern(pattern, counted));
+    let patterns = patterns(machine, mapped).into_iter().map(|pattern| of_pattern(pattern, counted));
     patterns
-        .into_iter()
         .chain(energies)
         .chain(of_slow_memories(machine))
         .chain(of_residents(mapped))
+        .chain(of_idle_lanes(mapped, machine))
         .collect()
+}
+
+/// What the plans of `mapped` look for in spikes, each once.
+fn patterns(machine: &Machine, mapped: &MappedWorkload) -> Vec<Pattern> {
+    let used = |pattern: &Pattern| {
+        let keep_sums =
+            mapped.plans.iter().zip(&mapped.workload.layers).filter(|(plan, layer)| {
+                layer.product.is_some() && plan.dataflow == Dataflow::OutputStationary
+            });
+        let mut found = keep_sums.flat_map(|(plan, _)| machine.cost_model(plan.unit).patterns(&plan.lanes));
+        found.any(|found| found == *pattern)
+    };
+    machine.patterns().into_iter().filter(used).collect()
 }
 
 /// Of memories that the clock does not wait for.
@@ -43,14 +57,15 @@ fn of_pattern(pattern: Pattern, counted: Option<usize>) -> String {
     match pattern {
         Pattern::Windows { .. } => format!("inputs that spike in a window are {source}"),
         Pattern::Products { .. } => format!("spikes that rows have in common are {source}"),
+        Pattern::Waves(_) => format!("waits for the slowest lane are {source}"),
     }
 }
 
 /// Of weights that stay on chip.
 fn of_residents(mapped: &MappedWorkload) -> Option<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
-    let resident = layers.filter(|(_, plan)| !plan.is_off_chip(Operand::Weights));
-    let share = resident.map(|(layer, _)| layer.weight_bits()).sum::<f64>() / mapped.workload.weight_bits();
+    let resident = layers.map(|(layer, plan)| layer.weight_bits() * (1.0 - plan.streamed_share(layer)));
+    let share = resident.sum::<f64>() / mapped.workload.weight_bits();
     let kept = match share {
         0.0 => return None,
         1.0 => "all weights fit on chip and stay there".to_owned(),
@@ -58,4 +73,23 @@ fn of_residents(mapped: &MappedWorkload) -> Option<String> {
         _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
     };
     Some(format!("{kept}: loading them once is not charged"))
+}
+
+/// Of groups that run one after the other although output channels have lanes side by side.
+fn of_idle_lanes(mapped: &MappedWorkload, machine: &Machine) -> Option<String> {
+    let layers = mapped.workload.layers.iter().zip(&mapped.plans);
+    let narrow = layers.filter_map(|(layer, plan)| {
+        let product = layer.product.as_ref()?;
+        let lanes = plan.lanes.extent(SpatialDim::OutputChannels) as usize;
+        let used = product.group_outputs() * plan.groups(product);
+        (product.groups > 1 && 4 * used <= lanes).then_some((used, lanes, plan.unit))
+    });
+    let narrow: Vec<(usize, usize, usize)> = narrow.collect();
+    let &(used, lanes, unit) = narrow.iter().min()?;
+    let unit = machine.hardware.unit(unit).name();
+    Some(format!(
+        "{} grouped layers have work for as few as {used} of {lanes} channels of {unit} at a time: it has no layout for \
+         Groups that suits them",
+        narrow.len()
+    ))
 }

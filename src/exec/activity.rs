@@ -12,6 +12,11 @@ pub fn wave_size(i: usize) -> usize {
     1 << i
 }
 
+/// The number of the wave size that counts so many positions at once; `None` where none does.
+pub fn wave_size_number(positions: usize) -> Option<usize> {
+    (0..WAVE_SIZES).find(|&i| wave_size(i) == positions)
+}
+
 /// What one image did, per node of the network.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Activity {

@@ -18,8 +18,12 @@ mod rates;
 mod recording;
 mod scalar;
 mod seeded;
+mod spike_matrix;
+mod waves;
 
-pub use activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES, wave_size};
+pub use activity::{
+    Activity, NodeActivity, StepActivity, WAVE_SIZES, count_products, wave_size, wave_size_number,
+};
 pub use backend::{Backend, IntegerExecutor};
 pub use execution::Execution;
 pub use fast::{FastExecutor, Snapshot, Workspace};
@@ -27,9 +31,11 @@ pub use float::FloatExecutor;
 pub use kernels::Isa;
 pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
 pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
-pub use patterns::{Pattern, PatternCount, Patterns, SpikeMatrix, draw};
+pub use patterns::{Pattern, PatternCount, Patterns};
 pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;
 pub use recording::SpikeRecording;
 pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;
+pub use spike_matrix::{SpikeMatrix, draw};
+pub use waves::WaveShape;

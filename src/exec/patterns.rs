@@ -1,13 +1,10 @@
 //! What spikes have in common with each other: counters of machines that batch timesteps, or that reuse the
 //! sums of equal spikes. Counted only where a machine asks, from the spikes themselves.
 
-use std::ops::Range;
-
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-
+use super::spike_matrix::{SpikeMatrix, draw};
+use super::waves::{WaveShape, Waves};
 use crate::model::{ConvGeometry, Kind, Network, NodeId, Op};
-use crate::tensor::{Frames, Shape};
+use crate::tensor::Frames;
 
 /// What a machine wants to know of the spikes that a weight layer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +24,18 @@ pub enum Pattern {
         /// Columns (inputs) of a tile, at most 64.
         columns: usize,
     },
+    /// How long lanes wait for each other that step over zeros side by side.
+    Waves(WaveShape),
+}
+
+impl Pattern {
+    /// True if it is counted of a weight layer with so many groups, whose input is of spikes or not.
+    fn is_counted(&self, groups: usize, spikes: bool) -> bool {
+        match self {
+            Self::Waves(shape) => groups > 1 || shape.groups == 1,
+            Self::Windows { .. } | Self::Products { .. } => spikes,
+        }
+    }
 }
 
 /// What was counted of one weight layer, all timesteps and groups of one image.
@@ -74,15 +83,11 @@ impl Patterns {
         id: NodeId,
         value: &Frames<T>,
     ) {
-        if network.node(id).kind != Kind::Spikes {
-            return;
-        }
+        let spikes = network.node(id).kind == Kind::Spikes;
         for (reader, node) in network.readers(id) {
             let Op::Weighted(weighted) = &node.op else { continue };
-            let count = &mut self.nodes[reader.index()];
-            *count = PatternCount::default();
-            for group in 0..weighted.geometry.groups {
-                count.add(SpikeMatrix::gather(value, &weighted.geometry, group).count(self.pattern));
+            if self.pattern.is_counted(weighted.geometry.groups, spikes) {
+                self.nodes[reader.index()] = count(self.pattern, value, &weighted.geometry);
             }
         }
     }
@@ -93,91 +98,39 @@ impl Patterns {
         let mut patterns = Self::new(pattern, network);
         for (id, node, weighted) in network.weighted() {
             let input = network.input_of(node, 0);
-            if input.kind != Kind::Spikes {
+            if !pattern.is_counted(weighted.geometry.groups, input.kind == Kind::Spikes) {
                 continue;
             }
             let rate = rates[id.index()].unwrap_or(0.0);
             let frames = node.frames(network.timesteps);
             let spikes = draw(input.shape, frames, rate, id.index() as u64);
-            patterns.nodes[id.index()] = (0..weighted.geometry.groups)
-                .map(|group| SpikeMatrix::gather(&spikes, &weighted.geometry, group).count(pattern))
-                .fold(PatternCount::default(), |mut sum, count| {
-                    sum.add(count);
-                    sum
-                });
+            patterns.nodes[id.index()] = count(pattern, &spikes, &weighted.geometry);
         }
         patterns
     }
 }
 
-/// Independent spikes of `rate`.
-pub fn draw(shape: Shape, frames: usize, rate: f64, seed: u64) -> Frames<u8> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let below = (rate * 2f64.powi(32)) as u64;
-    let data = (0..frames * shape.values()).map(|_| u8::from(u64::from(random.next_u32()) < below));
-    Frames { frames, shape, data: data.collect() }
-}
-
-/// The spikes that a weight layer (one group of it) multiplies: one row per output position and timestep, the
-/// timesteps of a position next to each other; one column per input, the channels of a kernel tap next to
-/// each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpikeMatrix {
-    /// Timesteps of each position.
-    pub timesteps: usize,
-    /// Rows.
-    pub rows: usize,
-    /// Columns.
-    pub columns: usize,
-    /// Words of a row.
-    words: usize,
-    bits: Vec<u64>,
+/// Counts `pattern` in what a weight layer of `geometry` reads, all groups.
+fn count<T: Copy + Default + PartialEq>(
+    pattern: Pattern,
+    input: &Frames<T>,
+    geometry: &ConvGeometry,
+) -> PatternCount {
+    let group = |group| SpikeMatrix::gather(input, geometry, group);
+    if let Pattern::Waves(shape) = pattern {
+        let out = geometry.output(input.shape).expect("checked when the network was built");
+        let mut waves = Waves::new(shape, out.width, geometry.kernel[0] * geometry.kernel[1]);
+        (0..geometry.groups).for_each(|number| waves.add(number, &group(number)));
+        return PatternCount { steps: waves.steps(), ..PatternCount::default() };
+    }
+    (0..geometry.groups).fold(PatternCount::default(), |mut sum, number| {
+        sum.add(group(number).count(pattern));
+        sum
+    })
 }
 
 impl SpikeMatrix {
-    /// Independent spikes of `rate`, padding and all: the same for the same arguments.
-    pub fn drawn(positions: usize, timesteps: usize, columns: usize, rate: f64, seed: u64) -> Self {
-        let spikes = draw(Shape::new(columns, positions, 1), timesteps, rate, seed);
-        let geometry = ConvGeometry {
-            in_channels: columns,
-            out_channels: 1,
-            kernel: [1, 1],
-            stride: [1, 1],
-            pad: [0, 0],
-            groups: 1,
-        };
-        Self::gather(&spikes, &geometry, 0)
-    }
-
-    /// What `group` of a layer of `geometry` reads of `input`.
-    pub fn gather<T: Copy + Default + PartialEq>(
-        input: &Frames<T>,
-        geometry: &ConvGeometry,
-        group: usize,
-    ) -> Self {
-        let out = geometry.output(input.shape).expect("checked when the network was built");
-        let (timesteps, per_group) = (input.frames, geometry.in_channels / geometry.groups);
-        let columns = geometry.fan_in();
-        let words = columns.div_ceil(64);
-        let rows = out.positions() * timesteps;
-        let mut bits = vec![0; rows * words];
-        for position in 0..out.positions() {
-            for (tap, at) in geometry.taps_of(input.shape, position / out.width, position % out.width) {
-                let Some(at) = at else { continue };
-                for t in 0..timesteps {
-                    let row = &mut bits[(position * timesteps + t) * words..][..words];
-                    let channels = &input.at(t)[at * input.shape.channels + group * per_group..][..per_group];
-                    for (channel, value) in channels.iter().enumerate() {
-                        let column = tap * per_group + channel;
-                        row[column / 64] |= u64::from(*value != T::default()) << (column % 64);
-                    }
-                }
-            }
-        }
-        Self { timesteps, rows, columns, words, bits }
-    }
-
-    /// Counts `pattern`.
+    /// Counts `pattern` of one group, whose positions lie on a line and whose kernel has one of its own.
     pub fn count(&self, pattern: Pattern) -> PatternCount {
         match pattern {
             Pattern::Windows { positions, timesteps } => {
@@ -185,56 +138,12 @@ impl SpikeMatrix {
                 PatternCount { steps, ..PatternCount::default() }
             }
             Pattern::Products { rows, columns } => self.products(rows, columns),
-        }
-    }
-
-    /// Spikes of every row.
-    pub fn row_spikes(&self) -> impl Iterator<Item = u32> {
-        self.bits.chunks(self.words.max(1)).map(|row| row.iter().map(|word| word.count_ones()).sum())
-    }
-
-    /// Per window of `positions` consecutive positions and `timesteps` consecutive timesteps, the inputs that
-    /// spike anywhere in it.
-    pub fn windows(&self, positions: usize, timesteps: usize) -> Vec<usize> {
-        let mut counts = Vec::new();
-        for first in (0..self.positions()).step_by(positions) {
-            for start in (0..self.timesteps).step_by(timesteps) {
-                let inside = first..(first + positions).min(self.positions());
-                let union = self.union(inside, start..start + timesteps);
-                counts.push(union.iter().map(|word| word.count_ones() as usize).sum());
+            Pattern::Waves(shape) => {
+                let mut waves = Waves::new(shape, self.positions(), 1);
+                waves.add(0, self);
+                PatternCount { steps: waves.steps(), ..PatternCount::default() }
             }
         }
-        counts
-    }
-
-    /// Output positions.
-    pub fn positions(&self) -> usize {
-        self.rows / self.timesteps.max(1)
-    }
-
-    /// One bit per column, 64 to a word: whether it spikes at any of `positions` in any of `timesteps`.
-    pub fn union(&self, positions: Range<usize>, timesteps: Range<usize>) -> Vec<u64> {
-        let mut union = vec![0u64; self.words];
-        for position in positions {
-            for t in timesteps.start..timesteps.end.min(self.timesteps) {
-                let row = &self.bits[(position * self.timesteps + t) * self.words..][..self.words];
-                union.iter_mut().zip(row).for_each(|(any, word)| *any |= word);
-            }
-        }
-        union
-    }
-
-    /// `width` columns of a row from `column` on, at most 64.
-    fn slice(&self, row: usize, column: usize, width: usize) -> u64 {
-        let words = &self.bits[row * self.words..][..self.words];
-        let (word, shift) = (column / 64, column % 64);
-        let low = words[word] >> shift;
-        let high = match (shift, words.get(word + 1)) {
-            (1.., Some(next)) => next << (64 - shift),
-            _ => 0,
-        };
-        let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
-        (low | high) & mask
     }
 
     fn products(&self, rows: usize, columns: usize) -> PatternCount {
@@ -289,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tensor::Shape;
 
     fn conv(kernel: [usize; 2], channels: usize, groups: usize) -> ConvGeometry {
         let pad = [kernel[0] / 2, kernel[1] / 2];

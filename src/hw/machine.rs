@@ -2,14 +2,15 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Energies;
 use super::control::Control;
 use super::dram::DramSpec;
-use super::memory::{MemoryMacro, MemorySpec, Operand};
+use super::memory::{MemoryMacro, MemorySpec};
+use super::operand::Operand;
 use super::sourced::{Sourced, integer, number, positive};
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
-use crate::error::{Fault, Result};
+use super::units::{Charged, Datapath, Unit, Vector};
+use crate::error::{Error, Fault, Result};
 use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
 
@@ -28,40 +29,26 @@ pub struct Hardware {
     pub clock_hz: Sourced<f64>,
     /// Name of a default energy table.
     pub energy_table: String,
-    /// What computes.
-    pub compute: Compute,
+    /// What computes: units that take products, and vector units for everything else.
+    pub units: Vec<Unit>,
     /// On-chip memories; every operand has exactly one.
     pub memories: Vec<MemorySpec>,
     /// Off-chip memory, if there is one.
     #[serde(default)]
     pub dram: Option<DramSpec>,
-    /// Leakage of the logic per area; absent where `compute` accounts for it.
+    /// Leakage of the logic per area; absent where the energies of a unit account for it.
     #[serde(default)]
     pub logic_leakage_w_per_mm2: Option<Sourced<f64>>,
-    /// Clock tree, control and network on chip; absent where `compute` accounts for them.
+    /// Clock tree, control and network on chip; absent where the energies of a unit account for them.
     #[serde(default)]
     pub control: Option<Control>,
     /// Where the loop over timesteps may stand; the cheaper one is taken.
     pub placements: Vec<Placement>,
     /// What the mapper minimises.
     pub objective: Objective,
-    /// What may stay in the array while the rest streams; anything where it is left out.
-    #[serde(default)]
-    pub stationary: Vec<Stationary>,
     /// How spikes lie in memory; as a bitmap where it is left out.
     #[serde(default)]
     pub spike_encoding: SpikeEncoding,
-}
-
-/// What stays in an array while the rest streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Stationary {
-    /// Sums.
-    Outputs,
-    /// Weights.
-    Weights,
-    /// Inputs.
-    Inputs,
 }
 
 /// How the spikes of a tensor lie in memory.
@@ -75,189 +62,6 @@ pub enum SpikeEncoding {
     Addresses,
     /// For each tensor the shorter one.
     Shorter,
-}
-
-/// What computes.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Compute {
-    /// Lanes that accumulate weights where there are spikes.
-    SpikeLanes(SpikeLanes),
-    /// A dense systolic array of multiply-accumulate units.
-    Systolic(Systolic),
-    /// A scalar processor.
-    Processor(Processor),
-    /// Many small cores that hold their neurons and weights, and exchange spikes.
-    ManyCore(ManyCore),
-}
-
-/// `positions` x `channels` accumulators.
-///
-/// Output stationary, each accumulator belongs to one (output position, output channel) and the
-/// lanes of one position walk through the non-zero inputs of that position. Weight stationary,
-/// each holds the weight of one (input, output channel) and `positions` inputs are summed by a
-/// tree.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpikeLanes {
-    /// Output positions at once (output stationary), or inputs at once (weight stationary); a
-    /// power of two up to 1,024.
-    pub positions: Sourced<u32>,
-    /// Output channels at once.
-    pub channels: Sourced<u32>,
-    /// What zeros save.
-    pub skipping: Skipping,
-    /// How a multi-bit input meets a weight.
-    pub multi_bit: MultiBit,
-    /// Widest weight code that the lanes take.
-    pub max_weight_bits: Sourced<u32>,
-    /// Width of an accumulator: wider sums are refused, and area is counted for it.
-    pub accumulator_bits: Sourced<u32>,
-    /// What of a product is on chip at a time; output stationary, all inputs of a tile of channels where it is
-    /// left out.
-    #[serde(default)]
-    pub tile: Option<LaneTile>,
-    /// Neurons, joins, pooling and attention.
-    pub vector: VectorUnit,
-}
-
-/// Sums of a few rows wait on chip while the weights of their inputs pass, some at a time; the next rows fetch
-/// the weights again.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LaneTile {
-    /// Rows of the spike matrix: positions times timesteps.
-    pub rows: Sourced<u32>,
-    /// Inputs whose weights are in the buffer.
-    pub inputs: Sourced<u32>,
-}
-
-/// What zeros save.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Skipping {
-    /// Nothing.
-    Dense,
-    /// Energy: the adder does not switch.
-    Gated,
-    /// Energy and time: zeros are stepped over; the lanes of a wave wait for the slowest.
-    Skip,
-    /// The lanes of a wave walk in step through the inputs that spike at any of their positions, in any
-    /// timestep of a window, and stay as many cycles at each as the window has timesteps; its weights are
-    /// read once.
-    Windows {
-        /// Timesteps of a window.
-        timesteps: Sourced<u32>,
-    },
-    /// In tiles of the spike matrix, a row (one position and timestep) starts from the sums of the row with
-    /// the largest subset of its spikes, and only the remaining ones are added; one that equals an earlier row
-    /// copies its sums in one cycle. A row is searched for in one cycle, while another tile is added up.
-    Products {
-        /// Rows of a tile.
-        rows: Sourced<u32>,
-        /// Inputs of a tile, at most 64.
-        columns: Sourced<u32>,
-    },
-}
-
-/// How a multi-bit input meets a weight in spike lanes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum MultiBit {
-    /// One accumulation per input bit.
-    BitSerial,
-    /// A multiplier beside each adder.
-    Multiplier,
-    /// It does not: layers that read anything but spikes are refused.
-    Absent,
-}
-
-/// `rows` x `columns` multiply-accumulate units, dense.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Systolic {
-    /// Rows.
-    pub rows: Sourced<u32>,
-    /// Columns.
-    pub columns: Sourced<u32>,
-    /// What a ragged tile fills and drains.
-    #[serde(default)]
-    pub edges: Edges,
-    /// Cycles of each tile beside what it streams, fills and drains; -2 where it is left out, as in
-    /// SCALE-Sim's formulas.
-    #[serde(default)]
-    pub overhead_cycles: Option<Sourced<i32>>,
-    /// True if a zero input stops a unit from switching.
-    pub gated: bool,
-    /// Widest weight code that the units take.
-    pub max_weight_bits: Sourced<u32>,
-    /// Width of the other operand.
-    pub input_bits: Sourced<u32>,
-    /// Width of an accumulator: wider sums are refused, and area is counted for it.
-    pub accumulator_bits: Sourced<u32>,
-    /// Neurons, joins, pooling and attention.
-    pub vector: VectorUnit,
-}
-
-/// What a ragged tile fills and drains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-pub enum Edges {
-    /// The whole array, as in SCALE-Sim.
-    #[default]
-    Full,
-    /// The rows and columns that it has, as in STONNE.
-    Actual,
-}
-
-/// The unit beside the array.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VectorUnit {
-    /// Neuron updates, joins or comparisons per cycle.
-    pub values_per_cycle: Sourced<u32>,
-    /// Spike bits per cycle of attention and masks.
-    pub spike_bits_per_cycle: Sourced<u32>,
-}
-
-/// Cores that each hold neurons, their weights and their state. A layer takes as many cores as its neurons or
-/// its weights need, works on them evenly, and ends a timestep before the next one starts. What cores have no
-/// unit for is done as synaptic operations: integers bit by bit, products of spikes and joins one by one.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ManyCore {
-    /// Name of a table of energies of whole events.
-    pub events: String,
-    /// Neurons of a core.
-    pub neurons_per_core: Sourced<u32>,
-    /// Bits of weights of a core.
-    pub weight_bits_per_core: Sourced<u64>,
-    /// Widest weight code.
-    pub max_weight_bits: Sourced<u32>,
-    /// Time of a synaptic operation.
-    pub synapse_s: Sourced<f64>,
-    /// Time of a membrane update.
-    pub neuron_s: Sourced<f64>,
-    /// Time of a spike that leaves its neuron.
-    pub spike_s: Sourced<f64>,
-    /// Time in which all cores agree that a timestep is over.
-    pub barrier_s: Sourced<f64>,
-}
-
-/// A scalar processor; its energy per cycle covers its memories.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Processor {
-    /// Register width.
-    pub word_bits: Sourced<u32>,
-    /// A load or a store of one word.
-    pub load_cycles: Sourced<f64>,
-    /// An addition, comparison, shift or logical operation.
-    pub alu_cycles: Sourced<f64>,
-    /// A multiplication.
-    pub multiply_cycles: Sourced<f64>,
-    /// A taken branch.
-    pub branch_cycles: Sourced<f64>,
-    /// Whole-chip energy while running.
-    pub energy_pj_per_cycle: Sourced<f64>,
 }
 
 /// Where the loop over timesteps stands.
@@ -280,15 +84,33 @@ pub enum Objective {
     EnergyDelay,
 }
 
-impl Compute {
-    /// Width of the accumulators; `None` where sums are whole words of a processor, or of a core's own.
-    pub fn accumulator_bits(&self) -> Option<u32> {
-        match self {
-            Self::SpikeLanes(lanes) => Some(lanes.accumulator_bits.value),
-            Self::Systolic(array) => Some(array.accumulator_bits.value),
-            Self::Processor(_) | Self::ManyCore(_) => None,
+/// Says what became of a field that descriptions of version 0.1 had.
+fn of_version_0_1(error: Error) -> Error {
+    let now = |message: &str| match message {
+        _ if message.contains("named `compute`") => Some(
+            "units: [SpikeLanes(name, layouts, zeros, ..), Vector(name, values_per_cycle, ..)]; what stays in an \
+             array is in its layouts, or in keeps",
+        ),
+        _ if message.contains("named `stationary`") => Some("what a layout keeps, and keeps of a Systolic"),
+        _ => None,
+    };
+    match error {
+        Error::Syntax { path, line, column, message } => {
+            let message = match now(&message) {
+                Some(now) => {
+                    format!("{} is of version 0.1, and is now {now} (docs/machines.md)", former(&message))
+                }
+                None => message,
+            };
+            Error::Syntax { path, line, column, message }
         }
+        other => other,
     }
+}
+
+/// The first name in backquotes.
+fn former(message: &str) -> &str {
+    message.split('`').nth(1).unwrap_or(message)
 }
 
 impl Hardware {
@@ -302,7 +124,7 @@ impl Hardware {
 
     /// Parses and checks a description; `path` is for messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
-        let hardware: Self = parse_ron(text, path)?;
+        let hardware: Self = parse_ron(text, path).map_err(of_version_0_1)?;
         hardware.check().map_err(|fault| fault.at(path))?;
         Ok(hardware)
     }
@@ -310,6 +132,35 @@ impl Hardware {
     /// The table of operation energies.
     pub fn table(&self) -> EnergyTable {
         table::bundled(&self.energy_table).expect("checked when parsed")
+    }
+
+    /// Units that take products, with their numbers.
+    pub fn product_units(&self) -> impl Iterator<Item = (usize, &dyn Datapath)> {
+        let units = self.units.iter().map(Unit::datapath).enumerate();
+        units.filter(|(_, unit)| unit.takes().is_some())
+    }
+
+    /// What a mapper must know of unit number `unit`.
+    pub fn unit(&self, unit: usize) -> &dyn Datapath {
+        self.units[unit].datapath()
+    }
+
+    /// Units for everything beside the products.
+    pub fn vectors(&self) -> impl Iterator<Item = &Vector> {
+        self.units.iter().filter_map(|unit| match unit {
+            Unit::Vector(vector) => Some(vector),
+            _ => None,
+        })
+    }
+
+    /// How its units are charged: all of them in one way.
+    pub fn charged(&self) -> Charged {
+        self.product_units().next().map_or(Charged::Operations, |(_, unit)| unit.charged())
+    }
+
+    /// True if energies of its unit cover memories, clock and control.
+    pub fn is_whole_chip(&self) -> bool {
+        self.charged() != Charged::Operations
     }
 
     /// The memory that holds `operand`.
@@ -352,8 +203,7 @@ impl Hardware {
         if self.placements.is_empty() {
             return Err(Fault::new("placements", "empty"));
         }
-        self.compute.check()?;
-        self.check_windows()?;
+        self.check_units()?;
         self.memories.iter().try_for_each(|memory| self.check_memory(memory))?;
         let mut names = HashSet::new();
         if let Some(memory) = self.memories.iter().find(|memory| !names.insert(&memory.name)) {
@@ -371,29 +221,47 @@ impl Hardware {
         self.dram.as_ref().map_or(Ok(()), DramSpec::check)
     }
 
+    /// Units one by one, and together: something takes products, and something does the rest.
+    fn check_units(&self) -> Result<(), Fault> {
+        for unit in &self.units {
+            let unit = unit.datapath();
+            let within =
+                |fault: Fault| Fault::new(format!("units: {}: {}", unit.name(), fault.field), fault.message);
+            unit.check().map_err(within)?;
+            if self.units.iter().filter(|other| other.datapath().name() == unit.name()).count() > 1 {
+                return Err(Fault::new("units", format!("two of them are called {}", unit.name())));
+            }
+            if unit.needs_all_timesteps() && self.placements.contains(&Placement::Outermost) {
+                let message = format!("{} needs all timesteps: Innermost", unit.name());
+                return Err(Fault::new("placements", message));
+            }
+        }
+        let takes_products = self.product_units().count();
+        let whole = self.units.iter().filter(|unit| unit.datapath().charged() != Charged::Operations).count();
+        match (takes_products, whole) {
+            (0, _) => {
+                Err(Fault::new("units", "none takes products: SpikeLanes, Systolic, Processor or ManyCore"))
+            }
+            (_, 0) => Ok(()),
+            _ if self.units.len() > 1 => {
+                Err(Fault::new("units", "a Processor or a ManyCore does everything, and stands alone"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Arrays have a clock tree, and processors and cores are charged with theirs.
     fn check_control(&self) -> Result<(), Fault> {
-        let array = matches!(self.compute, Compute::SpikeLanes(_) | Compute::Systolic(_));
+        let array = !self.is_whole_chip();
         let wrong = |message: &'static str| Err(Fault::new("control", message));
         match &self.control {
             Some(control) if array => control.check(),
-            Some(_) => wrong("the energies of compute cover it"),
+            Some(_) => wrong("the energies of the unit cover it"),
             None if array => wrong(
                 "missing: what share clock, control and network have, as (energy_share: (value: 0.3, source: \
                  ..), area_share: (value: 0.1, source: ..))",
             ),
             None => Ok(()),
-        }
-    }
-
-    /// Timesteps that run one after the other around the network share no window.
-    fn check_windows(&self) -> Result<(), Fault> {
-        let Compute::SpikeLanes(lanes) = &self.compute else { return Ok(()) };
-        let together = matches!(lanes.skipping, Skipping::Windows { .. } | Skipping::Products { .. });
-        if together && self.placements.contains(&Placement::Outermost) {
-            Err(Fault::new("placements", "Windows and Products need all timesteps: Innermost"))
-        } else {
-            Ok(())
         }
     }
 
@@ -414,113 +282,15 @@ impl Hardware {
         }
         positive(&field("word_bits"), &memory.word_bits, 65_536)?;
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
-        match (memory.macro_model, &self.compute) {
+        match (memory.macro_model, self.is_whole_chip()) {
             (MemoryMacro::Cacti(cell), _) => {
                 memory.check_ports().map_err(|m| Fault::new(field("bandwidth_bits_per_cycle"), m))?;
                 self.cacti(memory, cell).map(|_| ()).map_err(|m| Fault::new(field("macro_model"), m))
             }
-            (MemoryMacro::IncludedInProcessor, Compute::Processor(_) | Compute::ManyCore(_)) => Ok(()),
-            (MemoryMacro::IncludedInProcessor, _) => {
+            (MemoryMacro::IncludedInProcessor, true) => Ok(()),
+            (MemoryMacro::IncludedInProcessor, false) => {
                 Err(Fault::new(field("macro_model"), "there is no processor"))
             }
         }
-    }
-}
-
-impl Compute {
-    fn check(&self) -> Result<(), Fault> {
-        match self {
-            Self::SpikeLanes(lanes) => {
-                positive("compute.positions", &lanes.positions, 1024)?;
-                if !lanes.positions.value.is_power_of_two() {
-                    let message = format!("{} is not a power of two", lanes.positions.value);
-                    return Err(Fault::new("compute.positions", message));
-                }
-                positive("compute.channels", &lanes.channels, 65_536)?;
-                positive("compute.max_weight_bits", &lanes.max_weight_bits, 32)?;
-                positive("compute.accumulator_bits", &lanes.accumulator_bits, 64)?;
-                lanes.skipping.check(lanes)?;
-                if let Some(tile) = &lanes.tile {
-                    positive("compute.tile.rows", &tile.rows, 1 << 24)?;
-                    positive("compute.tile.inputs", &tile.inputs, 1 << 24)?;
-                }
-                lanes.vector.check()
-            }
-            Self::Systolic(array) => {
-                positive("compute.rows", &array.rows, 65_536)?;
-                positive("compute.columns", &array.columns, 65_536)?;
-                if let Some(overhead) = &array.overhead_cycles {
-                    let value = f64::from(overhead.value);
-                    number("compute.overhead_cycles", &Sourced::new(value, &overhead.source), -2.0, 1e6)?;
-                }
-                positive("compute.max_weight_bits", &array.max_weight_bits, 32)?;
-                positive("compute.input_bits", &array.input_bits, 32)?;
-                positive("compute.accumulator_bits", &array.accumulator_bits, 64)?;
-                array.vector.check()
-            }
-            Self::Processor(processor) => {
-                positive("compute.word_bits", &processor.word_bits, 1024)?;
-                for (field, value) in [
-                    ("compute.load_cycles", &processor.load_cycles),
-                    ("compute.alu_cycles", &processor.alu_cycles),
-                    ("compute.multiply_cycles", &processor.multiply_cycles),
-                    ("compute.branch_cycles", &processor.branch_cycles),
-                ] {
-                    number(field, value, 0.01, 1000.0)?;
-                }
-                number("compute.energy_pj_per_cycle", &processor.energy_pj_per_cycle, 0.0, 1e6)
-            }
-            Self::ManyCore(cores) => cores.check(),
-        }
-    }
-}
-
-impl Skipping {
-    fn check(&self, lanes: &SpikeLanes) -> Result<(), Fault> {
-        match self {
-            Self::Dense | Self::Gated | Self::Skip => Ok(()),
-            Self::Windows { timesteps } => positive("compute.skipping.timesteps", timesteps, 64),
-            Self::Products { rows, columns } => {
-                positive("compute.skipping.rows", rows, 4096)?;
-                positive("compute.skipping.columns", columns, 64)?;
-                match lanes.positions.value {
-                    1 => Ok(()),
-                    _ => Err(Fault::new("compute.positions", "Products walk through one row at a time: 1")),
-                }
-            }
-        }
-    }
-}
-
-impl ManyCore {
-    fn check(&self) -> Result<(), Fault> {
-        match Energies::load(&self.events) {
-            Ok(Energies::Events(_)) => {}
-            Ok(Energies::Units(_)) => {
-                let message = format!("{} holds no energies of whole events", self.events);
-                return Err(Fault::new("compute.events", message));
-            }
-            Err(e) => return Err(Fault::new("compute.events", e.to_string())),
-        }
-        positive("compute.neurons_per_core", &self.neurons_per_core, 1 << 24)?;
-        let bits = &self.weight_bits_per_core;
-        integer("compute.weight_bits_per_core", bits.value, &bits.source, 1, 1 << 40)?;
-        positive("compute.max_weight_bits", &self.max_weight_bits, 32)?;
-        for (field, value) in [
-            ("compute.synapse_s", &self.synapse_s),
-            ("compute.neuron_s", &self.neuron_s),
-            ("compute.spike_s", &self.spike_s),
-            ("compute.barrier_s", &self.barrier_s),
-        ] {
-            number(field, value, 0.0, 1.0)?;
-        }
-        Ok(())
-    }
-}
-
-impl VectorUnit {
-    fn check(&self) -> Result<(), Fault> {
-        positive("compute.vector.values_per_cycle", &self.values_per_cycle, 65_536)?;
-        positive("compute.vector.spike_bits_per_cycle", &self.spike_bits_per_cycle, 1 << 24)
     }
 }

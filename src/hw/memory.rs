@@ -1,41 +1,10 @@
 //! On-chip memories of a hardware description.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::operand::Operand;
 use super::sourced::Sourced;
 use super::sram::SramCell;
-
-/// Data that lives in memories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operand {
-    /// Weight codes, biases, thresholds.
-    Weights,
-    /// Spikes, counts, images, activations.
-    Activations,
-    /// Accumulators that leave the array.
-    PartialSums,
-    /// Membrane potentials.
-    Membranes,
-    /// The residual stream.
-    Residual,
-}
-
-impl Operand {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Weights, Self::Activations, Self::PartialSums, Self::Membranes, Self::Residual];
-
-    /// In words.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Weights => "weights",
-            Self::Activations => "activations",
-            Self::PartialSums => "partial sums",
-            Self::Membranes => "membranes",
-            Self::Residual => "residual stream",
-        }
-    }
-}
 
 /// An on-chip memory.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -7,19 +7,23 @@ mod event_table;
 mod law;
 mod machine;
 mod memory;
+mod operand;
 pub mod published;
 mod scaling;
 pub mod sourced;
 pub mod sram;
 pub mod table;
+mod units;
 
 pub use control::Control;
 pub use dram::{DramIdle, DramSpec};
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
-pub use machine::{
-    Compute, Edges, Hardware, LaneTile, ManyCore, MultiBit, Objective, Placement, Processor, Skipping,
-    SpikeEncoding, SpikeLanes, Stationary, Systolic, VectorUnit,
-};
-pub use memory::{MemoryMacro, MemorySpec, Operand};
+pub use machine::{Hardware, Objective, Placement, SpikeEncoding};
+pub use memory::{MemoryMacro, MemorySpec};
+pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
+pub use units::{
+    Charged, Datapath, Edges, LaneTile, Layout, LayoutSpec, ManyCore, MultiBit, Processor, Products,
+    SpatialDim, SpikeLanes, Stationary, Systolic, Takes, Unit, Unrolling, Vector, Windows, Work, Zeros,
+};

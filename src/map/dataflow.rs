@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
 use super::{Dim, Matrix};
+use crate::hw::Stationary;
 
 /// What stays in the array while the rest streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -26,6 +27,16 @@ pub struct Axes {
     pub stream: Dim,
     /// What its units keep meanwhile.
     pub stationary: Matrix,
+}
+
+impl From<Stationary> for Dataflow {
+    fn from(keeps: Stationary) -> Self {
+        match keeps {
+            Stationary::Outputs => Self::OutputStationary,
+            Stationary::Weights => Self::WeightStationary,
+            Stationary::Inputs => Self::InputStationary,
+        }
+    }
 }
 
 impl Dataflow {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Dataflow, Order, Workload};
 use crate::error::{Error, Result};
 use crate::files::Folder;
-use crate::hw::Placement;
+use crate::hw::{Placement, Unrolling};
 use crate::ron_file::parse_ron;
 
 /// What a file says of the mapping of a network; the mapper chooses the rest.
@@ -36,6 +36,9 @@ pub struct Wish {
     /// What stays in the array.
     #[serde(default)]
     pub dataflow: Option<Dataflow>,
+    /// What the lanes stand for.
+    #[serde(default)]
+    pub lanes: Option<Unrolling>,
     /// Output channels of one tile.
     #[serde(default)]
     pub channels: Option<usize>,
@@ -117,6 +120,7 @@ impl Wish {
     fn describe(&self) -> String {
         let parts = [
             self.dataflow.map(|d| format!("dataflow {d:?}")),
+            self.lanes.map(|lanes| format!("lanes {lanes}")),
             self.channels.map(|c| format!("channels {c}")),
             self.order.map(|o| format!("order {o:?}")),
             self.recompute.map(|r| format!("recompute {r}")),

@@ -2,6 +2,7 @@
 //! layers, plans, and loop nests.
 
 mod bits;
+mod candidates;
 mod dataflow;
 mod fixed;
 mod gemm;
@@ -12,10 +13,15 @@ mod operations;
 mod order;
 mod plan;
 mod plan_nest;
+mod residency;
+mod residents;
+mod room;
+mod takes;
 pub mod tiles;
 mod workload;
 
 pub use bits::ExecutedBits;
+pub use candidates::{candidates, placed, resident_candidates};
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use gemm::{Dim, Gemm, Matrix};
@@ -23,5 +29,7 @@ pub use nest::{Level, Loop, Nest};
 pub use occupancy::{MemoryPeak, OnChipBytes, occupancy, peaks};
 pub use operations::{Epilogue, EpilogueKind, Input, InputFrames, Product};
 pub use order::Order;
-pub use plan::{Plan, candidates, prefetched};
+pub use plan::Plan;
+pub use residency::{all_stay, free_weight_bits, prefetched, stream_buffer_bits};
+pub use residents::Residents;
 pub use workload::{Layer, Workload};

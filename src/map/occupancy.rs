@@ -1,6 +1,7 @@
 //! What on-chip memories hold while a network runs by its plans.
 
-use super::plan::{Residents, on_chip_bits, tile_buffer_bits};
+use super::residents::Residents;
+use super::room::{on_chip_bits, tile_buffer_bits};
 use super::{Layer, Plan, Workload};
 use crate::hw::{Hardware, MemorySpec, Operand};
 use crate::num::parts;

@@ -1,5 +1,6 @@
 //! What a fused layer does in one frame: a weighted sum, and operations without weights behind it.
 
+use crate::hw::{SpatialDim, Unrolling, Work};
 use crate::model::{Node, NodeId};
 use crate::quant::WeightForm;
 
@@ -10,8 +11,12 @@ pub struct Product {
     pub node: NodeId,
     /// M: output positions.
     pub positions: usize,
+    /// Columns of the map that they lie on.
+    pub columns: usize,
     /// K: inputs of one output, of one group.
     pub fan_in: usize,
+    /// Positions of the kernel; each has as many inputs as a group has input channels.
+    pub taps: usize,
     /// N: output channels, all groups.
     pub outputs: usize,
     /// Groups that do not mix.
@@ -74,6 +79,36 @@ impl Product {
         self.frames != InputFrames::PerTimestep
     }
 
+    /// Output channels of one group.
+    pub fn group_outputs(&self) -> usize {
+        self.outputs / self.groups
+    }
+
+    /// Steps of `lanes` along the output positions of one frame.
+    pub fn position_steps(&self, lanes: &Unrolling) -> usize {
+        let extent = |dim| lanes.extent(dim) as usize;
+        let (rows, columns) = (extent(SpatialDim::Rows), extent(SpatialDim::Columns));
+        match rows * columns {
+            1 => self.positions.div_ceil(extent(SpatialDim::Positions)),
+            _ => (self.positions / self.columns).div_ceil(rows) * self.columns.div_ceil(columns),
+        }
+    }
+
+    /// Steps of `lanes` along the inputs of one sum, zeros included.
+    pub fn input_steps(&self, lanes: &Unrolling) -> usize {
+        let extent = |dim| lanes.extent(dim) as usize;
+        let (channels, taps) = (extent(SpatialDim::InputChannels), extent(SpatialDim::KernelTaps));
+        match channels * taps {
+            1 => self.fan_in.div_ceil(extent(SpatialDim::Inputs)),
+            _ => (self.fan_in / self.taps).div_ceil(channels) * self.taps.div_ceil(taps),
+        }
+    }
+
+    /// Steps of `lanes` along the groups.
+    pub fn group_steps(&self, lanes: &Unrolling) -> usize {
+        self.groups.div_ceil(lanes.extent(SpatialDim::Groups) as usize)
+    }
+
     /// Frames that it reads in `timesteps`: one where they are all the same.
     pub fn input_frames<T: From<u8>>(&self, timesteps: T) -> T {
         frames(self.is_constant(), timesteps)
@@ -81,6 +116,18 @@ impl Product {
 }
 
 impl Epilogue {
+    /// What kind of work it is.
+    pub fn work(&self) -> Work {
+        match self.kind {
+            EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => Work::Neurons,
+            EpilogueKind::Requantize { .. } => Work::Requantization,
+            EpilogueKind::Join { .. } | EpilogueKind::CountJoin { .. } => Work::Joins,
+            EpilogueKind::Pool { .. } => Work::Pooling,
+            EpilogueKind::Sum { .. } => Work::Means,
+            EpilogueKind::SpikeProducts { .. } => Work::Attention,
+        }
+    }
+
     /// How often it runs in `timesteps`.
     pub fn frames<T: From<u8>>(&self, timesteps: T) -> T {
         frames(self.constant, timesteps)

@@ -1,8 +1,8 @@
 //! The loop nest of a plan, and where its operands live.
 
-use super::plan::partial_sum_bits;
+use super::room::partial_sum_bits;
 use super::{Dataflow, Dim, EpilogueKind, Gemm, Layer, Loop, Matrix, Nest, Order, Plan, Product, Workload};
-use crate::hw::{Compute, Hardware, Operand, Placement};
+use crate::hw::{Hardware, Operand, Placement};
 
 /// A product as an array sees it.
 struct OnUnits {
@@ -70,9 +70,7 @@ impl Plan {
                     && partial_sum_bits(self, layer, workload, hardware) == 0.0;
                 (product.is_some(), stay)
             }
-            Operand::Membranes => {
-                (layer.membrane_bits() > 0.0, self.keeps_membranes(layer, &hardware.compute))
-            }
+            Operand::Membranes => (layer.membrane_bits() > 0.0, self.keeps_membranes(layer, hardware)),
             Operand::Residual => (layer.epilogue.iter().any(|e| joins(e.kind)), false),
         };
         let image = operand == Operand::Activations && product.is_some_and(|p| p.from_outside);
@@ -99,18 +97,18 @@ impl Plan {
         let frames = self.frames(product, timesteps as u64);
         let (m, n) = (product.positions as u64, (product.outputs / product.groups) as u64);
         let mut gemm = Gemm { m, n, k: product.fan_in as u64, t: frames };
-        let [rows, columns] = match &hardware.compute {
-            Compute::Processor(_) | Compute::ManyCore(_) => return None,
-            Compute::SpikeLanes(lanes) => [lanes.positions.value, lanes.channels.value],
-            Compute::Systolic(array) => {
-                if self.placement == Placement::Innermost {
-                    gemm = Gemm { m: m * frames, t: 1, ..gemm };
-                }
-                [array.rows.value, array.columns.value]
-            }
+        if self.dataflow == Dataflow::Sequential {
+            return None;
+        }
+        if hardware.unit(self.unit).timesteps_are_positions() && self.placement == Placement::Innermost {
+            gemm = Gemm { m: m * frames, t: 1, ..gemm };
+        }
+        let rows = match self.dataflow {
+            Dataflow::OutputStationary => self.lanes.positions(),
+            _ => self.lanes.summed(),
         };
         let columns = match self.dataflow {
-            Dataflow::InputStationary => u64::from(columns),
+            Dataflow::InputStationary => u64::from(self.lanes.positions()),
             _ => self.channels as u64,
         };
         Some(OnUnits { gemm, units: [u64::from(rows), columns] })

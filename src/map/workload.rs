@@ -232,6 +232,16 @@ impl Layer {
         product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>())
     }
 
+    /// Output channels of its product; 0 where it has none.
+    pub fn outputs(&self) -> usize {
+        self.product.as_ref().map_or(0, |product| product.outputs)
+    }
+
+    /// Bits of weights, biases, thresholds and requantizers of one output channel.
+    pub fn channel_bits(&self) -> f64 {
+        (self.weight_bits() + self.parameter_bits()) / self.outputs().max(1) as f64
+    }
+
     /// Bits of the membranes of its neurons.
     pub fn membrane_bits(&self) -> f64 {
         let bits = |e: &Epilogue| match e.kind {
@@ -254,7 +264,9 @@ impl Product {
         Self {
             node: id,
             positions: node.shape.positions(),
+            columns: node.shape.width,
             fan_in: weighted.geometry.fan_in(),
+            taps: weighted.geometry.kernel[0] * weighted.geometry.kernel[1],
             outputs: weighted.geometry.out_channels,
             groups: weighted.geometry.groups,
             frames,

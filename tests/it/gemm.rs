@@ -300,7 +300,7 @@ fn bad_input() {
     less than no overhead
       error: --overhead: -3 is not in -2..=1000000
     a processor
-      error: --hw cortex-m4: compute: no array beside memories: SpikeLanes or Systolic have one
+      error: --hw cortex-m4: units: no array beside memories: SpikeLanes or Systolic have one
     no room for one tile
       error: hardware systolic-28: the smallest tiles: levels: sram: tiles of Weights take 2097152 bytes, and memory weight SRAM of systolic-28 holds 98304 (capacity_bytes)
     K not covered

@@ -25,11 +25,11 @@ fn number(value: &Value, pointer: &str) -> f64 {
 }
 
 /// Spikes are counted as they were, but for the taps that fall on the padding; lanes that wait for each
-/// other wait for independent spikes.
+/// other wait for independent spikes. The mapper sees other energies, and may lay a layer out in another way.
 #[test]
 fn rates_of_a_run_give_back_its_cost() {
     let folder = tempfile::tempdir().unwrap();
-    for (hw, tolerance) in [("edge-28", 0.05), ("systolic-28", 0.001), ("cortex-m4", 0.03)] {
+    for (hw, tolerance) in [("edge-28", 0.05), ("systolic-28", 0.02), ("cortex-m4", 0.03)] {
         let (run, replay) = (folder.path().join("run"), folder.path().join("replay"));
         let executed = simulate(&run, &["--hw", hw, "--quant", "w8", "--quant", "w3", "--limit", "32"]);
         for (i, setting) in ["w8", "w3"].into_iter().enumerate() {

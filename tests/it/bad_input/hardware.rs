@@ -29,16 +29,16 @@ fn text_that_does_not_parse() {
         ("text for a number", "(value: 28.0,", "(value: \"28\","),
         (
             "fraction for a count",
-            "(value: 64, source: \"design choice: the width",
-            "(value: 6.4, source: \"the width",
+            "(value: 64, source: \"design choice: one neuron",
+            "(value: 6.4, source: \"one neuron",
         ),
         (
             "negative count",
-            "(value: 64, source: \"design choice: the width",
-            "(value: -1, source: \"the width",
+            "(value: 64, source: \"design choice: one neuron",
+            "(value: -1, source: \"one neuron",
         ),
-        ("number without a source", "value: 4, source: \"design choice\"", "value: 4"),
-        ("bare number", "(value: 4, source: \"design choice\")", "4"),
+        ("number without a source", "value: 8, source: \"design choice\"", "value: 8"),
+        ("bare number", "(value: 8, source: \"design choice\")", "8"),
         ("unknown datapath", "SpikeLanes(", "SpikeLines("),
         ("unknown operand", "[Weights]", "[Weight]"),
         ("2^64", "value: 98304,", "value: 18446744073709551616,"),
@@ -49,27 +49,27 @@ fn text_that_does_not_parse() {
     missing comma
       changed.ron:8:5: Expected comma
     unknown field
-      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `compute`, `memories`, `dram`, `logic_leakage_w_per_mm2`, `placements`, `objective`, `stationary`, or `spike_encoding` instead
+      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `units`, `memories`, `dram`, `logic_leakage_w_per_mm2`, `control`, `placements`, `objective`, or `spike_encoding` instead
     missing field
-      changed.ron:59:1: Unexpected missing field named `energy_table` in `Hardware`
+      changed.ron:70:1: Unexpected missing field named `energy_table` in `Hardware`
     field given twice
       changed.ron:7:5: Unexpected duplicate field named `name` in `Hardware`
     text for a number
       changed.ron:5:27: Expected float
     fraction for a count
-      changed.ron:10:28: Expected comma
+      changed.ron:23:40: Expected comma
     negative count
-      changed.ron:10:28: Integer is out of bounds
+      changed.ron:23:40: Integer is out of bounds
     number without a source
-      changed.ron:9:29: Unexpected missing field named `source` in `Sourced`
+      changed.ron:18:39: Unexpected missing field named `source` in `Sourced`
     bare number
-      changed.ron:9:19: Expected opening `(` for struct `Sourced`
+      changed.ron:18:29: Expected opening `(` for struct `Sourced`
     unknown datapath
-      changed.ron:8:14: Unexpected variant named `SpikeLines` in enum `Compute`, expected one of `SpikeLanes`, `Systolic`, `Processor`, or `ManyCore` instead
+      changed.ron:9:9: Unexpected variant named `SpikeLines` in enum `Unit`, expected one of `SpikeLanes`, `Systolic`, `Vector`, `Processor`, or `ManyCore` instead
     unknown operand
-      changed.ron:23:21: Unexpected variant named `Weight` in enum `Operand`, expected one of `Weights`, `Activations`, `PartialSums`, `Membranes`, or `Residual` instead
+      changed.ron:30:21: Unexpected variant named `Weight` in enum `Operand`, expected one of `Weights`, `Activations`, `PartialSums`, `Membranes`, or `Residual` instead
     2^64
-      changed.ron:24:37: Integer is out of bounds
+      changed.ron:31:37: Integer is out of bounds
     ");
 }
 
@@ -83,10 +83,17 @@ fn values_out_of_range() {
         ("clock of 10^300 Hz", "(value: 400e6", "(value: 1e300"),
         ("negative leakage", "value: 0.0081", "value: -0.0081"),
         ("node without SRAM figures", "(value: 28.0,", "(value: 7.0,"),
-        ("no lanes", "channels: (value: 64,", "channels: (value: 0,"),
-        ("2^32 - 1 lanes", "channels: (value: 64,", "channels: (value: 4294967295,"),
-        ("three positions", "positions: (value: 4,", "positions: (value: 3,"),
-        ("2,048 positions", "positions: (value: 4,", "positions: (value: 2048,"),
+        ("no lanes", "(OutputChannels, 64)", "(OutputChannels, 0)"),
+        ("2^32 - 1 lanes", "(OutputChannels, 64)", "(OutputChannels, 4294967295)"),
+        ("a direction twice", "(Positions, 4)", "(OutputChannels, 4)"),
+        ("positions twice", "(Positions, 4)", "(Positions, 4), (Columns, 2)"),
+        ("a direction that is none", "(Positions, 4)", "(Pixels, 4)"),
+        ("inputs that stay in lanes", "keeps: Weights", "keeps: Inputs"),
+        (
+            "a layout without source",
+            "design choice: in a depthwise layer the adders of 64 output channels take 64 groups",
+            " ",
+        ),
         ("no capacity", "value: 98304,", "value: 0,"),
         ("2^60 bytes", "value: 98304,", "value: 1152921504606846976,"),
         ("no banks", "banks: (value: 16,", "banks: (value: 0,"),
@@ -101,7 +108,7 @@ fn values_out_of_range() {
         ("no vector unit", "values_per_cycle: (value: 64,", "values_per_cycle: (value: 0,"),
         ("64-bit weights", "max_weight_bits: (value: 8,", "max_weight_bits: (value: 64,"),
         ("DRAM bus of no bits", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 0,"),
-        ("DRAM bus wider than the part", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 128,"),
+        ("DRAM bus of 2,048 devices", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 32768,"),
         ("empty source", "source: \"one x16 device\"", "source: \" \""),
     ];
     assert_snapshot!(changed("--hw", EDGE, &cases), @r"
@@ -118,13 +125,19 @@ fn values_out_of_range() {
     node without SRAM figures
       changed.ron: memories: weight SRAM: macro_model: no SRAM figures at 7 nm: they reach from 22 to 45 nm
     no lanes
-      changed.ron: compute.channels: 0 is not in 1..=65536
+      changed.ron:12:77: OutputChannels: 0 is not in 1..=65536
     2^32 - 1 lanes
-      changed.ron: compute.channels: 4294967295 is not in 1..=65536
-    three positions
-      changed.ron: compute.positions: 3 is not a power of two
-    2,048 positions
-      changed.ron: compute.positions: 2048 is not in 1..=1024
+      changed.ron:12:86: OutputChannels: 4294967295 is not in 1..=65536
+    a direction twice
+      changed.ron:12:83: OutputChannels stands there twice
+    positions twice
+      changed.ron:12:92: Positions are Rows and Columns already
+    a direction that is none
+      changed.ron:12:43: Unexpected variant named `Pixels` in enum `SpatialDim`, expected one of `Timesteps`, `Positions`, `Rows`, `Columns`, `OutputChannels`, `Inputs`, `InputChannels`, `KernelTaps`, or `Groups` instead
+    inputs that stay in lanes
+      changed.ron: units: lanes: layouts[1].keeps: lanes keep Outputs or Weights, and let inputs pass
+    a layout without source
+      changed.ron: units: lanes: layouts[2].source: empty: say where the number comes from
     no capacity
       changed.ron: memories: weight SRAM: capacity_bytes: 0 is not in 1..=1099511627776
     2^60 bytes
@@ -140,19 +153,19 @@ fn values_out_of_range() {
     a port of two words per bank
       changed.ron: memories: weight SRAM: bandwidth_bits_per_cycle: 2048 are more than a 64-bit word of each of its banks (16)
     no vector unit
-      changed.ron: compute.vector.values_per_cycle: 0 is not in 1..=65536
+      changed.ron: units: vector unit: values_per_cycle: 0 is not in 1..=65536
     64-bit weights
-      changed.ron: compute.max_weight_bits: 64 is not in 1..=32
+      changed.ron: units: lanes: max_weight_bits: 64 is not in 1..=32
     DRAM bus of no bits
-      changed.ron: dram.bus_width_bits: 0 is not in 1..=64
-    DRAM bus wider than the part
-      changed.ron: dram.bus_width_bits: 128 is not in 1..=64
+      changed.ron: dram.bus_width_bits: 0 is not in 1..=16384
+    DRAM bus of 2,048 devices
+      changed.ron: dram.bus_width_bits: 32768 is not in 1..=16384
     empty source
       changed.ron: dram.bus_width_bits.source: empty: say where the number comes from
     ");
     let cases = [
         ("no rows", "rows: (value: 16,", "rows: (value: 0,"),
-        ("no accumulator", "accumulator_bits: (value: 24,", "accumulator_bits: (value: 0,"),
+        ("no accumulator", "accumulator_bits: (value: 32,", "accumulator_bits: (value: 0,"),
         (
             "overhead below none",
             "gated: true,",
@@ -161,11 +174,11 @@ fn values_out_of_range() {
     ];
     assert_snapshot!(changed("--hw", SYSTOLIC, &cases), @r"
     no rows
-      changed.ron: compute.rows: 0 is not in 1..=65536
+      changed.ron: units: array: rows: 0 is not in 1..=65536
     no accumulator
-      changed.ron: compute.accumulator_bits: 0 is not in 1..=64
+      changed.ron: units: array: accumulator_bits: 0 is not in 1..=64
     overhead below none
-      changed.ron: compute.overhead_cycles: -3.0 is not in -2.0..=1000000.0
+      changed.ron: units: array: overhead_cycles: -3.0 is not in -2.0..=1000000.0
     ");
     let cases = [
         ("negative energy", "energy_pj_per_cycle: (value: 41.0,", "energy_pj_per_cycle: (value: -41.0,"),
@@ -174,11 +187,11 @@ fn values_out_of_range() {
     ];
     assert_snapshot!(changed("--hw", CORTEX, &cases), @r"
     negative energy
-      changed.ron: compute.energy_pj_per_cycle: -41.0 is not in 0.0..=1000000.0
+      changed.ron: units: processor: energy_pj_per_cycle: -41.0 is not in 0.0..=1000000.0
     loads in no time
-      changed.ron: compute.load_cycles: 0.0 is not in 0.01..=1000.0
+      changed.ron: units: processor: load_cycles: 0.0 is not in 0.01..=1000.0
     branches of NaN cycles
-      changed.ron: compute.branch_cycles: NaN is not in 0.01..=1000.0
+      changed.ron: units: processor: branch_cycles: NaN is not in 0.01..=1000.0
     ");
 }
 
@@ -237,13 +250,15 @@ fn patterns_and_cores() {
     let products = [
         (
             "no rows",
-            "rows: (value: 256, source: \"Prosperity (HPCA 2025): tiles of 256 rows\"),\n            columns",
-            "rows: (value: 0, source: \"x\"),\n            columns",
+            "Products(\n                rows: (value: 256,",
+            "Products(\n                rows: (value: 0,",
         ),
         ("wide tiles", "columns: (value: 16,", "columns: (value: 65,"),
-        ("two positions", "positions: (value: 1,", "positions: (value: 2,"),
+        ("two positions", "(Positions, 1)", "(Positions, 2)"),
+        ("inputs side by side", "(Positions, 1)", "(Inputs, 2)"),
+        ("weights that stay", "keeps: Outputs", "keeps: Weights"),
         ("timesteps around the network", "[Innermost]", "[Outermost]"),
-        ("unknown order", "[Outputs]", "[Sums]"),
+        ("unknown order", "keeps: Outputs", "keeps: Sums"),
         ("no inputs in a tile", "inputs: (value: 16,", "inputs: (value: 0,"),
     ];
     let cores = [
@@ -254,27 +269,31 @@ fn patterns_and_cores() {
     ];
     assert_snapshot!(changed("--hw", "hw_configs/prosperity-28.ron", &products), @r"
     no rows
-      changed.ron: compute.skipping.rows: 0 is not in 1..=4096
+      changed.ron: units: lanes: zeros.rows: 0 is not in 1..=4096
     wide tiles
-      changed.ron: compute.skipping.columns: 65 is not in 1..=64
+      changed.ron: units: lanes: zeros.columns: 65 is not in 1..=64
     two positions
-      changed.ron: compute.positions: Products walk through one row at a time: 1
+      changed.ron: units: lanes: layouts[0].lanes: Products walk through one row at a time: Positions 1
+    inputs side by side
+      changed.ron: units: lanes: layouts[0].lanes: lanes that find what spikes have in common stand for positions and OutputChannels
+    weights that stay
+      changed.ron: units: lanes: layouts[0].keeps: lanes that find what spikes have in common keep Outputs
     timesteps around the network
-      changed.ron: placements: Windows and Products need all timesteps: Innermost
+      changed.ron: placements: lanes needs all timesteps: Innermost
     unknown order
-      changed.ron:67:18: Unexpected variant named `Sums` in enum `Stationary`, expected one of `Outputs`, `Weights`, or `Inputs` instead
+      changed.ron:12:25: Unexpected variant named `Sums` in enum `Stationary`, expected one of `Outputs`, `Weights`, or `Inputs` instead
     no inputs in a tile
-      changed.ron: compute.tile.inputs: 0 is not in 1..=16777216
+      changed.ron: units: lanes: tile.inputs: 0 is not in 1..=16777216
     ");
     assert_snapshot!(changed("--hw", "hw_configs/loihi-14.ron", &cores), @r"
     unknown events
-      changed.ron: compute.events: table lohi is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28, loihi, sop-45, sop-45-mac, nor a .ron file
+      changed.ron: units: cores: events: table lohi is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28, loihi, sop-45, sop-45-mac, nor a .ron file
     energies of operations
-      changed.ron: compute.events: sata-28 holds no energies of whole events
+      changed.ron: units: cores: events: sata-28 holds no energies of whole events
     no neurons
-      changed.ron: compute.neurons_per_core: 0 is not in 1..=16777216
+      changed.ron: units: cores: neurons_per_core: 0 is not in 1..=16777216
     spikes before they are sent
-      changed.ron: compute.spike_s: -1.0 is not in 0.0..=1.0
+      changed.ron: units: cores: spike_s: -1.0 is not in 0.0..=1.0
     ");
 }
 
@@ -311,11 +330,11 @@ fn machines_that_cannot_run_the_network() {
     ];
     assert_snapshot!(lines(cases, |(text, quant)| refuses(text, quant)), @r"
     16-bit weights on 8-bit lanes
-      setting w16: layer patch_embed.proj_conv: 16-bit weights, and hardware edge-28 takes up to 8 (compute.max_weight_bits)
+      setting w16: layer patch_embed.proj_conv: 16-bit weights, and hardware edge-28 takes up to 8 (max_weight_bits)
     pixels on lanes for spikes
-      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (compute.multi_bit)
+      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (multi_bit)
     9-bit pixels on 8-bit units
-      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware systolic-28 takes up to 8 (compute.input_bits)
+      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware systolic-28 takes up to 8 (input_bits)
     weights without DRAM
       setting w8: the network: Weights need 171856 bytes, and memory weight SRAM of hardware edge-28 holds 98304 (capacity_bytes) and there is no dram
     not one output channel
@@ -351,7 +370,7 @@ fn mappings_that_do_not_fit() {
     unknown layer
       mapping.ron: layers: rpe_conv: no such layer
     unknown field
-      mapping.ron:1:50: Unexpected field named `tile` in `Wish`, expected one of `dataflow`, `channels`, `order`, or `recompute` instead
+      mapping.ron:1:50: Unexpected field named `tile` in `Wish`, expected one of `dataflow`, `lanes`, `channels`, `order`, or `recompute` instead
     no channel
       mapping.ron: layers: patch_embed.rpe_conv: channels: 0 is too few
     more channels than lanes

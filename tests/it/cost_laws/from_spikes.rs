@@ -45,7 +45,13 @@ fn cost(compute: String, encoding: SpikeEncoding) -> LayerCost {
     let (layer, activity, _) = executed();
     let mut machine = Spec { dram_bits: None, ..Spec::roomy(compute) }.innermost().unit_machine();
     machine.hardware.spike_encoding = encoding;
-    layer_cost(&layer, &plan(Dataflow::OutputStationary, Placement::Innermost, 2), &machine, &activity, 2)
+    layer_cost(
+        &layer,
+        &plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2),
+        &machine,
+        &activity,
+        2,
+    )
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What a plan costs beside what its loop nest counts; the order of tiles; mappings that a file fixes.
 
 use proptest::prelude::*;
-use spiq::cost::{Convention, MappedWorkload, accesses, layer_cost};
+use spiq::cost::{Convention, Machine, MappedWorkload, accesses, layer_cost};
 use spiq::hw::{Operand, Placement};
 use spiq::map::{
-    Dataflow, Dim, FixedMapping, InputFrames, Matrix, Order, Plan, Product, Workload, candidates,
+    Dataflow, Dim, FixedMapping, InputFrames, Matrix, Order, Plan, Product, Workload, candidates, prefetched,
 };
 
 use super::laws::case;
@@ -17,7 +17,7 @@ proptest! {
     #[test]
     fn traffic_is_that_of_the_loop_nest(case in case(0.1)) {
         let machine = case.spec.machine();
-        prop_assume!(!case.spec.compute.contains("skipping: Skip"));
+        prop_assume!(!case.spec.units.contains("zeros: Skip"));
         for (plan, cost) in case.all(&machine) {
             let p = case.product();
             let (nest, gemm) = plan.nest(&case.layer, &machine.hardware, case.timesteps).unwrap();
@@ -52,9 +52,9 @@ proptest! {
 }
 
 /// 8 positions x 6 inputs by 6 inputs x 4 channels, on 2 x 2 lanes, inputs and weights off chip.
-fn off_chip(order: Order) -> Plan {
-    let mut plan = Plan { order, ..plan(Dataflow::OutputStationary, Placement::Innermost, 2) };
-    (plan.off_chip[Operand::Weights as usize], plan.off_chip[Operand::Activations as usize]) = (true, true);
+fn off_chip(machine: &Machine, order: Order) -> Plan {
+    let mut plan = Plan { order, ..plan(machine, Dataflow::OutputStationary, Placement::Innermost, 2) };
+    (plan.off_chip[Operand::Weights], plan.off_chip[Operand::Activations]) = (true, true);
     plan
 }
 
@@ -63,7 +63,8 @@ fn what_comes_from_off_chip_by_hand() {
     let machine = Spec::roomy(lanes(2, 2, "Dense", "BitSerial")).machine();
     let layer = layer(product(8, 6, 4, 8), vec![neuron(32, 8)]);
     let activity = activity(layer.product.as_ref().unwrap(), &[vec![3; 8], vec![2; 8]]);
-    let loaded = |order| layer_cost(&layer, &off_chip(order), &machine, &activity, 2).traffic_bits.dram_read;
+    let loaded =
+        |order| layer_cost(&layer, &off_chip(&machine, order), &machine, &activity, 2).traffic_bits.dram_read;
     // 48 spikes at two timesteps for either pair of channels; 24 weights of 8 bits, and bias and threshold
     // of 4 channels.
     let parameters = 4.0 * 64.0;
@@ -81,8 +82,9 @@ fn words_by_hand() {
     let spec = Spec { word_bits: 64, ..Spec::roomy(lanes(2, 2, "Skip", "BitSerial")) };
     let layer = layer(product(4, 6, 3, 4), vec![]);
     let activity = activity(layer.product.as_ref().unwrap(), &[vec![3, 1, 2, 2], vec![0, 4, 1, 0]]);
-    let plan = plan(Dataflow::OutputStationary, Placement::Innermost, 2);
-    let bits = layer_cost(&layer, &plan, &spec.machine(), &activity, 2).traffic_bits;
+    let machine = spec.machine();
+    let plan = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
+    let bits = layer_cost(&layer, &plan, &machine, &activity, 2).traffic_bits;
     // 13 events; bias of 3 channels. 4 positions, two timesteps, two passes over channels.
     assert!(close(bits.weights_read, 13.0 * 2.0 * 64.0 + 96.0), "{}", bits.weights_read);
     assert!(close(bits.activations_read, 4.0 * 2.0 * 2.0 * 64.0), "{}", bits.activations_read);
@@ -110,7 +112,8 @@ fn the_mapper_tries_both_orders() {
     let leakage_w = case.spec.machine().leakage_w;
     let energies =
         plans.iter().map(|(_, cost)| cost.energy_j.total() + leakage_w * cost.cycles.total() * 1e-9);
-    assert!(close(chosen, energies.fold(f64::INFINITY, f64::min)));
+    // Some channels may stay while the others pass through, which none of these plans says.
+    assert!(chosen <= energies.fold(f64::INFINITY, f64::min) * (1.0 + 1e-9));
 }
 
 #[test]
@@ -180,15 +183,21 @@ fn weights_of_the_next_layer_come_early_where_they_fit() {
     let layers: Vec<_> = (0..2).map(|_| layer(product(8, 4, 4, 8), vec![])).collect();
     let activity = activity(layers[0].product.as_ref().unwrap(), &[vec![2; 8]]);
     let workload = Workload { layers, timesteps: 1 };
-    let costs = |bytes: u64| {
+    let machine = |bytes: u64| {
         let mut spec = Spec { dram_bits: Some(1), ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
         spec.memories[0].1 = bytes;
-        let machine = spec.machine();
-        let fixed = "NetworkMapping(layers: {\"layer\": (dataflow: OutputStationary, channels: 2)})";
-        let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
-        let samples = std::slice::from_ref(&activity);
-        let mapped = MappedWorkload::best_of(workload.clone(), &machine, samples, Some(&fixed)).unwrap();
-        assert!(mapped.plans.iter().all(|plan| plan.is_off_chip(Operand::Weights)));
+        spec.machine()
+    };
+    let fixed = "NetworkMapping(layers: {\"layer\": (dataflow: OutputStationary, channels: 2)})";
+    let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
+    let samples = std::slice::from_ref(&activity);
+    let small = MappedWorkload::best_of(workload.clone(), &machine(16), samples, Some(&fixed)).unwrap();
+    assert!(small.plans.iter().all(|plan| plan.streamed_share(&workload.layers[0]) == 1.0));
+    // What is left of a larger memory would hold some weights for good; these plans leave it to those that come early.
+    let costs = |bytes: u64| {
+        let (machine, plans) = (machine(bytes), small.plans.clone());
+        let prefetched = prefetched(&workload, &machine.hardware, &plans);
+        let mapped = MappedWorkload { prefetched, plans, workload: workload.clone() };
         let dram = machine.dram.unwrap().bits_per_cycle;
         (mapped.prefetched.clone(), mapped.costs(&machine, &activity), dram)
     };
@@ -271,7 +280,8 @@ fn constant_sums_by_hand() {
     let layer = layer(Product { frames: InputFrames::Repeated, ..product(3, 4, 5, 8) }, vec![neuron(15, 16)]);
     let activity = activity(layer.product.as_ref().unwrap(), &[vec![1, 2, 3]]);
     let sums = |dataflow| {
-        let cost = layer_cost(&layer, &plan(dataflow, Placement::Innermost, 2), &machine, &activity, 3);
+        let cost =
+            layer_cost(&layer, &plan(&machine, dataflow, Placement::Innermost, 2), &machine, &activity, 3);
         (cost.traffic_bits.partial_sums_written, cost.traffic_bits.partial_sums_read)
     };
     assert_eq!(sums(Dataflow::OutputStationary), (180.0, 3.0 * 180.0));

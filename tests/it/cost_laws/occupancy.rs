@@ -37,9 +37,10 @@ fn bits(layers: &[OnChipBytes]) -> Vec<[f64; 5]> {
 
 #[test]
 fn two_layers_by_hand() {
-    let (workload, hardware) = (two_layers(), three_memories().machine().hardware);
+    let (workload, machine) = (two_layers(), three_memories().machine());
+    let hardware = &machine.hardware;
     let held = |dataflow, placement| {
-        occupancy(&workload, &hardware, &[plan(dataflow, placement, 2); 2], &[false; 2])
+        occupancy(&workload, hardware, &[plan(&machine, dataflow, placement, 2); 2], &[false; 2])
     };
     // All weights stay: 20 x 8 and 10 x 4 bits, and 5 + 2 biases and thresholds of 32 bits each. Inputs and
     // outputs of both timesteps: 2 x 24 and 2 x 30 bits. Two channels of sums at 3 positions and 2 timesteps,
@@ -56,7 +57,7 @@ fn two_layers_by_hand() {
     assert_eq!(bits(&outermost), expected);
 
     let of = |layers: &[OnChipBytes]| -> Vec<(String, f64, usize)> {
-        peaks(&hardware, layers).into_iter().map(|p| (p.memory, 8.0 * p.bytes.total(), p.layer)).collect()
+        peaks(hardware, layers).into_iter().map(|p| (p.memory, 8.0 * p.bytes.total(), p.layer)).collect()
     };
     let peaks = |state, activations| {
         [("m0", weights), ("m1", activations), ("m2", state)]
@@ -73,24 +74,25 @@ fn two_layers_by_hand() {
 #[test]
 fn what_passes_through_by_hand() {
     let (workload, spec) = (two_layers(), three_memories());
-    let hardware = spec.machine().hardware;
-    let mut streams = plan(Dataflow::OutputStationary, Placement::Innermost, 2);
-    streams.off_chip[Operand::Weights as usize] = true;
+    let machine = spec.machine();
+    let hardware = &machine.hardware;
+    let mut streams = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
+    streams.off_chip[Operand::Weights] = true;
     let plans = [streams; 2];
-    let early = prefetched(&workload, &hardware, &plans);
+    let early = prefetched(&workload, hardware, &plans);
     assert_eq!(early, [false, true]);
     // Two tiles of 4 x 2 weights of 8 bits, beside all 5 x 2 of 4 bits.
-    let held = bits(&occupancy(&workload, &hardware, &plans, &early));
+    let held = bits(&occupancy(&workload, hardware, &plans, &early));
     assert_eq!([held[0][0], held[1][0]], [128.0 + 40.0, 40.0]);
 
-    let stays = plan(Dataflow::OutputStationary, Placement::Innermost, 2);
+    let stays = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
     let order = Order::PositionsOutermost { tiles: 3, weights_stay: false };
     let mut spills = Plan { order, ..streams };
     for operand in [Operand::Activations, Operand::Membranes, Operand::Residual] {
-        spills.off_chip[operand as usize] = true;
+        spills.off_chip[operand] = true;
     }
     // The second layer stays with 40 + 128 bits. Two tiles of 12 / 3 spikes in 2 timesteps pass through.
-    let held = bits(&occupancy(&workload, &hardware, &[spills, stays], &[false; 2]));
+    let held = bits(&occupancy(&workload, hardware, &[spills, stays], &[false; 2]));
     assert_eq!(held[0], [168.0 + 128.0, 16.0, 0.0, 0.0, 0.0]);
     assert_eq!(held[1], [168.0, 60.0, 0.0, 48.0, 14.0]);
 }

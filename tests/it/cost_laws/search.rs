@@ -78,7 +78,8 @@ fn ratio(case: &Case) -> Option<f64> {
     Some(machine.score(cost.cycles.total(), cost.energy_j.total()) / least?)
 }
 
-/// The mapper tries some numbers of channels and of tiles of positions: nearly always the best of them.
+/// The mapper tries some numbers of channels and of tiles of positions: nearly always the best of them. Where some
+/// weights stay while the others pass through, it is better than all plans of which all or none stay.
 #[test]
 fn the_choice_is_near_the_best_of_all_plans() {
     let mut runner = TestRunner::deterministic();
@@ -86,6 +87,6 @@ fn the_choice_is_near_the_best_of_all_plans() {
     let ratios: Vec<f64> = (0..150).filter_map(|_| ratio(&draw())).collect();
     let (worst, equal) =
         (ratios.iter().fold(0.0, |a: f64, b| a.max(*b)), ratios.iter().filter(|r| **r < 1.0 + 1e-9).count());
-    assert!(ratios.len() > 100 && ratios.iter().all(|r| (1.0 - 1e-9..1.05).contains(r)), "{worst}");
+    assert!(ratios.len() > 100 && ratios.iter().all(|r| *r < 1.05), "{worst}");
     assert!(equal * 100 >= ratios.len() * 97, "{equal} of {}", ratios.len());
 }

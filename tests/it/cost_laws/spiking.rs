@@ -23,7 +23,13 @@ fn with(mut activity: Activity, pattern: Pattern, count: PatternCount) -> Activi
 
 fn cost(compute: String, layer: &Layer, activity: &Activity) -> LayerCost {
     let machine = Spec { dram_bits: None, ..Spec::roomy(compute) }.innermost().unit_machine();
-    layer_cost(layer, &plan(Dataflow::OutputStationary, Placement::Innermost, 2), &machine, activity, 2)
+    layer_cost(
+        layer,
+        &plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2),
+        &machine,
+        activity,
+        2,
+    )
 }
 
 #[test]
@@ -48,8 +54,8 @@ fn products_of_four_by_four_on_two_lanes() {
     let count = PatternCount { steps: 8, copies: 2, reuses: 4, searches: 6 };
     let activity = with(activity, Pattern::Products { rows: 4, columns: 4 }, count);
     let products = format!("Products(rows: {0}, columns: {0})", sourced(4));
-    let tile = format!("tile: (rows: {0}, inputs: {0}), vector:", sourced(4));
-    let cost = cost(lanes(1, 2, &products, "BitSerial").replace("vector:", &tile), &layer, &activity);
+    let tile = format!("tile: (rows: {0}, inputs: {0}), zeros:", sourced(4));
+    let cost = cost(lanes(1, 2, &products, "BitSerial").replace("zeros:", &tile), &layer, &activity);
     // 8 additions and 2 copies for each of two passes over 3 channels in pairs; 6 searches hide behind them.
     assert_eq!(array_cycles(&cost), [12.0, 4.0, 0.0, 4.0]);
     assert_eq!(cost.traffic_bits.weights_read, 8.0 * 12.0 + 192.0);
@@ -78,7 +84,7 @@ fn spikes_as_addresses() {
     let mut machine = Spec::roomy(lanes(2, 2, "Skip", "BitSerial")).unit_machine();
     let mut traffic = |encoding| {
         machine.hardware.spike_encoding = encoding;
-        let plan = plan(Dataflow::OutputStationary, Placement::Innermost, 2);
+        let plan = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
         let t = layer_cost(&layer, &plan, &machine, &activity, 2).traffic_bits;
         (t.activations_read, t.activations_written)
     };
@@ -93,7 +99,7 @@ fn spikes_as_addresses() {
 fn a_layer_on_cores_by_hand() {
     let (layer, activity) = case();
     let compute = format!(
-        "ManyCore(events: \"loihi\", neurons_per_core: {}, weight_bits_per_core: {}, max_weight_bits: {}, \
+        "ManyCore(name: \"cores\", events: \"loihi\", neurons_per_core: {}, weight_bits_per_core: {}, max_weight_bits: {}, \
          synapse_s: {}, neuron_s: {}, spike_s: {}, barrier_s: {})",
         sourced(4),
         sourced(1000),
@@ -105,8 +111,13 @@ fn a_layer_on_cores_by_hand() {
     );
     let spec = Spec { dram_bits: None, ..Spec::roomy(compute) };
     let machine = spec.machine();
-    let cost =
-        layer_cost(&layer, &plan(Dataflow::Sequential, Placement::Innermost, 3), &machine, &activity, 2);
+    let cost = layer_cost(
+        &layer,
+        &plan(&machine, Dataflow::Sequential, Placement::Innermost, 3),
+        &machine,
+        &activity,
+        2,
+    );
     // 12 neurons are three cores. At 1 GHz 39 synapses take 2 cycles each, 24 updates 3, 5 spikes 5, and two
     // timesteps end with 10.
     assert!(close(cost.cycles.ideal, 26.0));
@@ -167,7 +178,7 @@ fn an_attention_takes_the_cheaper_order() {
     let machine = Spec::roomy(lanes(2, 2, "Skip", "BitSerial")).unit_machine();
     let nodes = vec![NodeActivity { steps: vec![StepActivity::default(); 4] }; network.nodes.len()];
     let activity = Activity { nodes, ..Activity::default() };
-    let plan = plan(Dataflow::OutputStationary, Placement::Innermost, 0);
+    let plan = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 0);
     let cost = layer_cost(attention, &plan, &machine, &activity, 4);
     let products = products as f64 * 4.0;
     assert!(close(cost.energy_j.attention * 1e12, products * 4.0), "{:?}", cost.energy_j);
@@ -183,12 +194,12 @@ fn an_attention_takes_the_cheaper_order() {
 #[test]
 fn a_tile_of_rows_fetches_weights_again() {
     let (layer, activity) = case();
-    let tile = format!("tile: (rows: {0}, inputs: {0}), vector:", sourced(4));
-    let spec = Spec::roomy(lanes(2, 2, "Skip", "BitSerial").replace("vector:", &tile));
+    let tile = format!("tile: (rows: {0}, inputs: {0}), zeros:", sourced(4));
+    let spec = Spec::roomy(lanes(2, 2, "Skip", "BitSerial").replace("zeros:", &tile));
     let machine = spec.unit_machine();
-    let mut plan = plan(Dataflow::OutputStationary, Placement::Innermost, 2);
+    let mut plan = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
     let kept = layer_cost(&layer, &plan, &machine, &activity, 2).traffic_bits;
-    plan.off_chip[spiq::hw::Operand::Weights as usize] = true;
+    plan.off_chip[spiq::hw::Operand::Weights] = true;
     let fetched = layer_cost(&layer, &plan, &machine, &activity, 2).traffic_bits;
     // 18 weights of four bits, twice; bias and threshold of three channels once.
     assert_eq!((kept.dram_read, fetched.dram_read), (0.0, 2.0 * 72.0 + 192.0));

@@ -1,0 +1,84 @@
+//! What a unit makes of the layers that a mapper gives it; one file per kind of unit implements it.
+
+use super::{LayerCost, Machine};
+use crate::exec::{Activity, Pattern};
+use crate::hw::{Stationary, Unit, Unrolling};
+use crate::map::{Layer, Plan, Product};
+
+/// One layer as it runs for one image.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The layer.
+    pub layer: &'a Layer,
+    /// How it runs.
+    pub plan: &'a Plan,
+    /// What was executed.
+    pub activity: &'a Activity,
+    /// Timesteps of the network.
+    pub timesteps: f64,
+}
+
+impl Run<'_> {
+    /// How often the product runs.
+    pub fn frames(&self, product: &Product) -> f64 {
+        self.plan.frames(product, self.timesteps)
+    }
+}
+
+/// Time and energy of a unit.
+pub trait CostModel {
+    /// Cost of one layer for one image.
+    fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost;
+
+    /// What lanes that keep sums and stand for `lanes` have to know of spikes beyond their counts.
+    fn patterns(&self, _lanes: &Unrolling) -> Vec<Pattern> {
+        Vec::new()
+    }
+}
+
+impl Machine {
+    /// The cost model of unit number `unit`.
+    ///
+    /// # Panics
+    /// If it takes no products.
+    pub fn cost_model(&self, unit: usize) -> &dyn CostModel {
+        cost_model(&self.hardware.units[unit]).expect("a unit of products")
+    }
+
+    /// What the machine has to know of spikes beyond their counts, each once.
+    pub fn patterns(&self) -> Vec<Pattern> {
+        let mut patterns: Vec<Pattern> = Vec::new();
+        for (number, unit) in self.hardware.product_units() {
+            let layouts = unit.layouts().into_iter().filter(|layout| layout.keeps == Stationary::Outputs);
+            for pattern in layouts.flat_map(|layout| self.cost_model(number).patterns(&layout.lanes)) {
+                if !patterns.contains(&pattern) {
+                    patterns.push(pattern);
+                }
+            }
+        }
+        patterns
+    }
+}
+
+/// The cost model of `unit`; `None` if it takes no products.
+fn cost_model(unit: &Unit) -> Option<&dyn CostModel> {
+    match unit {
+        Unit::SpikeLanes(unit) => Some(unit),
+        Unit::Systolic(unit) => Some(unit),
+        Unit::Processor(unit) => Some(unit),
+        Unit::ManyCore(unit) => Some(unit),
+        Unit::Vector(_) => None,
+    }
+}
+
+/// Cost of `layer` under `plan` for one image.
+pub fn layer_cost(
+    layer: &Layer,
+    plan: &Plan,
+    machine: &Machine,
+    activity: &Activity,
+    timesteps: usize,
+) -> LayerCost {
+    let run = Run { layer, plan, activity, timesteps: timesteps as f64 };
+    machine.cost_model(plan.unit).layer_cost(machine, run)
+}

@@ -1,0 +1,90 @@
+use super::cost_model::layer_cost;
+use super::prefetch::prefetch;
+use super::residency::{Choice, Mapper};
+use super::{KnownPlans, LayerCost, Machine};
+use crate::error::Result;
+use crate::exec::Activity;
+use crate::hw::Hardware;
+use crate::map::{FixedMapping, OnChipBytes, Plan, Workload, occupancy};
+
+/// A workload with the plan that was chosen for each layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MappedWorkload {
+    /// The workload.
+    pub workload: Workload,
+    /// One per layer.
+    pub plans: Vec<Plan>,
+    /// Per layer, true if its first weights fit beside what the layer before it keeps on chip.
+    pub prefetched: Vec<bool>,
+}
+
+impl MappedWorkload {
+    /// Chooses, per layer, the legal plan that `machine`'s objective likes best on the `samples`,
+    /// and the placement of the timesteps for all layers together.
+    ///
+    /// # Errors
+    /// If no plan is legal.
+    pub fn best(workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<Self> {
+        Self::best_of(workload, machine, samples, None)
+    }
+
+    /// The same, among the plans that `fixed` leaves open.
+    ///
+    /// # Errors
+    /// If no plan is legal, or none is as `fixed` wants it.
+    pub fn best_of(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+    ) -> Result<Self> {
+        Self::best_knowing(workload, machine, samples, fixed, &KnownPlans::default())
+    }
+
+    /// The same, where `known` holds what was chosen on the same machine and samples, and learns what is chosen
+    /// now.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn best_knowing(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+        known: &KnownPlans,
+    ) -> Result<Self> {
+        let placements = &machine.hardware.placements;
+        fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
+        let mut best: Option<Choice> = None;
+        let mut refusal = None;
+        for &placement in placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p))) {
+            match (Mapper { workload: &workload, machine, samples, placement, fixed, known }).choose() {
+                Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
+                    best = Some(choice)
+                }
+                Ok(_) => {}
+                Err(e) => _ = refusal.get_or_insert(e),
+            }
+        }
+        match (best, refusal) {
+            (Some(Choice { plans, prefetched, .. }), _) => Ok(Self { workload, plans, prefetched }),
+            (None, Some(refusal)) => Err(refusal),
+            (None, None) => unreachable!("a hardware description has at least one placement"),
+        }
+    }
+
+    /// What on-chip memories of `hardware` hold while each layer runs.
+    pub fn occupancy(&self, hardware: &Hardware) -> Vec<OnChipBytes> {
+        occupancy(&self.workload, hardware, &self.plans, &self.prefetched)
+    }
+
+    /// Cost of every layer for one image.
+    pub fn costs(&self, machine: &Machine, activity: &Activity) -> Vec<LayerCost> {
+        let layers = self.workload.layers.iter().zip(&self.plans);
+        let mut costs: Vec<LayerCost> = layers
+            .map(|(layer, plan)| layer_cost(layer, plan, machine, activity, self.workload.timesteps))
+            .collect();
+        prefetch(&self.prefetched, &mut costs, machine);
+        costs
+    }
+}

@@ -1,0 +1,183 @@
+//! How long lanes wait for the slowest of them.
+
+use std::collections::BTreeMap;
+
+use super::spike_matrix::SpikeMatrix;
+
+/// Lanes that start a wave together, and the next one when the last of them is done. Each walks through the non-zero
+/// inputs that are its own, of one output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaveShape {
+    /// Output positions, in raster order.
+    pub positions: usize,
+    /// Rows of the output map, where positions do not lie in a line.
+    pub rows: usize,
+    /// Columns of the output map.
+    pub columns: usize,
+    /// Timesteps.
+    pub timesteps: usize,
+    /// Groups. Lanes for several of them are counted for grouped layers only.
+    pub groups: usize,
+    /// Non-zero inputs of one output at a time, whichever they are.
+    pub inputs: usize,
+    /// Input channels with lanes of their own.
+    pub channels: usize,
+    /// Positions of the kernel with lanes of their own.
+    pub taps: usize,
+}
+
+/// Steps of the busiest lane of every wave of a weight layer.
+pub(super) struct Waves {
+    shape: WaveShape,
+    /// Columns of the output map.
+    width: usize,
+    /// Positions of the kernel.
+    taps: usize,
+    /// By block of positions, of timesteps and of groups.
+    busiest: BTreeMap<[usize; 3], u64>,
+}
+
+impl Waves {
+    /// Nothing counted yet of a layer whose map has `width` columns and whose kernel has `taps` positions.
+    pub fn new(shape: WaveShape, width: usize, taps: usize) -> Self {
+        Self { shape, width, taps, busiest: BTreeMap::new() }
+    }
+
+    /// Counts the outputs of group number `group`.
+    pub fn add(&mut self, group: usize, matrix: &SpikeMatrix) {
+        let timesteps = matrix.timesteps.max(1);
+        for row in 0..matrix.rows {
+            let wave = [
+                self.block(row / timesteps),
+                row % timesteps / self.shape.timesteps,
+                group / self.shape.groups,
+            ];
+            let steps = self.lane_steps(matrix, row);
+            let busiest = self.busiest.entry(wave).or_default();
+            *busiest = steps.max(*busiest);
+        }
+    }
+
+    /// Steps of all waves, one after the other.
+    pub fn steps(&self) -> u64 {
+        self.busiest.values().sum()
+    }
+
+    /// The block of positions that `position` is of.
+    fn block(&self, position: usize) -> usize {
+        let WaveShape { positions, rows, columns, .. } = self.shape;
+        if rows * columns == 1 {
+            return position / positions;
+        }
+        let (y, x) = (position / self.width, position % self.width);
+        y / rows * self.width.div_ceil(columns) + x / columns
+    }
+
+    /// Steps of the busiest lane of one output.
+    fn lane_steps(&self, matrix: &SpikeMatrix, row: usize) -> u64 {
+        let WaveShape { inputs, channels, taps, .. } = self.shape;
+        if channels * taps == 1 {
+            return (matrix.active(row).count() as u64).div_ceil(inputs as u64);
+        }
+        let per_tap = matrix.columns / self.taps;
+        let mut lanes = vec![0; channels * taps];
+        for column in matrix.active(row) {
+            lanes[column / per_tap % taps * channels + column % per_tap % channels] += 1;
+        }
+        lanes.into_iter().max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spike_matrix::draw;
+    use super::*;
+    use crate::exec::{count_products, wave_size};
+    use crate::model::ConvGeometry;
+    use crate::tensor::{Frames, Shape};
+
+    const ONE: WaveShape = WaveShape {
+        positions: 1,
+        rows: 1,
+        columns: 1,
+        timesteps: 1,
+        groups: 1,
+        inputs: 1,
+        channels: 1,
+        taps: 1,
+    };
+
+    fn conv(channels: usize, groups: usize) -> ConvGeometry {
+        ConvGeometry {
+            in_channels: channels,
+            out_channels: channels,
+            kernel: [3, 3],
+            stride: [1, 1],
+            pad: [1, 1],
+            groups,
+        }
+    }
+
+    fn steps(shape: WaveShape, input: &Frames<u8>, geometry: &ConvGeometry) -> u64 {
+        let mut waves = Waves::new(shape, input.shape.width, 9);
+        for group in 0..geometry.groups {
+            waves.add(group, &SpikeMatrix::gather(input, geometry, group));
+        }
+        waves.steps()
+    }
+
+    /// Two channels of a map of one row and two columns, a kernel of 1 x 1: depthwise, each sees itself.
+    #[test]
+    fn depthwise_lanes_by_hand() {
+        let geometry = ConvGeometry {
+            in_channels: 2,
+            out_channels: 2,
+            kernel: [1, 1],
+            stride: [1, 1],
+            pad: [0, 0],
+            groups: 2,
+        };
+        // Position 0 has spikes of both channels, position 1 none; at t = 1 each has one, of another channel.
+        let data = vec![1, 1, 0, 0, /* t = 1 */ 1, 0, 0, 1];
+        let input = Frames { frames: 2, shape: Shape::new(2, 1, 2), data };
+        let count = |shape| {
+            let mut waves = Waves::new(shape, 2, 1);
+            (0..2).for_each(|group| waves.add(group, &SpikeMatrix::gather(&input, &geometry, group)));
+            waves.steps()
+        };
+        assert_eq!(count(ONE), 4);
+        // Both channels at once: t = 0 one step of two, t = 1 two.
+        assert_eq!(count(WaveShape { groups: 2, ..ONE }), 3);
+        assert_eq!(count(WaveShape { groups: 2, columns: 2, ..ONE }), 2);
+        assert_eq!(count(WaveShape { groups: 2, timesteps: 2, ..ONE }), 2);
+        assert_eq!(count(WaveShape { groups: 2, timesteps: 2, positions: 2, ..ONE }), 1);
+    }
+
+    #[test]
+    fn positions_in_a_line_are_what_is_always_counted() {
+        let (input, geometry) = (draw(Shape::new(5, 6, 7), 3, 0.3, 4), conv(5, 1));
+        let counted = count_products(&input, &geometry, false).total().wave_peaks;
+        for (i, peaks) in counted.into_iter().enumerate() {
+            assert_eq!(
+                steps(WaveShape { positions: wave_size(i), ..ONE }, &input, &geometry),
+                u64::from(peaks)
+            );
+        }
+        // A column of the map as high as the map, and a whole map.
+        let map = WaveShape { rows: 6, columns: 7, ..ONE };
+        let line = WaveShape { positions: 42, ..ONE };
+        assert_eq!(steps(map, &input, &geometry), steps(line, &input, &geometry));
+    }
+
+    #[test]
+    fn lanes_with_inputs_of_their_own_wait_longer_than_shared_ones() {
+        let (input, geometry) = (draw(Shape::new(8, 4, 4), 2, 0.4, 5), conv(8, 1));
+        let own = steps(WaveShape { taps: 9, ..ONE }, &input, &geometry);
+        let shared = steps(WaveShape { inputs: 9, ..ONE }, &input, &geometry);
+        let alone = steps(ONE, &input, &geometry);
+        assert!(shared < own && own < alone, "{shared} {own} {alone}");
+        assert!(9 * shared >= alone);
+        let channels = steps(WaveShape { channels: 8, ..ONE }, &input, &geometry);
+        assert!(channels >= alone.div_ceil(8) && channels <= 9 * 4 * 4 * 2);
+    }
+}

@@ -1,0 +1,96 @@
+use serde::Deserialize;
+
+use super::layout::Layout;
+use crate::error::{Fault, Result};
+use crate::hw::EventTable;
+use crate::hw::sourced::Sourced;
+
+/// Widths of a product that a unit takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takes {
+    /// Widest weight code.
+    pub weight_bits: u32,
+    /// Widest input; 1 for spikes only.
+    pub input_bits: u32,
+    /// The field that says so.
+    pub inputs: &'static str,
+    /// Widest sum; `None` where sums are whole words.
+    pub sum_bits: Option<u32>,
+}
+
+/// How a unit is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charged {
+    /// By operations and accesses.
+    Operations,
+    /// By its cycles, which cover memories, clock and control.
+    Cycles,
+    /// By whole events, which cover memories, clock and control.
+    Events,
+}
+
+/// Sums of a few rows wait on chip while the weights of their inputs pass, some at a time; the next rows fetch
+/// the weights again.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaneTile {
+    /// Rows of the spike matrix: positions times timesteps.
+    pub rows: Sourced<u32>,
+    /// Inputs whose weights are in the buffer.
+    pub inputs: Sourced<u32>,
+}
+
+/// What a mapper must know of a unit.
+pub trait Datapath {
+    /// What messages call it.
+    fn name(&self) -> &str;
+
+    /// Refuses figures out of range.
+    ///
+    /// # Errors
+    /// The field, of the unit.
+    fn check(&self) -> Result<(), Fault>;
+
+    /// Products that it takes; `None` if it takes none.
+    fn takes(&self) -> Option<Takes> {
+        None
+    }
+
+    /// What its lanes may stand for; empty for a unit that goes through a product value by value.
+    fn layouts(&self) -> Vec<Layout> {
+        Vec::new()
+    }
+
+    /// What of a product is on chip at a time.
+    fn tile(&self) -> Option<&LaneTile> {
+        None
+    }
+
+    /// True if the accumulator of an output keeps its membrane from one timestep to the next.
+    fn keeps_state(&self) -> bool {
+        false
+    }
+
+    /// True if the timesteps of a position, where they are innermost, are further positions.
+    fn timesteps_are_positions(&self) -> bool {
+        false
+    }
+
+    /// True if it has no use for one timestep alone.
+    fn needs_all_timesteps(&self) -> bool {
+        false
+    }
+
+    /// How it is charged.
+    fn charged(&self) -> Charged {
+        Charged::Operations
+    }
+
+    /// Energies of whole events, where it is charged by them.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn events(&self) -> Result<Option<EventTable>> {
+        Ok(None)
+    }
+}

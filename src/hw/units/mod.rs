@@ -1,0 +1,48 @@
+//! What computes: one file per kind of unit.
+
+mod datapath;
+mod layout;
+mod many_core;
+mod processor;
+mod spike_lanes;
+mod systolic;
+mod vector;
+
+pub use datapath::{Charged, Datapath, LaneTile, Takes};
+pub use layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
+pub use many_core::ManyCore;
+pub use processor::Processor;
+pub use spike_lanes::{MultiBit, Products, SpikeLanes, Windows, Zeros};
+pub use systolic::{Edges, Systolic};
+pub use vector::{Vector, Work};
+
+use serde::Deserialize;
+
+/// A unit of a machine.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Unit {
+    /// Lanes that accumulate weights where there are spikes.
+    SpikeLanes(SpikeLanes),
+    /// A dense systolic array of multiply-accumulate units.
+    Systolic(Systolic),
+    /// Lanes for neurons, joins, pooling and attention.
+    Vector(Vector),
+    /// A scalar processor.
+    Processor(Processor),
+    /// Many small cores that hold their neurons and weights, and exchange spikes.
+    ManyCore(ManyCore),
+}
+
+impl Unit {
+    /// What a mapper must know of it.
+    pub fn datapath(&self) -> &dyn Datapath {
+        match self {
+            Self::SpikeLanes(unit) => unit,
+            Self::Systolic(unit) => unit,
+            Self::Vector(unit) => unit,
+            Self::Processor(unit) => unit,
+            Self::ManyCore(unit) => unit,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use serde::Deserialize;
+
+use super::datapath::{Datapath, Takes};
+use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
+use crate::error::Fault;
+use crate::hw::sourced::{Sourced, number, positive};
+
+/// `rows` x `columns` multiply-accumulate units, dense.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Systolic {
+    /// What messages call it.
+    #[serde(deserialize_with = "crate::name::title")]
+    pub name: String,
+    /// Rows.
+    pub rows: Sourced<u32>,
+    /// Columns.
+    pub columns: Sourced<u32>,
+    /// What may stay in the array while the rest streams; anything where it is left out.
+    #[serde(default)]
+    pub keeps: Vec<Stationary>,
+    /// What a ragged tile fills and drains.
+    #[serde(default)]
+    pub edges: Edges,
+    /// Cycles of each tile beside what it streams, fills and drains; -2 where it is left out, as in
+    /// SCALE-Sim's formulas.
+    #[serde(default)]
+    pub overhead_cycles: Option<Sourced<i32>>,
+    /// True if a zero input stops a unit from switching.
+    pub gated: bool,
+    /// Widest weight code that the units take.
+    pub max_weight_bits: Sourced<u32>,
+    /// Width of the other operand.
+    pub input_bits: Sourced<u32>,
+    /// Width of an accumulator: wider sums are refused, and area is counted for it.
+    pub accumulator_bits: Sourced<u32>,
+}
+
+/// What a ragged tile fills and drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Edges {
+    /// The whole array, as in SCALE-Sim.
+    #[default]
+    Full,
+    /// The rows and columns that it has, as in STONNE.
+    Actual,
+}
+
+impl Datapath for Systolic {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        positive("rows", &self.rows, 65_536)?;
+        positive("columns", &self.columns, 65_536)?;
+        if let Some(overhead) = &self.overhead_cycles {
+            let value = f64::from(overhead.value);
+            number("overhead_cycles", &Sourced::new(value, &overhead.source), -2.0, 1e6)?;
+        }
+        positive("max_weight_bits", &self.max_weight_bits, 32)?;
+        positive("input_bits", &self.input_bits, 32)?;
+        positive("accumulator_bits", &self.accumulator_bits, 64)
+    }
+
+    fn takes(&self) -> Option<Takes> {
+        Some(Takes {
+            weight_bits: self.max_weight_bits.value,
+            input_bits: self.input_bits.value,
+            inputs: "input_bits",
+            sum_bits: Some(self.accumulator_bits.value),
+        })
+    }
+
+    /// Rows stand for what columns do not, and what stays is along neither of the ways that the rest streams.
+    fn layouts(&self) -> Vec<Layout> {
+        use SpatialDim::{Inputs, OutputChannels, Positions};
+        let all = [
+            (Stationary::Outputs, Positions, OutputChannels),
+            (Stationary::Weights, Inputs, OutputChannels),
+            (Stationary::Inputs, Inputs, Positions),
+        ];
+        let may = all.into_iter().filter(|(keeps, ..)| self.keeps.is_empty() || self.keeps.contains(keeps));
+        let [rows, columns] = [self.rows.value, self.columns.value];
+        may.map(|(keeps, along_rows, along_columns)| Layout {
+            keeps,
+            lanes: Unrolling::of(&[(along_rows, rows), (along_columns, columns)]),
+        })
+        .collect()
+    }
+
+    fn timesteps_are_positions(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,231 @@
+//! Every plan that a layer may run by.
+
+use super::fixed::{FixedMapping, Wish};
+use super::residency::all_stay;
+use super::residents::Residents;
+use super::room::{on_chip_bits, too_small};
+use super::takes::{check_units, takes};
+use super::tiles::{halves, ladder, quotients};
+use super::{Dataflow, Layer, Order, Plan, Product, Workload};
+use crate::error::Result;
+use crate::hw::{Datapath, Hardware, Layout, Operand, Placement, SpatialDim, Unrolling};
+
+/// Per layer, every legal plan with the loop over timesteps at `placement`, of those that `fixed` leaves open: all
+/// weights stay on chip if they fit there together, and come from off chip for every image if they do not.
+///
+/// # Errors
+/// If an operand fits nowhere, if weight codes or inputs are wider than the machine takes, or if no plan
+/// is as `fixed` wants it.
+pub fn candidates(
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&FixedMapping>,
+) -> Result<Vec<Vec<Plan>>> {
+    let all = all_stay(workload, hardware, placement)?;
+    let residents = if all { Residents::all(workload) } else { Residents::none(workload) };
+    let of = |i| plans_of(i, workload, hardware, placement, fixed, &residents, !all);
+    (0..workload.layers.len()).map(of).collect()
+}
+
+/// Every legal plan of layer number `layer`, whose weights all stay on chip.
+///
+/// # Errors
+/// As of [`candidates`].
+pub fn resident_candidates(
+    layer: usize,
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&FixedMapping>,
+) -> Result<Vec<Plan>> {
+    plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), false)
+}
+
+/// `plan` of layer number `layer` beside `residents`, with what has no room on chip off it; `None` if the machine has
+/// no room for it.
+pub fn placed(
+    plan: Plan,
+    layer: usize,
+    workload: &Workload,
+    hardware: &Hardware,
+    residents: &Residents,
+) -> Option<Plan> {
+    let streams = plan.is_off_chip(Operand::Weights);
+    let (layer, placement) = (&workload.layers[layer], plan.placement);
+    Space { layer, workload, hardware, placement, residents, streams }.placed(plan)
+}
+
+fn plans_of(
+    number: usize,
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&FixedMapping>,
+    residents: &Residents,
+    streams: bool,
+) -> Result<Vec<Plan>> {
+    let layer = &workload.layers[number];
+    check_units(layer, hardware)?;
+    let open = fixed.and_then(|fixed| fixed.wish(&layer.name));
+    let space = Space { layer, workload, hardware, placement, residents, streams };
+    match (space.plans(open), fixed) {
+        (plans, _) if !plans.is_empty() => Ok(plans),
+        (_, Some(fixed)) if !space.plans(None).is_empty() => Err(fixed.refused(&layer.name)),
+        _ => {
+            let bits = layer.product.as_ref().map_or(0.0, |p| p.fan_in as f64 * f64::from(p.weight_bits));
+            let what = format!("layer {}: one output channel", layer.name);
+            Err(too_small(hardware, Operand::Weights, &what, bits))
+        }
+    }
+}
+
+/// All that decides which plans one layer has.
+struct Space<'a> {
+    layer: &'a Layer,
+    workload: &'a Workload,
+    hardware: &'a Hardware,
+    placement: Placement,
+    residents: &'a Residents,
+    /// True if its weights come from off chip for every image.
+    streams: bool,
+}
+
+impl Space<'_> {
+    /// Every legal plan, of those that `wish` leaves open.
+    fn plans(&self, wish: Option<&Wish>) -> Vec<Plan> {
+        let mut plans = Vec::new();
+        for (number, unit) in self.hardware.product_units().filter(|(_, unit)| takes(*unit, self.layer)) {
+            for (dataflow, lanes) in self.layouts(unit) {
+                for &recompute in self.recompute(unit) {
+                    let plan = Plan {
+                        unit: number,
+                        dataflow,
+                        lanes,
+                        recompute,
+                        ..Plan::least(self.hardware, self.placement)
+                    };
+                    for channels in self.tile_sizes(&plan, wish) {
+                        let mut plan = Plan { channels, ..plan };
+                        plan.off_chip[Operand::Weights] = self.layer.product.is_some() && self.streams;
+                        self.orders(plan, wish, &mut plans);
+                    }
+                }
+            }
+        }
+        plans.retain(|plan| wish.is_none_or(|wish| plan.is_as(wish)));
+        plans
+    }
+
+    /// What lanes of `unit` may stand for. Lanes for groups are for layers that have them, unless there are no others.
+    fn layouts(&self, unit: &dyn Datapath) -> Vec<(Dataflow, Unrolling)> {
+        let all = unit.layouts();
+        let Some(product) = self.layer.product.as_ref().filter(|_| !all.is_empty()) else {
+            return vec![all.first().map_or((Dataflow::Sequential, Unrolling::default()), on_lanes)];
+        };
+        let suits = |layout: &&Layout| product.groups > 1 || layout.lanes.extent(SpatialDim::Groups) == 1;
+        let suited: Vec<_> = all.iter().filter(suits).map(on_lanes).collect();
+        if suited.is_empty() { all.iter().map(on_lanes).collect() } else { suited }
+    }
+
+    /// Whether to try the product once for all timesteps, and at each of them. An accumulator that keeps a constant sum
+    /// for all timesteps never recomputes it.
+    fn recompute(&self, unit: &dyn Datapath) -> &'static [bool] {
+        let constant = self.layer.product.as_ref().is_some_and(Product::is_constant);
+        let kept = self.placement == Placement::Innermost && unit.keeps_state();
+        if constant && !kept { &[false, true] } else { &[false] }
+    }
+
+    fn tile_sizes(&self, plan: &Plan, wish: Option<&Wish>) -> Vec<usize> {
+        let sizes = tile_sizes(self.layer, plan);
+        match wish.and_then(|wish| wish.channels) {
+            Some(channels) if self.layer.product.is_some() && channels <= sizes[0] => vec![channels],
+            _ => sizes,
+        }
+    }
+
+    /// Adds `plan` in every order of its tiles that is worth a try: positions outermost where inputs come
+    /// from outside, or where more than weights would come from off chip otherwise, and with the widest tile of
+    /// channels, a quarter of it, and so on.
+    ///
+    /// The orders to try are the same at any capacity, so more memory takes no choice away.
+    fn orders(&self, plan: Plan, wish: Option<&Wish>, plans: &mut Vec<Plan>) {
+        let whole = self.placed(plan);
+        plans.extend(whole);
+        let Some(product) = &self.layer.product else { return };
+        let spills = |plan: &Plan| Operand::ALL.iter().any(|&o| o != Operand::Weights && plan.is_off_chip(o));
+        let stays: &[bool] = if self.streams { &[false, true] } else { &[true] };
+        let asked = wish.and_then(|wish| match wish.order {
+            Some(Order::PositionsOutermost { tiles, .. }) => Some(tiles),
+            _ => None,
+        });
+        let widest = plan.widest_tile(self.layer);
+        let pays = product.from_outside || whole.as_ref().is_none_or(spills);
+        if asked.is_some() || (pays && halves(widest).step_by(2).any(|channels| channels == plan.channels)) {
+            for tiles in self.position_tiles(&plan, product, asked) {
+                let orders =
+                    stays.iter().map(|&weights_stay| Order::PositionsOutermost { tiles, weights_stay });
+                plans.extend(orders.filter_map(|order| self.placed(Plan { order, ..plan })));
+            }
+        }
+    }
+
+    /// Tiles of positions to try: more than one, as they come out in steps of the array, or so many as asked.
+    fn position_tiles(&self, plan: &Plan, product: &Product, asked: Option<usize>) -> Vec<usize> {
+        let steps = plan.position_steps(product, self.hardware, self.workload.timesteps).unwrap_or(1);
+        let sizes = asked.map_or_else(|| ladder(steps).collect(), |tiles| vec![steps.div_ceil(tiles)]);
+        sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles > 1).collect()
+    }
+
+    /// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
+    fn placed(&self, mut plan: Plan) -> Option<Plan> {
+        let (layer, hardware) = (self.layer, self.hardware);
+        for memory in &hardware.memories {
+            let mut free = memory.capacity_bytes.value as f64 * 8.0;
+            // Weights have their place already, or need one for the tiles that pass through.
+            for operand in [
+                Operand::Weights,
+                Operand::Membranes,
+                Operand::PartialSums,
+                Operand::Residual,
+                Operand::Activations,
+            ] {
+                if !memory.holds.contains(&operand) {
+                    continue;
+                }
+                let on_chip =
+                    |plan: &Plan| on_chip_bits(plan, operand, layer, self.workload, hardware, self.residents);
+                let mut needed = on_chip(&plan);
+                if needed > free && operand != Operand::Weights && hardware.dram.is_some() {
+                    plan.off_chip[operand] = true;
+                    needed = on_chip(&plan);
+                }
+                if needed > free {
+                    return None;
+                }
+                free -= needed;
+            }
+        }
+        Some(plan)
+    }
+}
+
+/// The dataflow of `layout`, with its lanes.
+fn on_lanes(layout: &Layout) -> (Dataflow, Unrolling) {
+    (layout.keeps.into(), layout.lanes)
+}
+
+/// Output channels of a tile that are worth a try, from the widest: for every number of tiles the evenest ones,
+/// and the widest tile by halves, which fill whole words. Small tiles fit small memories and overlap more.
+fn tile_sizes(layer: &Layer, plan: &Plan) -> Vec<usize> {
+    let widest = plan.widest_tile(layer);
+    let channels = match &layer.product {
+        Some(product) if plan.dataflow != Dataflow::Sequential => product.group_outputs(),
+        _ => return vec![widest],
+    };
+    let even = quotients(channels).filter(|&n| n < widest);
+    let mut sizes: Vec<usize> = halves(widest).chain(even).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.dedup();
+    sizes
+}

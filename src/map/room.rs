@@ -1,0 +1,140 @@
+//! Room that a plan needs in on-chip memories.
+
+use super::residents::Residents;
+use super::{Dataflow, Layer, Order, Plan, Workload};
+use crate::error::Error;
+use crate::hw::{Hardware, Operand, Placement};
+
+/// Room for the weights of one tile, and for the next one while it computes.
+pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
+    let Some(product) = &layer.product else { return 0.0 };
+    let inputs = match plan.dataflow {
+        // A processor streams through its weights, cores keep theirs.
+        Dataflow::Sequential => return 0.0,
+        Dataflow::WeightStationary | Dataflow::InputStationary => plan.lanes.summed() as usize,
+        Dataflow::OutputStationary => {
+            plan.tile(hardware, product).map_or(product.fan_in, |tile| tile.inputs.value as usize)
+        }
+    };
+    let channels = plan.channels.min(product.group_outputs()) * plan.groups(product);
+    let values = product.fan_in.min(inputs) * channels;
+    let all = product.fan_in * product.outputs;
+    let stored = match plan.order {
+        Order::PositionsOutermost { weights_stay: true, .. } => all,
+        _ if values == all => all,
+        _ => 2 * values,
+    };
+    stored as f64 * f64::from(product.weight_bits)
+}
+
+/// Bits of `operand` in its on-chip memory while `layer` runs by `plan` beside `residents`: all of it, or the
+/// tiles that pass through where it is off chip.
+pub(super) fn on_chip_bits(
+    plan: &Plan,
+    operand: Operand,
+    layer: &Layer,
+    workload: &Workload,
+    hardware: &Hardware,
+    residents: &Residents,
+) -> f64 {
+    match (operand, plan.is_off_chip(operand)) {
+        (Operand::Weights, true) => residents.bits + tile_buffer_bits(plan, layer, hardware),
+        (Operand::Weights, false) => residents.bits,
+        (Operand::Activations, true) => input_tile_bits(plan, layer, workload),
+        (_, true) => 0.0,
+        (Operand::Membranes, false) if plan.placement == Placement::Outermost => residents.membrane_bits,
+        (_, false) => needed_bits(plan, operand, layer, workload, hardware),
+    }
+}
+
+/// Room for the inputs of one tile of positions, and for the next one while it is computed.
+fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload) -> f64 {
+    match (plan.order, &layer.product) {
+        (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
+            let frames = if plan.placement == Placement::Innermost { workload.timesteps } else { 1 };
+            let frames = product.input_frames(frames);
+            2.0 * (product.input_values.div_ceil(tiles) * frames) as f64 * f64::from(product.input.bits())
+        }
+        // Inputs stream by.
+        _ => 0.0,
+    }
+}
+
+/// Bits of `operand` that are stored somewhere while `layer` runs by `plan`.
+fn needed_bits(
+    plan: &Plan,
+    operand: Operand,
+    layer: &Layer,
+    workload: &Workload,
+    hardware: &Hardware,
+) -> f64 {
+    match operand {
+        Operand::Membranes if plan.placement == Placement::Outermost => workload.membrane_bits(),
+        Operand::Membranes if plan.keeps_membranes(layer, hardware) => 0.0,
+        Operand::Membranes => layer.membrane_bits(),
+        Operand::PartialSums => partial_sum_bits(plan, layer, workload, hardware),
+        Operand::Weights => layer.weight_bits() + layer.parameter_bits(),
+        Operand::Activations | Operand::Residual => live_bits(layer, operand, workload, plan.placement),
+    }
+}
+
+/// Sums of one tile of channels between its passes over the inputs, and sums that are computed
+/// once for all timesteps.
+pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
+    let Some(product) = &layer.product else { return 0.0 };
+    if plan.dataflow == Dataflow::Sequential {
+        return 0.0;
+    }
+    let once = plan.runs_once(product);
+    let innermost = plan.placement == Placement::Innermost;
+    let frames = if innermost && !once { workload.timesteps } else { 1 };
+    let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > plan.lanes.summed() as usize;
+    let held = once && !plan.keeps_membranes(layer, hardware);
+    let channels = plan.channels.min(product.group_outputs()) * plan.groups(product);
+    if let Some(tile) = plan.tile(hardware, product) {
+        let rows = (product.positions * frames).min(tile.rows.value as usize);
+        return (rows * channels) as f64 * f64::from(product.accumulator_bits);
+    }
+    let sums = match (held, passes, plan.order) {
+        (true, _, _) => product.positions * product.outputs,
+        (false, false, _) => 0,
+        (false, true, Order::ChannelsOutermost) => product.positions * channels,
+        (false, true, Order::PositionsOutermost { tiles, .. }) => {
+            product.positions.div_ceil(tiles) * channels
+        }
+    };
+    (sums * frames) as f64 * f64::from(product.accumulator_bits)
+}
+
+/// The most that any layer needs by the plan that stores the least.
+pub(super) fn peak_bits(
+    workload: &Workload,
+    operand: Operand,
+    hardware: &Hardware,
+    placement: Placement,
+) -> f64 {
+    let plan = Plan::least(hardware, placement);
+    let layers = workload.layers.iter();
+    layers.map(|l| needed_bits(&plan, operand, l, workload, hardware)).fold(0.0, f64::max)
+}
+
+/// Activations or residual stream alive while `layer` runs, for the timesteps that are stored.
+fn live_bits(layer: &Layer, operand: Operand, workload: &Workload, placement: Placement) -> f64 {
+    let frames = if placement == Placement::Innermost { workload.timesteps as f64 } else { 1.0 };
+    match operand {
+        Operand::Residual => layer.live_residual_bits * frames,
+        _ => layer.live_activation_bits * frames,
+    }
+}
+
+pub(super) fn too_small(hardware: &Hardware, operand: Operand, what: &str, needed_bits: f64) -> Error {
+    let memory = hardware.memory(operand);
+    Error::mismatch(format!(
+        "{what}: {operand:?} need {:.0} bytes, and memory {} of hardware {} holds {} (capacity_bytes){}",
+        (needed_bits / 8.0).ceil(),
+        memory.name,
+        hardware.name,
+        memory.capacity_bytes.value,
+        if hardware.dram.is_some() { "" } else { " and there is no dram" },
+    ))
+}

@@ -1,0 +1,124 @@
+//! What lanes stand for: by hand, and machines that are written in two ways.
+
+use proptest::prelude::*;
+use spiq::exec::{Pattern, PatternCount, Patterns, WaveShape};
+
+use super::*;
+
+/// Lanes of one layout, which keep their sums.
+fn laid_out(lanes: &str, zeros: &str) -> String {
+    lanes_of(&format!("(keeps: Outputs, lanes: [{lanes}], source: \"test\")"), zeros, "BitSerial")
+}
+
+fn cost_of(units: String, product: &Product, activity: &Activity, timesteps: usize) -> LayerCost {
+    let machine = Spec { dram_bits: None, ..Spec::roomy(units) }.innermost().unit_machine();
+    let layer = layer(product.clone(), Vec::new());
+    let plan = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
+    layer_cost(&layer, &plan, &machine, activity, timesteps)
+}
+
+/// A depthwise layer of three channels: three positions, four inputs each, weights of 8 bits.
+fn depthwise() -> (Product, Activity) {
+    let product = Product { groups: 3, input_values: 12, ..product(3, 4, 3, 8) };
+    let activity = activity(&product, &[vec![3, 1, 5]]);
+    (product, activity)
+}
+
+#[test]
+fn two_groups_by_two_positions_of_a_depthwise_layer() {
+    let (product, activity) = depthwise();
+    // 36 products on four lanes take nine cycles; two pairs of positions and two pairs of groups take four each.
+    let dense = cost_of(laid_out("(Groups, 2), (Positions, 2)", "Dense"), &product, &activity, 1);
+    assert_eq!(array_cycles(&dense), [9.0, 0.0, 0.0, 7.0]);
+    // Two positions share the four weights of each of three channels: two waves. A bias of 32 bits for each channel.
+    assert_eq!(dense.traffic_bits.weights_read, 2.0 * 12.0 * 8.0 + 96.0);
+    // One group at a time leaves the second channel of each pair of lanes without work: 2 x 3 x 4 cycles.
+    let channels = cost_of(laid_out("(Positions, 2), (OutputChannels, 2)", "Dense"), &product, &activity, 1);
+    assert_eq!(channels.cycles.total(), 24.0);
+    assert_eq!(channels.cycles.ideal, 9.0);
+}
+
+#[test]
+fn groups_wait_for_the_slowest_of_their_lanes() {
+    let (product, mut activity) = depthwise();
+    let shape = |groups, positions| WaveShape {
+        positions,
+        rows: 1,
+        columns: 1,
+        timesteps: 1,
+        groups,
+        inputs: 1,
+        channels: 1,
+        taps: 1,
+    };
+    let steps = PatternCount { steps: 5, ..PatternCount::default() };
+    activity.patterns = vec![Patterns { pattern: Pattern::Waves(shape(2, 2)), nodes: vec![steps] }];
+    // Nine events on four lanes, and the slowest lanes of all waves take five steps.
+    let skip = cost_of(laid_out("(Groups, 2), (Positions, 2)", "Skip"), &product, &activity, 1);
+    assert_eq!(array_cycles(&skip), [9.0 / 4.0, 0.0, 0.0, 5.0 - 9.0 / 4.0]);
+    // Nobody counted waves of three groups: every input is taken for a spike.
+    let unknown = cost_of(laid_out("(Groups, 3)", "Skip"), &product, &activity, 1);
+    assert_eq!(unknown.cycles.total(), 3.0 * 4.0);
+}
+
+#[test]
+fn timesteps_taps_rows_and_columns_by_hand() {
+    // Three positions, three timesteps in pairs, six inputs, five channels in pairs.
+    let plain = product(3, 6, 5, 8);
+    let three = activity(&plain, &[vec![6; 3], vec![6; 3], vec![6; 3]]);
+    let pairs = cost_of(laid_out("(Timesteps, 2), (OutputChannels, 2)", "Dense"), &plain, &three, 3);
+    assert_eq!(pairs.cycles.total(), 3.0 * 2.0 * 6.0 * 3.0);
+    assert_eq!(pairs.cycles.ideal, 3.0 * 3.0 * 6.0 * 5.0 / 4.0);
+    // Two input channels under each of three taps of the kernel.
+    let taps = Product { taps: 3, ..plain.clone() };
+    let by_taps = cost_of(laid_out("(KernelTaps, 3), (OutputChannels, 2)", "Dense"), &taps, &three, 3);
+    assert_eq!(by_taps.cycles.total(), 9.0 * 2.0 * 3.0);
+    let by_channels = cost_of(laid_out("(InputChannels, 2), (OutputChannels, 2)", "Dense"), &taps, &three, 3);
+    assert_eq!(by_channels.cycles.total(), 9.0 * 3.0 * 3.0);
+    // A map of three rows and four columns in blocks of two by three.
+    let map = Product { columns: 4, input_values: 72, ..product(12, 6, 2, 8) };
+    let one = activity(&map, &[vec![6; 12]]);
+    let blocks = cost_of(laid_out("(Rows, 2), (Columns, 3), (OutputChannels, 2)", "Dense"), &map, &one, 1);
+    assert_eq!(blocks.cycles.total(), 2.0 * 2.0 * 6.0);
+}
+
+#[test]
+fn the_mapper_takes_lanes_for_groups_where_there_are_groups() {
+    let layouts = "(keeps: Outputs, lanes: [(Positions, 2), (OutputChannels, 4)], source: \"test\"), \
+                   (keeps: Outputs, lanes: [(Groups, 4), (Positions, 2)], source: \"test\")";
+    let spec = Spec::roomy(lanes_of(layouts, "Dense", "BitSerial"));
+    let groups = |product: Product| {
+        let activity = activity(&product, &[vec![2; product.positions]]);
+        let workload = Workload { layers: vec![layer(product, Vec::new())], timesteps: 1 };
+        let mapped = MappedWorkload::best(workload, &spec.machine(), &[activity]).unwrap();
+        mapped.plans[0].lanes.extent(spiq::hw::SpatialDim::Groups)
+    };
+    assert_eq!(groups(depthwise().0), 4);
+    assert_eq!(groups(product(3, 4, 8, 8)), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A map of one row, on lanes for positions in a line and for its columns; inputs of one tap, on lanes for inputs
+    /// and for their channels. More lanes never take longer.
+    #[test]
+    fn machines_written_in_two_ways_cost_the_same(
+        positions in 1usize..20, fan_in in 1usize..20, outputs in 1usize..12, lanes in 1u32..9, inputs in 1u32..9,
+        gated: bool,
+    ) {
+        let product = product(positions, fan_in, outputs, 4);
+        let activity = activity(&product, &[vec![(fan_in / 2) as u32; positions]]);
+        let zeros = if gated { "Gated" } else { "Dense" };
+        let of = |dims: &str| cost_of(laid_out(&format!("{dims}, (OutputChannels, 2)"), zeros), &product, &activity, 1);
+        prop_assert_eq!(
+            of(&format!("(Positions, {lanes}), (Inputs, {inputs})")),
+            of(&format!("(Columns, {lanes}), (InputChannels, {inputs})"))
+        );
+        let cycles = |lanes: u32, inputs: u32| of(&format!("(Positions, {lanes}), (Inputs, {inputs})")).cycles.total();
+        prop_assert!(cycles(2 * lanes, inputs) <= cycles(lanes, inputs) * (1.0 + 1e-12));
+        prop_assert!(cycles(lanes, 2 * inputs) <= cycles(lanes, inputs) * (1.0 + 1e-12));
+        let operations = product.dense_operations();
+        prop_assert!(cycles(lanes, inputs) >= operations / f64::from(2 * lanes * inputs) - 1e-9);
+    }
+}
