@@ -1,6 +1,8 @@
 //! What `spiq simulate` leaves behind and prints, from the outside: the program is run, its files
 //! are read.
 
+mod tables;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -443,108 +445,6 @@ fn finer_steps_do_not_change_what_a_neuron_decides() {
     let report = Run::new("reports-fine", &bench.path(""), &flags).report();
     let [coarse, fine] = [0, 1].map(|i| number(&report["settings"][i], "/spikes"));
     assert!((fine / coarse - 1.0).abs() < 0.01, "{coarse} spikes and {fine}");
-}
-
-/// The figures of the table, as a reader sees them.
-#[test]
-fn table() {
-    let run =
-        Run::new("reports-table", repository(), &quant(&["fp32", "w8", "w4u8", "mixed"], &["--limit", "5"]));
-    assert_snapshot!(run.table(), @r"
-    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
-    hardware  edge-28
-    data      fashion-mnist, 5 images
-
-    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
-    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    fp32       100.00    0.00   32.00    637        404       1057    289.5    723.7  795.3   82.51  86.58  114.0     12.07
-    w8         100.00    0.00    8.00    168        202        378     83.1    207.8  230.4   18.81  19.89   90.5      2.73
-    w4u8        80.00   20.00    4.00     90        101        199     68.6    171.4  187.6    6.13   6.74   35.7      0.91
-    mixed      100.00    0.00    3.61     82        126        217     68.7    171.7  188.4    6.03   6.63   35.1      0.88
-
-    peak   weight SRAM  activation SRAM   state SRAM
-           of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
-    -----  -----------  ---------------  -----------
-    fp32    95.8 100 %       56.7  89 %    0.1   0 %
-    w8      96.0 100 %       32.2  50 %    0.1   0 %
-    w4u8    89.7  93 %       32.2  50 %    0.0   0 %
-    mixed   82.0  85 %       32.2  50 %    0.0   0 %
-
-    fp32: 9 % of the weights stay on chip: loading them once is not charged
-    fp32: float network, charged as a datapath of 32-bit integers
-    w8: 36 % of the weights stay on chip: loading them once is not charged
-    w4u8, mixed: all weights fit on chip and stay there: loading them once is not charged
-    ");
-}
-
-#[test]
-fn every_bundled_machine_runs() {
-    let row = |hardware: &str| {
-        let flags = quant(&["w8", "pot3"], &["--limit", "3", "--hw", hardware]);
-        let run = Run::new(&format!("reports-{hardware}"), repository(), &flags);
-        assert_eq!(run.report()["hardware"]["name"], hardware);
-        run.table()
-    };
-    assert_snapshot!(row("edge-28"), @r"
-    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
-    hardware  edge-28
-    data      fashion-mnist, 3 images
-
-    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
-    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00  167.8      202.2      378.5    84.91    212.3  230.4   19.06  19.89  89.78     2.684
-    pot3       100.00    0.00    3.00   70.1      202.2      280.8    55.99    140.0  151.1    5.37   5.78  38.33     0.785
-
-    peak  weight SRAM  activation SRAM   state SRAM
-          of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
-    ----  -----------  ---------------  -----------
-    w8     96.0 100 %       32.2  50 %    0.1   0 %
-    pot3   70.1  73 %       32.2  50 %    0.0   0 %
-
-    w8: 36 % of the weights stay on chip: loading them once is not charged
-    pot3: all weights fit on chip and stay there: loading them once is not charged
-    ");
-    assert_snapshot!(row("systolic-28"), @r"
-    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
-    hardware  systolic-28
-    data      fashion-mnist, 3 images
-
-    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
-    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00  167.8      202.2      378.5    281.2    702.9  702.9   24.81  24.99  35.30     3.495
-    pot3       100.00    0.00    3.00   70.1      202.2      280.8    285.5    713.8  713.8   15.85  15.96  22.21     2.320
-
-    peak  weight SRAM  activation SRAM   state SRAM
-          of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
-    ----  -----------  ---------------  -----------
-    w8     91.4  95 %       32.2  50 %   49.0  77 %
-    pot3   70.1  73 %       32.2  50 %   52.6  82 %
-
-    w8: 55 % of the weights stay on chip: loading them once is not charged
-    pot3: all weights fit on chip and stay there: loading them once is not charged
-    ");
-    assert_snapshot!(row("cortex-m4"), @r"
-    model     sdtv1_2-64_fashion (SpikeDrivenV1, 163650 parameters)
-    hardware  cortex-m4
-    data      fashion-mnist, 3 images
-
-    setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
-                    %  points  weight    KiB        KiB        KiB  Mcycles       ms     ms      mJ     mJ     mW  pJ/synop
-    -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00  167.8      202.2      378.5    33.49    697.7  749.5   1.373  1.475  1.968     193.4
-    pot3       100.00    0.00    3.00   70.1      202.2      280.8    33.70    702.0  756.7   1.382  1.489  1.968     202.2
-
-    peak        flash        SRAM
-          of 1024 KiB  of 384 KiB
-    ----  -----------  ----------
-    w8      168  16 %    58  15 %
-    pot3     70   7 %    58  15 %
-
-    all settings: all weights fit on chip and stay there: loading them once is not charged
-    ");
 }
 
 #[test]
