@@ -323,7 +323,8 @@ impl Residency<'_> {
         }
     }
 
-    /// Per layer, output channels that stay in `room` bits, and the room that is left; `None` if a layer that has to stay does not fit.
+    /// Per layer, output channels that stay in `room` bits, and the room that is left; `None` if a layer that has to
+    /// stay does not fit.
     fn fill(&self, streaming: &[Option<usize>], savings: &[Saving], room: f64) -> Option<(Vec<usize>, f64)> {
         let mut channels = vec![0; streaming.len()];
         let mut room = room;

@@ -84,33 +84,27 @@ pub enum Objective {
     EnergyDelay,
 }
 
+/// Fields that descriptions of version 0.1 had, with what says it now.
+const FORMER_FIELDS: [(&str, &str); 2] = [
+    (
+        "compute",
+        "units: [SpikeLanes(name, layouts, zeros, ..), Vector(name, values_per_cycle, ..)]; what stays in an array is \
+         in its layouts, or in keeps",
+    ),
+    ("stationary", "what a layout keeps, and keeps of a Systolic"),
+];
+
 /// Says what became of a field that descriptions of version 0.1 had.
 fn of_version_0_1(error: Error) -> Error {
-    let now = |message: &str| match message {
-        _ if message.contains("named `compute`") => Some(
-            "units: [SpikeLanes(name, layouts, zeros, ..), Vector(name, values_per_cycle, ..)]; what stays in an \
-             array is in its layouts, or in keeps",
-        ),
-        _ if message.contains("named `stationary`") => Some("what a layout keeps, and keeps of a Systolic"),
-        _ => None,
-    };
-    match error {
-        Error::Syntax { path, line, column, message } => {
-            let message = match now(&message) {
-                Some(now) => {
-                    format!("{} is of version 0.1, and is now {now} (docs/machines.md)", former(&message))
-                }
-                None => message,
-            };
-            Error::Syntax { path, line, column, message }
+    let Error::Syntax { path, line, column, message } = error else { return error };
+    let former = FORMER_FIELDS.iter().find(|(field, _)| message.contains(&format!("field named `{field}`")));
+    let message = match former {
+        Some((field, now)) => {
+            format!("`{field}` is of version 0.1, and is now {now} (docs/machines.md)")
         }
-        other => other,
-    }
-}
-
-/// The first name in backquotes.
-fn former(message: &str) -> &str {
-    message.split('`').nth(1).unwrap_or(message)
+        None => message,
+    };
+    Error::Syntax { path, line, column, message }
 }
 
 impl Hardware {

@@ -46,11 +46,6 @@ impl<T> PerOperand<T> {
         Self(Operand::ALL.map(value))
     }
 
-    /// The values, in the order of [`Operand::ALL`].
-    pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.iter()
-    }
-
     /// Each value, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut()
