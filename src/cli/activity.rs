@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::flags::check_flag;
 use super::progress;
-use crate::cost::Machine;
+use crate::cost::{Machine, patterns};
 use crate::error::Result;
 use crate::evaluate::{
-    ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary, SpikesSummary, patterns,
+    ActivitySource, CALIBRATION_IMAGES, DataSummary, Evaluator, RatesSummary, SpikesSummary,
 };
 use crate::exec::{Rates, SpikeRecording};
 use crate::model::{DataSet, Model};
@@ -54,7 +54,8 @@ impl Activity {
         }
         let load = |data: &str| DataSet::load_for(data, &model.description);
         if let Some(spikes) = &arguments.spikes {
-            let recording = SpikeRecording::load(spikes, &model.network, &patterns(machines))?;
+            let recording =
+                SpikeRecording::load(spikes, &model.network, &patterns(machines, &model.network))?;
             let data = arguments.data.as_deref().map(load).transpose()?;
             return Ok(Self::Recorded(Arc::new(recording), data.map(Box::new)));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cost::{AreaMm2, Machine, MappedWorkload};
+use crate::cost::{AreaMm2, Machine, MappedWorkload, patterns};
 use crate::error::Result;
 use crate::evaluate::MemoryEvaluation;
 use crate::exec::Rates;
@@ -59,7 +59,7 @@ impl MappingDescription {
                 (Rates::uniform(network, ASSUMED_RATE)?, activity)
             }
         };
-        let expected = rates.activity_with(network, &machine.patterns());
+        let expected = rates.activity_with(network, &patterns(std::slice::from_ref(&machine), network));
         let mapped =
             MappedWorkload::best(Workload::quantized(model), &machine, std::slice::from_ref(&expected))?;
         let layers = mapped.workload.layers.iter().zip(&mapped.plans);

@@ -4,6 +4,7 @@ use super::{LayerCost, Machine};
 use crate::exec::{Activity, Pattern};
 use crate::hw::{Stationary, Unit, Unrolling};
 use crate::map::{Layer, Plan, Product};
+use crate::model::Network;
 
 /// One layer as it runs for one image.
 #[derive(Debug, Clone, Copy)]
@@ -45,19 +46,24 @@ impl Machine {
         cost_model(&self.hardware.units[unit]).expect("a unit of products")
     }
 
-    /// What the machine has to know of spikes beyond their counts, each once.
-    pub fn patterns(&self) -> Vec<Pattern> {
-        let mut patterns: Vec<Pattern> = Vec::new();
-        for (number, unit) in self.hardware.product_units() {
+    /// What lanes that keep sums, in any layout, have to know of spikes beyond their counts.
+    fn patterns(&self) -> impl Iterator<Item = Pattern> {
+        self.hardware.product_units().flat_map(move |(number, unit)| {
             let layouts = unit.layouts().into_iter().filter(|layout| layout.keeps == Stationary::Outputs);
-            for pattern in layouts.flat_map(|layout| self.cost_model(number).patterns(&layout.lanes)) {
-                if !patterns.contains(&pattern) {
-                    patterns.push(pattern);
-                }
-            }
-        }
-        patterns
+            layouts.flat_map(move |layout| self.cost_model(number).patterns(&layout.lanes))
+        })
     }
+}
+
+/// What `machines` have to know of the spikes of `network` beyond their counts, each once.
+pub fn patterns(machines: &[Machine], network: &Network) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for pattern in machines.iter().flat_map(Machine::patterns) {
+        if !patterns.contains(&pattern) && pattern.is_counted_in(network) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
 }
 
 /// The cost model of `unit`; `None` if it takes no products.

@@ -26,7 +26,7 @@ mod timeline;
 mod zeros;
 
 pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
-pub use cost_model::{CostModel, Run, layer_cost};
+pub use cost_model::{CostModel, Run, layer_cost, patterns};
 pub use demand::{Demand, Traffic};
 pub use footprint::footprint_bytes;
 pub use gemm::{GemmCost, GemmOperands, gemm_cost};

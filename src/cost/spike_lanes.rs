@@ -25,7 +25,7 @@ impl Tiled for SpikeLanes {
         let style = handling(&self.zeros);
         let waves = Waves::new(run, product, frames);
         let mut demand = match run.plan.dataflow {
-            Dataflow::WeightStationary => weight_stationary(self, machine, product, run.plan, frames),
+            Dataflow::WeightStationary => weight_stationary(self, machine, run.plan, &waves),
             Dataflow::OutputStationary | Dataflow::InputStationary | Dataflow::Sequential => {
                 let mut demand = output_stationary(self, machine, run.plan, &waves, style.walk(&waves));
                 reuse_sums(&mut demand, machine, run.plan, product, style.reused_sums(&waves));
@@ -131,25 +131,19 @@ fn channel_words(machine: &Machine, operand: Operand, plan: &Plan, product: &Pro
 }
 
 /// Each lane holds one weight; positions stream by, partial sums go to memory.
-fn weight_stationary(
-    unit: &SpikeLanes,
-    machine: &Machine,
-    product: &Product,
-    plan: &Plan,
-    frames: f64,
-) -> Demand {
+fn weight_stationary(unit: &SpikeLanes, machine: &Machine, plan: &Plan, waves: &Waves<'_>) -> Demand {
+    let (product, frames) = (waves.product, waves.frames);
     let outputs = product.group_outputs() as f64;
     let groups = product.groups as f64;
     let (input_tiles, output_tiles) =
         (product.input_steps(&plan.lanes) as f64, (outputs / plan.channels as f64).ceil());
     let positions = product.positions as f64 * frames;
-    let steps = product.position_steps(&plan.lanes) as f64 * frames;
     let serial = cycles_per_input(unit, product);
     // Sums are complete after the last inputs.
-    let waves = output_tiles * product.group_steps(&plan.lanes) as f64;
-    let mut demand = Demand { tiles: input_tiles * waves, waves, ..Demand::default() };
+    let tiles = output_tiles * product.group_steps(&plan.lanes) as f64;
+    let mut demand = Demand { tiles: input_tiles * tiles, waves: tiles, ..Demand::default() };
     demand.array.ideal = positions * product.fan_in as f64 * outputs * groups * serial / plan.lanes.lanes();
-    demand.array.under_utilisation = steps * input_tiles * waves * serial - demand.array.ideal;
+    demand.array.under_utilisation = waves.waves() * input_tiles * tiles * serial - demand.array.ideal;
     let fan_in = product.fan_in as f64;
     let code_bits = f64::from(product.weight_bits);
     let words = channel_words(machine, Operand::Weights, plan, product, code_bits);

@@ -5,9 +5,9 @@ use super::calibrated::has_ranges;
 use super::charge::Charge;
 use super::images::{Outcome, Run, Samples};
 use super::{Calibrated, Evaluation, LayerRate, notes};
-use crate::cost::{KnownPlans, Machine, MappedWorkload};
+use crate::cost::{KnownPlans, Machine, MappedWorkload, patterns};
 use crate::error::Result;
-use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording};
+use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Rates, SpikeRecording};
 use crate::map::{FixedMapping, Workload};
 use crate::model::{DataSet, Images, Model, Network, Node, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
@@ -172,7 +172,7 @@ impl Evaluator {
             }
             Source::Recorded(recording) => {
                 let (workload, activity) =
-                    (self.workload(setting)?, recording.activity(&patterns(machines))?);
+                    (self.workload(setting)?, recording.activity(&patterns(machines, self.network()))?);
                 let charge = |machine| self.charge(setting, machine, workload.clone(), activity);
                 machines.iter().map(charge).collect::<Result<_>>()?
             }
@@ -210,7 +210,7 @@ impl Evaluator {
         samples: &Samples,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Vec<Evaluation>> {
-        let patterns = patterns(machines);
+        let patterns = patterns(machines, self.network());
         match &setting.precision {
             Precision::Float32 => {
                 let float = FloatExecutor::new(self.model());
@@ -294,7 +294,7 @@ impl Evaluator {
     /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
     fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
         let network = self.network();
-        let activity = [rates.activity_with(network, &patterns(from_ref(machine)))];
+        let activity = [rates.activity_with(network, &patterns(from_ref(machine), network))];
         let mapped = self.map(self.workload(setting)?, machine, &activity)?;
         let mut evaluation = self.charge_mapped(setting, machine, mapped, &activity);
         let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
@@ -322,15 +322,4 @@ impl Evaluator {
         let counted = !matches!(self.source, Source::Rates(_));
         charge.evaluation(&setting.name, self.network(), &self.notes, counted)
     }
-}
-
-/// What `machines` have to know of spikes, each once.
-pub fn patterns(machines: &[Machine]) -> Vec<Pattern> {
-    let mut patterns: Vec<Pattern> = Vec::new();
-    for pattern in machines.iter().flat_map(Machine::patterns) {
-        if !patterns.contains(&pattern) {
-            patterns.push(pattern);
-        }
-    }
-    patterns
 }

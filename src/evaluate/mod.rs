@@ -24,7 +24,7 @@ pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, MemoryEvaluation,
     ModelSummary, RatesSummary, SpikesSummary,
 };
-pub use evaluator::{Evaluator, patterns};
+pub use evaluator::Evaluator;
 pub use fit::fits;
 pub use published::{AsPublished, PublishedWork};
 pub use rate_matching::{RateMatching, quantize_on};

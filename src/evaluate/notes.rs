@@ -29,15 +29,15 @@ pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Op
 
 /// What the plans of `mapped` look for in spikes, each once.
 fn patterns(machine: &Machine, mapped: &MappedWorkload) -> Vec<Pattern> {
-    let used = |pattern: &Pattern| {
-        let keep_sums =
-            mapped.plans.iter().zip(&mapped.workload.layers).filter(|(plan, layer)| {
-                layer.product.is_some() && plan.dataflow == Dataflow::OutputStationary
-            });
-        let mut found = keep_sums.flat_map(|(plan, _)| machine.cost_model(plan.unit).patterns(&plan.lanes));
-        found.any(|found| found == *pattern)
-    };
-    machine.patterns().into_iter().filter(used).collect()
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for (plan, layer) in mapped.plans.iter().zip(&mapped.workload.layers) {
+        if layer.product.is_some() && plan.dataflow == Dataflow::OutputStationary {
+            let found = machine.cost_model(plan.unit).patterns(&plan.lanes);
+            patterns
+                .extend(found.into_iter().filter(|pattern| !patterns.contains(pattern)).collect::<Vec<_>>());
+        }
+    }
+    patterns
 }
 
 /// Of memories that the clock does not wait for.

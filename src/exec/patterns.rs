@@ -29,10 +29,18 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// True if it is counted of some weight layer of `network`.
+    pub fn is_counted_in(&self, network: &Network) -> bool {
+        network.weighted().any(|(_, node, weighted)| {
+            let spikes = network.input_of(node, 0).kind == Kind::Spikes;
+            self.is_counted(weighted.geometry.groups, spikes)
+        })
+    }
+
     /// True if it is counted of a weight layer with so many groups, whose input is of spikes or not.
     fn is_counted(&self, groups: usize, spikes: bool) -> bool {
         match self {
-            Self::Waves(shape) => groups > 1 || shape.groups == 1,
+            Self::Waves(shape) => shape.suits(groups),
             Self::Windows { .. } | Self::Products { .. } => spikes,
         }
     }

@@ -26,6 +26,13 @@ pub struct WaveShape {
     pub taps: usize,
 }
 
+impl WaveShape {
+    /// True if it is counted of a layer with so many `groups`.
+    pub fn suits(&self, groups: usize) -> bool {
+        groups > 1 || self.groups == 1
+    }
+}
+
 /// Steps of the busiest lane of every wave of a weight layer.
 pub(super) struct Waves {
     shape: WaveShape,

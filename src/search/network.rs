@@ -10,9 +10,9 @@ use rayon::prelude::*;
 
 use super::drift::{DriftReference, LayerDrift};
 use super::{Batch, Figures, Measured, Oracle};
-use crate::cost::{KnownPlans, Machine};
+use crate::cost::{KnownPlans, Machine, patterns};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluator, patterns};
+use crate::evaluate::Evaluator;
 use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
 use crate::map::Workload;
 use crate::model::{Images, Sample};
@@ -76,7 +76,7 @@ impl<'a> NetworkOracle<'a> {
     ) -> Result<Self> {
         let order = shuffled(images.len());
         let float = FloatExecutor::new(evaluator.model());
-        let patterns = patterns(from_ref(machine));
+        let patterns = patterns(from_ref(machine), &evaluator.model().network);
         let charged = &order[..CHARGED_IMAGES.min(order.len())];
         let activity = |&i: &usize| Ok(float.run_with(&images.sample(i)?, &patterns).activity);
         let activity = charged.par_iter().map(activity).collect::<Result<_>>()?;
@@ -240,7 +240,7 @@ impl Oracle for NetworkOracle<'_> {
         let quantized = self.evaluator.quantize(fixed(setting)?)?;
         let executor = IntegerExecutor::new(&quantized, self.engine);
         let first = self.order[..self.charged_images()].par_iter();
-        let patterns = patterns(from_ref(self.machine));
+        let patterns = patterns(from_ref(self.machine), &self.evaluator.model().network);
         let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
         let activity = first.map(run).collect::<Result<Vec<_>>>()?;
         let workload = Workload::quantized(&quantized);

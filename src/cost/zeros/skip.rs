@@ -23,11 +23,13 @@ impl ZeroHandling for Skip {
     }
 }
 
-/// Steps of the busiest lanes where waves were counted; every input where they were not.
+/// Steps of the busiest lanes where waves were counted; every input where they were not, as of layers without groups on
+/// lanes for several.
 fn counted_waves(waves: &Waves<'_>) -> f64 {
     let product = waves.product;
     let dense = waves.waves() * (product.input_steps(waves.lanes) * product.group_steps(waves.lanes)) as f64;
-    let counted = waves.pattern(Pattern::Waves(shape(waves.lanes)));
+    let shape = shape(waves.lanes);
+    let counted = waves.pattern(Pattern::Waves(shape)).filter(|_| shape.suits(product.groups));
     counted.map_or(dense, |counted| counted.steps as f64 * waves.repeat())
 }
 

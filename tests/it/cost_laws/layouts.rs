@@ -17,6 +17,11 @@ fn cost_of(units: String, product: &Product, activity: &Activity, timesteps: usi
     layer_cost(&layer, &plan, &machine, activity, timesteps)
 }
 
+/// Lanes for so many groups and positions that wait for each other.
+fn shape(groups: usize, positions: usize) -> WaveShape {
+    WaveShape { positions, rows: 1, columns: 1, timesteps: 1, groups, inputs: 1, channels: 1, taps: 1 }
+}
+
 /// A depthwise layer of three channels: three positions, four inputs each, weights of 8 bits.
 fn depthwise() -> (Product, Activity) {
     let product = Product { groups: 3, input_values: 12, ..product(3, 4, 3, 8) };
@@ -41,16 +46,6 @@ fn two_groups_by_two_positions_of_a_depthwise_layer() {
 #[test]
 fn groups_wait_for_the_slowest_of_their_lanes() {
     let (product, mut activity) = depthwise();
-    let shape = |groups, positions| WaveShape {
-        positions,
-        rows: 1,
-        columns: 1,
-        timesteps: 1,
-        groups,
-        inputs: 1,
-        channels: 1,
-        taps: 1,
-    };
     let steps = PatternCount { steps: 5, ..PatternCount::default() };
     activity.patterns = vec![Patterns { pattern: Pattern::Waves(shape(2, 2)), nodes: vec![steps] }];
     // Nine events on four lanes, and the slowest lanes of all waves take five steps.
@@ -59,6 +54,31 @@ fn groups_wait_for_the_slowest_of_their_lanes() {
     // Nobody counted waves of three groups: every input is taken for a spike.
     let unknown = cost_of(laid_out("(Groups, 3)", "Skip"), &product, &activity, 1);
     assert_eq!(unknown.cycles.total(), 3.0 * 4.0);
+}
+
+/// A machine whose only layout is for groups runs a layer without any on one of its lanes, zeros and all.
+#[test]
+fn lanes_for_groups_save_nothing_where_there_are_none() {
+    let product = product(3, 4, 2, 8);
+    let mut activity = activity(&product, &[vec![1, 0, 2]]);
+    activity.patterns =
+        vec![Patterns { pattern: Pattern::Waves(shape(4, 1)), nodes: vec![PatternCount::default()] }];
+    let alone = cost_of(laid_out("(Groups, 4)", "Skip"), &product, &activity, 1);
+    assert_eq!(alone.cycles.total(), 3.0 * 4.0);
+}
+
+/// Three positions, three timesteps in pairs, two tiles of three of six inputs, three tiles of two of five channels.
+#[test]
+fn timesteps_side_by_side_share_stationary_weights() {
+    let layout =
+        "(keeps: Weights, lanes: [(Timesteps, 2), (Inputs, 3), (OutputChannels, 2)], source: \"test\")";
+    let machine = Spec::roomy(lanes_of(layout, "Gated", "BitSerial")).innermost().unit_machine();
+    let layer = layer(product(3, 6, 5, 8), Vec::new());
+    let activity = activity(layer.product.as_ref().unwrap(), &[vec![6; 3], vec![6; 3], vec![6; 3]]);
+    let plan = plan(&machine, Dataflow::WeightStationary, Placement::Innermost, 2);
+    let cost = layer_cost(&layer, &plan, &machine, &activity, 3);
+    let [ideal, idle, ..] = array_cycles(&cost);
+    assert_eq!((ideal, ideal + idle), (3.0 * 3.0 * 6.0 * 5.0 / 12.0, 3.0 * 2.0 * 2.0 * 3.0));
 }
 
 #[test]
