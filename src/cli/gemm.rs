@@ -277,6 +277,10 @@ fn machine(hw: &str) -> Result<Machine> {
         let message = "no array beside memories: SpikeLanes or Systolic have one";
         return Err(Error::field(format!("--hw {hw}"), "units", message));
     }
+    if let Some(behind) = hardware.memories.iter().find(|memory| !memory.feeds.is_empty()) {
+        let message = "a product of matrices runs from the memories that feed units: this one is behind them";
+        return Err(Error::field(format!("--hw {hw}"), format!("memories: {}: feeds", behind.name), message));
+    }
     Machine::new(hardware)
 }
 

@@ -16,6 +16,37 @@ impl Traffic {
     pub fn bits(&self) -> f64 {
         self.read_bits + self.written_bits
     }
+
+    /// `other` beside it.
+    pub fn with(self, other: &Self) -> Self {
+        Self {
+            read_bits: self.read_bits + other.read_bits,
+            written_bits: self.written_bits + other.written_bits,
+        }
+    }
+}
+
+/// What moves at a memory behind the one that feeds units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Behind {
+    /// Number of the memory.
+    pub memory: usize,
+    /// What moves.
+    pub operand: Operand,
+    /// On its way to units: written where it comes from farther out, and read.
+    pub inward: Traffic,
+    /// On its way from units: written, and read where it goes farther out.
+    pub outward: Traffic,
+}
+
+impl Behind {
+    /// Both ways.
+    pub fn both(&self) -> Traffic {
+        Traffic {
+            read_bits: self.inward.read_bits + self.outward.read_bits,
+            written_bits: self.inward.written_bits + self.outward.written_bits,
+        }
+    }
 }
 
 /// What one layer asks of a machine for one image.
@@ -25,8 +56,14 @@ pub struct Demand {
     pub array: ArrayCycles,
     /// Time of neurons, joins, pooling and attention.
     pub epilogue_cycles: f64,
-    /// On-chip traffic per operand.
+    /// Per operand, traffic of the memory that feeds units.
     pub on_chip: PerOperand<Traffic>,
+    /// Traffic of on-chip memories behind those.
+    pub behind: Vec<Behind>,
+    /// Bits of weights that come to the memory that feeds units.
+    pub loaded_weight_bits: f64,
+    /// Bits of anything that comes to memories that feed units.
+    pub loaded_bits: f64,
     /// Off-chip traffic.
     pub dram: Traffic,
     /// Energy of operations; memories are charged from the traffic.
@@ -45,7 +82,10 @@ impl Demand {
 
     /// All traffic by kind.
     pub fn traffic_bits(&self) -> TrafficBits {
-        let on_chip = |operand: Operand| self.on_chip[operand];
+        let on_chip = |operand: Operand| {
+            let behind = self.behind.iter().filter(|behind| behind.operand == operand);
+            behind.fold(self.on_chip[operand], |sum, behind| sum.with(&behind.both()))
+        };
         TrafficBits {
             weights_read: on_chip(Operand::Weights).read_bits,
             weights_written: on_chip(Operand::Weights).written_bits,

@@ -17,8 +17,10 @@ pub struct Machine {
     pub table: EnergyTable,
     /// Energies of whole events, charged in the place of operations and memories.
     pub events: Option<EventTable>,
-    /// Per operand, the memory that holds it.
-    pub memories: PerOperand<Sram>,
+    /// Described memories, in their order.
+    pub memories: Vec<Sram>,
+    /// Per operand, the number of the memory that feeds units with it.
+    pub inner: PerOperand<usize>,
     /// Off-chip memory.
     pub dram: Option<Dram>,
     /// Leakage of memories and logic.
@@ -27,11 +29,10 @@ pub struct Machine {
     pub area_mm2: Option<AreaMm2>,
 }
 
-/// Per operand, its memory with the crossbar between its banks and what reads them: a bit
-/// passes log2 of their number of selections.
-fn memories(hardware: &Hardware, table: &EnergyTable) -> PerOperand<Sram> {
-    PerOperand::from_fn(|operand| {
-        let memory = hardware.memory(operand);
+/// Memories, each with the crossbar between its banks and what reads them: a bit passes log2 of their number of
+/// selections.
+fn memories(hardware: &Hardware, table: &EnergyTable) -> Vec<Sram> {
+    let with_crossbar = |memory: &MemorySpec| {
         let mut sram = hardware.memory_macro(memory);
         if memory.macro_model != MemoryMacro::IncludedInProcessor {
             let selections_pj = f64::from(memory.banks()).log2() * table.select_pj(1.0);
@@ -39,7 +40,14 @@ fn memories(hardware: &Hardware, table: &EnergyTable) -> PerOperand<Sram> {
             sram.write_pj_per_bit += selections_pj;
         }
         sram
-    })
+    };
+    hardware.memories.iter().map(with_crossbar).collect()
+}
+
+/// Energy of `traffic` in `sram`.
+pub fn traffic_j(sram: &Sram, traffic: &Traffic) -> f64 {
+    let read_pj = traffic.read_bits * sram.read_pj_per_bit;
+    (read_pj + traffic.written_bits * sram.write_pj_per_bit) * 1e-12
 }
 
 /// Off-chip memory as this machine uses it.
@@ -82,6 +90,7 @@ impl Machine {
     pub fn new(hardware: Hardware) -> Result<Self> {
         let table = hardware.table();
         let memories = memories(&hardware, &table);
+        let inner = PerOperand::from_fn(|operand| hardware.innermost(operand));
         let dram = hardware.dram.as_ref().map(|spec| Dram::new(spec, hardware.clock_hz.value));
         let area = area_mm2(&hardware, &table);
         let memory_leakage_w: f64 =
@@ -93,7 +102,7 @@ impl Machine {
         let events = hardware.product_units().find_map(|(_, unit)| unit.events().transpose()).transpose()?;
         // Energies of whole events leave nothing to leak.
         let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w };
-        Ok(Self { table, events, memories, dram, leakage_w, area_mm2: area, hardware })
+        Ok(Self { table, events, memories, inner, dram, leakage_w, area_mm2: area, hardware })
     }
 
     /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
@@ -130,7 +139,7 @@ impl Machine {
     /// Relative figures of memories replace all that is known of them.
     fn use_memories_of(&mut self, table: &EnergyTable) {
         let Some(figures) = table.memory() else { return };
-        for memory in self.memories.values_mut() {
+        for memory in &mut self.memories {
             memory.read_pj_per_bit = figures.on_chip_pj_per_bit.value;
             memory.write_pj_per_bit = figures.on_chip_pj_per_bit.value;
         }
@@ -157,14 +166,15 @@ impl Machine {
         }
     }
 
-    /// The memory that holds `operand`.
+    /// The memory that feeds units with `operand`.
     pub fn memory(&self, operand: Operand) -> &Sram {
-        &self.memories[operand]
+        &self.memories[self.inner[operand]]
     }
 
     /// Cycles from one access of a bank of `memory` to the next.
     pub fn access_cycles(&self, memory: &MemorySpec) -> f64 {
-        let cycle_ns = memory.holds.first().map_or(0.0, |&operand| self.memory(operand).cycle_ns);
+        let described = self.hardware.memories.iter().position(|m| m.name == memory.name);
+        let cycle_ns = described.map_or(0.0, |number| self.memories[number].cycle_ns);
         // A memory that closes exactly waits for nothing, whatever the last digit of a product says.
         (cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9).ceil().max(1.0)
     }
@@ -184,11 +194,9 @@ impl Machine {
         (runs * whole(run) + whole(size - runs * run)) / (size * bits)
     }
 
-    /// Energy of `traffic` in the memory that holds `operand`.
+    /// Energy of `traffic` in the memory that feeds units with `operand`.
     pub fn on_chip_j(&self, operand: Operand, traffic: &Traffic) -> f64 {
-        let memory = self.memory(operand);
-        let read_pj = traffic.read_bits * memory.read_pj_per_bit;
-        (read_pj + traffic.written_bits * memory.write_pj_per_bit) * 1e-12
+        traffic_j(self.memory(operand), traffic)
     }
 
     /// `on_chip` with clock, control and network, and with `off_chip` traffic during `cycles`.

@@ -73,8 +73,8 @@ impl MappedWorkload {
         }
     }
 
-    /// What on-chip memories of `hardware` hold while each layer runs.
-    pub fn occupancy(&self, hardware: &Hardware) -> Vec<OnChipBytes> {
+    /// What each on-chip memory of `hardware` holds while each layer runs.
+    pub fn occupancy(&self, hardware: &Hardware) -> Vec<Vec<OnChipBytes>> {
         occupancy(&self.workload, hardware, &self.plans, &self.prefetched)
     }
 

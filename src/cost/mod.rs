@@ -27,7 +27,7 @@ mod zeros;
 
 pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
 pub use cost_model::{CostModel, Run, layer_cost, patterns};
-pub use demand::{Demand, Traffic};
+pub use demand::{Behind, Demand, Traffic};
 pub use footprint::footprint_bytes;
 pub use gemm::{GemmCost, GemmOperands, gemm_cost};
 pub use known_plans::KnownPlans;

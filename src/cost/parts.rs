@@ -155,6 +155,12 @@ pub struct LayerCost {
     pub energy_j: EnergyJ,
     /// Bits that moved.
     pub traffic_bits: TrafficBits,
+    /// Bits that came to memories that feed units.
+    pub loaded_bits: f64,
+    /// Those of them that are weights.
+    pub loaded_weight_bits: f64,
+    /// Time that the bus, or a slower memory on its way, was busy.
+    pub transfer_cycles: f64,
 }
 
 impl LayerCost {
@@ -163,5 +169,8 @@ impl LayerCost {
         self.cycles.add_scaled(&other.cycles, 1.0);
         self.energy_j.add_scaled(&other.energy_j, 1.0);
         self.traffic_bits.add_scaled(&other.traffic_bits, 1.0);
+        self.loaded_bits += other.loaded_bits;
+        self.loaded_weight_bits += other.loaded_weight_bits;
+        self.transfer_cycles += other.transfer_cycles;
     }
 }

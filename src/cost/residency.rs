@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
 use crate::map::{
-    FixedMapping, Layer, Plan, Residents, Workload, all_stay, candidates, free_weight_bits, placed,
-    prefetched, resident_candidates, stream_buffer_bits,
+    FixedMapping, Home, Layer, Plan, Residents, Workload, candidates, free_weight_bits, placed, prefetched,
+    resident_candidates, stream_buffer_bits, weights_home,
 };
 
 /// Most sizes of the buffer for weights that pass through of which all are tried.
@@ -83,7 +83,7 @@ impl Mapper<'_> {
             let pick = t.best(f64::INFINITY).expect("a layer has a plan");
             (t.plans[pick], t.costs[pick])
         }));
-        if all_stay(workload, hardware, placement)? {
+        if weights_home(workload, hardware, placement)? != Home::OffChip {
             return Ok(alone);
         }
         let room = free_weight_bits(workload, hardware, placement)?;
@@ -302,7 +302,7 @@ impl Residency<'_> {
         let mut costs: Vec<LayerCost> = window.clone().map(|j| at(j).unwrap_or_default()).collect();
         let comes: Vec<bool> = window
             .zip(&costs)
-            .map(|(j, cost)| early && !(j == i && kept.is_some()) && cost.traffic_bits.weights_written > 0.0)
+            .map(|(j, cost)| early && !(j == i && kept.is_some()) && cost.loaded_weight_bits > 0.0)
             .collect();
         prefetch(&comes, &mut costs, self.mapper.machine);
         total(&costs)
@@ -377,7 +377,7 @@ impl Residency<'_> {
     /// The network with `channels` of each layer on chip, and the others by the plans of `streaming`.
     fn place(&mut self, streaming: &[Option<usize>], channels: Vec<usize>, fill: Fill) -> Option<Choice> {
         let Mapper { workload, machine, .. } = *self.mapper;
-        let residents = Residents::new(workload, channels);
+        let residents = Residents::new(workload, channels, machine.hardware.outermost(Operand::Weights));
         let mut layers = Vec::new();
         for (i, layer) in workload.layers.iter().enumerate() {
             let (plan, cost) = if layer.outputs() > 0 && residents.holds_all(workload, i) {

@@ -1,12 +1,13 @@
 //! Layers on units with memories around them: tiles on a timeline, charged by operations and accesses.
 
 use super::cost_model::Run;
+use super::machine::traffic_j;
 use super::parts::{Cycles, EnergyJ, LayerCost};
 use super::timeline::{Times, timeline};
-use super::{Demand, Machine, Traffic, encoding, epilogue, events};
+use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
 use crate::exec::Activity;
 use crate::hw::{MemorySpec, Operand, PerOperand, Placement};
-use crate::map::{EpilogueKind, Product};
+use crate::map::{EpilogueKind, Home, Product};
 
 /// A unit that takes a layer tile by tile.
 pub trait Tiled {
@@ -41,14 +42,22 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
     }
     let product = demand.clone();
     unit.epilogue(machine, run, &mut demand);
-    off_chip(&mut demand, &product, machine, run);
+    pass(&mut demand, &product, machine, run);
     demand.tiles *= plan.load_tiles();
-    let cycles = timeline(&times(&demand, &product, machine), demand.tiles, demand.waves);
+    let times = times(&demand, &product, machine);
+    let cycles = timeline(&times, demand.tiles, demand.waves);
     let energy_j = match &machine.events {
         Some(table) => events::energy_j(table, layer, activity, timesteps),
         None => energy_j(&demand, machine, &cycles),
     };
-    LayerCost { cycles, energy_j, traffic_bits: demand.traffic_bits() }
+    LayerCost {
+        cycles,
+        energy_j,
+        traffic_bits: demand.traffic_bits(),
+        loaded_bits: demand.loaded_bits,
+        loaded_weight_bits: demand.loaded_weight_bits,
+        transfer_cycles: times.load + times.store,
+    }
 }
 
 /// Bits of the input relative to a bitmap, where it is one of spikes.
@@ -70,36 +79,79 @@ fn hold_constant_sums(demand: &mut Demand, machine: &Machine, run: Run<'_>, prod
     }
 }
 
-/// Off-chip traffic: the image, weights that do not stay on the chip, and what spilled. Whatever
-/// is loaded is written to its on-chip memory first, whatever is stored is read from there.
-fn off_chip(demand: &mut Demand, product_demand: &Demand, machine: &Machine, run: Run<'_>) {
-    let mut dram = PerOperand::<Traffic>::default();
+/// What comes tile by tile to memories that feed units, and leaves them so: the image, weights that do not stay there,
+/// and what has no room. Whatever is loaded is written there first, whatever is stored is read there, and both pass
+/// every memory on their way.
+fn pass(demand: &mut Demand, product_demand: &Demand, machine: &Machine, run: Run<'_>) {
+    let mut passing = PerOperand::<Passing>::default();
     if let Some(product) = &run.layer.product {
-        load(&mut dram, machine, run, product);
+        load(&mut passing, machine, run, product);
     }
     for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {
-        if run.plan.is_off_chip(operand) {
+        if run.plan.passes(operand) {
             let traffic = demand.on_chip[operand];
             // What a product reads again and again was loaded once, above.
             let again = match operand {
                 Operand::Activations => product_demand.on_chip[operand].read_bits,
                 _ => 0.0,
             };
-            dram[operand].written_bits += traffic.written_bits;
-            dram[operand].read_bits += traffic.read_bits - again;
+            let from_home = passing[operand].of(run.plan.home[operand]);
+            from_home.written_bits += traffic.written_bits;
+            from_home.read_bits += traffic.read_bits - again;
         }
     }
     for operand in Operand::ALL {
-        let traffic = dram[operand];
-        demand.dram.read_bits += traffic.read_bits;
-        demand.dram.written_bits += traffic.written_bits;
-        demand.write(operand, traffic.read_bits);
-        demand.read(operand, traffic.written_bits);
+        let Passing { off_chip, behind } = passing[operand];
+        demand.dram.read_bits += off_chip.read_bits;
+        demand.dram.written_bits += off_chip.written_bits;
+        let all = off_chip.with(&behind.1);
+        demand.write(operand, all.read_bits);
+        demand.read(operand, all.written_bits);
+        demand.loaded_bits += all.read_bits;
+        if operand == Operand::Weights {
+            demand.loaded_weight_bits += all.read_bits;
+        }
+        pass_levels(demand, machine, operand, &passing[operand]);
+    }
+}
+
+/// Traffic between the memory that feeds units with an operand, and its homes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passing {
+    off_chip: Traffic,
+    /// An on-chip level, and what comes from there and goes there.
+    behind: (u8, Traffic),
+}
+
+impl Passing {
+    fn of(&mut self, home: Home) -> &mut Traffic {
+        match home {
+            Home::OffChip => &mut self.off_chip,
+            Home::OnChip(level) => {
+                self.behind.0 = level;
+                &mut self.behind.1
+            }
+        }
+    }
+}
+
+/// Adds what memories behind the first one move of `passing`.
+fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing: &Passing) {
+    let Passing { off_chip, behind: (level, at_level) } = *passing;
+    for (memory, number) in machine.hardware.levels(operand).zip(0_u8..).skip(1) {
+        // From farther out it is written before it is read; at home it is there.
+        let farther = if number < level { off_chip.with(&at_level) } else { off_chip };
+        let sent = if number == level { off_chip.with(&at_level) } else { farther };
+        let inward = Traffic { read_bits: sent.read_bits, written_bits: farther.read_bits };
+        let outward = Traffic { read_bits: farther.written_bits, written_bits: sent.written_bits };
+        if inward.bits() + outward.bits() > 0.0 {
+            demand.behind.push(Behind { memory, operand, inward, outward });
+        }
     }
 }
 
 /// Adds what `product` loads of inputs and weights.
-fn load(dram: &mut PerOperand<Traffic>, machine: &Machine, run: Run<'_>, product: &Product) {
+fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, product: &Product) {
     let Run { layer, plan, activity, timesteps } = run;
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let input = encoded_input(machine, product, activity);
@@ -108,17 +160,26 @@ fn load(dram: &mut PerOperand<Traffic>, machine: &Machine, run: Run<'_>, product
     let fetches = plan
         .tile(&machine.hardware, product)
         .map_or(1.0, |tile| (rows / plan.position_tiles() / f64::from(tile.rows.value)).ceil());
-    let inputs = &mut dram[Operand::Activations].read_bits;
+    let inputs = &mut passing[Operand::Activations];
     if product.from_outside {
-        *inputs += input_bits;
-    } else if plan.is_off_chip(Operand::Activations) {
+        inputs.off_chip.read_bits += input_bits;
+    } else if plan.passes(Operand::Activations) {
         let frames = product.input_frames(timesteps);
-        *inputs += input_bits * frames * plan.input_loads(product);
+        inputs.of(plan.home[Operand::Activations]).read_bits +=
+            input_bits * frames * plan.input_loads(product);
     }
-    if plan.is_off_chip(Operand::Weights) {
+    if plan.passes(Operand::Weights) {
         let loads = plan.weight_loads() * passes;
         let all = (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
-        dram[Operand::Weights].read_bits += all * plan.streamed_share(layer);
+        let streamed = plan.streamed_share(layer);
+        let weights = &mut passing[Operand::Weights];
+        weights.off_chip.read_bits += all * streamed;
+        // What stays is beside the units, unless there are memories behind those.
+        let outermost = machine.hardware.outermost(Operand::Weights);
+        if outermost > 0 {
+            let level = plan.home[Operand::Weights].min(Home::OnChip(outermost));
+            weights.of(level).read_bits += all * (1.0 - streamed);
+        }
     }
 }
 
@@ -128,26 +189,40 @@ fn port_cycles(machine: &Machine, traffic: impl Fn(Operand) -> f64) -> f64 {
         let bits: f64 = memory.holds.iter().map(|&operand| traffic(operand)).sum();
         bits / machine.bandwidth_bits_per_cycle(memory)
     };
-    machine.hardware.memories.iter().map(cycles).fold(0.0, f64::max)
+    let feed_units = machine.hardware.memories.iter().filter(|memory| memory.feeds.is_empty());
+    feed_units.map(cycles).fold(0.0, f64::max)
 }
 
 fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
     let all = |operand: Operand| demand.on_chip[operand].bits();
     let array = |operand: Operand| product.on_chip[operand].bits();
     let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
+    // Tiles stream through all memories on their way, so the slowest of them and of the bus sets the pace.
+    let way = |dram_bits: f64, bits: fn(&Behind) -> f64| {
+        let memories = machine.hardware.memories.iter().enumerate();
+        let cycles = memories.filter(|(_, memory)| !memory.feeds.is_empty()).map(|(number, memory)| {
+            let moved = demand.behind.iter().filter(|behind| behind.memory == number).map(bits);
+            moved.sum::<f64>() / machine.bandwidth_bits_per_cycle(memory)
+        });
+        cycles.fold(bus(dram_bits), f64::max)
+    };
     Times {
         array: demand.array,
         epilogue: demand.epilogue_cycles,
         port: port_cycles(machine, all),
         array_port: port_cycles(machine, array),
         epilogue_port: port_cycles(machine, |operand| all(operand) - array(operand)),
-        load: bus(demand.dram.read_bits),
-        store: bus(demand.dram.written_bits),
+        load: way(demand.dram.read_bits, |behind| behind.inward.bits()),
+        store: way(demand.dram.written_bits, |behind| behind.outward.bits()),
     }
 }
 
 fn energy_j(demand: &Demand, machine: &Machine, cycles: &Cycles) -> EnergyJ {
-    let on_chip_j = |operand: Operand| machine.on_chip_j(operand, &demand.on_chip[operand]);
+    let on_chip_j = |operand: Operand| {
+        let behind = demand.behind.iter().filter(|behind| behind.operand == operand);
+        let behind_j = behind.map(|behind| traffic_j(&machine.memories[behind.memory], &behind.both()));
+        machine.on_chip_j(operand, &demand.on_chip[operand]) + behind_j.sum::<f64>()
+    };
     let on_chip = EnergyJ {
         weight_memory: on_chip_j(Operand::Weights),
         activation_memory: on_chip_j(Operand::Activations),

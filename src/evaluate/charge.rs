@@ -86,12 +86,14 @@ impl<'a> Charge<'a> {
         }
     }
 
-    fn layers(&self, on_chip: &[OnChipBytes]) -> Vec<LayerEvaluation> {
+    fn layers(&self, on_chip: &[Vec<OnChipBytes>]) -> Vec<LayerEvaluation> {
         let workload = &self.mapped.workload;
         let images = self.totals.images as f64;
         let layers = workload.layers.iter().zip(&self.mapped.plans).zip(&self.totals.layers);
-        let summarize = |((mapped, totals), on_chip): (_, &OnChipBytes)| {
-            summarize_layer(self.machine, mapped, totals, *on_chip, workload.timesteps, images)
+        let summarize = |((mapped, totals), memories): (_, &Vec<OnChipBytes>)| {
+            let mut on_chip = OnChipBytes::default();
+            memories.iter().for_each(|memory| on_chip.add_scaled(memory, 1.0));
+            summarize_layer(self.machine, mapped, totals, on_chip, workload.timesteps, images)
         };
         layers.zip(on_chip).map(summarize).collect()
     }

@@ -171,7 +171,7 @@ pub struct MemoryEvaluation {
 
 impl MemoryEvaluation {
     /// Every memory of `hardware` while `mapped` runs there, whose layers have `on_chip` there.
-    pub fn all(mapped: &MappedWorkload, hardware: &Hardware, on_chip: &[OnChipBytes]) -> Vec<Self> {
+    pub fn all(mapped: &MappedWorkload, hardware: &Hardware, on_chip: &[Vec<OnChipBytes>]) -> Vec<Self> {
         let layers = &mapped.workload.layers;
         let evaluation = |peak: MemoryPeak| Self {
             name: peak.memory,

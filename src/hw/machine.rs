@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::control::Control;
 use super::dram::DramSpec;
 use super::memory::{MemoryMacro, MemorySpec};
-use super::operand::Operand;
 use super::sourced::{Sourced, integer, number, positive};
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
@@ -31,7 +30,7 @@ pub struct Hardware {
     pub energy_table: String,
     /// What computes: units that take products, and vector units for everything else.
     pub units: Vec<Unit>,
-    /// On-chip memories; every operand has exactly one.
+    /// On-chip memories; every operand has exactly one that feeds units, and may have others behind it.
     pub memories: Vec<MemorySpec>,
     /// Off-chip memory, if there is one.
     #[serde(default)]
@@ -157,11 +156,6 @@ impl Hardware {
         self.charged() != Charged::Operations
     }
 
-    /// The memory that holds `operand`.
-    pub fn memory(&self, operand: Operand) -> &MemorySpec {
-        self.memories.iter().find(|m| m.holds.contains(&operand)).expect("checked when parsed")
-    }
-
     /// Energy, leakage and area of a memory; zeros where the processor covers them.
     pub fn memory_macro(&self, memory: &MemorySpec) -> Sram {
         match memory.macro_model {
@@ -203,15 +197,7 @@ impl Hardware {
         if let Some(memory) = self.memories.iter().find(|memory| !names.insert(&memory.name)) {
             return Err(Fault::new("memories", format!("{} twice: budgets name memories", memory.name)));
         }
-        for operand in Operand::ALL {
-            let homes = self.memories.iter().flat_map(|m| &m.holds).filter(|&&held| held == operand).count();
-            if homes != 1 {
-                return Err(Fault::new(
-                    "memories",
-                    format!("{operand:?} is held {homes} times, expected once"),
-                ));
-            }
-        }
+        self.check_levels()?;
         self.dram.as_ref().map_or(Ok(()), DramSpec::check)
     }
 
@@ -275,6 +261,14 @@ impl Hardware {
             positive(&field("banks"), banks, 1 << 16)?;
         }
         positive(&field("word_bits"), &memory.word_bits, 65_536)?;
+        let (bytes, word_bits) = (memory.capacity_bytes.value, u64::from(memory.word_bits.value));
+        if bytes * 8 < word_bits {
+            let message = format!(
+                "{bytes} do not hold one word of {word_bits} bits, and {} would",
+                word_bits.div_ceil(8)
+            );
+            return Err(Fault::new(field("capacity_bytes"), message));
+        }
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
         match (memory.macro_model, self.is_whole_chip()) {
             (MemoryMacro::Cacti(cell), _) => {

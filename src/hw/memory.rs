@@ -15,6 +15,9 @@ pub struct MemorySpec {
     pub name: String,
     /// What lives there.
     pub holds: Vec<Operand>,
+    /// Names of the memories that take what it holds from here, tile by tile; the units where it is left out.
+    #[serde(default)]
+    pub feeds: Vec<String>,
     /// Capacity, of all banks together.
     pub capacity_bytes: Sourced<u64>,
     /// Equal banks that it is made of; one where it is left out.

@@ -5,6 +5,7 @@ pub mod dram;
 mod energies;
 mod event_table;
 mod law;
+mod levels;
 mod machine;
 mod memory;
 mod operand;

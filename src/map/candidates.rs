@@ -1,12 +1,12 @@
 //! Every plan that a layer may run by.
 
 use super::fixed::{FixedMapping, Wish};
-use super::residency::all_stay;
+use super::residency::{capacity_bits, weights_home};
 use super::residents::Residents;
 use super::room::{on_chip_bits, too_small};
 use super::takes::{check_units, takes};
 use super::tiles::{halves, ladder, quotients};
-use super::{Dataflow, Layer, Order, Plan, Product, Workload};
+use super::{Dataflow, Home, Layer, Order, Plan, Product, Workload};
 use crate::error::Result;
 use crate::hw::{Datapath, Hardware, Layout, Operand, Placement, SpatialDim, Unrolling};
 
@@ -22,13 +22,16 @@ pub fn candidates(
     placement: Placement,
     fixed: Option<&FixedMapping>,
 ) -> Result<Vec<Vec<Plan>>> {
-    let all = all_stay(workload, hardware, placement)?;
-    let residents = if all { Residents::all(workload) } else { Residents::none(workload) };
-    let of = |i| plans_of(i, workload, hardware, placement, fixed, &residents, !all);
+    let weights = weights_home(workload, hardware, placement)?;
+    let residents = match weights {
+        Home::OnChip(level) => Residents::all(workload, level),
+        Home::OffChip => Residents::none(workload),
+    };
+    let of = |i| plans_of(i, workload, hardware, placement, fixed, &residents, weights);
     (0..workload.layers.len()).map(of).collect()
 }
 
-/// Every legal plan of layer number `layer`, whose weights all stay on chip.
+/// Every legal plan of layer number `layer`, whose weights all stay on chip, in the outermost memory that holds some.
 ///
 /// # Errors
 /// As of [`candidates`].
@@ -39,7 +42,8 @@ pub fn resident_candidates(
     placement: Placement,
     fixed: Option<&FixedMapping>,
 ) -> Result<Vec<Plan>> {
-    plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), false)
+    let weights = Home::OnChip(hardware.outermost(Operand::Weights));
+    plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), weights)
 }
 
 /// `plan` of layer number `layer` beside `residents`, with what has no room on chip off it; `None` if the machine has
@@ -51,9 +55,9 @@ pub fn placed(
     hardware: &Hardware,
     residents: &Residents,
 ) -> Option<Plan> {
-    let streams = plan.is_off_chip(Operand::Weights);
+    let weights = plan.home[Operand::Weights];
     let (layer, placement) = (&workload.layers[layer], plan.placement);
-    Space { layer, workload, hardware, placement, residents, streams }.placed(plan)
+    Space { layer, workload, hardware, placement, residents, weights }.placed(plan)
 }
 
 fn plans_of(
@@ -63,12 +67,12 @@ fn plans_of(
     placement: Placement,
     fixed: Option<&FixedMapping>,
     residents: &Residents,
-    streams: bool,
+    weights: Home,
 ) -> Result<Vec<Plan>> {
     let layer = &workload.layers[number];
     check_units(layer, hardware)?;
     let open = fixed.and_then(|fixed| fixed.wish(&layer.name));
-    let space = Space { layer, workload, hardware, placement, residents, streams };
+    let space = Space { layer, workload, hardware, placement, residents, weights };
     match (space.plans(open), fixed) {
         (plans, _) if !plans.is_empty() => Ok(plans),
         (_, Some(fixed)) if !space.plans(None).is_empty() => Err(fixed.refused(&layer.name)),
@@ -87,8 +91,8 @@ struct Space<'a> {
     hardware: &'a Hardware,
     placement: Placement,
     residents: &'a Residents,
-    /// True if its weights come from off chip for every image.
-    streams: bool,
+    /// Where its weights live.
+    weights: Home,
 }
 
 impl Space<'_> {
@@ -107,7 +111,9 @@ impl Space<'_> {
                     };
                     for channels in self.tile_sizes(&plan, wish) {
                         let mut plan = Plan { channels, ..plan };
-                        plan.off_chip[Operand::Weights] = self.layer.product.is_some() && self.streams;
+                        if self.layer.product.is_some() {
+                            plan.home[Operand::Weights] = self.weights;
+                        }
                         self.orders(plan, wish, &mut plans);
                     }
                 }
@@ -153,8 +159,8 @@ impl Space<'_> {
         let whole = self.placed(plan);
         plans.extend(whole);
         let Some(product) = &self.layer.product else { return };
-        let spills = |plan: &Plan| Operand::ALL.iter().any(|&o| o != Operand::Weights && plan.is_off_chip(o));
-        let stays: &[bool] = if self.streams { &[false, true] } else { &[true] };
+        let spills = |plan: &Plan| Operand::ALL.iter().any(|&o| o != Operand::Weights && plan.passes(o));
+        let stays: &[bool] = if self.weights == Home::default() { &[true] } else { &[false, true] };
         let asked = wish.and_then(|wish| match wish.order {
             Some(Order::PositionsOutermost { tiles, .. }) => Some(tiles),
             _ => None,
@@ -177,36 +183,44 @@ impl Space<'_> {
         sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles > 1).collect()
     }
 
-    /// `plan` with what it keeps off the chip; `None` if the machine has no room for it.
+    /// `plan` with each operand where there is room for it, as near to units as can be; `None` if there is none.
     fn placed(&self, mut plan: Plan) -> Option<Plan> {
-        let (layer, hardware) = (self.layer, self.hardware);
-        for memory in &hardware.memories {
-            let mut free = memory.capacity_bytes.value as f64 * 8.0;
-            // Weights have their place already, or need one for the tiles that pass through.
-            for operand in [
-                Operand::Weights,
-                Operand::Membranes,
-                Operand::PartialSums,
-                Operand::Residual,
-                Operand::Activations,
-            ] {
-                if !memory.holds.contains(&operand) {
-                    continue;
-                }
-                let on_chip =
-                    |plan: &Plan| on_chip_bits(plan, operand, layer, self.workload, hardware, self.residents);
-                let mut needed = on_chip(&plan);
-                if needed > free && operand != Operand::Weights && hardware.dram.is_some() {
-                    plan.off_chip[operand] = true;
-                    needed = on_chip(&plan);
-                }
-                if needed > free {
-                    return None;
-                }
-                free -= needed;
+        let mut free: Vec<f64> = self.hardware.memories.iter().map(capacity_bits).collect();
+        // Weights have their place already, or need one for the tiles that pass through.
+        for operand in [
+            Operand::Weights,
+            Operand::Membranes,
+            Operand::PartialSums,
+            Operand::Residual,
+            Operand::Activations,
+        ] {
+            while !self.takes_room(&plan, operand, &mut free) {
+                plan.home[operand] = self.farther_out(plan.home[operand], operand)?;
             }
         }
         Some(plan)
+    }
+
+    /// The next home of `operand` behind `home`; `None` if there is none.
+    fn farther_out(&self, home: Home, operand: Operand) -> Option<Home> {
+        match home {
+            _ if operand == Operand::Weights => None,
+            Home::OnChip(level) if level < self.hardware.outermost(operand) => Some(Home::OnChip(level + 1)),
+            Home::OnChip(_) if self.hardware.dram.is_some() => Some(Home::OffChip),
+            _ => None,
+        }
+    }
+
+    /// Takes the room of `operand` from what is `free` in each memory, if there is enough.
+    fn takes_room(&self, plan: &Plan, operand: Operand, free: &mut [f64]) -> bool {
+        let Self { layer, workload, hardware, residents, .. } = *self;
+        let needed = |level| on_chip_bits(plan, (operand, level), layer, workload, hardware, residents);
+        let levels = hardware.levels(operand).zip(0..);
+        let fits = levels.clone().all(|(memory, level)| needed(level) <= free[memory]);
+        if fits {
+            levels.for_each(|(memory, level)| free[memory] -= needed(level));
+        }
+        fits
     }
 }
 

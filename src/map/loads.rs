@@ -32,7 +32,7 @@ impl Plan {
     /// there before the second tile of positions.
     pub fn load_tiles(&self) -> f64 {
         match self.order {
-            Order::PositionsOutermost { weights_stay: true, .. } if self.is_off_chip(Operand::Weights) => 1.0,
+            Order::PositionsOutermost { weights_stay: true, .. } if self.passes(Operand::Weights) => 1.0,
             _ => self.position_tiles(),
         }
     }

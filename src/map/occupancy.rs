@@ -2,7 +2,7 @@
 
 use super::residents::Residents;
 use super::room::{on_chip_bits, tile_buffer_bits};
-use super::{Layer, Plan, Workload};
+use super::{Home, Layer, Plan, Workload};
 use crate::hw::{Hardware, MemorySpec, Operand};
 use crate::num::parts;
 
@@ -32,13 +32,6 @@ impl OnChipBytes {
             Operand::Residual => &mut self.residual,
         }
     }
-
-    /// Those of them that lie in `memory`.
-    fn inside(mut self, memory: &MemorySpec) -> Self {
-        let elsewhere = Operand::ALL.into_iter().filter(|operand| !memory.holds.contains(operand));
-        elsewhere.for_each(|operand| *self.part(operand) = 0.0);
-        self
-    }
 }
 
 /// The most that one on-chip memory holds.
@@ -54,7 +47,7 @@ pub struct MemoryPeak {
     pub bytes: OnChipBytes,
 }
 
-/// Per layer of `workload`, what on-chip memories of `hardware` hold while it runs by its plan of `plans`.
+/// Per layer of `workload` and memory of `hardware`, what it holds while the layer runs by its plan of `plans`.
 ///
 /// `prefetched` says which layers have their first tile of weights there while the layer before them runs.
 pub fn occupancy(
@@ -62,37 +55,44 @@ pub fn occupancy(
     hardware: &Hardware,
     plans: &[Plan],
     prefetched: &[bool],
-) -> Vec<OnChipBytes> {
-    let residents = Residents::of(workload, plans);
+) -> Vec<Vec<OnChipBytes>> {
+    let residents = Residents::of(workload, hardware, plans);
     let layers: Vec<_> = workload.layers.iter().zip(plans).collect();
     let held = |(i, &(layer, plan)): (usize, &(&Layer, &Plan))| {
-        let mut bits = OnChipBytes::default();
+        let mut bits = vec![OnChipBytes::default(); hardware.memories.len()];
         for operand in Operand::ALL {
-            *bits.part(operand) = on_chip_bits(plan, operand, layer, workload, hardware, &residents);
+            for (memory, level) in hardware.levels(operand).zip(0..) {
+                *bits[memory].part(operand) =
+                    on_chip_bits(plan, (operand, level), layer, workload, hardware, &residents);
+            }
         }
         if let (Some(true), Some((next, plan))) = (prefetched.get(i + 1), layers.get(i + 1)) {
-            bits.weights += tile_buffer_bits(plan, next, hardware);
+            let passed = hardware.levels(Operand::Weights).zip(0..);
+            for (memory, _) in passed.filter(|&(_, level)| plan.home[Operand::Weights] > Home::OnChip(level))
+            {
+                bits[memory].weights += tile_buffer_bits(plan, next, hardware);
+            }
         }
-        bits.divided_by(8.0)
+        bits.into_iter().map(|bits| bits.divided_by(8.0)).collect()
     };
     layers.iter().enumerate().map(held).collect()
 }
 
 /// Per memory of `hardware`, the most that it holds over `layers`, which [`occupancy`] yields.
-pub fn peaks(hardware: &Hardware, layers: &[OnChipBytes]) -> Vec<MemoryPeak> {
-    let peak = |memory: &MemorySpec| {
+pub fn peaks(hardware: &Hardware, layers: &[Vec<OnChipBytes>]) -> Vec<MemoryPeak> {
+    let peak = |(number, memory): (usize, &MemorySpec)| {
         let mut peak = MemoryPeak {
             memory: memory.name.clone(),
             capacity_bytes: memory.capacity_bytes.value as f64,
             layer: 0,
             bytes: OnChipBytes::default(),
         };
-        for (layer, bytes) in layers.iter().map(|bytes| bytes.inside(memory)).enumerate() {
+        for (layer, bytes) in layers.iter().map(|bytes| bytes[number]).enumerate() {
             if bytes.total() > peak.bytes.total() {
                 (peak.layer, peak.bytes) = (layer, bytes);
             }
         }
         peak
     };
-    hardware.memories.iter().map(peak).collect()
+    hardware.memories.iter().enumerate().map(peak).collect()
 }

@@ -24,8 +24,23 @@ pub struct Plan {
     pub order: Order,
     /// Where weights are off chip, output channels whose weights stay on chip from image to image nevertheless.
     pub resident_channels: usize,
-    /// Per operand, true if it is read from and written to off-chip memory.
-    pub off_chip: PerOperand<bool>,
+    /// Per operand, where it lives.
+    pub home: PerOperand<Home>,
+}
+
+/// Where an operand of a layer lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Home {
+    /// In on-chip memory: 0 feeds units, 1 feeds that one, and so on.
+    OnChip(u8),
+    /// In off-chip memory.
+    OffChip,
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self::OnChip(0)
+    }
 }
 
 impl Plan {
@@ -45,13 +60,18 @@ impl Plan {
             channels: 0,
             order: Order::ChannelsOutermost,
             resident_channels: 0,
-            off_chip: PerOperand::default(),
+            home: PerOperand::default(),
         }
     }
 
     /// True if `operand` is read from and written to off-chip memory.
     pub fn is_off_chip(&self, operand: Operand) -> bool {
-        self.off_chip[operand]
+        self.home[operand] == Home::OffChip
+    }
+
+    /// True if `operand` comes to the memory that feeds units, and leaves it, tile by tile.
+    pub fn passes(&self, operand: Operand) -> bool {
+        self.home[operand] != Home::default()
     }
 
     /// True if the membranes of an output never leave the array: its timesteps run one after the other in its own
@@ -128,6 +148,15 @@ impl Plan {
         }
     }
 
+    /// Operands that live in memories behind those that feed units, in words.
+    fn behind(&self) -> String {
+        let level = |operand: Operand| match self.home[operand] {
+            Home::OnChip(level @ 1..) => format!(", {} at level {}", operand.describe(), level + 1),
+            _ => String::new(),
+        };
+        Operand::ALL.map(level).concat()
+    }
+
     /// In words.
     pub fn describe(&self, layer: &Layer) -> String {
         let dataflow = if layer.product.is_none() { "vector unit" } else { self.dataflow.name() };
@@ -154,11 +183,12 @@ impl Plan {
             Operand::ALL.into_iter().filter(|&o| self.is_off_chip(o)).map(off_chip).collect();
         let spilled =
             if spilled.is_empty() { String::new() } else { format!(", {} off chip", spilled.join(" and ")) };
+        let behind = self.behind();
         let tiles = match self.order {
             Order::PositionsOutermost { tiles, .. } => format!(", positions in {tiles} tiles"),
             Order::ChannelsOutermost => String::new(),
         };
         let side_by_side = self.side_by_side(layer);
-        format!("{dataflow}{side_by_side}, {placement}{once}{tiles}{spilled}")
+        format!("{dataflow}{side_by_side}, {placement}{once}{tiles}{behind}{spilled}")
     }
 }

@@ -1,7 +1,9 @@
 //! The loop nest of a plan, and where its operands live.
 
 use super::room::partial_sum_bits;
-use super::{Dataflow, Dim, EpilogueKind, Gemm, Layer, Loop, Matrix, Nest, Order, Plan, Product, Workload};
+use super::{
+    Dataflow, Dim, EpilogueKind, Gemm, Home, Layer, Loop, Matrix, Nest, Order, Plan, Product, Workload,
+};
 use crate::hw::{Hardware, Operand, Placement};
 
 /// A product as an array sees it.
@@ -57,7 +59,6 @@ impl Plan {
         workload: &Workload,
         hardware: &Hardware,
     ) -> Option<String> {
-        let memory = &hardware.memory(operand).name;
         let product = layer.product.as_ref();
         let joins = |kind| {
             matches!(kind, EpilogueKind::Join { .. } | EpilogueKind::Requantize { residual: true, .. })
@@ -74,12 +75,30 @@ impl Plan {
             Operand::Residual => (layer.epilogue.iter().any(|e| joins(e.kind)), false),
         };
         let image = operand == Operand::Activations && product.is_some_and(|p| p.from_outside);
-        has.then(|| match (in_array, image || self.is_off_chip(operand)) {
-            (true, _) if self.dataflow == Dataflow::Sequential => "registers".to_owned(),
-            (true, _) => "the array".to_owned(),
-            (false, true) => format!("off-chip memory, passing through {memory}"),
-            (false, false) => memory.clone(),
-        })
+        if !has {
+            return None;
+        }
+        if in_array {
+            let sequential = self.dataflow == Dataflow::Sequential;
+            return Some(if sequential { "registers" } else { "the array" }.to_owned());
+        }
+        let home = if image { Home::OffChip } else { self.home[operand] };
+        let mut names: Vec<&str> =
+            hardware.levels(operand).map(|m| hardware.memories[m].name.as_str()).collect();
+        let home = match home {
+            Home::OnChip(level) => {
+                names.truncate(usize::from(level) + 1);
+                names.pop()?
+            }
+            Home::OffChip => "off-chip memory",
+        };
+        names.reverse();
+        let passing = if names.is_empty() {
+            String::new()
+        } else {
+            format!(", passing through {}", names.join(" and "))
+        };
+        Some(format!("{home}{passing}"))
     }
 
     /// Steps of the array along the positions of `product`; `None` without an array.

@@ -2,64 +2,77 @@
 
 use super::residents::Residents;
 use super::room::{peak_bits, tile_buffer_bits, too_small};
-use super::{Layer, Plan, Workload};
+use super::{Home, Layer, Plan, Workload};
 use crate::error::Result;
-use crate::hw::{Hardware, Operand, Placement};
+use crate::hw::{Hardware, MemorySpec, Operand, Placement};
 
-/// Per layer of `workload` with `plans`, true if its first tile of weights comes from off chip and fits
-/// beside the weights that the layer before it has on chip.
+/// Per layer of `workload` with `plans`, true if its first tile of weights comes from farther out than the memory that
+/// feeds units, and fits beside the weights that the layer before it has on chip.
 pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> Vec<bool> {
-    let capacity = hardware.memory(Operand::Weights).capacity_bytes.value as f64 * 8.0;
     // In a memory that holds more than weights, room beside them changes from layer to layer.
-    let alone = hardware.memory(Operand::Weights).holds == [Operand::Weights];
-    let resident = Residents::of(workload, plans).bits;
+    let alone = hardware.levels(Operand::Weights).all(|m| hardware.memories[m].holds == [Operand::Weights]);
+    let resident = Residents::of(workload, hardware, plans);
     let layers = workload.layers.iter().zip(plans);
     let buffers: Vec<f64> = layers.map(|(layer, plan)| stream_buffer_bits(plan, layer, hardware)).collect();
-    let fits = |i: usize| i > 0 && buffers[i] > 0.0 && resident + buffers[i - 1] + buffers[i] <= capacity;
+    let fits_at = |i: usize, level: u8, capacity: f64| {
+        let passing = |i: usize| {
+            if plans[i].home[Operand::Weights] > Home::OnChip(level) { buffers[i] } else { 0.0 }
+        };
+        let stay = if resident.level == level { resident.bits } else { 0.0 };
+        stay + passing(i - 1) + passing(i) <= capacity
+    };
+    let capacities = hardware.levels(Operand::Weights).map(|m| capacity_bits(&hardware.memories[m])).zip(0..);
+    let fits = |i: usize| {
+        i > 0 && buffers[i] > 0.0 && capacities.clone().all(|(capacity, level)| fits_at(i, level, capacity))
+    };
     (0..plans.len()).map(|i| alone && fits(i)).collect()
 }
 
-/// Room for the weights of `layer` that pass through by `plan`; none where all of them stay.
+pub(super) fn capacity_bits(memory: &MemorySpec) -> f64 {
+    memory.capacity_bytes.value as f64 * 8.0
+}
+
+/// Room for the weights of `layer` that pass through by `plan`; none where all of them stay beside the units.
 pub fn stream_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
-    if plan.is_off_chip(Operand::Weights) { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
+    if plan.passes(Operand::Weights) { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
 }
 
-/// Whether all weights of `workload` stay on chip, beside what else lives in their memory.
+/// Where the weights of `workload` live: in the innermost on-chip level that has room for all of them, beside what else
+/// lives in its memory, or off chip.
 ///
 /// # Errors
-/// If they do not fit, and there is no memory off chip.
-pub fn all_stay(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<bool> {
+/// If they fit nowhere, and there is no memory off chip.
+pub fn weights_home(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Home> {
     let needed = workload.weight_bits() + workload.parameter_bits();
-    let fit = needed <= free_weight_bits(workload, hardware, placement)?;
-    if !fit && hardware.dram.is_none() {
-        return Err(too_small(hardware, Operand::Weights, "the network", needed));
+    let rooms = weight_rooms(workload, hardware, placement)?;
+    match rooms.into_iter().zip(0..).find(|(room, _)| needed <= *room) {
+        Some((_, level)) => Ok(Home::OnChip(level)),
+        None if hardware.dram.is_none() => Err(too_small(hardware, Operand::Weights, "the network", needed)),
+        None => Ok(Home::OffChip),
     }
-    Ok(fit)
 }
 
-/// Room that the memory of the weights has for them at the network's peak.
+/// Room for weights that stay, in the outermost memory that holds them, at the network's peak.
 ///
 /// # Errors
-/// If what else lives there does not fit, and there is no memory off chip.
+/// If what else lives on chip does not fit, and there is no memory off chip.
 pub fn free_weight_bits(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<f64> {
-    let mut free_for_weights = 0.0;
-    for memory in &hardware.memories {
-        let mut free = memory.capacity_bytes.value as f64 * 8.0;
-        // Weights come last: they stream once, the others go back and forth.
-        for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
-            if !memory.holds.contains(&operand) {
-                continue;
-            }
-            let needed = peak_bits(workload, operand, hardware, placement);
-            if needed <= free {
-                free -= needed;
-            } else if hardware.dram.is_none() {
+    Ok(weight_rooms(workload, hardware, placement)?.pop().unwrap_or_default())
+}
+
+/// Per level of weights, from units outward, room that its memory has for them at the network's peak.
+fn weight_rooms(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Vec<f64>> {
+    let mut free: Vec<f64> = hardware.memories.iter().map(capacity_bits).collect();
+    // Weights come last: they stream once, the others go back and forth.
+    for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
+        let needed = peak_bits(workload, operand, hardware, placement);
+        match hardware.levels(operand).find(|&memory| needed <= free[memory]) {
+            Some(memory) => free[memory] -= needed,
+            None if hardware.dram.is_none() => {
                 return Err(too_small(hardware, operand, "the network", needed));
             }
-        }
-        if memory.holds.contains(&Operand::Weights) {
-            free_for_weights = free;
+            None => {}
         }
     }
-    Ok(free_for_weights)
+    Ok(hardware.levels(Operand::Weights).map(|memory| free[memory]).collect())
 }

@@ -1,7 +1,7 @@
 //! Weights that stay on chip from image to image.
 
-use super::{Layer, Plan, Workload};
-use crate::hw::Operand;
+use super::{Home, Layer, Plan, Workload};
+use crate::hw::{Hardware, Operand};
 
 /// Weights that stay on chip from image to image.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,35 +10,43 @@ pub struct Residents {
     pub channels: Vec<usize>,
     /// Room that they take.
     pub bits: f64,
+    /// The on-chip level that they are at; 0 feeds units.
+    pub level: u8,
     /// Membranes of all layers, which wait on chip where timesteps are outermost.
     pub membrane_bits: f64,
 }
 
 impl Residents {
-    /// So many output channels of each layer of `workload`.
-    pub fn new(workload: &Workload, channels: Vec<usize>) -> Self {
+    /// So many output channels of each layer of `workload`, at `level`.
+    pub fn new(workload: &Workload, channels: Vec<usize>, level: u8) -> Self {
         let layers = workload.layers.iter().zip(&channels);
         let bits = layers.map(|(layer, &channels)| channels as f64 * layer.channel_bits()).sum();
-        Self { channels, bits, membrane_bits: workload.membrane_bits() }
+        Self { channels, bits, level, membrane_bits: workload.membrane_bits() }
     }
 
-    /// All weights of `workload`.
-    pub fn all(workload: &Workload) -> Self {
+    /// All weights of `workload`, at `level`.
+    pub fn all(workload: &Workload, level: u8) -> Self {
         let bits = workload.weight_bits() + workload.parameter_bits();
-        Self { bits, ..Self::new(workload, workload.layers.iter().map(Layer::outputs).collect()) }
+        Self { bits, ..Self::new(workload, workload.layers.iter().map(Layer::outputs).collect(), level) }
     }
 
     /// No weights.
     pub fn none(workload: &Workload) -> Self {
-        Self::new(workload, vec![0; workload.layers.len()])
+        Self::new(workload, vec![0; workload.layers.len()], 0)
     }
 
-    /// As `plans`, one per layer of `workload`, leave them on chip.
-    pub fn of(workload: &Workload, plans: &[Plan]) -> Self {
+    /// As `plans`, one per layer of `workload`, leave them in memories of `hardware`: all at one level.
+    pub fn of(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> Self {
+        let with_weights = workload.layers.iter().zip(plans).filter(|(layer, _)| layer.outputs() > 0);
+        let level =
+            with_weights.map(|(_, plan)| plan.home[Operand::Weights]).max().map_or(0, |home| match home {
+                Home::OnChip(level) => level,
+                Home::OffChip => hardware.outermost(Operand::Weights),
+            });
         let stay = |(layer, plan): (&Layer, &Plan)| {
             if plan.is_off_chip(Operand::Weights) { plan.resident_channels } else { layer.outputs() }
         };
-        Self::new(workload, workload.layers.iter().zip(plans).map(stay).collect())
+        Self::new(workload, workload.layers.iter().zip(plans).map(stay).collect(), level)
     }
 
     /// True if all weights of layer number `layer` stay.

@@ -1,7 +1,7 @@
 //! Room that a plan needs in on-chip memories.
 
 use super::residents::Residents;
-use super::{Dataflow, Layer, Order, Plan, Workload};
+use super::{Dataflow, Home, Layer, Order, Plan, Workload};
 use crate::error::Error;
 use crate::hw::{Hardware, Operand, Placement};
 
@@ -27,23 +27,27 @@ pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) 
     stored as f64 * f64::from(product.weight_bits)
 }
 
-/// Bits of `operand` in its on-chip memory while `layer` runs by `plan` beside `residents`: all of it, or the
-/// tiles that pass through where it is off chip.
+/// Bits of `operand` at on-chip level number `level`, of which 0 feeds units, while `layer` runs by `plan` beside
+/// `residents`: all of it, or tiles that pass through where it lives farther out.
 pub(super) fn on_chip_bits(
     plan: &Plan,
-    operand: Operand,
+    (operand, level): (Operand, u8),
     layer: &Layer,
     workload: &Workload,
     hardware: &Hardware,
     residents: &Residents,
 ) -> f64 {
-    match (operand, plan.is_off_chip(operand)) {
-        (Operand::Weights, true) => residents.bits + tile_buffer_bits(plan, layer, hardware),
-        (Operand::Weights, false) => residents.bits,
-        (Operand::Activations, true) => input_tile_bits(plan, layer, workload),
-        (_, true) => 0.0,
-        (Operand::Membranes, false) if plan.placement == Placement::Outermost => residents.membrane_bits,
-        (_, false) => needed_bits(plan, operand, layer, workload, hardware),
+    let home = plan.home[operand];
+    let passes = home > Home::OnChip(level);
+    match operand {
+        Operand::Weights => {
+            let stay = if residents.level == level { residents.bits } else { 0.0 };
+            stay + if passes { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
+        }
+        Operand::Activations if passes => input_tile_bits(plan, layer, workload),
+        _ if home != Home::OnChip(level) => 0.0,
+        Operand::Membranes if plan.placement == Placement::Outermost => residents.membrane_bits,
+        _ => needed_bits(plan, operand, layer, workload, hardware),
     }
 }
 

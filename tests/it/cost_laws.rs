@@ -5,6 +5,7 @@ mod bundled;
 mod from_spikes;
 mod laws;
 mod layouts;
+mod levels;
 mod mapping;
 mod occupancy;
 mod residency;
@@ -31,6 +32,8 @@ struct Spec {
     units: String,
     /// Per memory, what it holds and its capacity in bytes.
     memories: Vec<(String, u64)>,
+    /// Bytes of a memory of weights that feeds the one of them that holds weights, if there is one.
+    behind_bytes: Option<u64>,
     bandwidth: u32,
     /// Words of one bit leave nothing unused.
     word_bits: u32,
@@ -89,6 +92,7 @@ impl Spec {
         Self {
             units,
             memories,
+            behind_bytes: None,
             bandwidth: 1 << 24,
             word_bits: 1,
             dram_bits: Some(64),
@@ -110,7 +114,15 @@ impl Spec {
                  bandwidth_bits_per_cycle: {word}, macro_model: Cacti(LowPower)),"
             )
         };
-        let memories: String = self.memories.iter().enumerate().map(memory).collect();
+        let mut memories: String = self.memories.iter().enumerate().map(memory).collect();
+        if let Some(bytes) = self.behind_bytes {
+            let [bytes, word] = [bytes, u64::from(self.word_bits)].map(sourced);
+            let fed = self.memories.iter().position(|(holds, _)| holds.contains("Weights")).unwrap();
+            memories += &format!(
+                "(name: \"behind\", holds: [Weights], feeds: [\"m{fed}\"], capacity_bytes: {bytes}, word_bits: {word}, \
+                 bandwidth_bits_per_cycle: {word}, macro_model: Cacti(LowPower)),"
+            );
+        }
         let dram = self.dram_bits.map_or(String::new(), |_| {
             format!("dram: (part: \"LPDDR4-3200\", bus_width_bits: {}, idle: PowerDown),", sourced(16))
         });
@@ -151,7 +163,7 @@ impl Spec {
         machine.table = EnergyTable::parse(&text, "unit.ron").unwrap();
         let (leakage_w, area_mm2, cycle_ns) = (0.0, 0.0, 1.0);
         let sram = Sram { read_pj_per_bit: 1.0, write_pj_per_bit: 1.0, leakage_w, area_mm2, cycle_ns };
-        machine.memories = PerOperand::from_fn(|_| sram);
+        machine.memories.fill(sram);
         machine.leakage_w = leakage_w;
         machine
     }
@@ -224,8 +236,8 @@ fn plan(machine: &Machine, dataflow: Dataflow, placement: Placement, channels: u
     let lanes = layout.map_or_else(Unrolling::default, |layout| layout.lanes);
     let (recompute, order) = (false, Order::ChannelsOutermost);
     let resident_channels = 0;
-    let off_chip = PerOperand::default();
-    Plan { unit, dataflow, lanes, placement, recompute, channels, order, resident_channels, off_chip }
+    let home = PerOperand::default();
+    Plan { unit, dataflow, lanes, placement, recompute, channels, order, resident_channels, home }
 }
 
 fn close(a: f64, b: f64) -> bool {

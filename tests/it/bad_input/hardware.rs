@@ -15,6 +15,7 @@ use super::support::{Bench, bundled_text, change, changed, lines};
 
 const EDGE: &str = "hw_configs/edge-28.ron";
 const SYSTOLIC: &str = "hw_configs/systolic-28.ron";
+const STATE_HOLDS: &str = "holds: [PartialSums, Membranes]";
 const CORTEX: &str = "hw_configs/cortex-m4.ron";
 
 /// A file that RON, or the schema, does not accept.
@@ -211,6 +212,18 @@ fn names_and_operands() {
         ("operand in two memories", "[PartialSums, Membranes]", "[PartialSums, Membranes, Weights]"),
         ("operand twice in one memory", "[PartialSums, Membranes]", "[PartialSums, Membranes, Membranes]"),
         ("memory for nothing", "[PartialSums, Membranes]", "[]"),
+        (
+            "memory that feeds nothing there is",
+            STATE_HOLDS,
+            "holds: [PartialSums, Membranes], feeds: [\"cache\"]",
+        ),
+        ("memory that feeds itself", STATE_HOLDS, "holds: [PartialSums, Membranes], feeds: [\"state SRAM\"]"),
+        (
+            "memory that feeds one without its operand",
+            STATE_HOLDS,
+            "holds: [PartialSums, Membranes], feeds: [\"weight SRAM\"]",
+        ),
+        ("memory below a word", "(value: 98304,", "(value: 7,"),
         ("two memories of one name", "\"state SRAM\"", "\"weight SRAM\""),
         ("no placement", "[Innermost, Outermost]", "[]"),
         ("memory of a processor", "Cacti(LowPower)", "IncludedInProcessor"),
@@ -233,6 +246,14 @@ fn names_and_operands() {
       changed.ron: memories: Membranes is held 2 times, expected once
     memory for nothing
       changed.ron: memories: state SRAM: holds: empty: nothing is ever written there
+    memory that feeds nothing there is
+      changed.ron: memories: state SRAM: feeds: cache is not one of weight SRAM, activation SRAM, state SRAM
+    memory that feeds itself
+      changed.ron: memories: state SRAM: feeds: a loop: it feeds itself in the end
+    memory that feeds one without its operand
+      changed.ron: memories: state SRAM: feeds: PartialSums is held by 0 of them, expected by one
+    memory below a word
+      changed.ron: memories: weight SRAM: capacity_bytes: 7 do not hold one word of 64 bits, and 8 would
     two memories of one name
       changed.ron: memories: weight SRAM twice: budgets name memories
     no placement

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use spiq::cost::{Convention, Machine, MappedWorkload, accesses, layer_cost};
 use spiq::hw::{Operand, Placement};
 use spiq::map::{
-    Dataflow, Dim, FixedMapping, InputFrames, Matrix, Order, Plan, Product, Workload, candidates, prefetched,
+    Dataflow, Dim, FixedMapping, Home, InputFrames, Matrix, Order, Plan, Product, Workload, candidates,
+    prefetched,
 };
 
 use super::laws::case;
@@ -54,7 +55,7 @@ proptest! {
 /// 8 positions x 6 inputs by 6 inputs x 4 channels, on 2 x 2 lanes, inputs and weights off chip.
 fn off_chip(machine: &Machine, order: Order) -> Plan {
     let mut plan = Plan { order, ..plan(machine, Dataflow::OutputStationary, Placement::Innermost, 2) };
-    (plan.off_chip[Operand::Weights], plan.off_chip[Operand::Activations]) = (true, true);
+    (plan.home[Operand::Weights], plan.home[Operand::Activations]) = (Home::OffChip, Home::OffChip);
     plan
 }
 

@@ -5,8 +5,8 @@ use proptest::sample::Index;
 use spiq::cost::footprint_bytes;
 use spiq::hw::{Operand, Placement};
 use spiq::map::{
-    Dataflow, Input, InputFrames, Layer, OnChipBytes, Order, Plan, Workload, candidates, occupancy, peaks,
-    prefetched,
+    Dataflow, Home, Input, InputFrames, Layer, OnChipBytes, Order, Plan, Workload, candidates, occupancy,
+    peaks, prefetched,
 };
 
 use super::laws::any_compute;
@@ -27,9 +27,11 @@ fn three_memories() -> Spec {
     Spec { memories: memories.to_vec(), ..Spec::roomy(systolic(2, 2, false)) }
 }
 
-/// In bits: weights, activations, partial sums, membranes, residual stream.
-fn bits(layers: &[OnChipBytes]) -> Vec<[f64; 5]> {
-    let bits = |b: &OnChipBytes| {
+/// All memories together, in bits: weights, activations, partial sums, membranes, residual stream.
+fn bits(layers: &[Vec<OnChipBytes>]) -> Vec<[f64; 5]> {
+    let bits = |memories: &Vec<OnChipBytes>| {
+        let mut b = OnChipBytes::default();
+        memories.iter().for_each(|memory| b.add_scaled(memory, 1.0));
         [b.weights, b.activations, b.partial_sums, b.membranes, b.residual].map(|bytes| 8.0 * bytes)
     };
     layers.iter().map(bits).collect()
@@ -56,7 +58,7 @@ fn two_layers_by_hand() {
     let expected = [[weights, 24.0, 0.0, 288.0, 100.0], [weights, 30.0, 0.0, 288.0, 7.0]];
     assert_eq!(bits(&outermost), expected);
 
-    let of = |layers: &[OnChipBytes]| -> Vec<(String, f64, usize)> {
+    let of = |layers: &[Vec<OnChipBytes>]| -> Vec<(String, f64, usize)> {
         peaks(hardware, layers).into_iter().map(|p| (p.memory, 8.0 * p.bytes.total(), p.layer)).collect()
     };
     let peaks = |state, activations| {
@@ -77,7 +79,7 @@ fn what_passes_through_by_hand() {
     let machine = spec.machine();
     let hardware = &machine.hardware;
     let mut streams = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
-    streams.off_chip[Operand::Weights] = true;
+    streams.home[Operand::Weights] = Home::OffChip;
     let plans = [streams; 2];
     let early = prefetched(&workload, hardware, &plans);
     assert_eq!(early, [false, true]);
@@ -89,7 +91,7 @@ fn what_passes_through_by_hand() {
     let order = Order::PositionsOutermost { tiles: 3, weights_stay: false };
     let mut spills = Plan { order, ..streams };
     for operand in [Operand::Activations, Operand::Membranes, Operand::Residual] {
-        spills.off_chip[operand] = true;
+        spills.home[operand] = Home::OffChip;
     }
     // The second layer stays with 40 + 128 bits. Two tiles of 12 / 3 spikes in 2 timesteps pass through.
     let held = bits(&occupancy(&workload, hardware, &[spills, stays], &[false; 2]));
@@ -125,17 +127,22 @@ fn any_workload() -> impl Strategy<Value = Workload> {
         .prop_map(|(layers, timesteps)| Workload { layers, timesteps })
 }
 
-/// Up to five memories of 4 bytes to 4 KiB, with or without anything off chip.
+/// Up to five memories of 4 bytes to 4 KiB, with or without one of weights behind them, and with or without anything off
+/// chip.
 fn any_machine() -> impl Strategy<Value = Spec> {
     let homes = prop::collection::vec(0usize..5, 5);
     let log_bytes = prop::collection::vec(2u32..13, 5);
-    (any_compute(), homes, log_bytes, any::<bool>()).prop_map(|(compute, homes, log_bytes, dram)| {
+    let behind = prop::option::of(2u32..13);
+    let all = (any_compute(), homes, log_bytes, behind, any::<bool>());
+    all.prop_map(|(compute, homes, log_bytes, behind, dram)| {
         let memory = |home: usize| {
             let held: Vec<&str> = (0..5).filter(|&i| homes[i] == home).map(|i| OPERANDS[i]).collect();
             (!held.is_empty()).then(|| (held.join(", "), 1 << log_bytes[home]))
         };
         let memories = (0..5).filter_map(memory).collect();
-        Spec { memories, dram_bits: dram.then_some(64), ..Spec::roomy(compute) }
+        // Cores have one memory for each operand.
+        let behind_bytes = behind.filter(|_| !compute.starts_with("ManyCore")).map(|log| 1 << log);
+        Spec { memories, behind_bytes, dram_bits: dram.then_some(64), ..Spec::roomy(compute) }
     })
 }
 
@@ -164,11 +171,11 @@ proptest! {
                 for layer in &layers {
                     let together: f64 =
                         peaks(&hardware, std::slice::from_ref(layer)).iter().map(|p| p.bytes.total()).sum();
-                    prop_assert_eq!(together, layer.total());
+                    prop_assert_eq!(together, layer.iter().map(OnChipBytes::total).sum::<f64>());
                 }
-                let all_stay = chosen.iter().all(|plan| !plan.is_off_chip(Operand::Weights));
+                let all_stay = chosen.iter().all(|plan| !plan.passes(Operand::Weights));
                 let model = footprint_bytes(&workload).model();
-                prop_assert!(!all_stay || layers.iter().all(|layer| layer.weights == model));
+                prop_assert!(!all_stay || layers.iter().all(|layer| layer.iter().map(|m| m.weights).sum::<f64>() == model));
             }
         }
     }

@@ -36,7 +36,7 @@ fn brute_force(machine: &Machine, workload: &Workload, activity: &Activity) -> f
     let mut best = f64::INFINITY;
     let mut counts = vec![0; workload.layers.len()];
     loop {
-        let residents = Residents::new(workload, counts.clone());
+        let residents = Residents::new(workload, counts.clone(), 0);
         let legal = |i: usize| -> Vec<Plan> {
             let all = if counts[i] == workload.layers[i].outputs() {
                 resident_candidates(i, workload, hardware, Placement::Innermost, None::<&FixedMapping>)

@@ -34,7 +34,9 @@ fn cramped() -> impl Strategy<Value = Case> {
                 objective,
                 ..Spec::roomy(compute)
             };
-            spec.memories.iter_mut().zip(log_bytes).for_each(|((_, bytes), log)| *bytes = 1 << log);
+            let word_bytes = u64::from(word_bits.div_ceil(8));
+            let log_bytes = spec.memories.iter_mut().zip(log_bytes);
+            log_bytes.for_each(|((_, bytes), log)| *bytes = word_bytes.max(1 << log));
             with_activity(product, timesteps, &seeds, 8, spec)
         },
     )

@@ -199,7 +199,7 @@ fn a_tile_of_rows_fetches_weights_again() {
     let machine = spec.unit_machine();
     let mut plan = plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2);
     let kept = layer_cost(&layer, &plan, &machine, &activity, 2).traffic_bits;
-    plan.off_chip[spiq::hw::Operand::Weights] = true;
+    plan.home[spiq::hw::Operand::Weights] = spiq::map::Home::OffChip;
     let fetched = layer_cost(&layer, &plan, &machine, &activity, 2).traffic_bits;
     // 18 weights of four bits, twice; bias and threshold of three channels once.
     assert_eq!((kept.dram_read, fetched.dram_read), (0.0, 2.0 * 72.0 + 192.0));
