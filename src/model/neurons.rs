@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Fire, Leak, Network, Neuron, Op, Reset};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ pub struct NeuronOverride {
     threshold: Option<f64>,
     #[serde(default)]
     per_channel: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     leak: Option<Leak>,
     #[serde(default)]
     reset: Option<Reset>,
@@ -25,6 +25,11 @@ pub struct NeuronOverride {
 
 fn every() -> String {
     "*".to_owned()
+}
+
+/// A leak that is written down: `None` is integrate and fire, and no absent value.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Leak>, D::Error> {
+    Leak::deserialize(from).map(Some)
 }
 
 impl NeuronOverride {
