@@ -135,6 +135,14 @@ pub fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
     }
 }
 
+/// True if `name` is `pattern`, whose first `*` stands for any characters.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None => name == pattern,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -213,6 +221,19 @@ mod tests {
         assert_eq!(first_of(&["a", "b", "c"], 3), "a, b, c");
         assert_eq!(first_of(&["a", "b", "c", "d", "e"].map(str::to_owned), 3), "a, b, c and 2 more");
         assert_eq!(first_of(&[] as &[&str], 3), "");
+    }
+
+    #[test]
+    fn a_pattern_has_a_start_and_an_end() {
+        let name = "block.0.attn_lif";
+        assert!(
+            ["*", name, "block.*", "*attn_lif", "block.*_lif"].iter().all(|pattern| matches(pattern, name))
+        );
+        assert!(
+            ["", "block.", "*attn", "stem.*_lif", "block.0.attn_*attn_lif"]
+                .iter()
+                .all(|pattern| !matches(pattern, name))
+        );
     }
 
     #[test]

@@ -22,6 +22,8 @@ def build(description):
     name = hyperparameters.pop("")
     if name not in FAMILIES:
         raise ValueError(f"{name} is none of {', '.join(FAMILIES)}")
+    if description.get("neurons"):
+        raise ValueError("`neurons` are not built: these modules have the neurons of the family")
     channels = description["input"]["shape"][0]
     module = FAMILIES[name](channels, description["timesteps"], description["classes"], **hyperparameters)
     return module.eval()

@@ -243,25 +243,7 @@ impl NetworkBuilder {
     pub fn neuron(&mut self, name: &str, input: NodeId, neuron: Neuron) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
         let shape = from.shape;
-        if neuron.leak.shift() > 30 {
-            return Err(Error::mismatch(format!(
-                "layer {name}: a leak of 2^-{} exceeds 2^-30",
-                neuron.leak.shift()
-            )));
-        }
-        if !(1e-9..=1e9).contains(&neuron.threshold) {
-            let message = format!("layer {name}: a threshold of {:?} is not in 1e-9..=1e9", neuron.threshold);
-            return Err(Error::mismatch(message));
-        }
-        if let Leak::Loihi { voltage_decay, current_decay } = neuron.leak {
-            let resets = neuron.reset == Reset::Zero && neuron.fire == Fire::AboveThreshold;
-            if voltage_decay > 4096 || current_decay > 4095 || !resets {
-                return Err(Error::mismatch(format!(
-                    "layer {name}: a neuron of Loihi decays by 0..=4096 and 0..=4095 parts of 4096, fires above \
-                     its threshold and resets to 0"
-                )));
-            }
-        }
+        neuron.check(name)?;
         match from.kind {
             Kind::PreActivation | Kind::Grid(Grid::Residual) | Kind::Count { .. } | Kind::Mean => {
                 self.push(name, Op::Neuron(neuron), vec![input], shape, Kind::Spikes, false)

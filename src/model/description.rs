@@ -3,6 +3,7 @@ use serde::Deserialize;
 use super::families::{
     Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
 };
+use super::neurons::NeuronOverride;
 use super::{Network, Node, Weights};
 use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS, in_range};
 use crate::error::{Error, Fault, Result};
@@ -19,6 +20,9 @@ pub struct ModelDescription {
     pub name: String,
     /// Family and hyperparameters.
     pub family: Family,
+    /// What differs from the neurons of the family; of several that name a layer, the last one holds.
+    #[serde(default)]
+    pub neurons: Vec<NeuronOverride>,
     /// What the network looks at.
     pub input: InputSpec,
     /// Timesteps.
@@ -195,10 +199,13 @@ impl ModelDescription {
 
     /// The network, without weights.
     pub fn network(&self, path: &str) -> Result<Network> {
-        let network = self
+        let mut network = self
             .family
             .build(self.input.shape(), self.input.is_constant(), self.timesteps, self.classes)
             .map_err(|e| Error::field(path, "family", e.to_string()))?;
+        for neurons in &self.neurons {
+            neurons.apply(&mut network).map_err(|e| Error::field(path, "neurons", e.to_string()))?;
+        }
         if matches!(self.weights, WeightSource::Seeded(_)) && network.parameter_count() > MAX_SEEDED {
             let message = format!("{} random values are more than {MAX_SEEDED}", network.parameter_count());
             return Err(Error::field(path, "weights", message));

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
 use super::ConvGeometry;
+use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -177,6 +178,30 @@ impl Neuron {
     pub fn lif(threshold: f64) -> Self {
         let (leak, reset, fire) = (Leak::HalfWithInput, Reset::Zero, Fire::AtThreshold);
         Self { threshold, per_channel: false, leak, reset, fire }
+    }
+
+    /// Refuses what cannot be executed, of the layer `name`.
+    pub(super) fn check(&self, name: &str) -> Result<()> {
+        if self.leak.shift() > 30 {
+            return Err(Error::mismatch(format!(
+                "layer {name}: a leak of 2^-{} exceeds 2^-30",
+                self.leak.shift()
+            )));
+        }
+        if !(1e-9..=1e9).contains(&self.threshold) {
+            let message = format!("layer {name}: a threshold of {:?} is not in 1e-9..=1e9", self.threshold);
+            return Err(Error::mismatch(message));
+        }
+        if let Leak::Loihi { voltage_decay, current_decay } = self.leak {
+            let resets = self.reset == Reset::Zero && self.fire == Fire::AboveThreshold;
+            if voltage_decay > 4096 || current_decay > 4095 || !resets {
+                return Err(Error::mismatch(format!(
+                    "layer {name}: a neuron of Loihi decays by 0..=4096 and 0..=4095 parts of 4096, fires above \
+                     its threshold and resets to 0"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

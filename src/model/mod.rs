@@ -11,6 +11,7 @@ mod fit;
 mod fold;
 mod ir;
 mod lookalikes;
+mod neurons;
 mod rep_conv;
 mod weights;
 
@@ -26,5 +27,6 @@ pub use ir::{
     Padding, Parameter, ProductOrder, Reset, Scope, Weighted, Window,
 };
 pub use lookalikes::name_lookalikes;
+pub use neurons::NeuronOverride;
 pub use rep_conv::fuse;
 pub use weights::{BatchNorm, LayerWeights, Weights};

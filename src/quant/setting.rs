@@ -5,6 +5,7 @@ use crate::check::{ACCUMULATOR_BITS, FRACTION_BITS, MEMBRANE_BITS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
 use crate::model::{Network, Node, Op};
+use crate::name::matches;
 use crate::num::Accumulator;
 use crate::ron_file::parse_ron;
 
@@ -352,13 +353,6 @@ impl Options {
         found.bias_correction = next("bias");
         found.rate_matching = next("rate");
         rest.next().is_none().then_some(found)
-    }
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix),
-        None => name == pattern,
     }
 }
 
