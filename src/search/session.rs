@@ -2,72 +2,67 @@
 
 use std::path::Path;
 
-use super::arguments::{Arguments, refuse_flag, request};
-use super::interrupt;
-use crate::cli::given::Given;
+use super::log::{Log, Logged};
+use super::{Identity, Request, Terms};
 use crate::error::{Error, Fault, Result};
-use crate::search::log::{Log, Logged};
-use crate::search::{Identity, Request, Terms};
 
 /// The log inside the folder of a search.
 const LOG: &str = "log.jsonl";
 
-/// Flags that a search may be resumed with; all others are part of what it is.
-const RESUMED_WITH: [&str; 7] = ["resume", "strategy", "seed", "max_evaluations", "threads", "quiet", "json"];
-
 /// A search that this process alone may go on with.
+#[derive(Debug)]
 pub struct Session {
+    /// What is searched.
     pub request: Request,
     /// What the log was begun with, of one that is resumed.
     resumed: Option<Request>,
     /// What its log knows.
     pub answers: Vec<Logged>,
+    /// Where answers are kept.
     pub log: Log,
+    /// Names a field of a request as whoever began the search wrote it.
+    refuse: fn(Fault) -> Error,
 }
 
 impl Session {
-    /// Starts what `arguments` ask for, with a log of its own.
-    pub fn begin(arguments: &Arguments) -> Result<Self> {
-        let request = request(arguments)?;
-        request.check().map_err(refuse_flag)?;
-        let log = Log::create(&arguments.out.join(LOG))?;
-        Ok(Self { request, resumed: None, answers: Vec::new(), log })
+    /// Begins what `request` asks for, with a log of its own in `dir`; `refuse` names what is wrong with it.
+    ///
+    /// # Errors
+    /// Those of `refuse`, if the request makes no sense, and of [`Log::create`].
+    pub fn begin(request: Request, dir: &Path, refuse: fn(Fault) -> Error) -> Result<Self> {
+        request.check().map_err(refuse)?;
+        let log = Log::create(&dir.join(LOG))?;
+        Ok(Self { request, resumed: None, answers: Vec::new(), log, refuse })
     }
 
-    /// Takes up the search whose log is in `dir`, extended by the flags that were `given`.
-    pub fn resume(dir: &Path, arguments: &Arguments, given: &Given) -> Result<Self> {
-        if let Some(flag) = given.beside(&RESUMED_WITH) {
-            return Err(Error::mismatch(format!(
-                "{flag}: a search that is resumed keeps its own; with --resume go --strategy, --seed and \
-                 --max-evaluations, to extend it, --threads, --quiet and --json"
-            )));
-        }
+    /// Takes up the search whose log is in `dir`, which goes as far as `extended` makes of its terms; `refuse` names
+    /// what is wrong with them.
+    ///
+    /// # Errors
+    /// Those of [`Log::resume`], and of `refuse` if the terms leave out what was asked for.
+    pub fn resume(
+        dir: &Path,
+        extended: impl FnOnce(&Request) -> Result<Terms>,
+        refuse: fn(Fault) -> Error,
+    ) -> Result<Self> {
         let (contents, log) = Log::resume(&dir.join(LOG))?;
         let mut request = contents.request.clone();
-        let Terms { mut strategies, mut seeds, mut max_evaluations } = request.terms();
-        if given.has("strategy") {
-            strategies.clone_from(&arguments.strategy);
-        }
-        if given.has("seed") {
-            seeds.clone_from(&arguments.seed);
-        }
-        if given.has("max_evaluations") {
-            max_evaluations = f64::from(arguments.max_evaluations);
-        }
-        request.extend(Terms { strategies, seeds, max_evaluations }).map_err(refuse_flag)?;
-        interrupt::keeps(&log);
-        Ok(Self { request, resumed: Some(contents.request), answers: contents.answers, log })
+        request.extend(extended(&request)?).map_err(refuse)?;
+        Ok(Self { request, resumed: Some(contents.request), answers: contents.answers, log, refuse })
     }
 
     /// Names the fault of a request where it was read.
     pub fn refuse(&self, fault: Fault) -> Error {
         match &self.resumed {
             Some(_) => fault.at(format!("{}:1", self.log.path().display())),
-            None => refuse_flag(fault),
+            None => (self.refuse)(fault),
         }
     }
 
     /// Refuses to go on with what was found out about something else.
+    ///
+    /// # Errors
+    /// Names everything that has changed since the search was begun.
     pub fn identify(&mut self, identity: Identity) -> Result<()> {
         if let Some(begun) = &self.resumed {
             identity.check(&begun.identity).map_err(|fault| self.refuse(fault))?;
@@ -77,13 +72,15 @@ impl Session {
     }
 
     /// Writes to the log what is searched, as far as it does not say so.
-    pub fn write(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of [`Log::append`].
+    pub(super) fn write(&mut self) -> Result<()> {
         match &self.resumed {
             None => self.log.begin(&self.request)?,
             Some(begun) if self.request != *begun => self.log.extend(self.request.terms())?,
             Some(_) => (),
         }
-        interrupt::keeps(&self.log);
         Ok(())
     }
 }
