@@ -1,6 +1,8 @@
 //! Reads RON text, or JSON, into a type; an error names the file, and the line and the column or the field.
 
 use ron::extensions::Extensions;
+use ron::ser::PrettyConfig;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
@@ -20,14 +22,27 @@ pub fn parse_ron<T: DeserializeOwned>(text: &str, path: &str) -> Result<T> {
     if text.trim_start().starts_with('{') {
         return parse_json(text, path);
     }
-    let extensions = Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES;
-    let options = ron::Options::default().with_default_extension(extensions);
-    options.from_str(text).map_err(|error| Error::Syntax {
+    options().from_str(text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
         line: error.span.start.line,
         column: error.span.start.col,
         message: error.code.to_string(),
     })
+}
+
+/// `value` as a file that [`parse_ron`] reads.
+///
+/// # Panics
+/// If `value` has what RON does not write, which no description has.
+pub fn to_ron<T: Serialize>(value: &T) -> String {
+    let pretty = PrettyConfig::new().struct_names(true).depth_limit(3).new_line("\n".to_owned());
+    let text = options().to_string_pretty(value, pretty).expect("structs of plain values");
+    format!("{text}\n")
+}
+
+fn options() -> ron::Options {
+    let extensions = Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES;
+    ron::Options::default().with_default_extension(extensions)
 }
 
 fn parse_json<T: DeserializeOwned>(text: &str, path: &str) -> Result<T> {
