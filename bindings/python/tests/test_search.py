@@ -57,12 +57,12 @@ def test_an_interrupt_stops_within_a_second_and_loses_nothing(tmp_path):
 
     def interrupt():
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not (log.exists() and log.read_bytes().count(b"\n") > 3):
+        while time.monotonic() < deadline and not (log.exists() and log.read_bytes().count(b"\n") > 1):
             time.sleep(0.01)
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
-    long = SHORT | {"limit": 2000, "max_evaluations": 400}
+    long = SHORT | {"limit": 200, "max_evaluations": 400}
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
@@ -70,7 +70,7 @@ def test_an_interrupt_stops_within_a_second_and_loses_nothing(tmp_path):
     assert time.monotonic() - sent[0] < 1.0
     thread.join()
     kept = log.read_bytes()
-    assert kept.count(b"\n") > 3
+    assert kept.count(b"\n") > 1
     with pytest.raises(spiq.Error, match="asks for something else"):
         spiq.search(out=out, resume=True, **SHORT)
     # Nothing that was known is asked for again: the log only grows.
