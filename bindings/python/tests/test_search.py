@@ -71,7 +71,7 @@ def test_an_interrupt_stops_within_a_second_and_loses_nothing(tmp_path):
     thread.join()
     kept = log.read_bytes()
     assert kept.count(b"\n") > 1
-    with pytest.raises(spiq.Error, match="asks for something else"):
+    with pytest.raises(spiq.Error, match="can only be extended"):
         spiq.search(out=out, resume=True, **SHORT)
     # Nothing that was known is asked for again: the log only grows.
     assert log.read_bytes().startswith(kept)
