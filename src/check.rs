@@ -1,6 +1,7 @@
 //! Ranges that numbers of files and flags are held to. Limits that several of them share have a name here.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -22,6 +23,12 @@ pub const FRACTION_BITS: RangeInclusive<u32> = 0..=16;
 pub const VOLTAGE_DECAY: RangeInclusive<u32> = 0..=4096;
 /// Of the current of Loihi, in 4096ths.
 pub const CURRENT_DECAY: RangeInclusive<u32> = 0..=4095;
+
+/// The first of `names` that was there before.
+pub fn repeated<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}
 
 /// Refuses the value of a field outside of `range`.
 ///

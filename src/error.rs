@@ -52,6 +52,9 @@ pub enum Error {
         /// The file, as the user named it.
         path: String,
     },
+    /// Whoever waited for a computation ended it.
+    #[error("interrupted")]
+    Interrupted,
     /// Parts that are right by themselves do not fit together.
     #[error("{}", Printable(&shortened(.0, MESSAGE)))]
     Mismatch(String),
@@ -68,10 +71,11 @@ impl Error {
         Self::Field { path: path.into(), field: field.into(), message: message.into() }
     }
 
-    /// 2 for bad input, 1 where the input was right and its result is lost.
+    /// 2 for bad input, 1 where the input was right and its result is lost, 130 where somebody ended the run.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Gone { .. } => 1,
+            Self::Interrupted => 130,
             _ => 2,
         }
     }

@@ -3,8 +3,9 @@
 //!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
-//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`npz`], [`output`], [`name`], [`check`], [`error`]:
-//!    fixed-point numbers, arrays, files, folders of results, names, and the error that a user sees.
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`npz`], [`output`], [`name`], [`check`], [`watch`],
+//!    [`error`]: fixed-point numbers, arrays, files, folders of results, names, who watches and ends what takes long,
+//!    and the error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
 //! 3. [`quant`]: settings, weight schemes, calibration, the quantized model.
 //! 4. [`exec`]: the float reference, the scalar specification, the fast executor, activity counters; [`load`]: models
@@ -41,5 +42,6 @@ pub mod ron_file;
 pub mod search;
 pub mod sensitivity;
 pub mod tensor;
+pub mod watch;
 
 pub use error::{Error, Result};

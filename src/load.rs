@@ -26,25 +26,62 @@ pub fn model(spec: &str) -> Result<Model> {
 /// Those of [`model`], and if `selection` chooses among random weights.
 pub fn model_with(spec: &str, checkpoint: Option<&Path>, selection: &Selection) -> Result<Model> {
     let (description, network, folder) = ModelDescription::load(spec)?;
-    let loaded = with_weights(description, network, |description, network| {
-        let parse = |bytes: &[u8], path: &str| parse(bytes, path, description, network, selection);
-        match (checkpoint, &description.weights) {
-            (Some(file), _) => parse(&files::read(file, MAX_WEIGHTS)?, &file.display().to_string()),
-            (None, WeightSource::File(file)) => parse(&folder.read(file, MAX_WEIGHTS)?, &folder.path(file)),
-            (None, WeightSource::Seeded(_)) if *selection != Selection::default() => {
-                Err(Error::mismatch(format!(
-                    "--checkpoint-key, --ignore-extra: the weights of {} are random; --weights names a checkpoint",
-                    description.name
-                )))
-            }
-            (None, WeightSource::Seeded(seed)) => Ok(seeded(description, network, *seed)),
+    // Of weights that are built in the neurons are known.
+    let is_trained_here = checkpoint.is_none() && matches!(folder, Folder::Bundled(_));
+    let (bytes, path) = match (checkpoint, &description.weights) {
+        (Some(file), _) => (files::read(file, MAX_WEIGHTS)?.into(), file.display().to_string()),
+        (None, WeightSource::File(file)) => (folder.read(file, MAX_WEIGHTS)?, folder.path(file)),
+        (None, WeightSource::Seeded(_)) if *selection != Selection::default() => {
+            return Err(Error::mismatch(format!(
+                "--checkpoint-key, --ignore-extra: the weights of {} are random; --weights names a checkpoint",
+                description.name
+            )));
         }
-    });
-    let mut model = loaded?;
-    // Of weights that are built in the neurons are known, and a network that is written out says its own.
-    let trained_here = checkpoint.is_none() && matches!(folder, Folder::Bundled(_));
-    let random = checkpoint.is_none() && matches!(model.description.weights, WeightSource::Seeded(_));
-    if !trained_here && !random && !matches!(model.description.family, Family::Layers(_)) {
+        (None, &WeightSource::Seeded(seed)) => return random(description, network, seed),
+    };
+    if is_trained_here {
+        of_known_neurons(description, network, &bytes, &path, selection)
+    } else {
+        with_checkpoint(description, network, &bytes, &path, selection)
+    }
+}
+
+/// A model whose neurons are those of its description.
+fn of_known_neurons(
+    description: ModelDescription,
+    network: Network,
+    bytes: &[u8],
+    path: &str,
+    selection: &Selection,
+) -> Result<Model> {
+    with_weights(description, network, |description, network| {
+        parse(bytes, path, description, network, selection)
+    })
+}
+
+/// The model of `description`, whose network is `network`, with random weights of `seed`.
+///
+/// # Errors
+/// If layers that are fused to run do not build apart.
+pub fn random(description: ModelDescription, network: Network, seed: u64) -> Result<Model> {
+    with_weights(description, network, |description, network| Ok(seeded(description, network, seed)))
+}
+
+/// The model of `description`, whose network is `network`, with the weights of the checkpoint `bytes`, as
+/// `selection` says; `path` is what messages call it.
+///
+/// # Errors
+/// Names the tensor that is wrong, or how the checkpoint does not fit the network.
+pub fn with_checkpoint(
+    description: ModelDescription,
+    network: Network,
+    bytes: &[u8],
+    path: &str,
+    selection: &Selection,
+) -> Result<Model> {
+    let mut model = of_known_neurons(description, network, bytes, path, selection)?;
+    // A network that is written out says its own neurons.
+    if !matches!(model.description.family, Family::Layers(_)) {
         model.weights.notes.extend(neurons_assumed(&model.network));
     }
     Ok(model)

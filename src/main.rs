@@ -1,5 +1,7 @@
 //! The `spiq` command; see the library.
 
-fn main() -> std::process::ExitCode {
-    spiq::cli::main()
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(spiq::cli::main(std::env::args_os().collect()))
 }

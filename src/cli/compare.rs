@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::activity::{Activity, ActivityArguments};
+use super::activity::{self, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
 use super::print::{print, print_json};
-use super::progress;
+use super::progress::Bars;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    AsPublished, Comparison, HardwareSummary, MachineEvaluation, ModelSummary, PublishedWork,
+    AsPublished, Comparison, HardwareSummary, MachineEvaluation, ModelSummary, Origin, PublishedWork,
 };
 use crate::hw::Hardware;
 use crate::hw::published::Published;
@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::output::{self, Owner};
 use crate::quant::Setting;
 use crate::report;
+use crate::watch::Watcher;
 
 /// Flags of `spiq compare`.
 #[derive(Debug, Args)]
@@ -55,19 +56,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
     let (machines, summaries) = load_machines(&arguments.hw)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
-    let activity = Activity::load(&arguments.activity, &model, &machines)?;
+    let origin = activity::load(&arguments.activity, &model, &machines)?;
     let published = if arguments.as_published { Some(Published::load()?) } else { None };
     let by_rules = match &published {
-        Some(published) => as_published(published, &model, &machines, &activity)?,
+        Some(published) => as_published(published, &model, &machines, &origin)?,
         None => vec![None; machines.len()],
     };
     output::check_target(&arguments.out, Owner::Comparison, &["plots"])?;
-    let source = activity.source()?;
-    let evaluator = activity.evaluator(&model, arguments.quiet)?;
+    let watcher = Bars::new(arguments.quiet);
+    let source = origin.source()?;
+    let evaluator = origin.evaluator(&model, &watcher)?;
     evaluator.check(&setting, &machines)?;
-    let bar = progress::bar(activity.images() as u64, arguments.quiet);
-    let evaluations = evaluator.evaluate(&setting, &machines, &|| bar.inc(1))?;
-    bar.finish_and_clear();
+    watcher.begin(origin.images());
+    let evaluations = evaluator.evaluate(&setting, &machines, &|| watcher.step(&setting.name))?;
+    watcher.end();
     let machine = |((hardware, evaluation), published)| MachineEvaluation { hardware, evaluation, published };
     let comparison = Comparison {
         model: ModelSummary::new(&model),
@@ -101,9 +103,9 @@ fn as_published(
     published: &Published,
     model: &Model,
     machines: &[Machine],
-    activity: &Activity,
+    origin: &Origin,
 ) -> Result<Vec<Option<AsPublished>>> {
-    let Activity::Expected(rates) = activity else {
+    let Origin::Expected(rates) = origin else {
         return Err(Error::mismatch("--as-published counts spikes drawn at the rates of a file: --rates"));
     };
     let work = PublishedWork::new(&model.network, rates);

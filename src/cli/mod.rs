@@ -20,7 +20,7 @@ mod simulate;
 mod subject;
 mod validate;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -60,21 +60,21 @@ enum Command {
     List(list::Arguments),
 }
 
-/// Parses the process's arguments and runs; 0 for success, 1 for integers that differ, budgets that cannot be
-/// met or a result that somebody removed, 2 for bad input, 130 for a search that Ctrl-C ended.
-pub fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
+/// Runs the command that `words` are, the program's name first; 0 for success, 1 for integers that differ, budgets
+/// that cannot be met or a result that somebody removed, 2 for bad input, 130 for a search that Ctrl-C ended.
+pub fn main(words: Vec<OsString>) -> u8 {
+    let matches = Arguments::command().get_matches_from(&words);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    match run(arguments.command, &Given::of(&Arguments::command(), &matches)) {
+    match run(arguments.command, &Given::of(&Arguments::command(), &matches, words)) {
         Ok(code) => code,
         Err(e) => {
             eprintln!("error: {e}");
-            ExitCode::from(e.exit_code())
+            e.exit_code()
         }
     }
 }
 
-fn run(command: Command, given: &Given) -> Result<ExitCode> {
+fn run(command: Command, given: &Given) -> Result<u8> {
     match command {
         Command::Simulate(arguments) => simulate::run(&arguments)?,
         Command::Compare(arguments) => compare::run(&arguments)?,
@@ -87,5 +87,5 @@ fn run(command: Command, given: &Given) -> Result<ExitCode> {
         Command::Gemm(arguments) => gemm::run(&arguments)?,
         Command::List(arguments) => list::run(&arguments)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }

@@ -1,23 +1,23 @@
 mod arguments;
 mod interrupt;
-mod loaded;
-mod session;
-
-use std::process::ExitCode;
 
 pub use self::arguments::Arguments;
 
-use self::loaded::Loaded;
-use self::session::Session;
+use self::arguments::{refuse_flag, request};
 use super::given::Given;
 use super::print::{print, print_json};
+use super::progress::Bars;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::report;
-use crate::search::Budgets;
+use crate::search::log::Log;
+use crate::search::{Budgets, Loaded, Request, SearchWatcher, Session, Terms};
+
+/// Flags that a search may be resumed with; all others are part of what it is.
+const RESUMED_WITH: [&str; 7] = ["resume", "strategy", "seed", "max_evaluations", "threads", "quiet", "json"];
 
 /// Runs `spiq search`: 0 if budgets are met, 1 if not.
-pub fn run(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
+pub fn run(arguments: &Arguments, given: &Given) -> Result<u8> {
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
         if !(1..=1024).contains(&threads) {
@@ -29,20 +29,26 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
     pool.install(|| run_here(arguments, given))
 }
 
-fn run_here(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
-    interrupt::install()?;
+fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
+    interrupt::install(given.words())?;
     let mut session = match &arguments.resume {
-        Some(dir) => Session::resume(dir, arguments, given)?,
-        None => Session::begin(arguments)?,
+        Some(dir) => {
+            check_resumed(given)?;
+            let terms = |begun: &Request| Ok(terms(begun, arguments, given));
+            let session = Session::resume(dir, terms, refuse_flag)?;
+            interrupt::keeps(&session.log);
+            session
+        }
+        None => Session::begin(request(arguments)?, &arguments.out, refuse_flag)?,
     };
     let dir = arguments.resume.as_ref().unwrap_or(&arguments.out);
     let loaded = Loaded::new(&session.request, &|fault| session.refuse(fault))?;
     session.identify(loaded.identity()?)?;
     if let Some(message) = beyond_area(&loaded.machine, &session.request.problem.budgets)? {
         eprintln!("error: {message}");
-        return Ok(ExitCode::from(1));
+        return Ok(1);
     }
-    let search = loaded.search(&mut session, arguments.quiet)?;
+    let search = loaded.search(&mut session, &Bars::new(arguments.quiet))?;
     session.log.check_place()?;
     interrupt::wait_for(|| report::write_search(&search, &session.request, dir))?;
     if arguments.json {
@@ -51,12 +57,47 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<ExitCode> {
         print(&format!("{}\nWrote {}\n", report::search_table(&search), dir.display()))?
     }
     Ok(match search.best {
-        Some(_) => ExitCode::SUCCESS,
+        Some(_) => 0,
         None => {
             eprintln!("error: {}", report::closest(&search));
-            ExitCode::from(1)
+            1
         }
     })
+}
+
+/// Refuses flags that a search which is resumed has already.
+fn check_resumed(given: &Given) -> Result<()> {
+    given.beside(&RESUMED_WITH).map_or(Ok(()), |flag| {
+        Err(Error::mismatch(format!(
+            "{flag}: a search that is resumed keeps its own; with --resume go --strategy, --seed and \
+             --max-evaluations, to extend it, --threads, --quiet and --json"
+        )))
+    })
+}
+
+/// Those that the search was begun with, or those of the flags that were `given`.
+fn terms(begun: &Request, arguments: &Arguments, given: &Given) -> Terms {
+    let Terms { mut strategies, mut seeds, mut max_evaluations } = begun.terms();
+    if given.has("strategy") {
+        strategies.clone_from(&arguments.strategy);
+    }
+    if given.has("seed") {
+        seeds.clone_from(&arguments.seed);
+    }
+    if given.has("max_evaluations") {
+        max_evaluations = f64::from(arguments.max_evaluations);
+    }
+    Terms { strategies, seeds, max_evaluations }
+}
+
+impl SearchWatcher for Bars {
+    fn keeps(&self, log: &Log) {
+        interrupt::keeps(log);
+    }
+
+    fn looks(&self, strategy: &str, seed: u64) {
+        self.say(&format!("{strategy}, seed {seed}"));
+    }
 }
 
 /// The area is a property of the machine: no setting changes it.

@@ -4,22 +4,20 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::activity::{Activity, ActivityArguments};
+use super::activity::{self, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
 use super::flags::check_flag;
 use super::print::{print, print_json};
-use super::progress;
+use super::progress::Bars;
+use crate::check::repeated;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
-use crate::evaluate::{
-    ActivitySource, Evaluation, HardwareSummary, ModelSummary, Simulation, TableEvaluation,
-};
+use crate::evaluate::{SimulationRequest, charged_machines};
 use crate::exec::Backend;
-use crate::hw::{Energies, Hardware};
+use crate::hw::Hardware;
 use crate::map::FixedMapping;
-use crate::model::Model;
 use crate::output::{self, Owner};
-use crate::quant::{Precision, Setting};
+use crate::quant::Setting;
 use crate::report;
 
 /// Settings that are compared when none is asked for.
@@ -80,28 +78,16 @@ fn engine(name: &str) -> Result<Backend> {
         .ok_or_else(|| Error::mismatch(format!("--isa: this processor lacks {name}")))
 }
 
-/// A checked request: everything is loaded, everything fits.
-struct Request {
-    model: Arc<Model>,
-    /// The machine, charged by each table.
-    machines: Vec<Machine>,
-    hardware_sha256: String,
-    activity: Activity,
-    settings: Vec<Setting>,
-    engine: Backend,
-    mapping: Option<FixedMapping>,
-}
-
 /// Runs `spiq simulate`.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let request = Request::new(arguments)?;
+    let request = request(arguments)?;
     output::check_target(&arguments.out, Owner::Report, &["plots", "rates"])?;
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
         pool = pool.num_threads(threads);
     }
     let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
-    let simulation = pool.install(|| request.simulate(arguments))?;
+    let simulation = pool.install(|| request.run(&Bars::new(arguments.quiet)))?;
     report::write(&simulation, &arguments.out)?;
     if arguments.json {
         print_json(&report::to_json(&simulation)?)
@@ -110,92 +96,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-impl Request {
-    fn new(arguments: &Arguments) -> Result<Self> {
-        arguments.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
-        let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
-        let names: Vec<&str> = if arguments.quant.is_empty() {
-            DEFAULT_SETTINGS.to_vec()
-        } else {
-            arguments.quant.iter().map(String::as_str).collect()
-        };
-        let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
-        for (i, setting) in settings.iter().enumerate() {
-            if settings[..i].iter().any(|other| other.name == setting.name) {
-                return Err(Error::mismatch(format!("--quant: two settings are named {}", setting.name)));
-            }
-        }
-        let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
-        let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
-        let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
-        let activity = Activity::load(&arguments.activity, &model, &machines)?;
-        let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
-        Ok(Self { model, machines, hardware_sha256, activity, settings, engine, mapping })
+/// A checked request: everything is loaded, everything fits.
+fn request(arguments: &Arguments) -> Result<SimulationRequest> {
+    arguments.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
+    let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
+    let names: Vec<&str> = if arguments.quant.is_empty() {
+        DEFAULT_SETTINGS.to_vec()
+    } else {
+        arguments.quant.iter().map(String::as_str).collect()
+    };
+    let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
+    if let Some(name) = repeated(settings.iter().map(|setting| &*setting.name)) {
+        return Err(Error::mismatch(format!("--quant: two settings are named {name}")));
     }
-
-    fn simulate(&self, arguments: &Arguments) -> Result<Simulation> {
-        let source = self.activity.source()?;
-        let evaluator = self.activity.evaluator(&self.model, arguments.quiet)?;
-        let evaluator = evaluator.with_engine(self.engine).with_mapping(self.mapping.clone());
-        let bar = progress::bar((self.activity.images() * self.settings.len()) as u64, arguments.quiet);
-        let by_setting = evaluator.evaluate_all(&self.settings, &self.machines, &|setting| {
-            bar.set_message(setting.name.clone());
-            bar.inc(1);
-        })?;
-        let of_table = |(i, machine): (usize, &Machine)| {
-            let evaluations: Vec<&Evaluation> = by_setting.iter().map(|tables| &tables[i]).collect();
-            TableEvaluation::new(machine.table_name(), &evaluations)
-        };
-        let tables = self.machines.iter().enumerate().map(of_table).collect();
-        let mut settings: Vec<_> = by_setting.into_iter().map(|mut tables| tables.remove(0)).collect();
-        let reference =
-            match settings.iter().zip(&self.settings).find(|(_, s)| s.precision == Precision::Float32) {
-                Some((evaluation, _)) => evaluation.accuracy,
-                None => evaluator.float_accuracy()?,
-            };
-        bar.finish_and_clear();
-        for evaluation in &mut settings {
-            evaluation.accuracy_drop = reference.zip(evaluation.accuracy).map(|(float, mine)| float - mine);
-        }
-        Ok(self.summarize(source, settings, tables))
+    let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
+    let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
+    if let Some(table) = repeated(arguments.table.iter().map(String::as_str)) {
+        return Err(Error::mismatch(format!("--table: {table} is given twice")));
     }
-
-    fn summarize(
-        &self,
-        source: ActivitySource,
-        settings: Vec<Evaluation>,
-        tables: Vec<TableEvaluation>,
-    ) -> Simulation {
-        Simulation {
-            model: ModelSummary::new(&self.model),
-            hardware: HardwareSummary {
-                name: self.machines[0].hardware.name.clone(),
-                sha256: self.hardware_sha256.clone(),
-            },
-            source,
-            settings,
-            tables,
-        }
-    }
-}
-
-/// `machine` charged by each of `tables`, or by its own. The rule of the papers comes in two readings, which
-/// differ in what an integer residual is; one is never shown without the other.
-fn charged_machines(machine: Machine, tables: &[String]) -> Result<Vec<Machine>> {
-    if tables.is_empty() {
-        return Ok(vec![machine]);
-    }
-    let mut names: Vec<&str> = Vec::new();
-    for table in tables {
-        if names.contains(&table.as_str()) {
-            return Err(Error::mismatch(format!("--table: {table} is given twice")));
-        }
-        names.push(table);
-    }
-    if let (Some(place), false) =
-        (names.iter().position(|name| *name == "sop-45"), names.contains(&"sop-45-mac"))
-    {
-        names.insert(place + 1, "sop-45-mac");
-    }
-    names.into_iter().map(|name| machine.charged_by(Energies::load(name)?)).collect()
+    let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
+    let origin = activity::load(&arguments.activity, &model, &machines)?;
+    let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
+    Ok(SimulationRequest { model, machines, hardware_sha256, origin, settings, engine, mapping })
 }

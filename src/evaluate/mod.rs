@@ -9,6 +9,7 @@ mod evaluator;
 mod fit;
 mod images;
 mod notes;
+mod origin;
 mod published;
 mod rate_matching;
 mod simulation;
@@ -26,8 +27,9 @@ pub use evaluation::{
 };
 pub use evaluator::Evaluator;
 pub use fit::fits;
+pub use origin::Origin;
 pub use published::{AsPublished, PublishedWork};
 pub use rate_matching::{RateMatching, quantize_on};
-pub use simulation::Simulation;
+pub use simulation::{Simulation, SimulationRequest, charged_machines};
 pub use statistics::{add_statistics, collect_statistics};
 pub use tables::{TableCost, TableEvaluation};

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::scheme::{Clip, Scale, Sharing, WeightScheme};
 use crate::check::{ACCUMULATOR_BITS, FRACTION_BITS, MEMBRANE_BITS, in_range};
@@ -7,7 +7,7 @@ use crate::files::Folder;
 use crate::model::{Network, Node, Op};
 use crate::name::matches;
 use crate::num::Accumulator;
-use crate::ron_file::parse_ron;
+use crate::ron_file::{parse_ron, to_ron};
 
 /// A quantization setting: what a user chooses per network, and per layer where wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub enum Precision {
 }
 
 /// A fixed-point setting, as `models/settings/*.ron` spell it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Setting")]
 pub struct FixedPoint {
     /// What messages call it: a file, or a shorthand.
@@ -45,13 +45,13 @@ pub struct FixedPoint {
     pub residual_bits: u32,
     /// Fraction bits of the residual stream, 0..=24; without, as many as leave room for twice the
     /// calibrated magnitude.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residual_fraction_bits: Option<u32>,
     /// What the integers of an image are.
     #[serde(default)]
     pub input: InputCoding,
     /// Accumulators of every weight layer that `layers` does not name; without, as wide as proven.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accumulator: Option<Accumulator>,
     /// Bits of activations between two weight layers without a neuron between, 4..=16.
     #[serde(default = "default_activation_bits")]
@@ -72,7 +72,7 @@ pub struct FixedPoint {
 }
 
 /// How weights become codes, at the scale and among the levels of their scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum WeightRounding {
     /// Each weight by itself.
     #[default]
@@ -93,7 +93,7 @@ pub enum Wanted {
 }
 
 /// What the integers of an image are; event counts and integers are used as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum InputCoding {
     /// Pixel minus zero point: the image is not rounded at all.
@@ -113,18 +113,23 @@ fn default_activation_bits() -> u32 {
 }
 
 /// What a layer has of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Layer", default)]
 pub struct LayerOverride {
     /// Weights, of a weight layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<WeightScheme>,
     /// Membrane bits, of a neuron layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub membrane_bits: Option<u32>,
     /// Fraction bits of the pre-activation, of a weight layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fraction_bits: Option<u32>,
     /// Accumulator, of a weight layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub accumulator: Option<Accumulator>,
     /// Rounding, of a weight layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rounding: Option<WeightRounding>,
 }
 
@@ -163,6 +168,14 @@ impl Setting {
         let fixed = FixedPoint { path: path.to_owned(), ..parse_ron(text, path)? };
         fixed.check().map_err(|fault| fault.at(path))?;
         Ok(Self { name: fixed.name.clone(), precision: Precision::Fixed(fixed) })
+    }
+
+    /// The text of a setting file that says the same; `None` for the float network, which has none.
+    pub fn to_ron(&self) -> Option<String> {
+        match &self.precision {
+            Precision::Float32 => None,
+            Precision::Fixed(fixed) => Some(to_ron(fixed)),
+        }
     }
 }
 
@@ -374,6 +387,24 @@ mod tests {
         assert!(matches!(fixed("pot3").weights, WeightScheme::PowerOfTwo { bits: 3, .. }));
         assert!(matches!(fixed("floor5").weights, WeightScheme::UnitFloor { bits: 5 }));
         assert_eq!(Setting::load("fp32").unwrap().precision, Precision::Float32);
+    }
+
+    /// What is written reads as what it was, up to what messages call it.
+    #[test]
+    fn settings_survive_being_written() {
+        let overridden = "Setting(name: \"x\", weights: Uniform(bits: 4, scale: Pow2, granularity: Layer, \
+            clip: Mse), membrane_bits: 8, residual_bits: 12, residual_fraction_bits: 3, input: Fixed(bits: 5, frac: 2), \
+            accumulator: (bits: 20, overflow: Wrap), bias_correction: true, layers: [(\"a*\", Layer(membrane_bits: 5)), \
+            (\"head\", Layer(weights: UnitFloor(bits: 3), rounding: SecondOrder))])";
+        let built_in = ["mixed", "w2-calibrated", "w4u8", "pot3", "floor8", "int8", "w3+mse+gptq+bias+rate"];
+        let settings = built_in.map(|spec| Setting::load(spec).unwrap());
+        for setting in settings.into_iter().chain([Setting::parse(overridden, "x.ron").unwrap()]) {
+            let text = setting.to_ron().unwrap();
+            let Precision::Fixed(fixed) = setting.precision else { panic!("{} is float", setting.name) };
+            let again = Setting::parse(&text, &fixed.path).unwrap();
+            assert_eq!(again.precision, Precision::Fixed(fixed), "{text}");
+        }
+        assert_eq!(Setting::load("fp32").unwrap().to_ron(), None);
     }
 
     #[test]

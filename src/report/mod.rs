@@ -61,7 +61,26 @@ fn write_files(files: Vec<(String, Vec<u8>)>, owner: Owner, dir: &Path) -> Resul
     folder.finish()
 }
 
-/// Every file of a report, the one that describes the others last: its path inside the folder, and its bytes.
+/// A file of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFile {
+    /// Its path inside the folder of the report, with slashes.
+    pub path: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// Every file that [`write()`] leaves, the one that describes the others last.
+///
+/// # Errors
+///
+/// A number that is not finite ([`crate::Error::Field`]).
+pub fn files(simulation: &Simulation) -> Result<Vec<ReportFile>> {
+    let file = |(path, bytes)| ReportFile { path, bytes };
+    Ok(render(simulation)?.into_iter().map(file).collect())
+}
+
+/// Every file of a report: its path inside the folder, and its bytes.
 fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
     let json = to_json(simulation)?;
     let mut files = vec![

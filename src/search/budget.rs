@@ -193,8 +193,11 @@ impl Budgets {
         Self::parse(&Folder::Disk(PathBuf::new()).read_text(path)?, path)
     }
 
-    /// Parses the text of such a file.
-    fn parse(text: &str, path: &str) -> Result<Self> {
+    /// Parses the text of such a file; `path` is for messages.
+    ///
+    /// # Errors
+    /// Those of [`Budgets::load`].
+    pub fn parse(text: &str, path: &str) -> Result<Self> {
         let file: File = parse_ron(text, path).map_err(|error| match parse_ron(text, path) {
             Ok(FormerFile { max_memory: Some(_) }) => {
                 let message = format!("{MEMORY_IS}; max_model, max_footprint and max_peak limit them");

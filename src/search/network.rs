@@ -214,6 +214,7 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn charge(&self, setting: &Setting) -> Result<Figures> {
+        self.images.interrupt().check()?;
         // How weights are rounded and thresholds chosen changes hardly any width, and takes long.
         let mut nearest = fixed(setting)?.clone();
         (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);

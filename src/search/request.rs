@@ -171,6 +171,31 @@ impl Widths {
     }
 }
 
+/// What users call the `field` of a request that a fault names.
+pub fn short_name(field: &str) -> &str {
+    match field {
+        "hardware" => "hw",
+        "strategies" => "strategy",
+        "seeds" => "seed",
+        "widths.uniform" => "weight_bits",
+        "widths.power_of_two" => "power_of_two_bits",
+        "widths.membranes" => "membrane_bits",
+        "problem.max_evaluations" => "max_evaluations",
+        "problem.slack" => "slack",
+        "problem.budgets.accuracy_drop" => "max_accuracy_drop",
+        "problem.budgets.model_bytes" => "max_model",
+        "problem.budgets.footprint_bytes" => "max_footprint",
+        "problem.budgets.peak_bytes" => "max_peak",
+        "problem.budgets.energy_j" => "max_energy",
+        "problem.budgets.power_w" => "max_power",
+        "problem.budgets.latency_s" => "max_latency",
+        "problem.budgets.area_mm2" => "max_area",
+        "validation_images" => "validation_images",
+        "selection.key" => "checkpoint_key",
+        field => field,
+    }
+}
+
 /// Messages repeat what a file is called.
 fn check_source(field: &'static str, name: &str) -> Result<(), Fault> {
     /// Bytes of the longest path that a system opens.

@@ -153,15 +153,18 @@ impl<'a> Store<'a> {
         }
         let start = Instant::now();
         let mut batches = Vec::new();
-        self.oracle.run(setting, seen, &mut |batch| {
+        let ran = self.oracle.run(setting, seen, &mut |batch| {
             batches.push(batch);
             sum.add(&batch);
             more(&sum)
-        })?;
+        });
         let seconds = self.took(start);
         let (first, count) = (seen, batches.len());
-        self.record(Entry::Batches { id: id.to_owned(), first, batches, seconds })?;
-        Ok(first + count)
+        // What was run before a failure, or before somebody ended the search, is as good as any.
+        if ran.is_ok() || count > 0 {
+            self.record(Entry::Batches { id: id.to_owned(), first, batches, seconds })?;
+        }
+        ran.map(|()| first + count)
     }
 
     /// Costs of settings at the activity of the float network, in parallel; none where the machine cannot

@@ -13,7 +13,7 @@ use crate::name::Printable;
 use crate::search::strategies::Name;
 use crate::search::{
     BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_IS, Objective,
-    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity,
+    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity, short_name,
 };
 
 /// Why `memory` is nothing to minimise.
@@ -169,27 +169,7 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
 
 /// Names the flag of a field of a request.
 pub fn refuse_flag(fault: Fault) -> Error {
-    let flag = match &*fault.field {
-        "hardware" => "hw",
-        "strategies" => "strategy",
-        "seeds" => "seed",
-        "widths.uniform" => "weight-bits",
-        "widths.power_of_two" => "power-of-two-bits",
-        "widths.membranes" => "membrane-bits",
-        "problem.max_evaluations" => "max-evaluations",
-        "problem.slack" => "slack",
-        "problem.budgets.accuracy_drop" => "max-accuracy-drop",
-        "problem.budgets.model_bytes" => "max-model",
-        "problem.budgets.footprint_bytes" => "max-footprint",
-        "problem.budgets.peak_bytes" => "max-peak",
-        "problem.budgets.energy_j" => "max-energy",
-        "problem.budgets.power_w" => "max-power",
-        "problem.budgets.latency_s" => "max-latency",
-        "problem.budgets.area_mm2" => "max-area",
-        "validation_images" => "validation-images",
-        "selection.key" => "checkpoint-key",
-        field => field,
-    };
+    let flag = short_name(&fault.field).replace('_', "-");
     Error::mismatch(format!("--{flag}: {}", fault.message))
 }
 

@@ -1,11 +1,13 @@
 //! Samples and labels in `.npy` files, or in one `.npz`.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use super::context::Context;
 use super::images::{Images, Memory, Values, channels_last};
 use crate::error::{Error, Result};
-use crate::files::MAX_PLAIN;
+use crate::files::{Folder, MAX_PLAIN, sha256};
 use crate::npy::{self, Array, Kind};
 use crate::npz;
 use crate::tensor::Shape;
@@ -50,10 +52,43 @@ pub struct Npz {
     pub range: Option<(usize, usize)>,
 }
 
+/// Arrays of a program, in the place of files.
+#[derive(Debug)]
+pub struct ArrayData {
+    /// What reports call the data.
+    pub name: String,
+    /// Classes; without, as many as the labels show.
+    pub classes: Option<usize>,
+    /// Order of the indices of images.
+    pub layout: Layout,
+    /// What floats are multiplied by before they are rounded.
+    pub scale: Option<f64>,
+    /// Samples that are only measured.
+    pub test: LabelledArray,
+    /// Samples that everything is chosen on.
+    pub validation: Option<LabelledArray>,
+}
+
+/// Samples with their labels.
+#[derive(Debug)]
+pub struct LabelledArray {
+    /// In the order that a [`Layout`] says.
+    pub images: Array,
+    /// `[N]`, whole numbers from 0.
+    pub labels: Array,
+}
+
 /// An array, and what messages call it.
 struct Named {
     array: Array,
     path: String,
+}
+
+/// How an array of images is read.
+#[derive(Clone, Copy)]
+struct Reading {
+    layout: Layout,
+    scale: Option<f64>,
 }
 
 impl Npy {
@@ -64,7 +99,8 @@ impl Npy {
             Ok(Named { array: npy::read(context.folder.open(file)?, MAX_PLAIN, &path)?, path })
         };
         let (images, labels) = (read(&self.images)?, read(&self.labels)?);
-        load(images, &labels, (self.layout, self.scale), [&self.images, &self.labels], context)
+        let reading = Reading { layout: self.layout, scale: self.scale };
+        load(images, &labels, reading, context.sha256([&self.images, &self.labels])?, context)
     }
 }
 
@@ -74,15 +110,51 @@ impl Npz {
         let mut file = npz::Npz::open(context.folder.on_disk(&self.file)?)?;
         let mut read = |key: &String| Ok(Named { array: file.read(key)?, path: file.place(key) });
         let (images, labels) = (read(&self.images)?, read(&self.labels)?);
-        load(images, &labels, (self.layout, self.scale), [&self.file], context)
+        let reading = Reading { layout: self.layout, scale: self.scale };
+        load(images, &labels, reading, context.sha256([&self.file])?, context)
     }
 }
 
-fn load<const N: usize>(
+impl ArrayData {
+    /// Both parts, the second one empty where there is none, and the classes of their labels.
+    pub fn load(self) -> Result<(Images, Images, usize)> {
+        let parts = [Some(&self.test), self.validation.as_ref()];
+        let labels = parts
+            .into_iter()
+            .flatten()
+            .flat_map(|part| part.labels.values().filter_map(|value| part.labels.kind.integer(value)).max());
+        let shown = labels.max().and_then(|last| usize::try_from(last).ok()).map_or(0, |last| last + 1);
+        let classes = self.classes.unwrap_or(shown);
+        let reading = Reading { layout: self.layout, scale: self.scale };
+        // One array for both parts is one origin, which whoever compares them has to notice.
+        let is_shared = self.validation.as_ref().is_some_and(|part| part.images == self.test.images);
+        let part = |LabelledArray { images, labels }: LabelledArray, part: &'static str, name: &str| {
+            let context = Context { folder: &Folder::Disk(PathBuf::new()), path: &self.name, part, classes };
+            let sha256 = sha256_of_files(&[&images, &labels]);
+            let named = |array: Array, what: &str| Named { array, path: format!("{name}{what}") };
+            load(named(images, "images"), &named(labels, "labels"), reading, sha256, &context)
+        };
+        let test = part(self.test, "test", "")?;
+        let validation = match self.validation {
+            Some(arrays) => part(arrays, "validation", if is_shared { "" } else { "validation " })?,
+            None => Images::in_memory(&[], Vec::new()),
+        };
+        Ok((test, validation, classes))
+    }
+}
+
+/// SHA-256 of the `.npy` files that NumPy writes of `arrays`, one behind the other.
+fn sha256_of_files(arrays: &[&Array]) -> String {
+    let preambles: Vec<Vec<u8>> =
+        arrays.iter().map(|array| npy::preamble(array.kind, &array.shape)).collect();
+    sha256(preambles.iter().zip(arrays).flat_map(|(preamble, array)| [preamble, &array.data]))
+}
+
+fn load(
     Named { array: images, path }: Named,
     labels: &Named,
-    (layout, scale): (Layout, Option<f64>),
-    files: [&String; N],
+    Reading { layout, scale }: Reading,
+    sha256: String,
     context: &Context,
 ) -> Result<Images> {
     let (frames, shape) = extents(&images.shape, layout)
@@ -110,7 +182,6 @@ fn load<const N: usize>(
         (Values::Bytes(values), _) => Values::Bytes(channels_last(&values, shape)),
         (Values::Words(values), _) => Values::Words(channels_last(&values, shape)),
     };
-    let sha256 = context.sha256(files)?;
     let notes = note.map(|note| format!("{path}: {note}")).into_iter().collect();
     Ok(Memory { values, shape, frames, path, sha256 }.images(classes).with_notes(notes))
 }
@@ -207,6 +278,7 @@ fn wrong(array: &Array, i: usize, path: &str, is: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::DataSet;
 
     fn floats_of(values: &[f32]) -> Array {
         let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -262,5 +334,48 @@ mod tests {
             let message = floats(&floats_of(&[0.5 / 255.0 * 2.0, value]), "x.npy").unwrap_err().to_string();
             assert!(message.starts_with(&format!("x.npy: [0, 1]: {shown} is neither")), "{message}");
         }
+    }
+
+    fn bytes_of(shape: &[usize], data: Vec<u8>) -> Array {
+        Array { shape: shape.to_vec(), kind: Kind::Unsigned(1), data }
+    }
+
+    /// What a program hands over is what it would have saved.
+    #[test]
+    fn arrays_are_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = |name: &str, array: &Array| {
+            let file = [npy::preamble(array.kind, &array.shape), array.data.clone()].concat();
+            std::fs::write(folder.path().join(name), file).unwrap();
+        };
+        let images = || bytes_of(&[2, 2, 1, 2], (0..8).collect());
+        let labels = || Array { shape: vec![2], kind: Kind::Signed(2), data: vec![3, 0, 1, 0] };
+        save("x.npy", &images());
+        save("y.npy", &labels());
+        let text = r#"DataSet(name: "a", source: "", licence: "", classes: 4,
+            test: Npy(images: "x.npy", labels: "y.npy", layout: Nchw))"#;
+        let description = folder.path().join("a.ron");
+        std::fs::write(&description, text).unwrap();
+        let saved = DataSet::load(description.to_str().unwrap()).unwrap();
+        let data = |validation: Option<LabelledArray>| ArrayData {
+            name: "a".to_owned(),
+            classes: None,
+            layout: Layout::Nchw,
+            scale: None,
+            test: LabelledArray { images: images(), labels: labels() },
+            validation,
+        };
+        let held = DataSet::of_arrays(data(None)).unwrap();
+        assert_eq!(held.test.sample(1).unwrap().data, [4, 6, 5, 7]);
+        assert_eq!(held.test.sample(1).unwrap(), saved.test.sample(1).unwrap());
+        assert_eq!(held.test.sha256().unwrap(), saved.test.sha256().unwrap());
+        assert_eq!((held.classes, &held.test.labels), (4, &saved.test.labels));
+        assert_eq!(held.test.notes, saved.test.notes);
+        assert!(held.validation.is_empty());
+        let same = DataSet::of_arrays(data(Some(LabelledArray { images: images(), labels: labels() })));
+        assert_eq!(same.unwrap().validation.origin(0), held.test.origin(0));
+        let other = bytes_of(&[2, 1, 2, 2], vec![0; 8]);
+        let other = DataSet::of_arrays(data(Some(LabelledArray { images: other, labels: labels() })));
+        assert_eq!(other.unwrap_err().to_string(), "a: validation: 1 x 2 x 2 against 2 x 1 x 2 of test");
     }
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256};
 use crate::tensor::{Frames, Shape};
+use crate::watch::Interrupt;
 
 /// What a network looks at once: one frame that every timestep sees, or one per timestep.
 pub type Sample = Frames<u16>;
@@ -29,6 +30,7 @@ pub struct Images {
     /// Where the first one is in `source`.
     first: usize,
     source: Arc<dyn Source>,
+    interrupt: Interrupt,
 }
 
 /// What holds samples.
@@ -50,7 +52,8 @@ pub(super) trait Source: Debug + Send + Sync {
 
 impl Images {
     pub(super) fn new(source: impl Source + 'static, shape: Shape, frames: usize, labels: Vec<u32>) -> Self {
-        Self { shape, frames, labels, notes: Vec::new(), first: 0, source: Arc::new(source) }
+        let (source, interrupt) = (Arc::new(source), Interrupt::default());
+        Self { shape, frames, labels, notes: Vec::new(), first: 0, source, interrupt }
     }
 
     pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
@@ -80,11 +83,12 @@ impl Images {
     /// Sample `i`.
     ///
     /// # Errors
-    /// If it is in a file that cannot be read or does not decode.
+    /// If it is in a file that cannot be read or does not decode, or whoever waits for it ends that.
     ///
     /// # Panics
     /// If `i` is not less than [`Images::len`].
     pub fn sample(&self, i: usize) -> Result<Sample> {
+        self.interrupt.check()?;
         assert!(i < self.len(), "sample {i} of {}", self.len());
         self.source.sample(self.first + i)
     }
@@ -106,6 +110,16 @@ impl Images {
     /// True if the samples are computed from a seed, so that an accuracy on them means nothing.
     pub fn is_synthetic(&self) -> bool {
         self.source.is_synthetic()
+    }
+
+    /// With an end to all that runs them when `interrupt` is raised.
+    pub fn until(self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: interrupt.clone(), ..self }
+    }
+
+    /// What ends all that runs them.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Keeps the first `count` samples.
@@ -218,5 +232,16 @@ mod tests {
         assert_eq!((images.len(), &images.labels[..]), (1, &[3][..]));
         assert_eq!(images.sample(0).unwrap().data, [1003]);
         assert_eq!(images.origin(0), "x.npy: image 3");
+    }
+
+    #[test]
+    fn nobody_reads_on_when_that_was_ended() {
+        let interrupt = Interrupt::default();
+        let sample = Sample { frames: 1, shape: Shape::new(1, 1, 1), data: vec![7] };
+        let images = Images::in_memory(&[sample], vec![0]).until(&interrupt);
+        let part = images.clone();
+        assert_eq!(part.sample(0).unwrap().data, [7]);
+        interrupt.raise();
+        assert!(matches!(part.sample(0), Err(Error::Interrupted)));
     }
 }

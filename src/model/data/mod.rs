@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+pub use arrays::{ArrayData, LabelledArray, Layout};
+
 use self::arrays::{Npy, Npz};
 use self::cifar::{Cifar10, Cifar100};
 use self::class_folders::SHOWN;
@@ -33,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::files::Folder;
 use crate::name::first_of;
 use crate::ron_file::parse_ron;
+use crate::watch::Interrupt;
 
 /// `data/<name>/<name>.ron`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -130,6 +133,26 @@ impl DataSet {
         let provenance = format!("{} ({})", description.source, description.licence);
         let (name, classes) = (description.name, description.classes);
         Ok(Self { name, provenance, classes, path, test, validation })
+    }
+
+    /// Of arrays that a program holds.
+    ///
+    /// # Errors
+    /// Names the array and the value that is wrong, or what differs between both parts.
+    pub fn of_arrays(data: ArrayData) -> Result<Self> {
+        let path = data.name.clone();
+        let (mut test, mut validation, classes) = data.load()?;
+        test.notes.extend(unseen_classes(&test, classes));
+        if !validation.is_empty() {
+            check_alike(&test, &validation).map_err(|message| Error::field(&path, "validation", message))?;
+            validation.notes.extend(unseen_classes(&validation, classes));
+        }
+        Ok(Self { name: path.clone(), provenance: "arrays".to_owned(), classes, path, test, validation })
+    }
+
+    /// With an end to all that runs its samples when `interrupt` is raised.
+    pub fn until(self, interrupt: &Interrupt) -> Self {
+        Self { test: self.test.until(interrupt), validation: self.validation.until(interrupt), ..self }
     }
 
     /// The validation images, which `what` looks at.

@@ -6,7 +6,7 @@ use super::sources::{manifest, sources};
 use super::tree::{File, Module, Tree};
 
 /// Each crate with the files and folders below `src` that use it.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 23] = [
     ("clap", &["cli/"]),
     ("csv", &["exec/rates.rs", "hw/", "model/data/gesture.rs", "report/", "sensitivity/imported.rs"]),
     ("flate2", &["model/data/idx.rs"]),
@@ -37,7 +37,8 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("same_file", &["search/log.rs"]),
     // Descriptions and results are read and written in every layer.
     ("serde", &[""]),
-    ("serde_json", &["cli/", "exchange/", "report/", "search/log.rs"]),
+    ("serde_json", &["cli/", "exchange/", "report/", "ron_file.rs", "search/log.rs"]),
+    ("serde_path_to_error", &["ron_file.rs"]),
     ("sha2", &["files.rs", "model/data/"]),
     ("signal_hook", &["cli/search/interrupt.rs"]),
     ("tempfile", &["output/"]),

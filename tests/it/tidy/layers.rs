@@ -9,7 +9,7 @@ use super::sources::{Source, sources, without_literals};
 const LAYERS: [&[&str]; 16] = [
     &["name"],
     &["error"],
-    &["check"],
+    &["check", "watch"],
     &["ron_file", "npy", "files", "num", "tensor"],
     &["output", "npz"],
     &["model"],

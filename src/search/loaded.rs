@@ -2,9 +2,13 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::log::{DataPart, Log};
 use super::session::Session;
+use super::{
+    Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store,
+    Strategy, legal, measure, run_strategy, runs,
+};
 use crate::check::in_range;
-use crate::cli::progress;
 use crate::cost::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
@@ -13,14 +17,21 @@ use crate::hw::{Hardware, MemorySpec};
 use crate::load;
 use crate::model::{DataSet, Images, Model};
 use crate::quant::Setting;
-use crate::search::log::DataPart;
-use crate::search::{
-    Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store,
-    Strategy, legal, measure, run_strategy, runs,
-};
+use crate::watch::Watcher;
+
+/// Hears of a search what no count of images says.
+pub trait SearchWatcher: Watcher {
+    /// From now on `log` says what is searched, and keeps every answer.
+    fn keeps(&self, log: &Log);
+
+    /// `strategy` looks, with the random choices of `seed`.
+    fn looks(&self, strategy: &str, seed: u64);
+}
 
 /// Everything that a request names.
+#[derive(Debug)]
 pub struct Loaded {
+    /// The machine.
     pub machine: Machine,
     model: Arc<Model>,
     data: DataSet,
@@ -32,13 +43,32 @@ pub struct Loaded {
 
 impl Loaded {
     /// Loads what `request` names; `refuse` says where a number of it was read.
+    ///
+    /// # Errors
+    /// Names the file that does not load, and those of [`Loaded::of`].
     pub fn new(request: &Request, refuse: &dyn Fn(Fault) -> Error) -> Result<Self> {
         let (hardware, _) = Hardware::load(&request.hardware)?;
-        let known = request.problem.budgets.check_memories(&hardware);
-        known.map_err(|message| refuse(Fault::new("problem.budgets.peak_bytes", message)))?;
+        // Before anything that takes long to load.
+        check_memories(request, &hardware).map_err(refuse)?;
         let weights = request.weights.as_ref().map(Path::new);
         let model = Arc::new(load::model_with(&request.model, weights, &request.selection)?);
         let data = DataSet::load_for(&request.data, &model.description)?;
+        Self::of(request, Machine::new(hardware)?, model, data, refuse)
+    }
+
+    /// Of what is loaded already, as `request` says; `refuse` says where a number of it was read.
+    ///
+    /// # Errors
+    /// If there are fewer images than are asked for or no validation images, or a budget is of a memory that the
+    /// machine lacks.
+    pub fn of(
+        request: &Request,
+        machine: Machine,
+        model: Arc<Model>,
+        data: DataSet,
+        refuse: &dyn Fn(Fault) -> Error,
+    ) -> Result<Self> {
+        check_memories(request, &machine.hardware).map_err(refuse)?;
         let mut validation = data.validation_of("a search looks at")?.clone();
         let mut test = data.test.clone();
         let check = |field: &'static str, count: usize, most: usize| {
@@ -53,16 +83,22 @@ impl Loaded {
             check("validation_images", count, validation.len())?;
             validation.truncate(count);
         }
-        Ok(Self { machine: Machine::new(hardware)?, model, data, validation, test })
+        Ok(Self { machine, model, data, validation, test })
     }
 
     /// What all answers depend on. Reads every image.
+    ///
+    /// # Errors
+    /// If an image does not decode.
     pub fn identity(&self) -> Result<Identity> {
         Identity::of(&self.model, &self.machine, &self.data, self.validation.len(), &self.test)
     }
 
-    /// Goes through with the search of `session`.
-    pub fn search(&self, session: &mut Session, quiet: bool) -> Result<Search> {
+    /// Goes through with the search of `session`, of which `watcher` hears.
+    ///
+    /// # Errors
+    /// If images or settings do not fit the model, the machine cannot run any setting, or the log cannot be written.
+    pub fn search(&self, session: &mut Session, watcher: &dyn SearchWatcher) -> Result<Search> {
         let request = session.request.clone();
         let strategies = runs(&request.strategies, request.accelerated);
         // What cannot be searched is refused before anything long starts, and before the log says so.
@@ -72,32 +108,30 @@ impl Loaded {
         };
         let spaces =
             strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
-        let evaluator = self.evaluator(&self.validation, quiet)?;
+        let evaluator = self.evaluator(&self.validation, watcher)?;
         let oracle = NetworkOracle::new(&evaluator, &self.machine, Backend::default(), &self.validation)?;
         let legal = |space: Space| legal(space, &oracle);
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;
+        watcher.keeps(&session.log);
         let mut store = Store::logged(&oracle, std::mem::take(&mut session.answers), &mut session.log)?;
-        store.float_accuracy(DataPart::Validation, || self.run_float(&oracle, quiet))?;
+        store.float_accuracy(DataPart::Validation, || self.run_float(&oracle, watcher))?;
         let mut runs = Vec::new();
         for (strategy, space) in strategies.iter().zip(&spaces) {
             let seeds = if strategy.is_random() { &request.seeds[..] } else { &request.seeds[..1] };
             for &seed in seeds {
-                if !quiet {
-                    eprintln!("{}, seed {seed}", strategy.name());
-                }
+                watcher.looks(strategy.name(), seed);
                 runs.push(run_strategy(strategy.as_ref(), space, &request.problem, seed, &mut store)?);
             }
         }
-        self.report(&request, &oracle, &mut store, runs, quiet)
+        self.report(&request, &oracle, &mut store, runs, watcher)
     }
 
     /// Accuracy of the float network on the validation images.
-    fn run_float(&self, oracle: &NetworkOracle, quiet: bool) -> Result<f64> {
-        let bar = progress::bar(self.validation.len() as u64, quiet);
-        bar.set_message("float");
-        oracle.run_float(&|| bar.inc(1))?;
-        bar.finish_and_clear();
+    fn run_float(&self, oracle: &NetworkOracle, watcher: &dyn Watcher) -> Result<f64> {
+        watcher.begin(self.validation.len());
+        oracle.run_float(&|| watcher.step("float"))?;
+        watcher.end();
         oracle.reference_accuracy()
     }
 
@@ -108,13 +142,13 @@ impl Loaded {
         oracle: &NetworkOracle,
         store: &mut Store,
         runs: Vec<Run>,
-        quiet: bool,
+        watcher: &dyn Watcher,
     ) -> Result<Search> {
         let evaluator = OnceCell::new();
         // Reading and calibrating takes long, and the log of a finished search knows all answers.
         let on_test = || -> Result<&Evaluator> {
             if evaluator.get().is_none() {
-                let _ = evaluator.set(self.evaluator(&self.test, quiet)?);
+                let _ = evaluator.set(self.evaluator(&self.test, watcher)?);
             }
             Ok(evaluator.get().expect("made above"))
         };
@@ -174,12 +208,17 @@ impl Loaded {
         }
     }
 
-    fn evaluator(&self, images: &Images, quiet: bool) -> Result<Evaluator> {
-        let read = images.len() + self.data.validation.len().min(CALIBRATION_IMAGES);
-        let bar = progress::bar(read as u64, quiet);
-        bar.set_message("reading");
-        let evaluator = Evaluator::new(Arc::clone(&self.model), &self.data, images, &|| bar.inc(1))?;
-        bar.finish_and_clear();
+    fn evaluator(&self, images: &Images, watcher: &dyn Watcher) -> Result<Evaluator> {
+        watcher.begin(images.len() + self.data.validation.len().min(CALIBRATION_IMAGES));
+        let evaluator =
+            Evaluator::new(Arc::clone(&self.model), &self.data, images, &|| watcher.step("reading"))?;
+        watcher.end();
         Ok(evaluator.keeping_layers())
     }
+}
+
+/// Refuses budgets of memories that `hardware` lacks.
+fn check_memories(request: &Request, hardware: &Hardware) -> Result<(), Fault> {
+    let known = request.problem.budgets.check_memories(hardware);
+    known.map_err(|message| Fault::new("problem.budgets.peak_bytes", message))
 }

@@ -1,0 +1,153 @@
+"""What was found out, as tables, pictures and files."""
+
+import csv
+import html
+import io
+import json
+
+from ._subject import Setting
+
+
+def _frame(text):
+    """A CSV table as a DataFrame where pandas is installed, else as a list of dicts."""
+    try:
+        import pandas
+    except ImportError:
+        return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+    return pandas.read_csv(io.StringIO(text), float_precision="round_trip", keep_default_na=False, na_values=[""])
+
+
+def _number(text):
+    if text == "":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+class Plots(dict):
+    """Pictures by name, as SVG text; a notebook shows them."""
+
+    def _repr_html_(self):
+        return "".join(f"<figure>{svg}</figure>" for svg in self.values())
+
+
+class Report:
+    """What :func:`spiq.simulate` found out. ``str`` of it is the table of the command line."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self._files = None
+
+    @property
+    def files(self):
+        """Bytes of every file of the report, by its path inside the folder."""
+        if self._files is None:
+            self._files = dict(self._inner.files())
+        return self._files
+
+    def _table(self, name):
+        return _frame(self.files[name].decode())
+
+    @property
+    def json(self):
+        """``report.json``, to the byte."""
+        return self._inner.json()
+
+    def to_dict(self):
+        """``report.json`` as a dict."""
+        return json.loads(self.json)
+
+    @property
+    def settings(self):
+        """One row per setting: accuracy, bytes, cycles, seconds, joules, each with its unit in its name."""
+        return self._table("settings.csv")
+
+    @property
+    def layers(self):
+        """One row per setting and layer."""
+        return self._table("layers.csv")
+
+    @property
+    def memories(self):
+        """One row per setting and on-chip memory."""
+        return self._table("memories.csv")
+
+    @property
+    def tables(self):
+        """One row per table of energies and setting."""
+        return self._table("tables.csv")
+
+    @property
+    def plots(self):
+        """Pictures by name, as SVG text."""
+        inside = ((path, data) for path, data in self.files.items() if path.endswith(".svg"))
+        return Plots((path.removeprefix("plots/").removesuffix(".svg"), data.decode()) for path, data in inside)
+
+    def write(self, dir):
+        """Writes every file into the folder ``dir``, all or nothing, as ``spiq simulate --out`` does."""
+        self._inner.write(dir)
+
+    def __str__(self):
+        return self._inner.table()
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self):
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+class Found:
+    """What :func:`spiq.search` found. ``str`` of it is the table of the command line.
+
+    Attributes:
+        dir: The folder with ``setting.ron``, ``search.json``, ``fronts/``, ``plots/`` and the log.
+    """
+
+    def __init__(self, inner, dir):
+        self._inner = inner
+        self.dir = dir
+
+    @property
+    def setting(self):
+        """The setting that meets all budgets on the validation images; None where there is none."""
+        text = self._inner.setting()
+        return None if text is None else Setting(text)
+
+    @property
+    def closest(self):
+        """Where no setting meets all budgets, what the closest one lacks; else None."""
+        return self._inner.closest()
+
+    @property
+    def final(self):
+        """What the setting does on the test images: accuracy, bytes, joules, seconds, watts; or None."""
+        return self.to_dict()["final"]
+
+    @property
+    def json(self):
+        """``search.json``, to the byte."""
+        return self._inner.json()
+
+    def to_dict(self):
+        """``search.json`` as a dict."""
+        return json.loads(self.json)
+
+    @property
+    def plots(self):
+        """Pictures by name, as SVG text."""
+        files = sorted((self.dir / "plots").glob("*.svg"))
+        return Plots((file.stem, file.read_text(encoding="utf-8")) for file in files)
+
+    def __str__(self):
+        return self._inner.table()
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self):
+        return f"<pre>{html.escape(str(self))}</pre>"

@@ -1,0 +1,325 @@
+"""What is simulated and searched: models, data, settings and hardware."""
+
+import os
+
+from . import _spiq
+from ._arrays import held, tensor
+from ._described import spec_of, text_of
+from ._error import Error
+
+_LAYOUTS = {3: "NHW", 4: "NCHW", 5: "NTCHW"}
+
+
+def _selected(state_dict):
+    if not hasattr(state_dict, "items"):
+        raise Error(f"state_dict: {type(state_dict).__name__} is no dict of tensors", file="state_dict")
+    # A parameter of torch has a shape, a counter or the state of an optimizer may have none.
+    return [tensor(str(name), value) for name, value in state_dict.items() if hasattr(value, "shape")]
+
+
+class Model:
+    """A network with its weights.
+
+    Args:
+        spec: A built-in model (``spiq list models``), or the path of a model description.
+        weights: A checkpoint, safetensors or of ``torch.save``, in the place of the weights that the description
+            names; or a dict of arrays ``[out, in / groups, kh, kw]``, ``[out, in]`` and ``[out]`` by the names of
+            the checkpoint.
+        key: Which dictionary of a nested checkpoint is read, keys joined by dots.
+        ignore_extra: Leave out tensors that no layer reads; ``notes`` list them.
+    """
+
+    def __init__(self, spec="sdtv1_2-64_fashion", *, weights=None, key=None, ignore_extra=False):
+        text = text_of(spec, "model")
+        if text is not None:
+            if weights is None or isinstance(weights, (str, os.PathLike)):
+                raise Error("model: a description that is no file takes a dict of weights", file="model")
+            self._inner = _spiq.Model.described(text, "model", _selected(weights), ignore_extra)
+        elif weights is None or isinstance(weights, (str, os.PathLike)):
+            path = None if weights is None else os.fspath(weights)
+            self._inner = _spiq.Model.load(spec_of(spec, "model"), path, key, ignore_extra)
+        else:
+            raise Error("model: weights of a named model are a file; Model.family takes a state_dict", file="model")
+
+    @classmethod
+    def family(
+        cls,
+        family,
+        *,
+        input,
+        timesteps,
+        classes,
+        state_dict=None,
+        seed=1,
+        name=None,
+        ignore_extra=False,
+        **hyperparameters,
+    ):
+        """A network of a published family at sizes of your own.
+
+        Args:
+            family: ``"SpikeDrivenV1"``, ``"SpikeDrivenV2"``, ``"SpikeDrivenV3"``, ``"Spikformer"``,
+                ``"Spikingformer"`` or ``"QkFormer"``.
+            input: What the network looks at, as ``{"Image": {"shape": (C, H, W), "mean": [...], "std": [...],
+                "bits": 8}}`` with mean and standard deviation per channel of values in 0..1; ``{"Events": {"shape":
+                (C, H, W), "max": 255}}``; or ``{"Integers": ...}`` with the same fields.
+            timesteps: Timesteps.
+            classes: Classes.
+            state_dict: Arrays or tensors by the names of the original code's checkpoint; without, random weights of
+                ``seed``.
+            name: What reports call it.
+            ignore_extra: Leave out tensors that no layer reads; ``notes`` list them.
+            hyperparameters: Those of the family, as ``dim=96, depth=2, heads=8, mlp_ratio=4`` (docs/models.md).
+        """
+        described = {
+            "name": name or family,
+            "family": {family: hyperparameters},
+            "input": input,
+            "timesteps": timesteps,
+            "classes": classes,
+            "weights": {"Seeded": seed} if state_dict is None else {"File": "state_dict"},
+        }
+        tensors = None if state_dict is None else _selected(state_dict)
+        model = cls.__new__(cls)
+        model._inner = _spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra)
+        return model
+
+    @classmethod
+    def _of(cls, value):
+        return value if isinstance(value, cls) else cls(value)
+
+    @property
+    def name(self):
+        """What reports call it."""
+        return self._inner.name
+
+    @property
+    def family_name(self):
+        """Its family, as descriptions spell it."""
+        return self._inner.family
+
+    @property
+    def timesteps(self):
+        """Timesteps."""
+        return self._inner.timesteps
+
+    @property
+    def classes(self):
+        """Classes."""
+        return self._inner.classes
+
+    @property
+    def input_shape(self):
+        """Channels, height and width of a frame."""
+        return self._inner.input_shape
+
+    @property
+    def parameters(self):
+        """Extents of every tensor that the network reads, by its name in a checkpoint."""
+        return {name: tuple(shape) for name, shape in self._inner.parameters}
+
+    @property
+    def layers(self):
+        """Channels, height and width of what each layer yields, by its name, in order of execution."""
+        return dict(self._inner.layers)
+
+    @property
+    def notes(self):
+        """What a reader of results must know of the weights."""
+        return self._inner.notes
+
+    @property
+    def sha256(self):
+        """SHA-256 of the weights file; of arrays, of the safetensors file that holds them."""
+        return self._inner.sha256
+
+    def __repr__(self):
+        channels, height, width = self.input_shape
+        shape = f"{channels} x {height} x {width}"
+        return f"<spiq.Model {self.name}: {self.family_name}, {shape}, {self.timesteps} timesteps>"
+
+
+class Data:
+    """Labelled samples: a test part that is only measured, and a validation part that everything is chosen on.
+
+    Args:
+        images: A built-in data set or the path of a data description; or an array (NumPy's, or a tensor): images
+            ``[N, H, W]`` or ``[N, C, H, W]``, event frames ``[N, T, C, H, W]``. Integers of 0 to 65535 are taken as
+            they are; floats have to be such, or bytes that were divided by 255, or are scaled.
+        labels: Classes from 0 on, integers ``[N]``.
+        validation: A pair of images and labels beside the test images.
+        name: What reports call the data.
+        layout: ``"NHW"``, ``"NCHW"``, ``"NHWC"`` or ``"NTCHW"``; without, by the number of indices.
+        scale: What floats are multiplied by before they are rounded.
+        classes: Classes; without, as many as the labels show.
+        limit: Only the first test images.
+    """
+
+    def __init__(
+        self,
+        images,
+        labels=None,
+        *,
+        validation=None,
+        name="arrays",
+        layout=None,
+        scale=None,
+        classes=None,
+        limit=None,
+    ):
+        self._limit = limit
+        self._spec = None
+        self._inner = None
+        if isinstance(images, (str, os.PathLike)):
+            if labels is not None or validation is not None:
+                raise Error("labels: data that is named has its own", file="labels")
+            self._spec = os.fspath(images)
+            return
+        if labels is None:
+            raise Error("labels: missing", file="labels")
+        test = held(images, "images"), held(labels, "labels")
+        if layout is None:
+            layout = _LAYOUTS.get(len(test[0][1]))
+            if layout is None:
+                message = f"{test[0][1]} is none of [N, H, W], [N, C, H, W] and [N, T, C, H, W]"
+                raise Error(f"images: shape: {message}", file="images", field="shape")
+        if validation is not None:
+            try:
+                seen, classes_seen = validation
+            except (TypeError, ValueError):
+                raise Error("validation: not a pair of images and labels", file="validation") from None
+            validation = held(seen, "validation images"), held(classes_seen, "validation labels")
+        self._inner = _spiq.Data.of_arrays(name, test, validation, layout, scale, classes)
+        if limit is not None:
+            self._inner = self._inner.limited(limit)
+
+    @classmethod
+    def _of(cls, value):
+        return value if isinstance(value, cls) else cls(value)
+
+    def _for(self, model):
+        """What is loaded; noise is what the model looks at."""
+        if self._inner is not None:
+            return self._inner
+        loaded = _spiq.Data.load(self._spec, model._inner)
+        loaded = loaded if self._limit is None else loaded.limited(self._limit)
+        if self._spec != "noise":
+            self._inner = loaded
+        return loaded
+
+    def _known(self):
+        return self._for(Model()) if self._spec != "noise" else None
+
+    @property
+    def name(self):
+        """What reports call it."""
+        return self._known().name if self._spec != "noise" else "noise"
+
+    @property
+    def sha256(self):
+        """SHA-256 of the test part's files; of arrays, of the ``.npy`` files that NumPy writes of them."""
+        known = self._known()
+        return None if known is None else known.sha256()
+
+    @property
+    def notes(self):
+        """What a reader of results must know of the test images."""
+        known = self._known()
+        return [] if known is None else known.notes
+
+    @property
+    def classes(self):
+        """Classes."""
+        known = self._known()
+        return None if known is None else known.classes
+
+    def __len__(self):
+        known = self._known()
+        return 0 if known is None else known.counts[0]
+
+    def __repr__(self):
+        if self._spec is not None:
+            return f"<spiq.Data {self._spec}>"
+        test, validation = self._inner.counts
+        frames, channels, height, width = self._inner.shape
+        return (
+            f"<spiq.Data {self.name}: {test} test and {validation} validation samples of {frames} x {channels} x "
+            f"{height} x {width}>"
+        )
+
+
+class Setting:
+    """How a network is quantized.
+
+    Args:
+        spec: A shorthand (``"fp32"``, ``"w8"``, ``"w4u8"``, ``"pot3"``), a built-in setting, the path of a setting
+            file, its text, or a dict of it.
+    """
+
+    def __init__(self, spec):
+        text = text_of(spec, "setting")
+        if text is None:
+            self._inner = _spiq.Setting.load(spec_of(spec, "setting"))
+        else:
+            self._inner = _spiq.Setting.parse(text, "setting")
+
+    @classmethod
+    def _of(cls, value):
+        return value if isinstance(value, cls) else cls(value)
+
+    @property
+    def name(self):
+        """What reports call it."""
+        return self._inner.name
+
+    def to_ron(self):
+        """The text of a setting file that says the same; None for the float network, which has none."""
+        return self._inner.to_ron()
+
+    def save(self, path):
+        """Writes that file."""
+        text = self.to_ron()
+        if text is None:
+            raise Error("setting: fp32 has no file", file="setting")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def __repr__(self):
+        return f"<spiq.Setting {self.name}>"
+
+
+class Hardware:
+    """A described accelerator.
+
+    Args:
+        spec: A built-in one (``spiq list hw``), the path of a description, its text, or a dict of it.
+    """
+
+    def __init__(self, spec="edge-28"):
+        text = text_of(spec, "hardware")
+        if text is None:
+            self._inner = _spiq.Hardware.load(spec_of(spec, "hardware"))
+        else:
+            self._inner = _spiq.Hardware.parse(text, "hardware")
+
+    @classmethod
+    def _of(cls, value):
+        return value if isinstance(value, cls) else cls(value)
+
+    @property
+    def name(self):
+        """What reports call it."""
+        return self._inner.name
+
+    @property
+    def description(self):
+        """What it is, in a sentence or two."""
+        return self._inner.description
+
+    @property
+    def sha256(self):
+        """SHA-256 of its description."""
+        return self._inner.sha256
+
+    def __repr__(self):
+        return f"<spiq.Hardware {self.name}>"

@@ -1,0 +1,44 @@
+use pyo3::prelude::*;
+use spiq::files::sha256;
+
+use crate::error::plain;
+
+/// A described accelerator.
+#[pyclass(frozen, module = "spiq._spiq")]
+pub struct Hardware {
+    pub hardware: spiq::hw::Hardware,
+    /// Of its description.
+    pub sha256: String,
+}
+
+#[pymethods]
+impl Hardware {
+    /// A built-in accelerator, or that of a file.
+    #[staticmethod]
+    fn load(py: Python, spec: &str) -> PyResult<Self> {
+        let loaded = spiq::hw::Hardware::load(spec);
+        loaded.map(|(hardware, sha256)| Self { hardware, sha256 }).map_err(|e| plain(py, &e))
+    }
+
+    /// What `text` describes.
+    #[staticmethod]
+    fn parse(py: Python, text: &str, path: &str) -> PyResult<Self> {
+        let hardware = spiq::hw::Hardware::parse(text, path).map_err(|e| plain(py, &e))?;
+        Ok(Self { hardware, sha256: sha256([text]) })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        &self.hardware.name
+    }
+
+    #[getter]
+    fn description(&self) -> &str {
+        &self.hardware.description
+    }
+
+    #[getter]
+    fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}

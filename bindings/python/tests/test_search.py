@@ -1,0 +1,97 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import spiq
+
+SHORT = dict(
+    max_accuracy_drop=0.05,
+    strategies=["ratio-greedy", "random"],
+    weight_bits=[8, 4],
+    power_of_two_bits=[],
+    membrane_bits=[16, 4],
+    max_evaluations=8,
+    limit=40,
+    progress=False,
+)
+
+
+def timeless(value):
+    if isinstance(value, dict):
+        return {name: timeless(part) for name, part in value.items() if name != "seconds"}
+    return [timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_search_finds_what_the_command_line_finds(tmp_path):
+    found = spiq.search(out=tmp_path / "here", **SHORT)
+    flags = "--max-accuracy-drop 0.05 --strategy ratio-greedy,random --weight-bits 8,4 --power-of-two-bits 0"
+    flags += " --membrane-bits 16,4 --max-evaluations 8 --limit 40 --quiet --out there"
+    run = subprocess.run(
+        [sys.executable, "-m", "spiq", "search", *flags.split()], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    there = json.loads((tmp_path / "there/search.json").read_text())
+    assert timeless(found.to_dict()) == timeless(there)
+    assert found.json == (tmp_path / "here/search.json").read_text()
+    assert (tmp_path / "there/setting.ron").read_text() == (tmp_path / "here/setting.ron").read_text()
+    assert found.setting.name == spiq.Setting(tmp_path / "here/setting.ron").name
+    assert found.closest is None and found.final["accuracy"] > 0.5
+    with pytest.raises(spiq.Error, match="resume=True"):
+        spiq.search(out=tmp_path / "here", **SHORT)
+    with pytest.raises(spiq.Error, match="asks for something else"):
+        spiq.search(out=tmp_path / "here", resume=True, **SHORT | {"slack": 2.0})
+    again = spiq.search(out=tmp_path / "here", resume=True, **SHORT)
+    assert timeless(again.to_dict()) == timeless(there)
+
+
+def test_an_interrupt_stops_within_a_second_and_loses_nothing(tmp_path):
+    out = tmp_path / "out"
+    log = out / "log.jsonl"
+    sent = []
+
+    def interrupt():
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (log.exists() and log.read_bytes().count(b"\n") > 1):
+            time.sleep(0.01)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    long = SHORT | {"limit": 200, "max_evaluations": 400}
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        spiq.search(out=out, **long)
+    assert time.monotonic() - sent[0] < 1.0
+    thread.join()
+    kept = log.read_bytes()
+    assert kept.count(b"\n") > 1
+    with pytest.raises(spiq.Error, match="can only be extended"):
+        spiq.search(out=out, resume=True, **SHORT)
+    # Nothing that was known is asked for again: the log only grows.
+    assert log.read_bytes().startswith(kept)
+
+
+@pytest.mark.parametrize(
+    "arguments, field",
+    [
+        (dict(max_energy="6 apples"), "max_energy"),
+        (dict(minimize="memory"), "minimize"),
+        (dict(max_evaluations=0), "max_evaluations"),
+        (dict(strategies=["ilp", "ilp"]), "strategies"),
+        (dict(seeds=[]), "seeds"),
+        (dict(limit=0), "limit"),
+        (dict(max_area="0.001mm2"), "max_area"),
+        (dict(max_peak={"nowhere": "1KiB"}), "max_peak"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments, field, tmp_path):
+    with pytest.raises(spiq.Error) as caught:
+        spiq.search(out=tmp_path / "out", **SHORT | arguments)
+    assert caught.value.field == field, caught.value
+    assert not (tmp_path / "out/log.jsonl").exists()
