@@ -334,8 +334,10 @@ fn machines_that_cannot_run_the_network() {
     };
     let small = |text: &str| {
         let one_bank = change(text, "banks: (value: 16,", "banks: (value: 1,");
-        let one_word = change(&one_bank, "per_cycle: (value: 1024,", "per_cycle: (value: 64,");
-        change(&one_word, "value: 98304,", "value: 1,")
+        let one_word = change(&one_bank, "per_cycle: (value: 1024,", "per_cycle: (value: 8,");
+        let one_byte =
+            change(&one_word, "(value: 64, source: \"design choice: no bit", "(value: 8, source: \"no bit");
+        change(&one_byte, "value: 98304,", "value: 1,")
     };
     let flash = change(&bundled_text(CORTEX), "value: 1048576,", "value: 131072,");
     let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");

@@ -167,7 +167,7 @@ fn overrides_that_match_nothing() {
     let cases = [
         ("no such layer", "(\"hed\", Layer(weights: UnitFloor(bits: 8)))"),
         ("no such prefix", "(\"block.7.*\", Layer(weights: UnitFloor(bits: 8)))"),
-        ("star in the middle", "(\"block.*.mlp.fc1_conv\", Layer(weights: UnitFloor(bits: 8)))"),
+        ("star between names of no layer", "(\"block.*.mlp.fc9_conv\", Layer(weights: UnitFloor(bits: 8)))"),
         ("membranes of a weight layer", "(\"head\", Layer(membrane_bits: 8))"),
         ("weights of a neuron", "(\"head_lif\", Layer(weights: UnitFloor(bits: 8)))"),
         ("nothing said", "(\"head\", Layer())"),
@@ -177,8 +177,8 @@ fn overrides_that_match_nothing() {
       s.ron: layers: hed: matches no layer of the model that this override could change
     no such prefix
       s.ron: layers: block.7.*: matches no layer of the model that this override could change
-    star in the middle
-      s.ron: layers: block.*.mlp.fc1_conv: matches no layer of the model that this override could change
+    star between names of no layer
+      s.ron: layers: block.*.mlp.fc9_conv: matches no layer of the model that this override could change
     membranes of a weight layer
       s.ron: layers: head: matches no layer of the model that this override could change
     weights of a neuron
