@@ -39,24 +39,8 @@ pub fn model_with(spec: &str, checkpoint: Option<&Path>, selection: &Selection) 
         }
         (None, &WeightSource::Seeded(seed)) => return random(description, network, seed),
     };
-    if is_trained_here {
-        of_known_neurons(description, network, &bytes, &path, selection)
-    } else {
-        with_checkpoint(description, network, &bytes, &path, selection)
-    }
-}
-
-/// A model whose neurons are those of its description.
-fn of_known_neurons(
-    description: ModelDescription,
-    network: Network,
-    bytes: &[u8],
-    path: &str,
-    selection: &Selection,
-) -> Result<Model> {
-    with_weights(description, network, |description, network| {
-        parse(bytes, path, description, network, selection)
-    })
+    let model = read_checkpoint(description, network, &bytes, &path, selection)?;
+    Ok(if is_trained_here { model } else { with_neurons_noted(model) })
 }
 
 /// The model of `description`, whose network is `network`, with random weights of `seed`.
@@ -79,12 +63,27 @@ pub fn with_checkpoint(
     path: &str,
     selection: &Selection,
 ) -> Result<Model> {
-    let mut model = of_known_neurons(description, network, bytes, path, selection)?;
-    // A network that is written out says its own neurons.
+    read_checkpoint(description, network, bytes, path, selection).map(with_neurons_noted)
+}
+
+/// `model` with a note of the neurons that its checkpoint does not know; a network that is written out says its own.
+fn with_neurons_noted(mut model: Model) -> Model {
     if !matches!(model.description.family, Family::Layers(_)) {
         model.weights.notes.extend(neurons_assumed(&model.network));
     }
-    Ok(model)
+    model
+}
+
+fn read_checkpoint(
+    description: ModelDescription,
+    network: Network,
+    bytes: &[u8],
+    path: &str,
+    selection: &Selection,
+) -> Result<Model> {
+    with_weights(description, network, |description, network| {
+        parse(bytes, path, description, network, selection)
+    })
 }
 
 /// `read` yields the weights of the network as checkpoints hold it, and their hash.

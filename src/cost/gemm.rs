@@ -329,8 +329,10 @@ fn on_machine(
     let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
     let off_chip = |bits: fn(&Traffic) -> f64| traffic[OFF_CHIP].iter().map(bits).sum::<f64>();
     let port = |bits: &dyn Fn(Matrix) -> f64| {
-        let memories = machine.hardware.memories.iter();
-        let cycles = |m: &MemorySpec| held_by(m).map(bits).sum::<f64>() / machine.bandwidth_bits_per_cycle(m);
+        let memories = machine.hardware.memories.iter().enumerate();
+        let cycles = |(number, memory): (usize, &MemorySpec)| {
+            held_by(memory).map(bits).sum::<f64>() / machine.bandwidth_bits_per_cycle(number)
+        };
         memories.map(cycles).fold(0.0, f64::max)
     };
     let on_chip = |m: Matrix| traffic[ON_CHIP][m as usize].bits();

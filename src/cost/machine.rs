@@ -171,17 +171,17 @@ impl Machine {
         &self.memories[self.inner[operand]]
     }
 
-    /// Cycles from one access of a bank of `memory` to the next.
-    pub fn access_cycles(&self, memory: &MemorySpec) -> f64 {
-        let described = self.hardware.memories.iter().position(|m| m.name == memory.name);
-        let cycle_ns = described.map_or(0.0, |number| self.memories[number].cycle_ns);
+    /// Cycles from one access of a bank of memory number `memory` to the next.
+    pub fn access_cycles(&self, memory: usize) -> f64 {
+        let cycle_ns = self.memories[memory].cycle_ns;
         // A memory that closes exactly waits for nothing, whatever the last digit of a product says.
         (cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9).ceil().max(1.0)
     }
 
-    /// What `memory` moves: all its ports, once per access.
-    pub fn bandwidth_bits_per_cycle(&self, memory: &MemorySpec) -> f64 {
-        f64::from(memory.bandwidth_bits_per_cycle.value) / self.access_cycles(memory)
+    /// What memory number `memory` moves: all its ports, once per access.
+    pub fn bandwidth_bits_per_cycle(&self, memory: usize) -> f64 {
+        let bits_per_access = self.hardware.memories[memory].bandwidth_bits_per_cycle.value;
+        f64::from(bits_per_access) / self.access_cycles(memory)
     }
 
     /// How many bits of whole words are moved for one that is used, where an access takes `run` of `size`

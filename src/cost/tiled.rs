@@ -185,12 +185,12 @@ fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, prod
 
 /// The busiest memory port under `traffic`.
 fn port_cycles(machine: &Machine, traffic: impl Fn(Operand) -> f64) -> f64 {
-    let cycles = |memory: &MemorySpec| {
+    let cycles = |(number, memory): (usize, &MemorySpec)| {
         let bits: f64 = memory.holds.iter().map(|&operand| traffic(operand)).sum();
-        bits / machine.bandwidth_bits_per_cycle(memory)
+        bits / machine.bandwidth_bits_per_cycle(number)
     };
-    let feed_units = machine.hardware.memories.iter().filter(|memory| memory.feeds.is_empty());
-    feed_units.map(cycles).fold(0.0, f64::max)
+    let memories = machine.hardware.memories.iter().enumerate();
+    memories.filter(|(_, memory)| memory.feeds.is_empty()).map(cycles).fold(0.0, f64::max)
 }
 
 fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
@@ -200,9 +200,9 @@ fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
     // Tiles stream through all memories on their way, so the slowest of them and of the bus sets the pace.
     let way = |dram_bits: f64, bits: fn(&Behind) -> f64| {
         let memories = machine.hardware.memories.iter().enumerate();
-        let cycles = memories.filter(|(_, memory)| !memory.feeds.is_empty()).map(|(number, memory)| {
+        let cycles = memories.filter(|(_, memory)| !memory.feeds.is_empty()).map(|(number, _)| {
             let moved = demand.behind.iter().filter(|behind| behind.memory == number).map(bits);
-            moved.sum::<f64>() / machine.bandwidth_bits_per_cycle(memory)
+            moved.sum::<f64>() / machine.bandwidth_bits_per_cycle(number)
         });
         cycles.fold(bus(dram_bits), f64::max)
     };

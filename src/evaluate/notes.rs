@@ -43,8 +43,8 @@ fn patterns(machine: &Machine, mapped: &MappedWorkload) -> Vec<Pattern> {
 /// Of memories that the clock does not wait for.
 fn of_slow_memories(machine: &Machine) -> impl Iterator<Item = String> {
     let megahertz = machine.hardware.clock_hz.value * 1e-6;
-    machine.hardware.memories.iter().filter_map(move |memory| {
-        let cycles = machine.access_cycles(memory);
+    machine.hardware.memories.iter().enumerate().filter_map(move |(number, memory)| {
+        let cycles = machine.access_cycles(number);
         (cycles > 1.0).then(|| format!("{} takes {cycles} cycles per access at {megahertz} MHz", memory.name))
     })
 }

@@ -41,6 +41,11 @@ pub enum MemoryMacro {
 }
 
 impl MemorySpec {
+    /// Capacity in bits.
+    pub fn capacity_bits(&self) -> f64 {
+        self.capacity_bytes.value as f64 * 8.0
+    }
+
     /// Banks that it is made of.
     pub fn banks(&self) -> u32 {
         self.banks.as_ref().map_or(1, |banks| banks.value)

@@ -1,14 +1,14 @@
 //! Every plan that a layer may run by.
 
 use super::fixed::{FixedMapping, Wish};
-use super::residency::{capacity_bits, weights_home};
+use super::residency::weights_home;
 use super::residents::Residents;
 use super::room::{on_chip_bits, too_small};
 use super::takes::{check_units, takes};
 use super::tiles::{halves, ladder, quotients};
 use super::{Dataflow, Home, Layer, Order, Plan, Product, Workload};
 use crate::error::Result;
-use crate::hw::{Datapath, Hardware, Layout, Operand, Placement, SpatialDim, Unrolling};
+use crate::hw::{Datapath, Hardware, Layout, MemorySpec, Operand, Placement, SpatialDim, Unrolling};
 
 /// Per layer, every legal plan with the loop over timesteps at `placement`, of those that `fixed` leaves open: all
 /// weights stay on chip if they fit there together, and come from off chip for every image if they do not.
@@ -185,7 +185,7 @@ impl Space<'_> {
 
     /// `plan` with each operand where there is room for it, as near to units as can be; `None` if there is none.
     fn placed(&self, mut plan: Plan) -> Option<Plan> {
-        let mut free: Vec<f64> = self.hardware.memories.iter().map(capacity_bits).collect();
+        let mut free: Vec<f64> = self.hardware.memories.iter().map(MemorySpec::capacity_bits).collect();
         // Weights have their place already, or need one for the tiles that pass through.
         for operand in [
             Operand::Weights,

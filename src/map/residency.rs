@@ -21,15 +21,11 @@ pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> V
         let stay = if resident.level == level { resident.bits } else { 0.0 };
         stay + passing(i - 1) + passing(i) <= capacity
     };
-    let capacities = hardware.levels(Operand::Weights).map(|m| capacity_bits(&hardware.memories[m])).zip(0..);
+    let capacities = hardware.levels(Operand::Weights).map(|m| hardware.memories[m].capacity_bits()).zip(0..);
     let fits = |i: usize| {
         i > 0 && buffers[i] > 0.0 && capacities.clone().all(|(capacity, level)| fits_at(i, level, capacity))
     };
     (0..plans.len()).map(|i| alone && fits(i)).collect()
-}
-
-pub(super) fn capacity_bits(memory: &MemorySpec) -> f64 {
-    memory.capacity_bytes.value as f64 * 8.0
 }
 
 /// Room for the weights of `layer` that pass through by `plan`; none where all of them stay beside the units.
@@ -62,7 +58,7 @@ pub fn free_weight_bits(workload: &Workload, hardware: &Hardware, placement: Pla
 
 /// Per level of weights, from units outward, room that its memory has for them at the network's peak.
 fn weight_rooms(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<Vec<f64>> {
-    let mut free: Vec<f64> = hardware.memories.iter().map(capacity_bits).collect();
+    let mut free: Vec<f64> = hardware.memories.iter().map(MemorySpec::capacity_bits).collect();
     // Weights come last: they stream once, the others go back and forth.
     for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
         let needed = peak_bits(workload, operand, hardware, placement);

@@ -17,7 +17,15 @@ def _selected(state_dict):
     return [tensor(str(name), value) for name, value in state_dict.items() if hasattr(value, "shape")]
 
 
-class Model:
+class _Subject:
+    """What functions take as itself, or as what it is made of."""
+
+    @classmethod
+    def _of(cls, value):
+        return value if isinstance(value, cls) else cls(value)
+
+
+class Model(_Subject):
     """A network with its weights.
 
     Args:
@@ -84,10 +92,6 @@ class Model:
         model._inner = _spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra)
         return model
 
-    @classmethod
-    def _of(cls, value):
-        return value if isinstance(value, cls) else cls(value)
-
     @property
     def name(self):
         """What reports call it."""
@@ -139,7 +143,7 @@ class Model:
         return f"<spiq.Model {self.name}: {self.family_name}, {shape}, {self.timesteps} timesteps>"
 
 
-class Data:
+class Data(_Subject):
     """Labelled samples: a test part that is only measured, and a validation part that everything is chosen on.
 
     Args:
@@ -193,10 +197,6 @@ class Data:
         if limit is not None:
             self._inner = self._inner.limited(limit)
 
-    @classmethod
-    def _of(cls, value):
-        return value if isinstance(value, cls) else cls(value)
-
     def _for(self, model):
         """What is loaded; noise is what the model looks at."""
         if self._inner is not None:
@@ -248,7 +248,7 @@ class Data:
         )
 
 
-class Setting:
+class Setting(_Subject):
     """How a network is quantized.
 
     Args:
@@ -262,10 +262,6 @@ class Setting:
             self._inner = _spiq.Setting.load(spec_of(spec, "setting"))
         else:
             self._inner = _spiq.Setting.parse(text, "setting")
-
-    @classmethod
-    def _of(cls, value):
-        return value if isinstance(value, cls) else cls(value)
 
     @property
     def name(self):
@@ -288,7 +284,7 @@ class Setting:
         return f"<spiq.Setting {self.name}>"
 
 
-class Hardware:
+class Hardware(_Subject):
     """A described accelerator.
 
     Args:
@@ -301,10 +297,6 @@ class Hardware:
             self._inner = _spiq.Hardware.load(spec_of(spec, "hardware"))
         else:
             self._inner = _spiq.Hardware.parse(text, "hardware")
-
-    @classmethod
-    def _of(cls, value):
-        return value if isinstance(value, cls) else cls(value)
 
     @property
     def name(self):
