@@ -377,7 +377,7 @@ impl Residency<'_> {
     /// The network with `channels` of each layer on chip, and the others by the plans of `streaming`.
     fn place(&mut self, streaming: &[Option<usize>], channels: Vec<usize>, fill: Fill) -> Option<Choice> {
         let Mapper { workload, machine, .. } = *self.mapper;
-        let residents = Residents::new(workload, channels, machine.hardware.outermost(Operand::Weights));
+        let residents = Residents::new(workload, channels, machine.hardware.level_of_residents());
         let mut layers = Vec::new();
         for (i, layer) in workload.layers.iter().enumerate() {
             let (plan, cost) = if layer.outputs() > 0 && residents.holds_all(workload, i) {

@@ -174,11 +174,13 @@ fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, prod
         let streamed = plan.streamed_share(layer);
         let weights = &mut passing[Operand::Weights];
         weights.off_chip.read_bits += all * streamed;
-        // What stays is beside the units, unless there are memories behind those.
-        let outermost = machine.hardware.outermost(Operand::Weights);
-        if outermost > 0 {
-            let level = plan.home[Operand::Weights].min(Home::OnChip(outermost));
-            weights.of(level).read_bits += all * (1.0 - streamed);
+        let residents = match plan.home[Operand::Weights] {
+            Home::OffChip => Home::OnChip(machine.hardware.level_of_residents()),
+            on_chip => on_chip,
+        };
+        // What stays beside the units does not pass.
+        if residents != Home::default() {
+            weights.of(residents).read_bits += all * (1.0 - streamed);
         }
     }
 }

@@ -22,6 +22,15 @@ impl Hardware {
         self.levels(operand).skip(1).count() as u8
     }
 
+    /// The level of weights that stay on chip where not all of them do: the largest memory that holds weights, of equals
+    /// the nearest to units.
+    pub fn level_of_residents(&self) -> u8 {
+        let capacities =
+            self.levels(Operand::Weights).map(|memory| self.memories[memory].capacity_bytes.value).zip(0..);
+        let largest = capacities.reduce(|largest, next| if next.0 > largest.0 { next } else { largest });
+        largest.map_or(0, |(_, level)| level)
+    }
+
     /// Number of the memory that feeds units with `operand`.
     pub fn innermost(&self, operand: Operand) -> usize {
         let feeds_units = |memory: &MemorySpec| memory.feeds.is_empty() && memory.holds.contains(&operand);

@@ -31,7 +31,7 @@ pub fn candidates(
     (0..workload.layers.len()).map(of).collect()
 }
 
-/// Every legal plan of layer number `layer`, whose weights all stay on chip, in the outermost memory that holds some.
+/// Every legal plan of layer number `layer`, whose weights all stay on chip while others do not.
 ///
 /// # Errors
 /// As of [`candidates`].
@@ -42,7 +42,7 @@ pub fn resident_candidates(
     placement: Placement,
     fixed: Option<&FixedMapping>,
 ) -> Result<Vec<Plan>> {
-    let weights = Home::OnChip(hardware.outermost(Operand::Weights));
+    let weights = Home::OnChip(hardware.level_of_residents());
     plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), weights)
 }
 

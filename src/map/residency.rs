@@ -48,12 +48,12 @@ pub fn weights_home(workload: &Workload, hardware: &Hardware, placement: Placeme
     }
 }
 
-/// Room for weights that stay, in the outermost memory that holds them, at the network's peak.
+/// Room for weights that stay while others do not, in their memory at the network's peak.
 ///
 /// # Errors
 /// If what else lives on chip does not fit, and there is no memory off chip.
 pub fn free_weight_bits(workload: &Workload, hardware: &Hardware, placement: Placement) -> Result<f64> {
-    Ok(weight_rooms(workload, hardware, placement)?.pop().unwrap_or_default())
+    Ok(weight_rooms(workload, hardware, placement)?[usize::from(hardware.level_of_residents())])
 }
 
 /// Per level of weights, from units outward, room that its memory has for them at the network's peak.

@@ -41,7 +41,7 @@ impl Residents {
         let level =
             with_weights.map(|(_, plan)| plan.home[Operand::Weights]).max().map_or(0, |home| match home {
                 Home::OnChip(level) => level,
-                Home::OffChip => hardware.outermost(Operand::Weights),
+                Home::OffChip => hardware.level_of_residents(),
             });
         let stay = |(layer, plan): (&Layer, &Plan)| {
             if plan.is_off_chip(Operand::Weights) { plan.resident_channels } else { layer.outputs() }

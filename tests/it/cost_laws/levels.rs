@@ -88,3 +88,16 @@ fn a_memory_that_nothing_needs_moves_nothing() {
     let areas = [&alone, &with].map(|machine| machine.area_mm2.unwrap().weight_memory);
     assert!(areas[1] > areas[0]);
 }
+
+/// Of 24 bytes beside the units, two tiles leave 8: one channel of 4 weights of 8 bits and a bias. It stays there, and
+/// the smaller memory behind has only the three others to pass.
+#[test]
+fn weights_stay_in_the_largest_memory_that_holds_them() {
+    let machine = machine(24, Some(16));
+    let (mapped, cost) = cost_on(&machine);
+    let plan = &mapped.plans[0];
+    assert_eq!((plan.home[Operand::Weights], plan.resident_channels), (Home::OffChip, 1));
+    assert_eq!((cost.traffic_bits.dram_read, cost.traffic_bits.weights_written), (192.0, 2.0 * 192.0));
+    let held = occupancy(&mapped.workload, &machine.hardware, &mapped.plans, &mapped.prefetched);
+    assert_eq!([held[0][0].weights, held[0][5].weights], [8.0 + 16.0, 16.0]);
+}
