@@ -1,14 +1,16 @@
 // A leaky integrate-and-fire unit that serves NEURONS neurons, one per clock, and keeps their membranes
 // (docs/semantics.md, section 4):
 //
-//     g = V + X;   spike iff g >= TH;   V' = (spike ? reset : g) >> SHIFT
+//     g = V + X;   spike iff g >= TH;   V' = ((2 (spike ? reset : g) + 1) MULTIPLIER) >> (SHIFT + 1)
 //
+// With a MULTIPLIER of 1 the last is a shift by SHIFT, and nothing is multiplied.
 // A membrane is stored as V >> discard in V_BITS bits, clamped, and read back shifted left again.
 module lif #(
     parameter int NEURONS = 1,
     parameter int X_BITS = 32,
     parameter int V_BITS = 16,
-    parameter int SHIFT = 1,          // k: 1 halves the membrane, 0 integrates and fires
+    parameter int MULTIPLIER = 1,     // odd, or 0 to forget: the membrane keeps MULTIPLIER / 2^SHIFT of itself
+    parameter int SHIFT = 1,          // 1 halves the membrane, 0 integrates and fires
     parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the threshold instead of clearing the membrane
     parameter bit STRICT = 1'b0,      // TH is the threshold plus one: the neuron fires above it
     parameter int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1
@@ -24,11 +26,14 @@ module lif #(
     output logic signed [V_BITS-1:0] stored  // what the membrane memory receives with this clock
 );
     localparam int G_BITS = (X_BITS > V_BITS ? X_BITS : V_BITS) + 1;
+    // Twice the potential and one, times the multiplier.
+    localparam int PRODUCT_BITS = G_BITS + 1 + $clog2(MULTIPLIER + 1);
     localparam logic signed [G_BITS-1:0] LARGEST = (G_BITS'(1) <<< (V_BITS - 1)) - 1;
     localparam logic signed [G_BITS-1:0] SMALLEST = -LARGEST - 1;
 
     logic signed [V_BITS-1:0] membranes[NEURONS];
-    logic signed [G_BITS-1:0] v, g, left, word;
+    logic signed [G_BITS-1:0] v, g, left, kept, word;
+    logic signed [PRODUCT_BITS-1:0] product;
 
     always_comb begin
         v = first ? G_BITS'(0) : G_BITS'(membranes[index]) <<< discard;
@@ -36,7 +41,13 @@ module lif #(
         spike = g >= G_BITS'(threshold);
         left = g;
         if (spike) left = SOFT_RESET ? g - G_BITS'(threshold) + G_BITS'(STRICT) : G_BITS'(0);
-        word = (left >>> SHIFT) >>> discard;
+        product = PRODUCT_BITS'(0);
+        kept = left >>> SHIFT;
+        if (MULTIPLIER != 1) begin
+            product = ((PRODUCT_BITS'(left) <<< 1) + PRODUCT_BITS'(1)) * PRODUCT_BITS'(MULTIPLIER);
+            kept = G_BITS'(product >>> (SHIFT + 1));
+        end
+        word = kept >>> discard;
         if (word > LARGEST) word = LARGEST;
         if (word < SMALLEST) word = SMALLEST;
         stored = V_BITS'(word);

@@ -44,8 +44,8 @@ module tb_layer;
 
     assign wide_x = WORD'(x);
     lif #(
-        .NEURONS(NEURONS), .X_BITS(WORD), .V_BITS(MEMBRANE_BITS), .SHIFT(SHIFT), .SOFT_RESET(SOFT_RESET != 0),
-        .STRICT(STRICT != 0)
+        .NEURONS(NEURONS), .X_BITS(WORD), .V_BITS(MEMBRANE_BITS), .MULTIPLIER(MULTIPLIER), .SHIFT(SHIFT),
+        .SOFT_RESET(SOFT_RESET != 0), .STRICT(STRICT != 0)
     ) neuron (.clk, .enable(updating), .first, .index, .x(wide_x), .threshold, .discard, .spike, .stored);
 
     assign v = 64'(stored) <<< discard;

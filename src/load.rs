@@ -92,6 +92,7 @@ fn with_weights(
     network: Network,
     read: impl Fn(&ModelDescription, &Network) -> Result<(Weights, String)>,
 ) -> Result<Model> {
+    let mut network = network;
     let (weights, sha256) = match description.unfused() {
         Some(unfused) => {
             let stored = unfused.network(&description.name)?;
@@ -100,6 +101,7 @@ fn with_weights(
         }
         None => read(&description, &network)?,
     };
+    weights.give_leaks(&mut network)?;
     Ok(Model { description, network, weights, sha256 })
 }
 
@@ -120,4 +122,58 @@ fn seeded(description: &ModelDescription, network: &Network, seed: u64) -> (Weig
     let bytes = |data: &[f32]| -> Vec<u8> { data.iter().flat_map(|x| x.to_le_bytes()).collect() };
     let hash = sha256(weights.tensors().map(|(_, tensor)| bytes(&tensor.data)));
     (weights, hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::{Dtype, TensorView, serialize};
+
+    use super::*;
+    use crate::model::{Leak, Op};
+
+    const LAYERS: &str = "Model(name: \"x\", family: Layers([Conv(name: \"c\", out_channels: 2, kernel: 1), \
+                          Neuron(name: \"c_lif\", leak: Parametric(decay_input: true)), MeanTokens(name: \"m\"), \
+                          Linear(name: \"head\", out_features: 2), MeanTimesteps(name: \"t\")]), input: Image(shape: (3, \
+                          4, 4), mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], bits: 8), timesteps: 2, classes: 2, \
+                          weights: Seeded(1))";
+
+    fn leak(model: &Model) -> Leak {
+        model
+            .network
+            .nodes
+            .iter()
+            .find_map(|node| if let Op::Neuron(n) = node.op { Some(n.leak) } else { None })
+            .unwrap()
+    }
+
+    /// 1 / sigmoid(w) = 1 + e^-w.
+    #[test]
+    fn a_time_constant_is_read_from_its_checkpoint() {
+        let description = ModelDescription::parse(LAYERS, "x").unwrap();
+        let network = description.network("x").unwrap();
+        let seeded = random(description.clone(), network.clone(), 1).unwrap();
+        assert_eq!(leak(&seeded), Leak::Parametric { decay_input: true, tau: 2.0 });
+        let learned = |w: f32| {
+            let bytes = |name: &str, data: &[f32]| -> Vec<u8> {
+                let values = if name == "c_lif.w" { vec![w] } else { data.to_vec() };
+                values.iter().flat_map(|x| x.to_le_bytes()).collect()
+            };
+            let all: Vec<_> = seeded
+                .weights
+                .tensors()
+                .map(|(name, t)| (name, t.shape.clone(), bytes(name, &t.data)))
+                .collect();
+            let views = all.iter().map(|(name, shape, bytes)| {
+                (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+            });
+            let file = serialize(views, None).unwrap();
+            with_checkpoint(description.clone(), network.clone(), &file, "file", &Selection::default())
+        };
+        let Leak::Parametric { tau, .. } = leak(&learned(2f32.ln()).unwrap()) else { panic!() };
+        assert!((tau - 1.5).abs() < 1e-7, "{tau}");
+        assert_eq!(
+            learned(-12.0).unwrap_err().to_string(),
+            "file: c_lif.w: a time constant tau of 162755.79141900392 is not above 1 and at most 65536"
+        );
+    }
 }

@@ -65,10 +65,22 @@ def preactivation(acc, bias, fraction_bits):
 # 4 Neurons
 
 
-def neuron(x, threshold, shift, reset, *, strict=False, bits=None, discard=0):
+def kept(g, shift, multiplier=1):
+    """floor((g + 1/2) multiplier / 2^shift): g >> shift where the multiplier is 1."""
+    return ((2 * g + 1) * multiplier) >> (shift + 1)
+
+
+def reach(shift, multiplier, timesteps):
+    """No potential exceeds this many times the largest X: a whole R with multiplier / 2^shift R <= R - 1, or T."""
+    lost = (1 << shift) - multiplier
+    return max(2, timesteps if lost == 0 else min(timesteps, -(-(1 << shift) // lost)))
+
+
+def neuron(x, threshold, shift, reset, *, multiplier=1, strict=False, bits=None, discard=0):
     """Spikes, membranes after each timestep, and how many membranes were clamped.
 
-    `threshold` is TH per channel, `shift` is k, `reset` is "zero" or "subtract", and `strict` says that TH is
+    `threshold` is TH per channel, the membrane keeps `multiplier` / 2^`shift`, `reset` is "zero" or "subtract", and
+    `strict` says that TH is
     the threshold plus one, of a neuron that fires above it. `bits` is the membrane word, whose step is
     2^`discard` per channel; without a word nothing is kept, and what is not 0 counts as clamped.
     """
@@ -80,7 +92,7 @@ def neuron(x, threshold, shift, reset, *, strict=False, bits=None, discard=0):
         g = v + current
         fire = g >= th
         left = g - (th - int(strict)) if reset == "subtract" else np.zeros_like(g)
-        v = np.where(fire, left, g) >> shift
+        v = kept(np.where(fire, left, g), shift, multiplier)
         held, changed = hold(v >> d, bits, "saturate") if bits else (np.zeros_like(v), int((v != 0).sum()))
         v = held << d
         spikes[t], membranes[t], clamped = fire, v, clamped + changed
@@ -112,9 +124,9 @@ def loihi(x, threshold, current_decay, voltage_decay):
     return spikes, voltages, changed
 
 
-def discard_bits(threshold, shift, bits):
-    """The smallest d for which (TH - 1) >> k, stored as that >> d, fits in a word of `bits`."""
-    largest = [(int(th) - 1) >> shift for th in np.atleast_1d(threshold)]
+def discard_bits(threshold, shift, bits, multiplier=1):
+    """The smallest d for which what is kept of TH - 1, stored as that >> d, fits in a word of `bits`."""
+    largest = [kept(int(th) - 1, shift, multiplier) for th in np.atleast_1d(threshold)]
     limit = (1 << (bits - 1)) - 1
     return np.array([next(d for d in range(64) if v >> d <= limit) for v in largest], INT)
 

@@ -161,22 +161,34 @@ class RandomNetwork:
             return self.integer_spikes(source)
         if self.chance(0.15):
             return self.loihi(source)
-        shift = int(self.rng.choice([1, 1, 1, 0, 2, 3]))
-        gain = 2 if shift == 1 and self.chance(0.7) else 1
+        multiplier, shift = self.factor()
+        kept = multiplier / 2**shift
+        gain = 1 / (1 - kept) if kept < 1 and self.chance(0.7) else 1
         strict = self.chance(0.3)
         steps = per_channel(about)
         peak = max(float(self.values[source].out.max()), 1.0) * float(max(steps))
         theta = Fraction(peak * self.rng.uniform(0.05, 1.2) / gain)
-        reach = about["bound"] * (max(self.timesteps, 2) if shift == 0 else 2)
+        reach = about["bound"] * layers.reach(shift, multiplier, self.timesteps)
         thresholds = np.minimum(quantizer.threshold_codes(theta, gain, 0, steps, strict), reach + 1)
         if self.chance(0.5):
             thresholds = np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(0, 2), 1)
         operation = {"type": "neuron", "thresholds": thresholds, "shift": shift, "strict": strict}
+        if multiplier != 1:
+            operation["multiplier"] = multiplier
         operation["reset"] = str(self.rng.choice(["zero", "subtract"]))
         if self.chance(0.9):
             bits = int(self.rng.integers(2, 20)) if self.chance(0.6) else 32
-            operation["membrane"] = {"bits": bits, "discards": layers.discard_bits(thresholds, shift, bits)}
+            operation["membrane"] = {"bits": bits, "discards": layers.discard_bits(thresholds, shift, bits, multiplier)}
         return self.add(operation, [source], "spikes", 1, Fraction(1))
+
+    def factor(self):
+        """What a membrane keeps: mostly a power of two, else an odd multiplier of 16 bits."""
+        if self.chance(0.6):
+            return 1, int(self.rng.choice([1, 1, 1, 0, 2, 3]))
+        tau = self.rng.choice([1.25, 1.5, 3.0, 4.0, 10.0])
+        multiplier = round(2**16 * (1 - 1 / tau))
+        zeros = (multiplier & -multiplier).bit_length() - 1
+        return multiplier >> zeros, 16 - zeros
 
     def integer_spikes(self, source):
         about = self.about[source]

@@ -127,6 +127,12 @@ class Claims(unittest.TestCase):
         # Not so at 7: the count of 8 no longer fires.
         self.assertFalse((wide == layers.neuron(np.minimum(counts, 7), 8, 1, "zero", bits=8)[0]).all())
 
+    def test_what_is_kept_by_hand(self):
+        """21 x 3 / 8 = 7.875, -19 x 3 / 8 = -7.125; a third divides."""
+        self.assertEqual([layers.kept(g, 2, 3) for g in (10, -10, 0)], [7, -8, 0])
+        self.assertTrue(all(layers.kept(g, 16, 21845) == g // 3 for g in range(-32767, 32768)))
+        self.assertEqual([layers.reach(2, 3, t) for t in (1, 3, 100)], [2, 3, 4])
+
     def test_the_shifted_neuron_is_that_of_infinite_precision(self):
         for sequence in itertools.product(range(-3, 8), repeat=4):
             spikes = layers.neuron(column(*sequence), 7, 1, "zero", bits=8)[0].ravel()

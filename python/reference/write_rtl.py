@@ -37,6 +37,7 @@ def write_steps(folder, name, values, bits):
 
 def neuron_constants(operation):
     return {
+        "multiplier": operation.get("multiplier", 1),
         "shift": operation["shift"],
         "soft_reset": operation["reset"] == "subtract",
         "strict": operation["strict"],
@@ -63,7 +64,7 @@ def write_weighted(folder, spikes, weighted, neuron, timesteps):
     weights, bias, f = weighted["weights"], weighted["bias"], weighted["fraction_bits"]
     sums = np.abs(weights).reshape(len(weights), -1).sum(axis=1)
     bound = (sums << f) + np.abs(bias)
-    reach = bound * (max(timesteps, 2) if neuron["shift"] == 0 else 2)
+    reach = bound * layers.reach(neuron["shift"], neuron.get("multiplier", 1), timesteps)
     images, channels = spikes.out.shape[1:3]
     widths = {
         "weight_bits": signed_bits(weights),

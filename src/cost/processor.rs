@@ -82,10 +82,12 @@ fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
     let word = f64::from(processor.word_bits.value);
     let values = epilogue.values as f64;
     match epilogue.kind {
-        // Load the sum; add, compare, shift; load and store the membrane; set the spike bit.
-        EpilogueKind::Neuron { membrane_bits, .. } => {
+        // Load the sum; add, compare, shift; load and store the membrane; set the spike bit. A leak by no power of two
+        // multiplies.
+        EpilogueKind::Neuron { membrane_bits, multiplier_bits, .. } => {
             let state = if membrane_bits.is_some() { 2.0 * load } else { 0.0 };
-            values * (load + state + 4.0 * alu + branch)
+            let leak = if multiplier_bits > 0 { multiply } else { 0.0 };
+            values * (load + state + 4.0 * alu + branch + leak)
         }
         // Load the sum; compare and count; store the level.
         EpilogueKind::IntegerNeuron { levels, .. } => values * (2.0 * load + 2.0 * f64::from(levels) * alu),

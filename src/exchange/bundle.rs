@@ -15,7 +15,7 @@ use crate::model::{
     Attention, Conv, Fire, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId, ProductOrder, Reset,
     Window,
 };
-use crate::num::Requantizer;
+use crate::num::{Keep, Requantizer};
 use crate::quant::scheme::{Clip, Scale, Sharing};
 use crate::quant::{
     MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
@@ -362,9 +362,17 @@ impl Loader {
         net: &mut NetworkBuilder,
         x: NodeId,
     ) -> Result<(NodeId, QuantizedOp)> {
-        let Operation::Neuron { thresholds, shift, reset, strict, membrane } = &node.operation else {
+        let Operation::Neuron { thresholds, multiplier, shift, reset, strict, membrane } = &node.operation
+        else {
             unreachable!("called for neurons")
         };
+        let keep = Keep { multiplier: *multiplier, shift: *shift };
+        let leak = if keep.multiplier == 1 { Leak::Shift(keep.shift) } else { Leak::Beta(keep.factor()) };
+        if leak.keep() != keep {
+            let message =
+                format!("multiplier: {multiplier} / 2^{shift} is no factor of 16 bits in lowest terms");
+            return Err(self.wrong(node, message));
+        }
         let subtract = *reset == manifest::Reset::Subtract;
         let membrane = match membrane {
             Some(word) => Some(MembraneWord {
@@ -375,12 +383,12 @@ impl Loader {
         };
         let thresholds = self.list(node, "thresholds", thresholds)?;
         let neuron = Neuron {
-            leak: Leak::Shift(*shift),
+            leak,
             reset: if subtract { Reset::Subtract } else { Reset::Zero },
             fire: if *strict { Fire::AboveThreshold } else { Fire::AtThreshold },
             ..Neuron::lif(1.0)
         };
-        let op = QuantizedNeuron { thresholds, shift: *shift, subtract, strict: *strict, membrane };
+        let op = QuantizedNeuron { thresholds, keep, subtract, strict: *strict, membrane };
         Ok((self.built(node, net.neuron(&node.name, x, neuron))?, QuantizedOp::Neuron(op)))
     }
 

@@ -139,7 +139,8 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
         (QuantizedOp::Weighted(op), _) => weighted(op, node, folder)?,
         (QuantizedOp::Neuron(op), _) => Operation::Neuron {
             thresholds: Tensor::list(op.thresholds.clone()),
-            shift: op.shift,
+            multiplier: op.keep.multiplier,
+            shift: op.keep.shift,
             reset: if op.subtract { Reset::Subtract } else { Reset::Zero },
             strict: op.strict,
             membrane: op.membrane.as_ref().map(|word| Membrane {

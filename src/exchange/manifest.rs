@@ -118,6 +118,8 @@ pub enum Operation {
     },
     Neuron {
         thresholds: Tensor,
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        multiplier: u32,
         shift: u32,
         reset: Reset,
         strict: bool,
@@ -164,6 +166,15 @@ pub enum Operation {
     Mask {},
     SumPositions {},
     SumTimesteps {},
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(multiplier: &u32) -> bool {
+    *multiplier == 1
 }
 
 /// What a spike leaves behind.

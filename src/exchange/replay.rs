@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::npy::NpyReader;
 use crate::check::{CURRENT_DECAY, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Fault, Result};
-use crate::exec::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+use crate::exec::{LeakyNeurons, LoihiNeurons, NeuronLayer};
 use crate::files::Folder;
 use crate::model::{Fire, Reset};
-use crate::num::signed_bits;
+use crate::num::{Keep, signed_bits};
 use crate::quant::{LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron};
 use crate::ron_file::parse_ron;
 
@@ -16,11 +16,14 @@ use crate::ron_file::parse_ron;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum NeuronConfig {
-    /// A leak of 2^-shift: g = V + X, V' = g >> shift.
+    /// A leak that keeps multiplier / 2^shift: g = V + X, V' = (2 g + 1) multiplier >> (shift + 1).
     Shift {
         /// In steps of X.
         threshold: i64,
-        /// 0..=30.
+        /// Odd, of 16 bits; 1 for a leak of 2^-shift.
+        #[serde(default = "default_multiplier")]
+        multiplier: u32,
+        /// 0..=30; at most 16 beside a multiplier.
         #[serde(default = "default_shift")]
         shift: u32,
         /// What a spike leaves.
@@ -42,6 +45,10 @@ pub enum NeuronConfig {
         /// Of 4096 parts, one less than what the current loses per step; 4095 keeps no current.
         current_decay: u32,
     },
+}
+
+fn default_multiplier() -> u32 {
+    1
 }
 
 fn default_shift() -> u32 {
@@ -75,9 +82,20 @@ impl NeuronConfig {
 
     fn check(&self) -> Result<(), Fault> {
         match *self {
-            Self::Shift { threshold, shift, membrane_bits, .. } => {
+            Self::Shift { threshold, multiplier, shift, membrane_bits, reset, .. } => {
                 in_range("threshold", threshold, &(1..=1 << 40))?;
                 in_range("shift", shift, &(0..=30))?;
+                if multiplier != 1
+                    && Keep::nearest(Keep { multiplier, shift }.factor()) != (Keep { multiplier, shift })
+                {
+                    return Err(Fault::new(
+                        "multiplier",
+                        format!("{multiplier} / 2^{shift} is no factor of 16 bits in lowest terms"),
+                    ));
+                }
+                if matches!(reset, Reset::To(_)) {
+                    return Err(Fault::new("reset", "integers reset to Zero or Subtract"));
+                }
                 in_range("membrane_bits", membrane_bits, &MEMBRANE_BITS)
             }
             Self::Loihi { threshold, voltage_decay, current_decay } => {
@@ -91,18 +109,19 @@ impl NeuronConfig {
     /// `neurons` of it, all alike.
     fn layer(&self, neurons: usize) -> Box<dyn NeuronLayer<i64>> {
         match *self {
-            Self::Shift { threshold, shift, reset, fire, membrane_bits } => {
+            Self::Shift { threshold, multiplier, shift, reset, fire, membrane_bits } => {
+                let keep = Keep { multiplier, shift };
                 let strict = fire == Fire::AboveThreshold;
                 let smallest = threshold + i64::from(strict);
-                let discard = signed_bits(0, (smallest - 1) >> shift).saturating_sub(membrane_bits);
+                let discard = signed_bits(0, keep.of(smallest - 1)).saturating_sub(membrane_bits);
                 let op = QuantizedNeuron {
                     thresholds: vec![smallest],
-                    shift,
+                    keep,
                     subtract: reset == Reset::Subtract,
                     strict,
                     membrane: Some(MembraneWord { bits: membrane_bits, discards: vec![discard] }),
                 };
-                Box::new(ShiftNeurons::new(&op, 1, neurons))
+                Box::new(LeakyNeurons::new(&op, 1, neurons))
             }
             Self::Loihi { threshold, voltage_decay, current_decay } => {
                 let thresholds = vec![(threshold << LOIHI_INPUT_SHIFT) + 1];

@@ -66,6 +66,7 @@ struct AttentionLayer<'a> {
 #[derive(Serialize)]
 struct NeuronLayer<'a> {
     neuron: &'a str,
+    multiplier: u32,
     shift: u32,
     reset: &'static str,
     strict: bool,
@@ -176,6 +177,7 @@ fn parameters<'a>(layer: &Layer<'a>, timesteps: usize, images: usize) -> (&'a st
         }
     };
     let of_neuron = [
+        ("MULTIPLIER", neuron.multiplier),
         ("SHIFT", neuron.shift),
         ("SOFT_RESET", u32::from(neuron.reset == "subtract")),
         ("STRICT", neuron.strict.into()),
@@ -269,7 +271,8 @@ impl<'a> Export<'a> {
         let potential_bits = signed_bits(-potential, potential);
         NeuronLayer {
             neuron: name,
-            shift: pair.op.shift,
+            multiplier: pair.op.keep.multiplier,
+            shift: pair.op.keep.shift,
             reset: if pair.op.subtract { "subtract" } else { "zero" },
             strict: pair.op.strict,
             membrane_bits: pair.op.membrane.as_ref().map_or(0, |word| word.bits),

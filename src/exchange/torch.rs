@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::dump::steps;
 use crate::error::{Error, Result};
-use crate::model::{Model, Network, Node, NodeId, Op, Weighted};
+use crate::model::{Model, Network, Node, NodeId, Op, Weighted, threshold_name};
 use crate::num::{Format, Requantizer};
 use crate::output::{OutputFolder, Owner};
 use crate::quant::{LOIHI_INPUT_SHIFT, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
@@ -101,7 +101,7 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
     for node in &model.network.nodes {
         if let Some(scales) = model.weights.thresholds(node) {
             let scales = scales.iter().map(|&x| f64::from(x)).collect();
-            tensors.add(node.threshold_name(), vec![node.shape.channels], scales);
+            tensors.add(threshold_name(&node.name), vec![node.shape.channels], scales);
         }
     }
     let Network { timesteps, .. } = model.network;
@@ -214,8 +214,13 @@ impl Tensors {
         };
         match (&node.op, model.op(id)) {
             (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
-                let gain = f64::from(neuron.leak.gain_log2()).exp2();
-                self.add(name, vec![channels], scaled(&op.thresholds, i64::from(op.strict), gain));
+                let heights = scaled(&op.thresholds, i64::from(op.strict), neuron.leak.gain());
+                let reset = match units {
+                    Units::Real => neuron.reset.value(),
+                    Units::Integers => 0.0,
+                };
+                let thresholds = heights.iter().map(|height| height + reset).collect();
+                self.add(name, vec![channels], thresholds);
             }
             (_, QuantizedOp::Loihi(op)) => {
                 let gain = f64::from(LOIHI_INPUT_SHIFT).exp2();

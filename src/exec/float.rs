@@ -205,17 +205,12 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
 /// Spikes of all timesteps; `scales` multiply the threshold, per channel or one for all.
 pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
     let channels = input.shape.channels;
-    let thresholds: Vec<f32> = (0..channels).map(|c| op.threshold as f32 * per_channel(scales, c)).collect();
+    let thresholds: Vec<f32> = (0..channels).map(|c| op.height(per_channel(scales, c)) as f32).collect();
     let mut membrane = vec![0.0f32; input.shape.values()];
     let mut current = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
     let fires = FloatNeuron {
-        half_with_input: op.leak == Leak::HalfWithInput,
-        kept: match op.leak {
-            Leak::HalfWithInput | Leak::None => 1.0,
-            Leak::Shift(k) => (-(k as f32)).exp2(),
-            Leak::Loihi { voltage_decay, .. } => (4096 - voltage_decay) as f32 / 4096.0,
-        },
+        leak: op.leak.into(),
         above: op.fire == Fire::AboveThreshold,
         subtract: op.reset == Reset::Subtract,
     };

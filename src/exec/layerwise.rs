@@ -1,7 +1,7 @@
 use rayon::prelude::*;
 
 use super::live::Live;
-use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons, count_spikes};
+use super::neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer, count_spikes};
 use super::scalar::{execute, input, weight_rows};
 use crate::model::{Network, Node, NodeId, Sample};
 use crate::quant::{QuantizedNeuron, QuantizedOp};
@@ -141,7 +141,7 @@ impl<'a> LayerwiseExecutor<'a> {
             match op {
                 QuantizedOp::Neuron(op) => {
                     let potential = |kept: i64, _: i64, x: i64| kept + x;
-                    trace(&mut ShiftNeurons::new(op, channels, values), input, timesteps, potential)
+                    trace(&mut LeakyNeurons::new(op, channels, values), input, timesteps, potential)
                 }
                 QuantizedOp::Loihi(op) => {
                     let voltage = |_: i64, left: i64, _: i64| left;

@@ -30,7 +30,7 @@ pub use fast::{FastExecutor, Snapshot, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
 pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
-pub use neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+pub use neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
 pub use patterns::{Pattern, PatternCount, Patterns};
 pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;

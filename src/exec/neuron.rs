@@ -1,7 +1,7 @@
 //! Section 4: layers of neurons with their state, one timestep after the other.
 
 use super::activity::StepActivity;
-use crate::num::{Rounding, Word};
+use crate::num::{Keep, Rounding, Word};
 use crate::quant::{LOIHI_BITS, LOIHI_INPUT_SHIFT, QuantizedLoihi, QuantizedNeuron, per_channel};
 
 /// A layer of neurons; what it keeps starts at 0.
@@ -16,14 +16,14 @@ pub trait NeuronLayer<W> {
     fn reset(&mut self);
 }
 
-/// Neurons whose leak is a shift.
-pub struct ShiftNeurons<W> {
+/// Neurons whose state is a membrane that keeps a part of itself.
+pub struct LeakyNeurons<W> {
     /// One per channel.
     cells: Vec<Cell<W>>,
     membranes: Vec<W>,
 }
 
-impl<W: Word> ShiftNeurons<W> {
+impl<W: Word> LeakyNeurons<W> {
     /// `values` neurons of `channels` channels.
     pub fn new(op: &QuantizedNeuron, channels: usize, values: usize) -> Self {
         let cells = (0..channels).map(|c| Cell::new(op, c)).collect();
@@ -31,7 +31,7 @@ impl<W: Word> ShiftNeurons<W> {
     }
 }
 
-impl<W: Word> NeuronLayer<W> for ShiftNeurons<W> {
+impl<W: Word> NeuronLayer<W> for LeakyNeurons<W> {
     fn step(&mut self, input: &[W], spikes: &mut [W]) -> StepActivity {
         let channels = self.cells.len();
         let mut step = StepActivity { neuron_updates: input.len() as u32, ..StepActivity::default() };
@@ -83,8 +83,8 @@ pub struct Cell<W = i32> {
     pub threshold: W,
     /// What a soft reset subtracts; `None` for a hard reset.
     pub subtract: Option<W>,
-    /// Arithmetic shift from what is left of g to the stored membrane: leak and discarded bits.
-    pub shift: u32,
+    /// What becomes the stored membrane of what is left of g: leak and discarded bits.
+    pub keep: Keep,
     /// Discarded bits, which come back as zeros.
     pub discard: u32,
     /// Lowest stored membrane; 0 for a neuron that keeps nothing.
@@ -107,21 +107,31 @@ impl<W: Word> Cell<W> {
             }
             None => (0, W::default(), W::default()),
         };
-        // A shift by more than all bits but one is one by these: what is left is the sign.
-        let shift = (op.shift + discard).min(W::BITS - 1);
-        Self { threshold, subtract, shift, discard, low, high, clamps: true }
+        let keep = Keep { shift: op.keep.shift + discard, ..op.keep };
+        Self { threshold, subtract, keep, discard, low, high, clamps: true }
     }
 
     /// Those of neurons whose potentials and membranes are proven not to exceed `reach`.
     pub fn within(self, reach: i64) -> Self {
         let left = self.subtract.map_or(0, |amount| reach - amount.into());
         let highest = left.max(self.threshold.into() - 1);
-        let clamps = highest >> self.shift > self.high.into() || -reach >> self.shift < self.low.into();
+        let clamps = self.keep.of(highest) > self.high.into() || self.keep.of(-reach) < self.low.into();
         Self { clamps, ..self }
     }
 
-    /// g = V + X; fire iff g >= threshold; V' = (fire ? reset : g) >> shift, as it comes back from the
-    /// membrane word. Returns whether it fires, V', and whether the word clamped it.
+    /// What is stored of `left`, before its word clamps it.
+    #[inline(always)]
+    pub fn kept(&self, left: W) -> W {
+        if self.keep.multiplier == 1 {
+            // A shift by more than all bits but one is one by these: what is left is the sign.
+            left >> self.keep.shift.min(W::BITS - 1)
+        } else {
+            left.scale(self.keep)
+        }
+    }
+
+    /// g = V + X; fire iff g >= threshold; V' is what is kept of g, or of what the spike leaves, as it comes back
+    /// from the membrane word. Returns whether it fires, V', and whether the word clamped it.
     fn update(&self, v: W, x: W) -> (bool, W, bool) {
         let g = v + x;
         let fires = g >= self.threshold;
@@ -130,7 +140,7 @@ impl<W: Word> Cell<W> {
             (true, None) => W::default(),
             (true, Some(threshold)) => g - threshold,
         };
-        let kept = left >> self.shift;
+        let kept = self.kept(left);
         let stored = kept.clamp(self.low, self.high);
         (fires, stored << self.discard, stored != kept)
     }
@@ -217,12 +227,17 @@ mod tests {
     #[test]
     fn spikes_of_a_channel_are_those_of_the_layer() {
         let membrane = Some(MembraneWord { bits: 3, discards: vec![1, 2] });
-        let op =
-            QuantizedNeuron { thresholds: vec![9, 14], shift: 1, subtract: true, strict: false, membrane };
+        let op = QuantizedNeuron {
+            thresholds: vec![9, 14],
+            keep: Keep::half_to_the(1),
+            subtract: true,
+            strict: false,
+            membrane,
+        };
         let inputs: Vec<i64> = (0..2 * 3 * 4 * 2).map(|i| (i * 37) % 23 - 5).collect();
         let mut layer = [0, 0];
         for image in inputs.chunks_exact(3 * 4 * 2) {
-            let mut neurons = ShiftNeurons::new(&op, 2, 8);
+            let mut neurons = LeakyNeurons::new(&op, 2, 8);
             let mut spikes = vec![0i64; 8];
             for frame in image.chunks_exact(8) {
                 neurons.step(frame, &mut spikes);

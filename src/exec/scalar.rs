@@ -4,7 +4,7 @@
 
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
-use super::neuron::{LoihiNeurons, NeuronLayer, ShiftNeurons};
+use super::neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
 use super::{Execution, live::Live};
 use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample, Window};
 use crate::num::{Accumulator, Format, Requantizer, Word};
@@ -127,7 +127,7 @@ pub(super) fn execute<W: Word>(
             (value, counted)
         }
         (_, QuantizedOp::Neuron(op)) => {
-            let mut layer = ShiftNeurons::new(op, channels, node.shape.values());
+            let mut layer = LeakyNeurons::new(op, channels, node.shape.values());
             neurons(&mut layer, input(0), timesteps, membranes)
         }
         (_, QuantizedOp::Loihi(op)) => {

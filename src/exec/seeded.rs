@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::float::{FloatLayer, image, neuron, weighted, without_weights};
 use super::live::Live;
-use crate::model::{InputSpec, Network, Node, Op, Padding, Sample, Weighted, Weights};
+use crate::model::{InputSpec, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name};
 use crate::tensor::{Frames, Tensor};
 
 type Tensors = BTreeMap<String, Tensor<f32>>;
@@ -39,7 +39,9 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
             }
             Op::Neuron(op) => {
                 for parameter in node.parameters() {
-                    let data = vec![1.0; parameter.len()];
+                    // A w of 0 is a tau of 2.
+                    let initial = if parameter.name == leak_name(&node.name) { 0.0 } else { 1.0 };
+                    let data = vec![initial; parameter.len()];
                     tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
                 }
                 (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())

@@ -173,6 +173,8 @@ pub enum EpilogueKind {
         membrane_bits: Option<u32>,
         /// Width of the potential.
         potential_bits: u32,
+        /// Bits that the leak multiplies a potential by; 0 for a shift.
+        multiplier_bits: u32,
     },
     /// Comparisons of an integer spike.
     IntegerNeuron {

@@ -292,7 +292,8 @@ impl Epilogue {
         let input_bits = widths.value_bits(node.inputs[0]);
         let values = node.shape.values();
         let kind = match &node.op {
-            Op::Neuron(_) => EpilogueKind::Neuron {
+            Op::Neuron(neuron) => EpilogueKind::Neuron {
+                multiplier_bits: widths.membrane_bits(id).map_or(0, |_| neuron.leak.keep().multiplier_bits()),
                 membrane_bits: widths.membrane_bits(id),
                 potential_bits: (input_bits + 1).min(32),
             },

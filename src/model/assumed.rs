@@ -30,6 +30,11 @@ pub fn neurons_assumed(network: &Network) -> Option<String> {
 fn described(neuron: &Neuron) -> String {
     let dynamics = match neuron.leak {
         Leak::HalfWithInput => "LIF, tau 2".to_owned(),
+        Leak::Tau { tau, decay_input: true } => format!("LIF, tau {tau}"),
+        Leak::Tau { tau, decay_input: false } => format!("LIF, tau {tau}, input not decayed"),
+        Leak::Parametric { decay_input: true, .. } => "parametric LIF".to_owned(),
+        Leak::Parametric { decay_input: false, .. } => "parametric LIF, input not decayed".to_owned(),
+        Leak::Beta(beta) => format!("LIF, membrane times {beta}, input not decayed"),
         Leak::Shift(k) => format!("LIF, membrane times 2^-{k}, input not decayed"),
         Leak::None => "IF".to_owned(),
         Leak::Loihi { voltage_decay, current_decay } => {
@@ -42,8 +47,9 @@ fn described(neuron: &Neuron) -> String {
         (false, Fire::AboveThreshold) => format!("fires above {}", neuron.threshold),
     };
     let reset = match neuron.reset {
-        Reset::Zero => "hard reset to 0",
-        Reset::Subtract => "soft reset",
+        Reset::Zero => "hard reset to 0".to_owned(),
+        Reset::To(value) => format!("hard reset to {value}"),
+        Reset::Subtract => "soft reset".to_owned(),
     };
     format!("{dynamics}, {threshold}, {reset}")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ir::*;
-use super::{ConvGeometry, ir};
+use super::{ConvGeometry, IntegerNeuron, Neuron, ir};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 

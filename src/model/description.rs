@@ -3,7 +3,7 @@ use serde::Deserialize;
 use super::families::{
     Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
 };
-use super::neurons::NeuronOverride;
+use super::neuron_override::NeuronOverride;
 use super::{Network, Node, Weights};
 use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS, in_range};
 use crate::error::{Error, Fault, Result};

@@ -1,7 +1,6 @@
 use serde::Deserialize;
 
-use super::ConvGeometry;
-use crate::error::{Error, Result};
+use super::{ConvGeometry, IntegerNeuron, Neuron};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -154,117 +153,6 @@ pub enum Padding {
     Zero,
     /// The folded bias of the layer before: RepConv pads behind its first normalization.
     BiasOfInput,
-}
-
-/// A spiking neuron: potential = leak(membrane) + input, fire, reset.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Neuron {
-    /// Firing threshold, in units of the float network.
-    pub threshold: f64,
-    /// True if the checkpoint has `{name}.threshold`, one per channel, which multiplies `threshold`.
-    #[serde(default)]
-    pub per_channel: bool,
-    /// Membrane dynamics.
-    pub leak: Leak,
-    /// What a spike leaves behind.
-    pub reset: Reset,
-    /// Comparison with the threshold.
-    pub fire: Fire,
-}
-
-impl Neuron {
-    /// SpikingJelly's default LIF: H = V + (X - V)/2, fire on H >= threshold, reset to 0.
-    pub fn lif(threshold: f64) -> Self {
-        let (leak, reset, fire) = (Leak::HalfWithInput, Reset::Zero, Fire::AtThreshold);
-        Self { threshold, per_channel: false, leak, reset, fire }
-    }
-
-    /// Refuses what cannot be executed, of the layer `name`.
-    pub(super) fn check(&self, name: &str) -> Result<()> {
-        if self.leak.shift() > 30 {
-            return Err(Error::mismatch(format!(
-                "layer {name}: a leak of 2^-{} exceeds 2^-30",
-                self.leak.shift()
-            )));
-        }
-        if !(1e-9..=1e9).contains(&self.threshold) {
-            let message = format!("layer {name}: a threshold of {:?} is not in 1e-9..=1e9", self.threshold);
-            return Err(Error::mismatch(message));
-        }
-        if let Leak::Loihi { voltage_decay, current_decay } = self.leak {
-            let resets = self.reset == Reset::Zero && self.fire == Fire::AboveThreshold;
-            if voltage_decay > 4096 || current_decay > 4095 || !resets {
-                return Err(Error::mismatch(format!(
-                    "layer {name}: a neuron of Loihi decays by 0..=4096 and 0..=4095 parts of 4096, fires above \
-                     its threshold and resets to 0"
-                )));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A neuron without memory that fires integer spikes: round(clamp(input, 0, max)) / norm, halves to even
-/// (Yao et al., Scaling Spike-driven Transformer, 2024). One timestep of it stands for `max` binary ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IntegerNeuron {
-    /// Largest level.
-    pub max: u32,
-    /// Divisor of the level.
-    pub norm: u32,
-}
-
-/// Membrane dynamics that are exact in integers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Leak {
-    /// tau = 2 with input decay: H = (V + X)/2.
-    HalfWithInput,
-    /// H = V 2^-k + X: the input is not decayed.
-    Shift(u32),
-    /// Integrate and fire: H = V + X.
-    None,
-    /// Loihi (Davies et al., IEEE Micro 2018): I = I (4095 - c)/4096 + X, H = V (4096 - d)/4096 + I.
-    Loihi {
-        /// d, 0..=4096.
-        voltage_decay: u32,
-        /// c, 0..=4095; 4095 keeps no current.
-        current_decay: u32,
-    },
-}
-
-impl Leak {
-    /// log2 of the factor by which the integer potential g = 2^gain H exceeds the potential.
-    pub fn gain_log2(self) -> u32 {
-        u32::from(self == Self::HalfWithInput)
-    }
-
-    /// Arithmetic right shift of the potential that becomes the membrane.
-    pub fn shift(self) -> u32 {
-        match self {
-            Self::HalfWithInput => 1,
-            Self::Shift(k) => k,
-            Self::None | Self::Loihi { .. } => 0,
-        }
-    }
-}
-
-/// What a spike leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Reset {
-    /// Hard reset to 0.
-    Zero,
-    /// Soft reset: the threshold is subtracted.
-    Subtract,
-}
-
-/// When a neuron fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Fire {
-    /// potential >= threshold.
-    AtThreshold,
-    /// potential > threshold.
-    AboveThreshold,
 }
 
 /// A pooling window; padding never wins.
@@ -425,17 +313,9 @@ impl Node {
     pub fn parameters(&self) -> Vec<Parameter> {
         match &self.op {
             Op::Weighted(weighted) => weighted.parameters(&self.name),
-            Op::Neuron(neuron) if neuron.per_channel => {
-                let (name, shape) = (self.threshold_name(), vec![self.shape.channels]);
-                vec![Parameter { name, shape, trained: true }]
-            }
+            Op::Neuron(neuron) => neuron.parameters(&self.name, self.shape.channels),
             _ => Vec::new(),
         }
-    }
-
-    /// The tensor of thresholds of a neuron that has one per channel.
-    pub fn threshold_name(&self) -> String {
-        format!("{}.threshold", self.name)
     }
 }
 

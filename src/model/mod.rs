@@ -11,7 +11,8 @@ mod fit;
 mod fold;
 mod ir;
 mod lookalikes;
-mod neurons;
+mod neuron;
+mod neuron_override;
 mod rep_conv;
 mod weights;
 
@@ -23,10 +24,11 @@ pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
 pub use fold::{FoldedLayer, fold};
 pub use ir::{
-    Attention, Fire, Grid, IntegerNeuron, Join, Kind, Leak, Network, Neuron, Node, NodeId, Op, Operations,
-    Padding, Parameter, ProductOrder, Reset, Scope, Weighted, Window,
+    Attention, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, Parameter, ProductOrder,
+    Scope, Weighted, Window,
 };
 pub use lookalikes::name_lookalikes;
-pub use neurons::NeuronOverride;
+pub use neuron::{Fire, FloatLeak, IntegerNeuron, Leak, Neuron, Reset, leak_name, threshold_name};
+pub use neuron_override::NeuronOverride;
 pub use rep_conv::fuse;
 pub use weights::{BatchNorm, LayerWeights, Weights};

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use safetensors::Dtype;
 
-use super::{Checkpoint, Network, Node, Op, Selection, StoredTensor, Weighted, fit};
+use super::{
+    Checkpoint, Leak, Network, Neuron, Node, Op, Selection, StoredTensor, Weighted, fit, leak_name,
+    threshold_name,
+};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -116,9 +119,25 @@ impl Weights {
     /// If `node` is not of the network that these weights were read for.
     pub fn thresholds(&self, node: &Node) -> Option<&[f32]> {
         match node.op {
-            Op::Neuron(neuron) if neuron.per_channel => Some(&self.tensors[&node.threshold_name()].data),
+            Op::Neuron(neuron) if neuron.per_channel => Some(&self.tensors[&threshold_name(&node.name)].data),
             _ => None,
         }
+    }
+
+    /// Gives the parametric neurons of `network` the time constants that were learned.
+    ///
+    /// # Errors
+    /// Names the tensor that says none.
+    pub fn give_leaks(&self, network: &mut Network) -> Result<()> {
+        for node in &mut network.nodes {
+            let Op::Neuron(Neuron { leak: leak @ Leak::Parametric { .. }, .. }) = &mut node.op else {
+                continue;
+            };
+            let name = leak_name(&node.name);
+            *leak = leak.learned(self.tensors[&name].data[0]);
+            leak.check().map_err(|message| Error::field(&self.path, &name, message))?;
+        }
+        Ok(())
     }
 
     /// The parameters of the weight layer `node`.

@@ -2,6 +2,7 @@
 
 mod accumulator;
 mod format;
+mod keep;
 mod parts;
 mod requantizer;
 mod rounding;
@@ -9,6 +10,7 @@ mod word;
 
 pub use accumulator::{Accumulator, Overflow};
 pub use format::Format;
+pub use keep::Keep;
 pub(crate) use parts::parts;
 pub use requantizer::Requantizer;
 pub use rounding::Rounding;

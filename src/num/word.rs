@@ -1,5 +1,7 @@
 use std::ops::{Add, AddAssign, Mul, Shl, Shr, Sub};
 
+use super::Keep;
+
 /// The machine word that the scalar executor computes in: `i32` where the proven bounds of a
 /// network allow it, `i64` otherwise.
 pub trait Word:
@@ -29,6 +31,9 @@ pub trait Word:
 
     /// The nearest value that fits.
     fn saturate(x: i64) -> Self;
+
+    /// floor((x + 1/2) multiplier / 2^shift), of a factor of at most 1: see [`Keep`].
+    fn scale(self, keep: Keep) -> Self;
 }
 
 impl Word for i32 {
@@ -41,6 +46,11 @@ impl Word for i32 {
     fn saturate(x: i64) -> Self {
         x.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
     }
+
+    #[inline(always)]
+    fn scale(self, keep: Keep) -> Self {
+        (((2 * i64::from(self) + 1) * i64::from(keep.multiplier)) >> (keep.shift + 1)) as i32
+    }
 }
 
 impl Word for i64 {
@@ -52,5 +62,10 @@ impl Word for i64 {
 
     fn saturate(x: i64) -> Self {
         x
+    }
+
+    #[inline(always)]
+    fn scale(self, keep: Keep) -> Self {
+        keep.of(self)
     }
 }

@@ -176,7 +176,7 @@ fn check_weighted(weighted: &Weighted, op: &QuantizedWeighted) -> Result<(), Str
 }
 
 fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
-    agree("leak", !matches!(neuron.leak, Leak::Loihi { .. }) && op.shift == neuron.leak.shift())?;
+    agree("leak", !matches!(neuron.leak, Leak::Loihi { .. }) && op.keep == neuron.leak.keep())?;
     agree("reset", op.subtract == (neuron.reset == Reset::Subtract))?;
     agree("comparison with the threshold", op.strict == (neuron.fire == Fire::AboveThreshold))?;
     per_channel("thresholds", op.thresholds.len(), channels)?;

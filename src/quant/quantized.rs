@@ -1,6 +1,6 @@
 use super::WeightScheme;
 use crate::model::{ConvGeometry, Network, NodeId};
-use crate::num::{Accumulator, Format, Requantizer, signed_bits};
+use crate::num::{Accumulator, Format, Keep, Requantizer, signed_bits};
 
 /// A network of integers: everything that the scalar specification executes. Its operations are what runs;
 /// they were held to the nodes of the network, and every bound was proven from them.
@@ -87,13 +87,13 @@ impl QuantizedWeighted {
     }
 }
 
-/// g = V + X; fires iff g >= threshold; V' = (fires ? reset : g) >> shift.
+/// g = V + X; fires iff g >= threshold; V' is what is kept of g, or of what a spike left of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizedNeuron {
     /// Per channel, or one for all.
     pub thresholds: Vec<i64>,
-    /// Arithmetic shift of the leak.
-    pub shift: u32,
+    /// What the leak leaves.
+    pub keep: Keep,
     /// True for a soft reset, which subtracts the threshold.
     pub subtract: bool,
     /// True where the threshold itself does not fire: `thresholds` are then one more than what a
@@ -104,16 +104,10 @@ pub struct QuantizedNeuron {
 }
 
 impl QuantizedNeuron {
-    /// No potential g = V + X of a neuron whose leak is `shift` exceeds this many times the largest X within
-    /// `timesteps`.
-    pub(super) fn reach(shift: u32, timesteps: usize) -> i64 {
-        if shift == 0 { timesteps.max(2) as i64 } else { 2 }
-    }
-
     /// The same neuron at other thresholds, per channel or one for all: of its membrane word, as many low bits
     /// are not stored as the highest potential below each threshold needs.
     pub fn with_thresholds(&self, thresholds: Vec<i64>) -> Self {
-        let discarded = |th: &i64, bits: u32| signed_bits(0, (th - 1) >> self.shift).saturating_sub(bits);
+        let discarded = |th: &i64, bits: u32| signed_bits(0, self.keep.of(th - 1)).saturating_sub(bits);
         let membrane = self.membrane.as_ref().map(|word| MembraneWord {
             bits: word.bits,
             discards: thresholds.iter().map(|th| discarded(th, word.bits)).collect(),
@@ -202,11 +196,11 @@ impl QuantizedModel {
         let node = self.network.node(id);
         match self.op(id) {
             QuantizedOp::Neuron(op) => {
-                // Every step may lose less than 2^d, and a leak forgets half of what was lost.
+                // Every step may lose less than 2^d, as if the input were less by that.
                 let discards = op.membrane.iter().flat_map(|word| &word.discards);
                 let lost = discards.max().map_or(0, |&d| (2i64 << d) - 2);
                 let input = self.bounds[node.inputs[0].index()];
-                (input + lost).saturating_mul(QuantizedNeuron::reach(op.shift, self.network.timesteps))
+                (input + lost).saturating_mul(op.keep.reach(self.network.timesteps))
             }
             QuantizedOp::Loihi(_) => 2 << LOIHI_BITS,
             _ => 0,

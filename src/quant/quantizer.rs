@@ -266,7 +266,7 @@ impl<'a> Quantizer<'a> {
             Op::Neuron(neuron) => {
                 let scales = self.model.weights.thresholds(reader).unwrap_or(&[1.0]);
                 let scale = scales.iter().copied().fold(f32::INFINITY, f32::min);
-                neuron.threshold * f64::from(scale) * f64::from(neuron.leak.gain_log2()).exp2()
+                neuron.height(scale) * neuron.leak.gain()
             }
             Op::IntegerNeuron(_) => 1.0,
             Op::MaxPool(_) => self.threshold_of(reader_id),
@@ -293,16 +293,14 @@ impl<'a> Quantizer<'a> {
     }
 
     fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
-        let gain = f64::from(neuron.leak.gain_log2()).exp2();
+        let (gain, keep) = (neuron.leak.gain(), neuron.leak.keep());
         // A threshold out of reach never fires, and neither does one just out of reach.
-        let unreachable = self.bound(node, 0)
-            * QuantizedNeuron::reach(neuron.leak.shift(), self.model.network.timesteps)
-            + 1;
+        let unreachable = self.bound(node, 0) * keep.reach(self.model.network.timesteps) + 1;
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
         let threshold = |c: usize| {
-            let scale = f64::from(per_channel(scales, c));
-            let steps = whole(gain * neuron.threshold * scale / per_channel(lsbs, c));
+            let height = neuron.height(per_channel(scales, c));
+            let steps = whole(gain * height / per_channel(lsbs, c));
             let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
@@ -310,7 +308,6 @@ impl<'a> Quantizer<'a> {
             smallest.min(unreachable)
         };
         let thresholds: Vec<i64> = (0..lsbs.len().max(scales.len())).map(threshold).collect();
-        let shift = neuron.leak.shift();
         let subtract = neuron.reset == Reset::Subtract;
         let counts = matches!(self.model.network.input_of(node, 0).kind, Kind::Count { .. });
         // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
@@ -318,7 +315,7 @@ impl<'a> Quantizer<'a> {
         let bits = self.setting.membrane_bits_of(&node.name);
         let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
-        let op = QuantizedNeuron { thresholds: Vec::new(), shift, subtract, strict, membrane };
+        let op = QuantizedNeuron { thresholds: Vec::new(), keep, subtract, strict, membrane };
         (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keyword::keywords;
 use crate::exec::{FloatExecutor, Observed, ScalarExecutor};
-use crate::model::{Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
+use crate::model::{FloatLeak, Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
 use crate::num::Word;
 use crate::quant::{QuantizedModel, per_channel};
 use crate::tensor::Frames;
@@ -107,22 +107,12 @@ impl DriftReference {
     }
 }
 
-/// What has a potential to compare: neurons whose state is one membrane.
+/// What has a potential to compare: neurons whose state is one membrane, unlike those of Loihi.
 fn is_compared(op: &Op) -> bool {
     match op {
         Op::IntegerNeuron(_) => true,
-        Op::Neuron(neuron) => potential(neuron.leak, 0.0, 0.0).is_some(),
+        Op::Neuron(neuron) => !matches!(neuron.leak, Leak::Loihi { .. }),
         _ => false,
-    }
-}
-
-/// H of a membrane `v` that the input `x` meets; none of a neuron with more state than a membrane.
-fn potential(leak: Leak, v: f32, x: f32) -> Option<f32> {
-    match leak {
-        Leak::HalfWithInput => Some(v + (x - v) / 2.0),
-        Leak::Shift(k) => Some(v * (-(k as f32)).exp2() + x),
-        Leak::None => Some(v + x),
-        Leak::Loihi { .. } => None,
     }
 }
 
@@ -149,17 +139,17 @@ fn float_potentials(model: &Model, node: &Node, input: &Frames<f32>, spikes: &Fr
     let Op::Neuron(neuron) = &node.op else {
         return (0..spikes.frames).flat_map(|t| input.at(t)).copied().collect();
     };
-    let channels = node.shape.channels;
+    let (channels, leak) = (node.shape.channels, FloatLeak::from(neuron.leak));
     let mut membranes = vec![0.0f32; node.shape.values()];
     let mut potentials = Vec::with_capacity(spikes.data.len());
     for t in 0..spikes.frames {
         let values = membranes.iter_mut().zip(input.at(t)).zip(spikes.at(t)).enumerate();
         for (i, ((v, &x), &spike)) in values {
-            let h = potential(neuron.leak, *v, x).expect("other neurons are not compared");
+            let h = leak.potential(*v, x);
             *v = match (spike > 0.0, neuron.reset) {
                 (false, _) => h,
                 (true, Reset::Subtract) => h - threshold(model, node, neuron, i % channels) as f32,
-                (true, Reset::Zero) => 0.0,
+                (true, Reset::Zero | Reset::To(_)) => 0.0,
             };
             potentials.push(h);
         }
@@ -169,7 +159,7 @@ fn float_potentials(model: &Model, node: &Node, input: &Frames<f32>, spikes: &Fr
 
 fn threshold(model: &Model, node: &Node, neuron: &Neuron, channel: usize) -> f64 {
     let scales = model.weights.thresholds(node).unwrap_or(&[1.0]);
-    neuron.threshold * f64::from(per_channel(scales, channel))
+    neuron.height(per_channel(scales, channel))
 }
 
 /// Sums over neurons, timesteps and images.
@@ -269,7 +259,7 @@ fn layer_sums<W: Word>(
         Op::Neuron(neuron) => Some(neuron),
         _ => None,
     };
-    let gain = neuron.map_or(1.0, |neuron| f64::from(neuron.leak.gain_log2()).exp2());
+    let gain = neuron.map_or(1.0, |neuron| neuron.leak.gain());
     let thresholds: Vec<f64> =
         (0..channels).map(|c| neuron.map_or(1.0, |neuron| threshold(model, node, neuron, c))).collect();
     let mut sums = Sums { values: (spikes.frames * values) as f64, ..Sums::default() };

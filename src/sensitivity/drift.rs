@@ -103,7 +103,7 @@ fn potentials(
     for (id, node) in model.network().iter().take(end).skip(from.index()) {
         if next.contains(&id) {
             let gain = match &node.op {
-                Op::Neuron(neuron) => f64::from(neuron.leak.gain_log2()).exp2(),
+                Op::Neuron(neuron) => neuron.leak.gain(),
                 _ => 1.0,
             };
             let (lsbs, channels) = (&model.lsbs()[node.inputs[0].index()], node.shape.channels);

@@ -8,7 +8,7 @@ from blocks import Block, Classifier, Grid, Join, Lif, Mean, Product, conv3x3, m
 class Stem(Block):
     """conv-BN, then four times LIF, pooling, conv-BN; the last result is the residual stream."""
 
-    def __init__(self, inputs, dim, pooling, names, tau):
+    def __init__(self, inputs, dim, pooling, names):
         super().__init__()
         first, other, pool = {
             "Proj": ("proj_", "proj{}_", "maxpool{}"),
@@ -19,7 +19,7 @@ class Stem(Block):
         self.order = [f"{first}conv", f"{first}bn"]
         for i, pooled in enumerate(pooling, start=1):
             prefix = other.format(i)
-            layers = {f"{prefix}lif": Lif(tau=tau)}
+            layers = {f"{prefix}lif": Lif()}
             if pooled:
                 layers[pool.format(i)] = max_pool()
             layers[f"{prefix}conv"] = conv3x3(widths[i - 1], widths[i])
@@ -33,13 +33,13 @@ class Stem(Block):
 
 
 class Attention(Block):
-    def __init__(self, dim, heads, order, tau):
+    def __init__(self, dim, heads, order):
         super().__init__()
-        self.proj_lif = Lif(tau=tau)
+        self.proj_lif = Lif()
         for name in ("q", "k", "v"):
             conv, norm = nn.Conv1d(dim, dim, 1, bias=False), nn.BatchNorm1d(dim)
-            self.hold(**{f"{name}_conv": conv, f"{name}_bn": norm, f"{name}_lif": Lif(tau=tau)})
-        self.hold(ssa=Product(heads, 0.125, order), attn_lif=Lif(0.5, tau))
+            self.hold(**{f"{name}_conv": conv, f"{name}_bn": norm, f"{name}_lif": Lif()})
+        self.hold(ssa=Product(heads, 0.125, order), attn_lif=Lif(0.5))
         self.hold(proj_conv=nn.Conv1d(dim, dim, 1), proj_bn=nn.BatchNorm1d(dim), add=Join())
 
     def forward(self, stream):
@@ -50,11 +50,11 @@ class Attention(Block):
 
 
 class Mlp(Block):
-    def __init__(self, dim, ratio, tau):
+    def __init__(self, dim, ratio):
         super().__init__()
         hidden = int(dim * ratio)
-        self.hold(mlp1_lif=Lif(tau=tau), mlp1_conv=nn.Conv2d(dim, hidden, 1), mlp1_bn=nn.BatchNorm2d(hidden))
-        self.hold(mlp2_lif=Lif(tau=tau), mlp2_conv=nn.Conv2d(hidden, dim, 1), mlp2_bn=nn.BatchNorm2d(dim))
+        self.hold(mlp1_lif=Lif(), mlp1_conv=nn.Conv2d(dim, hidden, 1), mlp1_bn=nn.BatchNorm2d(hidden))
+        self.hold(mlp2_lif=Lif(), mlp2_conv=nn.Conv2d(hidden, dim, 1), mlp2_bn=nn.BatchNorm2d(dim))
         self.add = Join()
 
     def forward(self, stream):
@@ -63,10 +63,10 @@ class Mlp(Block):
 
 
 class TransformerBlock(Block):
-    def __init__(self, dim, heads, ratio, order, tau):
+    def __init__(self, dim, heads, ratio, order):
         super().__init__()
         unused_norms(self, dim)
-        self.hold(attn=Attention(dim, heads, order, tau), mlp=Mlp(dim, ratio, tau))
+        self.hold(attn=Attention(dim, heads, order), mlp=Mlp(dim, ratio))
 
     def forward(self, stream):
         return self.run(stream, "attn", "mlp")
@@ -74,11 +74,11 @@ class TransformerBlock(Block):
 
 class Spikingformer(Classifier):
     def __init__(
-        self, inputs, timesteps, classes, dim, depth, heads, mlp_ratio, pooling, stem, order, tau=2.0
+        self, inputs, timesteps, classes, dim, depth, heads, mlp_ratio, pooling, stem, order
     ):
         super().__init__(timesteps)
-        self.patch_embed = Stem(inputs, dim, pooling, stem, tau)
-        self.block = nn.ModuleList(TransformerBlock(dim, heads, mlp_ratio, order, tau) for _ in range(depth))
+        self.patch_embed = Stem(inputs, dim, pooling, stem)
+        self.block = nn.ModuleList(TransformerBlock(dim, heads, mlp_ratio, order) for _ in range(depth))
         self.hold(head_mean=Mean(3, 4), head_mean_time=Mean(0), head=nn.Linear(dim, classes))
 
     def features(self, x):

@@ -393,7 +393,7 @@ fn update(cell: &Cell, v: __m512i, x: __m512i) -> (u16, u16, __m512i) {
         Some(amount) => _mm512_mask_sub_epi32(g, fires, g, _mm512_set1_epi32(amount)),
         None => _mm512_maskz_mov_epi32(!fires, g),
     };
-    let kept = _mm512_sra_epi32(reset, _mm_cvtsi32_si128(cell.shift as i32));
+    let kept = kept(cell, reset);
     let discard = _mm_cvtsi32_si128(cell.discard as i32);
     if !cell.clamps {
         return (fires, 0, _mm512_sll_epi32(kept, discard));
@@ -401,6 +401,21 @@ fn update(cell: &Cell, v: __m512i, x: __m512i) -> (u16, u16, __m512i) {
     let stored = _mm512_max_epi32(kept, _mm512_set1_epi32(cell.low));
     let stored = _mm512_min_epi32(stored, _mm512_set1_epi32(cell.high));
     (fires, _mm512_cmpneq_epi32_mask(stored, kept), _mm512_sll_epi32(stored, discard))
+}
+
+/// What is stored of 16 potentials, before their word clamps them; see [`Cell::kept`].
+#[target_feature(enable = "avx512f")]
+fn kept(cell: &Cell, left: __m512i) -> __m512i {
+    if cell.keep.multiplier == 1 {
+        return _mm512_sra_epi32(left, _mm_cvtsi32_si128(cell.keep.shift.min(31) as i32));
+    }
+    // Potentials have 31 bits, so that twice as much and 1 is a word; products have two.
+    let twice = _mm512_add_epi32(_mm512_add_epi32(left, left), _mm512_set1_epi32(1));
+    let multiplier = _mm512_set1_epi64(cell.keep.multiplier.into());
+    let shift = _mm_cvtsi32_si128(cell.keep.shift as i32 + 1);
+    let even = _mm512_sra_epi64(_mm512_mul_epi32(twice, multiplier), shift);
+    let odd = _mm512_sra_epi64(_mm512_mul_epi32(_mm512_srli_epi64::<32>(twice), multiplier), shift);
+    _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64::<32>(odd))
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]

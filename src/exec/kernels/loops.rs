@@ -1,6 +1,7 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
 use crate::exec::neuron::Cell;
+use crate::model::FloatLeak;
 use crate::num::Word;
 
 /// (x M + 2^(S-1)) >> S, saturated.
@@ -40,10 +41,8 @@ impl Rescale {
 /// Neurons of the float reference.
 #[derive(Debug, Clone, Copy)]
 pub struct FloatNeuron {
-    /// True for V + (X - V)/2, else what is kept of V is added to X.
-    pub half_with_input: bool,
-    /// What is kept of V.
-    pub kept: f32,
+    /// What V becomes before it fires.
+    pub leak: FloatLeak,
     /// Fires only above its threshold, not at it.
     pub above: bool,
     /// A spike subtracts the threshold, and else resets to 0.
@@ -79,7 +78,7 @@ pub fn neurons<W: Word>(
                     None if fires => W::default(),
                     _ => g,
                 };
-                let kept = reset >> cell.shift;
+                let kept = cell.kept(reset);
                 let stored = kept.max(cell.low).min(cell.high);
                 *v = stored << cell.discard;
                 *spikes |= if fires { bit } else { 0 };
@@ -397,7 +396,7 @@ define_loops! { ($)
         let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
         for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
             for (((v, &x), spike), &threshold) in v.iter_mut().zip(x).zip(spikes).zip(thresholds) {
-                let g = if neuron.half_with_input { *v + (x - *v) / 2.0 } else { *v * neuron.kept + x };
+                let g = neuron.leak.potential(*v, x);
                 let fires = if neuron.above { g > threshold } else { g >= threshold };
                 let reset = if neuron.subtract { g - threshold } else { 0.0 };
                 *spike = if fires { 1.0 } else { 0.0 };

@@ -115,6 +115,22 @@ fn other_neurons_by_hand() {
         train_of(neuron(Leak::HalfWithInput, Reset::Subtract, Fire::AtThreshold), 15),
         [0, 1, 0, 1, 0]
     );
+    // tau = 4: TH = 40; 12, (25 x 3) >> 3 = 9, 21; 43 x 3 / 8 = 16, 28; 57 x 3 / 8 = 21, 33; 67 x 3 / 8 = 25, 37.
+    let tau = |tau, decay_input| Leak::Tau { tau, decay_input };
+    assert_eq!(train_of(neuron(tau(4.0, true), Reset::Zero, Fire::AtThreshold), 12), [0; 5]);
+    // 13, 27 x 3 / 8 = 10, 23, 47 x 3 / 8 = 17, 30, 61 x 3 / 8 = 22, 35, 71 x 3 / 8 = 26, 39: one below 40.
+    assert_eq!(train_of(neuron(tau(4.0, true), Reset::Zero, Fire::AtThreshold), 13), [0; 5]);
+    // 14, 29 x 3 / 8 = 10, 24, 49 x 3 / 8 = 18, 32, 65 x 3 / 8 = 24, 38, 77 x 3 / 8 = 28, 42 fires.
+    assert_eq!(train_of(neuron(tau(4.0, true), Reset::Zero, Fire::AtThreshold), 14), [0, 0, 0, 0, 1]);
+    // tau = 1.5, TH = 15: 11, 11 / 3 = 3, 14, 14 / 3 = 4, 15 fires.
+    assert_eq!(train_of(neuron(tau(1.5, true), Reset::Zero, Fire::AtThreshold), 11), [0, 0, 1, 0, 0]);
+    // The input is not decayed: TH = 10; 7, 2, 9, 3, 10 fires.
+    assert_eq!(train_of(neuron(tau(1.5, false), Reset::Zero, Fire::AtThreshold), 7), [0, 0, 1, 0, 0]);
+    // It keeps 3/4: 5, 11 x 3 / 8 = 4, 9, 19 x 3 / 8 = 7, 12 fires, 2 is left of it, 5 x 3 / 8 = 1, 6, 4, 9.
+    assert_eq!(train_of(neuron(Leak::Beta(0.75), Reset::Subtract, Fire::AtThreshold), 5), [0, 0, 1, 0, 0]);
+    // A reset 6 below 0 is a threshold of 16 above it: 7, 14, 21 fires.
+    let below = Reset::To(-6.0 / 256.0);
+    assert_eq!(train_of(neuron(Leak::None, below, Fire::AtThreshold), 7), [0, 0, 1, 0, 0]);
     // Exactly 20 is at the threshold and not above it.
     assert_eq!(train_of(neuron(Leak::HalfWithInput, Reset::Zero, Fire::AtThreshold), 20), [1; 5]);
     assert_eq!(train_of(neuron(Leak::HalfWithInput, Reset::Zero, Fire::AboveThreshold), 20), [0, 1, 0, 1, 0]);

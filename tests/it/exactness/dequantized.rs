@@ -38,6 +38,10 @@ pub fn set_norm(all: &mut Tensors, prefix: &str, values: [Vec<f32>; 4]) {
 /// after layer, with gains of both signs: so neurons fire now and then, as in a trained network.
 pub fn realistic_tensors(network: &Network, dice: &mut Dice, images: &[Sample]) -> Tensors {
     let mut all = plain_tensors(network, dice);
+    // What parametric neurons learned stands in the network.
+    network.parameters().into_iter().for_each(|p| {
+        all.entry(p.name).or_insert_with(|| vec![0.0]);
+    });
     let mean = vec![0.0; network.nodes[0].shape.channels];
     for (id, node, op) in network.weighted() {
         let Some(norm) = op.norms.last() else { continue };

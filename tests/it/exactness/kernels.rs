@@ -118,7 +118,13 @@ impl Builder {
     fn spikes(&mut self, name: &str, x: NodeId) -> NodeId {
         let x = self.copy(&format!("{name}_copy"), x, &vec![0; self.net.shape(x).channels]);
         let membrane = Some(MembraneWord { bits: 16, discards: vec![0] });
-        let op = QuantizedNeuron { thresholds: vec![1], shift: 0, subtract: false, strict: false, membrane };
+        let op = QuantizedNeuron {
+            thresholds: vec![1],
+            keep: Keep::ALL,
+            subtract: false,
+            strict: false,
+            membrane,
+        };
         self.push(QuantizedOp::Neuron(op), 1);
         self.net.neuron(name, x, Neuron { leak: Leak::None, ..Neuron::lif(1.0) }).unwrap()
     }
@@ -144,7 +150,17 @@ impl Builder {
         let channels = self.net.shape(x).channels;
         let count = dice.pick(&[1, channels]);
         let bound = self.bounds[x.index()].max(2);
-        let shift = dice.pick(&[0, 1, 1, 2, 5]);
+        let leak = dice.pick(&[
+            Leak::None,
+            Leak::Shift(1),
+            Leak::Shift(1),
+            Leak::Shift(2),
+            Leak::Shift(5),
+            Leak::Beta(0.0),
+            Leak::Tau { tau: 1.5, decay_input: false },
+            Leak::Tau { tau: 4.0, decay_input: true },
+            Leak::Beta(0.9),
+        ]);
         let (subtract, strict) = (dice.int(0, 1) == 1, dice.int(0, 1) == 1);
         // A soft reset subtracts nothing that is negative.
         let lowest = if subtract { i64::from(strict) } else { -bound / 8 };
@@ -152,9 +168,8 @@ impl Builder {
         let bits = dice.pick(&[2, 5, 8, 12, 16, 24, 32]);
         let discards = (0..count).map(|_| dice.int(0, i64::from(signed_bits(0, bound)) / 2) as u32).collect();
         let membrane = Some(MembraneWord { bits, discards });
-        let op = QuantizedNeuron { thresholds, shift, subtract, strict, membrane };
+        let op = QuantizedNeuron { thresholds, keep: leak.keep(), subtract, strict, membrane };
         self.push(QuantizedOp::Neuron(op), 1);
-        let leak = if shift == 0 { Leak::None } else { Leak::Shift(shift) };
         let reset = if subtract { Reset::Subtract } else { Reset::Zero };
         let fire = if strict { Fire::AboveThreshold } else { Fire::AtThreshold };
         self.net.neuron(name, x, Neuron { leak, reset, fire, ..Neuron::lif(1.0) }).unwrap()

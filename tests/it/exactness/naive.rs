@@ -83,14 +83,23 @@ pub fn halved(x: i64, shift: u32) -> i64 {
     x.div_euclid(1 << shift)
 }
 
-/// Halvings of the membrane at every step.
-pub fn halvings(leak: Leak) -> u32 {
+/// What the membrane keeps at every step, of 2^30 parts.
+pub fn parts_kept(leak: Leak) -> i64 {
+    let nearest = |factor: f64| ((factor * 65536.0).round_ties_even() as i64) << 14;
     match leak {
-        Leak::HalfWithInput => 1,
-        Leak::Shift(k) => k,
-        Leak::None => 0,
-        Leak::Loihi { .. } => panic!("a leak of Loihi is no halving"),
+        Leak::HalfWithInput => 1 << 29,
+        Leak::Shift(k) => 1 << (30 - k),
+        Leak::Tau { tau, .. } | Leak::Parametric { tau, .. } => nearest((tau - 1.0) / tau),
+        Leak::Beta(beta) => nearest(beta),
+        Leak::None => 1 << 30,
+        Leak::Loihi { .. } => panic!("a leak of Loihi keeps a part of two words"),
     }
+}
+
+/// Floor of that part of x + 1/2.
+pub fn kept(x: i64, parts: i64) -> i64 {
+    let exact = (2 * i128::from(x) + 1) * i128::from(parts);
+    exact.div_euclid(1 << 31) as i64
 }
 
 /// Spikes, and membranes clamped per timestep, in words of `bits` that keep the upper bits of
@@ -102,7 +111,7 @@ pub fn naive_neuron(
     input: &Frames<i64>,
     timesteps: usize,
 ) -> (Frames<i64>, Vec<u32>) {
-    let (values, shift) = (input.shape.values(), halvings(neuron.leak));
+    let (values, parts) = (input.shape.values(), parts_kept(neuron.leak));
     let mut membrane = vec![0; values];
     let mut saturations = vec![0; timesteps];
     let mut cells = (0..values).cycle();
@@ -110,14 +119,14 @@ pub fn naive_neuron(
         let v = &mut membrane[cells.next().unwrap()];
         let fires_at = op.thresholds[c % op.thresholds.len()];
         let g = *v + value_at(input, t, at, c, 0);
-        let kept = match (g >= fires_at, neuron.reset, neuron.fire) {
+        let left = match (g >= fires_at, neuron.reset, neuron.fire) {
             (false, ..) => g,
-            (true, Reset::Zero, _) => 0,
+            (true, Reset::Zero | Reset::To(_), _) => 0,
             (true, Reset::Subtract, Fire::AtThreshold) => g - fires_at,
             (true, Reset::Subtract, Fire::AboveThreshold) => g - (fires_at - 1),
         };
-        let (step, limit) = (1i64 << discarded(halved(fires_at - 1, shift), bits), 1i64 << (bits - 1));
-        let stored = halved(kept, shift).div_euclid(step);
+        let (step, limit) = (1i64 << discarded(kept(fires_at - 1, parts), bits), 1i64 << (bits - 1));
+        let stored = kept(left, parts).div_euclid(step);
         let clamped = stored.max(-limit).min(limit - 1);
         saturations[t] += u32::from(clamped != stored);
         *v = clamped * step;
@@ -398,8 +407,16 @@ pub fn assert_thresholds(q: &QuantizedModel) {
     for (id, node) in q.network().iter() {
         let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
         let input = node.inputs[0].index();
-        let real = if neuron.leak == Leak::HalfWithInput { 2.0 } else { 1.0 } * neuron.threshold;
-        let adds_up = if halvings(neuron.leak) == 0 { q.network().timesteps.max(2) as i64 } else { 2 };
+        let gain = match neuron.leak {
+            Leak::HalfWithInput => 2.0,
+            Leak::Tau { tau, decay_input: true } | Leak::Parametric { tau, decay_input: true } => tau,
+            _ => 1.0,
+        };
+        let reset = if let Reset::To(value) = neuron.reset { value } else { 0.0 };
+        let real = gain * (neuron.threshold - reset);
+        // The smallest count of inputs that is at least what is kept of as many, and one more.
+        let lost = (1 << 30) - parts_kept(neuron.leak);
+        let adds_up = (2..).find(|&r| r >= q.network().timesteps as i64 || r * lost >= 1 << 30).unwrap();
         for (c, step) in steps[input].iter().enumerate() {
             let threshold = op.thresholds[c % op.thresholds.len()];
             let [below, at] = [threshold - 1, threshold].map(|th| th as f64 * step);

@@ -16,7 +16,7 @@ pub use spiq::model::{
     Attention, Conv, ConvGeometry, Fire, Grid, IntegerNeuron, Kind, Leak, Model, ModelDescription, Network,
     NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window, fold,
 };
-pub use spiq::num::{Accumulator, Format, Overflow, Requantizer, Word};
+pub use spiq::num::{Accumulator, Format, Keep, Overflow, Requantizer, Word};
 pub use spiq::quant::{
     Calibration, FixedPoint, Precision, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
     QuantizedWeighted, Setting, quantize,

@@ -2,15 +2,15 @@
 //! keeps.
 
 use num_rational::Ratio;
-use spiq::exec::{NeuronLayer, ShiftNeurons};
+use spiq::exec::{LeakyNeurons, NeuronLayer};
 use spiq::quant::MembraneWord;
 
 use super::support::*;
 
 type Rational = Ratio<i128>;
 
-/// Spikes and membranes of a neuron of rationals: g = V + X, fires iff g >= threshold, V = g' / 2^shift.
-fn rational(currents: &[i64], threshold: i64, shift: u32, subtract: bool) -> Vec<(bool, Rational)> {
+/// Spikes and membranes of a neuron of rationals: g = V + X, fires iff g >= threshold, V = g' / divisor.
+fn rational(currents: &[i64], threshold: i64, divisor: i128, subtract: bool) -> Vec<(bool, Rational)> {
     let threshold = Rational::from_integer(threshold.into());
     let mut v = Rational::from_integer(0);
     let step = |&x: &i64| {
@@ -21,17 +21,18 @@ fn rational(currents: &[i64], threshold: i64, shift: u32, subtract: bool) -> Vec
             (true, false) => Rational::from_integer(0),
             (true, true) => g - threshold,
         };
-        v = left / Rational::from_integer(1 << shift);
+        v = left / Rational::from_integer(divisor);
         (fires, v)
     };
     currents.iter().map(step).collect()
 }
 
 /// The same of the scalar specification.
-fn integers(currents: &[i64], threshold: i64, shift: u32, subtract: bool) -> Vec<(bool, i64)> {
+fn integers(currents: &[i64], threshold: i64, divisor: i128, subtract: bool) -> Vec<(bool, i64)> {
     let membrane = Some(MembraneWord { bits: 32, discards: vec![0] });
-    let op = QuantizedNeuron { thresholds: vec![threshold], shift, subtract, strict: false, membrane };
-    let mut layer = ShiftNeurons::<i64>::new(&op, 1, 1);
+    let keep = Keep::nearest(1.0 / divisor as f64);
+    let op = QuantizedNeuron { thresholds: vec![threshold], keep, subtract, strict: false, membrane };
+    let mut layer = LeakyNeurons::<i64>::new(&op, 1, 1);
     let step = |&x: &i64| {
         let mut spike = [0];
         layer.step(&[x], &mut spike);
@@ -40,18 +41,18 @@ fn integers(currents: &[i64], threshold: i64, shift: u32, subtract: bool) -> Vec
     currents.iter().map(step).collect()
 }
 
-/// Currents around the threshold, so that neurons fire now and then.
-fn any_case() -> impl Strategy<Value = (Vec<i64>, i64, u32, bool)> {
+/// Currents around the threshold, so that neurons fire now and then; a tau of d / (d - 1) divides by d.
+fn any_case() -> impl Strategy<Value = (Vec<i64>, i64, i128, bool)> {
     let currents = proptest::collection::vec(-300i64..600, 1..=24);
-    (currents, 1i64..700, 0u32..=4, any::<bool>())
+    (currents, 1i64..700, 1i128..=16, any::<bool>())
 }
 
 #[test]
 fn the_spikes_are_those_of_rational_numbers() {
     let fired = std::cell::Cell::new((0, 0));
-    repeat(4000, any_case(), |(currents, threshold, shift, subtract)| {
-        let exact = rational(&currents, threshold, shift, subtract);
-        let found = integers(&currents, threshold, shift, subtract);
+    repeat(4000, any_case(), |(currents, threshold, divisor, subtract)| {
+        let exact = rational(&currents, threshold, divisor, subtract);
+        let found = integers(&currents, threshold, divisor, subtract);
         for ((exact_fires, exact_v), (fires, v)) in exact.iter().zip(&found) {
             prop_assert_eq!(exact_fires, fires);
             prop_assert_eq!(exact_v.floor().to_integer(), i128::from(*v));
@@ -65,16 +66,16 @@ fn the_spikes_are_those_of_rational_numbers() {
     assert!(ones > all / 10 && ones < all - all / 10);
 }
 
-/// What the theorem needs: neither `>` nor another threshold nor another shift fires like this.
+/// What the theorem needs: neither `>` nor another threshold nor another divisor fires like this.
 #[test]
 fn no_neighbour_is_exact() {
     let mut dice = Dice::new(12);
     let cases: Vec<(Vec<i64>, i64)> =
         (0..500).map(|_| ((0..16).map(|_| dice.int(-30, 60)).collect(), dice.int(1, 60))).collect();
-    let differ = |threshold: i64, shift: u32| {
+    let differ = |threshold: i64, divisor: i128| {
         let different = cases.iter().filter(|(currents, th)| {
-            let exact = rational(currents, *th, 1, false);
-            let found = integers(currents, th + threshold, 1 + shift, false);
+            let exact = rational(currents, *th, 2, false);
+            let found = integers(currents, th + threshold, 2 + divisor, false);
             exact.iter().zip(&found).any(|((exact, _), (found, _))| exact != found)
         });
         different.count()

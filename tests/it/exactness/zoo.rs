@@ -15,14 +15,35 @@ fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
         let threshold = dice.pick(&[0.5, 1.0, 1.5]);
         return Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(threshold) };
     }
-    let leak =
+    let mut leak =
         dice.pick(&[Leak::HalfWithInput, Leak::HalfWithInput, Leak::Shift(1), Leak::Shift(2), Leak::None]);
+    if !exact && dice.int(0, 1) == 0 {
+        leak = any_factor(dice);
+    }
     let fire = match exact && leak != Leak::None {
         true => Fire::AtThreshold,
         false => dice.pick(&[Fire::AtThreshold, Fire::AboveThreshold]),
     };
     let threshold = dice.pick(&[0.5, 1.0, 1.5]);
-    Neuron { leak, fire, reset: dice.pick(&[Reset::Zero, Reset::Subtract]), ..Neuron::lif(threshold) }
+    let reset = dice.pick(&[
+        Reset::Zero,
+        Reset::Zero,
+        Reset::Subtract,
+        Reset::Subtract,
+        Reset::To(-0.5),
+        Reset::To(0.25),
+    ]);
+    Neuron { leak, fire, reset, ..Neuron::lif(threshold) }
+}
+
+/// A leak that keeps any part of a membrane; a learned one is as its checkpoint left it.
+fn any_factor(dice: &mut Dice) -> Leak {
+    let (tau, decay_input) = (dice.pick(&[1.25, 1.5, 2.0, 3.0, 4.0, 1.1, 50.0]), dice.int(0, 1) == 0);
+    match dice.int(0, 3) {
+        0 => Leak::Beta(dice.pick(&[0.0, 0.25, 0.75, 0.9, 0.95])),
+        1 => Leak::Parametric { decay_input, tau: 1.0 + (-(dice.int(-20, 20) as f64) / 10.0).exp() },
+        _ => Leak::Tau { tau, decay_input },
+    }
 }
 
 /// Convolutions, an attention of each kind, masks of both shapes and sums of spikes.
@@ -44,7 +65,10 @@ fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bo
     let channels =
         net.attention("channels", &[q], Attention::ChannelCount { heads: dice.pick(&[1, 2, 4]) })?;
     // Counts have steps of 1, and only a whole threshold on them is exact.
-    let by_count = Neuron { threshold: dice.pick(&[1.0, 2.0]), ..any_neuron(dice, exact) };
+    let mut by_count = Neuron { threshold: dice.pick(&[1.0, 2.0]), ..any_neuron(dice, exact) };
+    if exact && by_count.reset != Reset::Subtract {
+        by_count.reset = dice.pick(&[Reset::Zero, Reset::To(-1.0)]);
+    }
     let tokens = net.neuron("channels_lif", channels, by_count)?;
     let by_token = net.mask("token_mask", k, tokens)?;
     let count = match dice.int(0, 1) {

@@ -68,7 +68,8 @@ fn assert_membranes(model: &QuantizedModel, dir: &std::path::Path) {
                 (true, true) => g - th + i64::from(op.strict),
             };
             let limit = 1i64 << (word.bits - 1);
-            let stored = left.div_euclid(1 << op.shift).div_euclid(1 << d).clamp(-limit, limit - 1);
+            let kept = ((2 * left + 1) * i64::from(op.keep.multiplier)).div_euclid(2 << op.keep.shift);
+            let stored = kept.div_euclid(1 << d).clamp(-limit, limit - 1);
             assert_eq!(membranes[i], stored * (1 << d), "{} {i}", node.name);
         }
         checked += 1;
@@ -158,11 +159,11 @@ fn weights_in_steps_are_the_integers() {
             QuantizedOp::AddMembrane(_) => 2,
             QuantizedOp::Neuron(op) => {
                 let Op::Neuron(neuron) = &node.op else { panic!("{node:?}") };
-                let half = if neuron.leak == Leak::HalfWithInput { 2.0 } else { 1.0 };
                 let real = floats(format!("{}.threshold", node.name));
                 for (c, real) in real.iter().enumerate() {
                     let threshold = op.thresholds[c % op.thresholds.len()] - i64::from(op.strict);
-                    assert_eq!(real * half, threshold as f64);
+                    let expected = threshold as f64 / neuron.leak.gain();
+                    assert!((real - expected).abs() <= 1e-12 * expected.abs(), "{}", node.name);
                 }
                 1
             }
@@ -334,7 +335,8 @@ impl Mem<'_> {
                     (true, false) => 0,
                     (true, true) => g - threshold[c] + i64::from(self.layer["strict"] == true),
                 };
-                *v = ((left >> self.number("shift")) >> discard[c]).clamp(-limit, limit - 1) << discard[c];
+                let kept = ((2 * left + 1) * self.number("multiplier")) >> (self.number("shift") + 1);
+                *v = (kept >> discard[c]).clamp(-limit, limit - 1) << discard[c];
                 fired.push(i64::from(fires));
             }
             assert_eq!(v, self.read(&format!("v_t{t}"), self.number("v_bits")), "{}", self.layer["name"]);

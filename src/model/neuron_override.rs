@@ -110,12 +110,24 @@ mod tests {
                 "Neurons(layers: \"*mlp.fc1_lif\", threshold: 0.0)",
                 "Neurons(layers: \"block.0.attn.q_lif\", leak: Shift(31))",
                 "Neurons(layers: \"block.9*\", threshold: 1.0)",
+                "Neurons(layers: \"*fc1_lif\", leak: Tau(tau: 1.0, decay_input: true))",
+                "Neurons(layers: \"*fc1_lif\", leak: Tau(tau: inf, decay_input: false))",
+                "Neurons(layers: \"*fc1_lif\", leak: Beta(1.0))",
+                "Neurons(layers: \"*fc1_lif\", reset: To(1.0))",
+                "Neurons(layers: \"*fc1_lif\", per_channel: true, reset: To(0.5))",
+                "Neurons(layers: \"*fc1_lif\", leak: Loihi(voltage_decay: 1, current_decay: 1))",
             ]
             .map(refusal),
             [
                 "x: neurons: layer block.0.mlp.fc1_lif: a threshold of 0.0 is not in 1e-9..=1e9",
                 "x: neurons: layer block.0.attn.q_lif: a leak of 2^-31 exceeds 2^-30",
                 "x: neurons: no layer of neurons with a membrane is called \"block.9*\"",
+                "x: neurons: layer block.0.mlp.fc1_lif: a time constant tau of 1.0 is not above 1 and at most 65536",
+                "x: neurons: layer block.0.mlp.fc1_lif: a time constant tau of inf is not above 1 and at most 65536",
+                "x: neurons: layer block.0.mlp.fc1_lif: a leak that keeps 1.0 is not from 0 to 65535/65536",
+                "x: neurons: layer block.0.mlp.fc1_lif: a reset to 1.0 is not below the threshold, 1.0",
+                "x: neurons: layer block.0.mlp.fc1_lif: a reset to 0.5 where each channel has a threshold of its own",
+                "x: neurons: layer block.0.mlp.fc1_lif: a neuron of Loihi fires above its threshold",
             ]
         );
     }
