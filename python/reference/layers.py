@@ -14,22 +14,28 @@ def per_channel(values, channels):
     return np.broadcast_to(np.asarray(values, INT), (channels,)).reshape(channels, 1, 1)
 
 
+def sides(one_or_two):
+    """Rows and columns of what a bundle says as one number or as two."""
+    return (one_or_two,) * 2 if np.isscalar(one_or_two) else tuple(one_or_two)
+
+
 def surround(a, pad, value):
     """`a` with `pad` rows and columns of `value` per channel on every side."""
-    t, b, c, h, w = a.shape
-    frame = np.empty((t, b, c, h + 2 * pad, w + 2 * pad), INT)
+    (t, b, c, h, w), (above, left) = a.shape, sides(pad)
+    frame = np.empty((t, b, c, h + 2 * above, w + 2 * left), INT)
     frame[:] = per_channel(value, c)
-    frame[..., pad : pad + h, pad : pad + w] = a
+    frame[..., above : above + h, left : left + w] = a
     return frame
 
 
 def taps(a, kernel, stride):
     """For each tap (row, column) of the kernel, what the output positions read there."""
-    rows = (a.shape[-2] - kernel[0]) // stride + 1
-    columns = (a.shape[-1] - kernel[1]) // stride + 1
+    down, right = sides(stride)
+    rows = (a.shape[-2] - kernel[0]) // down + 1
+    columns = (a.shape[-1] - kernel[1]) // right + 1
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            yield (i, j), a[..., i : i + stride * rows : stride, j : j + stride * columns : stride]
+            yield (i, j), a[..., i : i + down * rows : down, j : j + right * columns : right]
 
 
 def hold(x, bits, overflow):

@@ -310,21 +310,22 @@ impl Loader {
             unreachable!("called for weight layers")
         };
         let (codes, shape) = self.parameter(node, "weights", weights)?;
-        let [outs @ 1..=usize::MAX, ins @ 1..=usize::MAX, rows @ 1..=MAX_EXTENT, columns] = shape[..] else {
-            return Err(self.wrong(node, format!("weights: shape {shape:?}, expected [out, in, k, k]")));
+        let [outs @ 1..=usize::MAX, ins @ 1..=usize::MAX, rows @ 1..=MAX_EXTENT, columns @ 1..=MAX_EXTENT] =
+            shape[..]
+        else {
+            return Err(
+                self.wrong(node, format!("weights: shape {shape:?}, expected [out, in, rows, columns]"))
+            );
         };
         let (map, _) = net.output(x);
         let whole = [rows, columns] == [map.height, map.width];
-        if rows != columns && !whole {
-            let message =
-                format!("weights: a kernel of {rows} x {columns} is neither square nor the whole map");
-            return Err(self.wrong(node, message));
+        for axis in [0, 1] {
+            self.in_range(format!("node {}: stride", node.name), stride.0[axis], &(1..=MAX_EXTENT))?;
+            self.in_range(format!("node {}: pad", node.name), pad.0[axis], &(0..=MAX_EXTENT))?;
         }
-        self.in_range(format!("node {}: stride", node.name), *stride, &(1..=MAX_EXTENT))?;
-        self.in_range(format!("node {}: pad", node.name), *pad, &(0..=MAX_EXTENT))?;
         let codes: Result<Vec<i32>, _> = codes.into_iter().map(|w| i32::try_from(w).map_err(|_| w)).collect();
         let codes = codes.map_err(|w| self.wrong(node, format!("weights: {w} exceeds 32 bits")))?;
-        let mut conv = Conv::new(outs, rows).stride(*stride).pad(*pad).groups(*groups).bias();
+        let mut conv = Conv::new(outs, [rows, columns]).stride(*stride).pad(*pad).groups(*groups).bias();
         if whole {
             conv = conv.flatten();
         }

@@ -196,8 +196,8 @@ fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Resul
     Ok(Operation::Weighted {
         weights: file_tensor(folder, &name)?,
         bias: Tensor::list(op.bias.clone()),
-        stride: g.stride[0],
-        pad: g.pad[0],
+        stride: g.stride.into(),
+        pad: g.pad.into(),
         groups: g.groups,
         fraction_bits: op.fraction_bits,
         padding: op.padding.clone().map(Tensor::list),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::model::Sides;
 use crate::num::{Accumulator, Format};
 
 /// What the manifest of a bundle calls itself.
@@ -107,8 +108,8 @@ pub enum Operation {
     Weighted {
         weights: Tensor,
         bias: Tensor,
-        stride: usize,
-        pad: usize,
+        stride: Sides,
+        pad: Sides,
         groups: usize,
         fraction_bits: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::golden::rounding_rules;
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Images, Kind, Node, NodeId, Op};
+use crate::model::{Attention, ConvGeometry, Images, Kind, Node, NodeId, Op};
 use crate::num::{Accumulator, signed_bits};
 use crate::output::{OutputFolder, Owner};
 use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel};
@@ -138,7 +138,10 @@ pub fn export_rtl(model: &QuantizedModel, names: [&str; 2], images: &Images, dir
 fn pair<'a>(model: &'a QuantizedModel, id: NodeId, node: &Node) -> Option<Pair<'a>> {
     let network = model.network();
     let sums = match &node.op {
-        Op::Weighted(weighted) => weighted.geometry.kernel[0] == weighted.geometry.kernel[1],
+        Op::Weighted(weighted) => {
+            let ConvGeometry { kernel, stride, pad, .. } = weighted.geometry;
+            [kernel, stride, pad].iter().all(|[rows, columns]| rows == columns)
+        }
         op => matches!(op, Op::Attention(Attention::Product { .. })),
     };
     let binary = node.inputs.iter().all(|input| network.node(*input).kind == Kind::Spikes);

@@ -199,8 +199,10 @@ impl Layer {
     fn new(node: &Node) -> Self {
         let kind = match &node.op {
             Op::Weighted(w) if w.linear => "linear".to_owned(),
-            Op::Weighted(w) if w.geometry.groups > 1 => format!("conv {0}x{0} grouped", w.geometry.kernel[0]),
-            Op::Weighted(w) => format!("conv {0}x{0}", w.geometry.kernel[0]),
+            Op::Weighted(w) if w.geometry.groups > 1 => {
+                format!("conv {}x{} grouped", w.geometry.kernel[0], w.geometry.kernel[1])
+            }
+            Op::Weighted(w) => format!("conv {}x{}", w.geometry.kernel[0], w.geometry.kernel[1]),
             Op::Attention(_) => "attention".to_owned(),
             _ => "input".to_owned(),
         };

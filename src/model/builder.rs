@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::ir::*;
-use super::{ConvGeometry, IntegerNeuron, Neuron, ir};
+use super::{ConvGeometry, IntegerNeuron, Neuron, Sides, ir};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
-/// A convolution to be added; square kernels, as all families use.
+/// A convolution to be added.
 #[derive(Debug, Clone)]
 pub struct Conv {
     out_channels: usize,
-    kernel: usize,
-    stride: usize,
-    pad: usize,
+    kernel: Sides,
+    stride: Sides,
+    pad: Sides,
     groups: usize,
     bias: bool,
     linear: bool,
@@ -23,14 +23,14 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// `kernel` x `kernel`, stride 1, no padding, one group, no bias, no normalization.
-    pub fn new(out_channels: usize, kernel: usize) -> Self {
+    /// Of this kernel, stride 1, no padding, one group, no bias, no normalization.
+    pub fn new(out_channels: usize, kernel: impl Into<Sides>) -> Self {
         let padding = Padding::Zero;
         Self {
             out_channels,
-            kernel,
-            stride: 1,
-            pad: 0,
+            kernel: kernel.into(),
+            stride: 1.into(),
+            pad: 0.into(),
             groups: 1,
             bias: false,
             linear: false,
@@ -50,14 +50,14 @@ impl Conv {
         Self { flatten: true, ..self }
     }
 
-    /// With padding `pad` on every side.
-    pub fn pad(self, pad: usize) -> Self {
-        Self { pad, ..self }
+    /// With padding `pad` above and below, and on the left and right.
+    pub fn pad(self, pad: impl Into<Sides>) -> Self {
+        Self { pad: pad.into(), ..self }
     }
 
     /// With stride `stride`.
-    pub fn stride(self, stride: usize) -> Self {
-        Self { stride, ..self }
+    pub fn stride(self, stride: impl Into<Sides>) -> Self {
+        Self { stride: stride.into(), ..self }
     }
 
     /// With groups that do not mix.
@@ -197,9 +197,9 @@ impl NetworkBuilder {
         let geometry = ConvGeometry {
             in_channels: channels,
             out_channels: conv.out_channels,
-            kernel: if conv.flatten { [from.shape.height, from.shape.width] } else { [conv.kernel; 2] },
-            stride: [conv.stride; 2],
-            pad: [conv.pad; 2],
+            kernel: if conv.flatten { [from.shape.height, from.shape.width] } else { conv.kernel.0 },
+            stride: conv.stride.0,
+            pad: conv.pad.0,
             groups: conv.groups,
         };
         let weights = self.weights_with(&conv, &geometry).ok_or_else(|| {
@@ -210,7 +210,7 @@ impl NetworkBuilder {
         })?;
         let shape = geometry.output(from.shape).ok_or_else(|| {
             Error::mismatch(format!(
-                "layer {name}: kernel {0} x {0} does not fit an input of {1}",
+                "layer {name}: kernel {} does not fit an input of {}",
                 conv.kernel, from.shape
             ))
         })?;
@@ -223,9 +223,8 @@ impl NetworkBuilder {
 
     /// Weights of all layers with those of `conv`; `None` where its numbers make no sense.
     fn weights_with(&self, conv: &Conv, geometry: &ConvGeometry) -> Option<usize> {
-        let extents = (1..=MAX_EXTENT).contains(&conv.kernel)
-            && (1..=MAX_EXTENT).contains(&conv.stride)
-            && conv.pad <= MAX_EXTENT;
+        let within = |sides: Sides, low: usize| sides.0.iter().all(|side| (low..=MAX_EXTENT).contains(side));
+        let extents = within(conv.kernel, 1) && within(conv.stride, 1) && within(conv.pad, 0);
         let divides = conv.out_channels > 0
             && conv.groups > 0
             && geometry.in_channels.is_multiple_of(conv.groups)

@@ -14,6 +14,7 @@ mod lookalikes;
 mod neuron;
 mod neuron_override;
 mod rep_conv;
+mod sides;
 mod weights;
 
 pub use assumed::neurons_assumed;
@@ -31,4 +32,5 @@ pub use lookalikes::name_lookalikes;
 pub use neuron::{Fire, FloatLeak, IntegerNeuron, Leak, Neuron, Reset, leak_name, threshold_name};
 pub use neuron_override::NeuronOverride;
 pub use rep_conv::fuse;
+pub use sides::Sides;
 pub use weights::{BatchNorm, LayerWeights, Weights};

@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Reset, Window,
+    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Reset, Sides,
+    Window,
 };
 use crate::tensor::Shape;
 
@@ -27,18 +28,18 @@ enum Layer {
         #[serde(deserialize_with = "crate::name::title")]
         module: String,
     },
-    /// A square convolution, followed by the batch normalizations `norms`.
+    /// A convolution, followed by the batch normalizations `norms`.
     Conv {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         #[serde(default)]
         input: Option<String>,
         out_channels: usize,
-        kernel: usize,
-        #[serde(default = "one")]
-        stride: usize,
-        #[serde(default)]
-        pad: usize,
+        kernel: Sides,
+        #[serde(default = "one_side")]
+        stride: Sides,
+        #[serde(default = "no_side")]
+        pad: Sides,
         #[serde(default = "one")]
         groups: usize,
         #[serde(default)]
@@ -141,6 +142,14 @@ enum Layer {
 
 fn one() -> usize {
     1
+}
+
+fn one_side() -> Sides {
+    1.into()
+}
+
+fn no_side() -> Sides {
+    0.into()
 }
 
 fn one_f64() -> f64 {

@@ -4,9 +4,9 @@ use super::support::*;
 
 #[derive(Debug, Clone)]
 struct ConvCase {
-    kernel: usize,
-    stride: usize,
-    pad: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad: [usize; 2],
     groups: usize,
     /// Channels per group, in and out.
     per_group: [usize; 2],
@@ -25,14 +25,14 @@ fn conv_cases() -> impl Strategy<Value = ConvCase> {
         (2usize..=4, [1usize..=2, 1usize..=2]),
         (2usize..=8, [1usize..=1, 1usize..=1]),
     ];
-    let window = (1usize..=3, 1usize..=2, 0usize..=1);
+    let window = ([1usize..=3, 1usize..=3], [1usize..=2, 1usize..=2], [0usize..=1, 0usize..=1]);
     let rest = ([1usize..=7, 1usize..=7], any::<bool>(), any::<u8>(), 0u32..=6, any::<u64>());
     (window, channels, rest)
         .prop_map(|((kernel, stride, pad), (groups, per_group), rest)| {
             let (size, spikes, zero_point, fraction_bits, seed) = rest;
             ConvCase { kernel, stride, pad, groups, per_group, size, spikes, zero_point, fraction_bits, seed }
         })
-        .prop_filter("the kernel fits", |c| c.size.iter().all(|s| s + 2 * c.pad >= c.kernel))
+        .prop_filter("the kernel fits", |c| (0..2).all(|i| c.size[i] + 2 * c.pad[i] >= c.kernel[i]))
 }
 
 fn conv_network(case: &ConvCase) -> Network {

@@ -28,9 +28,9 @@ enum Source {
 #[derive(Debug, Clone)]
 struct Case {
     source: Source,
-    kernel: usize,
-    stride: usize,
-    pad: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad: [usize; 2],
     groups: usize,
     /// Channels per group, in and out.
     per_group: [usize; 2],
@@ -50,7 +50,11 @@ fn cases(sources: &'static [Source], bits: std::ops::RangeInclusive<u32>) -> imp
         1 => (2usize..=4, [1usize..=5, 1usize..=3]),
         1 => (2usize..=17, [1usize..=1, 1usize..=1]),
     ];
-    let window = (prop_oneof![Just(1usize), Just(3), 2usize..=5], 1usize..=3, 0usize..=2);
+    let square = (prop_oneof![Just(1usize), Just(3), 2usize..=5], 1usize..=3, 0usize..=2);
+    let window = prop_oneof![
+        3 => square.prop_map(|(kernel, stride, pad)| ([kernel; 2], [stride; 2], [pad; 2])),
+        1 => ([1usize..=5, 1usize..=5], [1usize..=3, 1usize..=3], [0usize..=2, 0usize..=2]),
+    ];
     let size = prop_oneof![3 => [1usize..=9, 1usize..=9], 1 => [10usize..=18, 10usize..=18]];
     let rest = (size, 1usize..=5, bits, 0i64..=16, any::<u64>());
     (0..sources.len(), window, channels, rest)
@@ -59,7 +63,7 @@ fn cases(sources: &'static [Source], bits: std::ops::RangeInclusive<u32>) -> imp
             let source = sources[source];
             Case { source, kernel, stride, pad, groups, per_group, size, timesteps, bits, density, seed }
         })
-        .prop_filter("the kernel fits", |c| c.size.iter().all(|s| s + 2 * c.pad >= c.kernel))
+        .prop_filter("the kernel fits", |c| (0..2).all(|i| c.size[i] + 2 * c.pad[i] >= c.kernel[i]))
 }
 
 /// A network with everything that executes it.
@@ -271,9 +275,9 @@ fn model_of(case: &Case, dice: &mut Dice) -> (QuantizedModel, Shape) {
     let geometry = ConvGeometry {
         in_channels: ins,
         out_channels: outs,
-        kernel: [case.kernel; 2],
-        stride: [case.stride; 2],
-        pad: [case.pad; 2],
+        kernel: case.kernel,
+        stride: case.stride,
+        pad: case.pad,
         groups: case.groups,
     };
     // What is left of 27 bits for codes and fraction bits.
