@@ -1,4 +1,5 @@
 use super::parts::{EnergyJ, TrafficBits};
+use super::stalls::Stalls;
 use super::timeline::ArrayCycles;
 use crate::hw::{Operand, PerOperand};
 
@@ -54,6 +55,8 @@ impl Behind {
 pub struct Demand {
     /// Time of the array.
     pub array: ArrayCycles,
+    /// Loads and stores that a processor waits for: the accesses of its array time.
+    pub accesses: Stalls,
     /// Time of neurons, joins, pooling and attention.
     pub epilogue_cycles: f64,
     /// Per operand, traffic of the memory that feeds units.

@@ -2,6 +2,7 @@
 
 pub use crate::map::{ExecutedBits, OnChipBytes};
 
+use super::stalls::Stalls;
 use crate::num::parts;
 
 parts! {
@@ -133,6 +134,13 @@ parts! {
     }
 }
 
+impl Cycles {
+    /// Those that units wait for memories, off chip or not.
+    pub fn stalls(&self) -> f64 {
+        self.port_stall + self.dram_stall + self.load + self.store
+    }
+}
+
 impl AreaMm2 {
     /// Everything but memories.
     pub fn logic(&self) -> f64 {
@@ -147,10 +155,12 @@ impl AreaMm2 {
 }
 
 /// Time and energy of one layer for one image.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LayerCost {
     /// Cycles by cause.
     pub cycles: Cycles,
+    /// Those of them that units wait for memories: `port_stall`, `dram_stall`, `load` and `store`.
+    pub stalls: Stalls,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
     /// Bits that moved.
@@ -167,6 +177,7 @@ impl LayerCost {
     /// Adds `other`, part by part.
     pub fn add(&mut self, other: &Self) {
         self.cycles.add_scaled(&other.cycles, 1.0);
+        self.stalls.add_all(&other.stalls);
         self.energy_j.add_scaled(&other.energy_j, 1.0);
         self.traffic_bits.add_scaled(&other.traffic_bits, 1.0);
         self.loaded_bits += other.loaded_bits;

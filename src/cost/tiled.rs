@@ -2,11 +2,12 @@
 
 use super::cost_model::Run;
 use super::machine::traffic_j;
+use super::pace::{stalls, times};
 use super::parts::{Cycles, EnergyJ, LayerCost};
-use super::timeline::{Times, timeline};
+use super::timeline::{timeline, waits};
 use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
 use crate::exec::Activity;
-use crate::hw::{MemorySpec, Operand, PerOperand, Placement};
+use crate::hw::{Operand, PerOperand, Placement};
 use crate::map::{EpilogueKind, Home, Product};
 
 /// A unit that takes a layer tile by tile.
@@ -50,8 +51,10 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         Some(table) => events::energy_j(table, layer, activity, timesteps),
         None => energy_j(&demand, machine, &cycles),
     };
+    let waits = waits(&times, demand.tiles, demand.waves);
     LayerCost {
         cycles,
+        stalls: stalls(&demand, &product, machine, &waits),
         energy_j,
         traffic_bits: demand.traffic_bits(),
         loaded_bits: demand.loaded_bits,
@@ -182,40 +185,6 @@ fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, prod
         if residents != Home::default() {
             weights.of(residents).read_bits += all * (1.0 - streamed);
         }
-    }
-}
-
-/// The busiest memory port under `traffic`.
-fn port_cycles(machine: &Machine, traffic: impl Fn(Operand) -> f64) -> f64 {
-    let cycles = |(number, memory): (usize, &MemorySpec)| {
-        let bits: f64 = memory.holds.iter().map(|&operand| traffic(operand)).sum();
-        bits / machine.bandwidth_bits_per_cycle(number)
-    };
-    let memories = machine.hardware.memories.iter().enumerate();
-    memories.filter(|(_, memory)| memory.feeds.is_empty()).map(cycles).fold(0.0, f64::max)
-}
-
-fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
-    let all = |operand: Operand| demand.on_chip[operand].bits();
-    let array = |operand: Operand| product.on_chip[operand].bits();
-    let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
-    // Tiles stream through all memories on their way, so the slowest of them and of the bus sets the pace.
-    let way = |dram_bits: f64, bits: fn(&Behind) -> f64| {
-        let memories = machine.hardware.memories.iter().enumerate();
-        let cycles = memories.filter(|(_, memory)| !memory.feeds.is_empty()).map(|(number, _)| {
-            let moved = demand.behind.iter().filter(|behind| behind.memory == number).map(bits);
-            moved.sum::<f64>() / machine.bandwidth_bits_per_cycle(number)
-        });
-        cycles.fold(bus(dram_bits), f64::max)
-    };
-    Times {
-        array: demand.array,
-        epilogue: demand.epilogue_cycles,
-        port: port_cycles(machine, all),
-        array_port: port_cycles(machine, array),
-        epilogue_port: port_cycles(machine, |operand| all(operand) - array(operand)),
-        load: way(demand.dram.read_bits, |behind| behind.inward.bits()),
-        store: way(demand.dram.written_bits, |behind| behind.outward.bits()),
     }
 }
 
