@@ -1,4 +1,4 @@
-use super::parts::{EnergyJ, TrafficBits};
+use super::parts::{EnergyJ, TrafficBits, WorkCycles};
 use super::stalls::Stalls;
 use super::timeline::ArrayCycles;
 use crate::hw::{Operand, PerOperand};
@@ -59,6 +59,10 @@ pub struct Demand {
     pub accesses: Stalls,
     /// Time of neurons, joins, pooling and attention.
     pub epilogue_cycles: f64,
+    /// What it would take on perfectly used lanes, by work.
+    pub ideal: WorkCycles,
+    /// How long units work on it, side by side or not.
+    pub busy: WorkCycles,
     /// Per operand, traffic of the memory that feeds units.
     pub on_chip: PerOperand<Traffic>,
     /// Traffic of on-chip memories behind those.

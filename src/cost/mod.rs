@@ -36,7 +36,7 @@ pub use known_plans::KnownPlans;
 pub use machine::Machine;
 pub use mapped::MappedWorkload;
 pub use parts::{
-    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits,
+    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits, WorkCycles,
 };
 pub use stalls::{Direction, Place, Stall, StallPart, Stalls};
 pub use systolic::ArrayTiming;

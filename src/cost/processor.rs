@@ -27,6 +27,8 @@ impl Tiled for Processor {
         for epilogue in &run.layer.epilogue {
             let cycles = epilogue_cycles(self, epilogue) * epilogue.frames(run.timesteps);
             demand.epilogue_cycles += cycles;
+            *demand.ideal.of(epilogue.work()) += cycles;
+            *demand.busy.of(epilogue.work()) += cycles;
             *energy_of(demand, epilogue) += cycles * self.energy_pj_per_cycle.value * 1e-12;
         }
     }

@@ -13,6 +13,18 @@ pub enum StallPart {
     Store,
 }
 
+impl StallPart {
+    /// The name of that part.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Port => "port_stall",
+            Self::Dram => "dram_stall",
+            Self::Load => "load",
+            Self::Store => "store",
+        }
+    }
+}
+
 /// A memory of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

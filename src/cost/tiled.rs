@@ -43,6 +43,10 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
     }
     let product = demand.clone();
     unit.epilogue(machine, run, &mut demand);
+    if let Some(product) = &layer.product {
+        *demand.ideal.of_products(product.input) += demand.array.ideal;
+        *demand.busy.of_products(product.input) += demand.array.total();
+    }
     pass(&mut demand, &product, machine, run);
     demand.tiles *= plan.load_tiles();
     let times = times(&demand, &product, machine);
@@ -55,6 +59,8 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
     LayerCost {
         cycles,
         stalls: stalls(&demand, &product, machine, &waits),
+        ideal: demand.ideal,
+        busy: demand.busy,
         energy_j,
         traffic_bits: demand.traffic_bits(),
         loaded_bits: demand.loaded_bits,

@@ -1,6 +1,9 @@
 use serde::Serialize;
 
-use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, MappedWorkload, TrafficBits};
+use super::{StallEvaluation, UnitEvaluation};
+use crate::cost::{
+    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, MappedWorkload, TrafficBits, WorkCycles,
+};
 use crate::hw::Hardware;
 use crate::map::{MemoryPeak, OnChipBytes, peaks};
 use crate::model::Model;
@@ -142,6 +145,10 @@ pub struct LayerEvaluation {
     pub saturations: f64,
     /// Cycles by cause.
     pub cycles: Cycles,
+    /// What units wait for in them, the longest first.
+    pub stalls: Vec<StallEvaluation>,
+    /// How long units are busy, by work.
+    pub busy_cycles: WorkCycles,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
     /// Bits that the network's operations read and wrote, all timesteps.
@@ -207,6 +214,10 @@ pub struct Evaluation {
     pub memories: Vec<MemoryEvaluation>,
     /// Cycles by cause.
     pub cycles: Cycles,
+    /// What units wait for in them, all layers together, the longest first.
+    pub stalls: Vec<StallEvaluation>,
+    /// What units do in them.
+    pub units: Vec<UnitEvaluation>,
     /// Mean latency.
     pub latency_s: f64,
     /// Latency of the slowest image.

@@ -11,6 +11,7 @@ mod occupancy;
 mod residency;
 mod search;
 mod spiking;
+mod time;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
@@ -268,9 +269,10 @@ impl Case {
     fn best_on(&self, machine: &Machine) -> (LayerCost, f64) {
         let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
         let mapped = MappedWorkload::best(workload, machine, std::slice::from_ref(&self.activity)).unwrap();
-        let cost = mapped.costs(machine, &self.activity)[0];
+        let cost = mapped.costs(machine, &self.activity).remove(0);
         let leakage_j = machine.leakage_w * machine.seconds(cost.cycles.total());
-        (cost, cost.energy_j.total() + leakage_j)
+        let energy_j = cost.energy_j.total() + leakage_j;
+        (cost, energy_j)
     }
 
     fn product(&self) -> &Product {

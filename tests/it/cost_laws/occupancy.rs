@@ -122,14 +122,14 @@ fn any_layer() -> impl Strategy<Value = Layer> {
     )
 }
 
-fn any_workload() -> impl Strategy<Value = Workload> {
+pub fn any_workload() -> impl Strategy<Value = Workload> {
     (prop::collection::vec(any_layer(), 1..5), 1usize..5)
         .prop_map(|(layers, timesteps)| Workload { layers, timesteps })
 }
 
 /// Up to five memories of 4 bytes to 4 KiB, with or without one of weights behind them, and with or without anything off
 /// chip.
-fn any_machine() -> impl Strategy<Value = Spec> {
+pub fn any_machine() -> impl Strategy<Value = Spec> {
     let homes = prop::collection::vec(0usize..5, 5);
     let log_bytes = prop::collection::vec(2u32..13, 5);
     let behind = prop::option::of(2u32..13);

@@ -76,7 +76,7 @@ fn ratio(case: &Case) -> Option<f64> {
     let best = MappedWorkload::best(workload, &machine, std::slice::from_ref(&case.activity));
     let least = least_of_all(case, &machine);
     assert_eq!(best.is_ok(), least.is_some(), "{case:?}");
-    let cost = best.ok()?.costs(&machine, &case.activity)[0];
+    let cost = best.ok()?.costs(&machine, &case.activity).remove(0);
     Some(machine.score(cost.cycles.total(), cost.energy_j.total()) / least?)
 }
 
