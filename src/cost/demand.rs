@@ -18,6 +18,11 @@ impl Traffic {
         self.read_bits + self.written_bits
     }
 
+    /// So many times.
+    pub fn times(self, factor: f64) -> Self {
+        Self { read_bits: self.read_bits * factor, written_bits: self.written_bits * factor }
+    }
+
     /// `other` beside it.
     pub fn with(self, other: &Self) -> Self {
         Self {
@@ -85,6 +90,22 @@ impl Demand {
     /// Counts `bits` read from the memory of `operand`.
     pub fn read(&mut self, operand: Operand, bits: f64) {
         self.on_chip[operand].read_bits += bits;
+    }
+
+    /// `images` times what one image asks for on chip, one after the other through each tile of weights.
+    #[must_use]
+    pub fn repeated(&self, images: f64) -> Self {
+        Self {
+            array: self.array.times(images),
+            accesses: self.accesses.times(images),
+            epilogue_cycles: self.epilogue_cycles * images,
+            ideal: self.ideal.times(images),
+            busy: self.busy.times(images),
+            on_chip: PerOperand::from_fn(|operand| self.on_chip[operand].times(images)),
+            operations_j: self.operations_j.times(images),
+            waves: self.waves * images,
+            ..self.clone()
+        }
     }
 
     /// All traffic by kind.

@@ -224,6 +224,21 @@ pub struct LayerCost {
 }
 
 impl LayerCost {
+    /// What one of `images` takes.
+    pub fn divided_by(&self, images: f64) -> Self {
+        Self {
+            cycles: self.cycles.divided_by(images),
+            stalls: self.stalls.divided_by(images),
+            ideal: self.ideal.divided_by(images),
+            busy: self.busy.divided_by(images),
+            energy_j: self.energy_j.divided_by(images),
+            traffic_bits: self.traffic_bits.divided_by(images),
+            loaded_bits: self.loaded_bits / images,
+            loaded_weight_bits: self.loaded_weight_bits / images,
+            transfer_cycles: self.transfer_cycles / images,
+        }
+    }
+
     /// Adds `other`, part by part.
     pub fn add(&mut self, other: &Self) {
         self.cycles.add_scaled(&other.cycles, 1.0);

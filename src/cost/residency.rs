@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cost_model::layer_cost;
+use super::cost_model::run;
 use super::prefetch::prefetch;
 use super::{KnownPlans, LayerCost, Machine, Stalls};
 use crate::error::Result;
@@ -104,7 +104,7 @@ impl Mapper<'_> {
 
     /// Cost of all samples together; whom units wait for does not matter for a choice.
     fn cost(&self, layer: &Layer, plan: &Plan) -> LayerCost {
-        let of = |activity| layer_cost(layer, plan, self.machine, activity, self.workload.timesteps);
+        let of = |activity| run(self.workload, layer, plan, activity).cost(self.machine);
         self.samples.iter().map(of).fold(LayerCost::default(), |mut sum, cost| {
             sum.add(&LayerCost { stalls: Stalls::default(), ..cost });
             sum

@@ -104,6 +104,12 @@ impl Stalls {
         self.0.retain(|stall| stall.cycles > 0.0);
     }
 
+    /// Every stall times `factor`.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self(self.iter().map(|&stall| Stall { cycles: stall.cycles * factor, ..stall }).collect())
+    }
+
     /// Every stall divided by `count`: of a sum, the mean.
     #[must_use]
     pub fn divided_by(&self, count: f64) -> Self {

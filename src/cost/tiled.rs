@@ -26,9 +26,9 @@ pub trait Tiled {
     }
 }
 
-/// Cost of one layer for one image.
+/// Cost of one layer for one of the images that go through it together: tiles of weights come once for all of them.
 pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCost {
-    let Run { layer, plan, activity, timesteps } = run;
+    let Run { layer, plan, activity, timesteps, batch } = run;
     let mut demand = match &layer.product {
         Some(product) => {
             let mut demand = unit.product(machine, run, product, run.frames(product));
@@ -41,22 +41,25 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         let fetches = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
-    let product = demand.clone();
+    let mut product = demand.clone();
     unit.epilogue(machine, run, &mut demand);
     if let Some(product) = &layer.product {
         *demand.ideal.of_products(product.input) += demand.array.ideal;
         *demand.busy.of_products(product.input) += demand.array.total();
     }
+    if batch > 1.0 {
+        (product, demand) = (product.repeated(batch), demand.repeated(batch));
+    }
     pass(&mut demand, &product, machine, run);
-    demand.tiles *= plan.load_tiles();
+    demand.tiles *= plan.load_tiles() * rounds(machine, run);
     let times = times(&demand, &product, machine);
     let cycles = timeline(&times, demand.tiles, demand.waves);
     let energy_j = match &machine.events {
-        Some(table) => events::energy_j(table, layer, activity, timesteps),
+        Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
         None => energy_j(&demand, machine, &cycles),
     };
     let waits = waits(&times, demand.tiles, demand.waves);
-    LayerCost {
+    let all = LayerCost {
         cycles,
         stalls: stalls(&demand, &product, machine, &waits),
         ideal: demand.ideal,
@@ -66,7 +69,15 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         loaded_bits: demand.loaded_bits,
         loaded_weight_bits: demand.loaded_weight_bits,
         transfer_cycles: times.load + times.store,
-    }
+    };
+    if batch > 1.0 { all.divided_by(batch) } else { all }
+}
+
+/// Times that all tiles of weights come: once for all images, or for each of them where rows of one image wait for their
+/// sums.
+fn rounds(machine: &Machine, run: Run<'_>) -> f64 {
+    let waits = run.layer.product.as_ref().and_then(|product| run.plan.tile(&machine.hardware, product));
+    if waits.is_some() { run.batch } else { 1.0 }
 }
 
 /// Bits of the input relative to a bitmap, where it is one of spikes.
@@ -161,10 +172,10 @@ fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing
 
 /// Adds what `product` loads of inputs and weights.
 fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, product: &Product) {
-    let Run { layer, plan, activity, timesteps } = run;
+    let Run { layer, plan, activity, timesteps, batch } = run;
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let input = encoded_input(machine, product, activity);
-    let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
+    let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input * batch;
     let rows = product.positions as f64 * run.frames(product);
     let fetches = plan
         .tile(&machine.hardware, product)
@@ -179,6 +190,7 @@ fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, prod
     }
     if plan.passes(Operand::Weights) {
         let loads = plan.weight_loads() * passes;
+        let fetches = fetches * rounds(machine, run);
         let all = (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
         let streamed = plan.streamed_share(layer);
         let weights = &mut passing[Operand::Weights];

@@ -22,6 +22,18 @@ impl ArrayCycles {
     pub fn total(&self) -> f64 {
         self.ideal + self.under_utilisation + self.fill_drain + self.imbalance + self.access
     }
+
+    /// Every cause times `factor`.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self {
+            ideal: self.ideal * factor,
+            under_utilisation: self.under_utilisation * factor,
+            fill_drain: self.fill_drain * factor,
+            imbalance: self.imbalance * factor,
+            access: self.access * factor,
+        }
+    }
 }
 
 /// Busy cycles of every resource that works on a layer.

@@ -68,7 +68,8 @@ impl<'a> Charge<'a> {
             busy: cost.busy.divided_by(images),
         });
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
-        let latency_s = machine.seconds(cycles.total());
+        let seconds = machine.seconds(cycles.total());
+        let batch = workload.batch as f64;
         let leakage_j = sum(|layer| layer.leakage_j);
         let of_machine = notes::of_machine(machine, &self.mapped, counted.then_some(totals.images));
         Evaluation {
@@ -82,13 +83,14 @@ impl<'a> Charge<'a> {
             stalls: StallEvaluation::all(&stalls.divided_by(images), &machine.hardware),
             units: UnitEvaluation::all(machine, &self.mapped, worked, cycles.total()),
             cycles,
-            latency_s,
-            worst_latency_s: totals.worst_latency_s,
+            batch: workload.batch as u32,
+            latency_s: seconds * batch,
+            worst_latency_s: totals.worst_latency_s * batch,
             energy_j,
             traffic_bits,
             leakage_j,
             worst_energy_j: totals.worst_energy_j,
-            power_w: (energy_j.total() + leakage_j) / latency_s,
+            power_w: (energy_j.total() + leakage_j) / seconds,
             synaptic_operations: sum(|layer| layer.synaptic_operations),
             spikes: sum(|layer| layer.spikes),
             saturations: sum(|layer| layer.saturations),

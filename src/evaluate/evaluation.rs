@@ -195,7 +195,7 @@ impl MemoryEvaluation {
     }
 }
 
-/// Cost and accuracy of one setting, per inference (one image, batch 1), averaged over the images.
+/// Cost and accuracy of one setting, per image, averaged over the images; latencies are those of a batch.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evaluation {
     /// Name of the setting.
@@ -218,9 +218,11 @@ pub struct Evaluation {
     pub stalls: Vec<StallEvaluation>,
     /// What units do in them.
     pub units: Vec<UnitEvaluation>,
-    /// Mean latency.
+    /// Images that go through each layer together.
+    pub batch: u32,
+    /// Mean latency of a batch.
     pub latency_s: f64,
-    /// Latency of the slowest image.
+    /// Latency of a batch of images like the slowest one.
     pub worst_latency_s: f64,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
@@ -230,7 +232,7 @@ pub struct Evaluation {
     pub leakage_j: f64,
     /// Dynamic and leakage energy of the most expensive image.
     pub worst_energy_j: f64,
-    /// Energy divided by latency.
+    /// Energy divided by the time of an image.
     pub power_w: f64,
     /// Weights gated by a non-zero input, all layers and timesteps.
     pub synaptic_operations: f64,
@@ -250,6 +252,11 @@ impl Evaluation {
     /// Dynamic and leakage energy, J.
     pub fn total_energy_j(&self) -> f64 {
         self.energy_j.total() + self.leakage_j
+    }
+
+    /// Images per second, one batch after the other.
+    pub fn images_per_s(&self) -> f64 {
+        if self.latency_s > 0.0 { f64::from(self.batch) / self.latency_s } else { 0.0 }
     }
 
     /// Energy per synaptic operation, J.

@@ -70,8 +70,10 @@ pub(super) const SETTING: &[Column<Evaluation>] = &[
     ),
     OfSetting::new("stall_cycles", Number(|e| e.cycles.stalls())),
     OfSetting::new("stalls", Stalls(|e| &e.stalls)),
+    OfSetting::new("batch", Whole(|e| e.batch)),
     OfSetting::new("latency_s", Number(|e| e.latency_s)).shown("latency", Si("s")),
     OfSetting::new("worst_latency_s", Number(|e| e.worst_latency_s)).shown("worst", Si("s")),
+    OfSetting::new("throughput_images_per_s", Number(|e| e.images_per_s())),
     OfSetting::group(
         "energy",
         "j",

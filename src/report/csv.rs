@@ -130,7 +130,7 @@ mod tests {
         let simulation = fixture::simulation(8, 20);
         let (header, rows) = parse(&settings(&simulation).unwrap());
         let parts = Cycles::LABELS.len() + EnergyJ::LABELS.len() + FootprintBytes::LABELS.len();
-        assert_eq!(header.len(), parts + TrafficBits::LABELS.len() + 21);
+        assert_eq!(header.len(), parts + TrafficBits::LABELS.len() + 23);
         assert_eq!(rows.len(), 8);
         let energy = header.iter().position(|name| name == "energy_total_j").unwrap();
         for (row, setting) in rows.iter().zip(&simulation.settings) {

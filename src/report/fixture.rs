@@ -113,6 +113,7 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         stalls: stalls(layers as f64),
         units: units(&rows, cycles.total()),
         cycles,
+        batch: 1,
         latency_s,
         worst_latency_s: latency_s * 1.2,
         energy_j,

@@ -57,8 +57,8 @@ fn peaks(settings: &[Evaluation]) -> String {
     format!("\n{}", lines(&columns))
 }
 
-/// How much of the time each unit is busy, and how much of it perfectly used lanes would need; how long they wait for
-/// memories, and for which the longest.
+/// How much of the time each unit is busy, and how much of it perfectly used lanes would need; images per second; how
+/// long units wait for memories, and for which the longest.
 fn times(settings: &[Evaluation]) -> String {
     let Some(first) = settings.first() else { return String::new() };
     let mut names: Vec<&str> = first.units.iter().map(|unit| unit.unit.as_str()).collect();
@@ -81,9 +81,20 @@ fn times(settings: &[Evaluation]) -> String {
     };
     let mut columns = vec![Column::new("time", "", settings.iter().map(|setting| setting.name.clone()))];
     columns.extend(names.iter().map(unit));
+    columns.push(throughput(settings));
     columns.push(Column::new("waits", "", settings.iter().map(waits)));
     columns.push(Column::new("longest wait", "", settings.iter().map(longest)));
     format!("\n{}", lines(&columns))
+}
+
+/// Images per second.
+fn throughput(settings: &[Evaluation]) -> Column {
+    let digits = decimals(settings.iter().map(Evaluation::images_per_s).fold(0.0, f64::max), 4);
+    Column::new(
+        "throughput",
+        "images/s",
+        settings.iter().map(|setting| fixed(setting.images_per_s(), digits)),
+    )
 }
 
 /// How numbers of one unit are written.

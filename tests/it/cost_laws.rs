@@ -1,6 +1,7 @@
 //! The cost model against arithmetic by hand, against SCALE-Sim, and against laws that any machine
 //! obeys.
 
+mod batch;
 mod bundled;
 mod from_spikes;
 mod laws;
@@ -267,7 +268,7 @@ impl Case {
 
     /// Cost of the mapper's choice on `machine`, and its energy with leakage.
     fn best_on(&self, machine: &Machine) -> (LayerCost, f64) {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
         let mapped = MappedWorkload::best(workload, machine, std::slice::from_ref(&self.activity)).unwrap();
         let cost = mapped.costs(machine, &self.activity).remove(0);
         let leakage_j = machine.leakage_w * machine.seconds(cost.cycles.total());
@@ -281,14 +282,14 @@ impl Case {
 
     /// True if some plan is legal.
     fn fits(&self, machine: &Machine) -> bool {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
         let placements = [Placement::Innermost, Placement::Outermost];
         placements.into_iter().any(|p| candidates(&workload, &machine.hardware, p, None).is_ok())
     }
 
     /// Every legal plan with its cost.
     fn all(&self, machine: &Machine) -> Vec<(Plan, LayerCost)> {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
         let placements = [Placement::Innermost, Placement::Outermost];
         let plans =
             placements.map(|p| candidates(&workload, &machine.hardware, p, None).unwrap().concat()).concat();
@@ -418,7 +419,7 @@ fn room_is_taken_by_what_is_stored() {
     };
     let legal = |hardware: &Hardware, placement| {
         let layer = layer(product(40, 8, 4, 8), vec![neuron(160, 16)]);
-        let workload = Workload { layers: vec![layer], timesteps: 4 };
+        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1 };
         candidates(&workload, hardware, placement, None).map_or(Vec::new(), |plans| plans.concat())
     };
     // 160 membranes of 16 bits: they stay in the accumulators, weight stationary they cannot.

@@ -8,14 +8,14 @@ use spiq::map::{FixedMapping, Home, Workload, occupancy};
 use super::{Spec, activity, close, lanes, layer, product};
 
 /// 128 bits of weights and 128 of biases, which 16 bytes beside the units do not hold.
-fn layer_of_32_bytes() -> (Workload, Activity) {
+pub fn layer_of_32_bytes() -> (Workload, Activity) {
     let layers = vec![layer(product(8, 4, 4, 8), vec![])];
     let activity = activity(layers[0].product.as_ref().unwrap(), &[vec![2; 8]]);
-    (Workload { layers, timesteps: 1 }, activity)
+    (Workload { layers, timesteps: 1, batch: 1 }, activity)
 }
 
 /// Two tiles of 4 x 2 weights of 8 bits fill the 16 bytes beside the units. One picojoule for each bit moved.
-fn machine(inner_bytes: u64, behind_bytes: Option<u64>) -> Machine {
+pub fn machine(inner_bytes: u64, behind_bytes: Option<u64>) -> Machine {
     let mut spec =
         Spec { dram_bits: Some(1), behind_bytes, ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
     spec.memories[0].1 = inner_bytes;
