@@ -93,7 +93,7 @@ fn hold_constant_sums(demand: &mut Demand, machine: &Machine, run: Run<'_>, prod
     let in_array = plan.keeps_membranes(layer, &machine.hardware);
     if plan.runs_once(product) && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
-        let stored = if plan.dataflow.sums_leave_the_array() { 1.0 } else { 0.0 };
+        let stored = if plan.stores_sums(&machine.hardware) { 1.0 } else { 0.0 };
         demand.write(Operand::PartialSums, bits * (1.0 - stored));
         demand.read(Operand::PartialSums, bits * (timesteps - stored));
     }

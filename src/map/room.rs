@@ -3,7 +3,7 @@
 use super::residents::Residents;
 use super::{Dataflow, Home, Layer, Order, Plan, Workload};
 use crate::error::Error;
-use crate::hw::{Hardware, Operand, Placement};
+use crate::hw::{Hardware, Operand, Placement, SpatialDim};
 
 /// Room for the weights of one tile, and for the next one while it computes.
 pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
@@ -102,6 +102,11 @@ pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, 
     if let Some(tile) = plan.tile(hardware, product) {
         let rows = (product.positions * frames).min(tile.rows.value as usize);
         return (rows * channels) as f64 * f64::from(product.accumulator_bits);
+    }
+    if hardware.unit(plan.unit).sums_in_memory() && !held {
+        // Timesteps side by side, and those before them, which neurons read meanwhile.
+        let timesteps = frames.min(plan.lanes.extent(SpatialDim::Timesteps) as usize);
+        return (2 * product.positions * channels * timesteps) as f64 * f64::from(product.accumulator_bits);
     }
     let sums = match (held, passes, plan.order) {
         (true, _, _) => product.positions * product.outputs,

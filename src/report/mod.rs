@@ -157,7 +157,8 @@ mod tests {
                 "rates",
                 "report.json",
                 "settings.csv",
-                "tables.csv"
+                "tables.csv",
+                "units.csv"
             ]
         );
         assert_eq!(listing(&target.join("plots")).len(), 14);
@@ -178,7 +179,7 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 8);
+        assert_eq!(listing(dir.path()).len(), 9);
     }
 
     /// The names of settings are free, those of files are not.

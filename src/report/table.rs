@@ -157,6 +157,14 @@ w8     96.0 100 %   16.0  25 %
 w6     96.0 100 %   16.0  25 %
 w4     83.6  87 %   16.0  25 %
 
+time        lanes  vector unit  throughput  waits            longest wait
+       busy ideal   busy ideal         1/s
+----  -----------  -----------  ----------  -----  ----------------------
+fp32   92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+w8     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+w6     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+w4     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+
 spikformer-tiny: weights converted from F16 to F32
 all settings: energies are those of the described 28 nm process
 fp32: charged as 32-bit integers

@@ -6,7 +6,7 @@ mod products;
 mod skip;
 mod windows;
 
-pub use handling::{Walk, Waves, ZeroHandling};
+pub use handling::{MovedSums, Walk, Waves, ZeroHandling};
 
 use crate::hw::Zeros;
 
