@@ -90,11 +90,7 @@ fn times(settings: &[Evaluation]) -> String {
 /// Images per second.
 fn throughput(settings: &[Evaluation]) -> Column {
     let digits = decimals(settings.iter().map(Evaluation::images_per_s).fold(0.0, f64::max), 4);
-    Column::new(
-        "throughput",
-        "images/s",
-        settings.iter().map(|setting| fixed(setting.images_per_s(), digits)),
-    )
+    Column::new("throughput", "1/s", settings.iter().map(|setting| fixed(setting.images_per_s(), digits)))
 }
 
 /// How numbers of one unit are written.

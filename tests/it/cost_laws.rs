@@ -10,6 +10,7 @@ mod levels;
 mod mapping;
 mod occupancy;
 mod residency;
+mod scatter;
 mod search;
 mod spiking;
 mod time;

@@ -41,6 +41,11 @@ impl<'a> Waves<'a> {
         self.activity.pattern(pattern, self.product.node).filter(|_| spikes)
     }
 
+    /// Timesteps that run side by side.
+    pub fn timesteps_side_by_side(&self) -> usize {
+        (self.lanes.extent(SpatialDim::Timesteps) as usize).min(self.together as usize).max(1)
+    }
+
     /// Steps along timesteps.
     pub fn timestep_steps(&self) -> f64 {
         let side_by_side = f64::from(self.lanes.extent(SpatialDim::Timesteps));

@@ -3,6 +3,7 @@
 mod dense;
 mod handling;
 mod products;
+mod scatter;
 mod skip;
 mod windows;
 
@@ -18,5 +19,6 @@ pub fn handling(zeros: &Zeros) -> &dyn ZeroHandling {
         Zeros::Skip => &skip::Skip,
         Zeros::Windows(windows) => windows,
         Zeros::Products(products) => products,
+        Zeros::Scatter => &scatter::Scatter,
     }
 }

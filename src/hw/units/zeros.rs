@@ -20,6 +20,8 @@ pub enum Zeros {
     Windows(Windows),
     /// A row of spikes starts from the sums of another.
     Products(Products),
+    /// An event is broadcast and updates the sums of its neighbourhood, one event per cycle and timestep side by side.
+    Scatter,
 }
 
 /// The lanes of a wave walk in step through the inputs that spike at any of their positions, in any timestep of a
@@ -86,7 +88,7 @@ impl Needs {
 impl Zeros {
     /// What it asks of a machine.
     pub fn needs(&self) -> Needs {
-        use SpatialDim::{Columns, OutputChannels, Positions, Rows};
+        use SpatialDim::{Columns, KernelTaps, OutputChannels, Positions, Rows, Timesteps};
         match self {
             Self::Dense => Needs::nothing("Dense"),
             Self::Gated => Needs::nothing("Gated"),
@@ -100,6 +102,11 @@ impl Zeros {
             Self::Products(_) => {
                 Needs { lanes: Some(&[OutputChannels]), all_timesteps: true, ..Needs::nothing("Products") }
             }
+            Self::Scatter => Needs {
+                lanes: Some(&[Timesteps, KernelTaps, OutputChannels]),
+                sums_in_memory: true,
+                ..Needs::nothing("Scatter")
+            },
         }
     }
 
