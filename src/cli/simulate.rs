@@ -23,6 +23,9 @@ use crate::report;
 /// Settings that are compared when none is asked for.
 const DEFAULT_SETTINGS: [&str; 8] = ["fp32", "w8", "w6", "w4", "w3", "pot3", "w4u8", "mixed"];
 
+/// Most images of a batch.
+const MAX_BATCH: usize = 65_536;
+
 /// Flags of `spiq simulate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -48,6 +51,10 @@ pub struct Arguments {
     /// Fix the mapping of layers as this file says (docs/cost.md); the rest is chosen.
     #[arg(long, value_name = "FILE")]
     mapping: Option<String>,
+    /// Images that go through each layer together: weights from off chip come once for all of them, and all else has
+    /// to have room for each.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batch: usize,
     /// Write report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
@@ -99,6 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// A checked request: everything is loaded, everything fits.
 fn request(arguments: &Arguments) -> Result<SimulationRequest> {
     arguments.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
+    check_flag("--batch", arguments.batch, 1..=MAX_BATCH)?;
     let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
     let names: Vec<&str> = if arguments.quant.is_empty() {
         DEFAULT_SETTINGS.to_vec()
@@ -117,5 +125,14 @@ fn request(arguments: &Arguments) -> Result<SimulationRequest> {
     let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
     let origin = activity::load(&arguments.activity, &model, &machines)?;
     let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
-    Ok(SimulationRequest { model, machines, hardware_sha256, origin, settings, engine, mapping })
+    Ok(SimulationRequest {
+        model,
+        machines,
+        hardware_sha256,
+        origin,
+        settings,
+        engine,
+        mapping,
+        batch: arguments.batch,
+    })
 }

@@ -3,10 +3,10 @@
 use super::{LayerCost, Machine};
 use crate::exec::{Activity, Pattern};
 use crate::hw::{Stationary, Unit, Unrolling};
-use crate::map::{Layer, Plan, Product};
+use crate::map::{Layer, Plan, Product, Workload};
 use crate::model::Network;
 
-/// One layer as it runs for one image.
+/// One layer as it runs for images that do the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// The layer.
@@ -17,6 +17,8 @@ pub struct Run<'a> {
     pub activity: &'a Activity,
     /// Timesteps of the network.
     pub timesteps: f64,
+    /// Images that go through the layer together: each does that activity.
+    pub batch: f64,
 }
 
 impl Run<'_> {
@@ -24,11 +26,16 @@ impl Run<'_> {
     pub fn frames(&self, product: &Product) -> f64 {
         self.plan.frames(product, self.timesteps)
     }
+
+    /// What it costs for one of the images.
+    pub fn cost(self, machine: &Machine) -> LayerCost {
+        machine.cost_model(self.plan.unit).layer_cost(machine, self)
+    }
 }
 
 /// Time and energy of a unit.
 pub trait CostModel {
-    /// Cost of one layer for one image.
+    /// Cost of one layer for one of the images.
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost;
 
     /// What lanes that keep sums and stand for `lanes` have to know of spikes beyond their counts.
@@ -77,7 +84,13 @@ fn cost_model(unit: &Unit) -> Option<&dyn CostModel> {
     }
 }
 
-/// Cost of `layer` under `plan` for one image.
+/// `layer` of `workload` under `plan`, for a batch of images that do `activity`.
+pub fn run<'a>(workload: &Workload, layer: &'a Layer, plan: &'a Plan, activity: &'a Activity) -> Run<'a> {
+    let (timesteps, batch) = (workload.timesteps as f64, workload.batch as f64);
+    Run { layer, plan, activity, timesteps, batch }
+}
+
+/// Cost of `layer` under `plan` for one image that goes through it alone.
 pub fn layer_cost(
     layer: &Layer,
     plan: &Plan,
@@ -85,6 +98,5 @@ pub fn layer_cost(
     activity: &Activity,
     timesteps: usize,
 ) -> LayerCost {
-    let run = Run { layer, plan, activity, timesteps: timesteps as f64 };
-    machine.cost_model(plan.unit).layer_cost(machine, run)
+    Run { layer, plan, activity, timesteps: timesteps as f64, batch: 1.0 }.cost(machine)
 }

@@ -1,4 +1,5 @@
-use super::parts::{EnergyJ, TrafficBits};
+use super::parts::{EnergyJ, TrafficBits, WorkCycles};
+use super::stalls::Stalls;
 use super::timeline::ArrayCycles;
 use crate::hw::{Operand, PerOperand};
 
@@ -15,6 +16,11 @@ impl Traffic {
     /// Both directions.
     pub fn bits(&self) -> f64 {
         self.read_bits + self.written_bits
+    }
+
+    /// So many times.
+    pub fn times(self, factor: f64) -> Self {
+        Self { read_bits: self.read_bits * factor, written_bits: self.written_bits * factor }
     }
 
     /// `other` beside it.
@@ -54,8 +60,14 @@ impl Behind {
 pub struct Demand {
     /// Time of the array.
     pub array: ArrayCycles,
+    /// Loads and stores that a processor waits for: the accesses of its array time.
+    pub accesses: Stalls,
     /// Time of neurons, joins, pooling and attention.
     pub epilogue_cycles: f64,
+    /// What it would take on perfectly used lanes, by work.
+    pub ideal: WorkCycles,
+    /// How long units work on it, side by side or not.
+    pub busy: WorkCycles,
     /// Per operand, traffic of the memory that feeds units.
     pub on_chip: PerOperand<Traffic>,
     /// Traffic of on-chip memories behind those.
@@ -78,6 +90,22 @@ impl Demand {
     /// Counts `bits` read from the memory of `operand`.
     pub fn read(&mut self, operand: Operand, bits: f64) {
         self.on_chip[operand].read_bits += bits;
+    }
+
+    /// `images` times what one image asks for on chip, one after the other through each tile of weights.
+    #[must_use]
+    pub fn repeated(&self, images: f64) -> Self {
+        Self {
+            array: self.array.times(images),
+            accesses: self.accesses.times(images),
+            epilogue_cycles: self.epilogue_cycles * images,
+            ideal: self.ideal.times(images),
+            busy: self.busy.times(images),
+            on_chip: PerOperand::from_fn(|operand| self.on_chip[operand].times(images)),
+            operations_j: self.operations_j.times(images),
+            waves: self.waves * images,
+            ..self.clone()
+        }
     }
 
     /// All traffic by kind.

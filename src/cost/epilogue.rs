@@ -8,8 +8,8 @@ use crate::map::{Epilogue, EpilogueKind};
 /// Adds to `demand` what follows the product of a layer: vector units work side by side, and each of them on one
 /// operation after the other.
 pub fn add(demand: &mut Demand, machine: &Machine, run: Run<'_>) {
-    let busy = machine.hardware.vectors().map(|unit| unit_cycles(unit, machine, run));
-    demand.epilogue_cycles += busy.fold(0.0, f64::max);
+    let busiest = machine.hardware.vectors().map(|unit| work(demand, unit, machine, run)).fold(0.0, f64::max);
+    demand.epilogue_cycles += busiest;
     for epilogue in &run.layer.epilogue {
         let frames = epilogue.frames(run.timesteps);
         *energy_of(demand, epilogue) +=
@@ -18,12 +18,18 @@ pub fn add(demand: &mut Demand, machine: &Machine, run: Run<'_>) {
     }
 }
 
-/// Cycles of what `unit` does of a layer: of the vector units that do a kind of work, the first one does it.
-fn unit_cycles(unit: &Vector, machine: &Machine, run: Run<'_>) -> f64 {
-    let first = |work| machine.hardware.vectors().find(|other| other.does(work));
-    let own =
-        run.layer.epilogue.iter().filter(|e| first(e.work()).is_some_and(|first| first.name == unit.name));
-    own.map(|epilogue| cycles(unit, epilogue, epilogue.frames(run.timesteps))).sum()
+/// Adds what `unit` does of a layer, and returns the cycles of it: of the vector units that do a kind of work, the first
+/// one does it.
+fn work(demand: &mut Demand, unit: &Vector, machine: &Machine, run: Run<'_>) -> f64 {
+    let does = |work| machine.hardware.vector_of(work).is_some_and(|first| first.name == unit.name);
+    let mut cycles = 0.0;
+    for epilogue in run.layer.epilogue.iter().filter(|epilogue| does(epilogue.work())) {
+        let Time { ideal, busy } = time(unit, epilogue, epilogue.frames(run.timesteps));
+        *demand.ideal.of(epilogue.work()) += ideal;
+        *demand.busy.of(epilogue.work()) += busy;
+        cycles += busy;
+    }
+    cycles
 }
 
 pub(super) fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a mut f64 {
@@ -34,23 +40,32 @@ pub(super) fn energy_of<'a>(demand: &'a mut Demand, epilogue: &Epilogue) -> &'a 
     }
 }
 
-/// Cycles of `frames` executions of `epilogue` on `unit`.
-fn cycles(unit: &Vector, epilogue: &Epilogue, frames: f64) -> f64 {
+/// Cycles of an operation.
+struct Time {
+    /// Operations divided by lanes.
+    ideal: f64,
+    /// With what lanes wait for.
+    busy: f64,
+}
+
+/// Time of `frames` executions of `epilogue` on `unit`.
+fn time(unit: &Vector, epilogue: &Epilogue, frames: f64) -> Time {
     let values = epilogue.values as f64 * frames;
     let per_cycle = f64::from(unit.values_per_cycle.value);
-    match epilogue.kind {
+    let spike_bits = f64::from(unit.spike_bits_per_cycle.value);
+    let ideal = match epilogue.kind {
         EpilogueKind::SpikeProducts { operations, sums, sum_bits, reads } => {
-            let bits = (operations + sums * sum_bits as usize).max(reads);
-            bits as f64 * frames / f64::from(unit.spike_bits_per_cycle.value)
+            let bits = operations + sums * sum_bits as usize;
+            let cycles = |bits: usize| bits as f64 * frames / spike_bits;
+            return Time { ideal: cycles(bits), busy: cycles(bits.max(reads)) };
         }
         // An OR of spikes goes through the spike path, comparisons of integers through the lanes.
-        EpilogueKind::Pool { comparisons, bits: 1, .. } => {
-            values * comparisons as f64 / f64::from(unit.spike_bits_per_cycle.value)
-        }
+        EpilogueKind::Pool { comparisons, bits: 1, .. } => values * comparisons as f64 / spike_bits,
         EpilogueKind::Pool { comparisons, .. } => values * comparisons as f64 / per_cycle,
         EpilogueKind::Sum { additions, .. } => values * additions as f64 / per_cycle,
         _ => values / per_cycle,
-    }
+    };
+    Time { ideal, busy: ideal }
 }
 
 /// Energy of one output value.

@@ -1,7 +1,7 @@
 //! Layers on cores that exchange spikes: time by events, energy by the table of whole events.
 
 use super::cost_model::{CostModel, Run};
-use super::parts::{Cycles, EnergyJ};
+use super::parts::{Cycles, EnergyJ, WorkCycles};
 use super::{LayerCost, Machine, events};
 use crate::hw::ManyCore;
 use crate::map::{EpilogueKind, Input, Layer};
@@ -9,19 +9,20 @@ use crate::map::{EpilogueKind, Input, Layer};
 impl CostModel for ManyCore {
     /// A timestep of the layer takes what its events take on its cores, evenly spread, and the barrier behind it.
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
-        let cycles = cycles(self, machine, run);
+        let (cycles, busy) = cycles(self, machine, run);
         let energy_j = match &machine.events {
             Some(table) => events::energy_j(table, run.layer, run.activity, run.timesteps),
             None => EnergyJ::default(),
         };
-        LayerCost { cycles, energy_j, ..LayerCost::default() }
+        LayerCost { cycles, ideal: busy, busy, energy_j, ..LayerCost::default() }
     }
 }
 
-fn cycles(cores: &ManyCore, machine: &Machine, run: Run<'_>) -> Cycles {
+/// Time of a layer, and what its cores do meanwhile: events are all that they are busy with.
+fn cycles(cores: &ManyCore, machine: &Machine, run: Run<'_>) -> (Cycles, WorkCycles) {
     let Run { layer, activity, timesteps, .. } = run;
     let share = machine.hardware.clock_hz.value / cores_of(cores, layer);
-    let mut cycles = Cycles::default();
+    let (mut cycles, mut busy) = (Cycles::default(), WorkCycles::default());
     if let Some(product) = &layer.product {
         let total = activity.nodes[product.node.index()].total();
         // The image arrives at every timestep.
@@ -31,6 +32,7 @@ fn cycles(cores: &ManyCore, machine: &Machine, run: Run<'_>) -> Cycles {
             Input::Integers { bits } => f64::from(bits),
         };
         cycles.ideal = total.synaptic_operations() as f64 * repeat * serial * cores.synapse_s.value * share;
+        *busy.of_products(product.input) += cycles.ideal;
     }
     for epilogue in &layer.epilogue {
         let total = activity.nodes[epilogue.node.index()].total();
@@ -46,9 +48,10 @@ fn cycles(cores: &ManyCore, machine: &Machine, run: Run<'_>) -> Cycles {
             _ => epilogue.values as f64 * frames * cores.synapse_s.value,
         };
         cycles.epilogue += seconds * share;
+        *busy.of(epilogue.work()) += seconds * share;
     }
     cycles.under_utilisation = timesteps * cores.barrier_s.value * machine.hardware.clock_hz.value;
-    cycles
+    (cycles, busy)
 }
 
 /// Cores that the neurons or the weights of `layer` fill, at least one.

@@ -1,4 +1,4 @@
-use super::cost_model::layer_cost;
+use super::cost_model::run;
 use super::prefetch::prefetch;
 use super::residency::{Choice, Mapper};
 use super::{KnownPlans, LayerCost, Machine};
@@ -78,12 +78,11 @@ impl MappedWorkload {
         occupancy(&self.workload, hardware, &self.plans, &self.prefetched)
     }
 
-    /// Cost of every layer for one image.
+    /// Cost of every layer for one image, of a batch of such.
     pub fn costs(&self, machine: &Machine, activity: &Activity) -> Vec<LayerCost> {
         let layers = self.workload.layers.iter().zip(&self.plans);
-        let mut costs: Vec<LayerCost> = layers
-            .map(|(layer, plan)| layer_cost(layer, plan, machine, activity, self.workload.timesteps))
-            .collect();
+        let mut costs: Vec<LayerCost> =
+            layers.map(|(layer, plan)| run(&self.workload, layer, plan, activity).cost(machine)).collect();
         prefetch(&self.prefetched, &mut costs, machine);
         costs
     }

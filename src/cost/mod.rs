@@ -14,11 +14,13 @@ mod known_plans;
 mod machine;
 mod many_core;
 mod mapped;
+mod pace;
 mod parts;
 mod prefetch;
 mod processor;
 mod residency;
 mod spike_lanes;
+mod stalls;
 mod systolic;
 mod tiled;
 mod tiling;
@@ -34,8 +36,9 @@ pub use known_plans::KnownPlans;
 pub use machine::Machine;
 pub use mapped::MappedWorkload;
 pub use parts::{
-    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits,
+    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits, WorkCycles,
 };
+pub use stalls::{Direction, Place, Stall, StallPart, Stalls};
 pub use systolic::ArrayTiming;
 pub use tiling::best_nest;
-pub use timeline::{ArrayCycles, Times, timeline};
+pub use timeline::{ArrayCycles, Times, Waits, timeline, waits};

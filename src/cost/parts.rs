@@ -2,6 +2,9 @@
 
 pub use crate::map::{ExecutedBits, OnChipBytes};
 
+use super::stalls::Stalls;
+use crate::hw::Work;
+use crate::map::Input;
 use crate::num::parts;
 
 parts! {
@@ -25,6 +28,50 @@ parts! {
         load: "load",
         /// Store of the last tile.
         store: "store",
+    }
+}
+
+parts! {
+    /// Clock cycles by the work that a unit does in them; units work side by side, so they do not add up to time.
+    WorkCycles {
+        /// Products of weights with spikes.
+        spike_products: "products with spikes",
+        /// Products of weights with integers.
+        integer_products: "products with integers",
+        /// Membrane updates, comparisons, resets.
+        neurons: "neurons",
+        /// Additions to a residual stream, or of spikes.
+        joins: "joins",
+        /// Rescaling onto a grid.
+        requantization: "requantization",
+        /// Comparisons of a max pooling.
+        pooling: "pooling",
+        /// Sums over positions or timesteps.
+        means: "means",
+        /// Products of spikes with spikes, and masks.
+        attention: "attention",
+    }
+}
+
+impl WorkCycles {
+    /// Of products with `input`.
+    pub fn of_products(&mut self, input: Input) -> &mut f64 {
+        match input {
+            Input::Spikes => &mut self.spike_products,
+            Input::Integers { .. } => &mut self.integer_products,
+        }
+    }
+
+    /// Of `work` beside the products.
+    pub fn of(&mut self, work: Work) -> &mut f64 {
+        match work {
+            Work::Neurons => &mut self.neurons,
+            Work::Joins => &mut self.joins,
+            Work::Requantization => &mut self.requantization,
+            Work::Pooling => &mut self.pooling,
+            Work::Means => &mut self.means,
+            Work::Attention => &mut self.attention,
+        }
     }
 }
 
@@ -133,6 +180,13 @@ parts! {
     }
 }
 
+impl Cycles {
+    /// Those that units wait for memories, off chip or not.
+    pub fn stalls(&self) -> f64 {
+        self.port_stall + self.dram_stall + self.load + self.store
+    }
+}
+
 impl AreaMm2 {
     /// Everything but memories.
     pub fn logic(&self) -> f64 {
@@ -147,10 +201,16 @@ impl AreaMm2 {
 }
 
 /// Time and energy of one layer for one image.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LayerCost {
     /// Cycles by cause.
     pub cycles: Cycles,
+    /// Those of them that units wait for memories: `port_stall`, `dram_stall`, `load` and `store`.
+    pub stalls: Stalls,
+    /// What perfectly used lanes of each unit would need: operations divided by lanes.
+    pub ideal: WorkCycles,
+    /// How long units are busy.
+    pub busy: WorkCycles,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
     /// Bits that moved.
@@ -164,9 +224,27 @@ pub struct LayerCost {
 }
 
 impl LayerCost {
+    /// What one of `images` takes.
+    pub fn divided_by(&self, images: f64) -> Self {
+        Self {
+            cycles: self.cycles.divided_by(images),
+            stalls: self.stalls.divided_by(images),
+            ideal: self.ideal.divided_by(images),
+            busy: self.busy.divided_by(images),
+            energy_j: self.energy_j.divided_by(images),
+            traffic_bits: self.traffic_bits.divided_by(images),
+            loaded_bits: self.loaded_bits / images,
+            loaded_weight_bits: self.loaded_weight_bits / images,
+            transfer_cycles: self.transfer_cycles / images,
+        }
+    }
+
     /// Adds `other`, part by part.
     pub fn add(&mut self, other: &Self) {
         self.cycles.add_scaled(&other.cycles, 1.0);
+        self.stalls.add_all(&other.stalls);
+        self.ideal.add_scaled(&other.ideal, 1.0);
+        self.busy.add_scaled(&other.busy, 1.0);
         self.energy_j.add_scaled(&other.energy_j, 1.0);
         self.traffic_bits.add_scaled(&other.traffic_bits, 1.0);
         self.loaded_bits += other.loaded_bits;

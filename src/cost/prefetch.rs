@@ -1,6 +1,6 @@
 //! Weights of a layer that come while the one before it runs.
 
-use super::{LayerCost, Machine};
+use super::{LayerCost, Machine, StallPart};
 
 /// Hides the first weights of every layer that is `prefetched` in the time in which the layer before it leaves the bus
 /// alone.
@@ -13,6 +13,9 @@ pub fn prefetch(prefetched: &[bool], costs: &mut [LayerCost], machine: &Machine)
         let layer = &mut costs[i];
         let share = layer.loaded_weight_bits / layer.loaded_bits;
         let hidden = idle.min(layer.cycles.load * share);
+        if hidden > 0.0 {
+            layer.stalls.scale(StallPart::Load, 1.0 - hidden / layer.cycles.load);
+        }
         layer.cycles.load -= hidden;
         // Devices wait for a shorter time; whole events leave nothing to wait.
         if let (None, Some(dram)) = (&machine.events, machine.dram) {

@@ -3,9 +3,9 @@
 use super::cost_model::{CostModel, Run};
 use super::epilogue::energy_of;
 use super::tiled::{self, Tiled};
-use super::{ArrayCycles, Demand, LayerCost, Machine};
+use super::{ArrayCycles, Demand, Direction, LayerCost, Machine, Place, Stall, StallPart};
 use crate::exec::NodeActivity;
-use crate::hw::Processor;
+use crate::hw::{Operand, Processor};
 use crate::map::{Epilogue, EpilogueKind, Input, Product};
 use crate::quant::WeightForm;
 
@@ -19,14 +19,16 @@ impl CostModel for Processor {
 }
 
 impl Tiled for Processor {
-    fn product(&self, _: &Machine, run: Run<'_>, product: &Product, frames: f64) -> Demand {
-        demand(self, product, &run.activity.nodes[product.node.index()], frames)
+    fn product(&self, machine: &Machine, run: Run<'_>, product: &Product, frames: f64) -> Demand {
+        demand(self, machine, product, &run.activity.nodes[product.node.index()], frames)
     }
 
     fn epilogue(&self, _: &Machine, run: Run<'_>, demand: &mut Demand) {
         for epilogue in &run.layer.epilogue {
             let cycles = epilogue_cycles(self, epilogue) * epilogue.frames(run.timesteps);
             demand.epilogue_cycles += cycles;
+            *demand.ideal.of(epilogue.work()) += cycles;
+            *demand.busy.of(epilogue.work()) += cycles;
             *energy_of(demand, epilogue) += cycles * self.energy_pj_per_cycle.value * 1e-12;
         }
     }
@@ -38,7 +40,13 @@ impl Tiled for Processor {
 
 /// What `product` asks for: for every input that is not zero, a row of packed weights is loaded,
 /// unpacked and added to the partial sums of one position.
-fn demand(processor: &Processor, product: &Product, activity: &NodeActivity, frames: f64) -> Demand {
+fn demand(
+    processor: &Processor,
+    machine: &Machine,
+    product: &Product,
+    activity: &NodeActivity,
+    frames: f64,
+) -> Demand {
     let total = activity.total();
     let repeat = frames / activity.steps.len().max(1) as f64;
     let operations = total.synaptic_operations() as f64 * repeat;
@@ -71,6 +79,14 @@ fn demand(processor: &Processor, product: &Product, activity: &NodeActivity, fra
         ..ArrayCycles::default()
     };
     let mut demand = Demand { array, ..Demand::default() };
+    let mut access = |operand, direction, words: f64| {
+        let cycles = operations * processor.load_cycles.value * words;
+        let memory = Place::OnChip(machine.inner[operand]);
+        demand.accesses.add(Stall { part: StallPart::Port, memory, direction, cycles });
+    };
+    access(Operand::Weights, Direction::Read, weight_words);
+    access(Operand::PartialSums, Direction::Read, sum_words);
+    access(Operand::PartialSums, Direction::Write, sum_words);
     demand.operations_j.synapse = array.total() * processor.energy_pj_per_cycle.value * 1e-12;
     demand
 }

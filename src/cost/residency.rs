@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cost_model::layer_cost;
+use super::cost_model::run;
 use super::prefetch::prefetch;
-use super::{KnownPlans, LayerCost, Machine};
+use super::{KnownPlans, LayerCost, Machine, Stalls};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
@@ -81,7 +81,7 @@ impl Mapper<'_> {
             tried.into_iter().enumerate().map(|(i, plans)| self.try_all(i, plans)).collect();
         let alone = self.finish(tried.iter().map(|t| {
             let pick = t.best(f64::INFINITY).expect("a layer has a plan");
-            (t.plans[pick], t.costs[pick])
+            (t.plans[pick], t.costs[pick].clone())
         }));
         if weights_home(workload, hardware, placement)? != Home::OffChip {
             return Ok(alone);
@@ -102,10 +102,11 @@ impl Mapper<'_> {
         Tried { plans, costs, buffer_bits, order }
     }
 
-    /// Cost of all samples together.
+    /// Cost of all samples together; whom units wait for does not matter for a choice.
     fn cost(&self, layer: &Layer, plan: &Plan) -> LayerCost {
-        self.samples.iter().fold(LayerCost::default(), |mut sum, activity| {
-            sum.add(&layer_cost(layer, plan, self.machine, activity, self.workload.timesteps));
+        let of = |activity| run(self.workload, layer, plan, activity).cost(self.machine);
+        self.samples.iter().map(of).fold(LayerCost::default(), |mut sum, cost| {
+            sum.add(&LayerCost { stalls: Stalls::default(), ..cost });
             sum
         })
     }
@@ -268,14 +269,17 @@ impl Residency<'_> {
     /// What keeping each layer saves, the most for its room first; layers without a plan for the buffer before all
     /// others. `early` where the first weights of every layer come while the one before it runs.
     fn savings(&self, streaming: &[Option<usize>], early: bool) -> Vec<Saving> {
-        let costs: Vec<Option<LayerCost>> =
-            streaming.iter().zip(self.tried).map(|(pick, t)| pick.map(|pick| t.costs[pick])).collect();
+        let costs: Vec<Option<LayerCost>> = streaming
+            .iter()
+            .zip(self.tried)
+            .map(|(pick, t)| pick.map(|pick| t.costs[pick].clone()))
+            .collect();
         let whole = total(costs.iter().flatten());
         let saved = |(i, layer): (usize, &Layer)| {
             let score = match streaming[i] {
                 None => f64::INFINITY,
                 Some(pick) => {
-                    let kept = self.kept[&(i, pick)];
+                    let kept = &self.kept[&(i, pick)];
                     let around = |own| self.around(&costs, i, own, early);
                     self.gain(&whole, &around(None), &around(Some(kept)))
                 }
@@ -294,12 +298,12 @@ impl Residency<'_> {
         &self,
         costs: &[Option<LayerCost>],
         i: usize,
-        kept: Option<LayerCost>,
+        kept: Option<&LayerCost>,
         early: bool,
     ) -> LayerCost {
         let window = i.saturating_sub(1)..(i + 2).min(costs.len());
-        let at = |j: usize| if j == i { kept.or(costs[j]) } else { costs[j] };
-        let mut costs: Vec<LayerCost> = window.clone().map(|j| at(j).unwrap_or_default()).collect();
+        let at = |j: usize| if j == i { kept.or(costs[j].as_ref()) } else { costs[j].as_ref() };
+        let mut costs: Vec<LayerCost> = window.clone().map(|j| at(j).cloned().unwrap_or_default()).collect();
         let comes: Vec<bool> = window
             .zip(&costs)
             .map(|(j, cost)| early && !(j == i && kept.is_some()) && cost.loaded_weight_bits > 0.0)
@@ -384,7 +388,7 @@ impl Residency<'_> {
                 self.resident(i)?
             } else {
                 let pick = streaming[i]?;
-                let (plan, cost) = (self.tried[i].plans[pick], self.tried[i].costs[pick]);
+                let (plan, cost) = (self.tried[i].plans[pick], self.tried[i].costs[pick].clone());
                 match residents.channels[i] {
                     0 => (plan, cost),
                     resident_channels if fill.polished => {
@@ -422,14 +426,15 @@ impl Residency<'_> {
     /// The best plan of layer number `layer` where all its weights stay.
     fn resident(&mut self, layer: usize) -> Option<(Plan, LayerCost)> {
         let mapper = self.mapper;
-        *self.resident.entry(layer).or_insert_with(|| {
+        let resident = self.resident.entry(layer).or_insert_with(|| {
             let hardware = &mapper.machine.hardware;
             let plans =
                 resident_candidates(layer, mapper.workload, hardware, mapper.placement, mapper.fixed).ok()?;
             let tried = mapper.try_all(layer, plans);
             let pick = tried.best(f64::INFINITY)?;
             debug_assert!(!tried.plans[pick].is_off_chip(Operand::Weights));
-            Some((tried.plans[pick], tried.costs[pick]))
-        })
+            Some((tried.plans[pick], tried.costs[pick].clone()))
+        });
+        resident.clone()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cost_model::{CostModel, Run};
 use super::tiled::{self, Tiled, encoded_input};
-use super::zeros::{Walk, Waves, handling};
+use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
 use super::{Demand, LayerCost, Machine, Traffic};
 use crate::exec::Pattern;
 use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling};
@@ -27,8 +27,8 @@ impl Tiled for SpikeLanes {
         let mut demand = match run.plan.dataflow {
             Dataflow::WeightStationary => weight_stationary(self, machine, run.plan, &waves),
             Dataflow::OutputStationary | Dataflow::InputStationary | Dataflow::Sequential => {
-                let mut demand = output_stationary(self, machine, run.plan, &waves, style.walk(&waves));
-                reuse_sums(&mut demand, machine, run.plan, product, style.reused_sums(&waves));
+                let mut demand = output_stationary(self, machine, run.plan, &waves, style);
+                move_sums(&mut demand, machine, run.plan, product, style.moved_sums(&waves));
                 demand
             }
         };
@@ -77,18 +77,19 @@ fn output_stationary(
     machine: &Machine,
     plan: &Plan,
     waves: &Waves<'_>,
-    walk: Walk,
+    style: &dyn ZeroHandling,
 ) -> Demand {
     let product = waves.product;
     let channels = f64::from(plan.lanes.extent(SpatialDim::OutputChannels));
     let outputs = product.group_outputs() as f64;
     let passes = (outputs / plan.channels as f64).ceil();
     let serial = cycles_per_input(unit, product);
-    let Walk { average, busiest, weight_rows } = walk;
+    let Walk { average, busiest, weight_rows } = style.walk(waves);
     let tiles = passes * product.group_steps(&plan.lanes) as f64;
     // Outermost, other layers run between the timesteps: only waves of one timestep overlap.
     let innermost = plan.placement == Placement::Innermost;
-    let overlapping = if innermost { waves.waves() } else { waves.waves() / waves.frames };
+    let all_waves = style.waves_of_outputs(waves);
+    let overlapping = if innermost { all_waves } else { all_waves / waves.frames };
     let mut demand = Demand { tiles, waves: tiles * overlapping, ..Demand::default() };
     demand.array.ideal = average * serial * outputs / channels;
     demand.array.under_utilisation = average * serial * passes - demand.array.ideal;
@@ -96,11 +97,8 @@ fn output_stationary(
     let weight_bits = f64::from(product.weight_bits);
     let words = channel_words(machine, Operand::Weights, plan, product, weight_bits);
     demand.read(Operand::Weights, weight_rows * outputs * weight_bits * words);
-    // Each position reads its inputs in one go.
-    let (fan_in, input_bits) = (product.fan_in as f64, f64::from(product.input.bits()));
-    let words = machine.padding(Operand::Activations, fan_in, fan_in, input_bits);
-    let gathered_inputs = product.positions as f64 * fan_in * product.groups as f64 * waves.frames * passes;
-    demand.read(Operand::Activations, gathered_inputs * input_bits * words);
+    let fetched_bits = if style.gathers_inputs() { gathered_bits } else { streamed_bits };
+    demand.read(Operand::Activations, fetched_bits(machine, waves, passes));
     if let Some(tile) = plan.tile(&machine.hardware, product) {
         // Every slice of inputs leaves its sums and finds those of the slices before.
         let words =
@@ -113,11 +111,27 @@ fn output_stationary(
     demand
 }
 
-/// Sums of other outputs are read to start from.
-fn reuse_sums(demand: &mut Demand, machine: &Machine, plan: &Plan, product: &Product, reused: f64) {
+/// Bits of inputs that positions fetch in `passes`: each its own in one go.
+fn gathered_bits(machine: &Machine, waves: &Waves<'_>, passes: f64) -> f64 {
+    let product = waves.product;
+    let (fan_in, input_bits) = (product.fan_in as f64, f64::from(product.input.bits()));
+    let words = machine.padding(Operand::Activations, fan_in, fan_in, input_bits);
+    let inputs = product.positions as f64 * fan_in * product.groups as f64 * waves.frames * passes;
+    inputs * input_bits * words
+}
+
+/// Bits of inputs that are fetched in `passes`: whole maps, packed.
+fn streamed_bits(_: &Machine, waves: &Waves<'_>, passes: f64) -> f64 {
+    waves.product.input_values as f64 * waves.frames * passes * f64::from(waves.product.input.bits())
+}
+
+/// Adds the sums that are moved in their memory.
+fn move_sums(demand: &mut Demand, machine: &Machine, plan: &Plan, product: &Product, moved: MovedSums) {
     let sum_bits = f64::from(product.accumulator_bits);
     let words = channel_words(machine, Operand::PartialSums, plan, product, sum_bits);
-    demand.read(Operand::PartialSums, reused * product.group_outputs() as f64 * sum_bits * words);
+    let MovedSums { read, written } = moved;
+    demand.read(Operand::PartialSums, read * product.group_outputs() as f64 * sum_bits * words);
+    demand.write(Operand::PartialSums, written * product.group_outputs() as f64 * sum_bits * words);
 }
 
 /// Bits of whole words that are moved for one that is used, of values that lie side by side along the channels: those

@@ -2,11 +2,12 @@
 
 use super::cost_model::Run;
 use super::machine::traffic_j;
+use super::pace::{stalls, times};
 use super::parts::{Cycles, EnergyJ, LayerCost};
-use super::timeline::{Times, timeline};
+use super::timeline::{timeline, waits};
 use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
 use crate::exec::Activity;
-use crate::hw::{MemorySpec, Operand, PerOperand, Placement};
+use crate::hw::{Operand, PerOperand, Placement};
 use crate::map::{EpilogueKind, Home, Product};
 
 /// A unit that takes a layer tile by tile.
@@ -25,9 +26,9 @@ pub trait Tiled {
     }
 }
 
-/// Cost of one layer for one image.
+/// Cost of one layer for one of the images that go through it together: tiles of weights come once for all of them.
 pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCost {
-    let Run { layer, plan, activity, timesteps } = run;
+    let Run { layer, plan, activity, timesteps, batch } = run;
     let mut demand = match &layer.product {
         Some(product) => {
             let mut demand = unit.product(machine, run, product, run.frames(product));
@@ -40,24 +41,43 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         let fetches = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
-    let product = demand.clone();
+    let mut product = demand.clone();
     unit.epilogue(machine, run, &mut demand);
+    if let Some(product) = &layer.product {
+        *demand.ideal.of_products(product.input) += demand.array.ideal;
+        *demand.busy.of_products(product.input) += demand.array.total();
+    }
+    if batch > 1.0 {
+        (product, demand) = (product.repeated(batch), demand.repeated(batch));
+    }
     pass(&mut demand, &product, machine, run);
-    demand.tiles *= plan.load_tiles();
+    demand.tiles *= plan.load_tiles() * rounds(machine, run);
     let times = times(&demand, &product, machine);
     let cycles = timeline(&times, demand.tiles, demand.waves);
     let energy_j = match &machine.events {
-        Some(table) => events::energy_j(table, layer, activity, timesteps),
+        Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
         None => energy_j(&demand, machine, &cycles),
     };
-    LayerCost {
+    let waits = waits(&times, demand.tiles, demand.waves);
+    let all = LayerCost {
         cycles,
+        stalls: stalls(&demand, &product, machine, &waits),
+        ideal: demand.ideal,
+        busy: demand.busy,
         energy_j,
         traffic_bits: demand.traffic_bits(),
         loaded_bits: demand.loaded_bits,
         loaded_weight_bits: demand.loaded_weight_bits,
         transfer_cycles: times.load + times.store,
-    }
+    };
+    if batch > 1.0 { all.divided_by(batch) } else { all }
+}
+
+/// Times that all tiles of weights come: once for all images, or for each of them where rows of one image wait for their
+/// sums.
+fn rounds(machine: &Machine, run: Run<'_>) -> f64 {
+    let waits = run.layer.product.as_ref().and_then(|product| run.plan.tile(&machine.hardware, product));
+    if waits.is_some() { run.batch } else { 1.0 }
 }
 
 /// Bits of the input relative to a bitmap, where it is one of spikes.
@@ -73,7 +93,7 @@ fn hold_constant_sums(demand: &mut Demand, machine: &Machine, run: Run<'_>, prod
     let in_array = plan.keeps_membranes(layer, &machine.hardware);
     if plan.runs_once(product) && varies && !in_array {
         let bits = (product.positions * product.outputs) as f64 * f64::from(product.accumulator_bits);
-        let stored = if plan.dataflow.sums_leave_the_array() { 1.0 } else { 0.0 };
+        let stored = if plan.stores_sums(&machine.hardware) { 1.0 } else { 0.0 };
         demand.write(Operand::PartialSums, bits * (1.0 - stored));
         demand.read(Operand::PartialSums, bits * (timesteps - stored));
     }
@@ -152,10 +172,10 @@ fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing
 
 /// Adds what `product` loads of inputs and weights.
 fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, product: &Product) {
-    let Run { layer, plan, activity, timesteps } = run;
+    let Run { layer, plan, activity, timesteps, batch } = run;
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let input = encoded_input(machine, product, activity);
-    let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input;
+    let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input * batch;
     let rows = product.positions as f64 * run.frames(product);
     let fetches = plan
         .tile(&machine.hardware, product)
@@ -170,6 +190,7 @@ fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, prod
     }
     if plan.passes(Operand::Weights) {
         let loads = plan.weight_loads() * passes;
+        let fetches = fetches * rounds(machine, run);
         let all = (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
         let streamed = plan.streamed_share(layer);
         let weights = &mut passing[Operand::Weights];
@@ -182,40 +203,6 @@ fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, prod
         if residents != Home::default() {
             weights.of(residents).read_bits += all * (1.0 - streamed);
         }
-    }
-}
-
-/// The busiest memory port under `traffic`.
-fn port_cycles(machine: &Machine, traffic: impl Fn(Operand) -> f64) -> f64 {
-    let cycles = |(number, memory): (usize, &MemorySpec)| {
-        let bits: f64 = memory.holds.iter().map(|&operand| traffic(operand)).sum();
-        bits / machine.bandwidth_bits_per_cycle(number)
-    };
-    let memories = machine.hardware.memories.iter().enumerate();
-    memories.filter(|(_, memory)| memory.feeds.is_empty()).map(cycles).fold(0.0, f64::max)
-}
-
-fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
-    let all = |operand: Operand| demand.on_chip[operand].bits();
-    let array = |operand: Operand| product.on_chip[operand].bits();
-    let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
-    // Tiles stream through all memories on their way, so the slowest of them and of the bus sets the pace.
-    let way = |dram_bits: f64, bits: fn(&Behind) -> f64| {
-        let memories = machine.hardware.memories.iter().enumerate();
-        let cycles = memories.filter(|(_, memory)| !memory.feeds.is_empty()).map(|(number, _)| {
-            let moved = demand.behind.iter().filter(|behind| behind.memory == number).map(bits);
-            moved.sum::<f64>() / machine.bandwidth_bits_per_cycle(number)
-        });
-        cycles.fold(bus(dram_bits), f64::max)
-    };
-    Times {
-        array: demand.array,
-        epilogue: demand.epilogue_cycles,
-        port: port_cycles(machine, all),
-        array_port: port_cycles(machine, array),
-        epilogue_port: port_cycles(machine, |operand| all(operand) - array(operand)),
-        load: way(demand.dram.read_bits, |behind| behind.inward.bits()),
-        store: way(demand.dram.written_bits, |behind| behind.outward.bits()),
     }
 }
 

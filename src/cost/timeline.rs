@@ -22,6 +22,18 @@ impl ArrayCycles {
     pub fn total(&self) -> f64 {
         self.ideal + self.under_utilisation + self.fill_drain + self.imbalance + self.access
     }
+
+    /// Every cause times `factor`.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self {
+            ideal: self.ideal * factor,
+            under_utilisation: self.under_utilisation * factor,
+            fill_drain: self.fill_drain * factor,
+            imbalance: self.imbalance * factor,
+            access: self.access * factor,
+        }
+    }
 }
 
 /// Busy cycles of every resource that works on a layer.
@@ -43,6 +55,25 @@ pub struct Times {
     pub store: f64,
 }
 
+/// Cycles of a [`timeline`] in which units wait for memories, by what sets the pace.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Waits {
+    /// The busiest port, while waves overlap.
+    pub port: f64,
+    /// The busiest port of the array, in the first wave.
+    pub array_port: f64,
+    /// The busiest port behind the array, in the last wave.
+    pub epilogue_port: f64,
+    /// Loads of all tiles but the first.
+    pub later_loads: f64,
+    /// Stores of all tiles but the last.
+    pub earlier_stores: f64,
+    /// Load of the first tile.
+    pub load: f64,
+    /// Store of the last tile.
+    pub store: f64,
+}
+
 /// Time of a layer whose weights come in `tiles` equal tiles and whose outputs leave the array in
 /// `waves` equal waves, each double buffered.
 ///
@@ -54,39 +85,92 @@ pub struct Times {
 /// memories and vector unit it is the array's time.
 pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
     let (n, m) = (tiles.max(1.0), waves.max(1.0));
-    let array = times.array.total();
-    let slowest = array.max(times.epilogue).max(times.port);
-    let stall = (slowest - array) * (m - 1.0) / m;
-    let first_port =
-        ((times.array_port - array).max(0.0) + (times.epilogue_port - times.epilogue).max(0.0)) / m;
-    let on_chip = array + stall + first_port + times.epilogue / m;
+    let chip = OnChip::new(times, m);
+    let bus = Bus::new(times, chip.cycles, n);
     let mut cycles = Cycles {
         ideal: times.array.ideal,
         under_utilisation: times.array.under_utilisation,
         fill_drain: times.array.fill_drain,
         imbalance: times.array.imbalance,
         epilogue: times.epilogue / m,
-        port_stall: times.array.access + first_port,
-        dram_stall: dram_stall(times, on_chip, n),
+        port_stall: times.array.access + chip.first_port,
+        dram_stall: bus.first + bus.middle + bus.last,
         load: times.load / n,
         store: times.store / n,
     };
-    if slowest == times.port {
-        cycles.port_stall += stall;
+    if chip.waits_for_port {
+        cycles.port_stall += chip.stall;
     } else {
-        cycles.epilogue += stall;
+        cycles.epilogue += chip.stall;
     }
     cycles
 }
 
-/// Time that the chip waits for the bus between the load of the first of `n` tiles and the store of the
-/// last.
-fn dram_stall(times: &Times, on_chip: f64, n: f64) -> f64 {
-    let waits = |bus: f64| ((bus - on_chip) / n).max(0.0);
-    if n > 1.0 {
-        waits(times.load) + (n - 2.0).max(0.0) * waits(times.load + times.store) + waits(times.store)
-    } else {
-        0.0
+/// What a [`timeline`] waits for. Together they are its `port_stall`, but for what a processor waits for itself, and
+/// its `dram_stall`, `load` and `store`.
+pub fn waits(times: &Times, tiles: f64, waves: f64) -> Waits {
+    let (n, m) = (tiles.max(1.0), waves.max(1.0));
+    let chip = OnChip::new(times, m);
+    let bus = Bus::new(times, chip.cycles, n);
+    let loads = if bus.middle > 0.0 { times.load / (times.load + times.store) } else { 0.0 };
+    Waits {
+        port: if chip.waits_for_port { chip.stall } else { 0.0 },
+        array_port: (times.array_port - times.array.total()).max(0.0) / m,
+        epilogue_port: (times.epilogue_port - times.epilogue).max(0.0) / m,
+        later_loads: bus.first + bus.middle * loads,
+        earlier_stores: bus.middle * (1.0 - loads) + bus.last,
+        load: times.load / n,
+        store: times.store / n,
+    }
+}
+
+/// Time on the chip, in m waves.
+struct OnChip {
+    /// All of it.
+    cycles: f64,
+    /// Waves beyond the first one whose array waits for something slower.
+    stall: f64,
+    /// True if that is a port.
+    waits_for_port: bool,
+    /// Ports slower than the array in the first wave, or than the vector unit in the last one.
+    first_port: f64,
+}
+
+impl OnChip {
+    fn new(times: &Times, m: f64) -> Self {
+        let array = times.array.total();
+        let slowest = array.max(times.epilogue).max(times.port);
+        let stall = (slowest - array) * (m - 1.0) / m;
+        let first_port =
+            ((times.array_port - array).max(0.0) + (times.epilogue_port - times.epilogue).max(0.0)) / m;
+        let cycles = array + stall + first_port + times.epilogue / m;
+        Self { cycles, stall, waits_for_port: slowest == times.port, first_port }
+    }
+}
+
+/// Time that the chip waits for the bus between the load of the first of n tiles and the store of the last.
+#[derive(Default)]
+struct Bus {
+    /// While the first tile is computed and the second is loaded.
+    first: f64,
+    /// While one tile is loaded and another is stored.
+    middle: f64,
+    /// While the last tile is computed and the one before it is stored.
+    last: f64,
+}
+
+impl Bus {
+    fn new(times: &Times, on_chip: f64, n: f64) -> Self {
+        let waits = |bus: f64| ((bus - on_chip) / n).max(0.0);
+        if n > 1.0 {
+            Self {
+                first: waits(times.load),
+                middle: (n - 2.0).max(0.0) * waits(times.load + times.store),
+                last: waits(times.store),
+            }
+        } else {
+            Self::default()
+        }
     }
 }
 
@@ -149,7 +233,13 @@ mod tests {
             let times =
                 Times { array: array(compute), epilogue, port, array_port, epilogue_port, load, store };
             let (tiles, waves) = (f64::from(tiles), f64::from(waves));
-            let total = timeline(&times, tiles, waves).total();
+            let cycles = timeline(&times, tiles, waves);
+            let total = cycles.total();
+            let w = waits(&times, tiles, waves);
+            let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * total.max(1.0);
+            prop_assert!(close(w.port + w.array_port + w.epilogue_port, cycles.port_stall));
+            prop_assert!(close(w.later_loads + w.earlier_stores, cycles.dram_stall));
+            prop_assert_eq!((w.load, w.store), (cycles.load, cycles.store));
             let slowest = compute.max(epilogue).max(port).max(load + store);
             prop_assert!(total >= slowest * (1.0 - 1e-12));
             let serial = compute.max(array_port) + epilogue.max(epilogue_port) + load + store;

@@ -1,9 +1,12 @@
 //! A machine that is charged for images, and the evaluation that this leads to.
 
 use super::summary::summarize_layer;
-use super::totals::{Counters, Totals, count};
-use super::{Evaluation, LayerEvaluation, MemoryEvaluation, notes};
-use crate::cost::{Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, TrafficBits, footprint_bytes};
+use super::time::Worked;
+use super::totals::{Counters, LayerTotals, Totals, count};
+use super::{Evaluation, LayerEvaluation, MemoryEvaluation, StallEvaluation, UnitEvaluation, notes};
+use crate::cost::{
+    Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, Stalls, TrafficBits, footprint_bytes,
+};
 use crate::exec::Activity;
 use crate::map::OnChipBytes;
 use crate::model::Network;
@@ -57,8 +60,16 @@ impl<'a> Charge<'a> {
             energy_j.add_scaled(&layer.energy_j, 1.0);
             traffic_bits.add_scaled(&layer.traffic_bits, 1.0);
         }
+        let mut stalls = Stalls::default();
+        totals.layers.iter().for_each(|layer| stalls.add_all(&layer.cost.stalls));
+        let images = totals.images as f64;
+        let worked = totals.layers.iter().map(|LayerTotals { cost, .. }| Worked {
+            ideal: cost.ideal.divided_by(images),
+            busy: cost.busy.divided_by(images),
+        });
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
-        let latency_s = machine.seconds(cycles.total());
+        let seconds = machine.seconds(cycles.total());
+        let batch = workload.batch as f64;
         let leakage_j = sum(|layer| layer.leakage_j);
         let of_machine = notes::of_machine(machine, &self.mapped, counted.then_some(totals.images));
         Evaluation {
@@ -69,14 +80,17 @@ impl<'a> Charge<'a> {
             average_weight_bits: workload.weight_bits() / workload.weights(),
             footprint_bytes: footprint_bytes(workload),
             memories: MemoryEvaluation::all(&self.mapped, &machine.hardware, &on_chip),
+            stalls: StallEvaluation::all(&stalls.divided_by(images), &machine.hardware),
+            units: UnitEvaluation::all(machine, &self.mapped, worked, cycles.total()),
             cycles,
-            latency_s,
-            worst_latency_s: totals.worst_latency_s,
+            batch: workload.batch as u32,
+            latency_s: seconds * batch,
+            worst_latency_s: totals.worst_latency_s * batch,
             energy_j,
             traffic_bits,
             leakage_j,
             worst_energy_j: totals.worst_energy_j,
-            power_w: (energy_j.total() + leakage_j) / latency_s,
+            power_w: (energy_j.total() + leakage_j) / seconds,
             synaptic_operations: sum(|layer| layer.synaptic_operations),
             spikes: sum(|layer| layer.spikes),
             saturations: sum(|layer| layer.saturations),

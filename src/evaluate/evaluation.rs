@@ -1,6 +1,9 @@
 use serde::Serialize;
 
-use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, MappedWorkload, TrafficBits};
+use super::{StallEvaluation, UnitEvaluation};
+use crate::cost::{
+    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, MappedWorkload, TrafficBits, WorkCycles,
+};
 use crate::hw::Hardware;
 use crate::map::{MemoryPeak, OnChipBytes, peaks};
 use crate::model::Model;
@@ -142,6 +145,10 @@ pub struct LayerEvaluation {
     pub saturations: f64,
     /// Cycles by cause.
     pub cycles: Cycles,
+    /// What units wait for in them, the longest first.
+    pub stalls: Vec<StallEvaluation>,
+    /// How long units are busy, by work.
+    pub busy_cycles: WorkCycles,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
     /// Bits that the network's operations read and wrote, all timesteps.
@@ -188,7 +195,7 @@ impl MemoryEvaluation {
     }
 }
 
-/// Cost and accuracy of one setting, per inference (one image, batch 1), averaged over the images.
+/// Cost and accuracy of one setting, per image, averaged over the images; latencies are those of a batch.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evaluation {
     /// Name of the setting.
@@ -207,9 +214,15 @@ pub struct Evaluation {
     pub memories: Vec<MemoryEvaluation>,
     /// Cycles by cause.
     pub cycles: Cycles,
-    /// Mean latency.
+    /// What units wait for in them, all layers together, the longest first.
+    pub stalls: Vec<StallEvaluation>,
+    /// What units do in them.
+    pub units: Vec<UnitEvaluation>,
+    /// Images that go through each layer together.
+    pub batch: u32,
+    /// Mean latency of a batch.
     pub latency_s: f64,
-    /// Latency of the slowest image.
+    /// Latency of a batch of images like the slowest one.
     pub worst_latency_s: f64,
     /// Dynamic energy by component.
     pub energy_j: EnergyJ,
@@ -219,7 +232,7 @@ pub struct Evaluation {
     pub leakage_j: f64,
     /// Dynamic and leakage energy of the most expensive image.
     pub worst_energy_j: f64,
-    /// Energy divided by latency.
+    /// Energy divided by the time of an image.
     pub power_w: f64,
     /// Weights gated by a non-zero input, all layers and timesteps.
     pub synaptic_operations: f64,
@@ -239,6 +252,11 @@ impl Evaluation {
     /// Dynamic and leakage energy, J.
     pub fn total_energy_j(&self) -> f64 {
         self.energy_j.total() + self.leakage_j
+    }
+
+    /// Images per second, one batch after the other.
+    pub fn images_per_s(&self) -> f64 {
+        if self.latency_s > 0.0 { f64::from(self.batch) / self.latency_s } else { 0.0 }
     }
 
     /// Energy per synaptic operation, J.

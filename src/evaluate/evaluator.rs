@@ -24,6 +24,7 @@ pub struct Evaluator {
     on_noise: bool,
     engine: Backend,
     mapping: Option<FixedMapping>,
+    batch: usize,
 }
 
 /// Where activity comes from.
@@ -96,7 +97,15 @@ impl Evaluator {
     }
 
     fn of(calibrated: Calibrated, source: Source, notes: Vec<String>) -> Self {
-        Self { calibrated, source, notes, on_noise: false, engine: Backend::default(), mapping: None }
+        Self {
+            calibrated,
+            source,
+            notes,
+            on_noise: false,
+            engine: Backend::default(),
+            mapping: None,
+            batch: 1,
+        }
     }
 
     /// With fixed-point settings executed by `engine`; the integers are the same with any.
@@ -107,6 +116,11 @@ impl Evaluator {
     /// With the mapping as `fixed` says, as far as it says.
     pub fn with_mapping(self, fixed: Option<FixedMapping>) -> Self {
         Self { mapping: fixed, ..self }
+    }
+
+    /// With so many images going through each layer together, which are charged as if each did the same.
+    pub fn with_batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
     }
 
     /// For many settings that share layers: a layer is rounded once per scheme.
@@ -287,6 +301,7 @@ impl Evaluator {
         known: &KnownPlans,
     ) -> Result<Evaluation> {
         let mapping = self.mapping.as_ref();
+        let workload = workload.in_batches_of(self.batch);
         let mapped = MappedWorkload::best_knowing(workload, machine, activity, mapping, known)?;
         Ok(self.charge_mapped(setting, machine, mapped, activity))
     }
@@ -303,6 +318,7 @@ impl Evaluator {
     }
 
     fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
+        let workload = workload.in_batches_of(self.batch);
         MappedWorkload::best_of(workload, machine, samples, self.mapping.as_ref())
     }
 

@@ -16,6 +16,7 @@ mod simulation;
 mod statistics;
 mod summary;
 mod tables;
+mod time;
 mod totals;
 
 pub use calibrated::Calibrated;
@@ -33,3 +34,4 @@ pub use rate_matching::{RateMatching, quantize_on};
 pub use simulation::{Simulation, SimulationRequest, charged_machines};
 pub use statistics::{add_statistics, collect_statistics};
 pub use tables::{TableCost, TableEvaluation};
+pub use time::{StallEvaluation, UnitEvaluation};

@@ -23,6 +23,7 @@ pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Op
         .chain(energies)
         .chain(of_slow_memories(machine))
         .chain(of_residents(mapped))
+        .chain(of_batch(mapped.workload.batch))
         .chain(of_idle_lanes(mapped, machine))
         .collect()
 }
@@ -73,6 +74,13 @@ fn of_residents(mapped: &MappedWorkload) -> Option<String> {
         _ => format!("{:.0} % of the weights stay on chip", 100.0 * share),
     };
     Some(format!("{kept}: loading them once is not charged"))
+}
+
+/// Of images that go through each layer together.
+fn of_batch(batch: usize) -> Option<String> {
+    let message =
+        format!("latency is that of {batch} images together, energy and cycles are those of one of them");
+    (batch > 1).then_some(message)
 }
 
 /// Of groups that run one after the other although output channels have lanes side by side.

@@ -44,6 +44,8 @@ pub struct SimulationRequest {
     pub engine: Backend,
     /// The mapping, as far as it is fixed.
     pub mapping: Option<FixedMapping>,
+    /// Images that go through each layer together, at least one.
+    pub batch: usize,
 }
 
 impl SimulationRequest {
@@ -54,7 +56,8 @@ impl SimulationRequest {
     pub fn run(&self, watcher: &dyn Watcher) -> Result<Simulation> {
         let source = self.origin.source()?;
         let evaluator = self.origin.evaluator(&self.model, watcher)?;
-        let evaluator = evaluator.with_engine(self.engine).with_mapping(self.mapping.clone());
+        let evaluator =
+            evaluator.with_engine(self.engine).with_mapping(self.mapping.clone()).with_batch(self.batch);
         watcher.begin(self.origin.images() * self.settings.len());
         let by_setting =
             evaluator.evaluate_all(&self.settings, &self.machines, &|setting| watcher.step(&setting.name))?;

@@ -1,7 +1,7 @@
 //! A layer's share of an evaluation, per inference.
 
-use super::LayerEvaluation;
 use super::totals::LayerTotals;
+use super::{LayerEvaluation, StallEvaluation};
 use crate::cost::{Cycles, EnergyJ, Machine, TrafficBits};
 use crate::map::{Epilogue, EpilogueKind, Layer, OnChipBytes, Plan, Product};
 
@@ -45,6 +45,8 @@ pub fn summarize_layer(
         saturations: counters.saturations / images,
         leakage_j: machine.leakage_w * machine.seconds(cycles.total()),
         cycles,
+        stalls: StallEvaluation::all(&totals.cost.stalls.divided_by(images), &machine.hardware),
+        busy_cycles: totals.cost.busy.divided_by(images),
         energy_j,
         executed_bits: counters.bits.divided_by(images),
         traffic_bits,

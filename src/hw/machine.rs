@@ -8,7 +8,7 @@ use super::memory::{MemoryMacro, MemorySpec};
 use super::sourced::{Sourced, integer, number, positive};
 use super::sram::{Sram, SramCell, sram};
 use super::table::{self, EnergyTable};
-use super::units::{Charged, Datapath, Unit, Vector};
+use super::units::{Charged, Datapath, Unit, Vector, Work};
 use crate::error::{Error, Fault, Result};
 use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
@@ -144,6 +144,11 @@ impl Hardware {
             Unit::Vector(vector) => Some(vector),
             _ => None,
         })
+    }
+
+    /// The vector unit that does `work`: the first one of those that do.
+    pub fn vector_of(&self, work: Work) -> Option<&Vector> {
+        self.vectors().find(|unit| unit.does(work))
     }
 
     /// How its units are charged: all of them in one way.

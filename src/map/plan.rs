@@ -83,6 +83,11 @@ impl Plan {
             && self.placement == Placement::Innermost
     }
 
+    /// True if partial sums go to a memory before the neurons take them.
+    pub fn stores_sums(&self, hardware: &Hardware) -> bool {
+        self.dataflow.sums_leave_the_array() || hardware.unit(self.unit).sums_in_memory()
+    }
+
     /// The tile of rows and inputs that the unit takes `product` through, if it has more inputs and its weights do not
     /// stay on chip all together.
     pub fn tile<'a>(&self, hardware: &'a Hardware, product: &Product) -> Option<&'a LaneTile> {

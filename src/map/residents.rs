@@ -12,7 +12,7 @@ pub struct Residents {
     pub bits: f64,
     /// The on-chip level that they are at; 0 feeds units.
     pub level: u8,
-    /// Membranes of all layers, which wait on chip where timesteps are outermost.
+    /// Membranes of all layers and images, which wait on chip where timesteps are outermost.
     pub membrane_bits: f64,
 }
 
@@ -21,7 +21,7 @@ impl Residents {
     pub fn new(workload: &Workload, channels: Vec<usize>, level: u8) -> Self {
         let layers = workload.layers.iter().zip(&channels);
         let bits = layers.map(|(layer, &channels)| channels as f64 * layer.channel_bits()).sum();
-        Self { channels, bits, level, membrane_bits: workload.membrane_bits() }
+        Self { channels, bits, level, membrane_bits: workload.batch as f64 * workload.membrane_bits() }
     }
 
     /// All weights of `workload`, at `level`.

@@ -3,7 +3,7 @@
 use super::residents::Residents;
 use super::{Dataflow, Home, Layer, Order, Plan, Workload};
 use crate::error::Error;
-use crate::hw::{Hardware, Operand, Placement};
+use crate::hw::{Hardware, Operand, Placement, SpatialDim};
 
 /// Room for the weights of one tile, and for the next one while it computes.
 pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
@@ -57,14 +57,15 @@ fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload) -> f64 {
         (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
             let frames = if plan.placement == Placement::Innermost { workload.timesteps } else { 1 };
             let frames = product.input_frames(frames);
-            2.0 * (product.input_values.div_ceil(tiles) * frames) as f64 * f64::from(product.input.bits())
+            let values = product.input_values.div_ceil(tiles) * frames * workload.batch;
+            2.0 * values as f64 * f64::from(product.input.bits())
         }
         // Inputs stream by.
         _ => 0.0,
     }
 }
 
-/// Bits of `operand` that are stored somewhere while `layer` runs by `plan`.
+/// Bits of `operand` that are stored somewhere while `layer` runs by `plan`: weights once, all else for each image.
 fn needed_bits(
     plan: &Plan,
     operand: Operand,
@@ -72,13 +73,16 @@ fn needed_bits(
     workload: &Workload,
     hardware: &Hardware,
 ) -> f64 {
+    let images = workload.batch as f64;
     match operand {
-        Operand::Membranes if plan.placement == Placement::Outermost => workload.membrane_bits(),
+        Operand::Membranes if plan.placement == Placement::Outermost => images * workload.membrane_bits(),
         Operand::Membranes if plan.keeps_membranes(layer, hardware) => 0.0,
-        Operand::Membranes => layer.membrane_bits(),
+        Operand::Membranes => images * layer.membrane_bits(),
         Operand::PartialSums => partial_sum_bits(plan, layer, workload, hardware),
         Operand::Weights => layer.weight_bits() + layer.parameter_bits(),
-        Operand::Activations | Operand::Residual => live_bits(layer, operand, workload, plan.placement),
+        Operand::Activations | Operand::Residual => {
+            images * live_bits(layer, operand, workload, plan.placement)
+        }
     }
 }
 
@@ -99,6 +103,11 @@ pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, 
         let rows = (product.positions * frames).min(tile.rows.value as usize);
         return (rows * channels) as f64 * f64::from(product.accumulator_bits);
     }
+    if hardware.unit(plan.unit).sums_in_memory() && !held {
+        // Timesteps side by side, and those before them, which neurons read meanwhile.
+        let timesteps = frames.min(plan.lanes.extent(SpatialDim::Timesteps) as usize);
+        return (2 * product.positions * channels * timesteps) as f64 * f64::from(product.accumulator_bits);
+    }
     let sums = match (held, passes, plan.order) {
         (true, _, _) => product.positions * product.outputs,
         (false, false, _) => 0,
@@ -107,7 +116,7 @@ pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, 
             product.positions.div_ceil(tiles) * channels
         }
     };
-    (sums * frames) as f64 * f64::from(product.accumulator_bits)
+    (sums * frames * workload.batch) as f64 * f64::from(product.accumulator_bits)
 }
 
 /// The most that any layer needs by the plan that stores the least.

@@ -17,6 +17,8 @@ pub struct Workload {
     pub layers: Vec<Layer>,
     /// Timesteps.
     pub timesteps: usize,
+    /// Images that go through each layer together, one after the other.
+    pub batch: usize,
 }
 
 /// A weight layer with everything that follows it up to the next one, or an attention.
@@ -171,7 +173,13 @@ impl Workload {
         for (layer, [activations, residual]) in layers.iter_mut().zip(live) {
             (layer.live_activation_bits, layer.live_residual_bits) = (activations, residual);
         }
-        Self { layers, timesteps: network.timesteps }
+        Self { layers, timesteps: network.timesteps, batch: 1 }
+    }
+
+    /// In batches of so many images.
+    #[must_use]
+    pub fn in_batches_of(self, batch: usize) -> Self {
+        Self { batch, ..self }
     }
 
     /// Bits of all weight codes.

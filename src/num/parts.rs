@@ -28,6 +28,12 @@ macro_rules! parts {
                 Self { $($field: self.$field / count),+ }
             }
 
+            /// Every part times `factor`.
+            #[must_use]
+            pub fn times(&self, factor: f64) -> Self {
+                Self { $($field: self.$field * factor),+ }
+            }
+
             /// Adds `other` times `factor`, part by part.
             pub fn add_scaled(&mut self, other: &Self, factor: f64) {
                 $(self.$field += other.$field * factor;)+

@@ -2,6 +2,8 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::evaluate::StallEvaluation;
+
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
@@ -65,6 +67,8 @@ pub(super) enum Value<T: 'static> {
     Text(fn(&T) -> &str),
     /// A list in JSON, and one remark in CSV.
     Lines(fn(&T) -> &[String]),
+    /// A list of objects in JSON, and one remark in CSV.
+    Stalls(fn(&T) -> &[StallEvaluation]),
     Whole(fn(&T) -> u32),
     Number(fn(&T) -> f64),
     Optional(fn(&T) -> Option<f64>),
@@ -129,6 +133,10 @@ impl<T> Column<T> {
         let cell = match &self.value {
             Value::Text(text) => Cell::Text(text(row).to_owned()),
             Value::Lines(lines) => Cell::Text(lines(row).join("; ")),
+            Value::Stalls(stalls) => {
+                let stalls: Vec<String> = stalls(row).iter().map(StallEvaluation::to_string).collect();
+                Cell::Text(stalls.join("; "))
+            }
             Value::Whole(number) => Cell::Number(number(row).into()),
             Value::Number(number) => Cell::Number(number(row)),
             Value::Optional(number) => number(row).map_or(Cell::Absent, Cell::Number),
@@ -219,6 +227,7 @@ impl<T> Row<'_, T> {
             match value {
                 Value::Text(text) => map.serialize_entry(name, text(row))?,
                 Value::Lines(lines) => map.serialize_entry(name, lines(row))?,
+                Value::Stalls(stalls) => map.serialize_entry(name, stalls(row))?,
                 Value::Whole(number) => map.serialize_entry(name, &number(row))?,
                 Value::Number(number) => map.serialize_entry(name, &number(row))?,
                 Value::Optional(number) => map.serialize_entry(name, &number(row))?,

@@ -1,16 +1,17 @@
-//! The columns of a setting, of a layer and of a memory. A column that is added here is in JSON and in CSV, is checked
+//! The columns of a setting, of a layer, of a unit and of a memory. A column that is added here is in JSON and in CSV, is checked
 //! before anything is written, and is shown on the terminal where it says so.
 
 use super::column::{Cell, Column, Labels, Member, Quantity, Shown, Value, cells, names};
-use crate::cost::{Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits};
+use crate::cost::{Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits, WorkCycles};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, LayerEvaluation, MemoryEvaluation, Simulation};
+use crate::evaluate::{Evaluation, LayerEvaluation, MemoryEvaluation, Simulation, UnitEvaluation};
 
 use Quantity::{Bytes, Count, Name, Percent, Plain, Si};
-use Value::{Lines, Number, Optional, Text, Whole};
+use Value::{Lines, Number, Optional, Stalls, Text, Whole};
 
 type OfSetting = Column<Evaluation>;
 type OfLayer = Column<LayerEvaluation>;
+type OfUnit = Column<UnitEvaluation>;
 type OfMemory = Column<MemoryEvaluation>;
 
 /// A number of a group.
@@ -67,8 +68,12 @@ pub(super) const SETTING: &[Column<Evaluation>] = &[
             parts(Cycles::LABELS, |e| e.cycles.parts()),
         ],
     ),
+    OfSetting::new("stall_cycles", Number(|e| e.cycles.stalls())),
+    OfSetting::new("stalls", Stalls(|e| &e.stalls)),
+    OfSetting::new("batch", Whole(|e| e.batch)),
     OfSetting::new("latency_s", Number(|e| e.latency_s)).shown("latency", Si("s")),
     OfSetting::new("worst_latency_s", Number(|e| e.worst_latency_s)).shown("worst", Si("s")),
+    OfSetting::new("throughput_images_per_s", Number(|e| e.images_per_s())),
     OfSetting::group(
         "energy",
         "j",
@@ -113,6 +118,9 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
         "",
         &[one("total", |l| l.cycles.total()), parts(Cycles::LABELS, |l| l.cycles.parts())],
     ),
+    OfLayer::new("stall_cycles", Number(|l| l.cycles.stalls())),
+    OfLayer::new("stalls", Stalls(|l| &l.stalls)),
+    OfLayer::group("busy", "cycles", &[parts(WorkCycles::LABELS, |l| l.busy_cycles.parts())]),
     OfLayer::group(
         "energy",
         "j",
@@ -125,6 +133,16 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
     OfLayer::group("on_chip", "bytes", &[parts(OnChipBytes::LABELS, |l| l.on_chip_bytes.parts())]),
     OfLayer::group("executed", "bits", &[parts(ExecutedBits::LABELS, |l| l.executed_bits.parts())]),
     OfLayer::group("traffic", "bits", &[parts(TrafficBits::LABELS, |l| l.traffic_bits.parts())]),
+];
+
+/// Columns of one kind of work of a unit; CSV puts the setting's name before them.
+pub(super) const UNIT: &[Column<UnitEvaluation>] = &[
+    OfUnit::new("unit", Text(|u| &u.unit)),
+    OfUnit::new("work", Text(|u| u.work)),
+    OfUnit::new("ideal_cycles", Number(|u| u.ideal_cycles)),
+    OfUnit::new("busy_cycles", Number(|u| u.busy_cycles)),
+    OfUnit::new("utilisation", Number(|u| u.utilisation)),
+    OfUnit::new("busy_share", Number(|u| u.busy_share)),
 ];
 
 /// Columns of one on-chip memory; CSV puts the setting's name before them.
@@ -155,6 +173,8 @@ pub(super) fn check_evaluation(name: &str, evaluation: &Evaluation) -> Result<()
     let mut memories = evaluation.memories.iter();
     memories
         .try_for_each(|memory| check_row(MEMORY, memory, || format!("{name}, memory {}", memory.name)))?;
+    let mut units = evaluation.units.iter();
+    units.try_for_each(|unit| check_row(UNIT, unit, || format!("{name}, unit {}", unit.unit)))?;
     let mut layers = evaluation.layers.iter();
     layers.try_for_each(|layer| check_row(LAYER, layer, || format!("{name}, layer {}", layer.name)))
 }
@@ -188,6 +208,7 @@ mod tests {
         let mut all = names(SETTING);
         assert_eq!(all.len(), cells(SETTING, setting).len());
         assert_eq!(names(LAYER).len(), cells(LAYER, &setting.layers[0]).len());
+        assert_eq!(names(UNIT).len(), cells(UNIT, &setting.units[0]).len());
         assert_eq!(names(MEMORY).len(), cells(MEMORY, &setting.memories[0]).len());
         for name in ["footprint_weights_bytes", "cycles_ideal", "energy_synapse_j", "energy_dram_j"] {
             assert!(all.iter().any(|n| n == name), "{name}");

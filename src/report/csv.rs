@@ -1,7 +1,8 @@
-//! The comma-separated files: one row per setting, one per setting and layer, one per setting and memory.
+//! The comma-separated files: one row per setting, one per setting and layer, one per setting and memory,
+//! one per setting, unit and kind of work.
 
 use super::column::{self, Cell, Column};
-use super::columns::{LAYER, MEMORY, SETTING};
+use super::columns::{LAYER, MEMORY, SETTING, UNIT};
 use crate::error::{Error, Result};
 use crate::evaluate::{ActivitySource, Evaluation, Simulation};
 use crate::name::Printable;
@@ -20,6 +21,11 @@ pub(super) fn layers(simulation: &Simulation) -> Result<Vec<u8>> {
 /// `memories.csv`: one row per setting and on-chip memory.
 pub(super) fn memories(simulation: &Simulation) -> Result<Vec<u8>> {
     of_settings("memories.csv", simulation, MEMORY, |setting| &setting.memories)
+}
+
+/// `units.csv`: one row per setting, unit and kind of work.
+pub(super) fn units(simulation: &Simulation) -> Result<Vec<u8>> {
+    of_settings("units.csv", simulation, UNIT, |setting| &setting.units)
 }
 
 /// `columns` of what every setting has several `rows` of, behind its name.
@@ -110,7 +116,7 @@ fn text(words: &str) -> String {
 mod tests {
     use super::super::fixture;
     use super::*;
-    use crate::cost::{Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits};
+    use crate::cost::{Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits, WorkCycles};
 
     fn parse(bytes: &[u8]) -> (Vec<String>, Vec<Vec<String>>) {
         let mut reader = csv::Reader::from_reader(bytes);
@@ -124,7 +130,7 @@ mod tests {
         let simulation = fixture::simulation(8, 20);
         let (header, rows) = parse(&settings(&simulation).unwrap());
         let parts = Cycles::LABELS.len() + EnergyJ::LABELS.len() + FootprintBytes::LABELS.len();
-        assert_eq!(header.len(), parts + TrafficBits::LABELS.len() + 19);
+        assert_eq!(header.len(), parts + TrafficBits::LABELS.len() + 23);
         assert_eq!(rows.len(), 8);
         let energy = header.iter().position(|name| name == "energy_total_j").unwrap();
         for (row, setting) in rows.iter().zip(&simulation.settings) {
@@ -141,8 +147,9 @@ mod tests {
             + EnergyJ::LABELS.len()
             + OnChipBytes::LABELS.len()
             + ExecutedBits::LABELS.len()
-            + TrafficBits::LABELS.len();
-        assert_eq!(header.len(), 1 + parts + 19);
+            + TrafficBits::LABELS.len()
+            + WorkCycles::LABELS.len();
+        assert_eq!(header.len(), 1 + parts + 21);
         assert_eq!(rows.len(), 160);
         assert_eq!(rows[21][..2], ["w8".to_owned(), simulation.settings[1].layers[1].name.clone()]);
     }
@@ -154,6 +161,14 @@ mod tests {
         assert_eq!(header[..4], ["setting", "memory", "capacity_bytes", "peak_total_bytes"]);
         assert_eq!((header.len(), rows.len()), (6 + OnChipBytes::LABELS.len(), 6));
         assert_eq!(rows[1][..4], ["fp32", "state SRAM", "65536", "16384"]);
+    }
+
+    #[test]
+    fn units_have_one_row_per_kind_of_work() {
+        let (header, rows) = parse(&units(&fixture::simulation(2, 4)).unwrap());
+        assert_eq!(header[..4], ["setting", "unit", "work", "ideal_cycles"]);
+        assert_eq!(rows.len(), 6);
+        assert_eq!(rows[5][..3], ["w8", "vector unit", "attention"]);
     }
 
     #[test]

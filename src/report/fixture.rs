@@ -1,9 +1,12 @@
 //! A hand-made simulation for the tests of this module.
 
-use crate::cost::{AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits};
+use crate::cost::{
+    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits, WorkCycles,
+};
 use crate::evaluate::{
     ActivitySource, AsPublished, Comparison, DataSummary, Evaluation, HardwareSummary, LayerEvaluation,
-    LayerRate, MachineEvaluation, MemoryEvaluation, ModelSummary, RatesSummary, Simulation,
+    LayerRate, MachineEvaluation, MemoryEvaluation, ModelSummary, RatesSummary, Simulation, StallEvaluation,
+    UnitEvaluation,
 };
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
@@ -107,7 +110,10 @@ fn setting(index: usize, layers: usize) -> Evaluation {
             activations: 4096.0,
         },
         memories: memories(bits),
+        stalls: stalls(layers as f64),
+        units: units(&rows, cycles.total()),
         cycles,
+        batch: 1,
         latency_s,
         worst_latency_s: latency_s * 1.2,
         energy_j,
@@ -122,6 +128,37 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         rates: rows.iter().map(|row| LayerRate { layer: row.name.clone(), rate: row.input_rate }).collect(),
         layers: rows,
     }
+}
+
+/// What every layer waits for, `layers` times.
+fn stalls(layers: f64) -> Vec<StallEvaluation> {
+    let stall = |memory: &str, direction, part, cycles: f64| {
+        let memory = memory.to_owned();
+        StallEvaluation { memory, direction, part, cycles: cycles * layers }
+    };
+    vec![
+        stall("weight SRAM", "read", "port_stall", 120.0),
+        stall("DRAM", "read", "load", 40.0),
+        stall("DRAM", "write", "store", 32.0),
+    ]
+}
+
+/// What lanes and a vector unit do in `rows`.
+fn units(rows: &[LayerEvaluation], total: f64) -> Vec<UnitEvaluation> {
+    let unit = |unit: &str, work, ideal: f64, busy_cycles: f64| UnitEvaluation {
+        unit: unit.to_owned(),
+        work,
+        ideal_cycles: ideal * busy_cycles,
+        busy_cycles,
+        utilisation: ideal * busy_cycles / total,
+        busy_share: busy_cycles / total,
+    };
+    let sum = |part: fn(&WorkCycles) -> f64| rows.iter().map(|row| part(&row.busy_cycles)).sum();
+    vec![
+        unit("lanes", "spike_products", 0.75, sum(|busy| busy.spike_products)),
+        unit("vector unit", "neurons", 1.0, sum(|busy| busy.neurons)),
+        unit("vector unit", "attention", 0.5, sum(|busy| busy.attention)),
+    ]
 }
 
 /// Weights up to what fits, and state that fills a quarter.
@@ -181,6 +218,13 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         spikes: 1228.8,
         saturations: 0.5,
         cycles: cycles(weight, attention),
+        stalls: stalls(1.0),
+        busy_cycles: WorkCycles {
+            spike_products: 2094.0 * weight * (1.0 - attention),
+            neurons: 256.0,
+            attention: 900.0 * attention,
+            ..WorkCycles::default()
+        },
         energy_j: energies(energy, attention),
         executed_bits: ExecutedBits { weights_read: 4e5 * weight * bits, ..ExecutedBits::default() },
         traffic_bits: TrafficBits { weights_read: 8e5, ..TrafficBits::default() },

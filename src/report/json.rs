@@ -4,7 +4,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::column::Row;
-use super::columns::{self, LAYER, MEMORY, SETTING};
+use super::columns::{self, LAYER, MEMORY, SETTING, UNIT};
 use crate::error::Error;
 use crate::evaluate::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, ModelSummary, RatesSummary, Simulation,
@@ -56,7 +56,7 @@ struct Report<'a> {
     tables: &'a [TableEvaluation],
 }
 
-/// A setting with the machine's memories and its layers.
+/// A setting with the machine's memories and units, and its layers.
 pub(super) struct Setting<'a>(pub &'a Evaluation);
 
 impl Serialize for Setting<'_> {
@@ -66,6 +66,8 @@ impl Serialize for Setting<'_> {
         map.serialize_entry("area_parts_mm2", &self.0.area_mm2)?;
         let memories: Vec<_> = self.0.memories.iter().map(|memory| Row(MEMORY, memory)).collect();
         map.serialize_entry("memories", &memories)?;
+        let units: Vec<_> = self.0.units.iter().map(|unit| Row(UNIT, unit)).collect();
+        map.serialize_entry("units", &units)?;
         let layers: Vec<_> = self.0.layers.iter().map(|layer| Row(LAYER, layer)).collect();
         map.serialize_entry("layers", &layers)?;
         map.end()

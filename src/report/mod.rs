@@ -28,8 +28,8 @@ pub use search::{closest, search_json, search_table, with_unit, write_search};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 
-/// Writes `report.json`, `settings.csv`, `layers.csv`, `memories.csv`, `tables.csv`, `rates/*.csv` (one per setting),
-/// `plots/*.svg` and `plots/*.png` into `dir`, which is made if it is not there.
+/// Writes `report.json`, `settings.csv`, `layers.csv`, `memories.csv`, `units.csv`, `tables.csv`, `rates/*.csv` (one per
+/// setting), `plots/*.svg` and `plots/*.png` into `dir`, which is made if it is not there.
 ///
 /// Everything is rendered, then everything is written under temporary names, and only then put in
 /// place: a failure leaves an earlier result as it was.
@@ -87,6 +87,7 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
         ("settings.csv".to_owned(), csv::settings(simulation)?),
         ("layers.csv".to_owned(), csv::layers(simulation)?),
         ("memories.csv".to_owned(), csv::memories(simulation)?),
+        ("units.csv".to_owned(), csv::units(simulation)?),
         ("tables.csv".to_owned(), csv::tables(simulation)?),
     ];
     for (name, setting) in rates_names(&simulation.settings).into_iter().zip(&simulation.settings) {
@@ -156,7 +157,8 @@ mod tests {
                 "rates",
                 "report.json",
                 "settings.csv",
-                "tables.csv"
+                "tables.csv",
+                "units.csv"
             ]
         );
         assert_eq!(listing(&target.join("plots")).len(), 14);
@@ -177,7 +179,7 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 8);
+        assert_eq!(listing(dir.path()).len(), 9);
     }
 
     /// The names of settings are free, those of files are not.

@@ -5,7 +5,7 @@ use super::columns::SETTING;
 use super::tables;
 use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
 use super::units::{Scale, decimals, fixed};
-use crate::evaluate::{Evaluation, MemoryEvaluation, Simulation};
+use crate::evaluate::{Evaluation, MemoryEvaluation, Simulation, StallEvaluation, UnitEvaluation};
 
 /// One line per setting under a header that names model, hardware and data; below, one per setting of what on-chip
 /// memories hold, and notes.
@@ -18,6 +18,7 @@ pub fn table(simulation: &Simulation) -> String {
     text.push('\n');
     text.push_str(&lines(&columns));
     text.push_str(&peaks(settings));
+    text.push_str(&times(settings));
     let mut remarks: String =
         model.notes.iter().map(|note| wrap(&format!("{}: {note}", model.name))).collect();
     remarks += &notes(settings.iter().map(|s| (s.name.as_str(), &s.notes[..])), "all settings");
@@ -54,6 +55,42 @@ fn peaks(settings: &[Evaluation]) -> String {
     let columns: Vec<Column> =
         std::iter::once(names).chain(memories.iter().enumerate().map(memory)).collect();
     format!("\n{}", lines(&columns))
+}
+
+/// How much of the time each unit is busy, and how much of it perfectly used lanes would need; images per second; how
+/// long units wait for memories, and for which the longest.
+fn times(settings: &[Evaluation]) -> String {
+    let Some(first) = settings.first() else { return String::new() };
+    let mut names: Vec<&str> = first.units.iter().map(|unit| unit.unit.as_str()).collect();
+    names.dedup();
+    let percent = |share: f64| format!("{:>3} %", fixed(100.0 * share, 0));
+    let unit = |name: &&str| {
+        let of = |setting: &Evaluation, share: fn(&UnitEvaluation) -> f64| {
+            percent(setting.units.iter().filter(|unit| unit.unit == **name).map(share).sum())
+        };
+        let cell = |setting| format!("{} {}", of(setting, |u| u.busy_share), of(setting, |u| u.utilisation));
+        Column::new(name, " busy ideal", settings.iter().map(cell))
+    };
+    let waits = |setting: &Evaluation| percent(setting.cycles.stalls() / setting.cycles.total());
+    let longest = |setting: &Evaluation| {
+        let stalls = StallEvaluation::by_memory(&setting.stalls);
+        let name = |s: &StallEvaluation| {
+            format!("{} {} {}", s.memory, s.direction, percent(s.cycles / setting.cycles.total()))
+        };
+        stalls.first().map_or_else(|| "-".to_owned(), name)
+    };
+    let mut columns = vec![Column::new("time", "", settings.iter().map(|setting| setting.name.clone()))];
+    columns.extend(names.iter().map(unit));
+    columns.push(throughput(settings));
+    columns.push(Column::new("waits", "", settings.iter().map(waits)));
+    columns.push(Column::new("longest wait", "", settings.iter().map(longest)));
+    format!("\n{}", lines(&columns))
+}
+
+/// Images per second.
+fn throughput(settings: &[Evaluation]) -> Column {
+    let digits = decimals(settings.iter().map(Evaluation::images_per_s).fold(0.0, f64::max), 4);
+    Column::new("throughput", "1/s", settings.iter().map(|setting| fixed(setting.images_per_s(), digits)))
 }
 
 /// How numbers of one unit are written.
@@ -115,6 +152,14 @@ fp32   96.0 100 %   16.0  25 %
 w8     96.0 100 %   16.0  25 %
 w6     96.0 100 %   16.0  25 %
 w4     83.6  87 %   16.0  25 %
+
+time        lanes  vector unit  throughput  waits            longest wait
+       busy ideal   busy ideal         1/s
+----  -----------  -----------  ----------  -----  ----------------------
+fp32   92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+w8     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+w6     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+w4     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
 
 spikformer-tiny: weights converted from F16 to F32
 all settings: energies are those of the described 28 nm process

@@ -1,6 +1,7 @@
 //! The cost model against arithmetic by hand, against SCALE-Sim, and against laws that any machine
 //! obeys.
 
+mod batch;
 mod bundled;
 mod from_spikes;
 mod laws;
@@ -9,8 +10,10 @@ mod levels;
 mod mapping;
 mod occupancy;
 mod residency;
+mod scatter;
 mod search;
 mod spiking;
+mod time;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
@@ -267,11 +270,12 @@ impl Case {
 
     /// Cost of the mapper's choice on `machine`, and its energy with leakage.
     fn best_on(&self, machine: &Machine) -> (LayerCost, f64) {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
         let mapped = MappedWorkload::best(workload, machine, std::slice::from_ref(&self.activity)).unwrap();
-        let cost = mapped.costs(machine, &self.activity)[0];
+        let cost = mapped.costs(machine, &self.activity).remove(0);
         let leakage_j = machine.leakage_w * machine.seconds(cost.cycles.total());
-        (cost, cost.energy_j.total() + leakage_j)
+        let energy_j = cost.energy_j.total() + leakage_j;
+        (cost, energy_j)
     }
 
     fn product(&self) -> &Product {
@@ -280,14 +284,14 @@ impl Case {
 
     /// True if some plan is legal.
     fn fits(&self, machine: &Machine) -> bool {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
         let placements = [Placement::Innermost, Placement::Outermost];
         placements.into_iter().any(|p| candidates(&workload, &machine.hardware, p, None).is_ok())
     }
 
     /// Every legal plan with its cost.
     fn all(&self, machine: &Machine) -> Vec<(Plan, LayerCost)> {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps };
+        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
         let placements = [Placement::Innermost, Placement::Outermost];
         let plans =
             placements.map(|p| candidates(&workload, &machine.hardware, p, None).unwrap().concat()).concat();
@@ -417,7 +421,7 @@ fn room_is_taken_by_what_is_stored() {
     };
     let legal = |hardware: &Hardware, placement| {
         let layer = layer(product(40, 8, 4, 8), vec![neuron(160, 16)]);
-        let workload = Workload { layers: vec![layer], timesteps: 4 };
+        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1 };
         candidates(&workload, hardware, placement, None).map_or(Vec::new(), |plans| plans.concat())
     };
     // 160 membranes of 16 bits: they stay in the accumulators, weight stationary they cannot.

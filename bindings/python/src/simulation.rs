@@ -82,6 +82,7 @@ pub fn simulate(
             settings,
             engine: Backend::default(),
             mapping: None,
+            batch: 1,
         })
     })()
     .map_err(|e| raised(py, &e, Some(network)))?;

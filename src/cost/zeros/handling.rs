@@ -41,8 +41,13 @@ impl<'a> Waves<'a> {
         self.activity.pattern(pattern, self.product.node).filter(|_| spikes)
     }
 
+    /// Timesteps that run side by side.
+    pub fn timesteps_side_by_side(&self) -> usize {
+        (self.lanes.extent(SpatialDim::Timesteps) as usize).min(self.together as usize).max(1)
+    }
+
     /// Steps along timesteps.
-    fn timestep_steps(&self) -> f64 {
+    pub fn timestep_steps(&self) -> f64 {
         let side_by_side = f64::from(self.lanes.extent(SpatialDim::Timesteps));
         (self.together / side_by_side).ceil() * (self.frames / self.together)
     }
@@ -67,6 +72,15 @@ pub struct Walk {
     pub busiest: f64,
     /// Rows of weights that are fetched.
     pub weight_rows: f64,
+}
+
+/// Sums that are moved in their memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct MovedSums {
+    /// Those that are read.
+    pub read: f64,
+    /// Those that are written.
+    pub written: f64,
 }
 
 /// A way to handle zeros.
@@ -94,8 +108,18 @@ pub trait ZeroHandling {
         0.0
     }
 
-    /// Sums of other outputs that are read to start from.
-    fn reused_sums(&self, _waves: &Waves<'_>) -> f64 {
-        0.0
+    /// True if every output gathers its inputs; a map is read once for all of them otherwise.
+    fn gathers_inputs(&self) -> bool {
+        true
+    }
+
+    /// Waves of outputs that leave one after the other, of a pass over the output channels of a group.
+    fn waves_of_outputs(&self, waves: &Waves<'_>) -> f64 {
+        waves.waves()
+    }
+
+    /// Sums that are moved in their memory, for one output channel of a group.
+    fn moved_sums(&self, _waves: &Waves<'_>) -> MovedSums {
+        MovedSums::default()
     }
 }

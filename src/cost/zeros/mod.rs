@@ -3,10 +3,11 @@
 mod dense;
 mod handling;
 mod products;
+mod scatter;
 mod skip;
 mod windows;
 
-pub use handling::{Walk, Waves, ZeroHandling};
+pub use handling::{MovedSums, Walk, Waves, ZeroHandling};
 
 use crate::hw::Zeros;
 
@@ -18,5 +19,6 @@ pub fn handling(zeros: &Zeros) -> &dyn ZeroHandling {
         Zeros::Skip => &skip::Skip,
         Zeros::Windows(windows) => windows,
         Zeros::Products(products) => products,
+        Zeros::Scatter => &scatter::Scatter,
     }
 }

@@ -1,4 +1,4 @@
-use super::handling::{Walk, Waves, ZeroHandling};
+use super::handling::{MovedSums, Walk, Waves, ZeroHandling};
 use super::skip::Skip;
 use crate::exec::{Pattern, PatternCount};
 use crate::hw::table::EnergyTable;
@@ -40,7 +40,9 @@ impl ZeroHandling for Products {
         searches * f64::from(self.rows.value) * f64::from(self.columns.value) * table.and_pj(1.0)
     }
 
-    fn reused_sums(&self, waves: &Waves<'_>) -> f64 {
-        self.left(waves).map_or(0.0, |left| left.reuses as f64 * waves.repeat())
+    /// A row reads the sums that it starts from.
+    fn moved_sums(&self, waves: &Waves<'_>) -> MovedSums {
+        let reuses = self.left(waves).map_or(0.0, |left| left.reuses as f64 * waves.repeat());
+        MovedSums { read: reuses, written: 0.0 }
     }
 }

@@ -71,6 +71,11 @@ pub trait Datapath {
         false
     }
 
+    /// True if sums that stay do so in the memory of partial sums, those of a whole map, and not in lanes.
+    fn sums_in_memory(&self) -> bool {
+        false
+    }
+
     /// True if the timesteps of a position, where they are innermost, are further positions.
     fn timesteps_are_positions(&self) -> bool {
         false

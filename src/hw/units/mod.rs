@@ -7,14 +7,16 @@ mod processor;
 mod spike_lanes;
 mod systolic;
 mod vector;
+mod zeros;
 
 pub use datapath::{Charged, Datapath, LaneTile, Takes};
 pub use layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 pub use many_core::ManyCore;
 pub use processor::Processor;
-pub use spike_lanes::{MultiBit, Products, SpikeLanes, Windows, Zeros};
+pub use spike_lanes::{MultiBit, SpikeLanes};
 pub use systolic::{Edges, Systolic};
 pub use vector::{Vector, Work};
+pub use zeros::{Products, Windows, Zeros};
 
 use serde::Deserialize;
 

@@ -1,7 +1,8 @@
 use serde::Deserialize;
 
 use super::datapath::{Datapath, LaneTile, Takes};
-use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary};
+use super::layout::{Layout, LayoutSpec};
+use super::zeros::Zeros;
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, positive};
 
@@ -31,43 +32,6 @@ pub struct SpikeLanes {
     pub tile: Option<LaneTile>,
 }
 
-/// What zeros save.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Zeros {
-    /// Nothing.
-    Dense,
-    /// Energy: the adder does not switch.
-    Gated,
-    /// Energy and time: zeros are stepped over; the lanes of a wave wait for the slowest.
-    Skip,
-    /// Inputs that spike nowhere in a window are stepped over.
-    Windows(Windows),
-    /// A row of spikes starts from the sums of another.
-    Products(Products),
-}
-
-/// The lanes of a wave walk in step through the inputs that spike at any of their positions, in any timestep of a
-/// window, and stay as many cycles at each as the window has timesteps; its weights are read once.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Windows {
-    /// Timesteps of a window.
-    pub timesteps: Sourced<u32>,
-}
-
-/// In tiles of the spike matrix, a row (one position and timestep) starts from the sums of the row with the largest
-/// subset of its spikes, and only the remaining ones are added; one that equals an earlier row copies its sums in one
-/// cycle. A row is searched for in one cycle, while another tile is added up.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Products {
-    /// Rows of a tile.
-    pub rows: Sourced<u32>,
-    /// Inputs of a tile, at most 64.
-    pub columns: Sourced<u32>,
-}
-
 /// How a multi-bit input meets a weight in spike lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum MultiBit {
@@ -79,51 +43,15 @@ pub enum MultiBit {
     Absent,
 }
 
-impl Zeros {
-    /// True if lanes find what spikes have in common, for which all timesteps must be there.
-    pub fn needs_all_timesteps(&self) -> bool {
-        matches!(self, Self::Windows(_) | Self::Products(_))
-    }
-
-    fn check(&self) -> Result<(), Fault> {
-        match self {
-            Self::Dense | Self::Gated | Self::Skip => Ok(()),
-            Self::Windows(Windows { timesteps }) => positive("zeros.timesteps", timesteps, 64),
-            Self::Products(Products { rows, columns }) => {
-                positive("zeros.rows", rows, 4096)?;
-                positive("zeros.columns", columns, 64)
-            }
-        }
-    }
-}
-
 impl SpikeLanes {
     fn check_layouts(&self) -> Result<(), Fault> {
         if self.layouts.is_empty() {
             return Err(Fault::new("layouts", "empty: lanes that stand for nothing"));
         }
+        let needs = self.zeros.needs();
         for (i, spec) in self.layouts.iter().enumerate() {
-            let field = format!("layouts[{i}]");
-            spec.check(&field)?;
-            if self.zeros.needs_all_timesteps() {
-                if spec.keeps != Stationary::Outputs {
-                    let message = "lanes that find what spikes have in common keep Outputs";
-                    return Err(Fault::new(format!("{field}.keeps"), message));
-                }
-                let side_by_side = spec.lanes.lanes() / f64::from(spec.lanes.positions());
-                let channels = f64::from(spec.lanes.extent(SpatialDim::OutputChannels));
-                if side_by_side != channels {
-                    let message =
-                        "lanes that find what spikes have in common stand for positions and OutputChannels";
-                    return Err(Fault::new(format!("{field}.lanes"), message));
-                }
-            }
-            if matches!(self.zeros, Zeros::Products(_)) && spec.lanes.positions() != 1 {
-                return Err(Fault::new(
-                    format!("{field}.lanes"),
-                    "Products walk through one row at a time: Positions 1",
-                ));
-            }
+            spec.check(&format!("layouts[{i}]"))?;
+            needs.check_layout(i, spec)?;
         }
         Ok(())
     }
@@ -140,6 +68,12 @@ impl Datapath for SpikeLanes {
         self.zeros.check()?;
         self.check_layouts()?;
         if let Some(tile) = &self.tile {
+            if self.sums_in_memory() {
+                return Err(Fault::new(
+                    "tile",
+                    format!("{} keep sums of whole maps", self.zeros.needs().style),
+                ));
+            }
             positive("tile.rows", &tile.rows, 1 << 24)?;
             positive("tile.inputs", &tile.inputs, 1 << 24)?;
         }
@@ -164,10 +98,14 @@ impl Datapath for SpikeLanes {
     }
 
     fn keeps_state(&self) -> bool {
-        true
+        !self.sums_in_memory()
+    }
+
+    fn sums_in_memory(&self) -> bool {
+        self.zeros.needs().sums_in_memory
     }
 
     fn needs_all_timesteps(&self) -> bool {
-        self.zeros.needs_all_timesteps()
+        self.zeros.needs().all_timesteps
     }
 }

@@ -294,11 +294,11 @@ fn patterns_and_cores() {
     wide tiles
       changed.ron: units: lanes: zeros.columns: 65 is not in 1..=64
     two positions
-      changed.ron: units: lanes: layouts[0].lanes: Products walk through one row at a time: Positions 1
+      changed.ron: units: lanes: layouts[0].lanes: lanes of Products: Positions is not one of [OutputChannels]
     inputs side by side
-      changed.ron: units: lanes: layouts[0].lanes: lanes that find what spikes have in common stand for positions and OutputChannels
+      changed.ron: units: lanes: layouts[0].lanes: lanes of Products: Inputs is not one of [OutputChannels]
     weights that stay
-      changed.ron: units: lanes: layouts[0].keeps: lanes that find what spikes have in common keep Outputs
+      changed.ron: units: lanes: layouts[0].keeps: lanes of Products: they keep Outputs
     timesteps around the network
       changed.ron: placements: lanes needs all timesteps: Innermost
     unknown order

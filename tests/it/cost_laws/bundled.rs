@@ -89,7 +89,7 @@ fn the_last_stream_is_not_stored() {
     let costs = mapped.costs(&machine, &activity);
     let of = |name: &str| {
         let i = mapped.workload.layers.iter().position(|l| l.name == name).unwrap();
-        costs[i]
+        costs[i].clone()
     };
     // 49 x 64 values of 16 bits at 4 timesteps.
     let stream = 3136.0 * 16.0 * 4.0;

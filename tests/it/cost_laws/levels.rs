@@ -1,6 +1,6 @@
 //! On-chip memories behind those that feed units, by hand.
 
-use spiq::cost::{LayerCost, Machine, MappedWorkload};
+use spiq::cost::{Direction, LayerCost, Machine, MappedWorkload, Place, Stall, StallPart};
 use spiq::exec::Activity;
 use spiq::hw::Operand;
 use spiq::map::{FixedMapping, Home, Workload, occupancy};
@@ -8,14 +8,14 @@ use spiq::map::{FixedMapping, Home, Workload, occupancy};
 use super::{Spec, activity, close, lanes, layer, product};
 
 /// 128 bits of weights and 128 of biases, which 16 bytes beside the units do not hold.
-fn layer_of_32_bytes() -> (Workload, Activity) {
+pub fn layer_of_32_bytes() -> (Workload, Activity) {
     let layers = vec![layer(product(8, 4, 4, 8), vec![])];
     let activity = activity(layers[0].product.as_ref().unwrap(), &[vec![2; 8]]);
-    (Workload { layers, timesteps: 1 }, activity)
+    (Workload { layers, timesteps: 1, batch: 1 }, activity)
 }
 
 /// Two tiles of 4 x 2 weights of 8 bits fill the 16 bytes beside the units. One picojoule for each bit moved.
-fn machine(inner_bytes: u64, behind_bytes: Option<u64>) -> Machine {
+pub fn machine(inner_bytes: u64, behind_bytes: Option<u64>) -> Machine {
     let mut spec =
         Spec { dram_bits: Some(1), behind_bytes, ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
     spec.memories[0].1 = inner_bytes;
@@ -28,7 +28,7 @@ fn cost_on(machine: &Machine) -> (MappedWorkload, LayerCost) {
     let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
     let samples = std::slice::from_ref(&activity);
     let mapped = MappedWorkload::best_of(workload, machine, samples, Some(&fixed)).unwrap();
-    let cost = mapped.costs(machine, &activity)[0];
+    let cost = mapped.costs(machine, &activity).remove(0);
     (mapped, cost)
 }
 
@@ -60,14 +60,20 @@ fn the_slowest_memory_on_the_way_sets_the_pace() {
     let load = |bandwidth: u32| {
         let mut machine = machine(16, Some(32));
         machine.hardware.memories[5].bandwidth_bits_per_cycle.value = bandwidth;
-        cost_on(&machine).1.cycles
+        cost_on(&machine).1
     };
     // 128 bits of the first tile at 64, and at 4 bits a cycle.
-    assert_eq!([64, 4].map(|bandwidth| load(bandwidth).load), [2.0, 32.0]);
+    assert_eq!([64, 4].map(|bandwidth| load(bandwidth).cycles.load), [2.0, 32.0]);
     // 8 positions x 4 inputs x 4 channels on 4 lanes take 32 cycles: 16 of each tile wait for 32 of the next.
-    let slow = load(4);
+    let LayerCost { cycles: slow, stalls, .. } = load(4);
     // The ports beside the units take some millionths of a cycle.
     assert!(slow.ideal == 32.0 && (slow.dram_stall - 16.0).abs() < 1e-5, "{slow:?}");
+    let behind: Vec<&Stall> = stalls.iter().filter(|stall| stall.cycles > 0.001).collect();
+    let waits = |part| (part, Place::OnChip(5), Direction::Read);
+    assert_eq!(
+        behind.iter().map(|s| (s.part, s.memory, s.direction)).collect::<Vec<_>>(),
+        [waits(StallPart::Dram), waits(StallPart::Load)]
+    );
 }
 
 /// Beside the units are two tiles, behind them all.

@@ -17,7 +17,7 @@ fn two_layers() -> Workload {
     let mut a = layer(product(3, 4, 5, 8), vec![neuron(15, 16)]);
     let mut b = layer(product(3, 5, 2, 4), vec![neuron(6, 8)]);
     (a.live_residual_bits, b.live_residual_bits) = (100.0, 7.0);
-    Workload { layers: vec![a, b], timesteps: 2 }
+    Workload { layers: vec![a, b], timesteps: 2, batch: 1 }
 }
 
 /// Three memories of 1 KiB.
@@ -122,14 +122,17 @@ fn any_layer() -> impl Strategy<Value = Layer> {
     )
 }
 
-fn any_workload() -> impl Strategy<Value = Workload> {
-    (prop::collection::vec(any_layer(), 1..5), 1usize..5)
-        .prop_map(|(layers, timesteps)| Workload { layers, timesteps })
+pub fn any_workload() -> impl Strategy<Value = Workload> {
+    (prop::collection::vec(any_layer(), 1..5), 1usize..5).prop_map(|(layers, timesteps)| Workload {
+        layers,
+        timesteps,
+        batch: 1,
+    })
 }
 
 /// Up to five memories of 4 bytes to 4 KiB, with or without one of weights behind them, and with or without anything off
 /// chip.
-fn any_machine() -> impl Strategy<Value = Spec> {
+pub fn any_machine() -> impl Strategy<Value = Spec> {
     let homes = prop::collection::vec(0usize..5, 5);
     let log_bytes = prop::collection::vec(2u32..13, 5);
     let behind = prop::option::of(2u32..13);

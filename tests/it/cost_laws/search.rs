@@ -44,7 +44,7 @@ fn cramped() -> impl Strategy<Value = Case> {
 
 /// Score of the best of all plans: every number of channels, every number of tiles of positions.
 fn least_of_all(case: &Case, machine: &Machine) -> Option<f64> {
-    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps };
+    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
     let p = case.product();
     let tiles = (2..=p.positions * case.timesteps).flat_map(|tiles| {
         ["true", "false"].map(|stay| format!("PositionsOutermost(tiles: {tiles}, weights_stay: {stay})"))
@@ -72,11 +72,11 @@ fn least_of_all(case: &Case, machine: &Machine) -> Option<f64> {
 /// Score of the mapper's choice over that of the best plan; `None` where nothing fits, for either.
 fn ratio(case: &Case) -> Option<f64> {
     let machine = case.spec.machine();
-    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps };
+    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
     let best = MappedWorkload::best(workload, &machine, std::slice::from_ref(&case.activity));
     let least = least_of_all(case, &machine);
     assert_eq!(best.is_ok(), least.is_some(), "{case:?}");
-    let cost = best.ok()?.costs(&machine, &case.activity)[0];
+    let cost = best.ok()?.costs(&machine, &case.activity).remove(0);
     Some(machine.score(cost.cycles.total(), cost.energy_j.total()) / least?)
 }
 

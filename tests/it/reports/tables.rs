@@ -30,6 +30,14 @@ fn table() {
     w4u8    89.7  93 %       32.2  50 %    0.0   0 %
     mixed   82.0  85 %       32.2  50 %    0.0   0 %
 
+    time         lanes  vector unit  throughput  waits                longest wait
+            busy ideal   busy ideal         1/s
+    -----  -----------  -----------  ----------  -----  --------------------------
+    fp32    72 %  11 %    4 %   4 %        1382   28 %      weight SRAM read  24 %
+    w8      78 %  34 %   13 %  13 %        4812   22 %      weight SRAM read  16 %
+    w4u8    92 %  41 %   15 %  15 %        5834    7 %  activation SRAM read   4 %
+    mixed   92 %  41 %   15 %  15 %        5826    7 %  activation SRAM read   4 %
+
     fp32: 9 % of the weights stay on chip: loading them once is not charged
     fp32: float network, charged as a datapath of 32-bit integers
     w8: 36 % of the weights stay on chip: loading them once is not charged
@@ -62,6 +70,12 @@ fn every_bundled_machine_runs() {
     w8     96.0 100 %       32.2  50 %    0.1   0 %
     pot3   70.1  73 %       32.2  50 %    0.0   0 %
 
+    time        lanes  vector unit  throughput  waits                longest wait
+           busy ideal   busy ideal         1/s
+    ----  -----------  -----------  ----------  -----  --------------------------
+    w8     77 %  35 %   12 %  12 %        4711   22 %      weight SRAM read  17 %
+    pot3   90 %  48 %   19 %  19 %        7144    9 %  activation SRAM read   5 %
+
     w8: 36 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
     ");
@@ -82,6 +96,12 @@ fn every_bundled_machine_runs() {
     w8     91.4  95 %       32.2  50 %   49.0  77 %
     pot3   70.1  73 %       32.2  50 %   52.6  82 %
 
+    time        array  vector unit  throughput  waits                longest wait
+           busy ideal   busy ideal         1/s
+    ----  -----------  -----------  ----------  -----  --------------------------
+    w8     99 %  82 %   14 %  14 %        1423    0 %  activation SRAM read   0 %
+    pot3  100 %  81 %   14 %  14 %        1401    0 %  activation SRAM read   0 %
+
     w8: 55 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
     ");
@@ -101,6 +121,12 @@ fn every_bundled_machine_runs() {
     ----  -----------  ----------
     w8      168  16 %    58  15 %
     pot3     70   7 %    58  15 %
+
+    time    processor  throughput  waits     longest wait
+           busy ideal         1/s
+    ----  -----------  ----------  -----  ---------------
+    w8    100 %  30 %       1.433   53 %  SRAM read  21 %
+    pot3  100 %  30 %       1.424   44 %  SRAM read  20 %
 
     all settings: all weights fit on chip and stay there: loading them once is not charged
     ");
