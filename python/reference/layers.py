@@ -204,6 +204,11 @@ def max_pool(a, size, stride, pad):
     return np.maximum.reduce([seen for _, seen in taps(a, (size, size), stride)])
 
 
+def sum_pool(a, size, stride, pad):
+    """The sum of each window, which stands for its mean times size^2."""
+    return sum(seen for _, seen in taps(surround(a, pad, 0), (size, size), stride))
+
+
 def sum_positions(a):
     """The sum over positions, which stands for N times the mean."""
     return a.sum(axis=(3, 4), keepdims=True)

@@ -75,6 +75,7 @@ OPERATIONS = {
     "channel_count": lambda op, q, _t: Value(layers.channel_count(q, op["heads"])),
     "attention": lambda op, q, k, v, _t: Value(layers.attention(*together(q, k, v), op["heads"])),
     "mask": lambda _op, spikes, by, _t: Value(layers.mask(*together(spikes, by))),
+    "sum_pool": lambda op, x, _t: Value(layers.sum_pool(x, op["size"], op["stride"], op["pad"])),
     "sum_positions": lambda _op, x, _t: Value(layers.sum_positions(x)),
     "sum_timesteps": lambda _op, x, timesteps: Value(layers.sum_timesteps(x, timesteps)),
 }

@@ -283,7 +283,14 @@ class RandomNetwork:
         if min(about["shape"][1:]) + 2 * pad < size:
             return None
         operation = {"type": "max_pool", "size": size, "stride": self.up_to(3), "pad": pad}
-        return self.add(operation, [source], about["kind"], about["bound"], about["steps"])
+        if self.chance(0.7):
+            return self.add(operation, [source], about["kind"], about["bound"], about["steps"])
+        operation["type"], count = "sum_pool", size**2
+        kinds = {"spikes": "count", "levels": "mean", "residual": "mean", "activation": "mean"}
+        steps = about["steps"]
+        steps = [s / count for s in steps] if isinstance(steps, list) else steps / count
+        kind = kinds.get(about["kind"], about["kind"])
+        return self.add(operation, [source], kind, about["bound"] * count, steps)
 
     def branch(self, source, out, levels):
         """Spikes of a 1 x 1 layer on `source`."""

@@ -162,6 +162,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Neuron(_) => "neuron",
         Op::IntegerNeuron(_) => "integer neuron",
         Op::MaxPool(_) => "max pooling",
+        Op::AvgPool(_) => "average pooling",
         Op::Requantize(_) => "requantization",
         Op::Add(_) => "join",
         Op::Attention(_) => "attention",

@@ -262,11 +262,14 @@ impl Loader {
                 self.onto_grid(node, net, &inputs)
             }
             (Operation::AddSpikes {}, &[a, b]) => exact(net.add(name, a, b)),
-            (Operation::MaxPool { size, stride, pad }, &[x]) => {
+            (Operation::MaxPool { size, stride, pad } | Operation::SumPool { size, stride, pad }, &[x]) => {
                 let window = Window { size: *size, stride: *stride, pad: *pad };
                 self.in_range(format!("node {name}: size"), window.size, &(1..=MAX_EXTENT))?;
                 self.in_range(format!("node {name}: stride"), window.stride, &(1..=MAX_EXTENT))?;
-                exact(net.max_pool(name, x, window))
+                match &node.operation {
+                    Operation::MaxPool { .. } => exact(net.max_pool(name, x, window)),
+                    _ => exact(net.avg_pool(name, x, window)),
+                }
             }
             (Operation::PlanePool { heads }, &[x]) => exact(net.plane_pool(name, x, *heads)),
             (Operation::KeyValueCount {}, [_] | [_, _]) => {

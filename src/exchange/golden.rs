@@ -180,6 +180,9 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
         (_, Op::Attention(Attention::ChannelCount { heads })) => Operation::ChannelCount { heads: *heads },
         (_, Op::Attention(Attention::Product { heads, .. })) => Operation::Attention { heads: *heads },
         (_, Op::Mask) => Operation::Mask {},
+        (_, Op::AvgPool(window)) => {
+            Operation::SumPool { size: window.size, stride: window.stride, pad: window.pad }
+        }
         (_, Op::MeanTokens) => Operation::SumPositions {},
         (_, Op::MeanTimesteps) => Operation::SumTimesteps {},
         (op, _) => unreachable!("{op:?} belongs to another node"),

@@ -154,6 +154,11 @@ pub enum Operation {
         stride: usize,
         pad: usize,
     },
+    SumPool {
+        size: usize,
+        stride: usize,
+        pad: usize,
+    },
     PlanePool {
         heads: usize,
     },

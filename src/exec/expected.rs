@@ -36,7 +36,7 @@ fn follow(network: &Network, id: NodeId, node: &Node, rates: &[Option<f64>]) -> 
             let weighted = |(_, reader): &(NodeId, &Node)| matches!(reader.op, Op::Weighted(_));
             network.readers(id).filter(weighted).find_map(|(reader, _)| rates[reader.index()])
         }
-        Op::MaxPool(window) => {
+        Op::MaxPool(window) | Op::AvgPool(window) => {
             let geometry = window.geometry(node.shape.channels);
             Some(any_of(inputs()?[0], &fan_ins(&geometry, network.input_of(node, 0).shape)))
         }
@@ -101,7 +101,7 @@ fn step(network: &Network, node: &Node, rate: f64) -> StepActivity {
         Op::Neuron(_) | Op::IntegerNeuron(_) => {
             StepActivity { output_events, neuron_updates: values as u32, ..StepActivity::default() }
         }
-        Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
+        Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
             StepActivity { output_events, ..StepActivity::default() }
         }
         _ => StepActivity::default(),

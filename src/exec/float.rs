@@ -124,7 +124,9 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
-            Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => count_outputs(value),
+            Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
+                count_outputs(value)
+            }
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
     }
@@ -138,6 +140,7 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         Op::Requantize(_) => input(0).clone(),
         Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
         Op::MaxPool(window) => max_pool(window, input(0), node.shape),
+        Op::AvgPool(window) => avg_pool(window, input(0), node.shape),
         Op::PlanePool { heads } => plane_pool(input(0), *heads),
         Op::Attention(Attention::KeyValueCount) => {
             sum_tokens(&zip(input(0), input(node.inputs.len() - 1), |k, v| k * v))
@@ -249,6 +252,22 @@ fn max_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
                     .zip(&source[at * shape.channels..])
                     .for_each(|(x, &candidate)| *x = x.max(candidate));
             }
+        }
+    }
+    output
+}
+
+fn avg_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+    let (geometry, count) = (window.geometry(shape.channels), (window.size * window.size) as f32);
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
+            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
+            for at in taps.filter_map(|(_, at)| at) {
+                out.iter_mut().zip(&source[at * shape.channels..]).for_each(|(sum, &x)| *sum += x);
+            }
+            out.iter_mut().for_each(|sum| *sum /= count);
         }
     }
     output

@@ -139,6 +139,7 @@ pub(super) fn execute<W: Word>(
         (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
         (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
         (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
+        (Op::AvgPool(window), _) => counted(sum_windows(window, input(0), node.shape)),
         (Op::Attention(attention), _) => match attention {
             Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
             Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
@@ -311,6 +312,22 @@ fn max_pool<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames
                 for (x, &candidate) in out.iter_mut().zip(&source[at * shape.channels..]) {
                     *x = if i == 0 { candidate } else { candidate.max(*x) };
                 }
+            }
+        }
+    }
+    output
+}
+
+/// Section 7: the sum of each window.
+fn sum_windows<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames<W> {
+    let geometry = window.geometry(shape.channels);
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let source = input.at(t);
+        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
+            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
+            for at in taps.filter_map(|(_, at)| at) {
+                out.iter_mut().zip(&source[at * shape.channels..]).for_each(|(sum, &x)| *sum += x);
             }
         }
     }

@@ -325,6 +325,9 @@ impl Epilogue {
                 bits: stored_bits(widths, node.inputs[0], input),
                 inputs: input.shape.values(),
             },
+            Op::AvgPool(window) => {
+                EpilogueKind::Sum { additions: window.size * window.size, bits: widths.value_bits(id) }
+            }
             Op::MeanTokens => {
                 EpilogueKind::Sum { additions: input.shape.positions(), bits: widths.value_bits(id) }
             }
@@ -381,9 +384,11 @@ fn bits_of_count(max: u32) -> u32 {
 /// the fly.
 fn is_stored(network: &Network, id: NodeId) -> bool {
     let on_the_fly = |reader: &Node| {
-        reader.op.is_neuron() || matches!(reader.op, Op::MaxPool(_) | Op::MeanTokens | Op::MeanTimesteps)
+        let pools = |op| matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens | Op::MeanTimesteps);
+        reader.op.is_neuron() || pools(reader.op.clone())
     };
-    !matches!(network.node(id).kind, Kind::PreActivation | Kind::Mean)
+    let node = network.node(id);
+    !(node.kind == Kind::PreActivation || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps))
         && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 

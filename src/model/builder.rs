@@ -272,9 +272,28 @@ impl NetworkBuilder {
 
     /// Adds a max pooling.
     pub fn max_pool(&mut self, name: &str, input: NodeId, window: Window) -> Result<NodeId> {
+        let kind = self.nodes[input.index()].kind;
+        self.pool(name, input, Op::MaxPool(window), window, kind)
+    }
+
+    /// Adds an average pooling, which sums spikes to counts.
+    pub fn avg_pool(&mut self, name: &str, input: NodeId, window: Window) -> Result<NodeId> {
+        let kind = match self.nodes[input.index()].kind {
+            Kind::Spikes => Kind::Count { max: window.count() },
+            Kind::Count { max } => Kind::Count { max: max.saturating_mul(window.count()) },
+            Kind::Levels { .. } | Kind::Grid(_) => Kind::Mean,
+            kind => kind,
+        };
+        self.pool(name, input, Op::AvgPool(window), window, kind)
+    }
+
+    fn pool(&mut self, name: &str, input: NodeId, op: Op, window: Window, kind: Kind) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
         if from.kind == Kind::Image {
             return Err(self.wrong_kind(name, "spikes, pre-activations or the residual stream", input));
+        }
+        if kind == (Kind::Count { max: u32::MAX }) {
+            return Err(Error::mismatch(format!("layer {name}: counts exceed 32 bits")));
         }
         if window.stride == 0 || window.pad >= window.size || window.size.max(window.stride) > MAX_EXTENT {
             let message = format!(
@@ -284,14 +303,14 @@ impl NetworkBuilder {
             return Err(Error::mismatch(message));
         }
         let geometry = window.geometry(from.shape.channels);
-        let (kind, constant) = (from.kind, from.constant);
+        let constant = from.constant;
         let shape = geometry.output(from.shape).ok_or_else(|| {
             Error::mismatch(format!(
                 "layer {name}: window {0} x {0} does not fit {1}",
                 window.size, from.shape
             ))
         })?;
-        self.push(name, Op::MaxPool(window), vec![input], shape, kind, constant)
+        self.push(name, op, vec![input], shape, kind, constant)
     }
 
     /// Adds an OR over 3x3 neighbours in the plane of tokens and channels of a head.
@@ -491,6 +510,11 @@ impl NetworkBuilder {
 }
 
 impl ir::Window {
+    /// Values of a window; what exceeds 32 bits saturates.
+    fn count(&self) -> u32 {
+        u32::try_from(self.size.saturating_mul(self.size)).unwrap_or(u32::MAX)
+    }
+
     /// The window as a depthwise convolution over `channels`.
     pub fn geometry(&self, channels: usize) -> ConvGeometry {
         ConvGeometry {

@@ -104,6 +104,8 @@ pub enum Op {
     IntegerNeuron(IntegerNeuron),
     /// Maximum over windows; OR on spikes.
     MaxPool(Window),
+    /// Mean over windows, with the zeros around the map: an exact sum that stands for it.
+    AvgPool(Window),
     /// OR over 3x3 neighbours in the plane of tokens and channels of a head, which event-camera networks
     /// pool as if it were an image.
     PlanePool {
@@ -155,7 +157,7 @@ pub enum Padding {
     BiasOfInput,
 }
 
-/// A pooling window; padding never wins.
+/// A pooling window; padding never wins a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Rows and columns.

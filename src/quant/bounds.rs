@@ -31,6 +31,7 @@ fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) ->
         QuantizedOp::Exact => match (&node.op, node.kind) {
             (Op::Add(_), _) => input(0) + input(1),
             (Op::Attention(_), Kind::Count { max }) => i64::from(max),
+            (Op::AvgPool(window), _) => input(0).saturating_mul((window.size * window.size) as i64),
             (Op::MeanTokens, _) => {
                 input(0).saturating_mul(network.input_of(node, 0).shape.positions() as i64)
             }
@@ -145,6 +146,7 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
         (
             Op::Add(Join::Spikes)
             | Op::MaxPool(_)
+            | Op::AvgPool(_)
             | Op::PlanePool { .. }
             | Op::Mask
             | Op::MeanTokens

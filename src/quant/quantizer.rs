@@ -104,6 +104,7 @@ impl<'a> Quantizer<'a> {
                 (QuantizedOp::Exact, self.lsb(node, 0).to_vec())
             }
             Op::Attention(attention) => self.attention(node, *attention),
+            Op::AvgPool(window) => self.mean(node, window.size * window.size),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
         })
@@ -269,7 +270,7 @@ impl<'a> Quantizer<'a> {
                 neuron.height(scale) * neuron.leak.gain()
             }
             Op::IntegerNeuron(_) => 1.0,
-            Op::MaxPool(_) => self.threshold_of(reader_id),
+            Op::MaxPool(_) | Op::AvgPool(_) => self.threshold_of(reader_id),
             // The streams and sums of these families feed neurons of threshold 1 and tau 2.
             _ => 2.0,
         });

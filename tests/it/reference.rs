@@ -41,6 +41,7 @@ fn the_networks_hold_every_operation() {
         "add_membrane",
         "add_spikes",
         "max_pool",
+        "sum_pool",
         "plane_pool",
         "key_value_count",
         "channel_count",

@@ -37,6 +37,7 @@ impl Kernels<'_> {
                     None => pooling::pool_words(cpu, passes, from(0), words),
                 }
             }
+            Op::AvgPool(_) => pooling::sum_windows(cpu, &inputs.plan.gathers[id.index()][0], from(0), words),
             Op::Attention(Attention::KeyValueCount) => {
                 let last = inputs.node.inputs.len() - 1;
                 attention::key_value_count(cpu, from(0), from(last), layout, words)
@@ -57,7 +58,7 @@ impl Kernels<'_> {
             }
         }
         match op {
-            Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
+            Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
                 counts::count_outputs(cpu, Value { layout, buffer: out })
             }
             _ => quiet(layout),

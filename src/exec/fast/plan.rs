@@ -93,6 +93,7 @@ impl Gathers {
         let passes = match &node.op {
             Op::Weighted(Weighted { geometry: g, .. }) => vec![(g.kernel, g.stride, g.pad)],
             Op::MaxPool(window) => passes(window),
+            Op::AvgPool(Window { size, stride, pad }) => vec![([*size; 2], [*stride; 2], [*pad; 2])],
             _ => Vec::new(),
         };
         let mut gathers = Vec::new();

@@ -1,4 +1,4 @@
-//! Max pooling, in passes along rows and along columns.
+//! Max pooling, in passes along rows and along columns, and sums over windows.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -39,6 +39,27 @@ pub fn pool_words(cpu: Cpu, passes: &[Arc<Gather>], input: Value, out: &mut [i32
         let max = |gather: &Gather, tap: usize, row: &[i32], out: &mut [i32]| gather.max(cpu, tap, row, out);
         WORDS.with_borrow_mut(|room| room.pool(passes, x, i32::MIN, max, out));
     });
+}
+
+/// The sum of each window, of spikes or of words.
+pub fn sum_windows(cpu: Cpu, gather: &Gather, input: Value, out: &mut [i32]) {
+    let sum = |(channel, out): (usize, &mut [i32])| {
+        WORDS.with_borrow_mut(|room| {
+            let row = at_least(&mut room.row, gather.in_stride());
+            input.unpacked_row(cpu, channel, &mut row[..input.layout.columns()]);
+            let length = gather.surround(std::iter::once(&row[..gather.in_stride()]), &mut room.surrounded);
+            out.fill(0);
+            for tap in 0..gather.taps() {
+                gather.add(cpu, tap, &room.surrounded[..length], out);
+            }
+        });
+    };
+    let rows = out.par_chunks_exact_mut(gather.stride).enumerate();
+    if threads::are_worth(input.layout.columns() * input.layout.shape.channels, WORK_OF_A_THREAD) {
+        rows.for_each(sum);
+    } else {
+        out.chunks_exact_mut(gather.stride).enumerate().for_each(sum);
+    }
 }
 
 /// Shows `work` each row that is read with the one that is written.

@@ -1,6 +1,7 @@
 //! Values of a run: channel by channel, all timesteps of a channel in one row.
 
 use crate::exec::kernels::LANES;
+use crate::exec::kernels::{self, Cpu};
 use crate::num::Word;
 use crate::tensor::{Frames, Shape};
 
@@ -112,6 +113,16 @@ impl<'a> Value<'a> {
     /// The meaningful columns of channel `channel` of words.
     pub fn word_row(self, channel: usize) -> &'a [i32] {
         &self.buffer.words[channel * self.layout.stride..][..self.layout.columns()]
+    }
+
+    /// Writes the meaningful columns of a channel of words, or of packed spikes, to `out`.
+    pub fn unpacked_row(self, cpu: Cpu, channel: usize, out: &mut [i32]) {
+        match self.layout.packed {
+            Some(width) => {
+                kernels::unpack(cpu, self.byte_row(channel / width), (channel % width) as u32, out);
+            }
+            None => out.copy_from_slice(self.word_row(channel)),
+        }
     }
 
     /// The meaningful columns of a channel, in 64 bits.

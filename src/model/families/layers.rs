@@ -70,6 +70,17 @@ enum Layer {
         #[serde(default)]
         pad: usize,
     },
+    /// A mean over windows, with the zeros around the map.
+    AvgPool {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default)]
+        input: Option<String>,
+        size: usize,
+        stride: usize,
+        #[serde(default)]
+        pad: usize,
+    },
     /// A spiking neuron; with `per_channel`, `{name}.threshold` of the checkpoint multiplies `threshold`.
     Neuron {
         #[serde(deserialize_with = "crate::name::plain")]
@@ -220,6 +231,10 @@ impl Layer {
             Self::MaxPool { name, input, size, stride, pad } => {
                 let window = Window { size: *size, stride: *stride, pad: *pad };
                 (name, net.max_pool(name, one(name, input)?, window)?)
+            }
+            Self::AvgPool { name, input, size, stride, pad } => {
+                let window = Window { size: *size, stride: *stride, pad: *pad };
+                (name, net.avg_pool(name, one(name, input)?, window)?)
             }
             Self::Neuron { name, input, threshold, per_channel, leak, reset, fire } => {
                 let (threshold, per_channel) = (*threshold, *per_channel);

@@ -86,6 +86,7 @@ pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
             (_, QuantizedOp::Weighted(op)) => op.lsb.clone(),
             (_, QuantizedOp::Requantize { format, .. }) => uniform(format.lsb()),
             (_, QuantizedOp::AddMembrane(op)) => uniform(op.format.lsb()),
+            (Op::AvgPool(window), _) => divided(&all, window.size * window.size),
             (Op::MeanTokens, _) => divided(&all, quantized.network().input_of(node, 0).shape.positions()),
             (Op::MeanTimesteps, _) => divided(&all, quantized.network().timesteps),
             (Op::Attention(Attention::Product { scale, .. }), _) => {

@@ -298,6 +298,11 @@ pub fn naive(
             value_at(inputs[0], t, at, c, 0) + value_at(inputs[1], t, at, c, 0)
         }),
         (Op::MaxPool(window), _) => naive_max_pool(window, inputs[0], node.shape),
+        (Op::AvgPool(window), _) => fill(frames, node.shape, |t, at, c| {
+            let g = window.geometry(node.shape.channels);
+            let of = |i: usize| value_at(inputs[0], t, tap(&g, at, i / window.size, i % window.size), c, 0);
+            (0..window.size * window.size).map(of).sum()
+        }),
         (Op::Attention(attention), _) => naive_attention(*attention, &inputs, node, timesteps),
         (Op::PlanePool { heads }, _) => naive_plane_pool(inputs[0], node, *heads),
         (Op::Mask, _) => naive_mask(inputs[0], inputs[1], node),
@@ -367,7 +372,10 @@ pub fn naive_activity(
             step = naive_products(&op.geometry, &values[input.index()], t, node.shape, multi_bit);
         }
         if node.op.is_neuron()
-            || matches!(node.op, Op::MaxPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask)
+            || matches!(
+                node.op,
+                Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask
+            )
         {
             step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;
         }

@@ -115,7 +115,10 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let (mut net, image) = NetworkBuilder::new(Shape::new(2, 8, 8), constant, timesteps);
     let x = net.conv("stem", image, Conv::new(8, 3).pad(1).norm("stem_bn"))?;
     let x = net.neuron("stem_lif", x, any_neuron(dice, exact))?;
-    let x = net.max_pool("stem_pool", x, Window { size: 3, stride: 2, pad: 1 })?;
+    let x = match dice.int(0, 1) {
+        0 => net.max_pool("stem_pool", x, Window { size: 3, stride: 2, pad: 1 })?,
+        _ => net.avg_pool("stem_pool", x, Window { size: 2, stride: 2, pad: 0 })?,
+    };
     let counts = zoo_attention(&mut net, x, dice, exact)?;
     let x = net.conv("mix", counts, Conv::new(8, 3).pad(1).norm("mix_bn"))?;
     let stream = net.requantize("stream", x, Grid::Residual)?;
@@ -126,7 +129,12 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let stream = net.add("level_add", stream, branch)?;
     let x = net.neuron("down_lif", stream, any_neuron(dice, exact))?;
     let x = net.conv("down", x, Conv::new(8, 3).stride(2).pad(1).norm("down_bn"))?;
-    let pooled = net.max_pool("down_pool", x, Window { size: 3, stride: 1, pad: 1 })?;
+    // Single precision has no ninths.
+    let window = Window { size: 3, stride: 1, pad: 1 };
+    let pooled = match exact || dice.int(0, 1) == 0 {
+        true => net.max_pool("down_pool", x, window)?,
+        false => net.avg_pool("down_pool", x, window)?,
+    };
     let (stream, branch) = (
         net.requantize("down_stream", pooled, Grid::Residual)?,
         net.requantize("down_branch", x, Grid::Residual)?,
