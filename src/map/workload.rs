@@ -384,12 +384,13 @@ fn bits_of_count(max: u32) -> u32 {
 /// the fly.
 fn is_stored(network: &Network, id: NodeId) -> bool {
     let on_the_fly = |reader: &Node| {
-        let pools = |op| matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens | Op::MeanTimesteps);
-        reader.op.is_neuron() || pools(reader.op.clone())
+        let pools =
+            |op: &Op| matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens | Op::MeanTimesteps);
+        reader.op.is_neuron() || pools(&reader.op)
     };
     let node = network.node(id);
-    !(node.kind == Kind::PreActivation || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps))
-        && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
+    let is_sum = node.kind == Kind::PreActivation || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps);
+    !is_sum && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 
 /// Width of one value of `node` in memory.
