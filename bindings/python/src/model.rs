@@ -27,6 +27,8 @@ struct NodeView {
     shape: (usize, usize, usize),
     /// Batch normalizations behind a weight layer, in order.
     norms: Vec<String>,
+    /// The level of integer spikes that stands for 1.0; 1 of other nodes.
+    norm: u32,
 }
 
 /// What a network looks at; mean and standard deviation per channel of an image, of values in 0..=1.
@@ -36,6 +38,8 @@ struct InputView {
     std: Option<Vec<f64>>,
     /// The largest integer of a frame.
     max: u16,
+    /// True where every timestep sees one frame.
+    constant: bool,
 }
 
 /// A tensor as Python hands it over: name, type as safetensors spells it, extents, bytes.
@@ -118,7 +122,7 @@ impl Model {
             InputSpec::Image { mean, std, .. } => (Some(mean.clone()), Some(std.clone())),
             InputSpec::Events { .. } | InputSpec::Integers { .. } => (None, None),
         };
-        InputView { mean, std, max: input.max() }
+        InputView { mean, std, max: input.max(), constant: input.is_constant() }
     }
 
     /// The nodes, in order of execution.
@@ -137,6 +141,7 @@ impl Model {
             },
             inputs: node.inputs.iter().map(|&id| network.node(id).name.clone()).collect(),
             shape: (node.shape.channels, node.shape.height, node.shape.width),
+            norm: if let Op::IntegerNeuron(neuron) = node.op { neuron.norm } else { 1 },
             norms: if let Op::Weighted(weighted) = &node.op { weighted.norms.clone() } else { Vec::new() },
         };
         network.nodes.iter().map(view).collect()

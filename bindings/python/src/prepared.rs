@@ -77,7 +77,11 @@ impl Prepared {
         let manner = Manner { threads: None, listener: None, network };
         let held = Arc::clone(&model);
         work::run(py, &manner, move |_, interrupt| {
-            let data = data.until(interrupt);
+            let mut data = data.until(interrupt);
+            if setting.precision == Precision::Float32 {
+                // Nothing of a float network is chosen on images.
+                data.validation.truncate(0);
+            }
             let mut images = data.test.clone();
             images.truncate(limit);
             let calibrated = Calibrated::new(Arc::clone(&held), &data, &images, &|| ())?;
