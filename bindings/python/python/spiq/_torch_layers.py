@@ -103,13 +103,29 @@ class Requantize:
         self.multipliers, self.shifts = along(integers["multipliers"], shape), along(integers["shifts"], shape)
         # The ends of the grid hold for the sum behind a join.
         self.limits = None if integers["joins"] else integers["limits"]
+        self.shape, self.missing = shape, None
+
+    def border(self, bias):
+        """What a normalization may add in the place of ``bias``; what it then lacks is added here.
+
+        RepConv pads behind its first normalization with what that one adds: that has to be on the grid.
+        """
+        bias = along(bias, self.shape, torch.float64)
+        border = self._on_grid(bias)
+        self.missing = bias - border
+        return border.flatten().numpy()
 
     def __call__(self, _module, _inputs, output):
-        shifts = self.shifts.to(output.device)
-        x = self.rounding(output.detach(), self.steps)
-        x = (x * self.multipliers.to(output.device) + ((1 << shifts) >> 1)) >> shifts
+        x = output.detach().double()
+        x = x if self.missing is None else x + self.missing.to(x.device)
+        return self._on_grid(x).to(output.dtype)
+
+    def _on_grid(self, x):
+        shifts = self.shifts.to(x.device)
+        x = self.rounding(x, self.steps)
+        x = (x * self.multipliers.to(x.device) + ((1 << shifts) >> 1)) >> shifts
         x = x if self.limits is None else x.clamp(*self.limits)
-        return (x * self.step).to(output.dtype)
+        return x * self.step
 
 
 class Pixels:

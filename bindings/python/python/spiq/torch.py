@@ -123,8 +123,8 @@ def apply_to(module, model, setting, data, *, forward=None):
     pixels, and what starts or joins a residual stream is put on its grid. Everything between, such as attention,
     pooling, shortcuts and reshaping, stays the module's own. There is no gradient.
 
-    A sum that leaves the format of a residual stream is clamped by the library, and not by the module; nor is what
-    a convolution pads with behind a normalization, as RepConv does, put on a grid. :func:`verify` tells.
+    A sum that leaves the format of a residual stream is clamped by the library, and not by the module;
+    :func:`verify` tells.
 
     Args:
         module: A ``torch.nn.Module`` in evaluation mode with the layers of ``model`` by its names.
@@ -288,6 +288,8 @@ class _Applier:
         self.nodes = {node["name"]: node for node in model._inner.nodes}
         self.about = model._inner.input
         self.prefix = self.reading.prefix_of(self.module, _neurons(model)[0]["name"])
+        # By the name of a bias, what is written for it.
+        self.borders = {}
         self.rounding = applied._rounding = self.layers.Rounding()
 
     def run(self, parameters):
@@ -334,11 +336,13 @@ class _Applier:
                     break
                 # The largest of rounded values is the rounded largest.
                 reader, source = source["name"], self.nodes[source["inputs"][0]]
-            part = self.part((source["norms"] or [source["name"]])[-1])
+            last = (source["norms"] or [source["name"]])[-1]
             steps, step = self.integers[source["name"]]["steps"], read["steps"][0]
             shape = self.layers.channel_shape(self.part(source["name"]))
             requantize = self.layers.Requantize(read["requantize"], steps, step, shape, self.rounding)
-            self.hook(part.register_forward_hook(requantize))
+            self.hook(self.part(last).register_forward_hook(requantize))
+            if source["norms"] and not read["requantize"]["joins"]:
+                self.borders[f"{last}.bias"] = requantize.border
 
     def stand_in_for_neurons(self):
         for name, (layout, many) in self.lie.items():
@@ -372,6 +376,8 @@ class _Applier:
             if kind == "running_var":
                 # Such that the normalization divides by 1, whatever it adds.
                 values = np.full(shape, 1.0 - part.eps)
+            if name in self.borders:
+                values = self.borders[name](values.tolist())
             target = getattr(part, kind)
             if target is None:
                 if kind == "weight" or not np.any(values):
