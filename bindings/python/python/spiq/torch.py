@@ -56,7 +56,9 @@ class Applied:
         return self._rounding.distance
 
     def undo(self):
-        """Parameters, neurons and hooks are as they were before."""
+        """Parameters, neurons and hooks are as they were before; a copy of the module has no way back."""
+        if self._undo is None:
+            raise Error("module: it is a copy of one that computed integers, which cannot be undone", file="module")
         while self._undo:
             self._undo.pop()()
 
@@ -66,8 +68,19 @@ class Applied:
     def __exit__(self, *_):
         self.undo()
 
+    def __reduce__(self):
+        return _copied, (self.module, *self._key, self._rounding)
+
     def __repr__(self):
         return f"<spiq.torch.Applied {self.setting.name}>"
+
+
+def _copied(module, setting, sha256, rounding):
+    """What a copy of a module says of itself."""
+    applied = Applied.__new__(Applied)
+    applied.module, applied.setting, applied._key = module, Setting(setting), (setting, sha256)
+    applied._undo, applied._rounding = None, rounding
+    return applied
 
 
 @dataclass
