@@ -4,9 +4,7 @@ use std::sync::Arc;
 use numpy::{PyArray1, PyArray4, PyArrayMethods};
 use pyo3::prelude::*;
 use spiq::evaluate::Calibrated;
-use spiq::exchange::{
-    DumpRequest, Units, channels_first, dump, dump_float, torch_tensors,
-};
+use spiq::exchange::{DumpRequest, Units, channels_first, dump, dump_float, torch_tensors};
 use spiq::model::{Images, NodeId};
 use spiq::num::{Format, Requantizer};
 use spiq::quant::{MembraneWord, Precision, QuantizedModel, QuantizedOp};
@@ -122,7 +120,10 @@ impl Prepared {
     }
 
     /// Name, extents and values of what `spiq export torch` writes of the integers.
-    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Vec<usize>, Bound<'py, PyArray1<f64>>)>> {
+    fn parameters<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Vec<(String, Vec<usize>, Bound<'py, PyArray1<f64>>)>> {
         let tensors = self.integers_of().and_then(|model| torch_tensors(model, Units::Real));
         let tensors = tensors.map_err(|e| self.fail(py, &e))?.into_iter();
         Ok(tensors.map(|t| (t.name, t.shape, PyArray1::from_vec(py, t.values))).collect())
@@ -131,7 +132,12 @@ impl Prepared {
     /// The integers of every node.
     fn integers(&self, py: Python) -> PyResult<Vec<Integers>> {
         let model = self.integers_of().map_err(|e| self.fail(py, &e))?;
-        model.network().iter().map(|(id, _)| integers(model, id)).collect::<Result<_>>().map_err(|e| self.fail(py, &e))
+        model
+            .network()
+            .iter()
+            .map(|(id, _)| integers(model, id))
+            .collect::<Result<_>>()
+            .map_err(|e| self.fail(py, &e))
     }
 }
 

@@ -16,4 +16,6 @@ from ._run import search, simulate
 from ._spiq import __version__
 from ._subject import Data, Hardware, Model, Setting
 
-__all__ = ["Data", "Error", "Found", "Hardware", "Model", "Report", "Setting", "__version__", "search", "simulate", "torch"]
+__all__ = [
+    "Data", "Error", "Found", "Hardware", "Model", "Report", "Setting", "__version__", "search", "simulate", "torch",
+]
