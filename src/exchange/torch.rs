@@ -107,13 +107,21 @@ pub fn export_torch(
     let [input_step, logit_step] = steps(model);
     let about = json!({
         "model": names[0], "setting": names[1], "batch_norm": "folded", "timesteps": model.network().timesteps,
-        "input_step": input_step, "logit_step": logit_step,
+        "input_step": input_step, "logit_step": logit_step, "input_zero_points": zero_points(model),
     });
     let of_units: &[(&str, &str)] = match units {
         Units::Real => &[],
         Units::Integers => &[("norms", "folded"), ("units", "integers")],
     };
     write(&tensors, float, &about, of_units, dir)
+}
+
+/// Per channel, the pixel or count that is read as 0; `None` where pixels have codes of their own.
+fn zero_points(model: &QuantizedModel) -> Option<&[i64]> {
+    match &model.ops()[0] {
+        QuantizedOp::Input { zero_points, .. } => Some(zero_points),
+        _ => None,
+    }
 }
 
 /// Writes the parameters of `model` as they are.
