@@ -112,14 +112,30 @@ def test_what_changes_a_module_that_was_applied_to_shows(network, data):
 
 
 def test_neurons_are_read(network, data):
-    """Thresholds, soft resets, and a tau of 4/3, which keeps a quarter of a membrane."""
+    """Thresholds, soft resets, a tau of 4/3, which keeps a quarter of a membrane, inputs that do not decay, and a
+    parametric neuron, which had a tau of 2 at first."""
+
+    class Parametric(Lif):
+        def __init__(self):
+            super().__init__()
+            del self.tau
+            self.w = torch.nn.Parameter(torch.zeros(()))
+
+        def step(self, x):
+            self.tau = 1 / self.w.sigmoid()
+            spikes = super().step(x)
+            del self.tau
+            return spikes
+
     for name in ("q_lif", "k_lif"):
         getattr(network.block[0].attn, name).v_threshold = 0.75
     network.block[0].mlp.fc1_lif.v_reset = None
     network.block[0].mlp.fc2_lif.tau = 4 / 3
+    network.patch_embed.rpe_lif.decay_input = False
     with pytest.raises(spiq.Error) as caught:
         from_torch(network, data, neurons=[])
-    assert caught.value.layer == "block.0.attn.q_lif"
+    assert caught.value.layer == "patch_embed.rpe_lif"
+    network.block[0].attn.proj_lif = Parametric().eval()
     model = from_torch(network, data)
     assert spiq.torch.verify(network, model, "fp32", data).differing == 0
     assert spiq.torch.verify(network, model, "w4u6", data).equal
