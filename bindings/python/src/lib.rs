@@ -33,5 +33,6 @@ fn _spiq(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<search::Search>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add_function(wrap_pyfunction!(simulation::simulate, module)?)?;
+    module.add_function(wrap_pyfunction!(search::search_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(search::search, module)?)
 }

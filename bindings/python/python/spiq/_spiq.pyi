@@ -96,6 +96,7 @@ def simulate(
     threads: int | None,
     listener: _Listener | None,
 ) -> Simulation: ...
+def search_defaults() -> str: ...
 def search(
     model: Model,
     data: Data,
