@@ -85,7 +85,7 @@ def _leak(neuron, refuse):
     tau = getattr(neuron, "tau", None)
     if tau is None and hasattr(neuron, "w"):
         # Of parametric neurons, 1 / tau is the sigmoid of w.
-        tau = 1 + math.exp(-float(neuron.w))
+        tau = 1 + math.exp(-float(torch.as_tensor(neuron.w).detach()))
     if tau is None:
         return "None", 1.0
     tau, decays = float(tau), bool(getattr(neuron, "decay_input", True))
