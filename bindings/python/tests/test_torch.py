@@ -284,7 +284,7 @@ def test_neurons_against_a_loop(x, thresholds, shift, subtract, strict, bits, di
             spikes.append(int(fires))
         expected.append(spikes)
     whole = layer(integers, (3,))
-    assert whole.forward(ints(x)).tolist() == expected
+    assert whole.forward(ints(x)).tolist() == expected and whole.v.tolist() == v
     single = layer(integers, (3,), many=False)
     assert [single.forward(ints(frame)).tolist() for frame in x] == expected
 
