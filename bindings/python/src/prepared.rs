@@ -27,6 +27,9 @@ pub struct Prepared {
     names: [String; 3],
 }
 
+/// Name, extents and values of a tensor.
+type Parameter<'py> = (String, Vec<usize>, Bound<'py, PyArray1<f64>>);
+
 /// What a node does with integers, as far as PyTorch does it otherwise.
 #[derive(IntoPyObject)]
 struct Integers {
@@ -119,11 +122,8 @@ impl Prepared {
         dumped.map(|_| ()).map_err(|e| self.fail(py, &e))
     }
 
-    /// Name, extents and values of what `spiq export torch` writes of the integers.
-    fn parameters<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<(String, Vec<usize>, Bound<'py, PyArray1<f64>>)>> {
+    /// What `spiq export torch` writes of the integers.
+    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Vec<Parameter<'py>>> {
         let tensors = self.integers_of().and_then(|model| torch_tensors(model, Units::Real));
         let tensors = tensors.map_err(|e| self.fail(py, &e))?.into_iter();
         Ok(tensors.map(|t| (t.name, t.shape, PyArray1::from_vec(py, t.values))).collect())
