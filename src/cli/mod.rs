@@ -24,6 +24,8 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use self::search::default_request as default_search;
+
 use self::given::Given;
 use crate::error::Result;
 

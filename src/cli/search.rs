@@ -1,7 +1,7 @@
 mod arguments;
 mod interrupt;
 
-pub use self::arguments::Arguments;
+pub use self::arguments::{Arguments, default_request};
 
 use self::arguments::{refuse_flag, request};
 use super::given::Given;

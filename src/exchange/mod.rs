@@ -20,5 +20,5 @@ pub use npy::{INT8, INT32, INT64, NpyReader, NpyWriter, UINT8};
 pub use record::{channels_first, channels_last};
 pub use replay::{NeuronConfig, Recording, ReplayMismatch, ReplayReport, replay};
 pub use rtl::export_rtl;
-pub use torch::{FloatType, Units, export_torch, export_torch_float};
+pub use torch::{FloatType, TorchTensor, Units, export_torch, export_torch_float, torch_tensors};
 pub use validate::{Coordinates, Mismatch, NodeReport, ValidationReport, validate};

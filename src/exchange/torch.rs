@@ -23,6 +23,22 @@ pub enum FloatType {
     Float64,
 }
 
+impl FloatType {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::Float32 => Dtype::F32,
+            Self::Float64 => Dtype::F64,
+        }
+    }
+
+    fn bytes(self, values: &[f64]) -> Vec<u8> {
+        match self {
+            Self::Float32 => values.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
+            Self::Float64 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        }
+    }
+}
+
 /// What exported values are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Units {
@@ -36,20 +52,24 @@ pub enum Units {
 /// PyTorch adds 1e-5, and the sum is 1 in either type.
 const UNIT_VARIANCE: f64 = 1.0 - 1e-5;
 
-/// Writes what the integers of `model` are worth into `dir`: weights and biases, the thresholds of every
-/// neuron, and in integers what requantizes.
+/// A parameter of a PyTorch module, or what a neuron or a requantization needs beside them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TorchTensor {
+    /// Its name in a state dict.
+    pub name: String,
+    /// Its extents.
+    pub shape: Vec<usize>,
+    /// Its values, row-major.
+    pub values: Vec<f64>,
+}
+
+/// What the integers of `model` are worth: weights and biases, the thresholds of every neuron, and in integers what
+/// requantizes.
 ///
 /// # Errors
-/// A layer that has neither a bias nor a normalization where its integers have a bias, or a file that
-/// cannot be written.
-pub fn export_torch(
-    model: &QuantizedModel,
-    names: [&str; 2],
-    units: Units,
-    float: FloatType,
-    dir: &Path,
-) -> Result<()> {
-    let mut tensors = Tensors::new(float);
+/// A layer that has neither a bias nor a normalization where its integers have a bias.
+pub fn torch_tensors(model: &QuantizedModel, units: Units) -> Result<Vec<TorchTensor>> {
+    let mut tensors = Tensors::default();
     for (id, node) in model.network().iter() {
         match (&node.op, model.op(id), units) {
             (Op::Weighted(weighted), QuantizedOp::Weighted(op), Units::Real) => {
@@ -69,16 +89,39 @@ pub fn export_torch(
             _ => {}
         }
     }
+    Ok(tensors.all)
+}
+
+/// Writes [`torch_tensors`] into `dir`.
+///
+/// # Errors
+/// Those of [`torch_tensors`], or a file that cannot be written.
+pub fn export_torch(
+    model: &QuantizedModel,
+    names: [&str; 2],
+    units: Units,
+    float: FloatType,
+    dir: &Path,
+) -> Result<()> {
+    let tensors = torch_tensors(model, units)?;
     let [input_step, logit_step] = steps(model);
     let about = json!({
         "model": names[0], "setting": names[1], "batch_norm": "folded", "timesteps": model.network().timesteps,
-        "input_step": input_step, "logit_step": logit_step,
+        "input_step": input_step, "logit_step": logit_step, "input_zero_points": zero_points(model),
     });
     let of_units: &[(&str, &str)] = match units {
         Units::Real => &[],
         Units::Integers => &[("norms", "folded"), ("units", "integers")],
     };
-    tensors.write(&about, of_units, dir)
+    write(&tensors, float, &about, of_units, dir)
+}
+
+/// Per channel, the pixel or count that is read as 0; `None` where pixels have codes of their own.
+fn zero_points(model: &QuantizedModel) -> Option<&[i64]> {
+    match &model.ops()[0] {
+        QuantizedOp::Input { zero_points, .. } => Some(zero_points),
+        _ => None,
+    }
 }
 
 /// Writes the parameters of `model` as they are.
@@ -86,7 +129,7 @@ pub fn export_torch(
 /// # Errors
 /// A file that cannot be written.
 pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result<()> {
-    let mut tensors = Tensors::new(float);
+    let mut tensors = Tensors::default();
     for (_, node, weighted) in model.network.weighted() {
         let layer = model.weights.layer(node, weighted);
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
@@ -109,26 +152,17 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
         "model": model.description.name, "setting": "fp32", "batch_norm": "original", "timesteps": timesteps,
         "input_step": 1.0, "logit_step": 1.0,
     });
-    tensors.write(&about, &[], dir)
+    write(&tensors.all, float, &about, &[], dir)
 }
 
+#[derive(Default)]
 struct Tensors {
-    float: FloatType,
-    /// Name, shape, bytes.
-    all: Vec<(String, Vec<usize>, Vec<u8>)>,
+    all: Vec<TorchTensor>,
 }
 
 impl Tensors {
-    fn new(float: FloatType) -> Self {
-        Self { float, all: Vec::new() }
-    }
-
     fn add(&mut self, name: String, shape: Vec<usize>, values: Vec<f64>) {
-        let bytes = match self.float {
-            FloatType::Float32 => values.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
-            FloatType::Float64 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        };
-        self.all.push((name, shape, bytes));
+        self.all.push(TorchTensor { name, shape, values });
     }
 
     fn weight(&mut self, node: &Node, weighted: &Weighted, values: Vec<f64>) {
@@ -234,23 +268,26 @@ impl Tensors {
             (_, op) => unreachable!("{op:?} does not fire"),
         }
     }
+}
 
-    fn write(&self, about: &serde_json::Value, more: &[(&str, &str)], dir: &Path) -> Result<()> {
-        let dtype = match self.float {
-            FloatType::Float32 => Dtype::F32,
-            FloatType::Float64 => Dtype::F64,
-        };
-        let views = self.all.iter().map(|(name, shape, bytes)| {
-            (name, TensorView::new(dtype, shape.clone(), bytes).expect("bytes of the shape"))
-        });
-        let mut metadata = HashMap::from([("spiq".to_owned(), about.to_string())]);
-        metadata.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let bytes = safetensors::serialize(views, Some(metadata))
-            .map_err(|e| Error::mismatch(format!("model.safetensors: {e}")))?;
-        let folder = OutputFolder::new(dir, Owner::Torch)?;
-        folder.write("model.safetensors", sorted_header(bytes))?;
-        folder.finish()
-    }
+fn write(
+    tensors: &[TorchTensor],
+    float: FloatType,
+    about: &serde_json::Value,
+    more: &[(&str, &str)],
+    dir: &Path,
+) -> Result<()> {
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|tensor| float.bytes(&tensor.values)).collect();
+    let views = tensors.iter().zip(&bytes).map(|(TorchTensor { name, shape, .. }, bytes)| {
+        (name, TensorView::new(float.dtype(), shape.clone(), bytes).expect("bytes of the shape"))
+    });
+    let mut metadata = HashMap::from([("spiq".to_owned(), about.to_string())]);
+    metadata.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    let bytes = safetensors::serialize(views, Some(metadata))
+        .map_err(|e| Error::mismatch(format!("model.safetensors: {e}")))?;
+    let folder = OutputFolder::new(dir, Owner::Torch)?;
+    folder.write("model.safetensors", sorted_header(bytes))?;
+    folder.finish()
 }
 
 /// The same file with the entries of its header in order: the library writes metadata in the order of a

@@ -5,6 +5,7 @@ mod data;
 mod error;
 mod hardware;
 mod model;
+mod prepared;
 mod search;
 mod setting;
 mod simulation;
@@ -27,9 +28,11 @@ fn _spiq(module: &Bound<PyModule>) -> PyResult<()> {
     module.add_class::<data::Data>()?;
     module.add_class::<hardware::Hardware>()?;
     module.add_class::<setting::Setting>()?;
+    module.add_class::<prepared::Prepared>()?;
     module.add_class::<simulation::Simulation>()?;
     module.add_class::<search::Search>()?;
     module.add_function(wrap_pyfunction!(main, module)?)?;
     module.add_function(wrap_pyfunction!(simulation::simulate, module)?)?;
+    module.add_function(wrap_pyfunction!(search::search_defaults, module)?)?;
     module.add_function(wrap_pyfunction!(search::search, module)?)
 }

@@ -5,7 +5,7 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use spiq::load;
-use spiq::model::{ModelDescription, Selection, WeightSource};
+use spiq::model::{InputSpec, ModelDescription, Node, Op, Selection, WeightSource};
 use spiq::{Error, Result};
 
 use crate::error::plain;
@@ -16,6 +16,31 @@ const WEIGHTS: &str = "state_dict";
 /// A network with its weights.
 #[pyclass(frozen, module = "spiq._spiq")]
 pub struct Model(pub Arc<spiq::model::Model>);
+
+/// A node of the network.
+#[derive(IntoPyObject)]
+struct NodeView {
+    name: String,
+    /// `input`, `weighted`, `neuron` (with a membrane), `levels` (integer spikes), `max_pool` or `other`.
+    kind: &'static str,
+    inputs: Vec<String>,
+    shape: (usize, usize, usize),
+    /// Batch normalizations behind a weight layer, in order.
+    norms: Vec<String>,
+    /// The level of integer spikes that stands for 1.0; 1 of other nodes.
+    norm: u32,
+}
+
+/// What a network looks at; mean and standard deviation per channel of an image, of values in 0..=1.
+#[derive(IntoPyObject)]
+struct InputView {
+    mean: Option<Vec<f64>>,
+    std: Option<Vec<f64>>,
+    /// The largest integer of a frame.
+    max: u16,
+    /// True where every timestep sees one frame.
+    constant: bool,
+}
 
 /// A tensor as Python hands it over: name, type as safetensors spells it, extents, bytes.
 type Tensor<'py> = (String, String, Vec<usize>, PyReadonlyArray1<'py, u8>);
@@ -87,6 +112,39 @@ impl Model {
     fn input_shape(&self) -> (usize, usize, usize) {
         let shape = self.0.description.input.shape();
         (shape.channels, shape.height, shape.width)
+    }
+
+    /// How pixels become what the network looks at.
+    #[getter]
+    fn input(&self) -> InputView {
+        let input = &self.0.description.input;
+        let (mean, std) = match input {
+            InputSpec::Image { mean, std, .. } => (Some(mean.clone()), Some(std.clone())),
+            InputSpec::Events { .. } | InputSpec::Integers { .. } => (None, None),
+        };
+        InputView { mean, std, max: input.max(), constant: input.is_constant() }
+    }
+
+    /// The nodes, in order of execution.
+    #[getter]
+    fn nodes(&self) -> Vec<NodeView> {
+        let network = &self.0.network;
+        let view = |node: &Node| NodeView {
+            name: node.name.clone(),
+            kind: match node.op {
+                Op::Input => "input",
+                Op::Weighted(_) => "weighted",
+                Op::Neuron(_) => "neuron",
+                Op::IntegerNeuron(_) => "levels",
+                Op::MaxPool(_) => "max_pool",
+                _ => "other",
+            },
+            inputs: node.inputs.iter().map(|&id| network.node(id).name.clone()).collect(),
+            shape: (node.shape.channels, node.shape.height, node.shape.width),
+            norm: if let Op::IntegerNeuron(neuron) = node.op { neuron.norm } else { 1 },
+            norms: if let Op::Weighted(weighted) = &node.op { weighted.norms.clone() } else { Vec::new() },
+        };
+        network.nodes.iter().map(view).collect()
     }
 
     /// Names and extents of the tensors that the network reads.

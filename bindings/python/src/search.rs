@@ -152,6 +152,12 @@ pub fn search(
     })
 }
 
+/// What is searched for unless it is said, as JSON: that of the command line.
+#[pyfunction]
+pub fn search_defaults() -> String {
+    serde_json::to_string(&spiq::cli::default_search()).expect("finite numbers and names")
+}
+
 /// Goes on with the search in `dir`, which is that of `request` or goes less far.
 fn resumed(dir: &Path, request: Request) -> Result<Session> {
     let terms = |begun: &Request| {

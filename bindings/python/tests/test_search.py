@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import signal
@@ -48,6 +49,20 @@ def test_a_search_finds_what_the_command_line_finds(tmp_path):
         spiq.search(out=tmp_path / "here", resume=True, **SHORT | {"slack": 2.0})
     again = spiq.search(out=tmp_path / "here", resume=True, **SHORT)
     assert timeless(again.to_dict()) == timeless(there)
+
+
+def test_defaults_are_those_of_the_command_line():
+    run = subprocess.run([sys.executable, "-m", "spiq", "search", "--help"], capture_output=True, text=True)
+    defaults = {name: p.default for name, p in inspect.signature(spiq.search).parameters.items()}
+    for name, flag in dict(strategies="strategy", seeds="seed", hardware="hw").items():
+        defaults[flag] = defaults[name]
+    flags = "model hw data minimize strategy seed granularity drift slack weight_bits power_of_two_bits membrane_bits"
+    for name in flags.split():
+        value = defaults[name]
+        value = value if isinstance(value, tuple) else (value,)
+        flag = run.stdout.split(f"--{name.replace('_', '-')} ", 1)[1].split("\n      --", 1)[0]
+        assert f"[default: {','.join(map(str, value))}]" in flag, name
+    assert defaults["max_evaluations"] == 60
 
 
 def test_an_interrupt_stops_within_a_second_and_loses_nothing(tmp_path):

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command, FromArgMatches};
 
 use crate::cli::checkpoint::CheckpointArguments;
 use crate::cli::keyword::{keyword, keyword_after};
@@ -165,6 +165,14 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         seeds: arguments.seed.clone(),
         identity: Identity::default(),
     })
+}
+
+/// What is asked for without any flag.
+pub fn default_request() -> Request {
+    let command = Arguments::augment_args(Command::new("search"));
+    let matches = command.try_get_matches_from(["search"]).expect("every flag has a default or is optional");
+    let arguments = Arguments::from_arg_matches(&matches).expect("defaults are what flags may be");
+    request(&arguments).expect("defaults make sense")
 }
 
 /// Names the flag of a field of a request.

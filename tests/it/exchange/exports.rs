@@ -131,6 +131,9 @@ fn weights_in_steps_are_the_integers() {
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let metadata = header.metadata().as_ref().unwrap();
     assert_eq!((metadata["norms"].as_str(), metadata["units"].as_str()), ("folded", "integers"));
+    let about: Value = serde_json::from_str(&metadata["spiq"]).unwrap();
+    let QuantizedOp::Input { zero_points, .. } = &model.ops()[0] else { panic!("{:?}", model.ops()[0]) };
+    assert_eq!(about["input_zero_points"], serde_json::json!(zero_points));
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let floats = |name: String| -> Vec<f64> {
         let view = file.tensor(&name).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -1,7 +1,9 @@
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
+
+from . import torch as torch
 
 __version__: str
 
@@ -40,6 +42,24 @@ class Model:
         classes: int,
         state_dict: Mapping[str, _Array] | None = None,
         seed: int = 1,
+        name: str | None = None,
+        neurons: Iterable[dict[str, Any]] = (),
+        ignore_extra: bool = False,
+        **hyperparameters: Any,
+    ) -> Model: ...
+    @classmethod
+    def from_torch(
+        cls,
+        module: Any,
+        *,
+        family: str,
+        input: dict[str, Any],
+        timesteps: int,
+        classes: int,
+        neurons: Iterable[dict[str, Any]] | None = None,
+        samples: Data | _Path | None = "noise",
+        limit: int = 2,
+        forward: Callable[[Any, Any], Any] | None = None,
         name: str | None = None,
         ignore_extra: bool = False,
         **hyperparameters: Any,

@@ -10,6 +10,10 @@ from ._progress import Bars
 from ._report import Found, Report
 from ._subject import Data, Hardware, Model, Setting
 
+# The defaults of `spiq search`.
+_ASKED = json.loads(_spiq.search_defaults())
+_PROBLEM, _WIDTHS = _ASKED["problem"], _ASKED["widths"]
+
 _SETTINGS = ("fp32", "w8", "w6", "w4", "w3", "pot3", "w4u8", "mixed")
 
 
@@ -64,9 +68,9 @@ def simulate(
 
 
 def search(
-    model="sdtv1_2-64_fashion",
-    data="fashion-mnist",
-    hardware="edge-28",
+    model=_ASKED["model"],
+    data=_ASKED["data"],
+    hardware=_ASKED["hardware"],
     *,
     max_accuracy_drop=None,
     max_model=None,
@@ -76,19 +80,19 @@ def search(
     max_power=None,
     max_latency=None,
     max_area=None,
-    minimize="footprint",
-    strategies=("ilp",),
-    accelerated=False,
-    seeds=(1,),
-    max_evaluations=60,
-    granularity="tensor",
-    drift="relative",
-    slack=1.25,
-    audit=False,
-    weight_bits=(8, 7, 6, 5, 4, 3, 2),
-    power_of_two_bits=(4, 3),
-    membrane_bits=(16, 12, 10, 8, 7, 6, 5, 4, 3, 2),
-    calibrated=False,
+    minimize=_PROBLEM["objective"],
+    strategies=tuple(_ASKED["strategies"]),
+    accelerated=_ASKED["accelerated"],
+    seeds=tuple(_ASKED["seeds"]),
+    max_evaluations=_PROBLEM["max_evaluations"],
+    granularity=_PROBLEM["granularity"],
+    drift=_PROBLEM["metric"],
+    slack=_PROBLEM["slack"],
+    audit=_PROBLEM["audit"],
+    weight_bits=tuple(_WIDTHS["uniform"]),
+    power_of_two_bits=tuple(_WIDTHS["power_of_two"]),
+    membrane_bits=tuple(_WIDTHS["membranes"]),
+    calibrated=_WIDTHS["calibrated"],
     limit=None,
     validation_images=None,
     out="spiq-search",

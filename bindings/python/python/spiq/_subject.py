@@ -60,6 +60,7 @@ class Model(_Subject):
         state_dict=None,
         seed=1,
         name=None,
+        neurons=(),
         ignore_extra=False,
         **hyperparameters,
     ):
@@ -67,7 +68,7 @@ class Model(_Subject):
 
         Args:
             family: ``"SpikeDrivenV1"``, ``"SpikeDrivenV2"``, ``"SpikeDrivenV3"``, ``"Spikformer"``,
-                ``"Spikingformer"`` or ``"QkFormer"``.
+                ``"Spikingformer"`` or ``"QkFormer"``; or ``"Layers"`` with ``layers=[...]``, any other network.
             input: What the network looks at, as ``{"Image": {"shape": (C, H, W), "mean": [...], "std": [...],
                 "bits": 8}}`` with mean and standard deviation per channel of values in 0..1; ``{"Events": {"shape":
                 (C, H, W), "max": 255}}``; or ``{"Integers": ...}`` with the same fields.
@@ -76,12 +77,14 @@ class Model(_Subject):
             state_dict: Arrays or tensors by the names of the original code's checkpoint; without, random weights of
                 ``seed``.
             name: What reports call it.
+            neurons: What differs from the neurons of the family, as ``[{"layers": "*attn_lif", "threshold": 0.25}]``.
             ignore_extra: Leave out tensors that no layer reads; ``notes`` list them.
             hyperparameters: Those of the family, as ``dim=96, depth=2, heads=8, mlp_ratio=4`` (docs/models.md).
         """
         described = {
             "name": name or family,
-            "family": {family: hyperparameters},
+            "family": {family: hyperparameters.get("layers") if family == "Layers" else hyperparameters},
+            "neurons": list(neurons),
             "input": input,
             "timesteps": timesteps,
             "classes": classes,
@@ -90,6 +93,50 @@ class Model(_Subject):
         tensors = None if state_dict is None else _selected(state_dict)
         model = cls.__new__(cls)
         model._inner = _spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra)
+        return model
+
+    @classmethod
+    def from_torch(
+        cls, module, *, family, input, timesteps, classes, neurons=None, samples="noise", limit=2, forward=None, **rest
+    ):
+        """A live module of PyTorch: its state dict, and what its neurons compute.
+
+        Threshold, leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF, or
+        any module with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
+        runs on a few images, one by one: each of its layers of neurons has to fire what the described network fires,
+        so that heads, pooling and shortcuts are those of the description.
+
+        Args:
+            module: A ``torch.nn.Module`` in evaluation mode, on any device; it stays as it is, and its neurons are
+                reset.
+            family, input, timesteps, classes: As of :meth:`family`, and so are all other arguments.
+            neurons: What the neurons compute, in the place of what is read.
+            samples: A :class:`Data`, or what makes one, whose first ``limit`` test images are run; None runs nothing.
+            forward: ``forward(module, image)`` yields the logits of an image ``[1, C, H, W]``, or of events
+                ``[1, T, C, H, W]``; without, ``module(image)``.
+
+        Raises:
+            Error: Where the module is not what is described; ``layer`` says which layer shows it first.
+        """
+        from . import torch as bridge
+
+        reading = bridge._parts()[2]
+        reading.check(module)
+        state = dict(module.state_dict())
+        described = dict(input=input, timesteps=timesteps, classes=classes, **rest)
+        if neurons is None:
+            # Of a parametric neuron, w is its leak.
+            neurons = {f"{path}.w": part for path, part in module.named_modules() if hasattr(part, "v_threshold")}
+            plain = {key: value for key, value in state.items() if key not in neurons}
+            plain = cls.family(family, state_dict=plain, **described)
+            fixed = {key for key, part in neurons.items() if getattr(part, "tau", None) is not None}
+            state = {key: value for key, value in state.items() if key not in fixed}
+            names = [node["name"] for node in plain._inner.nodes if node["kind"] == "neuron"]
+            found = reading.layers_of(module, names) if names else {}
+            neurons = [reading.dynamics(name, part) for name, part in found.items()]
+        model = cls.family(family, state_dict=state, neurons=neurons, **described)
+        if samples is not None:
+            bridge.check_float(module, model, samples, limit, forward)
         return model
 
     @property

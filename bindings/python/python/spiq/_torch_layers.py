@@ -1,0 +1,158 @@
+"""What a module computes in the place of its own neurons, and between its layers, so that it computes integers."""
+
+import torch
+
+from ._error import Error
+
+
+class Rounding:
+    """Finds the integers that floats stand for, and keeps the largest distance to one, in steps."""
+
+    def __init__(self):
+        self.distance = 0.0
+
+    def __call__(self, x, steps):
+        scaled = x.double() / steps.to(x.device)
+        whole = scaled.round()
+        if whole.numel():
+            self.distance = max(self.distance, float((scaled - whole).abs().max()))
+        return whole.to(torch.int64)
+
+
+def along(values, shape, dtype=torch.int64):
+    """A value for all, or one per channel in an array whose channels lie in ``shape``."""
+    tensor = torch.tensor(values, dtype=dtype)
+    return tensor if tensor.numel() == 1 else tensor.view(shape)
+
+
+def channel_shape(module):
+    """The extents of one value per channel of what a weight layer or a normalization reads and yields."""
+    if isinstance(module, torch.nn.Linear):
+        return (-1,)
+    behind = {torch.nn.Conv2d: 2, torch.nn.BatchNorm2d: 2, torch.nn.Conv3d: 3, torch.nn.BatchNorm3d: 3}
+    for kind, dimensions in behind.items():
+        if isinstance(module, kind):
+            return (-1,) + (1,) * dimensions
+    return (-1, 1)
+
+
+class Spiking:
+    """What a layer of neurons computes; ``many`` where it is given all timesteps at once, as its first index.
+
+    Inputs and outputs are those of the layer that it stands in for. There is no gradient.
+    """
+
+    def __init__(self, steps, level, many, rounding):
+        self.steps, self.level, self.many, self.rounding = steps, level, many, rounding
+
+    def forward(self, x):
+        whole = self.rounding(x.detach(), self.steps)
+        if self.many:
+            levels = torch.stack([self.levels_of(frame) for frame in whole])
+        else:
+            levels = self.levels_of(whole)
+        return levels.to(x.dtype) * self.level
+
+    def reset(self):
+        """Forgets what was seen; SpikingJelly's ``functional.reset_net`` calls it."""
+
+
+class Neuron(Spiking):
+    """g = V + X; fires iff g >= threshold; V is multiplier / 2^shift of what is left, stored >> discard and clamped."""
+
+    def __init__(self, integers, shape, **arguments):
+        super().__init__(**arguments)
+        self.thresholds = along(integers["thresholds"], shape)
+        self.multiplier, self.shift = integers["multiplier"], integers["shift"]
+        self.subtract, self.strict = integers["subtract"], integers["strict"]
+        word = integers["membrane"]
+        self.bits = None if word is None else word["bits"]
+        self.discards = None if word is None else along(word["discards"], shape)
+        self.v = None
+
+    def levels_of(self, x):
+        thresholds = self.thresholds.to(x.device)
+        g = x if self.v is None else self.v + x
+        fires = g >= thresholds
+        if self.bits is not None:
+            left = g - (thresholds - int(self.strict)) if self.subtract else torch.zeros_like(g)
+            discards, limit = self.discards.to(x.device), 1 << (self.bits - 1)
+            # Half a step makes a reciprocal divide exactly; of a multiplier of 1 it leaves a shift.
+            kept = ((2 * torch.where(fires, left, g) + 1) * self.multiplier) >> (self.shift + 1)
+            stored = kept >> discards
+            self.v = stored.clamp(-limit, limit - 1) << discards
+        return fires
+
+    def reset(self):
+        self.v = None
+
+
+class Levels(Spiking):
+    """Integer spikes: how many of its thresholds the input reaches."""
+
+    def __init__(self, thresholds, shape, **arguments):
+        super().__init__(**arguments)
+        self.thresholds = [along(list(level), shape) for level in zip(*thresholds)]
+
+    def levels_of(self, x):
+        return sum((x >= level.to(x.device)).to(torch.int64) for level in self.thresholds)
+
+
+class Requantize:
+    """A forward hook: what a layer yields, on the grid of the stream that it starts or is added to."""
+
+    def __init__(self, integers, steps, step, shape, rounding):
+        self.steps, self.step, self.rounding = along(steps, shape, torch.float64), step, rounding
+        self.multipliers, self.shifts = along(integers["multipliers"], shape), along(integers["shifts"], shape)
+        # The ends of the grid hold for the sum behind a join.
+        self.limits = None if integers["joins"] else integers["limits"]
+        self.shape, self.missing = shape, None
+
+    def border(self, bias):
+        """What a normalization may add in the place of ``bias``; what it then lacks is added here.
+
+        RepConv pads behind its first normalization with what that one adds: that has to be on the grid.
+        """
+        bias = along(bias, self.shape, torch.float64)
+        border = self._on_grid(bias)
+        self.missing = bias - border
+        return border.flatten().numpy()
+
+    def __call__(self, _module, _inputs, output):
+        x = output.detach().double()
+        x = x if self.missing is None else x + self.missing.to(x.device)
+        return self._on_grid(x).to(output.dtype)
+
+    def _on_grid(self, x):
+        shifts = self.shifts.to(x.device)
+        x = self.rounding(x, self.steps)
+        x = (x * self.multipliers.to(x.device) + ((1 << shifts) >> 1)) >> shifts
+        x = x if self.limits is None else x.clamp(*self.limits)
+        return x * self.step
+
+
+class Pixels:
+    """A forward hook before a layer: of images that were normalized, the integers that the first layer reads."""
+
+    def __init__(self, codes, step, mean, std, largest, shape):
+        self.codes, self.step, self.largest = torch.tensor(codes, dtype=torch.int64), step, largest
+        self.scaling = None if mean is None else [along(values, shape, torch.float64) for values in (mean, std)]
+        self.flat = len(shape) == 1
+
+    def __call__(self, _module, inputs):
+        x = inputs[0].detach().double()
+        channels = len(self.codes)
+        x = x.unflatten(-1, (channels, -1, 1)) if self.flat else x
+        pixels = x
+        if self.scaling is not None:
+            mean, std = (values.view(-1, 1, 1).to(x.device) for values in self.scaling)
+            pixels = (x * std + mean) * self.largest
+        whole = pixels.round().to(torch.int64)
+        wrong = (whole < 0) | (whole > self.largest) | ((pixels - whole).abs() > 0.01)
+        if wrong.any():
+            value = float(x[wrong].flatten()[0])
+            message = "is no pixel or count that was normalized as the description of the model says"
+            raise Error(f"images: {value:.6g} {message}", file="images")
+        channel = torch.arange(channels, device=x.device).view(-1, 1, 1)
+        read = self.codes.to(x.device)[channel, whole] * self.step
+        return (read.view(inputs[0].shape).to(inputs[0].dtype), *inputs[1:])

@@ -1,0 +1,53 @@
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+from . import Data, Model, Setting
+
+_Path = str | PathLike[str]
+# A function of a torch.nn.Module and an image that yields logits.
+_Forward = Callable[[Any, Any], Any]
+
+class Applied:
+    module: Any
+    setting: Setting
+    @property
+    def distance(self) -> float: ...
+    def undo(self) -> None: ...
+    def __enter__(self) -> Applied: ...
+    def __exit__(self, *_: object) -> None: ...
+
+class Verification:
+    setting: str
+    images: int
+    layers: list[dict[str, Any]]
+    first: dict[str, Any] | None
+    logits_differing: int
+    classes_differing: int
+    logit_difference: float
+    distance: float | None
+    @property
+    def differing(self) -> int: ...
+    @property
+    def values(self) -> int: ...
+    @property
+    def equal(self) -> bool: ...
+
+def apply_to(
+    module: Any,
+    model: Model | _Path | dict[str, Any],
+    setting: Setting | _Path | dict[str, Any],
+    data: Data | _Path,
+    *,
+    forward: _Forward | None = None,
+) -> Applied: ...
+def verify(
+    module: Any,
+    model: Model | _Path | dict[str, Any],
+    setting: Setting | _Path | dict[str, Any],
+    data: Data | _Path,
+    *,
+    limit: int = 8,
+    forward: _Forward | None = None,
+    dtype: Any = None,
+) -> Verification: ...
