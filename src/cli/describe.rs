@@ -32,6 +32,9 @@ pub struct Arguments {
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
+    /// Print a description of the network layer by layer, as a start for one that differs.
+    #[arg(long, conflicts_with_all = ["quant", "json"])]
+    as_layers: bool,
 }
 
 /// What `--json` prints.
@@ -98,6 +101,9 @@ struct Layer<'a> {
 /// Runs `spiq describe`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (description, network, _) = ModelDescription::load(&arguments.model)?;
+    if arguments.as_layers {
+        return print(&description.as_layers(&network));
+    }
     let bounded = match &arguments.quant {
         Some(quant) => Some(Bounded::load(&arguments.model, quant, arguments.data.as_deref())?),
         None => None,

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::families::{
     Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
@@ -8,7 +8,7 @@ use super::{Network, Node, Weights};
 use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
-use crate::ron_file::parse_ron;
+use crate::ron_file::{parse_ron, to_ron};
 use crate::tensor::Shape;
 
 /// `models/<name>.ron`: a family with its hyperparameters, its input and its weights.
@@ -90,7 +90,7 @@ impl Family {
 }
 
 /// What a network looks at.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum InputSpec {
     /// An image of unsigned bytes, presented at every timestep (direct coding).
@@ -144,7 +144,7 @@ impl InputSpec {
 }
 
 /// Where weights come from.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub enum WeightSource {
     /// A checkpoint beside the description: safetensors, or a file of `torch.save`.
     File(String),
@@ -219,6 +219,32 @@ impl ModelDescription {
             }
             None => Ok(network),
         }
+    }
+
+    /// A description of `network`, layer by layer, that is else this one.
+    pub fn as_layers(&self, network: &Network) -> String {
+        #[derive(Serialize)]
+        enum Family {
+            Layers(Layers),
+        }
+        #[derive(Serialize)]
+        #[serde(rename = "Model")]
+        struct Written<'a> {
+            name: &'a str,
+            family: Family,
+            input: &'a InputSpec,
+            timesteps: usize,
+            classes: usize,
+            weights: &'a WeightSource,
+        }
+        to_ron(&Written {
+            name: &self.name,
+            family: Family::Layers(Layers::of(network)),
+            input: &self.input,
+            timesteps: self.timesteps,
+            classes: self.classes,
+            weights: &self.weights,
+        })
     }
 
     fn check(&self) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ConvGeometry, IntegerNeuron, Neuron};
 use crate::tensor::Shape;
@@ -83,7 +83,7 @@ pub enum Kind {
 }
 
 /// Grids that real values are requantized to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Grid {
     /// The residual stream: one format for the whole network.
     Residual,
@@ -149,7 +149,7 @@ pub struct Weighted {
 }
 
 /// What lies around the input of a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Padding {
     /// Zeros.
     Zero,
@@ -178,7 +178,7 @@ pub enum Join {
 }
 
 /// Integer products of spiking attention.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Attention {
     /// SDSA-1, inputs (k, v) or k AND v alone: per channel, tokens where both fire.
@@ -201,7 +201,7 @@ pub enum Attention {
 }
 
 /// Which of the two products of an attention comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum ProductOrder {
     /// (q k^T) v: work grows with the square of the tokens.
     QueryKeyFirst,

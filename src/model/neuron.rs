@@ -1,6 +1,6 @@
 //! Spiking neurons: what a membrane keeps, when it fires, and what a spike leaves.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Parameter;
 use crate::error::{Error, Result};
@@ -96,7 +96,7 @@ pub struct IntegerNeuron {
 const INITIAL_TAU: f64 = 2.0;
 
 /// Membrane dynamics: what is left of V beside the input X, toward the value that a spike resets to.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 pub enum Leak {
     /// tau = 2 with input decay: H = (V + X)/2.
     HalfWithInput,
@@ -226,7 +226,7 @@ impl FloatLeak {
 }
 
 /// What a spike leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 pub enum Reset {
     /// Hard reset to 0.
     Zero,
@@ -247,7 +247,7 @@ impl Reset {
 }
 
 /// When a neuron fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Fire {
     /// potential >= threshold.
     AtThreshold,

@@ -1,24 +1,24 @@
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Reset, Sides,
-    Window,
+    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Padding,
+    Parameter, Reset, Sides, Window,
 };
 use crate::tensor::Shape;
 
 /// A network of no published family, written out layer by layer.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(transparent)]
-pub struct Layers(Vec<Layer>);
+pub struct Layers(pub(super) Vec<Layer>);
 
 /// One layer. `name` is that of its tensors in the checkpoint (`{name}.weight`, `{name}.bias`); `input`
 /// names what it reads, the layer before where it is left out; `"input"` is the image.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-enum Layer {
+pub(super) enum Layer {
     /// The layers behind belong to this part of the network.
     Scope {
         #[serde(deserialize_with = "crate::name::title")]
@@ -32,64 +32,74 @@ enum Layer {
     Conv {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         out_channels: usize,
         kernel: Sides,
-        #[serde(default = "one_side")]
+        #[serde(default = "one_side", skip_serializing_if = "is_one_side")]
         stride: Sides,
-        #[serde(default = "no_side")]
+        #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
         pad: Sides,
-        #[serde(default = "one")]
+        #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         bias: bool,
-        #[serde(default, deserialize_with = "crate::name::plain_list")]
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_list",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         norms: Vec<String>,
+        #[serde(default = "zeros", skip_serializing_if = "is_zeros")]
+        padding: Padding,
     },
     /// A linear layer: of each position, or with `flatten` of the whole map, channel by channel.
     Linear {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         out_features: usize,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         flatten: bool,
-        #[serde(default, deserialize_with = "crate::name::plain_list")]
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_list",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         norms: Vec<String>,
     },
     /// Maximum over windows; OR on spikes.
     MaxPool {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         size: usize,
         stride: usize,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_none")]
         pad: usize,
     },
     /// A mean over windows, with the zeros around the map.
     AvgPool {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         size: usize,
         stride: usize,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_none")]
         pad: usize,
     },
     /// A spiking neuron; with `per_channel`, `{name}.threshold` of the checkpoint multiplies `threshold`.
     Neuron {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         #[serde(default = "one_f64")]
         threshold: f64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         per_channel: bool,
         #[serde(default = "half_with_input")]
         leak: Leak,
@@ -102,16 +112,24 @@ enum Layer {
     IntegerNeuron {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         max: u32,
         norm: u32,
+    },
+    /// An OR over 3x3 neighbours in the plane of tokens and channels of a head.
+    PlanePool {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+        heads: usize,
     },
     /// Brings pre-activations onto a grid.
     Requantize {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
         grid: Grid,
     },
@@ -139,15 +157,21 @@ enum Layer {
     MeanTokens {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
     },
     /// Mean over timesteps.
     MeanTimesteps {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
+    },
+    /// A tensor that checkpoints hold and no layer reads.
+    Unused {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        shape: Vec<usize>,
     },
 }
 
@@ -179,6 +203,34 @@ fn at_threshold() -> Fire {
     Fire::AtThreshold
 }
 
+fn zeros() -> Padding {
+    Padding::Zero
+}
+
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
+}
+
+fn is_none(pad: &usize) -> bool {
+    *pad == 0
+}
+
+fn is_one_side(stride: &Sides) -> bool {
+    *stride == one_side()
+}
+
+fn is_no_side(pad: &Sides) -> bool {
+    *pad == no_side()
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_zeros(padding: &Padding) -> bool {
+    *padding == Padding::Zero
+}
+
 impl Layers {
     /// The network; `constant` input is the same image at every timestep.
     pub fn build(&self, input: Shape, constant: bool, timesteps: usize, classes: usize) -> Result<Network> {
@@ -196,7 +248,13 @@ impl Layers {
             let message = format!("Layers: the last layer yields {yields} values for {classes} classes");
             return Err(Error::mismatch(message));
         }
-        net.finish(Vec::new())
+        let unused = self.0.iter().filter_map(|layer| match layer {
+            Layer::Unused { name, shape } => {
+                Some(Parameter { name: name.clone(), shape: shape.clone(), trained: true })
+            }
+            _ => None,
+        });
+        net.finish(unused.collect())
     }
 }
 
@@ -217,7 +275,7 @@ impl Known {
 }
 
 impl Layer {
-    /// Adds the layer; yields its name and what it became, nothing for a scope.
+    /// Adds the layer; yields its name and what it became, nothing for a scope or an unused tensor.
     fn add(&self, net: &mut NetworkBuilder, known: &Known) -> Result<Option<(&str, NodeId)>> {
         let one = |name: &str, input: &Option<String>| known.input(name, input.as_deref());
         let (name, id) = match self {
@@ -225,6 +283,7 @@ impl Layer {
                 net.scope(stage, block, module);
                 return Ok(None);
             }
+            Self::Unused { .. } => return Ok(None),
             Self::Conv { name, input, .. } | Self::Linear { name, input, .. } => {
                 (name, net.conv(name, one(name, input)?, self.conv())?)
             }
@@ -244,6 +303,9 @@ impl Layer {
             Self::IntegerNeuron { name, input, max, norm } => {
                 let neuron = IntegerNeuron { max: *max, norm: *norm };
                 (name, net.integer_neuron(name, one(name, input)?, neuron)?)
+            }
+            Self::PlanePool { name, input, heads } => {
+                (name, net.plane_pool(name, one(name, input)?, *heads)?)
             }
             Self::Requantize { name, input, grid } => (name, net.requantize(name, one(name, input)?, *grid)?),
             Self::Add { name, inputs: (a, b) } => {
@@ -266,8 +328,9 @@ impl Layer {
     /// The convolution of a weight layer.
     fn conv(&self) -> Conv {
         let (conv, norms) = match self {
-            Self::Conv { out_channels, kernel, stride, pad, groups, bias, norms, .. } => {
+            Self::Conv { out_channels, kernel, stride, pad, groups, bias, norms, padding, .. } => {
                 let conv = Conv::new(*out_channels, *kernel).stride(*stride).pad(*pad).groups(*groups);
+                let conv = if *padding == Padding::Zero { conv } else { conv.pad_with_bias() };
                 (if *bias { conv.bias() } else { conv }, norms)
             }
             Self::Linear { out_features, flatten, norms, .. } => {

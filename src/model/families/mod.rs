@@ -1,6 +1,7 @@
 //! One file per published family, and one for networks written out layer by layer; each turns its
 //! hyperparameters into a [`Network`](super::Network).
 
+mod as_layers;
 mod blocks;
 mod four_stages;
 mod layers;
