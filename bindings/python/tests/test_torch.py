@@ -210,6 +210,35 @@ def test_a_network_step_by_step(data):
     assert found.equal and [row["layer"] for row in found.layers] == ["if1"], str(found)
 
 
+@pytest.mark.parametrize(
+    "kind, arguments",
+    [
+        ("MultiStepLIFNode", dict(tau=1.5)),
+        ("MultiStepLIFNode", dict(tau=4.0, decay_input=False)),
+        ("MultiStepLIFNode", dict(tau=3.0, v_reset=None)),
+        ("MultiStepLIFNode", dict(tau=1.25, v_reset=-0.25)),
+        ("MultiStepLIFNode", dict(tau=2.0, v_reset=0.2, decay_input=False)),
+        ("MultiStepParametricLIFNode", dict(init_tau=1.7)),
+        ("MultiStepParametricLIFNode", dict(init_tau=5.0, decay_input=False, v_reset=-1.0)),
+        ("MultiStepIFNode", dict(v_reset=None)),
+        ("MultiStepIFNode", dict(v_reset=-0.5)),
+    ],
+)
+def test_neurons_of_spikingjelly(kind, arguments, data):
+    """Every spike of the float network and of the integers is that of the module, whatever its neurons are."""
+    neuron = pytest.importorskip("spikingjelly.clock_driven.neuron")
+    network = Spikformer(**SIZES)
+    for part in network.modules():
+        for name, own in list(part.named_children()):
+            if isinstance(own, Lif):
+                setattr(part, name, getattr(neuron, kind)(v_threshold=own.v_threshold, **arguments))
+    network = lively(network, normalized(np.arange(256).reshape(1, 1, 16, 16)))
+    model = from_torch(network, data)
+    assert spiq.torch.verify(network, model, "fp32", data).differing == 0
+    found = spiq.torch.verify(network, model, "w4u8", data)
+    assert found.equal, str(found)
+
+
 def test_spikingjelly(data):
     neuron = pytest.importorskip("spikingjelly.clock_driven.neuron")
     network = Spikformer(**SIZES)
@@ -232,7 +261,7 @@ def ints(x):
 
 def layer(integers, shape=(), many=True, **arguments):
     rounding = _torch_layers.Rounding()
-    neuron = dict(thresholds=[8], shift=1, subtract=False, strict=False, membrane=None) | integers
+    neuron = dict(thresholds=[8], multiplier=1, shift=1, subtract=False, strict=False, membrane=None) | integers
     steps = dict(steps=ints(1.0), level=1.0) | arguments
     return _torch_layers.Neuron(neuron, shape, many=many, rounding=rounding, **steps)
 
@@ -261,14 +290,15 @@ def test_neurons_by_hand():
 @given(
     st.lists(st.lists(st.integers(-60, 60), min_size=3, max_size=3), min_size=1, max_size=6),
     st.lists(st.integers(1, 40), min_size=3, max_size=3),
-    st.integers(0, 3),
+    st.sampled_from([(1, 0), (1, 1), (1, 2), (1, 3), (3, 2), (0, 0), (21845, 16), (29491, 15)]),
     st.booleans(),
     st.booleans(),
     st.integers(2, 6),
     st.integers(0, 3),
 )
-def test_neurons_against_a_loop(x, thresholds, shift, subtract, strict, bits, discard):
-    integers = dict(thresholds=thresholds, shift=shift, subtract=subtract, strict=strict)
+def test_neurons_against_a_loop(x, thresholds, kept, subtract, strict, bits, discard):
+    multiplier, shift = kept
+    integers = dict(thresholds=thresholds, multiplier=multiplier, shift=shift, subtract=subtract, strict=strict)
     integers["membrane"] = {"bits": bits, "discards": [discard] * 3}
     expected = []
     v = [0] * 3
@@ -278,7 +308,8 @@ def test_neurons_against_a_loop(x, thresholds, shift, subtract, strict, bits, di
             g = v[c] + frame[c]
             fires = g >= thresholds[c]
             left = g if not fires else g - (thresholds[c] - strict) if subtract else 0
-            stored = max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, (left // 2**shift) // 2**discard))
+            stored = (2 * left + 1) * multiplier // 2 ** (shift + 1) // 2**discard
+            stored = max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, stored))
             v[c] = stored * 2**discard
             spikes.append(int(fires))
         expected.append(spikes)
