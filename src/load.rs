@@ -69,7 +69,7 @@ pub fn with_checkpoint(
 /// `model` with a note of the neurons that its checkpoint does not know; a network that is written out says its own.
 fn with_neurons_noted(mut model: Model) -> Model {
     if !matches!(model.description.family, Family::Layers(_)) {
-        model.weights.notes.extend(neurons_assumed(&model.network));
+        model.weights.notes.extend(neurons_assumed(&model.network, &model.description.neurons));
     }
     model
 }

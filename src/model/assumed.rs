@@ -1,12 +1,13 @@
 //! What the neurons of a network are, in words: a state dict holds no threshold, no reset and no time constant of
 //! most neurons, so a reader of results has to be told which were assumed.
 
-use super::{Fire, Leak, Network, Neuron, Op, Reset};
+use super::{Fire, Leak, Network, Neuron, NeuronOverride, Node, Op, Reset};
 
-/// Says which neurons `network` has; `None` if it has none.
-pub fn neurons_assumed(network: &Network) -> Option<String> {
+/// Says which neurons `network` has beside those that its description names; `None` if it has none.
+pub fn neurons_assumed(network: &Network, overrides: &[NeuronOverride]) -> Option<String> {
     let mut kinds: Vec<(String, usize)> = Vec::new();
-    let neurons = network.nodes.iter().filter_map(|node| match &node.op {
+    let is_assumed = |node: &&Node| !overrides.iter().any(|neurons| neurons.names(&node.name));
+    let neurons = network.nodes.iter().filter(is_assumed).filter_map(|node| match &node.op {
         Op::Neuron(neuron) => Some(described(neuron)),
         Op::IntegerNeuron(neuron) => {
             Some(format!("integer spikes 0 to {} worth 1/{} each", neuron.max, neuron.norm))
@@ -64,7 +65,8 @@ mod tests {
             "Model(name: \"x\", family: {family}, input: Image(shape: (3, 32, 32), mean: [0.5, 0.5, 0.5], \
              std: [0.5, 0.5, 0.5], bits: 8), timesteps: 4, classes: 10, weights: Seeded(1))"
         );
-        neurons_assumed(&ModelDescription::parse(&text, "x").unwrap().network("x").unwrap())
+        let description = ModelDescription::parse(&text, "x").unwrap();
+        neurons_assumed(&description.network("x").unwrap(), &description.neurons)
     }
 
     /// Stages 0 to 3 of the stem, a shortcut, q, k, v, talking heads and two of the MLP in the block, the head.
@@ -77,6 +79,22 @@ mod tests {
             "neurons assumed, since a checkpoint does not say: LIF, tau 2, threshold 1, hard reset to 0 (11 layers); \
              LIF, tau 2, threshold 0.5, hard reset to 0 (1 layer)"
         );
+    }
+
+    #[test]
+    fn what_a_description_says_is_not_assumed() {
+        let of = |neurons: &str| {
+            assumed(&format!(
+                "SpikeDrivenV1(dim: 16, depth: 1, heads: 8, mlp_ratio: 4, pooling: (true, true, true, true)), \
+                 neurons: [{neurons}]"
+            ))
+        };
+        assert!(
+            of("Neurons(layers: \"*talking_heads_lif\", threshold: 0.25)")
+                .unwrap()
+                .ends_with("0 (11 layers)")
+        );
+        assert_eq!(of("Neurons(leak: Tau(tau: 1.5, decay_input: true))"), None);
     }
 
     #[test]

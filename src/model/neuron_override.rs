@@ -39,7 +39,7 @@ impl NeuronOverride {
     /// If it names none, or one that becomes what no neuron can be.
     pub fn apply(&self, network: &mut Network) -> Result<()> {
         let mut found = false;
-        for node in network.nodes.iter_mut().filter(|node| matches(&self.layers, &node.name)) {
+        for node in network.nodes.iter_mut().filter(|node| self.names(&node.name)) {
             let Op::Neuron(neuron) = &mut node.op else { continue };
             *neuron = self.of(neuron);
             neuron.check(&node.name)?;
@@ -50,6 +50,11 @@ impl NeuronOverride {
         } else {
             Err(Error::mismatch(format!("no layer of neurons with a membrane is called {:?}", self.layers)))
         }
+    }
+
+    /// True if it names the layer `name`.
+    pub fn names(&self, name: &str) -> bool {
+        matches(&self.layers, name)
     }
 
     fn of(&self, neuron: &Neuron) -> Neuron {

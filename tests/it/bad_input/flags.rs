@@ -60,6 +60,7 @@ fn numbers_out_of_range() {
         ("more images than there are", ["--limit", "4"]),
         ("no thread", ["--threads", "0"]),
         ("a million threads", ["--threads", "1000000"]),
+        ("no batch", ["--batch", "0"]),
     ];
     assert_snapshot!(lines(cases, |flags| bench.refuses(&[&["--data", "data.ron"], flags.as_slice()].concat())), @r"
     no image
@@ -70,6 +71,8 @@ fn numbers_out_of_range() {
       --threads: 0 is not in 1..=1024
     a million threads
       --threads: 1000000 is not in 1..=1024
+    no batch
+      --batch: 0 is not in 1..=65536
     ");
 }
 
