@@ -46,12 +46,12 @@ class Dice:
         return (self.generator.integers(-16, 40, shape) / 64).astype(np.float32)
 
     def neuron(self, shape):
-        """A neuron of a kind that all versions of spiq execute exactly."""
+        """A neuron whose integers fire as real numbers do: what a membrane keeps is 1/2, 1/3, 1/4, 1/5 or all."""
         channels = (shape[0],) + (1,) * (len(shape) - 1)
         thresholds = np.broadcast_to(self.generator.integers(20, 90, channels) / 64, shape).copy()
-        kind = self.pick(["decayed", "undecayed", "quarter", "if", "if r"])
-        t = 4 / 3 if kind == "quarter" else 2.0
-        r = {"decayed": 1.0, "undecayed": 2.0, "quarter": 4 / 3, "if": 1.0, "if r": 0.5 / DT}[kind]
+        kind = self.pick(["decayed", "undecayed", "third", "quarter", "fifth", "if", "if r"])
+        t = {"third": 1.5, "quarter": 4 / 3, "fifth": 1.25}.get(kind, 2.0)
+        r = {"decayed": 1.0, "undecayed": 2.0, "third": 1.0, "quarter": 4 / 3, "fifth": 1.25, "if": 1.0, "if r": 0.5 / DT}[kind]
         one = np.ones(shape)
         if kind.startswith("if"):
             return nir.IF(r=one * r, v_threshold=thresholds, v_reset=one * 0)

@@ -88,7 +88,7 @@ def test_snntorch(tmp_path, mechanism, beta, one, last):
 
 
 @executes
-@pytest.mark.parametrize(("tau", "decay_input"), [(2.0, True), (2.0, False), (4 / 3, False), (None, None)])
+@pytest.mark.parametrize(("tau", "decay_input"), [(2.0, True), (2.0, False), (1.5, True), (1.5, False), (1.25, True), (4 / 3, False), (None, None)])
 def test_spikingjelly(tmp_path, tau, decay_input):
     """LIFNode and IFNode fire at their threshold, which NIR does not say."""
     pytest.importorskip("spikingjelly.activation_based.nir_exchange")
@@ -98,7 +98,7 @@ def test_spikingjelly(tmp_path, tau, decay_input):
     def node(threshold):
         if tau is None:
             return neuron.IFNode(v_threshold=threshold)
-        return neuron.LIFNode(tau=tau, decay_input=decay_input, v_threshold=threshold / (2 if decay_input else 1))
+        return neuron.LIFNode(tau=tau, decay_input=decay_input, v_threshold=threshold / (tau if decay_input else 1))
 
     first, between, second = layers_of(Dice(2))
     net = Named(first, node(1.75), between, second, node(2.5))
