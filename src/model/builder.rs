@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ir::*;
-use super::{ConvGeometry, IntegerNeuron, Neuron, Sides, ir};
+use super::{ConvGeometry, IntegerNeuron, Neuron, Parameter, Sides, ir};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
@@ -210,8 +210,8 @@ impl NetworkBuilder {
         })?;
         let shape = geometry.output(from.shape).ok_or_else(|| {
             Error::mismatch(format!(
-                "layer {name}: kernel {} does not fit an input of {}",
-                conv.kernel, from.shape
+                "layer {name}: kernel {} x {} does not fit an input of {}",
+                geometry.kernel[0], geometry.kernel[1], from.shape
             ))
         })?;
         let constant = from.constant;

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ConvGeometry, IntegerNeuron, Neuron};
+use super::{ConvGeometry, IntegerNeuron, Neuron, Parameter};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -207,29 +207,6 @@ pub enum ProductOrder {
     QueryKeyFirst,
     /// q (k^T v): work grows with the width of a head.
     KeyValueFirst,
-}
-
-/// A tensor that a checkpoint must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// Key.
-    pub name: String,
-    /// Shape, trailing ones dropped.
-    pub shape: Vec<usize>,
-    /// False for running statistics, which are not counted as parameters.
-    pub trained: bool,
-}
-
-impl Parameter {
-    /// Number of values.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// True if it holds no value.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 impl Kind {

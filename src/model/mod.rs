@@ -13,6 +13,7 @@ mod ir;
 mod lookalikes;
 mod neuron;
 mod neuron_override;
+mod parameter;
 mod rep_conv;
 mod sides;
 mod weights;
@@ -25,12 +26,13 @@ pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
 pub use fold::{FoldedLayer, fold};
 pub use ir::{
-    Attention, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, Parameter, ProductOrder,
-    Scope, Weighted, Window,
+    Attention, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
+    Weighted, Window,
 };
 pub use lookalikes::name_lookalikes;
 pub use neuron::{Fire, FloatLeak, IntegerNeuron, Leak, Neuron, Reset, leak_name, threshold_name};
 pub use neuron_override::NeuronOverride;
+pub use parameter::Parameter;
 pub use rep_conv::fuse;
 pub use sides::Sides;
 pub use weights::{BatchNorm, LayerWeights, Weights};

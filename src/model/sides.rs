@@ -23,7 +23,10 @@ impl From<[usize; 2]> for Sides {
 
 impl fmt::Display for Sides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} x {}", self.0[0], self.0[1])
+        match self.0 {
+            [rows, columns] if rows == columns => write!(f, "{rows}"),
+            [rows, columns] => write!(f, "{rows} x {columns}"),
+        }
     }
 }
 

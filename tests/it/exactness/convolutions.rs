@@ -137,7 +137,7 @@ fn conv_case(case: &ConvCase) -> Result<[usize; 2], TestCaseError> {
 #[test]
 fn convolutions_are_matrix_products() {
     let compared = std::cell::Cell::new([0, 0]);
-    repeat(600, conv_cases(), |case| {
+    repeat(1200, conv_cases(), |case| {
         let ([values, spikes], [more, more_spikes]) = (compared.get(), conv_case(&case)?);
         compared.set([values + more, spikes + more_spikes]);
         Ok(())
