@@ -50,8 +50,11 @@ class Dice:
         channels = (shape[0],) + (1,) * (len(shape) - 1)
         thresholds = np.broadcast_to(self.generator.integers(20, 90, channels) / 64, shape).copy()
         kind = self.pick(["decayed", "undecayed", "third", "quarter", "fifth", "if", "if r"])
+        if kind in ("third", "fifth"):
+            # Doubles have no thirds: nothing may meet a threshold exactly.
+            thresholds += 1e-5
         t = {"third": 1.5, "quarter": 4 / 3, "fifth": 1.25}.get(kind, 2.0)
-        r = {"decayed": 1.0, "undecayed": 2.0, "third": 1.0, "quarter": 4 / 3, "fifth": 1.25, "if": 1.0, "if r": 0.5 / DT}[kind]
+        r = {"decayed": 1.0, "undecayed": 2.0, "third": 1.0, "quarter": 4 / 3, "fifth": 1.25, "if": 1.0}.get(kind, 0.5 / DT)
         one = np.ones(shape)
         if kind.startswith("if"):
             return nir.IF(r=one * r, v_threshold=thresholds, v_reset=one * 0)

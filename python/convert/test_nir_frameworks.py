@@ -88,7 +88,10 @@ def test_snntorch(tmp_path, mechanism, beta, one, last):
 
 
 @executes
-@pytest.mark.parametrize(("tau", "decay_input"), [(2.0, True), (2.0, False), (1.5, True), (1.5, False), (1.25, True), (4 / 3, False), (None, None)])
+@pytest.mark.parametrize(
+    ("tau", "decay_input"),
+    [(2.0, True), (2.0, False), (1.5, True), (1.5, False), (1.25, True), (4 / 3, False), (None, None)],
+)
 def test_spikingjelly(tmp_path, tau, decay_input):
     """LIFNode and IFNode fire at their threshold, which NIR does not say."""
     pytest.importorskip("spikingjelly.activation_based.nir_exchange")
