@@ -19,6 +19,8 @@ pub struct Run<'a> {
     pub timesteps: f64,
     /// Images that go through the layer together: each does that activity.
     pub batch: f64,
+    /// True to say which memories are waited for, which a mapper does not ask.
+    pub names_stalls: bool,
 }
 
 impl Run<'_> {
@@ -87,7 +89,7 @@ fn cost_model(unit: &Unit) -> Option<&dyn CostModel> {
 /// `layer` of `workload` under `plan`, for a batch of images that do `activity`.
 pub fn run<'a>(workload: &Workload, layer: &'a Layer, plan: &'a Plan, activity: &'a Activity) -> Run<'a> {
     let (timesteps, batch) = (workload.timesteps as f64, workload.batch as f64);
-    Run { layer, plan, activity, timesteps, batch }
+    Run { layer, plan, activity, timesteps, batch, names_stalls: true }
 }
 
 /// Cost of `layer` under `plan` for one image that goes through it alone.
@@ -98,5 +100,6 @@ pub fn layer_cost(
     activity: &Activity,
     timesteps: usize,
 ) -> LayerCost {
-    Run { layer, plan, activity, timesteps: timesteps as f64, batch: 1.0 }.cost(machine)
+    let timesteps = timesteps as f64;
+    Run { layer, plan, activity, timesteps, batch: 1.0, names_stalls: true }.cost(machine)
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cost_model::run;
+use rayon::prelude::*;
+
+use super::cost_model::{Run, run};
 use super::prefetch::prefetch;
-use super::{KnownPlans, LayerCost, Machine, Stalls};
+use super::{KnownPlans, LayerCost, Machine};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
@@ -78,7 +80,7 @@ impl Mapper<'_> {
         let hardware = &machine.hardware;
         let tried = candidates(workload, hardware, placement, self.fixed)?;
         let tried: Vec<Tried> =
-            tried.into_iter().enumerate().map(|(i, plans)| self.try_all(i, plans)).collect();
+            tried.into_par_iter().enumerate().map(|(i, plans)| self.try_all(i, plans)).collect();
         let alone = self.finish(tried.iter().map(|t| {
             let pick = t.best(f64::INFINITY).expect("a layer has a plan");
             (t.plans[pick], t.costs[pick].clone())
@@ -104,9 +106,9 @@ impl Mapper<'_> {
 
     /// Cost of all samples together; whom units wait for does not matter for a choice.
     fn cost(&self, layer: &Layer, plan: &Plan) -> LayerCost {
-        let of = |activity| run(self.workload, layer, plan, activity).cost(self.machine);
-        self.samples.iter().map(of).fold(LayerCost::default(), |mut sum, cost| {
-            sum.add(&LayerCost { stalls: Stalls::default(), ..cost });
+        let run = |activity| Run { names_stalls: false, ..run(self.workload, layer, plan, activity) };
+        self.samples.iter().fold(LayerCost::default(), |mut sum, activity| {
+            sum.add(&run(activity).cost(self.machine));
             sum
         })
     }

@@ -4,6 +4,7 @@ use super::cost_model::Run;
 use super::machine::traffic_j;
 use super::pace::{stalls, times};
 use super::parts::{Cycles, EnergyJ, LayerCost};
+use super::stalls::Stalls;
 use super::timeline::{timeline, waits};
 use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
 use crate::exec::Activity;
@@ -28,7 +29,7 @@ pub trait Tiled {
 
 /// Cost of one layer for one of the images that go through it together: tiles of weights come once for all of them.
 pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCost {
-    let Run { layer, plan, activity, timesteps, batch } = run;
+    let Run { layer, plan, activity, timesteps, batch, names_stalls } = run;
     let mut demand = match &layer.product {
         Some(product) => {
             let mut demand = unit.product(machine, run, product, run.frames(product));
@@ -58,10 +59,14 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
         None => energy_j(&demand, machine, &cycles),
     };
-    let waits = waits(&times, demand.tiles, demand.waves);
+    let stalls = if names_stalls {
+        stalls(&demand, &product, machine, &waits(&times, demand.tiles, demand.waves))
+    } else {
+        Stalls::default()
+    };
     let all = LayerCost {
         cycles,
-        stalls: stalls(&demand, &product, machine, &waits),
+        stalls,
         ideal: demand.ideal,
         busy: demand.busy,
         energy_j,
@@ -172,7 +177,7 @@ fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing
 
 /// Adds what `product` loads of inputs and weights.
 fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, product: &Product) {
-    let Run { layer, plan, activity, timesteps, batch } = run;
+    let Run { layer, plan, activity, timesteps, batch, .. } = run;
     let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let input = encoded_input(machine, product, activity);
     let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input * batch;

@@ -1,5 +1,7 @@
 //! Every plan that a layer may run by.
 
+use rayon::prelude::*;
+
 use super::fixed::{FixedMapping, Wish};
 use super::residency::weights_home;
 use super::residents::Residents;
@@ -28,7 +30,9 @@ pub fn candidates(
         Home::OffChip => Residents::none(workload),
     };
     let of = |i| plans_of(i, workload, hardware, placement, fixed, &residents, weights);
-    (0..workload.layers.len()).map(of).collect()
+    let all: Vec<Result<Vec<Plan>>> = (0..workload.layers.len()).into_par_iter().map(of).collect();
+    // Of several refusals the first is told, whichever thread met one first.
+    all.into_iter().collect()
 }
 
 /// Every legal plan of layer number `layer`, whose weights all stay on chip while others do not.

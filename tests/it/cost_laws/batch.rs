@@ -9,7 +9,7 @@ use super::*;
 
 /// What one of `batch` images takes of `layer` by `plan`.
 fn cost_of(machine: &Machine, layer: &Layer, plan: &Plan, activity: &Activity, batch: f64) -> LayerCost {
-    Run { layer, plan, activity, timesteps: 1.0, batch }.cost(machine)
+    Run { layer, plan, activity, timesteps: 1.0, batch, names_stalls: true }.cost(machine)
 }
 
 /// Two tiles of weights of 128 bits, with biases, come at 3.2 bits a cycle in 40 cycles each; an image computes 16 on
@@ -81,7 +81,7 @@ proptest! {
         }
         for (plan, one) in case.all(&machine) {
             let run = |batch| Run {
-                layer: &case.layer, plan: &plan, activity: &case.activity, timesteps: case.timesteps as f64, batch,
+                layer: &case.layer, plan: &plan, activity: &case.activity, timesteps: case.timesteps as f64, batch, names_stalls: true,
             };
             prop_assert_eq!(&run(1.0).cost(&machine), &one);
             let many = run(f64::from(batch)).cost(&machine);
