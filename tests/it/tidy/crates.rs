@@ -29,7 +29,18 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("rand_chacha", &["exec/", "search/"]),
     (
         "rayon",
-        &["cli/", "evaluate/", "exchange/", "exec/", "model/data/", "quant/", "search/", "sensitivity/"],
+        &[
+            "cli/",
+            "cost/residency.rs",
+            "evaluate/",
+            "exchange/",
+            "exec/",
+            "map/candidates.rs",
+            "model/data/",
+            "quant/",
+            "search/",
+            "sensitivity/",
+        ],
     ),
     // The setting that a search found is written as a file of settings.
     ("ron", &["ron_file.rs", "search/space.rs"]),
