@@ -89,11 +89,8 @@ mod tests {
                  neurons: [{neurons}]"
             ))
         };
-        assert!(
-            of("Neurons(layers: \"*talking_heads_lif\", threshold: 0.25)")
-                .unwrap()
-                .ends_with("0 (11 layers)")
-        );
+        let others = of("Neurons(layers: \"*talking_heads_lif\", threshold: 0.25)").unwrap();
+        assert!(others.ends_with("say: LIF, tau 2, threshold 1, hard reset to 0"), "{others}");
         assert_eq!(of("Neurons(leak: Tau(tau: 1.5, decay_input: true))"), None);
     }
 
