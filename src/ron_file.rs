@@ -30,12 +30,12 @@ pub fn parse_ron<T: DeserializeOwned>(text: &str, path: &str) -> Result<T> {
     })
 }
 
-/// `value` as a file that [`parse_ron`] reads.
+/// `value` as a file that [`parse_ron`] reads; what lies deeper than `depth` shares a line.
 ///
 /// # Panics
 /// If `value` has what RON does not write, which no description has.
-pub fn to_ron<T: Serialize>(value: &T) -> String {
-    let pretty = PrettyConfig::new().struct_names(true).depth_limit(3).new_line("\n".to_owned());
+pub fn to_ron<T: Serialize>(value: &T, depth: usize) -> String {
+    let pretty = PrettyConfig::new().struct_names(true).depth_limit(depth).new_line("\n".to_owned());
     let text = options().to_string_pretty(value, pretty).expect("structs of plain values");
     format!("{text}\n")
 }

@@ -237,14 +237,16 @@ impl ModelDescription {
             classes: usize,
             weights: &'a WeightSource,
         }
-        to_ron(&Written {
+        // One line per layer.
+        let written = Written {
             name: &self.name,
             family: Family::Layers(Layers::of(network)),
             input: &self.input,
             timesteps: self.timesteps,
             classes: self.classes,
             weights: &self.weights,
-        })
+        };
+        to_ron(&written, 2)
     }
 
     fn check(&self) -> Result<(), Fault> {

@@ -174,7 +174,7 @@ impl Setting {
     pub fn to_ron(&self) -> Option<String> {
         match &self.precision {
             Precision::Float32 => None,
-            Precision::Fixed(fixed) => Some(to_ron(fixed)),
+            Precision::Fixed(fixed) => Some(to_ron(fixed, 3)),
         }
     }
 }
