@@ -5,10 +5,11 @@ use super::events::Events;
 use super::execution::run_counting;
 use super::kernels::{self, Cpu, FloatNeuron};
 use super::patterns::Pattern;
+use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{
     Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
-    Sample, Weighted, Window, fold,
+    Sample, Weighted, fold,
 };
 use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -139,8 +140,11 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
         Op::Requantize(_) => input(0).clone(),
         Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
-        Op::MaxPool(window) => max_pool(window, input(0), node.shape),
-        Op::AvgPool(window) => avg_pool(window, input(0), node.shape),
+        Op::MaxPool(window) => fold_windows(window, input(0), node.shape, f32::NEG_INFINITY, f32::max),
+        Op::AvgPool(window) => {
+            let sums = fold_windows(window, input(0), node.shape, 0.0, |a, b| a + b);
+            sums.map(|sum, _| sum / (window.size * window.size) as f32)
+        }
         Op::PlanePool { heads } => plane_pool(input(0), *heads),
         Op::Attention(Attention::KeyValueCount) => {
             sum_tokens(&zip(input(0), input(node.inputs.len() - 1), |k, v| k * v))
@@ -237,40 +241,6 @@ fn zip(a: &Frames<f32>, b: &Frames<f32>, f: impl Fn(f32, f32) -> f32) -> Frames<
     let frames = a.frames.max(b.frames);
     let data = (0..frames).flat_map(|t| a.at(t).iter().zip(b.at(t))).map(|(&a, &b)| f(a, b));
     Frames { frames, shape: a.shape, data: data.collect() }
-}
-
-fn max_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
-    let geometry = window.geometry(shape.channels);
-    let mut output = Frames::zeros(input.frames, shape);
-    for t in 0..input.frames {
-        let source = input.at(t);
-        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
-            out.fill(f32::NEG_INFINITY);
-            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
-            for at in taps.filter_map(|(_, at)| at) {
-                out.iter_mut()
-                    .zip(&source[at * shape.channels..])
-                    .for_each(|(x, &candidate)| *x = x.max(candidate));
-            }
-        }
-    }
-    output
-}
-
-fn avg_pool(window: &Window, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
-    let (geometry, count) = (window.geometry(shape.channels), (window.size * window.size) as f32);
-    let mut output = Frames::zeros(input.frames, shape);
-    for t in 0..input.frames {
-        let source = input.at(t);
-        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
-            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
-            for at in taps.filter_map(|(_, at)| at) {
-                out.iter_mut().zip(&source[at * shape.channels..]).for_each(|(sum, &x)| *sum += x);
-            }
-            out.iter_mut().for_each(|sum| *sum /= count);
-        }
-    }
-    output
 }
 
 /// The largest of 3x3 neighbours in the plane of tokens and channels of a head.

@@ -20,6 +20,7 @@ mod scalar;
 mod seeded;
 mod spike_matrix;
 mod waves;
+mod windows;
 
 pub use activity::{
     Activity, NodeActivity, StepActivity, WAVE_SIZES, count_products, wave_size, wave_size_number,

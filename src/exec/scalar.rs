@@ -5,8 +5,9 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
+use super::windows::fold_windows;
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample, Window};
+use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
 use crate::num::{Accumulator, Format, Requantizer, Word};
 use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -138,8 +139,14 @@ pub(super) fn execute<W: Word>(
         (_, QuantizedOp::Requantize { requantizers, format }) => requantize(requantizers, *format, input(0)),
         (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
         (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
-        (Op::MaxPool(window), _) => counted(max_pool(window, input(0), node.shape)),
-        (Op::AvgPool(window), _) => counted(sum_windows(window, input(0), node.shape)),
+        (Op::MaxPool(window), _) => {
+            // Padding never wins, and on spikes the largest is an OR.
+            let lowest = W::saturate(i64::MIN);
+            counted(fold_windows(window, input(0), node.shape, lowest, |a, b| a.max(b)))
+        }
+        (Op::AvgPool(window), _) => {
+            counted(fold_windows(window, input(0), node.shape, W::default(), |a, b| a + b))
+        }
         (Op::Attention(attention), _) => match attention {
             Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),
             Attention::ChannelCount { heads } => counted(channel_count(input(0), *heads)),
@@ -298,40 +305,6 @@ fn zip<T: Word>(a: &Frames<T>, b: &Frames<T>, f: impl Fn(T, T) -> T) -> Frames<T
     let frames = a.frames.max(b.frames);
     let data = (0..frames).flat_map(|t| a.at(t).iter().zip(b.at(t))).map(|(&a, &b)| f(a, b));
     Frames { frames, shape: a.shape, data: data.collect() }
-}
-
-/// Section 7: the largest value of each window; on spikes an OR.
-fn max_pool<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames<W> {
-    let geometry = window.geometry(shape.channels);
-    let mut output = Frames::zeros(input.frames, shape);
-    for t in 0..input.frames {
-        let source = input.at(t);
-        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
-            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
-            for (i, at) in taps.filter_map(|(_, at)| at).enumerate() {
-                for (x, &candidate) in out.iter_mut().zip(&source[at * shape.channels..]) {
-                    *x = if i == 0 { candidate } else { candidate.max(*x) };
-                }
-            }
-        }
-    }
-    output
-}
-
-/// Section 7: the sum of each window.
-fn sum_windows<W: Word>(window: &Window, input: &Frames<W>, shape: Shape) -> Frames<W> {
-    let geometry = window.geometry(shape.channels);
-    let mut output = Frames::zeros(input.frames, shape);
-    for t in 0..input.frames {
-        let source = input.at(t);
-        for (position, out) in output.frame_mut(t).chunks_exact_mut(shape.channels).enumerate() {
-            let taps = geometry.taps_of(input.shape, position / shape.width, position % shape.width);
-            for at in taps.filter_map(|(_, at)| at) {
-                out.iter_mut().zip(&source[at * shape.channels..]).for_each(|(sum, &x)| *sum += x);
-            }
-        }
-    }
-    output
 }
 
 /// Section 7: OR of 3x3 neighbours in the plane of tokens and channels of a head.
