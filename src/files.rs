@@ -124,6 +124,7 @@ bundle!(
     "models/sdtv3_5M.ron",
     "models/sdtv3_10M.ron",
     "models/sdtv3_19M.ron",
+    "models/spikformer_1-384_cifar10.ron",
     "models/spikformer_2-256_cifar10dvs.ron",
     "models/spikformer_2-384_cifar10.ron",
     "models/spikformer_4-256_cifar10.ron",
@@ -132,6 +133,8 @@ bundle!(
     "models/spikformer_8-512_imagenet.ron",
     "models/spikformer_8-768_imagenet.ron",
     "models/spikingformer_2-256_cifar10dvs.ron",
+    "models/spikingformer_2-512_cifar100.ron",
+    "models/spikingformer_4-256_cifar10.ron",
     "models/spikingformer_4-384_cifar10.ron",
     "models/spikingformer_8-384_imagenet.ron",
     "models/spikingformer_8-512_imagenet.ron",
@@ -157,6 +160,8 @@ bundle!(
     "hw_configs/prosperity-28.ron",
     "hw_configs/tpu-28.ron",
     "hw_configs/loihi-14.ron",
+    "hw_configs/firefly-t-16.ron",
+    "hw_configs/spikformer-fpga-16.ron",
 );
 
 impl Folder {

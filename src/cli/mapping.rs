@@ -8,7 +8,7 @@ use crate::cost::{AreaMm2, Machine, MappedWorkload, patterns};
 use crate::error::Result;
 use crate::evaluate::MemoryEvaluation;
 use crate::exec::Rates;
-use crate::hw::{Hardware, Operand};
+use crate::hw::{Hardware, Operand, Resources, resources};
 use crate::map::{Layer, Plan, Workload};
 use crate::quant::QuantizedModel;
 
@@ -21,11 +21,41 @@ pub struct MappingDescription {
     hardware: String,
     /// By component; null where the description does not give it.
     area_mm2: Option<AreaMm2>,
+    /// What it takes of the part that it is configured into, at least; null for a chip.
+    fpga: Option<FpgaUse>,
     /// Where the spikes that the mapper sees come from.
     activity: String,
     /// What on-chip memories hold at the most.
     memories: Vec<MemoryEvaluation>,
     layers: Vec<MappedLayer>,
+}
+
+/// What a machine takes of a part.
+#[derive(Serialize)]
+struct FpgaUse {
+    part: String,
+    at_least: Resources,
+    of: Resources,
+}
+
+impl FpgaUse {
+    fn new(hardware: &Hardware) -> Option<Self> {
+        let fpga = hardware.fpga.as_ref()?;
+        Some(Self {
+            part: fpga.part.clone(),
+            at_least: resources(&hardware.units, &hardware.memories),
+            of: fpga.has(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let Self { part, at_least, of } = self;
+        let mut text = format!("{part}: at least\n");
+        for ((label, used), (_, has)) in at_least.parts().iter().zip(of.parts()) {
+            text += &format!("  {label:16} {used:.0} of {has:.0}\n");
+        }
+        text
+    }
 }
 
 /// What is chosen for one layer.
@@ -71,6 +101,7 @@ impl MappingDescription {
                 .collect(),
             hardware: machine.hardware.name.clone(),
             area_mm2: machine.area_mm2,
+            fpga: FpgaUse::new(&machine.hardware),
             activity,
         })
     }
@@ -78,9 +109,10 @@ impl MappingDescription {
     /// The same as text.
     pub fn text(&self) -> String {
         let mut text = format!("hardware {}\n", self.hardware);
-        match &self.area_mm2 {
-            None => text += "area not described\n",
-            Some(area) => {
+        match (&self.area_mm2, &self.fpga) {
+            (_, Some(fpga)) => text += &fpga.text(),
+            (None, None) => text += "area not described\n",
+            (Some(area), None) => {
                 text += &format!("area {:.4} mm2\n", area.total());
                 for ((_, label), part) in AreaMm2::LABELS.iter().zip(area.parts()) {
                     text += &format!("  {label:16} {part:.4}\n");

@@ -61,12 +61,16 @@ fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm
         MultiBit::Absent => 0.0,
         // A gate for each bit of the weight.
         MultiBit::BitSerial => weight * AND_GATES * gate_um2,
-        MultiBit::Multiplier => table.multiply_area_um2(weight, weight)?,
+        MultiBit::Multiplier => {
+            let [weight, input] = unit.multiplier_bits();
+            table.multiply_area_um2(weight, input)?
+        }
     };
     let count = unit.layouts.iter().map(|layout| layout.lanes.lanes()).fold(0.0, f64::max);
     let arithmetic_um2 = count * (table.add_area_um2(sum)? + multiplier_um2);
     let registers_um2 = table.register_area_um2(sum)? + table.register_area_um2(weight)?;
-    Some(array(arithmetic_um2, count * registers_um2))
+    let membranes_um2 = unit.kept_membranes() * table.register_area_um2(NEURON_BITS)?;
+    Some(array(arithmetic_um2, count * registers_um2 + membranes_um2))
 }
 
 /// A multiplier, an adder and the registers of sum, weight and input for each unit.

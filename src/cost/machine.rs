@@ -75,12 +75,13 @@ impl Dram {
             DramIdle::PowerDown => part.power_down_mw,
         };
         let transfer_mw = if part.standby_in_transfers { 0.0 } else { part.standby_mw };
+        let bus = f64::from(bus_bits) * part.gbit_per_s_per_pin * 1e9 / clock_hz;
         Self {
             read_pj_per_bit: part.read_pj_per_bit(),
             write_pj_per_bit: part.write_pj_per_bit(),
             transfer_w: devices * transfer_mw * 1e-3,
             idle_w: devices * idle_mw * 1e-3,
-            bits_per_cycle: f64::from(bus_bits) * part.gbit_per_s_per_pin * 1e9 / clock_hz,
+            bits_per_cycle: spec.port.as_ref().map_or(bus, |port| port.mean_bits_per_cycle().min(bus)),
         }
     }
 }
@@ -100,8 +101,9 @@ impl Machine {
             _ => 0.0,
         };
         let events = hardware.product_units().find_map(|(_, unit)| unit.events().transpose()).transpose()?;
+        let part_w = hardware.fpga.as_ref().map_or(0.0, |fpga| fpga.static_w.value);
         // Energies of whole events leave nothing to leak.
-        let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w };
+        let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w + part_w };
         Ok(Self { table, events, memories, inner, dram, leakage_w, area_mm2: area, hardware })
     }
 

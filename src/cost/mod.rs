@@ -14,6 +14,7 @@ mod known_plans;
 mod machine;
 mod many_core;
 mod mapped;
+mod overheads;
 mod pace;
 mod parts;
 mod prefetch;

@@ -3,7 +3,7 @@
 use super::cost_model::{CostModel, Run};
 use super::tiled::{self, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
-use super::{Demand, LayerCost, Machine, Traffic};
+use super::{Demand, LayerCost, Machine, Traffic, overheads};
 use crate::exec::Pattern;
 use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling};
 use crate::map::{Dataflow, Input, Plan, Product};
@@ -32,6 +32,7 @@ impl Tiled for SpikeLanes {
                 demand
             }
         };
+        demand.array.fill_drain += overheads::cycles(self, run.plan, &waves);
         // Every input bit that is fetched is looked at: one AND of the zero detection.
         let looked_at =
             if style.looks_at_inputs() { demand.on_chip[Operand::Activations].read_bits } else { 0.0 };
@@ -163,7 +164,11 @@ fn weight_stationary(unit: &SpikeLanes, machine: &Machine, plan: &Plan, waves: &
     let words = channel_words(machine, Operand::Weights, plan, product, code_bits);
     let weight_bits = fan_in * outputs * groups * code_bits * words;
     // Weights that fill the array once stay for all tiles of positions.
-    let loads = if input_tiles * output_tiles > 1.0 { plan.position_tiles() } else { 1.0 };
+    let loads = if input_tiles * output_tiles > 1.0 {
+        plan.position_tiles().max(overheads::stretches(unit, product))
+    } else {
+        1.0
+    };
     demand.read(Operand::Weights, weight_bits * weight_passes(plan, frames) * loads);
     let input_bits = f64::from(product.input.bits());
     let words = machine.padding(Operand::Activations, fan_in, f64::from(plan.lanes.summed()), input_bits);

@@ -58,6 +58,7 @@ fn of_pattern(pattern: Pattern, counted: Option<usize>) -> String {
     match pattern {
         Pattern::Windows { .. } => format!("inputs that spike in a window are {source}"),
         Pattern::Products { .. } => format!("spikes that rows have in common are {source}"),
+        Pattern::Chunks { .. } => format!("steps through chunks of inputs are {source}"),
         Pattern::Waves(_) => format!("waits for the slowest lane are {source}"),
     }
 }

@@ -24,6 +24,13 @@ pub enum Pattern {
         /// Columns (inputs) of a tile, at most 64.
         columns: usize,
     },
+    /// Steps through chunks of inputs, a few spikes of a chunk at a time; a chunk without any takes a step, too.
+    Chunks {
+        /// Inputs of a chunk, at most 64.
+        inputs: usize,
+        /// Spikes that a step finds.
+        at_once: usize,
+    },
     /// How long lanes wait for each other that step over zeros side by side.
     Waves(WaveShape),
 }
@@ -41,7 +48,7 @@ impl Pattern {
     fn is_counted(&self, groups: usize, spikes: bool) -> bool {
         match self {
             Self::Waves(shape) => shape.suits(groups),
-            Self::Windows { .. } | Self::Products { .. } => spikes,
+            Self::Windows { .. } | Self::Products { .. } | Self::Chunks { .. } => spikes,
         }
     }
 }
@@ -49,7 +56,7 @@ impl Pattern {
 /// What was counted of one weight layer, all timesteps and groups of one image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PatternCount {
-    /// Inputs that a lane walks through: those of windows, or the spikes that are left to add.
+    /// Inputs that a lane walks through: those of windows, the spikes that are left to add, or steps through chunks.
     pub steps: u64,
     /// Products: rows that equal an earlier row and only copy its sum.
     pub copies: u64,
@@ -146,12 +153,24 @@ impl SpikeMatrix {
                 PatternCount { steps, ..PatternCount::default() }
             }
             Pattern::Products { rows, columns } => self.products(rows, columns),
+            Pattern::Chunks { inputs, at_once } => {
+                PatternCount { steps: self.chunks(inputs, at_once), ..PatternCount::default() }
+            }
             Pattern::Waves(shape) => {
                 let mut waves = Waves::new(shape, self.positions(), 1);
                 waves.add(0, self);
                 PatternCount { steps: waves.steps(), ..PatternCount::default() }
             }
         }
+    }
+
+    fn chunks(&self, inputs: usize, at_once: usize) -> u64 {
+        let steps = |row: usize, column: usize| {
+            let spikes = self.slice(row, column, inputs.min(self.columns - column)).count_ones();
+            spikes.div_ceil(at_once as u32).max(1)
+        };
+        let of_row = |row: usize| (0..self.columns).step_by(inputs).map(move |c| u64::from(steps(row, c)));
+        (0..self.rows).flat_map(of_row).sum()
     }
 
     fn products(&self, rows: usize, columns: usize) -> PatternCount {
@@ -244,6 +263,19 @@ mod tests {
         let groups = conv([1, 3], 2, 2);
         let of = |group| SpikeMatrix::gather(&input, &groups, group).row_spikes().sum::<u32>();
         assert_eq!((of(0), of(1)), (2 + 2 + 2, 2 + 2));
+    }
+
+    /// Two channels at three positions in a row; a kernel of one.
+    #[test]
+    fn chunks_by_hand() {
+        let data = vec![1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 0];
+        let input = Frames { frames: 1, shape: Shape::new(5, 1, 3), data };
+        let matrix = SpikeMatrix::gather(&input, &conv([1, 1], 5, 1), 0);
+        let steps = |inputs, at_once| matrix.count(Pattern::Chunks { inputs, at_once }).steps;
+        // Rows 11001, 11100 and 00010, the last input a chunk of its own: 1 + 1, 1 + 1 and 1 + 1 steps of four spikes,
+        // 1 + 1, 2 + 1 and 1 + 1 of two, 2 + 1, 3 + 1 and 1 + 1 of one.
+        assert_eq!([steps(4, 4), steps(4, 2), steps(4, 1)], [6, 7, 9]);
+        assert_eq!([steps(64, 64), steps(64, 2)], [3, 2 + 2 + 1]);
     }
 
     /// As the definition reads, row by row.

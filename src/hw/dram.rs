@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::sourced::{Sourced, positive};
+use super::sourced::{Sourced, integer, positive};
 use crate::error::Fault;
 
 /// One device of an off-chip memory. A bus consists of whole ones.
@@ -89,6 +89,37 @@ pub struct DramSpec {
     pub bus_width_bits: Sourced<u32>,
     /// What it does when nothing is transferred.
     pub idle: DramIdle,
+    /// How the chip reaches it, where that is slower than the bus.
+    #[serde(default)]
+    pub port: Option<DramPort>,
+}
+
+/// A port through which a chip reaches its off-chip memory in bursts, one outstanding at a time.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DramPort {
+    /// Bits that it moves in a cycle of the chip.
+    pub bits_per_cycle: Sourced<u32>,
+    /// Cycles of a burst that move something.
+    pub burst_cycles: Sourced<u32>,
+    /// Cycles from one burst to the next.
+    pub wait_cycles: Sourced<u32>,
+}
+
+impl DramPort {
+    /// Bits per cycle of the chip, waits included.
+    pub fn mean_bits_per_cycle(&self) -> f64 {
+        let [bits, burst, wait] =
+            [&self.bits_per_cycle, &self.burst_cycles, &self.wait_cycles].map(|n| f64::from(n.value));
+        bits * burst / (burst + wait)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        positive("dram.port.bits_per_cycle", &self.bits_per_cycle, MAX_BUS_WIDTH_BITS)?;
+        positive("dram.port.burst_cycles", &self.burst_cycles, 1 << 20)?;
+        let Sourced { value, source } = &self.wait_cycles;
+        integer("dram.port.wait_cycles", u64::from(*value), source, 0, 1 << 20)
+    }
 }
 
 /// What a DRAM does when nothing is transferred.
@@ -123,6 +154,7 @@ impl DramSpec {
             return Err(Fault::new("dram.part", format!("{} is not one of {}", self.part, known.join(", "))));
         };
         positive("dram.bus_width_bits", &self.bus_width_bits, MAX_BUS_WIDTH_BITS)?;
+        self.port.as_ref().map_or(Ok(()), DramPort::check)?;
         let (bits, width) = (self.bus_width_bits.value, part.device_width_bits);
         match part.devices(bits) {
             Some(_) => Ok(()),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::Control;
 use super::dram::DramSpec;
+use super::fpga::{Fpga, block_memory};
 use super::memory::{MemoryMacro, MemorySpec};
 use super::sourced::{Sourced, integer, number, positive};
 use super::sram::{Sram, SramCell, sram};
@@ -35,6 +36,9 @@ pub struct Hardware {
     /// Off-chip memory, if there is one.
     #[serde(default)]
     pub dram: Option<DramSpec>,
+    /// The part that it is configured into, if it is no chip of its own.
+    #[serde(default)]
+    pub fpga: Option<Fpga>,
     /// Leakage of the logic per area; absent where the energies of a unit account for it.
     #[serde(default)]
     pub logic_leakage_w_per_mm2: Option<Sourced<f64>>,
@@ -165,6 +169,9 @@ impl Hardware {
     pub fn memory_macro(&self, memory: &MemorySpec) -> Sram {
         match memory.macro_model {
             MemoryMacro::Cacti(cell) => self.cacti(memory, cell).expect("checked when parsed"),
+            MemoryMacro::BlockRam => {
+                block_memory(memory, self.technology_nm.value).expect("checked when parsed")
+            }
             MemoryMacro::IncludedInProcessor => Sram {
                 read_pj_per_bit: 0.0,
                 write_pj_per_bit: 0.0,
@@ -203,6 +210,12 @@ impl Hardware {
             return Err(Fault::new("memories", format!("{} twice: budgets name memories", memory.name)));
         }
         self.check_levels()?;
+        if let Some(fpga) = &self.fpga {
+            if self.logic_leakage_w_per_mm2.is_some() {
+                return Err(Fault::new("logic_leakage_w_per_mm2", "fpga.static_w is what the part draws"));
+            }
+            fpga.check(&self.units, &self.memories)?;
+        }
         self.dram.as_ref().map_or(Ok(()), DramSpec::check)
     }
 
@@ -275,15 +288,22 @@ impl Hardware {
             return Err(Fault::new(field("capacity_bytes"), message));
         }
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
+        let wrong = |message: &'static str| Err(Fault::new(field("macro_model"), message));
         match (memory.macro_model, self.is_whole_chip()) {
+            (MemoryMacro::Cacti(_), _) if self.fpga.is_some() => wrong("memories of an fpga are BlockRam"),
+            (MemoryMacro::BlockRam, _) if self.fpga.is_none() => wrong("there is no fpga"),
             (MemoryMacro::Cacti(cell), _) => {
                 memory.check_ports().map_err(|m| Fault::new(field("bandwidth_bits_per_cycle"), m))?;
                 self.cacti(memory, cell).map(|_| ()).map_err(|m| Fault::new(field("macro_model"), m))
             }
-            (MemoryMacro::IncludedInProcessor, true) => Ok(()),
-            (MemoryMacro::IncludedInProcessor, false) => {
-                Err(Fault::new(field("macro_model"), "there is no processor"))
+            (MemoryMacro::BlockRam, _) => {
+                memory.check_ports().map_err(|m| Fault::new(field("bandwidth_bits_per_cycle"), m))?;
+                block_memory(memory, self.technology_nm.value)
+                    .map(|_| ())
+                    .map_err(|m| Fault::new("technology_nm", m))
             }
+            (MemoryMacro::IncludedInProcessor, true) => Ok(()),
+            (MemoryMacro::IncludedInProcessor, false) => wrong("there is no processor"),
         }
     }
 }

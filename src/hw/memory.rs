@@ -36,6 +36,8 @@ pub struct MemorySpec {
 pub enum MemoryMacro {
     /// Interpolated CACTI points.
     Cacti(SramCell),
+    /// Block memories of an FPGA.
+    BlockRam,
     /// The processor's energy per cycle covers them.
     IncludedInProcessor,
 }

@@ -4,6 +4,7 @@ mod control;
 pub mod dram;
 mod energies;
 mod event_table;
+mod fpga;
 mod law;
 mod levels;
 mod machine;
@@ -17,14 +18,16 @@ pub mod table;
 mod units;
 
 pub use control::Control;
-pub use dram::{DramIdle, DramSpec};
+pub use dram::{DramIdle, DramPort, DramSpec};
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
+pub use fpga::{Fpga, Resources, resources};
 pub use machine::{Hardware, Objective, Placement, SpikeEncoding};
 pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
 pub use units::{
-    Charged, Datapath, Edges, LaneTile, Layout, LayoutSpec, ManyCore, MultiBit, Processor, Products,
-    SpatialDim, SpikeLanes, Stationary, Systolic, Takes, Unit, Unrolling, Vector, Windows, Work, Zeros,
+    Charged, Chunks, Datapath, Edges, LaneTile, Layout, LayoutSpec, ManyCore, MultiBit, Overhead, Processor,
+    ProductKind, Products, SpatialDim, SpikeLanes, Stationary, Step, Systolic, Takes, Unit, Unrolling,
+    Vector, Windows, Work, Zeros,
 };

@@ -28,6 +28,8 @@ use crate::{Error, Result};
 pub const BUNDLED: &[(&str, &str)] = &[
     ("aladdin-40.ron", include_str!("../../hw_configs/tables/aladdin-40.ron")),
     ("eyeriss-relative.ron", include_str!("../../hw_configs/tables/eyeriss-relative.ron")),
+    ("fpga-16.ron", include_str!("../../hw_configs/tables/fpga-16.ron")),
+    ("fpga-28.ron", include_str!("../../hw_configs/tables/fpga-28.ron")),
     ("horowitz-45.ron", include_str!("../../hw_configs/tables/horowitz-45.ron")),
     ("qkeras.ron", include_str!("../../hw_configs/tables/qkeras.ron")),
     ("sata-28.ron", include_str!("../../hw_configs/tables/sata-28.ron")),

@@ -1,6 +1,6 @@
 //! What a fused layer does in one frame: a weighted sum, and operations without weights behind it.
 
-use crate::hw::{SpatialDim, Unrolling, Work};
+use crate::hw::{ProductKind, SpatialDim, Unrolling, Work};
 use crate::model::{Node, NodeId};
 use crate::quant::WeightForm;
 
@@ -77,6 +77,17 @@ impl Product {
     /// True if the input is one frame for all timesteps.
     pub fn is_constant(&self) -> bool {
         self.frames != InputFrames::PerTimestep
+    }
+
+    /// What kind of sums it has.
+    pub fn kind(&self) -> ProductKind {
+        if self.groups > 1 {
+            ProductKind::Grouped
+        } else if self.taps > 1 {
+            ProductKind::Convolution
+        } else {
+            ProductKind::Pointwise
+        }
     }
 
     /// Output channels of one group.

@@ -46,6 +46,12 @@ struct Refusal {
 /// Why `unit` does not take `product`, if it does not.
 fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     let takes = unit.takes().expect("a unit of products");
+    if let Some(kinds) = unit.kinds().filter(|kinds| !kinds.contains(&product.kind())) {
+        return Some(Refusal {
+            what: format!("a product of kind {:?}", product.kind()),
+            takes: format!("{kinds:?} (kinds)"),
+        });
+    }
     let (weight, input, sum) = (product.weight_bits, product.input.bits(), product.accumulator_bits);
     let refuse =
         |bits: u32, what: &str, takes: String| Some(Refusal { what: format!("{bits}-bit {what}"), takes });

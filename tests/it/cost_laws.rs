@@ -3,12 +3,14 @@
 
 mod batch;
 mod bundled;
+mod fpga;
 mod from_spikes;
 mod laws;
 mod layouts;
 mod levels;
 mod mapping;
 mod occupancy;
+mod overheads;
 mod residency;
 mod scatter;
 mod search;

@@ -1,5 +1,6 @@
 //! What zeros save on spike lanes: one file per style.
 
+mod chunks;
 mod dense;
 mod handling;
 mod products;
@@ -19,6 +20,7 @@ pub fn handling(zeros: &Zeros) -> &dyn ZeroHandling {
         Zeros::Skip => &skip::Skip,
         Zeros::Windows(windows) => windows,
         Zeros::Products(products) => products,
+        Zeros::Chunks(chunks) => chunks,
         Zeros::Scatter => &scatter::Scatter,
     }
 }

@@ -18,6 +18,25 @@ pub struct Takes {
     pub sum_bits: Option<u32>,
 }
 
+/// Products by the shape of their sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum ProductKind {
+    /// Over channels at one position: linear layers and 1x1 convolutions.
+    Pointwise,
+    /// Over channels and a kernel.
+    Convolution,
+    /// Over the channels of a group, depthwise ones included.
+    Grouped,
+}
+
+/// Refuses a unit that takes nothing.
+pub(super) fn check_kinds(kinds: Option<&[ProductKind]>) -> Result<(), Fault> {
+    if kinds.is_some_and(<[_]>::is_empty) {
+        return Err(Fault::new("kinds", "empty: it would never work"));
+    }
+    Ok(())
+}
+
 /// How a unit is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charged {
@@ -53,6 +72,11 @@ pub trait Datapath {
 
     /// Products that it takes; `None` if it takes none.
     fn takes(&self) -> Option<Takes> {
+        None
+    }
+
+    /// Kinds of products that it takes; all where it is `None`.
+    fn kinds(&self) -> Option<&[ProductKind]> {
         None
     }
 

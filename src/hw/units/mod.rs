@@ -3,20 +3,22 @@
 mod datapath;
 mod layout;
 mod many_core;
+mod overhead;
 mod processor;
 mod spike_lanes;
 mod systolic;
 mod vector;
 mod zeros;
 
-pub use datapath::{Charged, Datapath, LaneTile, Takes};
+pub use datapath::{Charged, Datapath, LaneTile, ProductKind, Takes};
 pub use layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 pub use many_core::ManyCore;
+pub use overhead::{Overhead, Step};
 pub use processor::Processor;
 pub use spike_lanes::{MultiBit, SpikeLanes};
 pub use systolic::{Edges, Systolic};
 pub use vector::{Vector, Work};
-pub use zeros::{Products, Windows, Zeros};
+pub use zeros::{Chunks, Products, Windows, Zeros};
 
 use serde::Deserialize;
 

@@ -1,7 +1,8 @@
 use serde::Deserialize;
 
-use super::datapath::{Datapath, LaneTile, Takes};
-use super::layout::{Layout, LayoutSpec};
+use super::datapath::{Datapath, LaneTile, ProductKind, Takes, check_kinds};
+use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary};
+use super::overhead::Overhead;
 use super::zeros::Zeros;
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, positive};
@@ -22,6 +23,9 @@ pub struct SpikeLanes {
     pub zeros: Zeros,
     /// How a multi-bit input meets a weight.
     pub multi_bit: MultiBit,
+    /// Widest input; where it is left out, any width, and multipliers are as wide as weights.
+    #[serde(default)]
+    pub max_input_bits: Option<Sourced<u32>>,
     /// Widest weight code that the lanes take.
     pub max_weight_bits: Sourced<u32>,
     /// Width of an accumulator: wider sums are refused, and area is counted for it.
@@ -30,6 +34,15 @@ pub struct SpikeLanes {
     /// left out.
     #[serde(default)]
     pub tile: Option<LaneTile>,
+    /// Output positions that pass by weights that stay, before those change; all of them where it is left out.
+    #[serde(default)]
+    pub stream_positions: Option<Sourced<u32>>,
+    /// Cycles beside the work.
+    #[serde(default)]
+    pub overheads: Vec<Overhead>,
+    /// Kinds of products that it takes; all where it is left out.
+    #[serde(default)]
+    pub kinds: Option<Vec<ProductKind>>,
 }
 
 /// How a multi-bit input meets a weight in spike lanes.
@@ -44,6 +57,23 @@ pub enum MultiBit {
 }
 
 impl SpikeLanes {
+    /// Widths of the operands of a lane's multiplier: weight and input.
+    pub fn multiplier_bits(&self) -> [f64; 2] {
+        let weight = f64::from(self.max_weight_bits.value);
+        [weight, self.max_input_bits.as_ref().map_or(weight, |bits| f64::from(bits.value))]
+    }
+
+    /// Membranes that wait in the array for the next timestep: one for each output that lanes keep, of the layout that
+    /// has the most of them. Timesteps side by side hand theirs on.
+    pub fn kept_membranes(&self) -> f64 {
+        let kept = |layout: &&LayoutSpec| {
+            layout.keeps == Stationary::Outputs && layout.lanes.extent(SpatialDim::Timesteps) == 1
+        };
+        let outputs = |layout: &LayoutSpec| layout.lanes.lanes() / f64::from(layout.lanes.summed());
+        let most = self.layouts.iter().filter(kept).map(outputs).fold(0.0, f64::max);
+        if self.keeps_state() { most } else { 0.0 }
+    }
+
     fn check_layouts(&self) -> Result<(), Fault> {
         if self.layouts.is_empty() {
             return Err(Fault::new("layouts", "empty: lanes that stand for nothing"));
@@ -52,6 +82,18 @@ impl SpikeLanes {
         for (i, spec) in self.layouts.iter().enumerate() {
             spec.check(&format!("layouts[{i}]"))?;
             needs.check_layout(i, spec)?;
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), Fault> {
+        for (i, overhead) in self.overheads.iter().enumerate() {
+            overhead.check(&format!("overheads[{i}]"))?;
+        }
+        let Some(stream) = &self.stream_positions else { return Ok(()) };
+        positive("stream_positions", stream, 1 << 24)?;
+        if self.layouts.iter().all(|layout| layout.keeps != Stationary::Weights) {
+            return Err(Fault::new("stream_positions", "no layout keeps Weights: nothing passes by them"));
         }
         Ok(())
     }
@@ -65,8 +107,13 @@ impl Datapath for SpikeLanes {
     fn check(&self) -> Result<(), Fault> {
         positive("max_weight_bits", &self.max_weight_bits, 32)?;
         positive("accumulator_bits", &self.accumulator_bits, 64)?;
+        if let Some(bits) = &self.max_input_bits {
+            positive("max_input_bits", bits, 32)?;
+        }
         self.zeros.check()?;
         self.check_layouts()?;
+        self.check_times()?;
+        check_kinds(self.kinds.as_deref())?;
         if let Some(tile) = &self.tile {
             if self.sums_in_memory() {
                 return Err(Fault::new(
@@ -83,10 +130,18 @@ impl Datapath for SpikeLanes {
     fn takes(&self) -> Option<Takes> {
         Some(Takes {
             weight_bits: self.max_weight_bits.value,
-            input_bits: if self.multi_bit == MultiBit::Absent { 1 } else { 32 },
-            inputs: "multi_bit",
+            input_bits: match (self.multi_bit, &self.max_input_bits) {
+                (MultiBit::Absent, _) => 1,
+                (_, Some(bits)) => bits.value,
+                (_, None) => 32,
+            },
+            inputs: if self.max_input_bits.is_some() { "max_input_bits" } else { "multi_bit" },
             sum_bits: Some(self.accumulator_bits.value),
         })
+    }
+
+    fn kinds(&self) -> Option<&[ProductKind]> {
+        self.kinds.as_deref()
     }
 
     fn layouts(&self) -> Vec<Layout> {

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::datapath::{Datapath, Takes};
+use super::datapath::{Datapath, ProductKind, Takes, check_kinds};
 use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
@@ -34,6 +34,9 @@ pub struct Systolic {
     pub input_bits: Sourced<u32>,
     /// Width of an accumulator: wider sums are refused, and area is counted for it.
     pub accumulator_bits: Sourced<u32>,
+    /// Kinds of products that it takes; all where it is left out.
+    #[serde(default)]
+    pub kinds: Option<Vec<ProductKind>>,
 }
 
 /// What a ragged tile fills and drains.
@@ -52,6 +55,7 @@ impl Datapath for Systolic {
     }
 
     fn check(&self) -> Result<(), Fault> {
+        check_kinds(self.kinds.as_deref())?;
         positive("rows", &self.rows, 65_536)?;
         positive("columns", &self.columns, 65_536)?;
         if let Some(overhead) = &self.overhead_cycles {
@@ -70,6 +74,10 @@ impl Datapath for Systolic {
             inputs: "input_bits",
             sum_bits: Some(self.accumulator_bits.value),
         })
+    }
+
+    fn kinds(&self) -> Option<&[ProductKind]> {
+        self.kinds.as_deref()
     }
 
     /// Rows stand for what columns do not, and what stays is along neither of the ways that the rest streams.

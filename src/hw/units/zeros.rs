@@ -20,6 +20,8 @@ pub enum Zeros {
     Windows(Windows),
     /// A row of spikes starts from the sums of another.
     Products(Products),
+    /// Spikes of a chunk of inputs are found a few at a time.
+    Chunks(Chunks),
     /// An event is broadcast and updates the sums of its neighbourhood, one event per cycle and timestep side by side.
     Scatter,
 }
@@ -43,6 +45,15 @@ pub struct Products {
     pub rows: Sourced<u32>,
     /// Inputs of a tile, at most 64.
     pub columns: Sourced<u32>,
+}
+
+/// Lanes for `Inputs` take as many spikes of a chunk of inputs in a cycle as there are of them; a chunk without spikes
+/// takes a cycle, too.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chunks {
+    /// Inputs of a chunk, at most 64.
+    pub inputs: Sourced<u32>,
 }
 
 /// What a way to handle zeros asks of a machine.
@@ -88,7 +99,7 @@ impl Needs {
 impl Zeros {
     /// What it asks of a machine.
     pub fn needs(&self) -> Needs {
-        use SpatialDim::{Columns, KernelTaps, OutputChannels, Positions, Rows, Timesteps};
+        use SpatialDim::{Columns, Inputs, KernelTaps, OutputChannels, Positions, Rows, Timesteps};
         match self {
             Self::Dense => Needs::nothing("Dense"),
             Self::Gated => Needs::nothing("Gated"),
@@ -102,6 +113,10 @@ impl Zeros {
             Self::Products(_) => {
                 Needs { lanes: Some(&[OutputChannels]), all_timesteps: true, ..Needs::nothing("Products") }
             }
+            Self::Chunks(_) => Needs {
+                lanes: Some(&[Timesteps, Positions, Rows, Columns, Inputs, OutputChannels]),
+                ..Needs::nothing("Chunks")
+            },
             Self::Scatter => Needs {
                 lanes: Some(&[Timesteps, KernelTaps, OutputChannels]),
                 sums_in_memory: true,
@@ -117,6 +132,7 @@ impl Zeros {
                 positive("zeros.rows", rows, 4096)?;
                 positive("zeros.columns", columns, 64)
             }
+            Self::Chunks(Chunks { inputs }) => positive("zeros.inputs", inputs, 64),
             _ => Ok(()),
         }
     }

@@ -231,7 +231,7 @@ fn names_and_operands() {
     ];
     assert_snapshot!(changed("--hw", EDGE, &cases), @r#"
     unknown energy table
-      changed.ron: energy_table: sata-29 is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28
+      changed.ron: energy_table: sata-29 is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28
     unknown DRAM part
       changed.ron: dram.part: LPDDR9 is not one of DDR3L-1600, DDR4-3200, DDR5-5600, LPDDR3-1600, LPDDR4-3200, LPDDR4X-4266, LPDDR5-6400, GDDR5-6000, GDDR6-14000, HBM2-2000, HBM2E-3200, HBM3-6400
     bus of half a device
@@ -308,7 +308,7 @@ fn patterns_and_cores() {
     ");
     assert_snapshot!(changed("--hw", "hw_configs/loihi-14.ron", &cores), @r"
     unknown events
-      changed.ron: units: cores: events: table lohi is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28, loihi, sop-45, sop-45-mac, nor a .ron file
+      changed.ron: units: cores: events: table lohi is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28, loihi, sop-45, sop-45-mac, nor a .ron file
     energies of operations
       changed.ron: units: cores: events: sata-28 holds no energies of whole events
     no neurons

@@ -9,7 +9,7 @@ use spiq::map::{
 };
 
 use super::laws::case;
-use super::{Case, Spec, activity, close, lanes, layer, neuron, plan, product, systolic};
+use super::{Case, Spec, activity, close, lanes, lanes_of, layer, neuron, plan, product, systolic};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
@@ -176,6 +176,31 @@ fn area_by_component() {
     let weights = machine.hardware.memory_macro(&memories[0]).area_mm2;
     assert!(close(area.weight_memory, weights) && close(area.other_memories, 4.0 * weights));
     assert!(close(area.total(), area.logic() + 5.0 * weights));
+}
+
+/// A lane keeps a sum and a weight, and every output that a layout keeps its membrane, but where all timesteps are side
+/// by side.
+#[test]
+fn registers_of_lanes() {
+    let registers = |layouts: &str, zeros: &str| {
+        let machine = Spec::roomy(lanes_of(layouts, zeros, "Absent")).machine();
+        let table = &machine.table;
+        let per_bit = |bits| table.register_area_um2(bits).unwrap();
+        let um2 = machine.area_mm2.unwrap().registers * 1e6;
+        (um2 - 12.0 * 2.0 * per_bit(32.0)) / per_bit(16.0)
+    };
+    let layout = |keeps: &str, lanes: &str| format!("(keeps: {keeps}, lanes: [{lanes}], source: \"test\")");
+    // Three inputs of a sum share its membrane.
+    assert!(close(registers(&layout("Outputs", "(Positions, 12)"), "Skip"), 12.0));
+    assert!(close(registers(&layout("Outputs", "(Positions, 4), (Inputs, 3)"), "Skip"), 4.0));
+    let without = [
+        (layout("Weights", "(Positions, 12)"), "Dense"),
+        (layout("Outputs", "(Timesteps, 4), (OutputChannels, 3)"), "Skip"),
+        (layout("Outputs", "(KernelTaps, 4), (OutputChannels, 3)"), "Scatter"),
+    ];
+    for (layout, zeros) in without {
+        assert!(registers(&layout, zeros).abs() < 1e-6, "{layout}");
+    }
 }
 
 /// Two layers of 16 weights of 8 bits and 4 biases, both from off chip.

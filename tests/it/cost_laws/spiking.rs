@@ -67,6 +67,22 @@ fn products_of_four_by_four_on_two_lanes() {
     assert!(close(cost.energy_j.synapse * 1e12, 48.0 + 96.0 + 6.0 * 16.0));
 }
 
+/// Pairs of spikes out of chunks of four inputs, two positions side by side that do not wait for each other.
+#[test]
+fn chunks_of_four_on_two_by_two_lanes() {
+    let (layer, activity) = case();
+    let steps = PatternCount { steps: 18, ..PatternCount::default() };
+    let activity = with(activity, Pattern::Chunks { inputs: 4, at_once: 2 }, steps);
+    let layout =
+        "(keeps: Outputs, lanes: [(Positions, 2), (Inputs, 2), (OutputChannels, 2)], source: \"test\")";
+    let chunks = format!("Chunks(inputs: {})", sourced(4));
+    let cost = cost(lanes_of(layout, &chunks, "BitSerial"), &layer, &activity);
+    // 13 spikes over four walkers, 18 steps over two positions, twice for 3 channels in pairs.
+    assert_eq!(array_cycles(&cost), [3.25 * 1.5, 3.25 * 0.5, 0.0, (9.0 - 3.25) * 2.0]);
+    // A row of three weights of four bits for every spike; bias and threshold of three channels.
+    assert_eq!(cost.traffic_bits.weights_read, 13.0 * 12.0 + 192.0);
+}
+
 /// Searches take longer than additions where rows are full of copies.
 #[test]
 fn searches_that_do_not_hide() {
