@@ -1,6 +1,22 @@
 //! `spiq` executes quantized spiking vision transformers bit for bit in fixed point and
 //! charges a described accelerator for exactly what was executed.
 //!
+//! A built-in network at the rates that were measured of it, on a built-in machine:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use spiq::{cost::Machine, evaluate::Evaluator, exec::Rates, hw::Hardware, load, quant::Setting};
+//!
+//! let model = Arc::new(load::model("sdtv1_2-64_fashion")?);
+//! let rates = Arc::new(Rates::load("sdtv1_2-64_fashion", &model.network)?);
+//! let machine = Machine::new(Hardware::load("edge-28")?.0)?;
+//! let evaluations = Evaluator::expecting(model, rates)?.evaluate(&Setting::load("w4")?, &[machine], &|| ())?;
+//! let (latency_us, energy_uj) = (evaluations[0].latency_s * 1e6, evaluations[0].total_energy_j() * 1e6);
+//! println!("{latency_us:.1} us and {energy_uj:.2} uJ per image");
+//! # assert!(latency_us > 10.0 && energy_uj > 1.0);
+//! # Ok::<(), spiq::Error>(())
+//! ```
+//!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
 //! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`npz`], [`output`], [`name`], [`check`], [`watch`],
