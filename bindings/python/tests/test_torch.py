@@ -11,6 +11,7 @@ import spiq
 
 torch = pytest.importorskip("torch")
 
+from shortcuts import Shortcuts  # noqa: E402
 from spikformer import Lif, Spikformer, lively  # noqa: E402
 
 from spiq import _torch_layers, _torch_module  # noqa: E402
@@ -210,6 +211,30 @@ def test_a_network_step_by_step(data):
     assert found.equal and [row["layer"] for row in found.layers] == ["if1"], str(found)
 
 
+def narrow_stream(bits, fraction_bits):
+    text = spiq.Setting("w4").to_ron().replace("residual_bits: 16", f"residual_bits: {bits}")
+    return text.replace("residual_bits:", f"residual_fraction_bits: Some({fraction_bits}), residual_bits:")
+
+
+def test_a_sum_that_leaves_the_residual_format(data):
+    """The module adds by itself; what it adds leads to the clamped sum, on maps and on tokens, also in a batch."""
+    network = lively(Shortcuts(), normalized(np.random.default_rng(2).integers(0, 256, (8, 1, 16, 16))))
+    model = spiq.Model.from_torch(
+        network, family="Layers", layers=Shortcuts.LAYERS, input=INPUT, timesteps=3, classes=5, samples=data
+    )
+    setting = narrow_stream(5, 3)
+    saturations = spiq.simulate(model, data, settings=setting, progress=False).layers["saturations"].sum()
+    found = spiq.torch.verify(network, model, setting, data, limit=6)
+    assert saturations > 100 and found.equal, str(found)
+    images = normalized(images_of(model, data))
+    with spiq.torch.apply_to(network, model, setting, data), torch.no_grad():
+        batch = network(images)
+        for i in range(6):
+            for part in network.modules():
+                part.reset() if isinstance(part, Lif) else None
+            assert torch.allclose(network(images[i : i + 1])[0], batch[i], atol=1e-5), i
+
+
 @pytest.mark.parametrize(
     "kind, arguments",
     [
@@ -322,15 +347,16 @@ def test_neurons_against_a_loop(x, thresholds, kept, subtract, strict, bits, dis
 def test_requantizers_by_hand():
     """x 3/4 rounded with halves up, clamped to 4 bits, in steps of 0.5; RepConv's border on the same grid."""
     integers = dict(multipliers=[3], shifts=[2], limits=(-8, 7), joins=False)
-    hook = _torch_layers.Requantize(integers, [1.0], 0.5, (-1,), _torch_layers.Rounding())
-    assert hook(None, None, ints([2, -2, 3, 100])).tolist() == [1.0, -0.5, 1.0, 3.5]
+    hook = _torch_layers.Requantize(integers, [1.0], 0.5, _torch_layers.Rounding())
+    values = ints([[2, -2, 3, 100]]).T
+    assert hook(torch.nn.Linear(4, 1), None, values).flatten().tolist() == [1.0, -0.5, 1.0, 3.5]
     # A bias of 2 is 1.5 steps of the grid, and 2 on it, worth 1: the border; 3 + 2 = 5 is 3.75 steps, and 4.
     assert hook.border([2.0]).tolist() == [1.0]
-    assert hook(None, None, ints([3.0 + 1.0])).tolist() == [2.0]
+    assert hook(torch.nn.Linear(1, 1), None, ints([3.0 + 1.0])).tolist() == [2.0]
 
 
 def test_pixels_by_hand():
-    pixels = _torch_layers.Pixels([[p - 2 for p in range(4)]], 0.5, [0.5], [0.25], 3, (-1, 1, 1))
+    pixels = _torch_layers.Pixels([[p - 2 for p in range(4)]], 0.5, [0.5], [0.25], 3, False)
     normal = (ints([0, 1, 2, 3]) / 3 - 0.5) / 0.25
     assert pixels(None, (normal.view(1, 1, 2, 2),))[0].flatten().tolist() == [-1.0, -0.5, 0.0, 0.5]
     with pytest.raises(spiq.Error, match="no pixel"):

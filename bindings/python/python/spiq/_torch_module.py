@@ -98,14 +98,14 @@ class Layout:
     """Extents of one value per channel."""
 
     def frames(self, values, timesteps):
-        """``[T, C, N]`` of an array of all timesteps of one image."""
-        values = values.reshape(timesteps, *self.extents)
+        """``[T, C, N]`` of an array or a tensor of all timesteps of one image; -1 timesteps are as many as there are."""
+        values = values.reshape((timesteps, *self.extents))
         channels = math.prod(self.channel_shape)
         if self.order == "CN":
-            return values.reshape(timesteps, channels, -1)
+            return values.reshape((len(values), channels, -1))
         if self.order == "NC":
-            return values.reshape(timesteps, -1, channels).swapaxes(1, 2)
-        return values.transpose(0, 1, 3, 2).reshape(timesteps, channels, -1)
+            return values.reshape((len(values), -1, channels)).swapaxes(1, 2)
+        return values.swapaxes(2, 3).reshape((len(values), channels, -1))
 
 
 def layouts(extents, channels, positions):

@@ -12,6 +12,7 @@ PyTorch is imported when something here is called, and is no dependency of the p
 
 import json
 import tempfile
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,9 +136,6 @@ def apply_to(module, model, setting, data, *, forward=None):
     library fires. Images are still given as before; the first layer reads the integers of their
     pixels, and what starts or joins a residual stream is put on its grid. Everything between, such as attention,
     pooling, shortcuts and reshaping, stays the module's own. There is no gradient.
-
-    A sum that leaves the format of a residual stream is clamped by the library, and not by the module;
-    :func:`verify` tells.
 
     Args:
         module: A ``torch.nn.Module`` in evaluation mode with the layers of ``model`` by its names.
@@ -292,6 +290,19 @@ def _compare_logits(logits, expected, found):
     found.classes_differing += int(logits.argmax() != expected.argmax())
 
 
+class _Told:
+    """Keeps what a layer of neurons reads, call by call, as ``[frames, C, N]``."""
+
+    def __init__(self, told, layout):
+        self.told, self.layout = told, layout
+
+    def __call__(self, integers):
+        self.told.append(self.layout.frames(integers, -1))
+
+    def forget(self):
+        self.told.clear()
+
+
 class _Applier:
     """What :func:`apply_to` does, with a way back for each step."""
 
@@ -303,12 +314,14 @@ class _Applier:
         self.prefix = self.reading.prefix_of(self.module, _neurons(model)[0]["name"])
         # By the name of a bias, what is written for it.
         self.borders = {}
+        # By the name of a layer of neurons, what stands in for it.
+        self.neurons = {}
         self.rounding = applied._rounding = self.layers.Rounding()
 
     def run(self, parameters):
         self.read_pixels()
-        self.put_on_grids()
         self.stand_in_for_neurons()
+        self.put_on_grids()
         self.set_parameters(parameters)
         self.module._spiq_applied = self.applied
         self.applied._undo.append(lambda: delattr(self.module, "_spiq_applied"))
@@ -329,8 +342,8 @@ class _Applier:
             if node["kind"] != "weighted" or self.nodes[node["inputs"][0]]["kind"] != "input":
                 continue
             read, part = self.integers[node["inputs"][0]], self.part(node["name"])
-            shape = self.layers.channel_shape(part)
-            pixels = self.layers.Pixels(read["codes"], read["steps"][0], mean, std, largest, shape)
+            flat = isinstance(part, self.torch.nn.Linear)
+            pixels = self.layers.Pixels(read["codes"], read["steps"][0], mean, std, largest, flat)
             self.hook(part.register_forward_pre_hook(pixels))
 
     def put_on_grids(self):
@@ -338,24 +351,46 @@ class _Applier:
         for name, read in self.integers.items():
             if read["requantize"] is None:
                 continue
-            source = self.nodes[self.nodes[name]["inputs"][-1]]
-            reader = name
-            while True:
-                readers = [n["name"] for n in self.nodes.values() if source["name"] in n["inputs"]]
-                if readers != [reader] or source["kind"] not in ("max_pool", "weighted"):
-                    message = f"{name}: what it puts on a grid is read elsewhere, too, or is no convolution's"
-                    raise Error(f"module: {message}", file="module", layer=name)
-                if source["kind"] == "weighted":
-                    break
-                # The largest of rounded values is the rounded largest.
-                reader, source = source["name"], self.nodes[source["inputs"][0]]
+            source = self.source_of(name)
             last = (source["norms"] or [source["name"]])[-1]
-            steps, step = self.integers[source["name"]]["steps"], read["steps"][0]
-            shape = self.layers.channel_shape(self.part(source["name"]))
-            requantize = self.layers.Requantize(read["requantize"], steps, step, shape, self.rounding)
+            steps, step, joins = self.integers[source["name"]]["steps"], read["steps"][0], read["requantize"]["joins"]
+            joined = self.joined(name, source) if joins else None
+            requantize = self.layers.Requantize(read["requantize"], steps, step, self.rounding, joined)
             self.hook(self.part(last).register_forward_hook(requantize))
-            if source["norms"] and not read["requantize"]["joins"]:
+            if source["norms"] and not joins:
                 self.borders[f"{last}.bias"] = requantize.border
+
+    def source_of(self, name):
+        """The weight layer that yields what ``name`` puts on a grid."""
+        reader, source = name, self.nodes[self.nodes[name]["inputs"][-1]]
+        while True:
+            readers = [n["name"] for n in self.nodes.values() if source["name"] in n["inputs"]]
+            if readers != [reader] or source["kind"] not in ("max_pool", "weighted"):
+                message = f"{name}: what it puts on a grid is read elsewhere, too, or is no convolution's"
+                raise Error(f"module: {message}", file="module", layer=name)
+            if source["kind"] == "weighted":
+                return source
+            # The largest of rounded values is the rounded largest.
+            reader, source = source["name"], self.nodes[source["inputs"][0]]
+
+    def joined(self, name, source):
+        """What will have, call by call, the integers of the stream that a branch from ``source`` is added to.
+
+        A neuron before the branch reads them. None where there is no such neuron, or where values are pooled
+        between the branch and the sum.
+        """
+        stream, branch = self.nodes[name]["inputs"]
+        before, neuron = [source], None
+        while before and neuron is None and branch == source["name"]:
+            node = before.pop(0)
+            reads = node["name"] in self.neurons and node["inputs"] == [stream]
+            neuron = node["name"] if reads else None
+            before += [self.nodes[i] for i in node["inputs"] if i != stream]
+        if neuron is None:
+            return None
+        told, layout = deque(), self.lie[neuron][0]
+        self.neurons[neuron].listeners.append(_Told(told, layout))
+        return told
 
     def stand_in_for_neurons(self):
         for name, (layout, many) in self.lie.items():
@@ -368,6 +403,7 @@ class _Applier:
                 neuron = self.layers.Neuron(read["neuron"], layout.channel_shape, **arguments)
             else:
                 neuron = self.layers.Levels(read["levels"], layout.channel_shape, **arguments)
+            self.neurons[name] = neuron
             self.stand_in(self.part(name), neuron)
 
     def stand_in(self, part, neuron):
