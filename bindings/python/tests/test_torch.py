@@ -58,7 +58,7 @@ def test_every_spike_is_that_of_the_library(network, data):
     before = snapshot(network)
     model = from_torch(network, data)
     for setting in ["w8", "w3", "pot3", "floor8", "w4u3", "w3+gptq"]:
-        found = spiq.torch.verify(network, model, setting, data, limit=3)
+        found = spiq.torch.verify(network, setting, data, limit=3)
         assert found.equal and found.first is None and found.classes_differing == 0, str(found)
         assert found.distance < 1e-6 and found.images == 3
         assert found.values == sum(3 * 3 * int(np.prod(model.layers[row["layer"]])) for row in found.layers)
@@ -70,7 +70,7 @@ def test_the_module_classifies_what_the_library_classifies(network, data):
     model = from_torch(network, data)
     images = normalized(images_of(model, data))
     report = spiq.simulate(model, data, settings="w3", progress=False)
-    with spiq.torch.apply_to(network, model, "w3", data) as applied:
+    with spiq.torch.apply_to(network, "w3", data) as applied:
         with torch.no_grad():
             classes = network(images).argmax(1).numpy()
     right = float(np.mean(classes == np.arange(6) % 5))
@@ -89,13 +89,13 @@ def test_undo_restores(network, data):
             return network(images)
 
     before, logits = snapshot(network), yields()
-    applied = spiq.torch.apply_to(network, model, "w2", data)
+    applied = spiq.torch.apply_to(network, "w2", data)
     assert not torch.equal(yields(), logits)
     with pytest.raises(spiq.Error, match="undo"):
-        spiq.torch.apply_to(network, model, "w2", data)
+        spiq.torch.apply_to(network, "w2", data)
     with pytest.raises(spiq.Error, match="another model or setting"):
-        spiq.torch.verify(network, model, "w3", data)
-    assert spiq.torch.verify(network, model, "w2", data, limit=1).equal
+        spiq.torch.verify(network, "w3", data)
+    assert spiq.torch.verify(network, "w2", data, limit=1).equal
     applied.undo()
     assert torch.equal(yields(), logits)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
@@ -104,10 +104,10 @@ def test_undo_restores(network, data):
 def test_what_changes_a_module_that_was_applied_to_shows(network, data):
     """A weight that is one step off, in the second layer of the MLP: nothing before it differs."""
     model = from_torch(network, data)
-    with spiq.torch.apply_to(network, model, "w4", data):
+    with spiq.torch.apply_to(network, "w4", data):
         with torch.no_grad():
             network.block[0].mlp.fc2_linear.weight[0] *= 2
-        found = spiq.torch.verify(network, model, "w4", data, limit=2)
+        found = spiq.torch.verify(network, "w4", data, limit=2)
     assert not found.equal and found.first["layer"] == "block.0.mlp.fc2_lif" and found.first["channel"] == 0
     assert "first: layer block.0.mlp.fc2_lif, image 0" in str(found)
 
@@ -137,8 +137,8 @@ def test_neurons_are_read(network, data):
     assert caught.value.layer == "patch_embed.rpe_lif"
     network.block[0].attn.proj_lif = Parametric().eval()
     model = from_torch(network, data)
-    assert spiq.torch.verify(network, model, "fp32", data).differing == 0
-    assert spiq.torch.verify(network, model, "w4u6", data).equal
+    assert spiq.torch.verify(network, "fp32", data).differing == 0
+    assert spiq.torch.verify(network, "w4u6", data).equal
 
 
 @pytest.mark.parametrize(
@@ -168,10 +168,10 @@ def test_a_failure_leaves_the_module(network, data):
     network.eval()
     before = snapshot(network)
     with pytest.raises(spiq.Error):
-        spiq.torch.apply_to(network, model, "w4", data)
+        spiq.torch.apply_to(network, "w4", data)
     network.head = torch.nn.Linear(23, 5).eval()
     with pytest.raises((spiq.Error, RuntimeError)):
-        spiq.torch.apply_to(network, model, "w4", data)
+        spiq.torch.apply_to(network, "w4", data)
     assert all(torch.equal(before[name], value) for name, value in snapshot(network).items() if "head" not in name)
     assert not any("forward" in part.__dict__ for part in network.modules())
     assert not any(part._forward_pre_hooks or part._forward_hooks for part in network.modules())
@@ -207,7 +207,7 @@ def test_a_network_step_by_step(data):
     model = spiq.Model.from_torch(
         network, family="Layers", layers=layers, input=INPUT, timesteps=4, classes=5, samples=data
     )
-    found = spiq.torch.verify(network, model, "w4u5", data)
+    found = spiq.torch.verify(network, "w4u5", data)
     assert found.equal and [row["layer"] for row in found.layers] == ["if1"], str(found)
 
 
@@ -224,10 +224,10 @@ def test_a_sum_that_leaves_the_residual_format(data):
     )
     setting = narrow_stream(5, 3)
     saturations = spiq.simulate(model, data, settings=setting, progress=False).layers["saturations"].sum()
-    found = spiq.torch.verify(network, model, setting, data, limit=6)
+    found = spiq.torch.verify(network, setting, data, limit=6)
     assert saturations > 100 and found.equal, str(found)
     images = normalized(images_of(model, data))
-    with spiq.torch.apply_to(network, model, setting, data), torch.no_grad():
+    with spiq.torch.apply_to(network, setting, data), torch.no_grad():
         batch = network(images)
         for i in range(6):
             for part in network.modules():
@@ -259,8 +259,8 @@ def test_neurons_of_spikingjelly(kind, arguments, data):
                 setattr(part, name, getattr(neuron, kind)(v_threshold=own.v_threshold, **arguments))
     network = lively(network, normalized(np.arange(256).reshape(1, 1, 16, 16)))
     model = from_torch(network, data)
-    assert spiq.torch.verify(network, model, "fp32", data).differing == 0
-    found = spiq.torch.verify(network, model, "w4u8", data)
+    assert spiq.torch.verify(network, "fp32", data).differing == 0
+    found = spiq.torch.verify(network, "w4u8", data)
     assert found.equal, str(found)
 
 
@@ -276,7 +276,7 @@ def test_spikingjelly(data):
     # What trained on a GPU says so; it is run on what any machine has, and says so again.
     lif.backend = "cupy"
     model = from_torch(network, data)
-    assert spiq.torch.verify(network, model, "w4u4", data).equal
+    assert spiq.torch.verify(network, "w4u4", data).equal
     assert lif.backend == "cupy"
 
 
@@ -380,7 +380,7 @@ def test_layouts():
 
 
 def test_it_says_that_pytorch_is_missing():
-    code = "import sys; sys.modules['torch'] = None\nimport spiq\nspiq.torch.verify(None, None, 'w4', 'noise')"
+    code = "import sys; sys.modules['torch'] = None\nimport spiq\nspiq.torch.verify(None, 'w4', 'noise')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     message = "ImportError: spiq.torch needs PyTorch, which is not installed: pip install torch"
     assert run.stderr.strip().endswith(message)
@@ -388,7 +388,7 @@ def test_it_says_that_pytorch_is_missing():
 
 def test_a_module_that_was_applied_to_can_be_copied(network, data):
     model = from_torch(network, data)
-    with spiq.torch.apply_to(network, model, "w3", data):
+    with spiq.torch.apply_to(network, "w3", data):
         twin = copy.deepcopy(network)
         images = normalized(images_of(model, data)[:1])
         assert torch.equal(twin(images), network(images))

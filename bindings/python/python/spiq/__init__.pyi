@@ -111,6 +111,14 @@ class Setting:
     @property
     def name(self) -> str: ...
     def to_ron(self) -> str | None: ...
+    def apply_to(
+        self,
+        module: Any,
+        data: Data | _Path | None = None,
+        *,
+        model: Model | _Path | dict[str, Any] | None = None,
+        forward: Callable[[Any, Any], Any] | None = None,
+    ) -> torch.Applied: ...
     def save(self, path: _Path) -> None: ...
 
 class Hardware:

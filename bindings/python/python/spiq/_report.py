@@ -108,15 +108,23 @@ class Found:
         dir: The folder with ``setting.ron``, ``search.json``, ``fronts/``, ``plots/`` and the log.
     """
 
-    def __init__(self, inner, dir):
+    def __init__(self, inner, dir, searched):
         self._inner = inner
         self.dir = dir
+        self._searched = searched
 
     @property
     def setting(self):
-        """The setting that meets all budgets on the validation images; None where there is none."""
+        """The setting that meets all budgets on the validation images; None where there is none.
+
+        It knows the model and the data that the search looked at, as ``setting.apply_to(net)`` needs them.
+        """
         text = self._inner.setting()
-        return None if text is None else Setting(text)
+        if text is None:
+            return None
+        setting = Setting(text)
+        setting._searched = self._searched
+        return setting
 
     @property
     def closest(self):

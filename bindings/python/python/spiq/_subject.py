@@ -120,7 +120,7 @@ class Model(_Subject):
         """
         from . import torch as bridge
 
-        reading = bridge._parts()[2]
+        reading = bridge._parts()[1].module
         reading.check(module)
         state = dict(module.state_dict())
         described = dict(input=input, timesteps=timesteps, classes=classes, **rest)
@@ -135,8 +135,7 @@ class Model(_Subject):
             found = reading.layers_of(module, names) if names else {}
             neurons = [reading.dynamics(name, part) for name, part in found.items()]
         model = cls.family(family, state_dict=state, neurons=neurons, **described)
-        if samples is not None:
-            bridge.check_float(module, model, samples, limit, forward)
+        bridge.read_as(module, model, samples, limit, forward)
         return model
 
     @property
@@ -303,6 +302,9 @@ class Setting(_Subject):
             file, its text, or a dict of it.
     """
 
+    #: Of a setting that a search found, the model and the data that it looked at.
+    _searched = None
+
     def __init__(self, spec):
         text = text_of(spec, "setting")
         if text is None:
@@ -318,6 +320,12 @@ class Setting(_Subject):
     def to_ron(self):
         """The text of a setting file that says the same; None for the float network, which has none."""
         return self._inner.to_ron()
+
+    def apply_to(self, module, data=None, *, model=None, forward=None):
+        """Makes a module of PyTorch compute the integers of this setting: :func:`spiq.torch.apply_to`."""
+        from . import torch as bridge
+
+        return bridge.apply_to(module, self, data, model=model, forward=forward)
 
     def save(self, path):
         """Writes that file."""
