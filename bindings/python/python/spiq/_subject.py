@@ -24,6 +24,13 @@ class _Subject:
     def _of(cls, value):
         return value if isinstance(value, cls) else cls(value)
 
+    @classmethod
+    def _held(cls, inner):
+        """Of its compiled part."""
+        subject = cls.__new__(cls)
+        subject._inner = inner
+        return subject
+
 
 class Model(_Subject):
     """A network with its weights.
@@ -91,9 +98,7 @@ class Model(_Subject):
             "weights": {"Seeded": seed} if state_dict is None else {"File": "state_dict"},
         }
         tensors = None if state_dict is None else _selected(state_dict)
-        model = cls.__new__(cls)
-        model._inner = _spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra)
-        return model
+        return cls._held(_spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra))
 
     @classmethod
     def from_torch(

@@ -77,12 +77,18 @@ class Applier:
                 continue
             source = self.source_of(name)
             last = (source["norms"] or [source["name"]])[-1]
-            steps, step, joins = self.integers[source["name"]]["steps"], read["steps"][0], read["requantize"]["joins"]
-            joined = self.joined(name, source) if joins else None
-            requantize = layers.Requantize(read["requantize"], steps, step, self.rounding, joined)
+            joins = read["requantize"]["joins"]
+            requantize = self.requantizer(name, source, self.joined(name, source) if joins else None)
             self.hook(self.part(last).register_forward_hook(requantize))
             if source["norms"] and not joins:
-                self.borders[f"{last}.bias"] = requantize.border
+                self.border(last, requantize)
+
+    def requantizer(self, name, source, joined):
+        read, steps = self.integers[name], self.integers[source["name"]]["steps"]
+        return layers.Requantize(read["requantize"], steps, read["steps"][0], self.rounding, joined)
+
+    def border(self, last, requantize):
+        self.borders[f"{last}.bias"] = requantize.border
 
     def source_of(self, name):
         """The weight layer that yields what ``name`` puts on a grid."""
@@ -118,26 +124,27 @@ class Applier:
 
     def stand_in_for_neurons(self):
         for name, (layout, many) in self.lie.items():
-            node, read = self.nodes[name], self.integers[name]
-            steps = layers.along(
-                self.integers[node["inputs"][0]]["steps"], layout.channel_shape, torch.float64
-            )
-            arguments = dict(steps=steps, level=read["steps"][0], many=many, rounding=self.rounding)
-            if read["levels"] is None:
-                neuron = layers.Neuron(read["neuron"], layout.channel_shape, **arguments)
-            else:
-                neuron = layers.Levels(read["levels"], layout.channel_shape, **arguments)
+            arguments = dict(level=self.integers[name]["steps"][0], many=many, rounding=self.rounding)
+            neuron, part = self.neuron(name, layout, arguments), self.part(name)
             self.neurons[name] = neuron
-            self.stand_in(self.part(name), neuron)
+            self.replace(part, "forward", neuron.forward)
+            self.replace(part, "reset", neuron.reset)
 
-    def stand_in(self, part, neuron):
+    def neuron(self, name, layout, arguments):
+        """What stands in for a layer of neurons."""
+        read, steps = self.integers[name], self.integers[self.nodes[name]["inputs"][0]]["steps"]
+        arguments = arguments | dict(steps=layers.along(steps, layout.channel_shape, torch.float64))
+        if read["levels"] is None:
+            return layers.Neuron(read["neuron"], layout.channel_shape, **arguments)
+        return layers.Levels(read["levels"], layout.channel_shape, **arguments)
+
+    def replace(self, part, method, other):
         """The layer stays what it is, since modules ask for its type; what it computes is another thing."""
-        for method in ("forward", "reset"):
-            own = part.__dict__.get(method)
-            part.__dict__[method] = getattr(neuron, method)
-            undo = part.__dict__.pop if own is None else part.__dict__.__setitem__
-            arguments = (method,) if own is None else (method, own)
-            self.applied._undo.append(lambda undo=undo, arguments=arguments: undo(*arguments))
+        own = part.__dict__.get(method)
+        part.__dict__[method] = other
+        undo = part.__dict__.pop if own is None else part.__dict__.__setitem__
+        arguments = (method,) if own is None else (method, own)
+        self.applied._undo.append(lambda: undo(*arguments))
 
     def set_parameters(self, parameters):
         """Writes dequantized weights; thresholds are in the neurons."""

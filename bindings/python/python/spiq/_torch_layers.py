@@ -74,17 +74,22 @@ class Neuron(Spiking):
         self.v = None
 
     def levels_of(self, x):
+        return self.advance(x)[1]
+
+    def advance(self, x):
+        """The potential, what fires, and where the membrane, which is then ``v``, fits its word."""
         thresholds = self.thresholds.to(x.device)
         g = x if self.v is None else self.v + x
-        fires = g >= thresholds
+        fires, inside = g >= thresholds, None
         if self.bits is not None:
             left = g - (thresholds - int(self.strict)) if self.subtract else torch.zeros_like(g)
             discards, limit = self.discards.to(x.device), 1 << (self.bits - 1)
             # Half a step makes a reciprocal divide exactly; of a multiplier of 1 it leaves a shift.
             kept = ((2 * torch.where(fires, left, g) + 1) * self.multiplier) >> (self.shift + 1)
             stored = kept >> discards
+            inside = (stored >= -limit) & (stored < limit)
             self.v = stored.clamp(-limit, limit - 1) << discards
-        return fires
+        return g, fires, inside
 
     def reset(self):
         super().reset()
@@ -121,27 +126,30 @@ class Requantize:
         RepConv pads behind its first normalization with what that one adds: that has to be on the grid.
         """
         bias = torch.tensor(bias, dtype=torch.float64)
-        border = self._on_grid(bias) * self.step
+        border = self._on_grid(bias).clamp(*self.limits) * self.step
         self.missing = bias - border
         return border.numpy()
 
     def __call__(self, module, _inputs, output):
+        return self.grid(module, output)[0].to(output.dtype)
+
+    def grid(self, module, output):
+        """What takes the place of ``output``, in double precision, and where it was not clamped."""
         axis = channel_axis(module, output)
         x = output.detach().double().movedim(axis, -1)
         x = x if self.missing is None else x + self.missing.to(x.device)
         x = self._on_grid(x)
-        if self.joined is not None:
-            stream = self.joined.popleft().transpose(1, 2).reshape(x.shape)
-            x = (stream + x).clamp(*self.limits) - stream
-        return (x * self.step).to(output.dtype).movedim(-1, axis)
+        stream = torch.zeros_like(x) if self.joined is None else self.joined.popleft().transpose(1, 2).reshape(x.shape)
+        total = stream + x
+        # The ends of the grid hold for the sum behind a join.
+        clamped = total if self.joins and self.joined is None else total.clamp(*self.limits)
+        return ((clamped - stream) * self.step).movedim(-1, axis), (clamped == total).movedim(-1, axis)
 
     def _on_grid(self, x):
-        """Integers of ``x``, whose last index counts channels."""
+        """Integers of ``x``, whose last index counts channels, not yet clamped."""
         shifts = self.shifts.to(x.device)
         x = self.rounding(x, self.steps)
-        x = (x * self.multipliers.to(x.device) + ((1 << shifts) >> 1)) >> shifts
-        # The ends of the grid hold for the sum behind a join.
-        return x if self.joins else x.clamp(*self.limits)
+        return (x * self.multipliers.to(x.device) + ((1 << shifts) >> 1)) >> shifts
 
 
 class Pixels:

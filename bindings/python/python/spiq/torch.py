@@ -10,6 +10,7 @@
 PyTorch is imported when something here is called, and is no dependency of the package.
 """
 
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,8 +21,10 @@ from . import _spiq
 from ._error import Error
 from ._subject import Data, Model, Setting
 
-__all__ = ["Applied", "apply_to", "verify"]
+__all__ = ["Applied", "Training", "apply_to", "prepare_qat", "verify"]
 
+# How far a value may be from an integer, in steps, so that there is no doubt which.
+_AMBIGUOUS = 0.2
 # By module, the model that it was read as last.
 _READ = WeakKeyDictionary()
 
@@ -32,7 +35,7 @@ def _parts():
         import torch
     except ImportError as error:
         raise ImportError("spiq.torch needs PyTorch, which is not installed: pip install torch") from error
-    names = ("apply", "module", "verify")
+    names = ("apply", "module", "train", "train_layers", "verify")
     return torch, SimpleNamespace(**{name: import_module(f"spiq._torch_{name}") for name in names})
 
 
@@ -75,6 +78,57 @@ class Applied:
         return f"<spiq.torch.Applied {self.setting.name}>"
 
 
+class Training(Applied):
+    """A module that trains with the integers of a setting, until :meth:`finish`.
+
+    Attributes:
+        module: The module.
+        setting: The setting, with all that calibration would choose; it stands for the network that is trained.
+        model: The model that training starts from.
+    """
+
+    def __init__(self, module, model, setting, data, clock):
+        super().__init__(module, model, setting)
+        self.model, self._data, self._clock, self._trainer = model, data, clock, None
+
+    @property
+    def steps(self):
+        """Forward passes in training mode so far."""
+        return self._clock.steps
+
+    def calibrate(self):
+        """Ranges of values between two weight layers without a neuron are found anew, of the weights of now."""
+        _, parts = _parts()
+        parts.train.calibrate(self)
+
+    def finish(self):
+        """Ends training: the module has its own neurons again, and weights on the grids that it was trained at.
+
+        Returns:
+            The :class:`spiq.Model` of it: what ``Model.from_torch`` would read. At ``setting`` its integers are those
+            that training saw.
+
+        Raises:
+            Error: If they are not; the module then goes on training.
+        """
+        _, parts = _parts()
+        inner, written = parts.train.learned(self)
+        if self.distance > _AMBIGUOUS:
+            message = f"a value was {self.distance:.2g} steps from an integer: module.double() trains without"
+            warnings.warn(f"training: {message}", stacklevel=2)
+        layers = {name: self._trainer.part(name) for name in written}
+        self.undo()
+        for name, value in written.items():
+            layers[name].weight.data.copy_(value)
+        model = Model._held(inner)
+        _READ[self.module] = model
+        self.setting._searched = model, self._data
+        return model
+
+    def __repr__(self):
+        return f"<spiq.torch.Training {self.setting.name}, {self.steps} steps>"
+
+
 def _copied(module, setting, sha256, rounding):
     """What a copy of a module says of itself."""
     applied = Applied.__new__(Applied)
@@ -85,12 +139,16 @@ def _copied(module, setting, sha256, rounding):
 
 @dataclass
 class _Asked:
-    """What a function of a module is about; ``data`` says ranges, as the compiled part has it."""
+    """What a function of a module is about; ``held`` says ranges, and ``data`` is its compiled part."""
 
     module: object
     model: Model
     setting: Setting
-    data: object
+    held: Data
+
+    @property
+    def data(self):
+        return self.held._for(self.model)
 
 
 def _asked(module, setting, data, model):
@@ -106,7 +164,7 @@ def _asked(module, setting, data, model):
     model, data = Model._of(model), searched_data if data is None else data
     if data is None:
         raise Error("data: missing: ranges depend on the data that the setting is for", file="data")
-    return _Asked(module, model, setting, Data._of(data)._for(model))
+    return _Asked(module, model, setting, Data._of(data))
 
 
 def apply_to(module, setting, data=None, *, model=None, forward=None):
@@ -202,6 +260,60 @@ def verify(module, setting, images=None, *, data=None, model=None, limit=8, forw
         verification, _ = parts.verify.compare(*arguments)
         verification.distance = applied.distance
     return verification
+
+
+def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forward=None):
+    """Makes ``module`` compute the integers of a setting while it trains; gradients pass straight through.
+
+    Every forward pass, in training and in evaluation, yields the integers of the weights as they are. Weights and
+    biases are learned, and beside each weight its ``weight_log2_step``: the step of its grid, per channel or per layer
+    as the setting says (LSQ, Esser et al., ICLR 2020), from that of the setting on. Batch normalizations are folded in
+    by their running statistics, which stay; their factors and biases are learned. Neurons fire what the integers
+    fire, with narrow membranes, clamps and resets, and have the surrogate gradient of the module's own neurons at
+    the potential of the integers; clamped values have none.
+
+        training = spiq.torch.prepare_qat(net, "w3u4", data)
+        optimizer = torch.optim.Adam(net.parameters())        # after prepare_qat: steps are parameters
+        ...                                                   # net.train(), and the loop that trained it
+        net.eval()
+        model = training.finish()
+        spiq.torch.verify(net, training.setting, data)        # 0 differ
+
+    Args:
+        module, setting, data, model, forward: As of :func:`apply_to`. What a setting asks of calibration images
+            beside ranges (second-order rounding, bias correction, matched rates) is where training starts, as far
+            as it is in the steps of weights, and is learned from there on.
+        surrogate: A function of how far potentials are above their threshold, in units of the float network, that
+            yields spikes with a gradient; without, the ``surrogate_function`` (SpikingJelly) or ``spike_grad``
+            (snnTorch) of each layer of neurons.
+
+    Returns:
+        A :class:`Training`; ``finish`` writes the weights, ``undo`` leaves them off their grids.
+
+    Raises:
+        Error: If the module is not that of the model; it is then as it was. And in training, with layer and training
+            step, if a gradient is not finite or the step of a grid collapses to zero.
+
+    Single precision holds whole numbers up to 2^24. Where sums of a setting have more steps, as with power-of-two
+    weights of 4 and 5 bits, ``finish`` warns; a module in double precision trains at any setting.
+    """
+    _, parts = _parts()
+    asked = _asked(module, setting, data, model)
+    if getattr(module, "_spiq_applied", None) is not None:
+        raise Error("module: it computes the integers of a setting already: undo() first", file="module")
+    prepared = _spiq.Prepared(asked.model._inner, asked.setting._inner, asked.data, 1)
+    integers = {node["name"]: node for node in prepared.integers()}
+    fractions = [(name, node["weights"]["fraction_bits"]) for name, node in integers.items() if node["weights"]]
+    trained = asked.setting._inner.trained(fractions, prepared.residual_fraction_bits())
+    lie = parts.verify.layouts_of(module, asked.model, asked.data, forward)
+    training = Training(module, asked.model, Setting._held(trained), asked.held, parts.train_layers.Clock())
+    training._trainer = parts.train.Trainer(training, asked.model, integers, lie, surrogate)
+    try:
+        training._trainer.run()
+    except BaseException:
+        training.undo()
+        raise
+    return training
 
 
 def read_as(module, model, samples, limit, forward):

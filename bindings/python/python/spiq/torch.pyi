@@ -35,6 +35,22 @@ class Verification:
     @property
     def equal(self) -> bool: ...
 
+class Training(Applied):
+    model: Model
+    @property
+    def steps(self) -> int: ...
+    def calibrate(self) -> None: ...
+    def finish(self) -> Model: ...
+
+def prepare_qat(
+    module: Any,
+    setting: Setting | _Path | dict[str, Any],
+    data: Data | _Path | None = None,
+    *,
+    model: Model | _Path | dict[str, Any] | None = None,
+    surrogate: Callable[[Any], Any] | None = None,
+    forward: _Forward | None = None,
+) -> Training: ...
 def apply_to(
     module: Any,
     setting: Setting | _Path | dict[str, Any],
