@@ -64,6 +64,21 @@ class Model:
         ignore_extra: bool = False,
         **hyperparameters: Any,
     ) -> Model: ...
+    @classmethod
+    def from_nir(
+        cls,
+        source: Any,
+        *,
+        timesteps: int | None = None,
+        dt: float = 1e-4,
+        input: Literal["events", "integers"] | None = None,
+        input_shape: tuple[int, int, int] | None = None,
+        max: int = 1,
+        fire: Literal["above", "at"] = "above",
+        reset: Literal["zero", "subtract"] = "zero",
+        readout: Literal["exact", "mean"] = "exact",
+        name: str | None = None,
+    ) -> Model: ...
     @property
     def name(self) -> str: ...
     @property

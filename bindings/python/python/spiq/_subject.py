@@ -44,6 +44,9 @@ class Model(_Subject):
         ignore_extra: Leave out tensors that no layer reads; ``notes`` list them.
     """
 
+    #: What a converter said of it.
+    _notes = ()
+
     def __init__(self, spec="sdtv1_2-64_fashion", *, weights=None, key=None, ignore_extra=False):
         text = text_of(spec, "model")
         if text is not None:
@@ -143,6 +146,52 @@ class Model(_Subject):
         bridge.read_as(module, model, samples, limit, forward)
         return model
 
+    @classmethod
+    def from_nir(
+        cls,
+        source,
+        *,
+        timesteps=None,
+        dt=1e-4,
+        input=None,
+        input_shape=None,
+        max=1,
+        fire="above",
+        reset="zero",
+        readout="exact",
+        name=None,
+    ):
+        """A network of snnTorch, SpikingJelly, Norse and others, by their exports (needs ``pip install 'spiq[nir]'``).
+
+        What NIR does not say is said here; what becomes of each node is in docs/formats.md.
+
+        Args:
+            source: The path of a NIR file, or a ``nir.NIRGraph``.
+            timesteps: Timesteps of a sample; without, those that an export of spiq has left in the file.
+            dt: Seconds of a timestep; Norse has 1e-3.
+            input: ``"events"`` (a frame of counts per timestep) or ``"integers"`` (one); without, what an export of
+                spiq has left in the file, or events.
+            input_shape: Channels, height and width of an input that NIR holds in one row.
+            max: The largest value of the input.
+            fire: ``"above"`` or ``"at"`` the threshold; SpikingJelly fires at it.
+            reset: What a spike leaves: ``"zero"`` or ``"subtract"``.
+            readout: ``"mean"`` takes the mean over timesteps in the place of leaky readouts.
+            name: What reports call it; without, the name of the file.
+
+        Raises:
+            Error: If a node has no layer; ``layer`` is its name, ``field`` its field. ``notes`` say what a reader of
+                results must know of those that have.
+        """
+        from ._nir import model_of
+
+        options = dict(timesteps=timesteps, dt=dt, input=input, max=max, fire=fire, reset=reset, readout=readout)
+        if input_shape is not None:
+            options["input_shape"] = ",".join(str(extent) for extent in input_shape)
+        inner, notes = model_of(source, name, options)
+        model = cls._held(inner)
+        model._notes = notes
+        return model
+
     @property
     def name(self):
         """What reports call it."""
@@ -181,7 +230,7 @@ class Model(_Subject):
     @property
     def notes(self):
         """What a reader of results must know of the weights."""
-        return self._inner.notes
+        return [*self._inner.notes, *self._notes]
 
     @property
     def sha256(self):
