@@ -109,8 +109,9 @@ class Model(_Subject):
     ):
         """A live module of PyTorch: its state dict, and what its neurons compute.
 
-        Threshold, leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF, or
-        any module with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
+        Threshold, leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF of
+        ``clock_driven`` and ``activation_based``, one timestep or all at a time; snnTorch's ``Leaky``; or any module
+        with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
         runs on a few images, one by one: each of its layers of neurons has to fire what the described network fires,
         so that heads, pooling and shortcuts are those of the description.
 
@@ -128,20 +129,22 @@ class Model(_Subject):
         """
         from . import torch as bridge
 
-        reading = bridge._parts()[1].module
+        parts = bridge._parts()[1]
+        reading, kinds = parts.module, parts.neurons
         reading.check(module)
         state = dict(module.state_dict())
         described = dict(input=input, timesteps=timesteps, classes=classes, **rest)
+        own, leaks = kinds.tensors_of(module)
+        state = {key: value for key, value in state.items() if key not in own}
         if neurons is None:
             # Of a parametric neuron, w is its leak.
-            neurons = {f"{path}.w": part for path, part in module.named_modules() if hasattr(part, "v_threshold")}
-            plain = {key: value for key, value in state.items() if key not in neurons}
+            plain = {key: value for key, value in state.items() if key not in leaks}
             plain = cls.family(family, state_dict=plain, **described)
-            fixed = {key for key, part in neurons.items() if getattr(part, "tau", None) is not None}
+            fixed = {key for key, part in leaks.items() if getattr(part, "tau", None) is not None}
             state = {key: value for key, value in state.items() if key not in fixed}
             names = [node["name"] for node in plain._inner.nodes if node["kind"] == "neuron"]
             found = reading.layers_of(module, names) if names else {}
-            neurons = [reading.dynamics(name, part) for name, part in found.items()]
+            neurons = [kinds.dynamics(name, part) for name, part in found.items()]
         model = cls.family(family, state_dict=state, neurons=neurons, **described)
         bridge.read_as(module, model, samples, limit, forward)
         return model

@@ -8,6 +8,7 @@ import torch
 from . import _torch_layers as layers
 from . import _torch_module as reading
 from ._error import Error
+from ._torch_neurons import HandsOn, hands_on
 
 
 def neurons_of(model):
@@ -127,8 +128,18 @@ class Applier:
             arguments = dict(level=self.integers[name]["steps"][0], many=many, rounding=self.rounding)
             neuron, part = self.neuron(name, layout, arguments), self.part(name)
             self.neurons[name] = neuron
-            self.replace(part, "forward", neuron.forward)
-            self.replace(part, "reset", neuron.reset)
+            if hands_on(part):
+                # Its attribute `reset` is a tensor.
+                self.replace(part, "forward", HandsOn(name, part, neuron).forward)
+                self.lend_membrane(part)
+            else:
+                self.replace(part, "forward", neuron.forward)
+                self.replace(part, "reset", neuron.reset)
+
+    def lend_membrane(self, part):
+        own = part.mem
+        part.reset_mem()
+        self.applied._undo.append(lambda: setattr(part, "mem", own))
 
     def neuron(self, name, layout, arguments):
         """What stands in for a layer of neurons."""

@@ -91,6 +91,10 @@ class Neuron(Spiking):
             self.v = stored.clamp(-limit, limit - 1) << discards
         return g, fires, inside
 
+    def membrane(self, x):
+        """What it keeps, in the unit and the type of its input ``x``."""
+        return torch.zeros_like(x) if self.v is None else (self.v * self.steps.to(x.device)).to(x.dtype)
+
     def reset(self):
         super().reset()
         self.v = None

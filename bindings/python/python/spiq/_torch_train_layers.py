@@ -9,6 +9,7 @@ import torch
 from . import _quantizer as quantizer
 from ._error import Error
 from ._torch_layers import Levels, Neuron, Requantize, along
+from ._torch_neurons import hands_on
 
 # What PyTorch adds to a variance, and the library with it.
 _EPSILON = 1e-5
@@ -288,7 +289,8 @@ class TrainedNeuron(Trained, Neuron):
         self.shape, self.steps_of, self.part, self.surrogate = shape, steps_of, part, surrogate
         self.heights, self.fixed_gain = integers["heights"], integers["gain"]
         self.learned = torch.is_tensor(getattr(part, "w", None)) and getattr(part, "tau", None) is None
-        self.detached, self.real = bool(getattr(part, "detach_reset", False)), None
+        # snnTorch always detaches it.
+        self.detached, self.real = bool(getattr(part, "detach_reset", hands_on(part))), None
 
     def told(self, x):
         tau = self.dynamics(x)
@@ -322,12 +324,15 @@ class TrainedNeuron(Trained, Neuron):
         g, fires, inside = self.advance(whole)
         steps = self.steps.to(x.device)
         potential = through(x if self.real is None else x + self.real, g * steps) / self.gain
-        spikes = through(self.surrogate(potential - self.height), fires)
+        spikes = through(self.surrogate(potential - self.height).to(x.dtype), fires)
         if self.bits is not None:
             out = spikes.detach() if self.detached else spikes
             left = potential - out * (self.height if self.subtract else potential)
             self.real = through(left * self.gain * self.kept, self.v * steps, inside)
         return spikes * self.level
+
+    def membrane(self, x):
+        return torch.zeros_like(x) if self.real is None else self.real
 
     def reset(self):
         super().reset()
