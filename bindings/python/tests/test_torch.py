@@ -65,6 +65,30 @@ def test_every_spike_is_that_of_the_library(network, data):
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
+def test_from_a_module_to_a_verified_setting(network, tmp_path):
+    """What a search finds knows its model and data; images to be verified are arrays."""
+    dice = np.random.default_rng(1)
+    images, seen = (dice.integers(0, 256, (n, 1, 16, 16), dtype=np.uint8) for n in (6, 12))
+    data = spiq.Data(images, np.arange(6) % 5, validation=(seen, np.arange(12) % 5))
+    model = from_torch(network, data)
+    found = spiq.search(
+        model, data, max_accuracy_drop=1.0, max_energy="1mJ", minimize="model", strategies="ratio-greedy",
+        weight_bits=[8, 3], power_of_two_bits=[], membrane_bits=[16, 4], max_evaluations=8, out=tmp_path,
+        progress=False,
+    )
+    assert spiq.torch.verify(network, found.setting, images[:2]).images == 2
+    assert spiq.torch.verify(network, found.setting, torch.as_tensor(images)).equal
+    applied = found.setting.apply_to(network)
+    assert spiq.torch.verify(network, found.setting).equal
+    applied.undo()
+    with pytest.raises(spiq.Error, match="images alone do not say the ranges"):
+        spiq.torch.verify(network, "w4", images)
+    with pytest.raises(spiq.Error, match="data: missing"):
+        spiq.torch.apply_to(network, "w4")
+    with pytest.raises(spiq.Error, match="from_torch has not read this module"):
+        spiq.torch.verify(copy.deepcopy(network), "w4", data)
+
+
 def test_the_module_classifies_what_the_library_classifies(network, data):
     """In a batch, in single precision, in the module's own calls."""
     model = from_torch(network, data)
@@ -223,7 +247,8 @@ def test_a_sum_that_leaves_the_residual_format(data):
         network, family="Layers", layers=Shortcuts.LAYERS, input=INPUT, timesteps=3, classes=5, samples=data
     )
     setting = narrow_stream(5, 3)
-    saturations = spiq.simulate(model, data, settings=setting, progress=False).layers["saturations"].sum()
+    report = spiq.simulate(model, data, settings=setting, progress=False).to_dict()
+    saturations = sum(layer["saturations"] for layer in report["settings"][0]["layers"])
     found = spiq.torch.verify(network, setting, data, limit=6)
     assert saturations > 100 and found.equal, str(found)
     images = normalized(images_of(model, data))
