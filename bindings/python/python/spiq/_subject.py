@@ -415,6 +415,10 @@ class Hardware(_Subject):
         """What reports call it."""
         return self._inner.name
 
+    def to_ron(self):
+        """The text of its description, to be changed and given to :class:`Hardware`; of a dict, as JSON."""
+        return self._inner.to_ron()
+
     @property
     def description(self):
         """What it is, in a sentence or two."""
