@@ -1,5 +1,5 @@
 use pyo3::prelude::*;
-use spiq::files::sha256;
+use spiq::files::{Folder, sha256};
 
 use crate::error::plain;
 
@@ -9,6 +9,8 @@ pub struct Hardware {
     pub hardware: spiq::hw::Hardware,
     /// Of its description.
     pub sha256: String,
+    /// Its description.
+    text: String,
 }
 
 #[pymethods]
@@ -16,15 +18,24 @@ impl Hardware {
     /// A built-in accelerator, or that of a file.
     #[staticmethod]
     fn load(py: Python, spec: &str) -> PyResult<Self> {
-        let loaded = spiq::hw::Hardware::load(spec);
-        loaded.map(|(hardware, sha256)| Self { hardware, sha256 }).map_err(|e| plain(py, &e))
+        let read = || {
+            let (folder, name) = Folder::locate("hw_configs", spec)?;
+            Ok((folder.read_text(&name)?, folder.path(&name)))
+        };
+        let (text, path) = read().map_err(|e| plain(py, &e))?;
+        Self::parse(py, &text, &path)
     }
 
     /// What `text` describes.
     #[staticmethod]
     fn parse(py: Python, text: &str, path: &str) -> PyResult<Self> {
         let hardware = spiq::hw::Hardware::parse(text, path).map_err(|e| plain(py, &e))?;
-        Ok(Self { hardware, sha256: sha256([text]) })
+        Ok(Self { hardware, sha256: sha256([text]), text: text.to_owned() })
+    }
+
+    /// The text of its description.
+    fn to_ron(&self) -> &str {
+        &self.text
     }
 
     #[getter]

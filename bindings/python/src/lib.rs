@@ -4,6 +4,7 @@
 mod data;
 mod error;
 mod hardware;
+mod integers;
 mod model;
 mod prepared;
 mod search;

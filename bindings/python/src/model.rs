@@ -77,6 +77,18 @@ impl Model {
         built.map(|model| Self(Arc::new(model))).map_err(|e| plain(py, &e))
     }
 
+    /// The network with other weights.
+    fn with_weights(&self, py: Python, tensors: Vec<Tensor>, ignore_extra: bool) -> PyResult<Self> {
+        let selection = Selection { key: None, ignore_extra };
+        let bytes = file(&tensors).map_err(|e| plain(py, &e))?;
+        let description = self.0.description.clone();
+        let loaded = py.detach(|| {
+            let network = description.network(WEIGHTS)?;
+            load::with_checkpoint(description, network, &bytes, WEIGHTS, &selection)
+        });
+        loaded.map(|model| Self(Arc::new(model))).map_err(|e| plain(py, &e))
+    }
+
     #[getter]
     fn name(&self) -> &str {
         &self.0.description.name

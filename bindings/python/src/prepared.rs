@@ -5,13 +5,13 @@ use numpy::{PyArray1, PyArray4, PyArrayMethods};
 use pyo3::prelude::*;
 use spiq::evaluate::Calibrated;
 use spiq::exchange::{DumpRequest, Units, channels_first, dump, dump_float, torch_tensors};
-use spiq::model::{Images, NodeId};
-use spiq::num::{Format, Requantizer};
-use spiq::quant::{MembraneWord, Precision, QuantizedModel, QuantizedOp};
+use spiq::model::Images;
+use spiq::quant::{Precision, QuantizedModel};
 use spiq::{Error, Result};
 
 use crate::data::Data;
 use crate::error::raised;
+use crate::integers::{Integers, integers};
 use crate::model::Model;
 use crate::setting::Setting;
 use crate::work::{self, Manner};
@@ -30,50 +30,21 @@ pub struct Prepared {
 /// Name, extents and values of a tensor.
 type Parameter<'py> = (String, Vec<usize>, Bound<'py, PyArray1<f64>>);
 
-/// What a node does with integers, as far as PyTorch does it otherwise.
-#[derive(IntoPyObject)]
-struct Integers {
-    name: String,
-    /// What one step of what it yields is worth, per channel or for all.
-    steps: Vec<f64>,
-    /// Per channel of an image, the integer of every pixel.
-    codes: Option<Vec<Vec<i64>>>,
-    neuron: Option<NeuronIntegers>,
-    /// Per channel or for all, ascending.
-    levels: Option<Vec<Vec<i64>>>,
-    requantize: Option<RequantizeIntegers>,
-}
-
-#[derive(IntoPyObject)]
-struct NeuronIntegers {
-    thresholds: Vec<i64>,
-    multiplier: u32,
-    shift: u32,
-    subtract: bool,
-    strict: bool,
-    membrane: Option<MembraneIntegers>,
-}
-
-#[derive(IntoPyObject)]
-struct MembraneIntegers {
-    bits: u32,
-    discards: Vec<u32>,
-}
-
-#[derive(IntoPyObject)]
-struct RequantizeIntegers {
-    multipliers: Vec<u32>,
-    shifts: Vec<u32>,
-    /// Ends of the format; of a join, they hold for the sum.
-    limits: (i64, i64),
-    joins: bool,
-}
-
 #[pymethods]
 impl Prepared {
-    /// Quantizes `model` as `setting` says, on the validation images of `data`, for its first `limit` test images.
+    /// Quantizes `model` as `setting` says, on the validation images of `data`, for the first `limit` test images of
+    /// `images`, or of `data`.
     #[new]
-    fn new(py: Python, model: &Model, setting: &Setting, data: &Data, limit: usize) -> PyResult<Self> {
+    #[pyo3(signature = (model, setting, data, limit, images = None))]
+    fn new(
+        py: Python,
+        model: &Model,
+        setting: &Setting,
+        data: &Data,
+        limit: usize,
+        images: Option<&Data>,
+    ) -> PyResult<Self> {
+        let shown = images.unwrap_or(data).0.test.clone();
         let (model, setting, data) = (Arc::clone(&model.0), setting.0.clone(), data.0.clone());
         let network = &model.network;
         let manner = Manner { threads: None, listener: None, network };
@@ -84,7 +55,7 @@ impl Prepared {
                 // Nothing of a float network is chosen on images.
                 data.validation.truncate(0);
             }
-            let mut images = data.test.clone();
+            let mut images = shown;
             images.truncate(limit);
             let calibrated = Calibrated::new(Arc::clone(&held), &data, &images, &|| ())?;
             let quantized = match &setting.precision {
@@ -130,13 +101,19 @@ impl Prepared {
         Ok(tensors.map(|t| (t.name, t.shape, PyArray1::from_vec(py, t.values))).collect())
     }
 
+    /// Fraction bits of the residual stream.
+    fn residual_fraction_bits(&self, py: Python) -> PyResult<u32> {
+        let model = self.integers_of().map_err(|e| self.fail(py, &e))?;
+        Ok(model.residual().fraction_bits)
+    }
+
     /// The integers of every node.
     fn integers(&self, py: Python) -> PyResult<Vec<Integers>> {
         let model = self.integers_of().map_err(|e| self.fail(py, &e))?;
         model
             .network()
             .iter()
-            .map(|(id, _)| integers(model, id))
+            .map(|(id, _)| integers(&self.model, model, id))
             .collect::<Result<_>>()
             .map_err(|e| self.fail(py, &e))
     }
@@ -149,60 +126,5 @@ impl Prepared {
 
     fn integers_of(&self) -> Result<&QuantizedModel> {
         self.quantized.as_ref().ok_or_else(|| Error::mismatch("setting: fp32 has no integers"))
-    }
-}
-
-fn integers(model: &QuantizedModel, id: NodeId) -> Result<Integers> {
-    let node = model.network().node(id);
-    let all = Integers {
-        name: node.name.clone(),
-        steps: model.lsbs()[id.index()].clone(),
-        codes: None,
-        neuron: None,
-        levels: None,
-        requantize: None,
-    };
-    Ok(match model.op(id) {
-        QuantizedOp::Input { zero_points, max } => {
-            let codes = zero_points.iter().map(|zero| (0..=*max).map(|pixel| pixel - zero).collect());
-            Integers { codes: Some(codes.collect()), ..all }
-        }
-        QuantizedOp::InputCodes { codes } => Integers { codes: Some(codes.clone()), ..all },
-        QuantizedOp::Neuron(op) => Integers {
-            neuron: Some(NeuronIntegers {
-                thresholds: op.thresholds.clone(),
-                multiplier: op.keep.multiplier,
-                shift: op.keep.shift,
-                subtract: op.subtract,
-                strict: op.strict,
-                membrane: op.membrane.as_ref().map(|MembraneWord { bits, discards }| MembraneIntegers {
-                    bits: *bits,
-                    discards: discards.clone(),
-                }),
-            }),
-            ..all
-        },
-        QuantizedOp::Levels { thresholds } => Integers { levels: Some(thresholds.clone()), ..all },
-        QuantizedOp::Requantize { requantizers, format } => {
-            Integers { requantize: Some(requantize(requantizers, *format, false)), ..all }
-        }
-        QuantizedOp::AddMembrane(add) => {
-            let branch = add.branch.as_deref();
-            Integers { requantize: branch.map(|branch| requantize(branch, add.format, true)), ..all }
-        }
-        QuantizedOp::Loihi(_) => {
-            let message = "neurons of Loihi have no module in PyTorch";
-            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
-        }
-        QuantizedOp::Weighted(_) | QuantizedOp::Exact => all,
-    })
-}
-
-fn requantize(requantizers: &[Requantizer], format: Format, joins: bool) -> RequantizeIntegers {
-    RequantizeIntegers {
-        multipliers: requantizers.iter().map(|r| r.multiplier).collect(),
-        shifts: requantizers.iter().map(|r| r.shift).collect(),
-        limits: (format.min(), format.max()),
-        joins,
     }
 }

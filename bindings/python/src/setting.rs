@@ -1,4 +1,6 @@
 use pyo3::prelude::*;
+use spiq::quant::scheme::Clip;
+use spiq::quant::{FixedPoint, LayerOverride, Precision, WeightRounding, WeightScheme};
 
 use crate::error::plain;
 
@@ -28,5 +30,35 @@ impl Setting {
     /// The text of its file; nothing for the float network.
     fn to_ron(&self) -> Option<String> {
         self.0.to_ron()
+    }
+
+    /// Of a network whose weights were trained on their grids: the largest weight says the scale, each weight is
+    /// rounded by itself, and what ranges would be calibrated for is said, by layer. Nothing for the float network.
+    fn trained(&self, fraction_bits: Vec<(String, u32)>, residual_fraction_bits: u32) -> Option<Self> {
+        let Precision::Fixed(fixed) = &self.0.precision else { return None };
+        let layer = |(pattern, layer): &(String, LayerOverride)| {
+            let weights = layer.weights.map(unclipped);
+            (pattern.clone(), LayerOverride { weights, rounding: None, ..*layer })
+        };
+        let mut trained: FixedPoint = fixed.clone();
+        trained.weights = unclipped(fixed.weights);
+        trained.residual_fraction_bits = Some(residual_fraction_bits);
+        trained.rounding = WeightRounding::Nearest;
+        (trained.bias_correction, trained.rate_matching) = (false, false);
+        trained.layers = fixed.layers.iter().map(layer).collect();
+        // Of rounding alone such an override may have spoken.
+        trained.layers.retain(|(_, layer)| *layer != LayerOverride::default());
+        let bits = |bits| LayerOverride { fraction_bits: Some(bits), ..LayerOverride::default() };
+        trained.layers.extend(fraction_bits.into_iter().map(|(name, f)| (name, bits(f))));
+        Some(Self(spiq::quant::Setting { name: self.0.name.clone(), precision: Precision::Fixed(trained) }))
+    }
+}
+
+fn unclipped(scheme: WeightScheme) -> WeightScheme {
+    match scheme {
+        WeightScheme::Uniform { bits, scale, granularity, .. } => {
+            WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max }
+        }
+        other => other,
     }
 }

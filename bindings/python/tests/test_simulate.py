@@ -35,11 +35,28 @@ def test_a_report_has_the_bytes_of_the_command_line(samples, tmp_path):
     for path, contents in report.files.items():
         assert (tmp_path / "out" / path).read_bytes() == contents
         assert (tmp_path / "again" / path).read_bytes() == contents
-    assert list(report.settings["setting"]) == ["fp32", "w4"]
-    assert report.to_dict()["settings"][1]["accuracy"] == report.settings["accuracy"][1]
-    assert set(report.layers["setting"]) == {"fp32", "w4"}
+    assert column(report.settings, "setting") == ["fp32", "w4"]
+    assert report.to_dict()["settings"][1]["accuracy"] == column(report.settings, "accuracy")[1]
+    assert set(column(report.layers, "setting")) == {"fp32", "w4"}
     assert report.plots["energy"].lstrip().startswith("<svg")
     assert str(report) in run.stdout
+
+
+def test_settings_are_names_dicts_and_text_and_a_notebook_shows_them(samples):
+    scheme = {"Uniform": {"bits": 4, "scale": "Free", "granularity": "Channel", "clip": "Max"}}
+    described = {"name": "<mine>", "weights": scheme, "membrane_bits": 8, "residual_bits": 16}
+    text = spiq.Setting("w3u4").to_ron()
+    data = spiq.Data(*samples, validation=samples)
+    report = spiq.simulate(data=data, settings=["fp32", described, text], progress=False)
+    assert list(column(report.settings, "setting")) == ["fp32", "<mine>", "w3u4"]
+    shown = report._repr_html_()
+    assert shown.count("<tr>") == 5 + len(report.layers) and "&lt;mine&gt;" in shown and "<svg" in shown
+    assert "energy_total_j" in shown and "traffic_dram_read_bits" not in shown
+    assert len(column(report.settings, "traffic_dram_read_bits")) == 3
+
+
+def column(table, name):
+    return [row[name] for row in table] if isinstance(table, list) else list(table[name])
 
 
 def test_rates_execute_nothing():

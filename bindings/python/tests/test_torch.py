@@ -11,6 +11,7 @@ import spiq
 
 torch = pytest.importorskip("torch")
 
+from shortcuts import Shortcuts  # noqa: E402
 from spikformer import Lif, Spikformer, lively  # noqa: E402
 
 from spiq import _torch_layers, _torch_module  # noqa: E402
@@ -57,11 +58,35 @@ def test_every_spike_is_that_of_the_library(network, data):
     before = snapshot(network)
     model = from_torch(network, data)
     for setting in ["w8", "w3", "pot3", "floor8", "w4u3", "w3+gptq"]:
-        found = spiq.torch.verify(network, model, setting, data, limit=3)
+        found = spiq.torch.verify(network, setting, data, limit=3)
         assert found.equal and found.first is None and found.classes_differing == 0, str(found)
         assert found.distance < 1e-6 and found.images == 3
         assert found.values == sum(3 * 3 * int(np.prod(model.layers[row["layer"]])) for row in found.layers)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_from_a_module_to_a_verified_setting(network, tmp_path):
+    """What a search finds knows its model and data; images to be verified are arrays."""
+    dice = np.random.default_rng(1)
+    images, seen = (dice.integers(0, 256, (n, 1, 16, 16), dtype=np.uint8) for n in (6, 12))
+    data = spiq.Data(images, np.arange(6) % 5, validation=(seen, np.arange(12) % 5))
+    model = from_torch(network, data)
+    found = spiq.search(
+        model, data, max_accuracy_drop=1.0, max_energy="1mJ", minimize="model", strategies="ratio-greedy",
+        weight_bits=[8, 3], power_of_two_bits=[], membrane_bits=[16, 4], max_evaluations=8, out=tmp_path,
+        progress=False,
+    )
+    assert spiq.torch.verify(network, found.setting, images[:2]).images == 2
+    assert spiq.torch.verify(network, found.setting, torch.as_tensor(images)).equal
+    applied = found.setting.apply_to(network)
+    assert spiq.torch.verify(network, found.setting).equal
+    applied.undo()
+    with pytest.raises(spiq.Error, match="images alone do not say the ranges"):
+        spiq.torch.verify(network, "w4", images)
+    with pytest.raises(spiq.Error, match="data: missing"):
+        spiq.torch.apply_to(network, "w4")
+    with pytest.raises(spiq.Error, match="from_torch has not read this module"):
+        spiq.torch.verify(copy.deepcopy(network), "w4", data)
 
 
 def test_the_module_classifies_what_the_library_classifies(network, data):
@@ -69,7 +94,7 @@ def test_the_module_classifies_what_the_library_classifies(network, data):
     model = from_torch(network, data)
     images = normalized(images_of(model, data))
     report = spiq.simulate(model, data, settings="w3", progress=False)
-    with spiq.torch.apply_to(network, model, "w3", data) as applied:
+    with spiq.torch.apply_to(network, "w3", data) as applied:
         with torch.no_grad():
             classes = network(images).argmax(1).numpy()
     right = float(np.mean(classes == np.arange(6) % 5))
@@ -88,13 +113,13 @@ def test_undo_restores(network, data):
             return network(images)
 
     before, logits = snapshot(network), yields()
-    applied = spiq.torch.apply_to(network, model, "w2", data)
+    applied = spiq.torch.apply_to(network, "w2", data)
     assert not torch.equal(yields(), logits)
     with pytest.raises(spiq.Error, match="undo"):
-        spiq.torch.apply_to(network, model, "w2", data)
+        spiq.torch.apply_to(network, "w2", data)
     with pytest.raises(spiq.Error, match="another model or setting"):
-        spiq.torch.verify(network, model, "w3", data)
-    assert spiq.torch.verify(network, model, "w2", data, limit=1).equal
+        spiq.torch.verify(network, "w3", data)
+    assert spiq.torch.verify(network, "w2", data, limit=1).equal
     applied.undo()
     assert torch.equal(yields(), logits)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
@@ -103,10 +128,10 @@ def test_undo_restores(network, data):
 def test_what_changes_a_module_that_was_applied_to_shows(network, data):
     """A weight that is one step off, in the second layer of the MLP: nothing before it differs."""
     model = from_torch(network, data)
-    with spiq.torch.apply_to(network, model, "w4", data):
+    with spiq.torch.apply_to(network, "w4", data):
         with torch.no_grad():
             network.block[0].mlp.fc2_linear.weight[0] *= 2
-        found = spiq.torch.verify(network, model, "w4", data, limit=2)
+        found = spiq.torch.verify(network, "w4", data, limit=2)
     assert not found.equal and found.first["layer"] == "block.0.mlp.fc2_lif" and found.first["channel"] == 0
     assert "first: layer block.0.mlp.fc2_lif, image 0" in str(found)
 
@@ -136,8 +161,8 @@ def test_neurons_are_read(network, data):
     assert caught.value.layer == "patch_embed.rpe_lif"
     network.block[0].attn.proj_lif = Parametric().eval()
     model = from_torch(network, data)
-    assert spiq.torch.verify(network, model, "fp32", data).differing == 0
-    assert spiq.torch.verify(network, model, "w4u6", data).equal
+    assert spiq.torch.verify(network, "fp32", data).differing == 0
+    assert spiq.torch.verify(network, "w4u6", data).equal
 
 
 @pytest.mark.parametrize(
@@ -167,10 +192,10 @@ def test_a_failure_leaves_the_module(network, data):
     network.eval()
     before = snapshot(network)
     with pytest.raises(spiq.Error):
-        spiq.torch.apply_to(network, model, "w4", data)
+        spiq.torch.apply_to(network, "w4", data)
     network.head = torch.nn.Linear(23, 5).eval()
     with pytest.raises((spiq.Error, RuntimeError)):
-        spiq.torch.apply_to(network, model, "w4", data)
+        spiq.torch.apply_to(network, "w4", data)
     assert all(torch.equal(before[name], value) for name, value in snapshot(network).items() if "head" not in name)
     assert not any("forward" in part.__dict__ for part in network.modules())
     assert not any(part._forward_pre_hooks or part._forward_hooks for part in network.modules())
@@ -206,8 +231,33 @@ def test_a_network_step_by_step(data):
     model = spiq.Model.from_torch(
         network, family="Layers", layers=layers, input=INPUT, timesteps=4, classes=5, samples=data
     )
-    found = spiq.torch.verify(network, model, "w4u5", data)
+    found = spiq.torch.verify(network, "w4u5", data)
     assert found.equal and [row["layer"] for row in found.layers] == ["if1"], str(found)
+
+
+def narrow_stream(bits, fraction_bits):
+    text = spiq.Setting("w4").to_ron().replace("residual_bits: 16", f"residual_bits: {bits}")
+    return text.replace("residual_bits:", f"residual_fraction_bits: Some({fraction_bits}), residual_bits:")
+
+
+def test_a_sum_that_leaves_the_residual_format(data):
+    """The module adds by itself; what it adds leads to the clamped sum, on maps and on tokens, also in a batch."""
+    network = lively(Shortcuts(), normalized(np.random.default_rng(2).integers(0, 256, (8, 1, 16, 16))))
+    model = spiq.Model.from_torch(
+        network, family="Layers", layers=Shortcuts.LAYERS, input=INPUT, timesteps=3, classes=5, samples=data
+    )
+    setting = narrow_stream(5, 3)
+    report = spiq.simulate(model, data, settings=setting, progress=False).to_dict()
+    saturations = sum(layer["saturations"] for layer in report["settings"][0]["layers"])
+    found = spiq.torch.verify(network, setting, data, limit=6)
+    assert saturations > 100 and found.equal, str(found)
+    images = normalized(images_of(model, data))
+    with spiq.torch.apply_to(network, setting, data), torch.no_grad():
+        batch = network(images)
+        for i in range(6):
+            for part in network.modules():
+                part.reset() if isinstance(part, Lif) else None
+            assert torch.allclose(network(images[i : i + 1])[0], batch[i], atol=1e-5), i
 
 
 @pytest.mark.parametrize(
@@ -234,8 +284,8 @@ def test_neurons_of_spikingjelly(kind, arguments, data):
                 setattr(part, name, getattr(neuron, kind)(v_threshold=own.v_threshold, **arguments))
     network = lively(network, normalized(np.arange(256).reshape(1, 1, 16, 16)))
     model = from_torch(network, data)
-    assert spiq.torch.verify(network, model, "fp32", data).differing == 0
-    found = spiq.torch.verify(network, model, "w4u8", data)
+    assert spiq.torch.verify(network, "fp32", data).differing == 0
+    found = spiq.torch.verify(network, "w4u8", data)
     assert found.equal, str(found)
 
 
@@ -251,7 +301,7 @@ def test_spikingjelly(data):
     # What trained on a GPU says so; it is run on what any machine has, and says so again.
     lif.backend = "cupy"
     model = from_torch(network, data)
-    assert spiq.torch.verify(network, model, "w4u4", data).equal
+    assert spiq.torch.verify(network, "w4u4", data).equal
     assert lif.backend == "cupy"
 
 
@@ -322,15 +372,16 @@ def test_neurons_against_a_loop(x, thresholds, kept, subtract, strict, bits, dis
 def test_requantizers_by_hand():
     """x 3/4 rounded with halves up, clamped to 4 bits, in steps of 0.5; RepConv's border on the same grid."""
     integers = dict(multipliers=[3], shifts=[2], limits=(-8, 7), joins=False)
-    hook = _torch_layers.Requantize(integers, [1.0], 0.5, (-1,), _torch_layers.Rounding())
-    assert hook(None, None, ints([2, -2, 3, 100])).tolist() == [1.0, -0.5, 1.0, 3.5]
+    hook = _torch_layers.Requantize(integers, [1.0], 0.5, _torch_layers.Rounding())
+    values = ints([[2, -2, 3, 100]]).T
+    assert hook(torch.nn.Linear(4, 1), None, values).flatten().tolist() == [1.0, -0.5, 1.0, 3.5]
     # A bias of 2 is 1.5 steps of the grid, and 2 on it, worth 1: the border; 3 + 2 = 5 is 3.75 steps, and 4.
     assert hook.border([2.0]).tolist() == [1.0]
-    assert hook(None, None, ints([3.0 + 1.0])).tolist() == [2.0]
+    assert hook(torch.nn.Linear(1, 1), None, ints([3.0 + 1.0])).tolist() == [2.0]
 
 
 def test_pixels_by_hand():
-    pixels = _torch_layers.Pixels([[p - 2 for p in range(4)]], 0.5, [0.5], [0.25], 3, (-1, 1, 1))
+    pixels = _torch_layers.Pixels([[p - 2 for p in range(4)]], 0.5, [0.5], [0.25], 3, False)
     normal = (ints([0, 1, 2, 3]) / 3 - 0.5) / 0.25
     assert pixels(None, (normal.view(1, 1, 2, 2),))[0].flatten().tolist() == [-1.0, -0.5, 0.0, 0.5]
     with pytest.raises(spiq.Error, match="no pixel"):
@@ -354,7 +405,7 @@ def test_layouts():
 
 
 def test_it_says_that_pytorch_is_missing():
-    code = "import sys; sys.modules['torch'] = None\nimport spiq\nspiq.torch.verify(None, None, 'w4', 'noise')"
+    code = "import sys; sys.modules['torch'] = None\nimport spiq\nspiq.torch.verify(None, 'w4', 'noise')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     message = "ImportError: spiq.torch needs PyTorch, which is not installed: pip install torch"
     assert run.stderr.strip().endswith(message)
@@ -362,7 +413,7 @@ def test_it_says_that_pytorch_is_missing():
 
 def test_a_module_that_was_applied_to_can_be_copied(network, data):
     model = from_torch(network, data)
-    with spiq.torch.apply_to(network, model, "w3", data):
+    with spiq.torch.apply_to(network, "w3", data):
         twin = copy.deepcopy(network)
         images = normalized(images_of(model, data)[:1])
         assert torch.equal(twin(images), network(images))

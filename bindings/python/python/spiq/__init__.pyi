@@ -64,6 +64,21 @@ class Model:
         ignore_extra: bool = False,
         **hyperparameters: Any,
     ) -> Model: ...
+    @classmethod
+    def from_nir(
+        cls,
+        source: Any,
+        *,
+        timesteps: int | None = None,
+        dt: float = 1e-4,
+        input: Literal["events", "integers"] | None = None,
+        input_shape: tuple[int, int, int] | None = None,
+        max: int = 1,
+        fire: Literal["above", "at"] = "above",
+        reset: Literal["zero", "subtract"] = "zero",
+        readout: Literal["exact", "mean"] = "exact",
+        name: str | None = None,
+    ) -> Model: ...
     @property
     def name(self) -> str: ...
     @property
@@ -111,12 +126,21 @@ class Setting:
     @property
     def name(self) -> str: ...
     def to_ron(self) -> str | None: ...
+    def apply_to(
+        self,
+        module: Any,
+        data: Data | _Path | None = None,
+        *,
+        model: Model | _Path | dict[str, Any] | None = None,
+        forward: Callable[[Any, Any], Any] | None = None,
+    ) -> torch.Applied: ...
     def save(self, path: _Path) -> None: ...
 
 class Hardware:
     def __init__(self, spec: _Path | dict[str, Any] = "edge-28") -> None: ...
     @property
     def name(self) -> str: ...
+    def to_ron(self) -> str: ...
     @property
     def description(self) -> str: ...
     @property

@@ -8,13 +8,44 @@ import json
 from ._subject import Setting
 
 
+def _rows(text):
+    """A CSV table as a list of dicts: numbers as numbers, nothing as None."""
+    return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+
+
 def _frame(text):
     """A CSV table as a DataFrame where pandas is installed, else as a list of dicts."""
+    rows = _rows(text)
     try:
         import pandas
     except ImportError:
-        return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
-    return pandas.read_csv(io.StringIO(text), float_precision="round_trip", keep_default_na=False, na_values=[""])
+        return rows
+    rows = [{name: float("nan") if value is None else value for name, value in row.items()} for row in rows]
+    return pandas.DataFrame(rows, columns=next(csv.reader(io.StringIO(text))))
+
+
+# Columns that a notebook shows.
+_OF_SETTING = (
+    "setting accuracy average_weight_bits model_bytes footprint_total_bytes latency_s energy_total_j power_w spikes "
+    "saturations"
+).split()
+_OF_LAYER = (
+    "setting layer kind weight_bits membrane_bits weight_bytes synaptic_operations spike_rate saturations cycles_total "
+    "cycles_ideal stall_cycles energy_total_j"
+).split()
+
+
+def _html(rows, columns):
+    """Columns of a table, as a notebook shows them; fractions to four digits."""
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(row[name])}</td>' for name in columns)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value):
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else html.escape(str(value))
 
 
 def _number(text):
@@ -98,7 +129,11 @@ class Report:
         return str(self)
 
     def _repr_html_(self):
-        return f"<pre>{html.escape(str(self))}</pre>"
+        """The settings; the layers of all of them, folded; the energy of each setting. The tables have all columns."""
+        settings = _html(_rows(self.files["settings.csv"].decode()), _OF_SETTING)
+        layers = _html(_rows(self.files["layers.csv"].decode()), _OF_LAYER)
+        figure = self.plots.get("energy", "")
+        return f"{settings}<details><summary>layers</summary>{layers}</details><figure>{figure}</figure>"
 
 
 class Found:
@@ -108,15 +143,23 @@ class Found:
         dir: The folder with ``setting.ron``, ``search.json``, ``fronts/``, ``plots/`` and the log.
     """
 
-    def __init__(self, inner, dir):
+    def __init__(self, inner, dir, searched):
         self._inner = inner
         self.dir = dir
+        self._searched = searched
 
     @property
     def setting(self):
-        """The setting that meets all budgets on the validation images; None where there is none."""
+        """The setting that meets all budgets on the validation images; None where there is none.
+
+        It knows the model and the data that the search looked at, as ``setting.apply_to(net)`` needs them.
+        """
         text = self._inner.setting()
-        return None if text is None else Setting(text)
+        if text is None:
+            return None
+        setting = Setting(text)
+        setting._searched = self._searched
+        return setting
 
     @property
     def closest(self):

@@ -144,7 +144,7 @@ def search(
         KeyboardInterrupt: Within a second of Ctrl-C; ``resume=True`` goes on where it was.
     """
     model, hardware, out = Model._of(model), Hardware._of(hardware), Path(out)
-    data = Data._of(data)._for(model)
+    data = Data._of(data)
     log = out / "log.jsonl"
     if not resume and log.is_file() and b"\n" in log.open("rb").readline():
         message = "holds an earlier search: resume=True goes on with it, out= names another folder"
@@ -182,7 +182,7 @@ def search(
     with Bars(progress) as bars:
         inner = _spiq.search(
             model._inner,
-            data,
+            data._for(model),
             hardware._inner,
             json.dumps(given),
             json.dumps(wanted),
@@ -191,4 +191,4 @@ def search(
             threads,
             bars,
         )
-    return Found(inner, out)
+    return Found(inner, out, (model, data))

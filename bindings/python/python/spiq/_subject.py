@@ -24,6 +24,13 @@ class _Subject:
     def _of(cls, value):
         return value if isinstance(value, cls) else cls(value)
 
+    @classmethod
+    def _held(cls, inner):
+        """Of its compiled part."""
+        subject = cls.__new__(cls)
+        subject._inner = inner
+        return subject
+
 
 class Model(_Subject):
     """A network with its weights.
@@ -36,6 +43,9 @@ class Model(_Subject):
         key: Which dictionary of a nested checkpoint is read, keys joined by dots.
         ignore_extra: Leave out tensors that no layer reads; ``notes`` list them.
     """
+
+    #: What a converter said of it.
+    _notes = ()
 
     def __init__(self, spec="sdtv1_2-64_fashion", *, weights=None, key=None, ignore_extra=False):
         text = text_of(spec, "model")
@@ -91,9 +101,7 @@ class Model(_Subject):
             "weights": {"Seeded": seed} if state_dict is None else {"File": "state_dict"},
         }
         tensors = None if state_dict is None else _selected(state_dict)
-        model = cls.__new__(cls)
-        model._inner = _spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra)
-        return model
+        return cls._held(_spiq.Model.described(text_of(described, "family"), "family", tensors, ignore_extra))
 
     @classmethod
     def from_torch(
@@ -101,8 +109,9 @@ class Model(_Subject):
     ):
         """A live module of PyTorch: its state dict, and what its neurons compute.
 
-        Threshold, leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF, or
-        any module with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
+        Threshold, leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF of
+        ``clock_driven`` and ``activation_based``, one timestep or all at a time; snnTorch's ``Leaky``; or any module
+        with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
         runs on a few images, one by one: each of its layers of neurons has to fire what the described network fires,
         so that heads, pooling and shortcuts are those of the description.
 
@@ -120,23 +129,70 @@ class Model(_Subject):
         """
         from . import torch as bridge
 
-        reading = bridge._parts()[2]
+        parts = bridge._parts()[1]
+        reading, kinds = parts.module, parts.neurons
         reading.check(module)
         state = dict(module.state_dict())
         described = dict(input=input, timesteps=timesteps, classes=classes, **rest)
+        own, leaks = kinds.tensors_of(module)
+        state = {key: value for key, value in state.items() if key not in own}
         if neurons is None:
             # Of a parametric neuron, w is its leak.
-            neurons = {f"{path}.w": part for path, part in module.named_modules() if hasattr(part, "v_threshold")}
-            plain = {key: value for key, value in state.items() if key not in neurons}
+            plain = {key: value for key, value in state.items() if key not in leaks}
             plain = cls.family(family, state_dict=plain, **described)
-            fixed = {key for key, part in neurons.items() if getattr(part, "tau", None) is not None}
+            fixed = {key for key, part in leaks.items() if getattr(part, "tau", None) is not None}
             state = {key: value for key, value in state.items() if key not in fixed}
             names = [node["name"] for node in plain._inner.nodes if node["kind"] == "neuron"]
             found = reading.layers_of(module, names) if names else {}
-            neurons = [reading.dynamics(name, part) for name, part in found.items()]
+            neurons = [kinds.dynamics(name, part) for name, part in found.items()]
         model = cls.family(family, state_dict=state, neurons=neurons, **described)
-        if samples is not None:
-            bridge.check_float(module, model, samples, limit, forward)
+        bridge.read_as(module, model, samples, limit, forward)
+        return model
+
+    @classmethod
+    def from_nir(
+        cls,
+        source,
+        *,
+        timesteps=None,
+        dt=1e-4,
+        input=None,
+        input_shape=None,
+        max=1,
+        fire="above",
+        reset="zero",
+        readout="exact",
+        name=None,
+    ):
+        """A network of snnTorch, SpikingJelly, Norse and others, by their exports (needs ``pip install 'spiq[nir]'``).
+
+        What NIR does not say is said here; what becomes of each node is in docs/formats.md.
+
+        Args:
+            source: The path of a NIR file, or a ``nir.NIRGraph``.
+            timesteps: Timesteps of a sample; without, those that an export of spiq has left in the file.
+            dt: Seconds of a timestep; Norse has 1e-3.
+            input: ``"events"`` (a frame of counts per timestep) or ``"integers"`` (one); without, what an export of
+                spiq has left in the file, or events.
+            input_shape: Channels, height and width of an input that NIR holds in one row.
+            max: The largest value of the input.
+            fire: ``"above"`` or ``"at"`` the threshold; SpikingJelly fires at it.
+            reset: What a spike leaves: ``"zero"`` or ``"subtract"``.
+            readout: ``"mean"`` takes the mean over timesteps in the place of leaky readouts.
+            name: What reports call it; without, the name of the file.
+
+        Raises:
+            Error: If a node has no layer; ``layer`` is its name, ``field`` its field. ``notes`` say what a reader of
+                results must know of those that have.
+        """
+        from ._nir import model_of
+
+        options = dict(timesteps=timesteps, dt=dt, input=input, max=max, fire=fire, reset=reset, readout=readout)
+        if input_shape is not None:
+            options["input_shape"] = ",".join(str(extent) for extent in input_shape)
+        inner, notes = model_of(source, name, options)
+        model = cls._held(inner)
+        model._notes = notes
         return model
 
     @property
@@ -177,7 +233,7 @@ class Model(_Subject):
     @property
     def notes(self):
         """What a reader of results must know of the weights."""
-        return self._inner.notes
+        return [*self._inner.notes, *self._notes]
 
     @property
     def sha256(self):
@@ -303,6 +359,9 @@ class Setting(_Subject):
             file, its text, or a dict of it.
     """
 
+    #: Of a setting that a search found, the model and the data that it looked at.
+    _searched = None
+
     def __init__(self, spec):
         text = text_of(spec, "setting")
         if text is None:
@@ -318,6 +377,12 @@ class Setting(_Subject):
     def to_ron(self):
         """The text of a setting file that says the same; None for the float network, which has none."""
         return self._inner.to_ron()
+
+    def apply_to(self, module, data=None, *, model=None, forward=None):
+        """Makes a module of PyTorch compute the integers of this setting: :func:`spiq.torch.apply_to`."""
+        from . import torch as bridge
+
+        return bridge.apply_to(module, self, data, model=model, forward=forward)
 
     def save(self, path):
         """Writes that file."""
@@ -349,6 +414,10 @@ class Hardware(_Subject):
     def name(self):
         """What reports call it."""
         return self._inner.name
+
+    def to_ron(self):
+        """The text of its description, to be changed and given to :class:`Hardware`; of a dict, as JSON."""
+        return self._inner.to_ron()
 
     @property
     def description(self):

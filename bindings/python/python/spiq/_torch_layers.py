@@ -25,15 +25,12 @@ def along(values, shape, dtype=torch.int64):
     return tensor if tensor.numel() == 1 else tensor.view(shape)
 
 
-def channel_shape(module):
-    """The extents of one value per channel of what a weight layer or a normalization reads and yields."""
-    if isinstance(module, torch.nn.Linear):
-        return (-1,)
-    behind = {torch.nn.Conv2d: 2, torch.nn.BatchNorm2d: 2, torch.nn.Conv3d: 3, torch.nn.BatchNorm3d: 3}
-    for kind, dimensions in behind.items():
-        if isinstance(module, kind):
-            return (-1,) + (1,) * dimensions
-    return (-1, 1)
+def channel_axis(module, x):
+    """Which index of ``x``, from behind, counts the channels that a weight layer or a normalization yields."""
+    if isinstance(module, torch.nn.Linear) or x.dim() < 3:
+        return -1
+    behind = {torch.nn.Conv2d: -3, torch.nn.BatchNorm2d: -3, torch.nn.Conv3d: -4, torch.nn.BatchNorm3d: -4}
+    return next((axis for kind, axis in behind.items() if isinstance(module, kind)), -2)
 
 
 class Spiking:
@@ -44,9 +41,13 @@ class Spiking:
 
     def __init__(self, steps, level, many, rounding):
         self.steps, self.level, self.many, self.rounding = steps, level, many, rounding
+        # Who else is told of the integers that it reads.
+        self.listeners = []
 
     def forward(self, x):
         whole = self.rounding(x.detach(), self.steps)
+        for listener in self.listeners:
+            listener(whole)
         if self.many:
             levels = torch.stack([self.levels_of(frame) for frame in whole])
         else:
@@ -55,6 +56,8 @@ class Spiking:
 
     def reset(self):
         """Forgets what was seen; SpikingJelly's ``functional.reset_net`` calls it."""
+        for listener in self.listeners:
+            listener.forget()
 
 
 class Neuron(Spiking):
@@ -71,19 +74,29 @@ class Neuron(Spiking):
         self.v = None
 
     def levels_of(self, x):
+        return self.advance(x)[1]
+
+    def advance(self, x):
+        """The potential, what fires, and where the membrane, which is then ``v``, fits its word."""
         thresholds = self.thresholds.to(x.device)
         g = x if self.v is None else self.v + x
-        fires = g >= thresholds
+        fires, inside = g >= thresholds, None
         if self.bits is not None:
             left = g - (thresholds - int(self.strict)) if self.subtract else torch.zeros_like(g)
             discards, limit = self.discards.to(x.device), 1 << (self.bits - 1)
             # Half a step makes a reciprocal divide exactly; of a multiplier of 1 it leaves a shift.
             kept = ((2 * torch.where(fires, left, g) + 1) * self.multiplier) >> (self.shift + 1)
             stored = kept >> discards
+            inside = (stored >= -limit) & (stored < limit)
             self.v = stored.clamp(-limit, limit - 1) << discards
-        return fires
+        return g, fires, inside
+
+    def membrane(self, x):
+        """What it keeps, in the unit and the type of its input ``x``."""
+        return torch.zeros_like(x) if self.v is None else (self.v * self.steps.to(x.device)).to(x.dtype)
 
     def reset(self):
+        super().reset()
         self.v = None
 
 
@@ -99,45 +112,58 @@ class Levels(Spiking):
 
 
 class Requantize:
-    """A forward hook: what a layer yields, on the grid of the stream that it starts or is added to."""
+    """A forward hook: what a layer yields, on the grid of the stream that it starts or is added to.
 
-    def __init__(self, integers, steps, step, shape, rounding):
-        self.steps, self.step, self.rounding = along(steps, shape, torch.float64), step, rounding
-        self.multipliers, self.shifts = along(integers["multipliers"], shape), along(integers["shifts"], shape)
-        # The ends of the grid hold for the sum behind a join.
-        self.limits = None if integers["joins"] else integers["limits"]
-        self.shape, self.missing = shape, None
+    ``joined`` has, call by call, what it is added to, as integers ``[frames, C, N]``. The module adds by itself,
+    so what it is given is what leads to the sum that the ends of the grid leave.
+    """
+
+    def __init__(self, integers, steps, step, rounding, joined=None):
+        self.steps, self.step, self.rounding = torch.tensor(steps, dtype=torch.float64), step, rounding
+        self.multipliers, self.shifts = (torch.tensor(integers[name]) for name in ("multipliers", "shifts"))
+        self.limits, self.joins, self.joined = integers["limits"], integers["joins"], joined
+        self.missing = None
 
     def border(self, bias):
         """What a normalization may add in the place of ``bias``; what it then lacks is added here.
 
         RepConv pads behind its first normalization with what that one adds: that has to be on the grid.
         """
-        bias = along(bias, self.shape, torch.float64)
-        border = self._on_grid(bias)
+        bias = torch.tensor(bias, dtype=torch.float64)
+        border = self._on_grid(bias).clamp(*self.limits) * self.step
         self.missing = bias - border
-        return border.flatten().numpy()
+        return border.numpy()
 
-    def __call__(self, _module, _inputs, output):
-        x = output.detach().double()
+    def __call__(self, module, _inputs, output):
+        return self.grid(module, output)[0].to(output.dtype)
+
+    def grid(self, module, output):
+        """What takes the place of ``output``, in double precision, and where it was not clamped."""
+        axis = channel_axis(module, output)
+        x = output.detach().double().movedim(axis, -1)
         x = x if self.missing is None else x + self.missing.to(x.device)
-        return self._on_grid(x).to(output.dtype)
+        x = self._on_grid(x)
+        stream = torch.zeros_like(x) if self.joined is None else self.joined.popleft().transpose(1, 2).reshape(x.shape)
+        total = stream + x
+        # The ends of the grid hold for the sum behind a join.
+        clamped = total if self.joins and self.joined is None else total.clamp(*self.limits)
+        return ((clamped - stream) * self.step).movedim(-1, axis), (clamped == total).movedim(-1, axis)
 
     def _on_grid(self, x):
+        """Integers of ``x``, whose last index counts channels, not yet clamped."""
         shifts = self.shifts.to(x.device)
         x = self.rounding(x, self.steps)
-        x = (x * self.multipliers.to(x.device) + ((1 << shifts) >> 1)) >> shifts
-        x = x if self.limits is None else x.clamp(*self.limits)
-        return x * self.step
+        return (x * self.multipliers.to(x.device) + ((1 << shifts) >> 1)) >> shifts
 
 
 class Pixels:
     """A forward hook before a layer: of images that were normalized, the integers that the first layer reads."""
 
-    def __init__(self, codes, step, mean, std, largest, shape):
-        self.codes, self.step, self.largest = torch.tensor(codes, dtype=torch.int64), step, largest
-        self.scaling = None if mean is None else [along(values, shape, torch.float64) for values in (mean, std)]
-        self.flat = len(shape) == 1
+    def __init__(self, codes, step, mean, std, largest, flat):
+        self.codes, self.step, self.largest, self.flat = torch.tensor(codes), step, largest, flat
+        self.scaling = None
+        if mean is not None:
+            self.scaling = [torch.tensor(values, dtype=torch.float64).view(-1, 1, 1) for values in (mean, std)]
 
     def __call__(self, _module, inputs):
         x = inputs[0].detach().double()
@@ -145,7 +171,7 @@ class Pixels:
         x = x.unflatten(-1, (channels, -1, 1)) if self.flat else x
         pixels = x
         if self.scaling is not None:
-            mean, std = (values.view(-1, 1, 1).to(x.device) for values in self.scaling)
+            mean, std = (values.to(x.device) for values in self.scaling)
             pixels = (x * std + mean) * self.largest
         whole = pixels.round().to(torch.int64)
         wrong = (whole < 0) | (whole > self.largest) | ((pixels - whole).abs() > 0.01)

@@ -1,4 +1,4 @@
-"""Reads a module of PyTorch: its layers by name, its neurons, what they fire, and how their values lie in memory."""
+"""Reads a module of PyTorch: its layers by name, what its neurons fire, and how their values lie in memory."""
 
 import math
 from contextlib import contextmanager
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from . import _torch_neurons as neurons
 from ._error import Error
 
 _WRAPPERS = ("module.", "model.", "_orig_mod.")
-# Neurons of SpikingJelly whose equations are those of `docs/semantics.md`, in both of its generations.
-_KNOWN = {"IFNode", "LIFNode", "ParametricLIFNode"}
 
 
 def check(module):
@@ -53,40 +52,6 @@ def layers_of(module, names):
     return found
 
 
-def dynamics(name, neuron):
-    """Threshold, leak and reset of a layer of neurons, as a description of a model writes them."""
-
-    def refuse(message):
-        return Error(f"module: {name}: {message}", file="module", layer=name)
-
-    kind = next((c for c in type(neuron).__mro__ if c.__module__.split(".")[0] == "spikingjelly"), None)
-    if kind is not None and kind.__name__.removeprefix("MultiStep") not in _KNOWN:
-        raise refuse(f"neurons of the kind {kind.__name__} are not built")
-    threshold, reset = getattr(neuron, "v_threshold", None), getattr(neuron, "v_reset", 0.0)
-    if threshold is None:
-        raise refuse(f"{type(neuron).__name__} has no v_threshold; neurons=[...] says what it computes")
-    threshold = np.asarray(torch.as_tensor(threshold).detach().cpu(), dtype=np.float64)
-    if threshold.size != 1:
-        raise refuse(f"a threshold of {threshold.size} values, and one is read")
-    return {
-        "layers": name,
-        "threshold": threshold.item(),
-        "leak": _leak(neuron),
-        "reset": "Subtract" if reset is None else {"To": float(reset)} if reset else "Zero",
-        "fire": "AtThreshold",
-    }
-
-
-def _leak(neuron):
-    """The leak, as a description of a model writes it."""
-    tau, decays = getattr(neuron, "tau", None), bool(getattr(neuron, "decay_input", True))
-    if tau is None:
-        return {"Parametric": {"decay_input": decays}} if hasattr(neuron, "w") else "None"
-    if float(tau) == 2 and decays:
-        return "HalfWithInput"
-    return {"Tau": {"tau": float(tau), "decay_input": decays}}
-
-
 @dataclass
 class Layout:
     """Where channels lie in what a layer of neurons yields: the last extents, behind those of time and batch."""
@@ -98,14 +63,14 @@ class Layout:
     """Extents of one value per channel."""
 
     def frames(self, values, timesteps):
-        """``[T, C, N]`` of an array of all timesteps of one image."""
-        values = values.reshape(timesteps, *self.extents)
+        """``[T, C, N]`` of an array or a tensor of all timesteps of one image; -1 timesteps are as many as there are."""
+        values = values.reshape((timesteps, *self.extents))
         channels = math.prod(self.channel_shape)
         if self.order == "CN":
-            return values.reshape(timesteps, channels, -1)
+            return values.reshape((len(values), channels, -1))
         if self.order == "NC":
-            return values.reshape(timesteps, -1, channels).swapaxes(1, 2)
-        return values.transpose(0, 1, 3, 2).reshape(timesteps, channels, -1)
+            return values.reshape((len(values), -1, channels)).swapaxes(1, 2)
+        return values.swapaxes(2, 3).reshape((len(values), channels, -1))
 
 
 def layouts(extents, channels, positions):
@@ -129,18 +94,17 @@ def layouts(extents, channels, positions):
 class Watch:
     """Runs a module on one image after another, and sees what its layers of neurons yield."""
 
-    def __init__(self, module, neurons, timesteps, forward):
-        self.module, self.neurons, self.timesteps = module, neurons, timesteps
+    def __init__(self, module, layers, timesteps, forward):
+        self.module, self.layers, self.timesteps = module, layers, timesteps
         self.forward = forward or (lambda module, images: module(images))
         self.calls = {}
 
     def run(self, image):
         """Logits ``[classes]``; ``calls`` then has the outputs of every layer, call by call."""
-        self.calls = {name: [] for name in self.neurons}
+        self.calls = {name: [] for name in self.layers}
         for part in self.module.modules():
-            if hasattr(part, "reset") and (hasattr(part, "v") or hasattr(part, "v_threshold")):
-                part.reset()
-        hooks = [part.register_forward_hook(self._see(name)) for name, part in self.neurons.items()]
+            neurons.reset(part)
+        hooks = [part.register_forward_hook(self._see(name)) for name, part in self.layers.items()]
         try:
             with torch.no_grad():
                 logits = self.forward(self.module, image)
@@ -153,8 +117,14 @@ class Watch:
         return (logits if logits.dim() < 3 else logits.mean(0)).flatten().numpy()
 
     def _see(self, name):
-        def see(_module, _inputs, output):
-            self.calls[name].append(output.detach().cpu())
+        def see(_module, inputs, output):
+            spikes = output[0] if isinstance(output, tuple) else output
+            self.calls[name].append(spikes.detach().cpu())
+            if spikes.dtype == inputs[0].dtype:
+                return None
+            # Spikes of snnTorch are of single precision, whatever the module computes in.
+            spikes = spikes.to(inputs[0].dtype)
+            return (spikes, *output[1:]) if isinstance(output, tuple) else spikes
 
         return see
 

@@ -3,37 +3,40 @@
     import spiq
 
     model = spiq.Model.from_torch(net, family="Spikformer", ...)
-    with spiq.torch.apply_to(net, model, "w4", data):
-        net(images)                                   # the integers of the setting, in your own module
-    print(spiq.torch.verify(net, model, "w4", data))  # every spike of every layer: equal, or the first that differs
+    with spiq.torch.apply_to(net, "w4", data):
+        net(images)                            # the integers of the setting, in your own module
+    print(spiq.torch.verify(net, "w4", data))  # every spike of every layer: equal, or the first that differs
 
 PyTorch is imported when something here is called, and is no dependency of the package.
 """
 
-import json
-import tempfile
+import warnings
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import numpy as np
+from dataclasses import dataclass
+from importlib import import_module
+from types import SimpleNamespace
+from weakref import WeakKeyDictionary
 
 from . import _spiq
 from ._error import Error
 from ._subject import Data, Model, Setting
 
-__all__ = ["Applied", "Verification", "apply_to", "verify"]
+__all__ = ["Applied", "Training", "apply_to", "prepare_qat", "verify"]
+
+# How far a value may be from an integer, in steps, so that there is no doubt which.
+_AMBIGUOUS = 0.2
+# By module, the model that it was read as last.
+_READ = WeakKeyDictionary()
 
 
 def _parts():
-    """What needs PyTorch."""
+    """PyTorch, and what needs it, by the last word of its name."""
     try:
         import torch
     except ImportError as error:
         raise ImportError("spiq.torch needs PyTorch, which is not installed: pip install torch") from error
-    from . import _torch_layers, _torch_module
-
-    return torch, _torch_layers, _torch_module
+    names = ("apply", "module", "neurons", "train", "train_layers", "verify")
+    return torch, SimpleNamespace(**{name: import_module(f"spiq._torch_{name}") for name in names})
 
 
 class Applied:
@@ -75,6 +78,57 @@ class Applied:
         return f"<spiq.torch.Applied {self.setting.name}>"
 
 
+class Training(Applied):
+    """A module that trains with the integers of a setting, until :meth:`finish`.
+
+    Attributes:
+        module: The module.
+        setting: The setting, with all that calibration would choose; it stands for the network that is trained.
+        model: The model that training starts from.
+    """
+
+    def __init__(self, module, model, setting, data, clock):
+        super().__init__(module, model, setting)
+        self.model, self._data, self._clock, self._trainer = model, data, clock, None
+
+    @property
+    def steps(self):
+        """Forward passes in training mode so far."""
+        return self._clock.steps
+
+    def calibrate(self):
+        """Ranges of values between two weight layers without a neuron are found anew, of the weights of now."""
+        _, parts = _parts()
+        parts.train.calibrate(self)
+
+    def finish(self):
+        """Ends training: the module has its own neurons again, and weights on the grids that it was trained at.
+
+        Returns:
+            The :class:`spiq.Model` of it: what ``Model.from_torch`` would read. At ``setting`` its integers are those
+            that training saw.
+
+        Raises:
+            Error: If they are not; the module then goes on training.
+        """
+        _, parts = _parts()
+        inner, written = parts.train.learned(self)
+        if self.distance > _AMBIGUOUS:
+            message = f"a value was {self.distance:.2g} steps from an integer: module.double() trains without"
+            warnings.warn(f"training: {message}", stacklevel=2)
+        layers = {name: self._trainer.part(name) for name in written}
+        self.undo()
+        for name, value in written.items():
+            layers[name].weight.data.copy_(value)
+        model = Model._held(inner)
+        _READ[self.module] = model
+        self.setting._searched = model, self._data
+        return model
+
+    def __repr__(self):
+        return f"<spiq.torch.Training {self.setting.name}, {self.steps} steps>"
+
+
 def _copied(module, setting, sha256, rounding):
     """What a copy of a module says of itself."""
     applied = Applied.__new__(Applied)
@@ -84,51 +138,37 @@ def _copied(module, setting, sha256, rounding):
 
 
 @dataclass
-class Verification:
-    """How what a module yields compares with what the library computes; ``str`` of it is a table."""
+class _Asked:
+    """What a function of a module is about; ``held`` says ranges, and ``data`` is its compiled part."""
 
-    setting: str
-    images: int
-    #: One dict per layer of neurons, in order: ``layer``, ``values``, ``differing``.
-    layers: list = field(default_factory=list)
-    #: The first spike that differs: ``layer``, ``image``, ``timestep``, ``channel``, ``position``; or None.
-    first: dict | None = None
-    #: Logits that differ by more than rounding, and images that are classified otherwise.
-    logits_differing: int = 0
-    classes_differing: int = 0
-    #: The largest difference of logits, in parts of the largest logit.
-    logit_difference: float = 0.0
-    #: How far a value was from an integer, at most, in steps; None for the float network.
-    distance: float | None = None
+    module: object
+    model: Model
+    setting: Setting
+    held: Data
 
     @property
-    def differing(self):
-        """Spikes that differ."""
-        return sum(row["differing"] for row in self.layers)
-
-    @property
-    def values(self):
-        """Spikes compared."""
-        return sum(row["values"] for row in self.layers)
-
-    @property
-    def equal(self):
-        """True if every spike and every logit agrees."""
-        return self.differing == 0 and self.logits_differing == 0
-
-    def __str__(self):
-        rows = [*self.layers, {"layer": "spikes", "values": self.values, "differing": self.differing}]
-        width = max(len(row["layer"]) for row in rows)
-        lines = [f"{row['layer']:{width}}  {row['values']:>12}  {row['differing']:>9}" for row in rows]
-        about = f"setting {self.setting}, {self.images} images"
-        logits = f"logits: {self.logits_differing} differ; classes: {self.classes_differing} differ"
-        header = f"{'layer':{width}}  {'values':>12}  {'differing':>9}"
-        where = () if self.first is None else ("first: " + ", ".join(f"{k} {v}" for k, v in self.first.items()),)
-        return "\n".join([about, header, *lines, logits, *where])
+    def data(self):
+        return self.held._for(self.model)
 
 
-def apply_to(module, model, setting, data, *, forward=None):
-    """Makes ``module`` compute the integers of ``model`` at ``setting``.
+def _asked(module, setting, data, model):
+    """With what is not said: the model that was read of the module, and what a search looked at."""
+    _, parts = _parts()
+    parts.module.check(module)
+    setting = Setting._of(setting)
+    searched_model, searched_data = setting._searched or (None, None)
+    if model is None:
+        model = _READ.get(module, searched_model)
+    if model is None:
+        raise Error("model: Model.from_torch has not read this module: model= says what it is", file="model")
+    model, data = Model._of(model), searched_data if data is None else data
+    if data is None:
+        raise Error("data: missing: ranges depend on the data that the setting is for", file="data")
+    return _Asked(module, model, setting, Data._of(data))
+
+
+def apply_to(module, setting, data=None, *, model=None, forward=None):
+    """Makes ``module`` compute the integers of a setting.
 
     Weights and biases become what the integers are worth, batch normalizations add biases alone, and every layer of
     neurons finds the integers of its input, keeps its membrane in the word of the setting, and fires what the
@@ -136,15 +176,13 @@ def apply_to(module, model, setting, data, *, forward=None):
     pixels, and what starts or joins a residual stream is put on its grid. Everything between, such as attention,
     pooling, shortcuts and reshaping, stays the module's own. There is no gradient.
 
-    A sum that leaves the format of a residual stream is clamped by the library, and not by the module;
-    :func:`verify` tells.
-
     Args:
         module: A ``torch.nn.Module`` in evaluation mode with the layers of ``model`` by its names.
-        model: The :class:`spiq.Model` of it.
         setting: A :class:`spiq.Setting`, or what makes one; ``fp32`` has no integers.
         data: The :class:`spiq.Data` that the setting was searched or simulated on: ranges and calibrated roundings
-            depend on its validation images. The first test image shows how values lie in the module.
+            depend on its validation images. The first test image shows how values lie in the module. Without, what
+            the search looked at that found the setting.
+        model: The :class:`spiq.Model` of the module; without, what ``Model.from_torch`` read of it last.
         forward: ``forward(module, image)`` yields logits of an image ``[1, C, H, W]``, or of events ``[1, T, C, H,
             W]``; without, ``module(image)``.
 
@@ -154,251 +192,133 @@ def apply_to(module, model, setting, data, *, forward=None):
     Raises:
         Error: If the module is not that of the model; it is then as it was.
     """
-    _, _, reading = _parts()
-    model, setting = Model._of(model), Setting._of(setting)
-    reading.check(module)
+    return _applied(_asked(module, setting, data, model), forward)
+
+
+def _applied(asked, forward):
+    _, parts = _parts()
+    module, model, setting = asked.module, asked.model, asked.setting
     if getattr(module, "_spiq_applied", None) is not None:
         raise Error("module: it computes the integers of a setting already: undo() first", file="module")
-    prepared = _spiq.Prepared(model._inner, setting._inner, Data._of(data)._for(model), 1)
+    prepared = _spiq.Prepared(model._inner, setting._inner, asked.data, 1)
     integers = {node["name"]: node for node in prepared.integers()}
-    lie = _layouts(module, model, data, forward)
+    lie = parts.verify.layouts_of(module, model, asked.data, forward)
     applied = Applied(module, model, setting)
     try:
-        _Applier(applied, model, integers, lie).run(prepared.parameters())
+        parts.apply.Applier(applied, model, integers, lie).run(prepared.parameters())
     except BaseException:
         applied.undo()
         raise
     return applied
 
 
-def verify(module, model, setting, data, *, limit=8, forward=None, dtype=None):
+def verify(module, setting, images=None, *, data=None, model=None, limit=8, forward=None, dtype=None):
     """Runs ``module`` and the library on the same images, and compares every spike of every layer of neurons.
 
     A module that :func:`apply_to` changed is run as it is; another is changed for the run, and restored. At ``fp32``
     it is run with its own neurons, in floats: spikes whose potential is within rounding of a threshold may differ.
 
     Args:
-        module, model, setting, data, forward: As of :func:`apply_to`.
-        limit: Test images that are run, one by one.
+        module, setting, model, forward: As of :func:`apply_to`.
+        images: What is run, one by one: an array of images, integers ``[N, C, H, W]`` (event frames ``[N, T, C, H,
+            W]``), or a :class:`spiq.Data`, or what makes one, for its test images; without, those of ``data``.
+        data: As of :func:`apply_to`; without, what the search looked at that found the setting, or ``images`` where
+            they are a :class:`spiq.Data`.
+        limit: The most images that are run.
         dtype: The type that the module computes in meanwhile; ``torch.float64`` without.
 
     Returns:
-        A :class:`Verification`.
+        A ``Verification``: ``layers`` (one dict each, with ``values`` and ``differing``), ``first`` (where the first
+        spike differs, or None), ``differing``, ``equal``; ``str`` of it is a table.
     """
-    torch, _, reading = _parts()
-    model, setting, data = Model._of(model), Setting._of(setting), Data._of(data)
-    reading.check(module)
+    torch, parts = _parts()
+    setting = Setting._of(setting)
+    if images is not None and not isinstance(images, Data):
+        named = isinstance(images, str) or hasattr(images, "__fspath__")
+        if data is None and setting._searched is None and not named:
+            raise Error("data: missing: images alone do not say the ranges of a setting", file="data")
+        images = Data(images) if named else Data(images, [0] * len(images), name="images")
+    if data is None and setting._searched is None:
+        data = images
+    asked = _asked(module, setting, data, model)
+    shown = asked.data if images is None else images._for(asked.model)
     done = getattr(module, "_spiq_applied", None)
-    if setting.to_ron() is None:
-        if done is not None:
-            raise Error("module: it computes integers, and fp32 has none: undo() first", file="module")
-        return _compare(module, model, setting, data, limit, forward, dtype or torch.float64)[0]
-    if done is not None and done._key != (setting.to_ron(), model.sha256):
+    if setting.to_ron() is None and done is not None:
+        raise Error("module: it computes integers, and fp32 has none: undo() first", file="module")
+    if done is not None and done._key != (setting.to_ron(), asked.model.sha256):
         message = f"it computes the integers of {done.setting.name}, of another model or setting"
         raise Error(f"module: {message}", file="module", field="setting")
+    dtype = dtype or torch.float64
+    arguments = module, asked.model, setting, asked.data, shown, limit, forward, dtype
+    if setting.to_ron() is None:
+        return parts.verify.compare(*arguments)[0]
     with ExitStack() as stack:
         # In which weights are rounded, where they are written for this run.
-        stack.enter_context(reading.in_type(module, dtype or torch.float64))
-        applied = done or stack.enter_context(apply_to(module, model, setting, data, forward=forward))
+        stack.enter_context(parts.module.in_type(module, dtype))
+        applied = done or stack.enter_context(_applied(asked, forward))
         applied._rounding.distance = 0.0
-        verification, _ = _compare(module, model, setting, data, limit, forward, dtype or torch.float64)
+        verification, _ = parts.verify.compare(*arguments)
         verification.distance = applied.distance
     return verification
 
 
-def check_float(module, model, data, limit, forward):
-    """Refuses a module whose float network is not that of ``model``, with the first layer that shows it."""
-    found = verify(module, model, "fp32", data, limit=limit, forward=forward)
-    for row in found.layers:
-        if row["differing"] > 1e-3 * row["values"]:
-            share = 100.0 * row["differing"] / row["values"]
-            message = f"{share:.3g} % of its spikes are not those of the described network"
-            raise Error(f"module: {row['layer']}: {message}", file="module", layer=row["layer"])
-    if found.differing == 0 and found.logits_differing:
-        raise Error("module: its spikes are those of the described network, and its logits are not", file="module")
+def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forward=None):
+    """Makes ``module`` compute the integers of a setting while it trains; gradients pass straight through.
+
+    Every forward pass, in training and in evaluation, yields the integers of the weights as they are. Weights and
+    biases are learned, and beside each weight its ``weight_log2_step``: the step of its grid, per channel or per layer
+    as the setting says (LSQ, Esser et al., ICLR 2020), from that of the setting on. Batch normalizations are folded in
+    by their running statistics, which stay; their factors and biases are learned. Neurons fire what the integers
+    fire, with narrow membranes, clamps and resets, and have the surrogate gradient of the module's own neurons at
+    the potential of the integers; clamped values have none.
+
+        training = spiq.torch.prepare_qat(net, "w3u4", data)
+        optimizer = torch.optim.Adam(net.parameters())        # after prepare_qat: steps are parameters
+        ...                                                   # net.train(), and the loop that trained it
+        net.eval()
+        model = training.finish()
+        spiq.torch.verify(net, training.setting, data)        # 0 differ
+
+    Args:
+        module, setting, data, model, forward: As of :func:`apply_to`. What a setting asks of calibration images
+            beside ranges (second-order rounding, bias correction, matched rates) is where training starts, as far
+            as it is in the steps of weights, and is learned from there on.
+        surrogate: A function of how far potentials are above their threshold, in units of the float network, that
+            yields spikes with a gradient; without, the ``surrogate_function`` (SpikingJelly) or ``spike_grad``
+            (snnTorch) of each layer of neurons.
+
+    Returns:
+        A :class:`Training`; ``finish`` writes the weights, ``undo`` leaves them off their grids.
+
+    Raises:
+        Error: If the module is not that of the model; it is then as it was. And in training, with layer and training
+            step, if a gradient is not finite or the step of a grid collapses to zero.
+
+    Single precision holds whole numbers up to 2^24. Where sums of a setting have more steps, as with power-of-two
+    weights of 4 and 5 bits, ``finish`` warns; a module in double precision trains at any setting.
+    """
+    _, parts = _parts()
+    asked = _asked(module, setting, data, model)
+    if getattr(module, "_spiq_applied", None) is not None:
+        raise Error("module: it computes the integers of a setting already: undo() first", file="module")
+    prepared = _spiq.Prepared(asked.model._inner, asked.setting._inner, asked.data, 1)
+    integers = {node["name"]: node for node in prepared.integers()}
+    fractions = [(name, node["weights"]["fraction_bits"]) for name, node in integers.items() if node["weights"]]
+    trained = asked.setting._inner.trained(fractions, prepared.residual_fraction_bits())
+    lie = parts.verify.layouts_of(module, asked.model, asked.data, forward)
+    training = Training(module, asked.model, Setting._held(trained), asked.held, parts.train_layers.Clock())
+    training._trainer = parts.train.Trainer(training, asked.model, integers, lie, surrogate)
+    try:
+        training._trainer.run()
+    except BaseException:
+        training.undo()
+        raise
+    return training
 
 
-def _neurons(model):
-    """Nodes of layers of neurons, in order."""
-    return [node for node in model._inner.nodes if node["kind"] in ("neuron", "levels")]
-
-
-def _layouts(module, model, data, forward):
-    """How values lie in every layer of neurons, as the float network shows it on one image."""
-    torch, _, _ = _parts()
-    return _compare(module, model, Setting("fp32"), data, 1, forward, torch.float64)[1]
-
-
-def _compare(module, model, setting, data, limit, forward, dtype):
-    """A :class:`Verification`, and by layer its layout and whether it is given all timesteps at once."""
-    _, _, reading = _parts()
-    data = Data._of(data)._for(model)
-    if limit < 1:
-        raise Error(f"limit: {limit} images are none", field="limit")
-    prepared = _spiq.Prepared(model._inner, setting._inner, data, limit)
-    nodes = _neurons(model)
-    watch = reading.Watch(module, reading.layers_of(module, [n["name"] for n in nodes]), model.timesteps, forward)
-    about, device = model._inner.input, reading.device_of(module)
-    rows = {node["name"]: {"layer": node["name"], "values": 0, "differing": 0} for node in nodes}
-    found = Verification(setting.name, len(prepared), list(rows.values()))
-    lie = {}
-    with tempfile.TemporaryDirectory() as folder:
-        prepared.dump(folder)
-        folder = Path(folder)
-        step = json.loads((folder / "run.json").read_text())["logit_step"]
-        expected = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in [*rows, "logits"]}
-        with reading.in_type(module, dtype):
-            for i in range(len(prepared)):
-                image = reading.image_of(prepared.sample(i), about, dtype, device)
-                logits = watch.run(image)
-                for node in nodes:
-                    _compare_layer(watch, node, expected[node["name"]][:, i], i, rows, found, lie)
-                _compare_logits(logits, expected["logits"][i].astype(np.float64) * step, found)
-        del expected
-    return found, lie
-
-
-def _compare_layer(watch, node, spikes, image, rows, found, lie):
-    """Adds what a layer yields for one image to its row; the layout that fits best is that of the first image."""
-    _, _, reading = _parts()
-    name, (channels, height, width) = node["name"], node["shape"]
-    positions = height * width
-    extents, values, many = watch.fired(name, channels * positions)
-    spikes = np.asarray(spikes).reshape(len(spikes), channels, positions)
-    levels = np.rint(values * node["norm"])
-    if name not in lie:
-        ways = reading.layouts(extents, channels, positions)
-        if not ways:
-            message = f"{name} yields {list(extents)}, where {channels} channels of {height} x {width} do not lie"
-            raise Error(f"module: {message}", file="module", layer=name)
-        unlike = [np.count_nonzero(way.frames(levels, len(spikes)) != spikes) for way in ways]
-        lie[name] = ways[int(np.argmin(unlike))], many
-    unlike = lie[name][0].frames(levels, len(spikes)) != spikes
-    rows[name]["values"] += unlike.size
-    rows[name]["differing"] += int(np.count_nonzero(unlike))
-    if found.first is None and unlike.any():
-        timestep, channel, position = (int(index[0]) for index in np.nonzero(unlike))
-        found.first = dict(layer=name, image=image, timestep=timestep, channel=channel, position=position)
-
-
-def _compare_logits(logits, expected, found):
-    if logits.shape != expected.shape:
-        message = f"logits: {list(logits.shape)} of an image, and the model has {len(expected)} classes"
-        raise Error(f"module: {message}", file="module", field="logits")
-    scale = max(float(np.abs(expected).max()), 1e-30)
-    difference = np.abs(logits - expected) / scale
-    found.logit_difference = max(found.logit_difference, float(difference.max()))
-    found.logits_differing += int(np.count_nonzero(difference > 1e-4))
-    found.classes_differing += int(logits.argmax() != expected.argmax())
-
-
-class _Applier:
-    """What :func:`apply_to` does, with a way back for each step."""
-
-    def __init__(self, applied, model, integers, lie):
-        self.torch, self.layers, self.reading = _parts()
-        self.applied, self.module, self.integers, self.lie = applied, applied.module, integers, lie
-        self.nodes = {node["name"]: node for node in model._inner.nodes}
-        self.about = model._inner.input
-        self.prefix = self.reading.prefix_of(self.module, _neurons(model)[0]["name"])
-        # By the name of a bias, what is written for it.
-        self.borders = {}
-        self.rounding = applied._rounding = self.layers.Rounding()
-
-    def run(self, parameters):
-        self.read_pixels()
-        self.put_on_grids()
-        self.stand_in_for_neurons()
-        self.set_parameters(parameters)
-        self.module._spiq_applied = self.applied
-        self.applied._undo.append(lambda: delattr(self.module, "_spiq_applied"))
-
-    def part(self, name):
-        try:
-            return self.module.get_submodule(self.prefix + name)
-        except AttributeError:
-            raise Error(f"module: it has no layer {name}", file="module", layer=name) from None
-
-    def hook(self, handle):
-        self.applied._undo.append(handle.remove)
-
-    def read_pixels(self):
-        """The first layers read the integers of pixels."""
-        mean, std, largest = self.about["mean"], self.about["std"], self.about["max"]
-        for node in self.nodes.values():
-            if node["kind"] != "weighted" or self.nodes[node["inputs"][0]]["kind"] != "input":
-                continue
-            read, part = self.integers[node["inputs"][0]], self.part(node["name"])
-            shape = self.layers.channel_shape(part)
-            pixels = self.layers.Pixels(read["codes"], read["steps"][0], mean, std, largest, shape)
-            self.hook(part.register_forward_pre_hook(pixels))
-
-    def put_on_grids(self):
-        """What starts a residual stream or is added to one is rounded behind the layer that it comes from."""
-        for name, read in self.integers.items():
-            if read["requantize"] is None:
-                continue
-            source = self.nodes[self.nodes[name]["inputs"][-1]]
-            reader = name
-            while True:
-                readers = [n["name"] for n in self.nodes.values() if source["name"] in n["inputs"]]
-                if readers != [reader] or source["kind"] not in ("max_pool", "weighted"):
-                    message = f"{name}: what it puts on a grid is read elsewhere, too, or is no convolution's"
-                    raise Error(f"module: {message}", file="module", layer=name)
-                if source["kind"] == "weighted":
-                    break
-                # The largest of rounded values is the rounded largest.
-                reader, source = source["name"], self.nodes[source["inputs"][0]]
-            last = (source["norms"] or [source["name"]])[-1]
-            steps, step = self.integers[source["name"]]["steps"], read["steps"][0]
-            shape = self.layers.channel_shape(self.part(source["name"]))
-            requantize = self.layers.Requantize(read["requantize"], steps, step, shape, self.rounding)
-            self.hook(self.part(last).register_forward_hook(requantize))
-            if source["norms"] and not read["requantize"]["joins"]:
-                self.borders[f"{last}.bias"] = requantize.border
-
-    def stand_in_for_neurons(self):
-        for name, (layout, many) in self.lie.items():
-            node, read = self.nodes[name], self.integers[name]
-            steps = self.layers.along(
-                self.integers[node["inputs"][0]]["steps"], layout.channel_shape, self.torch.float64
-            )
-            arguments = dict(steps=steps, level=read["steps"][0], many=many, rounding=self.rounding)
-            if read["levels"] is None:
-                neuron = self.layers.Neuron(read["neuron"], layout.channel_shape, **arguments)
-            else:
-                neuron = self.layers.Levels(read["levels"], layout.channel_shape, **arguments)
-            self.stand_in(self.part(name), neuron)
-
-    def stand_in(self, part, neuron):
-        """The layer stays what it is, since modules ask for its type; what it computes is another thing."""
-        for method in ("forward", "reset"):
-            own = part.__dict__.get(method)
-            part.__dict__[method] = getattr(neuron, method)
-            undo = part.__dict__.pop if own is None else part.__dict__.__setitem__
-            arguments = (method,) if own is None else (method, own)
-            self.applied._undo.append(lambda undo=undo, arguments=arguments: undo(*arguments))
-
-    def set_parameters(self, parameters):
-        """Writes dequantized weights; thresholds are in the neurons."""
-        for name, shape, values in parameters:
-            owner, _, kind = name.rpartition(".")
-            if kind == "threshold" and owner in self.lie:
-                continue
-            part = self.part(owner)
-            if kind == "running_var":
-                # Such that the normalization divides by 1, whatever it adds.
-                values = np.full(shape, 1.0 - part.eps)
-            if name in self.borders:
-                values = self.borders[name](values.tolist())
-            target = getattr(part, kind)
-            if target is None:
-                if kind == "weight" or not np.any(values):
-                    continue
-                raise Error(f"module: {name} is missing, and the integers have one", file="module", field=name)
-            own = target.data
-            if own.numel() != len(values):
-                raise Error(f"module: {name}: {list(own.shape)} instead of {shape}", file="module", field=name)
-            new = self.torch.from_numpy(np.ascontiguousarray(values)).view(own.shape)
-            self.applied._undo.append(lambda target=target, own=own: setattr(target, "data", own))
-            target.data = new.to(device=own.device, dtype=own.dtype)
+def read_as(module, model, samples, limit, forward):
+    """Notes that ``module`` is ``model``, which it is held to on a few images, if ``samples`` says which."""
+    _, parts = _parts()
+    if samples is not None:
+        parts.verify.check_float(module, model, samples, limit, forward)
+    _READ[module] = model

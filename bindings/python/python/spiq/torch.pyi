@@ -5,6 +5,8 @@ from typing import Any
 from . import Data, Model, Setting
 
 _Path = str | PathLike[str]
+# numpy.ndarray, torch.Tensor, or what numpy.asarray takes.
+_Array = Any
 # A function of a torch.nn.Module and an image that yields logits.
 _Forward = Callable[[Any, Any], Any]
 
@@ -33,20 +35,37 @@ class Verification:
     @property
     def equal(self) -> bool: ...
 
+class Training(Applied):
+    model: Model
+    @property
+    def steps(self) -> int: ...
+    def calibrate(self) -> None: ...
+    def finish(self) -> Model: ...
+
+def prepare_qat(
+    module: Any,
+    setting: Setting | _Path | dict[str, Any],
+    data: Data | _Path | None = None,
+    *,
+    model: Model | _Path | dict[str, Any] | None = None,
+    surrogate: Callable[[Any], Any] | None = None,
+    forward: _Forward | None = None,
+) -> Training: ...
 def apply_to(
     module: Any,
-    model: Model | _Path | dict[str, Any],
     setting: Setting | _Path | dict[str, Any],
-    data: Data | _Path,
+    data: Data | _Path | None = None,
     *,
+    model: Model | _Path | dict[str, Any] | None = None,
     forward: _Forward | None = None,
 ) -> Applied: ...
 def verify(
     module: Any,
-    model: Model | _Path | dict[str, Any],
     setting: Setting | _Path | dict[str, Any],
-    data: Data | _Path,
+    images: Data | _Path | _Array | None = None,
     *,
+    data: Data | _Path | None = None,
+    model: Model | _Path | dict[str, Any] | None = None,
     limit: int = 8,
     forward: _Forward | None = None,
     dtype: Any = None,

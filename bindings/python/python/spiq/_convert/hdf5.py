@@ -1,0 +1,1 @@
+../../../../../python/convert/hdf5.py

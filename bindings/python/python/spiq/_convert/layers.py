@@ -1,0 +1,1 @@
+../../../../../python/convert/layers.py

@@ -1,0 +1,1 @@
+../../../../../python/convert/linear_map.py

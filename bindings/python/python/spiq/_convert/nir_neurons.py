@@ -1,0 +1,1 @@
+../../../../../python/convert/nir_neurons.py

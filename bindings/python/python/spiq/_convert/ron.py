@@ -1,0 +1,1 @@
+../../../../../python/oracle/ron.py

@@ -1,0 +1,360 @@
+"""Layers that compute the integers of a setting going forward, and pass gradients straight through going back."""
+
+import math
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+
+from . import _quantizer as quantizer
+from ._error import Error
+from ._torch_layers import Levels, Neuron, Requantize, along
+from ._torch_neurons import hands_on
+
+# What PyTorch adds to a variance, and the library with it.
+_EPSILON = 1e-5
+# A scale of a power of two is the next one of the largest weight: roundings must not push that across.
+_BELOW = 1.0 - 2.0**-22
+# Powers of two between the step that the largest weight needs and one that says no more than its sign.
+_COLLAPSED = 16.0
+
+
+class _Through(torch.autograd.Function):
+    """``value``, with the gradient of ``x`` where ``inside``."""
+
+    @staticmethod
+    def forward(ctx, x, value, inside):
+        ctx.inside = inside
+        return value.to(x.dtype).expand_as(x).clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient if ctx.inside is None else gradient * ctx.inside, None, None
+
+
+def through(x, value, inside=None):
+    """``value`` going forward, ``x`` going back; no gradient where not ``inside``."""
+    return _Through.apply(x, value, inside)
+
+
+@contextmanager
+def lent(part, values):
+    """Parameters and buffers of ``part`` are ``values`` meanwhile."""
+    kept = []
+    try:
+        for name, value in values.items():
+            owner = part._parameters if name in part._parameters else part._buffers
+            kept.append((owner, name, owner[name]))
+            owner[name] = value
+        yield
+    finally:
+        for owner, name, own in kept:
+            owner[name] = own
+
+
+class Clock:
+    """Counts forward passes in training mode, and says in which one something went wrong."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def __call__(self, module, _inputs):
+        self.steps += int(module.training)
+
+    def refuse(self, layer, message):
+        """The exception that ``message`` of ``layer`` is."""
+        return Error(f"training step {self.steps}: {layer}: {message}", file="training", field=layer, layer=layer)
+
+
+class Weights:
+    """Weights and bias of a layer on their grids, at a learned step (LSQ, Esser et al., ICLR 2020).
+
+    What is learned is the logarithm (TQT, Jain et al., MLSys 2020): a step of Adam is then a part of the step of the
+    grid, however small that is. Normalizations are folded in by their running statistics. What is computed with is what the library makes of the
+    weights that :meth:`written` yields, integer by integer: the largest weight is always a code at the end of the
+    grid, so that it says the step.
+    """
+
+    def __init__(self, name, part, norms, integers, input_step, image, clock):
+        self.name, self.part, self.norms, self.clock = name, part, norms, clock
+        self.bits, self.pow2, self.per_layer = integers["bits"], integers["pow2"], integers["per_layer"]
+        self.uniform = integers["scheme"] == "uniform"
+        self.top = 2 ** (self.bits - 1) - 1 if self.uniform else 2 ** (2 ** (self.bits - 1) - 2)
+        # The fewest steps that the largest weight may have, so that its code is the last of the grid.
+        lower = 0.5 if self.top == 1 else 0.75
+        self.reach = self.top if self.uniform else lower * self.top * (1 + 2.0**-16)
+        self.input_step, self.fraction_bits = input_step, integers["fraction_bits"]
+        self.behind = (-1,) + (1,) * (part.weight.dim() - 1)
+        # Of the layer that reads the image, per weight: its normalization, and what a rounded zero point leaves.
+        self.image, self.leaves = image
+        steps = torch.tensor(integers["steps"][:1] if self.per_layer else integers["steps"], dtype=part.weight.dtype)
+        part.register_parameter("weight_log2_step", torch.nn.Parameter(steps.log2().to(part.weight.device)))
+        self.x_steps = None
+
+    def gains(self, dtype):
+        """What each normalization multiplies a channel by, ``[out]``."""
+        rounded = [(norm.weight.float().to(dtype), norm.running_var.float().to(dtype)) for norm in self.norms]
+        return [weight / (variance + _EPSILON).sqrt() for weight, variance in rounded]
+
+    def folded(self, weight, dtype):
+        """``weight`` as the library folds it, ``[out, ...]``."""
+        weight = weight.to(dtype)
+        for gain in self.gains(dtype):
+            weight = weight * gain.view(self.behind)
+        return weight if self.image is None else weight * self.image.to(weight)
+
+    def folded_bias(self, dtype):
+        """The bias with the normalizations behind it, ``[out]``."""
+        bias = torch.zeros(len(self.part.weight), dtype=dtype, device=self.part.weight.device)
+        bias = bias if self.part.bias is None else self.part.bias.float().to(dtype)
+        for norm, gain in zip(self.norms, self.gains(dtype)):
+            bias = (bias - norm.running_mean.float().to(dtype)) * gain + norm.bias.float().to(dtype)
+        return bias
+
+    def now(self):
+        """Weights and bias of a forward pass; ``x_steps`` are then the steps of what the layer yields, ``[out]``."""
+        dtype = self.part.weight.dtype
+        real = self.folded(self.part.weight, dtype)
+        codes, step = self.codes(real)
+        with torch.no_grad():
+            written = self.written(codes, step)
+            exact, steps = self.quantized(self.folded(written, torch.float64))
+            self.x_steps = steps * self.input_step / 2.0**self.fraction_bits
+            bias = self.exact_bias(written)
+        weight = through(codes * step, exact)
+        if weight.requires_grad:
+            weight.register_hook(self.finite)
+        return weight, through(self.folded_bias(dtype), bias)
+
+    def codes(self, real):
+        """Codes of ``real`` weights at the learned step, and the step; gradients are those of LSQ."""
+        learned = self.part.weight_log2_step
+        largest = real.detach().abs()
+        largest = largest.max() if self.per_layer else largest.flatten(1).max(1).values
+        if not bool(torch.isfinite(learned).all() & torch.isfinite(largest).all()):
+            raise self.clock.refuse(self.name, "its weights or their steps are not finite")
+        with torch.no_grad():
+            end = (largest / self.reach).log2()
+            learned.copy_(torch.where(largest > 0, torch.minimum(learned, end), learned))
+            if bool(((learned < end - _COLLAPSED) & (largest > 0)).any()):
+                raise self.clock.refuse(self.name, f"a step of its weights collapsed to {2.0 ** float(learned.min()):.3g}")
+        calm = (real.numel() / len(learned) * self.top) ** -0.5
+        step = (learned * calm + (learned - learned * calm).detach()).exp2()
+        step = through(step, self.power_of_two(step.detach())) if self.pow2 else step
+        step = step.view(self.behind)
+        scaled = (real / step).clamp(-self.top, self.top)
+        return through(scaled, self.nearest(scaled.detach())), step
+
+    def nearest(self, scaled):
+        """The nearest level of the scheme."""
+        if self.uniform:
+            return scaled.round().clamp(-self.top, self.top)
+        size = scaled.abs()
+        exponent = (size / 1.5).clamp_min(0.5).log2().ceil().clamp(0, 2 ** (self.bits - 1) - 2)
+        return torch.where(size > 0.5, exponent.exp2(), torch.zeros_like(size)) * scaled.sign()
+
+    @staticmethod
+    def power_of_two(x):
+        return torch.from_numpy(quantizer.next_power_of_two(x.double().cpu().numpy())).to(x)
+
+    def written(self, codes, step):
+        """The weights in single precision that a checkpoint holds for ``codes``."""
+        whole = torch.ones_like(self.part.weight, dtype=torch.float64)
+        whole = self.folded(whole, torch.float64)
+        values = codes.double() * step.double() / torch.where(whole == 0, torch.ones_like(whole), whole)
+        return (values * _BELOW if self.pow2 else values).float()
+
+    def quantized(self, weight):
+        """Of folded weights, what their codes are worth, and their steps ``[out]``, as the library finds both."""
+        largest = weight.abs().flatten(1).max(1).values
+        largest = largest.max().expand_as(largest) if self.per_layer else largest
+        full = largest.cpu().numpy() / self.top
+        full = np.where(full == 0, 1.0, full)
+        steps = quantizer.next_power_of_two(full) if self.pow2 else full
+        step = torch.from_numpy(np.ascontiguousarray(steps)).to(weight).view(self.behind)
+        return self.nearest(weight / step) * step, steps
+
+    def exact_bias(self, written):
+        """What the integers of the bias are worth, ``[out]``."""
+        bias = self.folded_bias(torch.float64).cpu().numpy()
+        if self.leaves is not None:
+            weight = written.double()
+            for gain in self.gains(torch.float64):
+                weight = weight * gain.view(self.behind)
+            rest = (weight.cpu() * self.leaves).flatten(1).numpy()
+            # In the order of the library, which decides how a sum is rounded.
+            bias = np.concatenate([bias[:, None], rest], axis=1).cumsum(axis=1)[:, -1]
+        return torch.from_numpy(np.rint(bias / self.x_steps) * self.x_steps).to(self.part.weight.device)
+
+    def finite(self, gradient):
+        """Refuses gradients of a loss that is not finite."""
+        if not bool(torch.isfinite(gradient).all()):
+            raise self.clock.refuse(self.name, "the gradient of its weights is not finite, nor then is the loss")
+
+    def codes_now(self):
+        """The written weights, and what their codes are worth, both as the parameters are now."""
+        with torch.no_grad():
+            codes, step = self.codes(self.folded(self.part.weight, self.part.weight.dtype))
+            written = self.written(codes, step)
+            return written, self.quantized(self.folded(written, torch.float64))[0]
+
+
+class Network:
+    """The forward pass of a module whose weight layers compute with :class:`Weights`, its normalizations with biases.
+
+    They hold these while the module runs, so that code which reads parameters by name sees them, too.
+    """
+
+    def __init__(self, module, weights):
+        self.module, self.weights, self.own = module, weights, module.__dict__.get("forward")
+        # By the normalization that is put on a grid, what puts it there.
+        self.grids = {}
+
+    def forward(self, *inputs, **named):
+        with ExitStack() as stack:
+            for weights in self.weights.values():
+                weight, bias = weights.now()
+                values = {"weight": weight}
+                if weights.part.bias is not None:
+                    values["bias"], bias = bias, torch.zeros_like(bias)
+                stack.enter_context(lent(weights.part, values))
+                for norm in weights.norms:
+                    added = bias if norm is weights.norms[-1] else torch.zeros_like(bias)
+                    stack.enter_context(self.adding(norm, added))
+            own = self.own or type(self.module).forward.__get__(self.module)
+            return own(*inputs, **named)
+
+    @contextmanager
+    def adding(self, norm, bias):
+        """``norm`` adds ``bias`` meanwhile, and does nothing else."""
+        grid, variance = self.grids.get(norm), torch.full_like(norm.running_var, 1.0 - norm.eps)
+        bias = bias if grid is None else grid.trained_border(bias)
+        values = {"weight": torch.ones_like(bias), "bias": bias}
+        values |= {"running_mean": torch.zeros_like(variance), "running_var": variance}
+        training, norm.training = norm.training, False
+        try:
+            with lent(norm, values):
+                yield
+        finally:
+            norm.training = training
+
+
+class TrainedRequantize(Requantize):
+    """:class:`Requantize` at steps that ``source`` yields anew for every call."""
+
+    def __init__(self, integers, source, step, rounding, joined):
+        super().__init__(integers, source(), step, rounding, joined)
+        self.source = source
+
+    def refresh(self):
+        steps = self.source()
+        self.steps = torch.from_numpy(steps)
+        found = quantizer.requantizers(steps / self.step)
+        self.multipliers, self.shifts = (torch.from_numpy(integers) for integers in found)
+
+    def trained_border(self, bias):
+        """:meth:`Requantize.border`, with a gradient."""
+        self.refresh()
+        border = torch.from_numpy(self.border(bias.detach().double().cpu().numpy()))
+        return through(bias, border.to(bias))
+
+    def __call__(self, module, _inputs, output):
+        self.refresh()
+        return through(output, *self.grid(module, output))
+
+
+class Trained:
+    """What stands in for a layer of neurons in training: ``steps_of`` yields the steps of its input anew."""
+
+    def told(self, x):
+        """Integers of ``x``, which listeners are told."""
+        self.steps = along(self.steps_of(), self.shape, torch.float64)
+        whole = self.rounding(x.detach(), self.steps)
+        for listener in self.listeners:
+            listener(whole)
+        return whole
+
+    def forward(self, x):
+        whole = self.told(x)
+        if self.many:
+            return torch.stack([self.fire(*frame) for frame in zip(x, whole)])
+        return self.fire(x, whole)
+
+
+class TrainedNeuron(Trained, Neuron):
+    """A neuron whose spikes are those of the integers, and whose gradient is the surrogate at their potential."""
+
+    def __init__(self, integers, shape, part, surrogate, steps_of, **arguments):
+        super().__init__(integers, shape, steps=None, **arguments)
+        self.shape, self.steps_of, self.part, self.surrogate = shape, steps_of, part, surrogate
+        self.heights, self.fixed_gain = integers["heights"], integers["gain"]
+        self.learned = torch.is_tensor(getattr(part, "w", None)) and getattr(part, "tau", None) is None
+        # snnTorch always detaches it.
+        self.detached, self.real = bool(getattr(part, "detach_reset", hands_on(part))), None
+
+    def told(self, x):
+        tau = self.dynamics(x)
+        heights = np.asarray(self.heights)
+        thresholds = quantizer.thresholds(tau, heights, np.asarray(self.steps_of()), self.strict)
+        self.thresholds = along(thresholds, self.shape)
+        if self.bits is not None:
+            self.discards = along(quantizer.discards(thresholds, self.multiplier, self.shift, self.bits), self.shape)
+        self.height = along(heights, self.shape, torch.float64).to(x)
+        return super().told(x)
+
+    def dynamics(self, x):
+        """Sets ``gain``, by what a potential of integers exceeds that of the neuron, and what a membrane keeps.
+
+        Yields the gain in double precision.
+        """
+        self.gain, self.kept = self.fixed_gain, self.multiplier / 2**self.shift
+        if not self.learned:
+            return self.fixed_gain
+        # tau = 1 / sigmoid(w), of w in single precision.
+        tau = 1.0 + math.exp(-float(self.part.w.detach().float()))
+        self.multiplier, self.shift = quantizer.keep(1.0 - 1.0 / tau)
+        leak = self.part.w.to(x.dtype).sigmoid()
+        self.kept = through(1.0 - leak, torch.as_tensor(self.multiplier / 2**self.shift))
+        if not getattr(self.part, "decay_input", True):
+            return self.fixed_gain
+        self.gain = through(1.0 / leak, torch.as_tensor(tau))
+        return tau
+
+    def fire(self, x, whole):
+        g, fires, inside = self.advance(whole)
+        steps = self.steps.to(x.device)
+        potential = through(x if self.real is None else x + self.real, g * steps) / self.gain
+        spikes = through(self.surrogate(potential - self.height).to(x.dtype), fires)
+        if self.bits is not None:
+            out = spikes.detach() if self.detached else spikes
+            left = potential - out * (self.height if self.subtract else potential)
+            self.real = through(left * self.gain * self.kept, self.v * steps, inside)
+        return spikes * self.level
+
+    def membrane(self, x):
+        return torch.zeros_like(x) if self.real is None else self.real
+
+    def reset(self):
+        super().reset()
+        self.real = None
+
+    def __getstate__(self):
+        """A copy has seen nothing yet."""
+        return self.__dict__ | {"real": None, "v": None}
+
+
+class TrainedLevels(Trained, Levels):
+    """Integer spikes; the gradient is that of their input within their range."""
+
+    def __init__(self, levels, shape, steps_of, **arguments):
+        super().__init__([[0] * levels], shape, steps=None, **arguments)
+        self.shape, self.steps_of = shape, steps_of
+
+    def told(self, x):
+        rows = quantizer.level_thresholds(len(self.thresholds), np.asarray(self.steps_of()))
+        self.thresholds = [along(row, self.shape) for row in rows]
+        return super().told(x)
+
+    def fire(self, x, whole):
+        inside = (x >= 0) & (x <= len(self.thresholds))
+        return through(x * self.level, self.levels_of(whole) * self.level, inside)
