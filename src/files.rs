@@ -157,6 +157,10 @@ bundle!(
     "hw_configs/prosperity-28.ron",
     "hw_configs/tpu-28.ron",
     "hw_configs/loihi-14.ron",
+    "hw_configs/snn-dse.ron",
+    "hw_configs/odin.ron",
+    "hw_configs/sne.ron",
+    "hw_configs/exspike.ron",
 );
 
 impl Folder {

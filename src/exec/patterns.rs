@@ -1,6 +1,8 @@
 //! What spikes have in common with each other: counters of machines that batch timesteps, or that reuse the
 //! sums of equal spikes. Counted only where a machine asks, from the spikes themselves.
 
+use std::sync::Arc;
+
 use super::spike_matrix::{SpikeMatrix, draw};
 use super::waves::{WaveShape, Waves};
 use crate::model::{ConvGeometry, Kind, Network, NodeId, Op};
@@ -26,11 +28,42 @@ pub enum Pattern {
     },
     /// How long lanes wait for each other that step over zeros side by side.
     Waves(WaveShape),
+    /// Inputs that are not zero, by timestep and input channel.
+    Maps,
+    /// Inputs that are not zero, by timestep and input position in raster order.
+    Positions {
+        /// Consecutive positions that are looked at together: first what all of them have in common, then, position by
+        /// position, what each has beside. Of 1, each has what it has.
+        group: usize,
+    },
+    /// Spikes that neurons yield by timestep, where a level of an integer spike counts as many.
+    Outputs,
 }
+
+/// What a network computes with.
+pub trait Value: Copy + Default + PartialEq {
+    /// Spikes that stand for it where neurons yield it.
+    fn spikes(self) -> u32;
+}
+
+macro_rules! values {
+    ($($number:ty),*) => {
+        $(impl Value for $number {
+            fn spikes(self) -> u32 {
+                self as u32
+            }
+        })*
+    };
+}
+
+values!(u8, i32, i64, f32);
 
 impl Pattern {
     /// True if it is counted of some weight layer of `network`.
     pub fn is_counted_in(&self, network: &Network) -> bool {
+        if let Self::Outputs = self {
+            return network.nodes.iter().any(|node| node.op.is_neuron());
+        }
         network.weighted().any(|(_, node, weighted)| {
             let spikes = network.input_of(node, 0).kind == Kind::Spikes;
             self.is_counted(weighted.geometry.groups, spikes)
@@ -42,12 +75,15 @@ impl Pattern {
         match self {
             Self::Waves(shape) => shape.suits(groups),
             Self::Windows { .. } | Self::Products { .. } => spikes,
+            // Events of a camera are spikes, too.
+            Self::Maps | Self::Positions { .. } => groups == 1,
+            Self::Outputs => false,
         }
     }
 }
 
 /// What was counted of one weight layer, all timesteps and groups of one image.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PatternCount {
     /// Inputs that a lane walks through: those of windows, or the spikes that are left to add.
     pub steps: u64,
@@ -57,6 +93,8 @@ pub struct PatternCount {
     pub reuses: u64,
     /// Products: rows of two spikes or more, for which a subset is looked for.
     pub searches: u64,
+    /// Maps and positions: inputs that are not zero, timestep by timestep; outputs: spikes.
+    pub inputs: Arc<[u32]>,
 }
 
 impl PatternCount {
@@ -85,12 +123,11 @@ impl Patterns {
     }
 
     /// Counts for every weight layer that reads the spikes which node `id` yields.
-    pub fn observe<T: Copy + Default + PartialEq>(
-        &mut self,
-        network: &Network,
-        id: NodeId,
-        value: &Frames<T>,
-    ) {
+    pub fn observe<T: Value>(&mut self, network: &Network, id: NodeId, value: &Frames<T>) {
+        if self.pattern == Pattern::Outputs && network.node(id).op.is_neuron() {
+            let spikes = |t| value.at(t).iter().map(|x| x.spikes()).sum();
+            self.nodes[id.index()].inputs = (0..value.frames).map(spikes).collect();
+        }
         let spikes = network.node(id).kind == Kind::Spikes;
         for (reader, node) in network.readers(id) {
             let Op::Weighted(weighted) = &node.op else { continue };
@@ -124,6 +161,9 @@ fn count<T: Copy + Default + PartialEq>(
     input: &Frames<T>,
     geometry: &ConvGeometry,
 ) -> PatternCount {
+    if let Some(counted) = inputs(pattern, input) {
+        return PatternCount { inputs: counted, ..PatternCount::default() };
+    }
     let group = |group| SpikeMatrix::gather(input, geometry, group);
     if let Pattern::Waves(shape) = pattern {
         let out = geometry.output(input.shape).expect("checked when the network was built");
@@ -135,6 +175,41 @@ fn count<T: Copy + Default + PartialEq>(
         sum.add(group(number).count(pattern));
         sum
     })
+}
+
+/// Inputs that are not zero by map or position, if `pattern` asks for them.
+fn inputs<T: Copy + Default + PartialEq>(pattern: Pattern, input: &Frames<T>) -> Option<Arc<[u32]>> {
+    let frames = (0..input.frames).map(|t| input.at(t));
+    let channels = input.shape.channels;
+    let is_active = |value: &T| *value != T::default();
+    match pattern {
+        Pattern::Maps => {
+            let map =
+                |frame: &[T], c| frame.iter().skip(c).step_by(channels).filter(|x| is_active(x)).count();
+            let maps = frames.flat_map(|frame| (0..channels).map(move |c| map(frame, c) as u32));
+            Some(maps.collect())
+        }
+        Pattern::Positions { group } => {
+            let parts = frames.flat_map(|frame| {
+                let pixels: Vec<&[T]> = frame.chunks_exact(channels).collect();
+                pixels.chunks(group).flat_map(|group| parts(group, is_active)).collect::<Vec<u32>>()
+            });
+            Some(parts.collect())
+        }
+        Pattern::Windows { .. } | Pattern::Products { .. } | Pattern::Waves(_) | Pattern::Outputs => None,
+    }
+}
+
+/// What all of a group of `pixels` have in common, and what each of them has beside; of one that is alone what it has.
+fn parts<T>(pixels: &[&[T]], is_active: impl Fn(&T) -> bool) -> Vec<u32> {
+    let active = |pixel: &[T]| pixel.iter().filter(|x| is_active(x)).count() as u32;
+    if let [alone] = pixels {
+        return vec![active(alone)];
+    }
+    let channels = pixels.first().map_or(0, |pixel| pixel.len());
+    let common = (0..channels).filter(|&c| pixels.iter().all(|pixel| is_active(&pixel[c]))).count() as u32;
+    let own = pixels.iter().map(|pixel| active(pixel) - common);
+    std::iter::once(common).chain(own).collect()
 }
 
 impl SpikeMatrix {
@@ -151,6 +226,7 @@ impl SpikeMatrix {
                 waves.add(0, self);
                 PatternCount { steps: waves.steps(), ..PatternCount::default() }
             }
+            Pattern::Maps | Pattern::Positions { .. } | Pattern::Outputs => PatternCount::default(),
         }
     }
 

@@ -25,6 +25,8 @@ pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
 pub use units::{
-    Charged, Datapath, Edges, LaneTile, Layout, LayoutSpec, ManyCore, MultiBit, Processor, Products,
-    SpatialDim, SpikeLanes, Stationary, Systolic, Takes, Unit, Unrolling, Vector, Windows, Work, Zeros,
+    Channels, Charged, Chunks, Datapath, Done, DuringSweep, Edges, EventCores, EventTime, LaneTile,
+    LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit, Once, Overheads, Processor,
+    ProductShape, Products, Queue, Search, SpatialDim, SpikeLanes, Stationary, Sweep, Systolic, Takes, Unit,
+    Unrolling, Vector, WeightStream, Windows, Work, WriteBack, Zeros,
 };

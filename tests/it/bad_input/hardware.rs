@@ -66,7 +66,7 @@ fn text_that_does_not_parse() {
     bare number
       changed.ron:18:29: Expected opening `(` for struct `Sourced`
     unknown datapath
-      changed.ron:9:9: Unexpected variant named `SpikeLines` in enum `Unit`, expected one of `SpikeLanes`, `Systolic`, `Vector`, `Processor`, or `ManyCore` instead
+      changed.ron:9:9: Unexpected variant named `SpikeLines` in enum `Unit`, expected one of `SpikeLanes`, `Systolic`, `Vector`, `Processor`, `EventCores`, or `ManyCore` instead
     unknown operand
       changed.ron:30:21: Unexpected variant named `Weight` in enum `Operand`, expected one of `Weights`, `Activations`, `PartialSums`, `Membranes`, or `Residual` instead
     2^64

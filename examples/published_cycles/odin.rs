@@ -1,0 +1,42 @@
+//! ODIN: timesteps of a crossbar of 256 x 256, one by one.
+
+use spiq::hw::Hardware;
+use spiq::tensor::Shape;
+
+use crate::cases::{Failure, Recorded, predict, setting, single};
+use crate::{Folder, Row, list, number, text};
+
+const NEURONS: usize = 256;
+
+pub fn rows(folder: &Folder) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for case in list(&folder.json("odin.json")?, "cases")? {
+        let (name, timestep) = (text(case, "spikes")?, number(case, "timestep")?);
+        let outputs = number(case, "output_spikes")? + number(case, "leak_output_spikes")?;
+        let spikes = folder.array(name)?.data[timestep * NEURONS..][..NEURONS].to_vec();
+        let shape = Shape::new(NEURONS, 1, 1);
+        // Neurons fire several times in a timestep; which of them do takes no other time.
+        let levels = (0..NEURONS).map(|i| u8::try_from((outputs + NEURONS - 1 - i) / NEURONS));
+        let input = Recorded { layer: "layer".to_owned(), timesteps: 1, shape, values: spikes };
+        let values = levels.collect::<Result<_, _>>()?;
+        let fired = Recorded { layer: "spikes".to_owned(), timesteps: 1, shape, values };
+        let network = single(
+            &format!("Linear(name: \"layer\", out_features: {NEURONS})"),
+            r#"IntegerNeuron(name: "spikes", max: 255, norm: 1)"#,
+            input,
+            fired,
+        );
+        rows.push(Row {
+            machine: "odin",
+            case: format!(
+                "{} threshold {} timestep {timestep}",
+                name.trim_end_matches(".npz"),
+                number(case, "threshold")?
+            ),
+            published: (number(case, "cycles")? + number(case, "leak_cycles")?) as f64,
+            predicted: predict(&network, Hardware::load("odin")?.0, &setting(4, 8, Some(8)))?[0].cycles,
+            remark: format!("{outputs} output spikes given"),
+        });
+    }
+    Ok(rows)
+}
