@@ -196,7 +196,8 @@ fn moved_sums(cores: &EventCores, run: Run<'_>, product: &Product, operations: f
                 [common, own @ ..] => own.iter().filter(|&&spikes| spikes + common > 0).count(),
                 [] => 0,
             };
-            let positions: usize = parts.chunks(queue.parts()).map(written).sum();
+            let frames = parts.chunks((parts.len() / counted as usize).max(1));
+            let positions: usize = frames.flat_map(|frame| frame.chunks(queue.parts())).map(written).sum();
             (positions * product.taps * product.outputs) as f64
         }
         _ if is_dense(cores) => (product.positions * product.outputs) as f64 * counted,

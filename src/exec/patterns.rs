@@ -294,7 +294,7 @@ mod tests {
     fn a_tile_by_hand() {
         let mut tile = vec![0b0110, 0b1110, 0b0110, 0b1000, 0b1111];
         // 0110 adds 2, its copy nothing; 1000 adds 1; 1110 starts from 0110 and adds 1; 1111 from 1110, 1.
-        let wanted = PatternCount { steps: 5, copies: 1, reuses: 3, searches: 4 };
+        let wanted = PatternCount { steps: 5, copies: 1, reuses: 3, searches: 4, ..PatternCount::default() };
         assert_eq!(reuse(&mut tile), wanted);
         // Single spikes are added each time; rows without spikes take nothing.
         assert_eq!(reuse(&mut vec![0b10, 0b10, 0]), PatternCount { steps: 2, ..PatternCount::default() });
@@ -320,6 +320,19 @@ mod tests {
         let groups = conv([1, 3], 2, 2);
         let of = |group| SpikeMatrix::gather(&input, &groups, group).row_spikes().sum::<u32>();
         assert_eq!((of(0), of(1)), (2 + 2 + 2, 2 + 2));
+    }
+
+    /// The spikes of two channels at three positions, and those that pairs of positions have in common.
+    #[test]
+    fn inputs_by_hand() {
+        let data = vec![1, 1, 1, 0, 0, 1, /* t = 1 */ 1, 0, 0, 1, 1, 0];
+        let input = Frames { frames: 2, shape: Shape::new(2, 1, 3), data };
+        let counted = |pattern| count(pattern, &input, &conv([1, 3], 2, 1)).inputs.to_vec();
+        assert_eq!(counted(Pattern::Maps), [2, 2, /* t = 1 */ 2, 1]);
+        assert_eq!(counted(Pattern::Positions { group: 1 }), [2, 1, 1, /* t = 1 */ 1, 1, 1]);
+        // The last position has nobody to share with.
+        assert_eq!(counted(Pattern::Positions { group: 2 }), [1, 1, 0, 1, /* t = 1 */ 0, 1, 1, 1]);
+        assert_eq!(counted(Pattern::Positions { group: 3 }), [0, 2, 1, 1, /* t = 1 */ 0, 1, 1, 1]);
     }
 
     /// As the definition reads, row by row.
