@@ -49,16 +49,31 @@ pub struct Network {
     pub recorded: Vec<Recorded>,
 }
 
-/// A layer of spikes of `shape`, followed by neurons: `layer` is a `Conv(..)` or a `Linear(..)` called `layer`, and the
-/// neurons, which yield `outputs`, are called `spikes`.
+/// Most channels that a network may look at.
+const INPUT_CHANNELS: usize = 64;
+
+/// A layer of given spikes, followed by neurons: `layer` is a `Conv(..)` or a `Linear(..)` called `layer`, and the
+/// neurons, which yield `outputs`, are called `spikes`. More channels than a camera has come from a layer before.
 pub fn single(layer: &str, neurons: &str, input: Recorded, outputs: Recorded) -> Network {
     let (timesteps, shape) = (input.timesteps, input.shape);
+    let mut seen = shape;
+    let (mut before, mut recorded) = (String::new(), Vec::new());
+    if shape.channels > INPUT_CHANNELS {
+        seen.channels = 1;
+        before = format!(
+            "Conv(name: \"before\", out_channels: {}, kernel: 1), Neuron(name: \"given\"),",
+            shape.channels
+        );
+        recorded.push(Recorded::silent("before", timesteps, seen));
+    }
+    let classes = outputs.shape.channels;
+    recorded.extend([input, outputs]);
     Network {
-        input: format!("Events(shape: ({}, {}, {}), max: 1)", shape.channels, shape.height, shape.width),
-        layers: format!("{layer}, {neurons}"),
+        input: format!("Events(shape: ({}, {}, {}), max: 1)", seen.channels, seen.height, seen.width),
+        layers: format!("{before} {layer}, {neurons}"),
         timesteps,
-        classes: outputs.shape.channels,
-        recorded: vec![input, outputs],
+        classes,
+        recorded,
     }
 }
 
@@ -124,6 +139,13 @@ pub fn setting(weight_bits: u32, membrane_bits: u32, sum_bits: Option<u32>) -> S
         "Setting(name: \"case\", weights: Uniform(bits: {weight_bits}, scale: Free, granularity: Channel, clip: Max), \
          membrane_bits: {membrane_bits}, residual_bits: 16, {sums})"
     )
+}
+
+/// Cycles of the layer of a network that [`single`] made.
+pub fn predict_single(network: &Network, hardware: Hardware, setting: &str) -> Result<f64, Failure> {
+    let layers = predict(network, hardware, setting)?;
+    let own = layers.iter().find(|own| own.layer == "layer").ok_or("no such layer")?;
+    Ok(own.cycles)
 }
 
 /// Event cores number `unit` of `hardware`.

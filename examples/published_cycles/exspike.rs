@@ -4,7 +4,9 @@ use serde_json::Value;
 use spiq::hw::{Hardware, Search};
 use spiq::tensor::Shape;
 
-use crate::cases::{Failure, Network, Recorded, cores, of_positions, predict, setting, single};
+use crate::cases::{
+    Failure, Network, Recorded, cores, of_positions, predict, predict_single, setting, single,
+};
 use crate::{Folder, Row, list, number, text};
 
 pub fn rows(folder: &Folder) -> Result<Vec<Row>, Failure> {
@@ -52,7 +54,7 @@ fn of_layer(i: usize, case: &Value) -> Result<Row, Failure> {
         machine: "exspike",
         case: format!("layer {i}: {inputs} to {outputs} channels {side} x {side}"),
         published: size("cycles")? as f64,
-        predicted: predict(&network, hardware, &setting(8, 16, Some(16)))?[0].cycles,
+        predicted: predict_single(&network, hardware, &setting(8, 16, Some(16)))?,
         remark: format!("positions in groups of {group}; weights on chip"),
     })
 }

@@ -87,8 +87,9 @@ fn main() -> Result<(), Failure> {
     rows.extend(exspike::rows(&folder)?);
     let mut csv = "machine,case,published_cycles,predicted_cycles,difference_percent,remark\n".to_owned();
     for Row { machine, case, published, predicted, remark } in &rows {
-        let percent = 100.0 * (predicted - published) / published;
-        writeln!(csv, "{machine},{case},{published},{predicted},{percent:.3},{remark}")?;
+        // Parts of cycles add up to whole ones but for their last bits.
+        let percent = 100.0 * (predicted.round() - published) / published;
+        writeln!(csv, "{machine},{case},{published},{predicted:.0},{percent:.3},{remark}")?;
     }
     print!("{csv}");
     fs::create_dir_all(RESULTS)?;

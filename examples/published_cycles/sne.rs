@@ -3,7 +3,7 @@
 use spiq::hw::Hardware;
 use spiq::tensor::Shape;
 
-use crate::cases::{Failure, Recorded, cores, predict, setting, single};
+use crate::cases::{Failure, Recorded, cores, predict_single, setting, single};
 use crate::{Folder, Row, list, number, text};
 
 const TIMESTEPS: usize = 10;
@@ -41,7 +41,7 @@ pub fn rows(folder: &Folder) -> Result<Vec<Row>, Failure> {
             machine: "sne",
             case: format!("{} {mode} {weights}", name.trim_end_matches(".npz")),
             published: number(case, "last")? as f64,
-            predicted: predict(&network, hardware, &setting(4, 8, Some(8)))?[0].cycles,
+            predicted: predict_single(&network, hardware, &setting(4, 8, Some(8)))?,
             remark: remarks.join("; "),
         });
     }

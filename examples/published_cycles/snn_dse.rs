@@ -4,7 +4,7 @@ use serde_json::Value;
 use spiq::hw::{Done, Hardware, Search};
 use spiq::tensor::Shape;
 
-use crate::cases::{Failure, Network, Recorded, cores, predict, setting, single};
+use crate::cases::{Failure, Network, Recorded, cores, predict, predict_single, setting, single};
 use crate::{Folder, Row, list, number, text};
 
 /// The layers of the hybrid network: name, kernel, output channels and side of the map, and whether a pooling follows.
@@ -53,7 +53,7 @@ fn of_layer(folder: &Folder, case: &Value) -> Result<Vec<Row>, Failure> {
             machine: "snn-dse",
             case: format!("{} {field}", spikes.trim_end_matches(".npz")),
             published: number(case, field)? as f64,
-            predicted: predict(&network, hardware, &setting(4, 16, None))?[0].cycles,
+            predicted: predict_single(&network, hardware, &setting(4, 16, None))?,
             remark: format!("{channels} channels in step"),
         });
     }

@@ -6,32 +6,26 @@ use super::stalls::{Direction, Place, Stall, StallPart};
 use super::tiled::{self, Tiled, encoded_input};
 use super::{Demand, LayerCost, Machine, Traffic, epilogue};
 use crate::exec::{NodeActivity, Pattern};
-use crate::hw::{EventCores, Operand, Search, Sourced, Unrolling, WeightStream};
+use crate::hw::{Datapath, EventCores, Operand, Search, Sourced, Unrolling, WeightStream, Work};
 use crate::map::{EpilogueKind, Input, Layer, Product};
 use crate::model::NodeId;
 use crate::quant::WeightForm;
 
+/// Waves of outputs on the timeline: outputs leave one by one, so memories are hidden behind cores as far as they may be.
+const WAVES: f64 = 1e18;
+
 impl CostModel for EventCores {
-    /// Where weights stream, the cores wait for them and for nothing else from off chip: inputs are there before.
+    /// Events, sweeps and what is done where outputs are written follow each other; memories work beside them.
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
         let mut cost = tiled::layer_cost(self, machine, run);
-        if self.weight_stream.is_some() {
-            let waiting = run.layer.product.as_ref().map_or(0.0, |product| waiting(self, run, product));
-            for part in [StallPart::Dram, StallPart::Load, StallPart::Store] {
-                cost.stalls.scale(part, 0.0);
-            }
-            (cost.cycles.load, cost.cycles.store, cost.cycles.dram_stall) = (0.0, 0.0, waiting);
-            cost.cycles.imbalance -= waiting;
-            let (memory, direction) = (Place::OffChip, Direction::Read);
-            if run.names_stalls && waiting > 0.0 {
-                cost.stalls.add(Stall { part: StallPart::Dram, memory, direction, cycles: waiting });
-            }
-            let moved = Traffic {
-                read_bits: cost.traffic_bits.dram_read,
-                written_bits: cost.traffic_bits.dram_written,
-            };
-            if machine.events.is_none() {
-                cost.energy_j.dram = machine.dram_j(&moved, cost.cycles.total());
+        let done = Work::ALL.into_iter().filter(|&work| self.does(work));
+        let behind: f64 = done.map(|work| *cost.busy.of(work)).sum();
+        cost.cycles.imbalance -= behind;
+        cost.cycles.epilogue += behind;
+        if let Some(product) = &run.layer.product {
+            *cost.busy.of_products(product.input) -= behind;
+            if self.weight_stream.is_some() {
+                wait_for_weights(&mut cost, waiting(self, run, product), machine, run);
             }
         }
         cost
@@ -40,6 +34,24 @@ impl CostModel for EventCores {
     fn patterns(&self, _: &Unrolling) -> Vec<Pattern> {
         let outputs = self.overheads.output_spike_cycles.as_ref().map(|_| Pattern::Outputs);
         searched(self).into_iter().chain(outputs).collect()
+    }
+}
+
+/// Where weights stream, cores wait for them and for nothing else from off chip: inputs are there before.
+fn wait_for_weights(cost: &mut LayerCost, waiting: f64, machine: &Machine, run: Run<'_>) {
+    for part in [StallPart::Dram, StallPart::Load, StallPart::Store] {
+        cost.stalls.scale(part, 0.0);
+    }
+    (cost.cycles.load, cost.cycles.store, cost.cycles.dram_stall) = (0.0, 0.0, waiting);
+    cost.cycles.imbalance -= waiting;
+    if run.names_stalls {
+        let (memory, direction) = (Place::OffChip, Direction::Read);
+        cost.stalls.add(Stall { part: StallPart::Dram, memory, direction, cycles: waiting });
+    }
+    let moved =
+        Traffic { read_bits: cost.traffic_bits.dram_read, written_bits: cost.traffic_bits.dram_written };
+    if machine.events.is_none() {
+        cost.energy_j.dram = machine.dram_j(&moved, cost.cycles.total());
     }
 }
 
@@ -63,11 +75,11 @@ impl Tiled for EventCores {
         let adders =
             f64::from(self.adders.as_ref().map_or(channels(self, run.layer, product) as u32, |a| a.value));
         let adding = span.adding as f64;
-        let mut demand = Demand { tiles: 1.0, waves: 1.0, ..Demand::default() };
+        let mut demand = Demand { tiles: 1.0, waves: WAVES, ..Demand::default() };
         demand.array.ideal = (operations / adders).min(adding);
         demand.array.under_utilisation = adding - demand.array.ideal;
-        demand.array.imbalance = (span.total - span.adding - span.sweeping) as f64;
-        demand.epilogue_cycles = span.sweeping as f64;
+        demand.array.imbalance = (span.total - span.adding) as f64;
+        demand.busy.neurons = span.sweeping as f64;
         demand.operations_j.synapse = operations * operation_pj(machine, product) * 1e-12;
         let events = f64::from(counted.total().input_events) * repeat_of(counted, frames);
         let fetched =
@@ -87,7 +99,6 @@ impl Tiled for EventCores {
 
     /// Neurons belong to the cores, and to a sweep of theirs if they have one.
     fn epilogue(&self, machine: &Machine, run: Run<'_>, demand: &mut Demand) {
-        let sweeping = demand.epilogue_cycles;
         let membranes = demand.on_chip[Operand::Membranes];
         epilogue::add(demand, machine, run);
         if self.sweep.is_none() {
@@ -98,7 +109,6 @@ impl Tiled for EventCores {
             let frames = behind.frames(run.timesteps);
             let cycles = match behind.kind {
                 EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => {
-                    demand.busy.neurons += sweeping;
                     output_spikes(run, behind.node) * cycles(&self.overheads.output_spike_cycles)
                 }
                 _ => self.write_back(behind.work()).map_or(0.0, |done| {
@@ -106,7 +116,7 @@ impl Tiled for EventCores {
                     (positions * cycles(&done.position_cycles) + cycles(&done.timestep_cycles)) * frames
                 }),
             };
-            demand.epilogue_cycles += cycles;
+            demand.array.imbalance += cycles;
             *demand.busy.of(behind.work()) += cycles;
         }
     }

@@ -52,7 +52,10 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     let reads_spikes = product.input == Input::Spikes;
     if let Some(takes) = unit.refuses_shape(ProductShape { positions, groups, reads_spikes }) {
         let reads = if reads_spikes { "spikes" } else { "integers" };
-        let what = format!("{reads} to outputs at {positions} positions, in {groups} groups");
+        let what = match groups {
+            1 => format!("{reads} to outputs at {positions} positions"),
+            _ => format!("{reads} in {groups} groups"),
+        };
         return Some(Refusal { what, takes: takes.to_owned() });
     }
     let refuse =

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bundled;
+mod events;
 mod from_spikes;
 mod laws;
 mod layouts;
