@@ -162,6 +162,10 @@ bundle!(
     "hw_configs/loihi-14.ron",
     "hw_configs/firefly-t-16.ron",
     "hw_configs/spikformer-fpga-16.ron",
+    "hw_configs/snn-dse.ron",
+    "hw_configs/odin.ron",
+    "hw_configs/sne.ron",
+    "hw_configs/exspike.ron",
 );
 
 impl Folder {

@@ -14,7 +14,7 @@ const AND_GATES: f64 = 1.33;
 /// Gate equivalents of a selection of one of two bits.
 const SELECT_GATES: f64 = 2.33;
 
-/// Area of the units of `hardware` and of its memories; `None` for a processor, whose core area is not described, or
+/// Area of the units of `hardware` and of its memories; `None` for processors and cores, whose area is not described, or
 /// where the energy table has no areas.
 pub fn area_mm2(hardware: &Hardware, table: &EnergyTable) -> Option<AreaMm2> {
     let gate_um2 = GATE_UM2_AT_28_NM * (hardware.technology_nm.value / 28.0).powi(2);
@@ -48,7 +48,7 @@ fn unit_mm2(unit: &Unit, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> 
         Unit::SpikeLanes(unit) => lanes(unit, table, gate_um2),
         Unit::Systolic(unit) => systolic(unit, table),
         Unit::Vector(unit) => vector(unit, table, gate_um2),
-        Unit::Processor(_) | Unit::ManyCore(_) => None,
+        Unit::EventCores(_) | Unit::Processor(_) | Unit::ManyCore(_) => None,
     }
 }
 

@@ -40,7 +40,8 @@ pub trait CostModel {
     /// Cost of one layer for one of the images.
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost;
 
-    /// What lanes that keep sums and stand for `lanes` have to know of spikes beyond their counts.
+    /// What lanes that keep sums and stand for `lanes`, or a unit without lanes, have to know of spikes beyond their
+    /// counts.
     fn patterns(&self, _lanes: &Unrolling) -> Vec<Pattern> {
         Vec::new()
     }
@@ -55,11 +56,17 @@ impl Machine {
         cost_model(&self.hardware.units[unit]).expect("a unit of products")
     }
 
-    /// What lanes that keep sums, in any layout, have to know of spikes beyond their counts.
+    /// What lanes that keep sums, in any layout, and units without lanes have to know of spikes beyond their counts.
     fn patterns(&self) -> impl Iterator<Item = Pattern> {
         self.hardware.product_units().flat_map(move |(number, unit)| {
-            let layouts = unit.layouts().into_iter().filter(|layout| layout.keeps == Stationary::Outputs);
-            layouts.flat_map(move |layout| self.cost_model(number).patterns(&layout.lanes))
+            let layouts = unit.layouts();
+            let lanes: Vec<Unrolling> = if layouts.is_empty() {
+                vec![Unrolling::default()]
+            } else {
+                let keep_sums = layouts.into_iter().filter(|layout| layout.keeps == Stationary::Outputs);
+                keep_sums.map(|layout| layout.lanes).collect()
+            };
+            lanes.into_iter().flat_map(move |lanes| self.cost_model(number).patterns(&lanes))
         })
     }
 }
@@ -81,6 +88,7 @@ fn cost_model(unit: &Unit) -> Option<&dyn CostModel> {
         Unit::SpikeLanes(unit) => Some(unit),
         Unit::Systolic(unit) => Some(unit),
         Unit::Processor(unit) => Some(unit),
+        Unit::EventCores(unit) => Some(unit),
         Unit::ManyCore(unit) => Some(unit),
         Unit::Vector(_) => None,
     }

@@ -19,9 +19,13 @@ pub fn add(demand: &mut Demand, machine: &Machine, run: Run<'_>) {
 }
 
 /// Adds what `unit` does of a layer, and returns the cycles of it: of the vector units that do a kind of work, the first
-/// one does it.
+/// one does it, unless the unit of the product does.
 fn work(demand: &mut Demand, unit: &Vector, machine: &Machine, run: Run<'_>) -> f64 {
-    let does = |work| machine.hardware.vector_of(work).is_some_and(|first| first.name == unit.name);
+    let of_product = machine.hardware.unit(run.plan.unit);
+    let does = |work| {
+        let first = machine.hardware.vector_of(work);
+        !of_product.does(work) && first.is_some_and(|first| first.name == unit.name)
+    };
     let mut cycles = 0.0;
     for epilogue in run.layer.epilogue.iter().filter(|epilogue| does(epilogue.work())) {
         let Time { ideal, busy } = time(unit, epilogue, epilogue.frames(run.timesteps));

@@ -32,7 +32,8 @@ pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Op
 fn patterns(machine: &Machine, mapped: &MappedWorkload) -> Vec<Pattern> {
     let mut patterns: Vec<Pattern> = Vec::new();
     for (plan, layer) in mapped.plans.iter().zip(&mapped.workload.layers) {
-        if layer.product.is_some() && plan.dataflow == Dataflow::OutputStationary {
+        let looks = matches!(plan.dataflow, Dataflow::OutputStationary | Dataflow::Sequential);
+        if layer.product.is_some() && looks {
             let found = machine.cost_model(plan.unit).patterns(&plan.lanes);
             patterns
                 .extend(found.into_iter().filter(|pattern| !patterns.contains(pattern)).collect::<Vec<_>>());
@@ -59,6 +60,10 @@ fn of_pattern(pattern: Pattern, counted: Option<usize>) -> String {
         Pattern::Windows { .. } => format!("inputs that spike in a window are {source}"),
         Pattern::Products { .. } => format!("spikes that rows have in common are {source}"),
         Pattern::Chunks { .. } => format!("steps through chunks of inputs are {source}"),
+        Pattern::Maps => format!("spikes of input maps are {source}"),
+        Pattern::Positions { .. } => format!("spikes of input positions are {source}"),
+        Pattern::Outputs if counted.is_none() => "output spikes follow from rates".to_owned(),
+        Pattern::Outputs => format!("output spikes are {source}"),
         Pattern::Waves(_) => format!("waits for the slowest lane are {source}"),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cost::{Machine, MappedWorkload, Place, Stall, Stalls, WorkCycles};
-use crate::hw::{Hardware, Unit, Work};
+use crate::hw::{Datapath, Hardware, Unit, Work};
 use crate::map::Plan;
 
 /// Cycles that units wait for one memory, per inference.
@@ -132,6 +132,9 @@ impl UnitEvaluation {
 /// Number of the unit that does `work` of a layer with `plan`: a vector unit, or that of the product where it does
 /// everything.
 fn unit_of(hardware: &Hardware, plan: &Plan, work: Work) -> usize {
+    if hardware.unit(plan.unit).does(work) {
+        return plan.unit;
+    }
     let does = |unit: &Unit| matches!(unit, Unit::Vector(vector) if vector.does(work));
     hardware.units.iter().position(does).unwrap_or(plan.unit)
 }

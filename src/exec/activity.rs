@@ -32,7 +32,7 @@ impl Activity {
         self.patterns
             .iter()
             .find(|counted| counted.pattern == pattern)
-            .map(|counted| counted.nodes[node.index()])
+            .map(|counted| counted.nodes[node.index()].clone())
     }
 }
 

@@ -1,5 +1,5 @@
 use super::activity::Activity;
-use super::patterns::{Pattern, Patterns};
+use super::patterns::{Pattern, Patterns, Value};
 use crate::model::{Network, NodeId};
 use crate::tensor::Frames;
 
@@ -26,7 +26,7 @@ impl<L: PartialOrd> Execution<L> {
 }
 
 /// Runs what shows every node's values, and counts `patterns` of `network` on the way.
-pub fn run_counting<T: Copy + Default + PartialEq, L>(
+pub fn run_counting<T: Value, L>(
     network: &Network,
     patterns: &[Pattern],
     run: impl FnOnce(&mut dyn FnMut(NodeId, &Frames<T>)) -> Execution<L>,

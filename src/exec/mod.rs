@@ -32,7 +32,7 @@ pub use float::FloatExecutor;
 pub use kernels::Isa;
 pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
 pub use neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
-pub use patterns::{Pattern, PatternCount, Patterns};
+pub use patterns::{Pattern, PatternCount, Patterns, Value};
 pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;
 pub use recording::SpikeRecording;

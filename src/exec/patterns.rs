@@ -1,6 +1,8 @@
 //! What spikes have in common with each other: counters of machines that batch timesteps, or that reuse the
 //! sums of equal spikes. Counted only where a machine asks, from the spikes themselves.
 
+use std::sync::Arc;
+
 use super::spike_matrix::{SpikeMatrix, draw};
 use super::waves::{WaveShape, Waves};
 use crate::model::{ConvGeometry, Kind, Network, NodeId, Op};
@@ -33,11 +35,42 @@ pub enum Pattern {
     },
     /// How long lanes wait for each other that step over zeros side by side.
     Waves(WaveShape),
+    /// Inputs that are not zero, by timestep and input channel.
+    Maps,
+    /// Inputs that are not zero, by timestep and input position in raster order.
+    Positions {
+        /// Consecutive positions that are looked at together: first what all of them have in common, then, position by
+        /// position, what each has beside. Of 1, each has what it has.
+        group: usize,
+    },
+    /// Spikes that neurons yield by timestep, where a level of an integer spike counts as many.
+    Outputs,
 }
+
+/// What a network computes with.
+pub trait Value: Copy + Default + PartialEq {
+    /// Spikes that stand for it where neurons yield it.
+    fn spikes(self) -> u32;
+}
+
+macro_rules! values {
+    ($($number:ty),*) => {
+        $(impl Value for $number {
+            fn spikes(self) -> u32 {
+                self as u32
+            }
+        })*
+    };
+}
+
+values!(u8, i32, i64, f32);
 
 impl Pattern {
     /// True if it is counted of some weight layer of `network`.
     pub fn is_counted_in(&self, network: &Network) -> bool {
+        if let Self::Outputs = self {
+            return network.nodes.iter().any(|node| node.op.is_neuron());
+        }
         network.weighted().any(|(_, node, weighted)| {
             let spikes = network.input_of(node, 0).kind == Kind::Spikes;
             self.is_counted(weighted.geometry.groups, spikes)
@@ -49,12 +82,15 @@ impl Pattern {
         match self {
             Self::Waves(shape) => shape.suits(groups),
             Self::Windows { .. } | Self::Products { .. } | Self::Chunks { .. } => spikes,
+            // Events of a camera are spikes, too.
+            Self::Maps | Self::Positions { .. } => groups == 1,
+            Self::Outputs => false,
         }
     }
 }
 
 /// What was counted of one weight layer, all timesteps and groups of one image.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PatternCount {
     /// Inputs that a lane walks through: those of windows, the spikes that are left to add, or steps through chunks.
     pub steps: u64,
@@ -64,6 +100,8 @@ pub struct PatternCount {
     pub reuses: u64,
     /// Products: rows of two spikes or more, for which a subset is looked for.
     pub searches: u64,
+    /// Maps and positions: inputs that are not zero, timestep by timestep; outputs: spikes.
+    pub inputs: Arc<[u32]>,
 }
 
 impl PatternCount {
@@ -92,12 +130,11 @@ impl Patterns {
     }
 
     /// Counts for every weight layer that reads the spikes which node `id` yields.
-    pub fn observe<T: Copy + Default + PartialEq>(
-        &mut self,
-        network: &Network,
-        id: NodeId,
-        value: &Frames<T>,
-    ) {
+    pub fn observe<T: Value>(&mut self, network: &Network, id: NodeId, value: &Frames<T>) {
+        if self.pattern == Pattern::Outputs && network.node(id).op.is_neuron() {
+            let spikes = |t| value.at(t).iter().map(|x| x.spikes()).sum();
+            self.nodes[id.index()].inputs = (0..value.frames).map(spikes).collect();
+        }
         let spikes = network.node(id).kind == Kind::Spikes;
         for (reader, node) in network.readers(id) {
             let Op::Weighted(weighted) = &node.op else { continue };
@@ -131,6 +168,9 @@ fn count<T: Copy + Default + PartialEq>(
     input: &Frames<T>,
     geometry: &ConvGeometry,
 ) -> PatternCount {
+    if let Some(counted) = inputs(pattern, input) {
+        return PatternCount { inputs: counted, ..PatternCount::default() };
+    }
     let group = |group| SpikeMatrix::gather(input, geometry, group);
     if let Pattern::Waves(shape) = pattern {
         let out = geometry.output(input.shape).expect("checked when the network was built");
@@ -142,6 +182,45 @@ fn count<T: Copy + Default + PartialEq>(
         sum.add(group(number).count(pattern));
         sum
     })
+}
+
+/// Inputs that are not zero by map or position, if `pattern` asks for them.
+fn inputs<T: Copy + Default + PartialEq>(pattern: Pattern, input: &Frames<T>) -> Option<Arc<[u32]>> {
+    let frames = (0..input.frames).map(|t| input.at(t));
+    let channels = input.shape.channels;
+    let is_active = |value: &T| *value != T::default();
+    match pattern {
+        Pattern::Maps => {
+            let map =
+                |frame: &[T], c| frame.iter().skip(c).step_by(channels).filter(|x| is_active(x)).count();
+            let maps = frames.flat_map(|frame| (0..channels).map(move |c| map(frame, c) as u32));
+            Some(maps.collect())
+        }
+        Pattern::Positions { group } => {
+            let parts = frames.flat_map(|frame| {
+                let pixels: Vec<&[T]> = frame.chunks_exact(channels).collect();
+                pixels.chunks(group).flat_map(|group| parts(group, is_active)).collect::<Vec<u32>>()
+            });
+            Some(parts.collect())
+        }
+        Pattern::Windows { .. }
+        | Pattern::Products { .. }
+        | Pattern::Chunks { .. }
+        | Pattern::Waves(_)
+        | Pattern::Outputs => None,
+    }
+}
+
+/// What all of a group of `pixels` have in common, and what each of them has beside; of one that is alone what it has.
+fn parts<T>(pixels: &[&[T]], is_active: impl Fn(&T) -> bool) -> Vec<u32> {
+    let active = |pixel: &[T]| pixel.iter().filter(|x| is_active(x)).count() as u32;
+    if let [alone] = pixels {
+        return vec![active(alone)];
+    }
+    let channels = pixels.first().map_or(0, |pixel| pixel.len());
+    let common = (0..channels).filter(|&c| pixels.iter().all(|pixel| is_active(&pixel[c]))).count() as u32;
+    let own = pixels.iter().map(|pixel| active(pixel) - common);
+    std::iter::once(common).chain(own).collect()
 }
 
 impl SpikeMatrix {
@@ -161,6 +240,7 @@ impl SpikeMatrix {
                 waves.add(0, self);
                 PatternCount { steps: waves.steps(), ..PatternCount::default() }
             }
+            Pattern::Maps | Pattern::Positions { .. } | Pattern::Outputs => PatternCount::default(),
         }
     }
 
@@ -237,7 +317,7 @@ mod tests {
     fn a_tile_by_hand() {
         let mut tile = vec![0b0110, 0b1110, 0b0110, 0b1000, 0b1111];
         // 0110 adds 2, its copy nothing; 1000 adds 1; 1110 starts from 0110 and adds 1; 1111 from 1110, 1.
-        let wanted = PatternCount { steps: 5, copies: 1, reuses: 3, searches: 4 };
+        let wanted = PatternCount { steps: 5, copies: 1, reuses: 3, searches: 4, ..PatternCount::default() };
         assert_eq!(reuse(&mut tile), wanted);
         // Single spikes are added each time; rows without spikes take nothing.
         assert_eq!(reuse(&mut vec![0b10, 0b10, 0]), PatternCount { steps: 2, ..PatternCount::default() });
@@ -276,6 +356,19 @@ mod tests {
         // 1 + 1, 2 + 1 and 1 + 1 of two, 2 + 1, 3 + 1 and 1 + 1 of one.
         assert_eq!([steps(4, 4), steps(4, 2), steps(4, 1)], [6, 7, 9]);
         assert_eq!([steps(64, 64), steps(64, 2)], [3, 2 + 2 + 1]);
+    }
+
+    /// The spikes of two channels at three positions, and those that pairs of positions have in common.
+    #[test]
+    fn inputs_by_hand() {
+        let data = vec![1, 1, 1, 0, 0, 1, /* t = 1 */ 1, 0, 0, 1, 1, 0];
+        let input = Frames { frames: 2, shape: Shape::new(2, 1, 3), data };
+        let counted = |pattern| count(pattern, &input, &conv([1, 3], 2, 1)).inputs.to_vec();
+        assert_eq!(counted(Pattern::Maps), [2, 2, /* t = 1 */ 2, 1]);
+        assert_eq!(counted(Pattern::Positions { group: 1 }), [2, 1, 1, /* t = 1 */ 1, 1, 1]);
+        // The last position has nobody to share with.
+        assert_eq!(counted(Pattern::Positions { group: 2 }), [1, 1, 0, 1, /* t = 1 */ 0, 1, 1, 1]);
+        assert_eq!(counted(Pattern::Positions { group: 3 }), [0, 2, 1, 1, /* t = 1 */ 0, 1, 1, 1]);
     }
 
     /// As the definition reads, row by row.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::MemorySpec;
 use super::sourced::{Sourced, number, positive};
 use super::sram::Sram;
-use super::units::{MultiBit, SpikeLanes, Systolic, Unit, Unrolling, Vector};
+use super::units::{EventCores, MultiBit, SpikeLanes, Systolic, Unit, Unrolling, Vector};
 use crate::error::Fault;
 
 /// A part, as far as a machine may use it.
@@ -131,6 +131,7 @@ pub fn resources(units: &[Unit], memories: &[MemorySpec]) -> Resources {
             Unit::SpikeLanes(unit) => lanes(unit),
             Unit::Systolic(unit) => systolic(unit),
             Unit::Vector(unit) => vector(unit),
+            Unit::EventCores(unit) => event_cores(unit),
             Unit::Processor(_) | Unit::ManyCore(_) => Resources::default(),
         });
     }
@@ -159,6 +160,13 @@ fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling) -> Resources {
         all.add(product(weight, input).times(count));
     }
     all
+}
+
+/// Sums that are added to at once, and those registers.
+fn event_cores(unit: &EventCores) -> Resources {
+    let adders = unit.adders.as_ref().map_or(unit.channels.value, |adders| adders.value);
+    let bits = f64::from(adders) * f64::from(unit.accumulator_bits.value);
+    Resources { luts: bits, flip_flops: bits, ..Resources::default() }
 }
 
 fn systolic(unit: &Systolic) -> Resources {

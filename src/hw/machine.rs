@@ -237,9 +237,10 @@ impl Hardware {
         let takes_products = self.product_units().count();
         let whole = self.units.iter().filter(|unit| unit.datapath().charged() != Charged::Operations).count();
         match (takes_products, whole) {
-            (0, _) => {
-                Err(Fault::new("units", "none takes products: SpikeLanes, Systolic, Processor or ManyCore"))
-            }
+            (0, _) => Err(Fault::new(
+                "units",
+                "none takes products: SpikeLanes, Systolic, EventCores, Processor or ManyCore",
+            )),
             (_, 0) => Ok(()),
             _ if self.units.len() > 1 => {
                 Err(Fault::new("units", "a Processor or a ManyCore does everything, and stands alone"))

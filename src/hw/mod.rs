@@ -27,7 +27,8 @@ pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
 pub use units::{
-    Charged, Chunks, Datapath, Edges, LaneTile, Layout, LayoutSpec, ManyCore, MultiBit, Overhead, Processor,
-    ProductKind, Products, SpatialDim, SpikeLanes, Stationary, Step, Systolic, Takes, Unit, Unrolling,
-    Vector, Windows, Work, Zeros,
+    Channels, Charged, Chunks, Datapath, Done, DuringSweep, Edges, EventCores, EventTime, InputChunks,
+    LaneTile, LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit, Once, Overhead, Overheads,
+    Processor, ProductKind, ProductShape, Products, Queue, Search, SpatialDim, SpikeLanes, Stationary, Step,
+    Sweep, Systolic, Takes, Unit, Unrolling, Vector, WeightStream, Windows, Work, WriteBack, Zeros,
 };

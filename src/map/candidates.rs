@@ -143,7 +143,11 @@ impl Space<'_> {
     fn recompute(&self, unit: &dyn Datapath) -> &'static [bool] {
         let constant = self.layer.product.as_ref().is_some_and(Product::is_constant);
         let kept = self.placement == Placement::Innermost && unit.keeps_state();
-        if constant && !kept { &[false, true] } else { &[false] }
+        match (constant, kept, unit.holds_constant_sums()) {
+            (true, false, true) => &[false, true],
+            (true, false, false) => &[true],
+            _ => &[false],
+        }
     }
 
     fn tile_sizes(&self, plan: &Plan, wish: Option<&Wish>) -> Vec<usize> {

@@ -1,8 +1,8 @@
 //! What units take of a layer.
 
-use super::{Epilogue, Layer, Product};
+use super::{Epilogue, Input, Layer, Product};
 use crate::error::{Error, Result};
-use crate::hw::{Datapath, Hardware};
+use crate::hw::{Datapath, Hardware, ProductShape};
 
 /// True if `unit` takes weights, inputs and sums of `layer`'s widths.
 pub(super) fn takes(unit: &dyn Datapath, layer: &Layer) -> bool {
@@ -22,8 +22,9 @@ pub(super) fn check_units(layer: &Layer, hardware: &Hardware) -> Result<()> {
             )));
         }
     }
-    let undone =
-        |e: &&Epilogue| !hardware.is_whole_chip() && hardware.vectors().all(|unit| !unit.does(e.work()));
+    let undone = |e: &&Epilogue| {
+        !hardware.is_whole_chip() && hardware.units.iter().all(|unit| !unit.datapath().does(e.work()))
+    };
     match layer.epilogue.iter().find(undone) {
         Some(epilogue) => {
             let message = format!(
@@ -53,6 +54,16 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
         });
     }
     let (weight, input, sum) = (product.weight_bits, product.input.bits(), product.accumulator_bits);
+    let (positions, groups) = (product.positions, product.groups);
+    let reads_spikes = product.input == Input::Spikes;
+    if let Some(takes) = unit.refuses_shape(ProductShape { positions, groups, reads_spikes }) {
+        let reads = if reads_spikes { "spikes" } else { "integers" };
+        let what = match groups {
+            1 => format!("{reads} to outputs at {positions} positions"),
+            _ => format!("{reads} in {groups} groups"),
+        };
+        return Some(Refusal { what, takes: takes.to_owned() });
+    }
     let refuse =
         |bits: u32, what: &str, takes: String| Some(Refusal { what: format!("{bits}-bit {what}"), takes });
     if weight == 32 {

@@ -44,6 +44,8 @@ pub struct Layer {
 trait Widths {
     fn weight(&self, id: NodeId) -> (WeightForm, u32);
     fn image_bits(&self) -> u32;
+    /// True if what comes from outside is 0 or 1 at every timestep: spikes.
+    fn has_spiking_input(&self) -> bool;
     /// Signed width of what node `id` yields.
     fn value_bits(&self, id: NodeId) -> u32;
     fn accumulator_bits(&self, id: NodeId) -> u32;
@@ -62,6 +64,10 @@ impl Widths for QuantizedModel {
 
     fn image_bits(&self) -> u32 {
         signed_bits(-self.bounds()[0], self.bounds()[0])
+    }
+
+    fn has_spiking_input(&self) -> bool {
+        !self.network().nodes[0].constant && self.bounds()[0] == 1
     }
 
     fn value_bits(&self, id: NodeId) -> u32 {
@@ -108,6 +114,10 @@ impl Widths for Float32<'_> {
 
     fn image_bits(&self) -> u32 {
         32
+    }
+
+    fn has_spiking_input(&self) -> bool {
+        false
     }
 
     fn value_bits(&self, _: NodeId) -> u32 {
@@ -268,6 +278,7 @@ impl Product {
         let from = network.input_of(node, 0);
         let input = match from.kind {
             Kind::Spikes => Input::Spikes,
+            Kind::Image if widths.has_spiking_input() => Input::Spikes,
             _ => Input::Integers { bits: stored_bits(widths, node.inputs[0], from) },
         };
         let (weight, weight_bits) = widths.weight(id);
@@ -397,6 +408,7 @@ fn is_stored(network: &Network, id: NodeId) -> bool {
 fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
     match node.kind {
         Kind::Spikes => 1,
+        Kind::Image if widths.has_spiking_input() => 1,
         Kind::Image => widths.image_bits(),
         Kind::Count { max } | Kind::Levels { max, .. } => bits_of_count(max),
         Kind::Grid(Grid::Residual) => widths.residual_bits(),

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bundled;
+mod events;
 mod fpga;
 mod from_spikes;
 mod laws;

@@ -15,6 +15,7 @@ mod families;
 mod fuzz_corpus;
 mod gemm;
 mod integer_network;
+mod machines;
 mod nests;
 mod operation_energy;
 mod oracle_logits;

@@ -510,6 +510,10 @@ fn lists() {
     prosperity-28  28 nm, 128 channels with product sparsity in tiles of 256 x 16 at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: Prosperity
     tpu-28         28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
     loihi-14       14 nm, 4,096 cores of 1,024 neurons and 128 KiB of weights that exchange spikes, energies of whole events: a board of 32 Loihi chips
+    snn-dse        FPGA at 100 MHz: event-driven cores, one per layer, whose channels are chosen layer by layer, and a dense core for the image; cycles as its RTL, energy of assumed ASIC memories and adders
+    odin           28 nm crossbar of 256 neurons and 65,536 synapses, one neuron update at a time: two cycles per neuron and event, cycles as its RTL
+    sne            22 nm, 8 engines of 16 clusters of 64 neurons: 15 cycles per event of a convolution, neurons updated with every event; cycles as the RTL of an engine, stalls of outputs not modelled
+    exspike        28 nm FPGA at 200 MHz: one event per cycle into 32 channels x 3x3 sums, position by position in pairs that share common events, weights streamed from DDR3; cycles as its RTL, energy of assumed ASIC memories and adders
     ");
     assert_snapshot!(list("tables"), @r"
     aladdin-40        40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns

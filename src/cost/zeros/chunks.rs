@@ -1,10 +1,10 @@
 use super::handling::{Walk, Waves, ZeroHandling};
 use crate::exec::Pattern;
-use crate::hw::{Chunks, SpatialDim, Unrolling};
+use crate::hw::{InputChunks, SpatialDim, Unrolling};
 
 /// Spikes of a chunk are found a few at a time. Positions and timesteps side by side do not wait for each other: each
 /// goes on with what comes next.
-impl ZeroHandling for Chunks {
+impl ZeroHandling for InputChunks {
     fn patterns(&self, lanes: &Unrolling) -> Vec<Pattern> {
         vec![self.pattern(lanes)]
     }
@@ -24,7 +24,7 @@ impl ZeroHandling for Chunks {
     }
 }
 
-impl Chunks {
+impl InputChunks {
     fn pattern(&self, lanes: &Unrolling) -> Pattern {
         Pattern::Chunks {
             inputs: self.inputs.value as usize,

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
 use super::layout::Layout;
+use super::work::Work;
 use crate::error::{Fault, Result};
 use crate::hw::EventTable;
 use crate::hw::sourced::Sourced;
@@ -35,6 +36,17 @@ pub(super) fn check_kinds(kinds: Option<&[ProductKind]>) -> Result<(), Fault> {
         return Err(Fault::new("kinds", "empty: it would never work"));
     }
     Ok(())
+}
+
+/// What kinds of product a unit tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProductShape {
+    /// Output positions.
+    pub positions: usize,
+    /// Groups that do not mix.
+    pub groups: usize,
+    /// True if it reads spikes.
+    pub reads_spikes: bool,
 }
 
 /// How a unit is charged.
@@ -78,6 +90,21 @@ pub trait Datapath {
     /// Kinds of products that it takes; all where it is `None`.
     fn kinds(&self) -> Option<&[ProductKind]> {
         None
+    }
+
+    /// What it takes instead, if it takes no product of `shape`.
+    fn refuses_shape(&self, _shape: ProductShape) -> Option<&'static str> {
+        None
+    }
+
+    /// True if it does `work` beside the products: of any layer, or of those whose products it takes.
+    fn does(&self, _work: Work) -> bool {
+        false
+    }
+
+    /// True if sums of inputs that are the same at every timestep may be held for all of them.
+    fn holds_constant_sums(&self) -> bool {
+        true
     }
 
     /// What its lanes may stand for; empty for a unit that goes through a product value by value.

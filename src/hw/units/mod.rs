@@ -1,24 +1,30 @@
 //! What computes: one file per kind of unit.
 
 mod datapath;
+mod event_cores;
 mod layout;
 mod many_core;
 mod overhead;
 mod processor;
 mod spike_lanes;
+mod spike_search;
 mod systolic;
 mod vector;
+mod work;
 mod zeros;
 
-pub use datapath::{Charged, Datapath, LaneTile, ProductKind, Takes};
+pub use datapath::{Charged, Datapath, LaneTile, ProductKind, ProductShape, Takes};
+pub use event_cores::{Channels, EventCores, EventTime, LayerKind, LoopOrder, Overheads, Sweep, WriteBack};
 pub use layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 pub use many_core::ManyCore;
 pub use overhead::{Overhead, Step};
 pub use processor::Processor;
 pub use spike_lanes::{MultiBit, SpikeLanes};
+pub use spike_search::{Chunks, Done, DuringSweep, Lists, Once, Queue, Search, WeightStream};
 pub use systolic::{Edges, Systolic};
-pub use vector::{Vector, Work};
-pub use zeros::{Chunks, Products, Windows, Zeros};
+pub use vector::Vector;
+pub use work::Work;
+pub use zeros::{InputChunks, Products, Windows, Zeros};
 
 use serde::Deserialize;
 
@@ -34,6 +40,8 @@ pub enum Unit {
     Vector(Vector),
     /// A scalar processor.
     Processor(Processor),
+    /// Cores that take one input spike after the other.
+    EventCores(EventCores),
     /// Many small cores that hold their neurons and weights, and exchange spikes.
     ManyCore(ManyCore),
 }
@@ -46,6 +54,7 @@ impl Unit {
             Self::Systolic(unit) => unit,
             Self::Vector(unit) => unit,
             Self::Processor(unit) => unit,
+            Self::EventCores(unit) => unit,
             Self::ManyCore(unit) => unit,
         }
     }

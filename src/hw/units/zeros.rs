@@ -21,7 +21,7 @@ pub enum Zeros {
     /// A row of spikes starts from the sums of another.
     Products(Products),
     /// Spikes of a chunk of inputs are found a few at a time.
-    Chunks(Chunks),
+    Chunks(InputChunks),
     /// An event is broadcast and updates the sums of its neighbourhood, one event per cycle and timestep side by side.
     Scatter,
 }
@@ -51,7 +51,7 @@ pub struct Products {
 /// takes a cycle, too.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Chunks {
+pub struct InputChunks {
     /// Inputs of a chunk, at most 64.
     pub inputs: Sourced<u32>,
 }
@@ -132,7 +132,7 @@ impl Zeros {
                 positive("zeros.rows", rows, 4096)?;
                 positive("zeros.columns", columns, 64)
             }
-            Self::Chunks(Chunks { inputs }) => positive("zeros.inputs", inputs, 64),
+            Self::Chunks(InputChunks { inputs }) => positive("zeros.inputs", inputs, 64),
             _ => Ok(()),
         }
     }

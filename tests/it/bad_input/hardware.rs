@@ -66,7 +66,7 @@ fn text_that_does_not_parse() {
     bare number
       changed.ron:18:29: Expected opening `(` for struct `Sourced`
     unknown datapath
-      changed.ron:9:9: Unexpected variant named `SpikeLines` in enum `Unit`, expected one of `SpikeLanes`, `Systolic`, `Vector`, `Processor`, or `ManyCore` instead
+      changed.ron:9:9: Unexpected variant named `SpikeLines` in enum `Unit`, expected one of `SpikeLanes`, `Systolic`, `Vector`, `Processor`, `EventCores`, or `ManyCore` instead
     unknown operand
       changed.ron:30:21: Unexpected variant named `Weight` in enum `Operand`, expected one of `Weights`, `Activations`, `PartialSums`, `Membranes`, or `Residual` instead
     2^64
@@ -429,4 +429,28 @@ fn a_setting_that_does_not_fit_is_refused_before_the_others_run() {
     };
     assert_eq!(images_run(&["w8", "w16"]), (false, 0));
     assert_eq!(images_run(&["w8"]), (true, data.test.len()));
+}
+
+/// Times that a core needs, and what does not go together.
+#[test]
+fn event_cores() {
+    let stream = "weight_stream: (half_rows: (value: 1, source: \"x\"), bursts: (value: 1, source: \"x\"), \
+                  burst_cycles: (value: 1, source: \"x\"), latency_cycles: (value: 0, source: \"x\"), half_cycles: \
+                  (value: 0, source: \"x\"), restart_cycles: (value: 0, source: \"x\")), adders: (value: 1,";
+    let odin = [
+        ("cycles of no neurons", "neurons: (value: 256,", "least_taps: (value: 256,"),
+        ("a stream without a queue", "adders: (value: 1,", stream),
+        ("no channels", "channels: (value: 256,", "channels: (value: 0,"),
+        ("cycles without a source", "\"RTL simulated (inferred): handshake and queue\"", "\" \""),
+    ];
+    assert_snapshot!(changed("--hw", "hw_configs/odin.ron", &odin), @r"
+    cycles of no neurons
+      changed.ron: units: core: event.neurons: missing: neuron_cycles are of each of them
+    a stream without a queue
+      changed.ron: units: core: weight_stream: only beside a Queue (search)
+    no channels
+      changed.ron: units: core: channels: 0 is not in 1..=65536
+    cycles without a source
+      changed.ron: units: core: event.fixed_cycles.source: empty: say where the number comes from
+    ");
 }

@@ -51,7 +51,7 @@ fn windows_of_two_timesteps_on_two_by_two_lanes() {
 #[test]
 fn products_of_four_by_four_on_two_lanes() {
     let (layer, activity) = case();
-    let count = PatternCount { steps: 8, copies: 2, reuses: 4, searches: 6 };
+    let count = PatternCount { steps: 8, copies: 2, reuses: 4, searches: 6, ..PatternCount::default() };
     let activity = with(activity, Pattern::Products { rows: 4, columns: 4 }, count);
     let products = format!("Products(rows: {0}, columns: {0})", sourced(4));
     let tile = format!("tile: (rows: {0}, inputs: {0}), zeros:", sourced(4));
@@ -87,7 +87,7 @@ fn chunks_of_four_on_two_by_two_lanes() {
 #[test]
 fn searches_that_do_not_hide() {
     let (layer, activity) = case();
-    let count = PatternCount { steps: 2, copies: 1, reuses: 1, searches: 9 };
+    let count = PatternCount { steps: 2, copies: 1, reuses: 1, searches: 9, ..PatternCount::default() };
     let activity = with(activity, Pattern::Products { rows: 4, columns: 4 }, count);
     let products = format!("Products(rows: {0}, columns: {0})", sourced(4));
     let cost = cost(lanes(1, 2, &products, "BitSerial"), &layer, &activity);
