@@ -47,7 +47,6 @@ class Shortcuts(nn.Module):
         return self.head(self.lif(x.flatten(3).mean(3))).mean(0)
 
 
-
 class Bordered(nn.Module):
     """A RepConv: 1x1 and normalization, 3x3 by channel with a border of what that yields for zeros, 1x1."""
 

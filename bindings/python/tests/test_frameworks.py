@@ -198,9 +198,7 @@ def test_layers_of_spikingjelly_that_take_all_timesteps():
     layers = [dict(part) for part in LAYERS]
     layers[0] = {"Conv": {k: v for k, v in layers[0]["Conv"].items() if k != "bias"} | {"norms": ["norm"]}}
     network = Multi()
-    spiq.Model.from_torch(
-        network, family="Layers", layers=layers, input=INPUT, timesteps=T, classes=4, samples=data()
-    )
+    spiq.Model.from_torch(network, family="Layers", layers=layers, input=INPUT, timesteps=T, classes=4, samples=data())
     found = spiq.torch.verify(network, "w3u4", data())
     assert found.equal, str(found)
     training = spiq.torch.prepare_qat(network, "w3u4", data())

@@ -127,7 +127,7 @@ def test_undo_restores(network, data):
 
 def test_what_changes_a_module_that_was_applied_to_shows(network, data):
     """A weight that is one step off, in the second layer of the MLP: nothing before it differs."""
-    model = from_torch(network, data)
+    from_torch(network, data)
     with spiq.torch.apply_to(network, "w4", data):
         with torch.no_grad():
             network.block[0].mlp.fc2_linear.weight[0] *= 2
@@ -160,7 +160,7 @@ def test_neurons_are_read(network, data):
         from_torch(network, data, neurons=[])
     assert caught.value.layer == "patch_embed.rpe_lif"
     network.block[0].attn.proj_lif = Parametric().eval()
-    model = from_torch(network, data)
+    from_torch(network, data)
     assert spiq.torch.verify(network, "fp32", data).differing == 0
     assert spiq.torch.verify(network, "w4u6", data).equal
 
@@ -187,7 +187,7 @@ def test_modules_that_are_not_the_network(change, layer, message, network, data)
 
 
 def test_a_failure_leaves_the_module(network, data):
-    model = from_torch(network, data)
+    from_torch(network, data)
     network.head = torch.nn.Linear(24, 6)
     network.eval()
     before = snapshot(network)
@@ -228,9 +228,7 @@ def test_a_network_step_by_step(data):
         {"Linear": {"name": "fc", "out_features": 5, "flatten": True}},
         {"MeanTimesteps": {"name": "logits"}},
     ]
-    model = spiq.Model.from_torch(
-        network, family="Layers", layers=layers, input=INPUT, timesteps=4, classes=5, samples=data
-    )
+    spiq.Model.from_torch(network, family="Layers", layers=layers, input=INPUT, timesteps=4, classes=5, samples=data)
     found = spiq.torch.verify(network, "w4u5", data)
     assert found.equal and [row["layer"] for row in found.layers] == ["if1"], str(found)
 
@@ -283,7 +281,7 @@ def test_neurons_of_spikingjelly(kind, arguments, data):
             if isinstance(own, Lif):
                 setattr(part, name, getattr(neuron, kind)(v_threshold=own.v_threshold, **arguments))
     network = lively(network, normalized(np.arange(256).reshape(1, 1, 16, 16)))
-    model = from_torch(network, data)
+    from_torch(network, data)
     assert spiq.torch.verify(network, "fp32", data).differing == 0
     found = spiq.torch.verify(network, "w4u8", data)
     assert found.equal, str(found)
@@ -300,7 +298,7 @@ def test_spikingjelly(data):
     lif = network.block[0].attn.q_lif
     # What trained on a GPU says so; it is run on what any machine has, and says so again.
     lif.backend = "cupy"
-    model = from_torch(network, data)
+    from_torch(network, data)
     assert spiq.torch.verify(network, "w4u4", data).equal
     assert lif.backend == "cupy"
 

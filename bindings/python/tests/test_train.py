@@ -134,7 +134,13 @@ def test_gradients_by_hand():
     from spiq import _torch_layers, _torch_train_layers
 
     integers = dict(
-        thresholds=[8], heights=[1.0], gain=2.0, multiplier=1, shift=1, subtract=False, strict=False,
+        thresholds=[8],
+        heights=[1.0],
+        gain=2.0,
+        multiplier=1,
+        shift=1,
+        subtract=False,
+        strict=False,
         membrane={"bits": 3, "discards": [0]},
     )
     rounding = _torch_layers.Rounding()
@@ -142,7 +148,13 @@ def test_gradients_by_hand():
     def spikes(x, surrogate):
         x = torch.tensor(x, dtype=torch.float64).view(-1, 1).requires_grad_()
         neuron = _torch_train_layers.TrainedNeuron(
-            integers, (), torch.nn.Identity(), surrogate, lambda: np.array([0.25]), level=1.0, many=True,
+            integers,
+            (),
+            torch.nn.Identity(),
+            surrogate,
+            lambda: np.array([0.25]),
+            level=1.0,
+            many=True,
             rounding=rounding,
         )
         out = neuron.forward(x)

@@ -105,7 +105,20 @@ class Model(_Subject):
 
     @classmethod
     def from_torch(
-        cls, module, *, family, input, timesteps, classes, neurons=None, samples="noise", limit=2, forward=None, **rest
+        cls,
+        module,
+        *,
+        family,
+        input,
+        timesteps,
+        classes,
+        neurons=None,
+        samples="noise",
+        limit=2,
+        forward=None,
+        name=None,
+        ignore_extra=False,
+        **hyperparameters,
     ):
         """A live module of PyTorch: its state dict, and what its neurons compute.
 
@@ -118,7 +131,7 @@ class Model(_Subject):
         Args:
             module: A ``torch.nn.Module`` in evaluation mode, on any device; it stays as it is, and its neurons are
                 reset.
-            family, input, timesteps, classes: As of :meth:`family`, and so are all other arguments.
+            family, input, timesteps, classes, name, ignore_extra, hyperparameters: As of :meth:`family`.
             neurons: What the neurons compute, in the place of what is read.
             samples: A :class:`Data`, or what makes one, whose first ``limit`` test images are run; None runs nothing.
             forward: ``forward(module, image)`` yields the logits of an image ``[1, C, H, W]``, or of events
@@ -133,7 +146,8 @@ class Model(_Subject):
         reading, kinds = parts.module, parts.neurons
         reading.check(module)
         state = dict(module.state_dict())
-        described = dict(input=input, timesteps=timesteps, classes=classes, **rest)
+        described = dict(input=input, timesteps=timesteps, classes=classes, name=name, ignore_extra=ignore_extra)
+        described |= hyperparameters
         own, leaks = kinds.tensors_of(module)
         state = {key: value for key, value in state.items() if key not in own}
         if neurons is None:

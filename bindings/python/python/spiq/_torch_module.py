@@ -4,7 +4,6 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from . import _torch_neurons as neurons
@@ -63,7 +62,7 @@ class Layout:
     """Extents of one value per channel."""
 
     def frames(self, values, timesteps):
-        """``[T, C, N]`` of an array or a tensor of all timesteps of one image; -1 timesteps are as many as there are."""
+        """``[T, C, N]`` of an array or a tensor of all timesteps of one image; of -1, as many as there are."""
         values = values.reshape((timesteps, *self.extents))
         channels = math.prod(self.channel_shape)
         if self.order == "CN":

@@ -4,8 +4,6 @@ import numpy as np
 import torch
 
 from . import _spiq
-from . import _torch_layers as layers
-from . import _torch_module as reading
 from . import _torch_train_layers as trained
 from ._arrays import tensor
 from ._error import Error

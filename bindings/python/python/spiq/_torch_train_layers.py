@@ -70,9 +70,9 @@ class Weights:
     """Weights and bias of a layer on their grids, at a learned step (LSQ, Esser et al., ICLR 2020).
 
     What is learned is the logarithm (TQT, Jain et al., MLSys 2020): a step of Adam is then a part of the step of the
-    grid, however small that is. Normalizations are folded in by their running statistics. What is computed with is what the library makes of the
-    weights that :meth:`written` yields, integer by integer: the largest weight is always a code at the end of the
-    grid, so that it says the step.
+    grid, however small that is. Normalizations are folded in by their running statistics. What is computed with is
+    what the library makes of the weights that :meth:`written` yields, integer by integer: the largest weight is
+    always a code at the end of the grid, so that it says the step.
     """
 
     def __init__(self, name, part, norms, integers, input_step, image, clock):
@@ -137,7 +137,8 @@ class Weights:
             end = (largest / self.reach).log2()
             learned.copy_(torch.where(largest > 0, torch.minimum(learned, end), learned))
             if bool(((learned < end - _COLLAPSED) & (largest > 0)).any()):
-                raise self.clock.refuse(self.name, f"a step of its weights collapsed to {2.0 ** float(learned.min()):.3g}")
+                message = f"a step of its weights collapsed to {2.0 ** float(learned.min()):.3g}"
+                raise self.clock.refuse(self.name, message)
         calm = (real.numel() / len(learned) * self.top) ** -0.5
         step = (learned * calm + (learned - learned * calm).detach()).exp2()
         step = through(step, self.power_of_two(step.detach())) if self.pow2 else step
