@@ -155,6 +155,11 @@ def requantize(x, multiplier, shift):
     return (x * m + np.where(s > 0, INT(1) << np.maximum(s - 1, 0), 0)) >> s
 
 
+def and_not(stream, branch):
+    """Spikes of the stream where the branch has none."""
+    return stream & (1 - branch)
+
+
 # 6 Attention
 
 

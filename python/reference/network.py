@@ -69,6 +69,8 @@ OPERATIONS = {
     "requantize": requantize,
     "add_membrane": add_membrane,
     "add_spikes": lambda _op, a, b, _t: Value(sum(together(a, b))),
+    "or": lambda _op, a, b, _t: Value(np.bitwise_or(*together(a, b))),
+    "and_not": lambda _op, a, b, _t: Value(layers.and_not(*together(a, b))),
     "max_pool": lambda op, x, _t: Value(layers.max_pool(x, op["size"], op["stride"], op["pad"])),
     "plane_pool": lambda op, x, _t: Value(layers.plane_pool(x, op["heads"])),
     "key_value_count": lambda _op, *inputs: Value(layers.key_value_count(*together(*inputs[:-1]))),

@@ -82,7 +82,7 @@ class RandomNetwork:
     def grow(self, size):
         """Adds at least `size` nodes, or what some tries yield."""
         common = [self.weight_layer] * 4 + [self.fire] * 3 + [self.requantize, self.add_membrane] * 2
-        ways = common + [self.add_spikes, self.pool, self.attention, self.token_mask, self.channel_mask, self.sum]
+        ways = common + [self.add_spikes, self.gate, self.pool, self.attention, self.token_mask, self.channel_mask, self.sum]
         for _ in range(10 * size):
             if len(self.nodes) >= size:
                 break
@@ -272,6 +272,15 @@ class RandomNetwork:
         right = self.pick(SUMMED, lambda other: other["shape"] == about["shape"])
         bound = about["bound"] + self.about[right]["bound"]
         return self.add({"type": "add_spikes"}, [left, right], "count", bound, Fraction(1))
+
+    def gate(self):
+        stream = self.pick(SPIKES)
+        if stream is None:
+            return None
+        shape = self.about[stream]["shape"]
+        branch = self.pick(SPIKES, lambda other: other["shape"] == shape)
+        operation = {"type": str(self.rng.choice(["or", "and_not"]))}
+        return self.add(operation, [stream, branch], "spikes", 1, Fraction(1))
 
     def pool(self):
         source = self.pick(READ_BY_POOLS)

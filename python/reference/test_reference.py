@@ -102,6 +102,9 @@ class Layers(unittest.TestCase):
             )
             self.assertEqual(out[t, n, c, y, x], expected)
 
+    def test_a_branch_keeps_spikes_of_the_stream_back(self):
+        self.assertEqual(layers.and_not(column(0, 0, 1, 1), column(0, 1, 0, 1)).ravel().tolist(), [0, 0, 1, 0])
+
     def test_padding_never_wins(self):
         pooled = layers.max_pool(image([[-5, -7], [-9, -3]]), 3, 2, 1)
         self.assertEqual(pooled.ravel().tolist(), [-3])

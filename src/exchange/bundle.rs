@@ -12,8 +12,8 @@ use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256_of_reader};
 use crate::model::{
-    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId, ProductOrder, Reset,
-    Window,
+    Attention, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId, ProductOrder,
+    Reset, Window,
 };
 use crate::num::{Keep, Requantizer};
 use crate::quant::scheme::{Clip, Scale, Sharing};
@@ -262,6 +262,8 @@ impl Loader {
                 self.onto_grid(node, net, &inputs)
             }
             (Operation::AddSpikes {}, &[a, b]) => exact(net.add(name, a, b)),
+            (Operation::Or {}, &[a, b]) => exact(net.gate(name, a, b, Gate::Or)),
+            (Operation::AndNot {}, &[a, b]) => exact(net.gate(name, a, b, Gate::AndNot)),
             (Operation::MaxPool { size, stride, pad } | Operation::SumPool { size, stride, pad }, &[x]) => {
                 let window = Window { size: *size, stride: *stride, pad: *pad };
                 self.in_range(format!("node {name}: size"), window.size, &(1..=MAX_EXTENT))?;

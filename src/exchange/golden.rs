@@ -10,7 +10,7 @@ use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Te
 use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Grid, Images, Kind, Node, NodeId, Op};
+use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op};
 use crate::npy;
 use crate::num::Requantizer;
 use crate::output::{OutputFolder, Owner};
@@ -180,6 +180,8 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
         (_, Op::Attention(Attention::ChannelCount { heads })) => Operation::ChannelCount { heads: *heads },
         (_, Op::Attention(Attention::Product { heads, .. })) => Operation::Attention { heads: *heads },
         (_, Op::Mask) => Operation::Mask {},
+        (_, Op::Gate(Gate::Or)) => Operation::Or {},
+        (_, Op::Gate(Gate::AndNot)) => Operation::AndNot {},
         (_, Op::AvgPool(window)) => {
             Operation::SumPool { size: window.size, stride: window.stride, pad: window.pad }
         }

@@ -149,6 +149,8 @@ pub enum Operation {
         format: Format,
     },
     AddSpikes {},
+    Or {},
+    AndNot {},
     MaxPool {
         size: usize,
         stride: usize,

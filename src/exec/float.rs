@@ -8,8 +8,8 @@ use super::patterns::Pattern;
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{
-    Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
-    Sample, Weighted, fold,
+    Attention, Fire, Gate, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding,
+    Reset, Sample, Weighted, fold,
 };
 use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -125,9 +125,7 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
-            Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
-                count_outputs(value)
-            }
+            op if op.passes_events() => count_outputs(value),
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
     }
@@ -140,6 +138,8 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
         Op::Requantize(_) => input(0).clone(),
         Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
+        Op::Gate(Gate::Or) => zip(input(0), input(1), f32::max),
+        Op::Gate(Gate::AndNot) => zip(input(0), input(1), |a, b| a * (1.0 - b)),
         Op::MaxPool(window) => fold_windows(window, input(0), node.shape, f32::NEG_INFINITY, f32::max),
         Op::AvgPool(window) => {
             let sums = fold_windows(window, input(0), node.shape, 0.0, |a, b| a + b);

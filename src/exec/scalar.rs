@@ -7,7 +7,7 @@ use super::events::Events;
 use super::neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
+use crate::model::{Attention, Gate, Kind, Network, Node, NodeId, Op, Sample};
 use crate::num::{Accumulator, Format, Requantizer, Word};
 use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -139,6 +139,8 @@ pub(super) fn execute<W: Word>(
         (_, QuantizedOp::Requantize { requantizers, format }) => requantize(requantizers, *format, input(0)),
         (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
         (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
+        (Op::Gate(Gate::Or), _) => counted(zip(input(0), input(1), |a, b| a.max(b))),
+        (Op::Gate(Gate::AndNot), _) => counted(zip(input(0), input(1), |a, b| a * (W::from(1) - b))),
         (Op::MaxPool(window), _) => {
             // Padding never wins, and on spikes the largest is an OR.
             let lowest = W::saturate(i64::MIN);

@@ -60,6 +60,8 @@ impl Epilogue {
             EpilogueKind::CountJoin { bits: width } => {
                 (bits.activations_read, bits.activations_written) = (values * f64::from(width), stored);
             }
+            // The branch arrives from the neurons before it.
+            EpilogueKind::Gate => (bits.activations_read, bits.activations_written) = (values, stored),
             EpilogueKind::SpikeProducts { reads, .. } => {
                 (bits.activations_read, bits.activations_written) = (reads as f64, stored);
             }

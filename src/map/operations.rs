@@ -132,7 +132,7 @@ impl Epilogue {
         match self.kind {
             EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => Work::Neurons,
             EpilogueKind::Requantize { .. } => Work::Requantization,
-            EpilogueKind::Join { .. } | EpilogueKind::CountJoin { .. } => Work::Joins,
+            EpilogueKind::Join { .. } | EpilogueKind::CountJoin { .. } | EpilogueKind::Gate => Work::Joins,
             EpilogueKind::Pool { .. } => Work::Pooling,
             EpilogueKind::Sum { .. } => Work::Means,
             EpilogueKind::SpikeProducts { .. } => Work::Attention,
@@ -217,6 +217,8 @@ pub enum EpilogueKind {
         /// Width of the sum.
         bits: u32,
     },
+    /// A gate of two spikes.
+    Gate,
     /// Comparisons of a max pooling.
     Pool {
         /// Comparisons per output.

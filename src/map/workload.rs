@@ -339,6 +339,7 @@ impl Epilogue {
             Op::Mask => {
                 EpilogueKind::SpikeProducts { operations: values, sums: 0, sum_bits: 0, reads: values }
             }
+            Op::Gate(_) => EpilogueKind::Gate,
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };

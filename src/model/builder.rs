@@ -374,6 +374,18 @@ impl NetworkBuilder {
         self.push(name, Op::Add(join), vec![a, b], shape, kind, constant)
     }
 
+    /// Adds a gate of the spikes of the stream `a` and of the branch `b`.
+    pub fn gate(&mut self, name: &str, a: NodeId, b: NodeId, gate: Gate) -> Result<NodeId> {
+        let (left, right) = (&self.nodes[a.index()], &self.nodes[b.index()]);
+        let (shape, constant) = (left.shape, left.constant && right.constant);
+        for (id, node) in [(a, left), (b, right)] {
+            if node.kind != Kind::Spikes || node.shape != shape {
+                return Err(self.wrong_kind(name, &format!("spikes of shape {shape}"), id));
+            }
+        }
+        self.push(name, Op::Gate(gate), vec![a, b], shape, Kind::Spikes, constant)
+    }
+
     /// Adds the integer part of an attention.
     pub fn attention(&mut self, name: &str, inputs: &[NodeId], attention: Attention) -> Result<NodeId> {
         let (arity, heads, scale) = match attention {

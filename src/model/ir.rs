@@ -116,6 +116,8 @@ pub enum Op {
     Requantize(Grid),
     /// Residual join of two inputs.
     Add(Join),
+    /// Join of two inputs of spikes by one gate per value.
+    Gate(Gate),
     /// Integer part of a spiking attention; its scale lives in the neuron behind it.
     Attention(Attention),
     /// Spikes AND a mask that is broadcast over positions or channels.
@@ -130,6 +132,19 @@ impl Op {
     /// True for what fires.
     pub fn is_neuron(&self) -> bool {
         matches!(self, Self::Neuron(_) | Self::IntegerNeuron(_))
+    }
+
+    /// True for what yields spikes or counts of them without a neuron: its outputs that are not zero are counted.
+    pub fn passes_events(&self) -> bool {
+        matches!(
+            self,
+            Self::MaxPool(_)
+                | Self::AvgPool(_)
+                | Self::PlanePool { .. }
+                | Self::Attention(_)
+                | Self::Mask
+                | Self::Gate(_)
+        )
     }
 }
 
@@ -175,6 +190,15 @@ pub enum Join {
     Membrane,
     /// Spike addition: small unsigned integers, exact.
     Spikes,
+}
+
+/// Gates of a stream of spikes and a branch, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// stream OR branch.
+    Or,
+    /// stream AND NOT branch: the IAND of SEW ResNet and Spike-IAND-Former, (1 - branch) x stream.
+    AndNot,
 }
 
 /// Integer products of spiking attention.

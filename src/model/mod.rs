@@ -26,7 +26,7 @@ pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
 pub use fold::{FoldedLayer, fold};
 pub use ir::{
-    Attention, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
+    Attention, Gate, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
     Weighted, Window,
 };
 pub use lookalikes::name_lookalikes;

@@ -149,6 +149,7 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             | Op::AvgPool(_)
             | Op::PlanePool { .. }
             | Op::Mask
+            | Op::Gate(_)
             | Op::MeanTokens
             | Op::MeanTimesteps
             | Op::Attention(

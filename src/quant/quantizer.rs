@@ -100,7 +100,7 @@ impl<'a> Quantizer<'a> {
             Op::IntegerNeuron(neuron) => self.integer_neuron(node, *neuron),
             Op::Requantize(grid) => self.requantize(id, node, *grid)?,
             Op::Add(Join::Membrane) => self.add_membrane(node)?,
-            Op::Add(Join::Spikes) | Op::MaxPool(_) | Op::PlanePool { .. } | Op::Mask => {
+            Op::Add(Join::Spikes) | Op::MaxPool(_) | Op::PlanePool { .. } | Op::Mask | Op::Gate(_) => {
                 (QuantizedOp::Exact, self.lsb(node, 0).to_vec())
             }
             Op::Attention(attention) => self.attention(node, *attention),

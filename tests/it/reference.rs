@@ -40,6 +40,8 @@ fn the_networks_hold_every_operation() {
         "requantize",
         "add_membrane",
         "add_spikes",
+        "or",
+        "and_not",
         "max_pool",
         "sum_pool",
         "plane_pool",

@@ -53,15 +53,15 @@ impl Kernels<'_> {
                 pooling::pool_plane(cpu, from(0), *heads, layout, &mut scratch.pool, bytes)
             }
             Op::Mask => attention::mask(cpu, from(0), from(1), layout, bytes),
+            Op::Gate(gate) => attention::gate(*gate, from(0), from(1), layout, bytes),
             Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::IntegerNeuron(_) | Op::Requantize(_) => {
                 unreachable!("{op:?} is quantized to an operation of its own")
             }
         }
-        match op {
-            Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
-                counts::count_outputs(cpu, Value { layout, buffer: out })
-            }
-            _ => quiet(layout),
+        if op.passes_events() {
+            counts::count_outputs(cpu, Value { layout, buffer: out })
+        } else {
+            quiet(layout)
         }
     }
 }

@@ -36,7 +36,9 @@ impl Plan {
                 Op::Input => frames,
                 Op::Neuron(_) => network.timesteps,
                 Op::MeanTimesteps => 1,
-                Op::Add(_) | Op::Attention(Attention::KeyValueCount | Attention::Product { .. }) => {
+                Op::Add(_)
+                | Op::Gate(_)
+                | Op::Attention(Attention::KeyValueCount | Attention::Product { .. }) => {
                     (0..node.inputs.len()).map(of).max().unwrap_or(1)
                 }
                 _ => of(0),

@@ -1,7 +1,7 @@
 //! Any network written out layer by layer, as a start for one that differs.
 
 use super::layers::{Layer, Layers};
-use crate::model::{Network, Node, NodeId, Op, Scope, Weighted};
+use crate::model::{Gate, Network, Node, NodeId, Op, Scope, Weighted};
 
 impl Layers {
     /// The layers that build `network`.
@@ -44,6 +44,8 @@ fn layer(network: &Network, id: NodeId, node: &Node) -> Layer {
         Op::PlanePool { heads } => Layer::PlanePool { name, input, heads: *heads },
         Op::Requantize(grid) => Layer::Requantize { name, input, grid: *grid },
         Op::Add(_) => Layer::Add { name, inputs: (called(0), called(1)) },
+        Op::Gate(Gate::Or) => Layer::Or { name, inputs: (called(0), called(1)) },
+        Op::Gate(Gate::AndNot) => Layer::AndNot { name, inputs: (called(0), called(1)) },
         Op::Attention(attention) => {
             let inputs = (0..node.inputs.len()).map(called).collect();
             Layer::Attention { name, inputs, attention: *attention }

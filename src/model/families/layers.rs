@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Padding,
+    Attention, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Padding,
     Parameter, Reset, Sides, Window,
 };
 use crate::tensor::Shape;
@@ -135,6 +135,18 @@ pub(super) enum Layer {
     },
     /// Residual join of a stream and a branch.
     Add {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        inputs: (String, String),
+    },
+    /// stream OR branch, of spikes.
+    Or {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        inputs: (String, String),
+    },
+    /// stream AND NOT branch, of spikes.
+    AndNot {
         #[serde(deserialize_with = "crate::name::plain")]
         name: String,
         inputs: (String, String),
@@ -272,6 +284,11 @@ impl Known {
             Error::mismatch(format!("Layers: layer {of}: no layer before it is called {name:?}"))
         })
     }
+
+    /// A stream and a branch.
+    fn pair(&self, of: &str, (stream, branch): &(String, String)) -> Result<[NodeId; 2]> {
+        Ok([self.input(of, Some(stream))?, self.input(of, Some(branch))?])
+    }
 }
 
 impl Layer {
@@ -308,8 +325,14 @@ impl Layer {
                 (name, net.plane_pool(name, one(name, input)?, *heads)?)
             }
             Self::Requantize { name, input, grid } => (name, net.requantize(name, one(name, input)?, *grid)?),
-            Self::Add { name, inputs: (a, b) } => {
-                (name, net.add(name, known.input(name, Some(a))?, known.input(name, Some(b))?)?)
+            Self::Add { name, inputs } => {
+                let [stream, branch] = known.pair(name, inputs)?;
+                (name, net.add(name, stream, branch)?)
+            }
+            Self::Or { name, inputs } | Self::AndNot { name, inputs } => {
+                let gate = if matches!(self, Self::Or { .. }) { Gate::Or } else { Gate::AndNot };
+                let [stream, branch] = known.pair(name, inputs)?;
+                (name, net.gate(name, stream, branch, gate)?)
             }
             Self::Attention { name, inputs, attention } => {
                 let inputs: Result<Vec<_>> =

@@ -125,7 +125,7 @@ pub const FAMILIES: [&str; 5] = [
 ];
 
 /// Every layer that may be written out.
-const LAYERS: &str = r#"Layers([
+pub const LAYERS: &str = r#"Layers([
     Scope(stage: "stem", block: "stem", module: "stem"),
     Conv(name: "stem", out_channels: 16, kernel: 3, stride: 1, pad: 1, groups: 1, norms: ["stem_bn"]),
     Neuron(name: "stem_lif", threshold: 1.0, leak: Shift(1), reset: Subtract, fire: AboveThreshold),
@@ -140,7 +140,8 @@ const LAYERS: &str = r#"Layers([
     Neuron(name: "mask_lif", per_channel: true),
     Mask(name: "masked", spikes: "q_lif", mask: "mask_lif"),
     Attention(name: "pairs", inputs: ["q_lif", "k_lif"], attention: KeyValueCount),
-    Add(name: "sum", inputs: ("masked", "k_lif")),
+    AndNot(name: "inhibited", inputs: ("masked", "k_lif")), Or(name: "either", inputs: ("inhibited", "k_lif")),
+    Add(name: "sum", inputs: ("either", "k_lif")),
     Conv(name: "proj", input: "sum", out_channels: 32, kernel: 1), Requantize(name: "stream", grid: Residual),
     Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1),
     Add(name: "join", inputs: ("stream", "branch")),

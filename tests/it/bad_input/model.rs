@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::fuzz::{FAMILIES, description};
+use super::fuzz::{FAMILIES, LAYERS, description};
 use super::support::{Bench, MODEL, WEIGHTS, bundled, bundled_text, change, changed, lines};
 
 #[test]
@@ -219,6 +219,25 @@ fn families() {
     stem
       error: m.ron:1:124: Unexpected variant named `Projection` in enum `StemNames`, expected either `Proj` or `Block` instead
     ");
+}
+
+/// A network that is written out, whose layers do not fit one another.
+#[test]
+fn layers_that_do_not_fit() {
+    let bench = Bench::new();
+    let refuses = |(from, to): (&str, &str)| {
+        bench.write("m.ron", change(&description(LAYERS), from, to));
+        bench.refusal(&["describe", "m.ron"]).trim_end().to_owned()
+    };
+    let cases = [
+        ("an attention of nothing", ("inputs: [\"q_lif\"], ", "inputs: [], ")),
+        ("a product of two", ("[\"q_lif\", \"k_lif\", \"v_lif\"]", "[\"q_lif\", \"k_lif\"]")),
+        ("an OR of shapes", ("(\"inhibited\", \"k_lif\")", "(\"inhibited\", \"stem_lif\")")),
+        ("an AND NOT of no spikes", ("(\"masked\", \"k_lif\")", "(\"masked\", \"v_lif\")")),
+        ("an AND NOT of a sum", ("(\"masked\", \"k_lif\")", "(\"pairs\", \"k_lif\")")),
+        ("an addition of shapes", ("(\"stream\", \"branch\")", "(\"stream\", \"pool\")")),
+    ];
+    assert_snapshot!(lines(cases, refuses), @"");
 }
 
 /// An image of one pixel passes through all poolings, and is no reason to stop.

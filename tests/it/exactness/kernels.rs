@@ -357,6 +357,10 @@ fn attention_case((channels, size, timesteps, density, seed): (usize, [usize; 2]
         );
         b.exact(1);
         b.exact(1);
+        for (name, gate) in [("or", Gate::Or), ("and_not", Gate::AndNot)] {
+            b.net.gate(name, first, dice.pick(&[second, qkv[0], qkv[2]]), gate).unwrap();
+            b.exact(1);
+        }
         x = b.net.add("sum", first, second).unwrap();
         b.exact(2);
         let more = b.net.add("more", x, qkv[2]).unwrap();

@@ -297,6 +297,13 @@ pub fn naive(
         (Op::Add(_), _) => fill(frames, node.shape, |t, at, c| {
             value_at(inputs[0], t, at, c, 0) + value_at(inputs[1], t, at, c, 0)
         }),
+        (Op::Gate(gate), _) => fill(frames, node.shape, |t, at, c| {
+            let [stream, branch] = [0, 1].map(|i| value_at(inputs[i], t, at, c, 0) != 0);
+            i64::from(match gate {
+                Gate::Or => stream || branch,
+                Gate::AndNot => stream && !branch,
+            })
+        }),
         (Op::MaxPool(window), _) => naive_max_pool(window, inputs[0], node.shape),
         (Op::AvgPool(window), _) => fill(frames, node.shape, |t, at, c| {
             let g = window.geometry(node.shape.channels);
@@ -374,7 +381,12 @@ pub fn naive_activity(
         if node.op.is_neuron()
             || matches!(
                 node.op,
-                Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask
+                Op::MaxPool(_)
+                    | Op::AvgPool(_)
+                    | Op::PlanePool { .. }
+                    | Op::Attention(_)
+                    | Op::Mask
+                    | Op::Gate(_)
             )
         {
             step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;

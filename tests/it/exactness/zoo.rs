@@ -81,8 +81,12 @@ fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bo
     };
     let mask = net.neuron("sdsa_lif", count, Neuron::lif(0.5))?;
     let by_channel = net.mask("channel_mask", q, mask)?;
+    let spikes = [q, k, v, product, by_token, by_channel];
+    let gate = dice.pick(&[Gate::Or, Gate::AndNot]);
+    let gated = net.gate("gate", dice.pick(&spikes), dice.pick(&spikes), gate)?;
     let two = net.add("two", product, by_token)?;
-    net.add("three", two, by_channel)
+    let three = net.add("three", two, by_channel)?;
+    net.add("four", three, gated)
 }
 
 /// The inner stages of RepConv: 1x1, padded with what that yields for nothing, 3x3 depthwise, 1x1.
