@@ -61,6 +61,14 @@ def add_membrane(op, stream, branch, _timesteps):
     return on_grid(sum(together(stream, branch)), op)
 
 
+def class_token(op, x, _timesteps):
+    rows = layers.tokens(x) + op.get("positions", 0)
+    token = np.broadcast_to(op["token"], (*rows.shape[:2], 1, rows.shape[3]))
+    held = on_grid(rows, op)
+    held.out = np.concatenate([token, held.out], axis=2).swapaxes(2, 3)[:, :, :, None]
+    return held
+
+
 OPERATIONS = {
     "weighted": weighted,
     "neuron": neuron,
@@ -77,6 +85,8 @@ OPERATIONS = {
     "channel_count": lambda op, q, _t: Value(layers.channel_count(q, op["heads"])),
     "attention": lambda op, q, k, v, _t: Value(layers.attention(*together(q, k, v), op["heads"])),
     "mask": lambda _op, spikes, by, _t: Value(layers.mask(*together(spikes, by))),
+    "class_token": class_token,
+    "first_token": lambda _op, x, _t: Value(x.reshape(*x.shape[:3], -1, 1)[..., :1, :]),
     "sum_pool": lambda op, x, _t: Value(layers.sum_pool(x, op["size"], op["stride"], op["pad"])),
     "sum_positions": lambda _op, x, _t: Value(layers.sum_positions(x)),
     "sum_timesteps": lambda _op, x, timesteps: Value(layers.sum_timesteps(x, timesteps)),

@@ -82,7 +82,7 @@ class RandomNetwork:
     def grow(self, size):
         """Adds at least `size` nodes, or what some tries yield."""
         common = [self.weight_layer] * 4 + [self.fire] * 3 + [self.requantize, self.add_membrane] * 2
-        ways = common + [self.add_spikes, self.gate, self.pool, self.attention, self.token_mask, self.channel_mask, self.sum]
+        ways = common + [self.add_spikes, self.gate, self.pool, self.class_token, self.first_token, self.attention, self.token_mask, self.channel_mask, self.sum]
         for _ in range(10 * size):
             if len(self.nodes) >= size:
                 break
@@ -347,6 +347,28 @@ class RandomNetwork:
     def plane_pool(self, source):
         heads = self.divisor(self.about[source]["shape"][0])
         return self.add({"type": "plane_pool", "heads": heads}, [source], "spikes", 1, Fraction(1))
+
+    # Tokens
+
+    def class_token(self):
+        stream = self.pick(("residual",))
+        if stream is None:
+            return None
+        about = self.about[stream]
+        channels, rows, columns = about["shape"]
+        largest = about["bound"]
+        learned = lambda *shape: self.rng.integers(-largest, largest, shape)
+        operation = {"type": "class_token", "token": learned(channels), "format": self.residual}
+        if self.chance(0.6):
+            operation["positions"] = learned(rows * columns, channels)
+        return self.add(operation, [stream], "residual", largest, about["steps"])
+
+    def first_token(self):
+        source = self.pick(READ_BY_POOLS)
+        if source is None:
+            return None
+        about = self.about[source]
+        return self.add({"type": "first_token"}, [source], about["kind"], about["bound"], about["steps"])
 
     # Sums
 

@@ -25,7 +25,7 @@ def shown(net):
         kind = op["type"]
         plain = {key: v for key, v in op.items() if isinstance(v, (str, bool)) or key in ("shift", "stride", "pad")}
         found |= {(kind, key, v) for key, v in plain.items()}
-        found |= {(kind, key) for key in ("membrane", "padding", "multipliers", "multiplier") if key in op}
+        found |= {(kind, key) for key in ("membrane", "padding", "positions", "multipliers", "multiplier") if key in op}
         found |= {(kind, "overflow", op["accumulator"]["overflow"])} if "accumulator" in op else set()
         found |= {(kind, "grouped", op["groups"] > 1)} if "groups" in op else set()
         found |= {(kind, "heads", op["heads"] > 1)} if "heads" in op else set()

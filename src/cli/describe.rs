@@ -176,6 +176,8 @@ fn kind(op: &Op) -> &'static str {
         Op::Attention(_) => "attention",
         Op::PlanePool { .. } => "plane pooling",
         Op::Mask => "mask",
+        Op::ClassToken(_) => "class token",
+        Op::FirstToken => "first token",
         Op::MeanTokens => "mean over positions",
         Op::MeanTimesteps => "mean over timesteps",
     }

@@ -92,6 +92,10 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
             rescale_pj(from_bits, shift) + table.add_pj(f64::from(bits)) + table.register_pj(f64::from(bits))
         }
         EpilogueKind::CountJoin { bits } => table.add_pj(f64::from(bits)),
+        EpilogueKind::ClassToken { additions, bits, .. } => {
+            let bits = f64::from(bits);
+            additions as f64 * table.add_pj(bits) / epilogue.values.max(1) as f64 + table.register_pj(bits)
+        }
         // An OR and an AND NOT are charged as the AND of the table.
         EpilogueKind::Gate => table.and_pj(1.0),
         EpilogueKind::Pool { comparisons, bits: 1, .. } => comparisons as f64 * table.and_pj(1.0),

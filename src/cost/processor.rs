@@ -114,6 +114,9 @@ fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
             values * (3.0 * load + if shift { 4.0 * alu } else { multiply + 4.0 * alu })
         }
         EpilogueKind::CountJoin { .. } => values * (3.0 * load + alu),
+        EpilogueKind::ClassToken { additions, .. } => {
+            values * 2.0 * load + additions as f64 * (load + 3.0 * alu)
+        }
         // Of a word of spikes at a time.
         EpilogueKind::Gate => values * (3.0 * load + alu) / word,
         EpilogueKind::Pool { comparisons, bits, .. } => {

@@ -12,14 +12,14 @@ use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256_of_reader};
 use crate::model::{
-    Attention, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId, ProductOrder,
-    Reset, Window,
+    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId,
+    ProductOrder, Reset, Window,
 };
 use crate::num::{Keep, Requantizer};
 use crate::quant::scheme::{Clip, Scale, Sharing};
 use crate::quant::{
     MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
-    QuantizedWeighted, WeightScheme,
+    QuantizedTokens, QuantizedWeighted, WeightScheme,
 };
 use crate::tensor::Shape;
 
@@ -286,11 +286,40 @@ impl Loader {
                 exact(net.attention(name, &inputs, attention))
             }
             (Operation::Mask {}, &[spikes, mask]) => exact(net.mask(name, spikes, mask)),
+            (Operation::ClassToken { .. }, &[x]) => self.class_token(node, net, x),
+            (Operation::FirstToken {}, &[x]) => exact(net.first_token(name, x)),
             (Operation::SumPositions {}, &[x]) => exact(net.mean_tokens(name, x)),
             (Operation::SumTimesteps {}, &[x]) => exact(net.mean_timesteps(name, x)),
             (Operation::Input {}, _) => Err(self.wrong(node, "a second node of type input")),
             _ => Err(self.wrong(node, format!("inputs: {count} are not what this operation reads"))),
         }
+    }
+
+    fn class_token(
+        &self,
+        node: &NodeRecord,
+        net: &mut NetworkBuilder,
+        x: NodeId,
+    ) -> Result<(NodeId, QuantizedOp)> {
+        let Operation::ClassToken { token, positions, format } = &node.operation else {
+            unreachable!("called for class tokens")
+        };
+        let token = self.list(node, "token", token)?;
+        let map = net.shape(x);
+        let positions = match positions {
+            Some(tensor) => match self.parameter(node, "positions", tensor)? {
+                (values, shape) if shape == [map.positions(), map.channels] => Some(values),
+                (_, shape) => {
+                    let expected = [map.positions(), map.channels];
+                    let message = format!("positions: shape {shape:?}, expected {expected:?}");
+                    return Err(self.wrong(node, message));
+                }
+            },
+            None => None,
+        };
+        let named = ClassToken { positions: positions.is_some().then(|| format!("{}.positions", node.name)) };
+        let id = self.built(node, net.class_token(&node.name, x, named))?;
+        Ok((id, QuantizedOp::ClassToken(QuantizedTokens { token, positions, format: *format })))
     }
 
     fn inputs(&self, node: &NodeRecord, ids: &HashMap<&str, NodeId>) -> Result<Vec<NodeId>> {

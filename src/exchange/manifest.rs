@@ -172,6 +172,13 @@ pub enum Operation {
         heads: usize,
     },
     Mask {},
+    ClassToken {
+        token: Tensor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        positions: Option<Tensor>,
+        format: Format,
+    },
+    FirstToken {},
     SumPositions {},
     SumTimesteps {},
 }

@@ -45,6 +45,7 @@ fn follow(network: &Network, id: NodeId, node: &Node, rates: &[Option<f64>]) -> 
         }
         Op::Add(Join::Spikes) => Some(1.0 - inputs()?.iter().map(|rate| 1.0 - rate).product::<f64>()),
         Op::Mask => Some(inputs()?.iter().product()),
+        Op::FirstToken => Some(inputs()?[0]),
         Op::Gate(gate) => {
             let rates = inputs()?;
             Some(gated(*gate, rates[0], rates[1]))

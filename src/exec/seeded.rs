@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::float::{FloatLayer, image, neuron, weighted, without_weights};
+use super::float::{FloatLayer, class_token, image, neuron, weighted, without_weights};
 use super::live::Live;
-use crate::model::{InputSpec, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name};
+use crate::model::{
+    InputSpec, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name,
+};
 use crate::tensor::{Frames, Tensor};
 
 type Tensors = BTreeMap<String, Tensor<f32>>;
@@ -45,6 +47,15 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                     tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
                 }
                 (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())
+            }
+            Op::ClassToken(op) => {
+                for parameter in node.parameters() {
+                    let data = dice.list(parameter.len(), -0.5, 0.5);
+                    tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+                }
+                let values = |name: &String| tensors[name].data.as_slice();
+                let learned = LearnedTokens::new(values(&node.name), op.positions.as_ref().map(values));
+                (class_token(&learned, live.input(node, 0), node.shape), Vec::new())
             }
             _ => (without_weights(node, &live, network.timesteps), Vec::new()),
         };

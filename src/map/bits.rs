@@ -56,6 +56,9 @@ impl Epilogue {
             EpilogueKind::Join { bits: width, .. } => {
                 (bits.residual_read, bits.residual_written) = (values * f64::from(width), stored);
             }
+            EpilogueKind::ClassToken { inputs, bits: width, .. } => {
+                (bits.residual_read, bits.residual_written) = (inputs as f64 * f64::from(width), stored);
+            }
             EpilogueKind::Requantize { residual: true, .. } => bits.residual_written = stored,
             EpilogueKind::CountJoin { bits: width } => {
                 (bits.activations_read, bits.activations_written) = (values * f64::from(width), stored);

@@ -132,7 +132,10 @@ impl Epilogue {
         match self.kind {
             EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => Work::Neurons,
             EpilogueKind::Requantize { .. } => Work::Requantization,
-            EpilogueKind::Join { .. } | EpilogueKind::CountJoin { .. } | EpilogueKind::Gate => Work::Joins,
+            EpilogueKind::Join { .. }
+            | EpilogueKind::CountJoin { .. }
+            | EpilogueKind::Gate
+            | EpilogueKind::ClassToken { .. } => Work::Joins,
             EpilogueKind::Pool { .. } => Work::Pooling,
             EpilogueKind::Sum { .. } => Work::Means,
             EpilogueKind::SpikeProducts { .. } => Work::Attention,
@@ -215,6 +218,17 @@ pub enum EpilogueKind {
     /// Spike addition.
     CountJoin {
         /// Width of the sum.
+        bits: u32,
+    },
+    /// A learned token in front of a stream that is copied, with something learned added to it.
+    ClassToken {
+        /// Learned values that are stored.
+        learned: usize,
+        /// Values that something is added to.
+        additions: usize,
+        /// Values of the stream that is read.
+        inputs: usize,
+        /// Width of the stream.
         bits: u32,
     },
     /// A gate of two spikes.

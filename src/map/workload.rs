@@ -1,7 +1,7 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
-use crate::model::{Attention, Grid, Kind, Network, Node, NodeId, Op};
+use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op};
 use crate::num::signed_bits;
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
@@ -230,7 +230,7 @@ impl Layer {
         self.product.as_ref().map_or(0.0, |p| (p.fan_in * p.outputs) as f64 * f64::from(p.weight_bits))
     }
 
-    /// Bits of biases, thresholds and requantizers: one each per channel.
+    /// Bits of biases, thresholds and requantizers, one each per channel, and of learned tokens.
     pub fn parameter_bits(&self) -> f64 {
         let Some(product) = &self.product else { return 0.0 };
         let per_channel = self.epilogue.iter().map(|e| match e.kind {
@@ -239,7 +239,11 @@ impl Layer {
             EpilogueKind::Requantize { .. } | EpilogueKind::Join { .. } => REQUANTIZER_BITS,
             _ => 0,
         });
-        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>())
+        let learned = self.epilogue.iter().map(|e| match e.kind {
+            EpilogueKind::ClassToken { learned, bits, .. } => learned as f64 * f64::from(bits),
+            _ => 0.0,
+        });
+        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>()) + learned.sum::<f64>()
     }
 
     /// Output channels of its product; 0 where it has none.
@@ -339,6 +343,8 @@ impl Epilogue {
             Op::Mask => {
                 EpilogueKind::SpikeProducts { operations: values, sums: 0, sum_bits: 0, reads: values }
             }
+            Op::ClassToken(token) => tokens(token, input.shape.values(), node, widths.residual_bits()),
+            Op::FirstToken => EpilogueKind::Sum { additions: 0, bits: widths.value_bits(id) },
             Op::Gate(_) => EpilogueKind::Gate,
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
@@ -346,6 +352,14 @@ impl Epilogue {
         let stored_bits = if is_stored(network, id) { stored_bits(widths, id, node) } else { 0 };
         Self { node: id, kind, values, constant: node.constant, stored_bits }
     }
+}
+
+fn tokens(token: &ClassToken, inputs: usize, node: &Node, bits: u32) -> EpilogueKind {
+    let (learned, additions) = match token.positions {
+        Some(_) => (node.shape.values(), inputs),
+        None => (node.shape.channels, 0),
+    };
+    EpilogueKind::ClassToken { learned, additions, inputs, bits }
 }
 
 fn spike_products(network: &Network, node: &Node, attention: Attention) -> EpilogueKind {
@@ -390,7 +404,9 @@ fn is_stored(network: &Network, id: NodeId) -> bool {
         reader.op.is_neuron() || pools(&reader.op)
     };
     let node = network.node(id);
-    let is_sum = node.kind == Kind::PreActivation || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps);
+    // Where the tokens lie, the first of them does.
+    let is_sum = node.kind == Kind::PreActivation
+        || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps | Op::FirstToken);
     !is_sum && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ir::*;
-use super::{ConvGeometry, IntegerNeuron, Neuron, Parameter, Sides, ir};
+use super::{ClassToken, ConvGeometry, IntegerNeuron, Neuron, Parameter, Sides, ir};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
@@ -459,6 +459,30 @@ impl NetworkBuilder {
             return Err(self.wrong_kind(name, &format!("spikes and a mask of {shape}"), mask));
         }
         self.push(name, Op::Mask, vec![spikes, mask], shape, Kind::Spikes, false)
+    }
+
+    /// Adds a learned token in front of all positions of the residual stream.
+    pub fn class_token(&mut self, name: &str, input: NodeId, token: ClassToken) -> Result<NodeId> {
+        let from = &self.nodes[input.index()];
+        let shape = Shape::new(from.shape.channels, 1, from.shape.positions() + 1);
+        let (kind, constant) = (from.kind, from.constant);
+        match kind {
+            Kind::Grid(Grid::Residual) => {
+                self.push(name, Op::ClassToken(token), vec![input], shape, kind, constant)
+            }
+            _ => Err(self.wrong_kind(name, "the residual stream", input)),
+        }
+    }
+
+    /// Adds the first position alone.
+    pub fn first_token(&mut self, name: &str, input: NodeId) -> Result<NodeId> {
+        let from = &self.nodes[input.index()];
+        let (kind, constant) = (from.kind, from.constant);
+        let shape = Shape::new(from.shape.channels, 1, 1);
+        match kind {
+            Kind::Image => Err(self.wrong_kind(name, "tokens", input)),
+            _ => self.push(name, Op::FirstToken, vec![input], shape, kind, constant),
+        }
     }
 
     /// Adds the mean over positions.

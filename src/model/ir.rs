@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ConvGeometry, IntegerNeuron, Neuron, Parameter};
+use super::{ClassToken, ConvGeometry, IntegerNeuron, Neuron, Parameter};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -122,6 +122,10 @@ pub enum Op {
     Attention(Attention),
     /// Spikes AND a mask that is broadcast over positions or channels.
     Mask,
+    /// A learned token in front of all positions.
+    ClassToken(ClassToken),
+    /// The first position alone.
+    FirstToken,
     /// Mean over positions.
     MeanTokens,
     /// Mean over timesteps.
@@ -317,6 +321,7 @@ impl Node {
         match &self.op {
             Op::Weighted(weighted) => weighted.parameters(&self.name),
             Op::Neuron(neuron) => neuron.parameters(&self.name, self.shape.channels),
+            Op::ClassToken(token) => token.parameters(&self.name, self.shape),
             _ => Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 mod assumed;
 mod builder;
 mod checkpoint;
+mod class_token;
 mod conv;
 pub mod data;
 mod description;
@@ -21,6 +22,7 @@ mod weights;
 pub use assumed::neurons_assumed;
 pub use builder::{Conv, NetworkBuilder};
 pub use checkpoint::{Checkpoint, Selection, StoredTensor};
+pub use class_token::{ClassToken, LearnedTokens};
 pub use conv::{ConvGeometry, Taps};
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use safetensors::Dtype;
 
 use super::{
-    Checkpoint, Leak, Network, Neuron, Node, Op, Selection, StoredTensor, Weighted, fit, leak_name,
-    threshold_name,
+    Checkpoint, ClassToken, Leak, LearnedTokens, Network, Neuron, Node, Op, Selection, StoredTensor,
+    Weighted, fit, leak_name, threshold_name,
 };
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -138,6 +138,15 @@ impl Weights {
             leak.check().map_err(|message| Error::field(&self.path, &name, message))?;
         }
         Ok(())
+    }
+
+    /// What the class token `node` brings along.
+    ///
+    /// # Panics
+    /// If `node` is not of the network that these weights were read for.
+    pub fn class_token(&self, node: &Node, token: &ClassToken) -> LearnedTokens {
+        let values = |name: &String| self.tensors[name].data.as_slice();
+        LearnedTokens::new(values(&node.name), token.positions.as_ref().map(values))
     }
 
     /// The parameters of the weight layer `node`.

@@ -49,6 +49,8 @@ fn the_networks_hold_every_operation() {
         "channel_count",
         "attention",
         "mask",
+        "class_token",
+        "first_token",
         "sum_positions",
         "sum_timesteps",
     ];

@@ -106,7 +106,7 @@ fn origins(network: &Network, arrays: &Arrays) -> Vec<Origin> {
 fn is_exact(op: &Op) -> bool {
     match op {
         Op::Add(join) => *join == Join::Spikes,
-        Op::MeanTokens | Op::MeanTimesteps => true,
+        Op::FirstToken | Op::MeanTokens | Op::MeanTimesteps => true,
         op => op.passes_events(),
     }
 }

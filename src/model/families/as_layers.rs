@@ -51,6 +51,8 @@ fn layer(network: &Network, id: NodeId, node: &Node) -> Layer {
             Layer::Attention { name, inputs, attention: *attention }
         }
         Op::Mask => Layer::Mask { name, spikes: called(0), mask: called(1) },
+        Op::ClassToken(token) => Layer::ClassToken { name, input, positions: token.positions.clone() },
+        Op::FirstToken => Layer::FirstToken { name, input },
         Op::MeanTokens => Layer::MeanTokens { name, input },
         Op::MeanTimesteps => Layer::MeanTimesteps { name, input },
         Op::Input => unreachable!("the first node alone"),

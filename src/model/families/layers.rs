@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Padding,
-    Parameter, Reset, Sides, Window,
+    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron,
+    NodeId, Padding, Parameter, Reset, Sides, Window,
 };
 use crate::tensor::Shape;
 
@@ -164,6 +164,27 @@ pub(super) enum Layer {
         name: String,
         spikes: String,
         mask: String,
+    },
+    /// A learned token in front of all positions, in the tensor `name`; `positions` is the tensor of what is
+    /// added to every token.
+    ClassToken {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        positions: Option<String>,
+    },
+    /// The first position alone.
+    FirstToken {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
     },
     /// Mean over positions.
     MeanTokens {
@@ -342,6 +363,11 @@ impl Layer {
             Self::Mask { name, spikes, mask } => {
                 (name, net.mask(name, known.input(name, Some(spikes))?, known.input(name, Some(mask))?)?)
             }
+            Self::ClassToken { name, input, positions } => {
+                let token = ClassToken { positions: positions.clone() };
+                (name, net.class_token(name, one(name, input)?, token)?)
+            }
+            Self::FirstToken { name, input } => (name, net.first_token(name, one(name, input)?)?),
             Self::MeanTokens { name, input } => (name, net.mean_tokens(name, one(name, input)?)?),
             Self::MeanTimesteps { name, input } => (name, net.mean_timesteps(name, one(name, input)?)?),
         };

@@ -145,8 +145,9 @@ pub const LAYERS: &str = r#"Layers([
     Conv(name: "proj", input: "sum", out_channels: 32, kernel: 1), Requantize(name: "stream", grid: Residual),
     Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1),
     Add(name: "join", inputs: ("stream", "branch")),
-    Neuron(name: "join_lif"),
-    Linear(name: "fc", out_features: 10, flatten: true),
+    ClassToken(name: "cls_token", positions: Some("pos_embed")),
+    Neuron(name: "join_lif"), FirstToken(name: "token"),
+    Linear(name: "fc", out_features: 10),
     MeanTimesteps(name: "mean"),
 ])"#;
 

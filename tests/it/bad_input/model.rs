@@ -235,6 +235,11 @@ fn layers_that_do_not_fit() {
         ("an OR of shapes", ("(\"inhibited\", \"k_lif\")", "(\"inhibited\", \"stem_lif\")")),
         ("an AND NOT of no spikes", ("(\"masked\", \"k_lif\")", "(\"masked\", \"v_lif\")")),
         ("an AND NOT of a sum", ("(\"masked\", \"k_lif\")", "(\"pairs\", \"k_lif\")")),
+        (
+            "a token of spikes",
+            ("ClassToken(name: \"cls_token\",", "ClassToken(name: \"cls_token\", input: \"k_lif\","),
+        ),
+        ("a token that two layers read", ("Some(\"pos_embed\")", "Some(\"cls_token\")")),
         ("an addition of shapes", ("(\"stream\", \"branch\")", "(\"stream\", \"pool\")")),
     ];
     assert_snapshot!(lines(cases, refuses), @"");

@@ -297,6 +297,16 @@ pub fn naive(
         (Op::Add(_), _) => fill(frames, node.shape, |t, at, c| {
             value_at(inputs[0], t, at, c, 0) + value_at(inputs[1], t, at, c, 0)
         }),
+        (_, QuantizedOp::ClassToken(op)) => fill(frames, node.shape, |t, at, c| match at {
+            [_, 0] => op.token[c],
+            [_, token] => {
+                let (before, width) = (token - 1, inputs[0].shape.width as isize);
+                let x = value_at(inputs[0], t, [before / width, before % width], c, 0);
+                let added = op.positions.as_ref().map_or(0, |p| p[before as usize * node.shape.channels + c]);
+                naive_grid(added, None, op.format, x, &mut saturations[t])
+            }
+        }),
+        (Op::FirstToken, _) => fill(frames, node.shape, |t, _, c| value_at(inputs[0], t, [0, 0], c, 0)),
         (Op::Gate(gate), _) => fill(frames, node.shape, |t, at, c| {
             let [stream, branch] = [0, 1].map(|i| value_at(inputs[i], t, at, c, 0) != 0);
             i64::from(match gate {

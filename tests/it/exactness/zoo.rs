@@ -113,6 +113,32 @@ fn zoo_levels(net: &mut NetworkBuilder, stream: NodeId, dice: &mut Dice) -> spiq
     net.conv("level_out", x, Conv::new(8, 1).norm("level_out_bn"))
 }
 
+/// A class token that goes through an attention and an MLP with the others, and its spikes alone.
+fn zoo_tokens(
+    net: &mut NetworkBuilder,
+    stream: NodeId,
+    dice: &mut Dice,
+    exact: bool,
+) -> spiq::Result<NodeId> {
+    let positions = dice.pick(&[None, Some("pos_embed")]).map(str::to_owned);
+    let stream = net.class_token("cls_token", stream, ClassToken { positions })?;
+    let x = net.neuron("token_lif", stream, any_neuron(dice, exact))?;
+    let mut qkv = Vec::new();
+    for name in ["token_q", "token_k", "token_v"] {
+        let x = net.conv(name, x, Conv::linear(8).norm(format!("{name}_bn")))?;
+        qkv.push(net.neuron(&format!("{name}_lif"), x, any_neuron(dice, exact))?);
+    }
+    let (heads, order) = (dice.pick(&[1, 2, 4]), ProductOrder::QueryKeyFirst);
+    let x = net.attention("token_product", &qkv, Attention::Product { heads, scale: 0.25, order })?;
+    let x = net.neuron("token_product_lif", x, any_neuron(dice, exact))?;
+    let x = net.conv("token_proj", x, Conv::linear(8).norm("token_proj_bn"))?;
+    let stream = net.add("token_add", stream, x)?;
+    let x = net.neuron("token_fc_lif", stream, any_neuron(dice, exact))?;
+    net.first_token("token_spikes", x)?;
+    let x = net.conv("token_fc", x, Conv::linear(8).norm("token_fc_bn"))?;
+    net.add("token_fc_add", stream, x)
+}
+
 /// A network with every operation in it, on an image or on events.
 fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> {
     let constant = dice.pick(&[true, true, false]);
@@ -144,8 +170,17 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
         net.requantize("down_branch", x, Grid::Residual)?,
     );
     let stream = net.add("down_add", stream, branch)?;
-    match dice.int(0, 1) {
+    let tokens = dice.int(0, 1) == 0;
+    let stream = if tokens { zoo_tokens(&mut net, stream, dice, exact)? } else { stream };
+    // Nor has it fifths, which a mean over a class token and four others is made of.
+    match if exact && tokens { 0 } else { dice.int(0, 2) } {
         0 => {
+            let first = net.first_token("head_token", stream)?;
+            let spikes = net.neuron("head_lif", first, any_neuron(dice, exact))?;
+            let logits = net.conv("head", spikes, Conv::linear(5))?;
+            net.mean_timesteps("logits", logits)?;
+        }
+        1 => {
             let mean = net.mean_tokens("head_mean", stream)?;
             let spikes = net.neuron("head_lif", mean, any_neuron(dice, exact))?;
             let logits = net.conv("head", spikes, Conv::linear(5))?;
