@@ -143,6 +143,9 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
         for (prefix, norm) in weighted.norms.iter().zip(&layer.norms) {
             tensors.norm(prefix, [norm.weight, norm.bias, norm.mean, norm.variance].map(wide));
         }
+        if let (Some(name), Some(scale)) = (&weighted.layer_scale, layer.layer_scale) {
+            tensors.add(name.clone(), vec![scale.len()], wide(scale));
+        }
     }
     for node in &model.network.nodes {
         if let Some(scales) = model.weights.thresholds(node) {
@@ -221,6 +224,9 @@ impl Tensors {
             let last = i + 1 == weighted.norms.len();
             let shift = if last { std::mem::replace(&mut bias, nothing.clone()) } else { nothing.clone() };
             self.norm(norm, [vec![1.0; outs], shift, nothing.clone(), vec![UNIT_VARIANCE; outs]]);
+        }
+        if let Some(name) = &weighted.layer_scale {
+            self.add(name.clone(), vec![outs], vec![1.0; outs]);
         }
         if bias.iter().all(|&b| b == 0.0) {
             Ok(())

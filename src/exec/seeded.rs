@@ -142,6 +142,7 @@ impl Dice {
         tensors: &mut Tensors,
     ) -> (Frames<f32>, Vec<f32>) {
         let channels = bias.len();
+        let scale = op.layer_scale.as_ref().map(|name| (name, self.list(channels, 0.5, 1.0)));
         for norm in &op.norms {
             let (mean, variance) = statistics(&value);
             let (gain, shift) = (self.list(channels, 0.8, 1.2), self.list(channels, 0.0, 0.5));
@@ -156,6 +157,11 @@ impl Dice {
             {
                 tensors.insert(format!("{norm}.{part}"), Tensor::new(vec![channels], data));
             }
+        }
+        if let Some((name, scale)) = scale {
+            value = value.map(|x, c| x * scale[c]);
+            bias.iter_mut().zip(&scale).for_each(|(b, scale)| *b *= scale);
+            tensors.insert(name.clone(), Tensor::new(vec![channels], scale));
         }
         (value, bias)
     }

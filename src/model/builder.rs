@@ -20,6 +20,7 @@ pub struct Conv {
     flatten: bool,
     padding: Padding,
     norms: Vec<String>,
+    layer_scale: Option<String>,
 }
 
 impl Conv {
@@ -37,6 +38,7 @@ impl Conv {
             flatten: false,
             padding,
             norms: Vec::new(),
+            layer_scale: None,
         }
     }
 
@@ -79,6 +81,11 @@ impl Conv {
     pub fn norm(mut self, prefix: impl Into<String>) -> Self {
         self.norms.push(prefix.into());
         self
+    }
+
+    /// Multiplied at last by the tensor `name`, a factor per output channel.
+    pub fn layer_scale(self, name: impl Into<String>) -> Self {
+        Self { layer_scale: Some(name.into()), ..self }
     }
 }
 
@@ -215,8 +222,8 @@ impl NetworkBuilder {
             ))
         })?;
         let constant = from.constant;
-        let Conv { padding, bias, norms, linear, .. } = conv;
-        let weighted = Weighted { geometry, padding, bias, norms, linear };
+        let Conv { padding, bias, norms, layer_scale, linear, .. } = conv;
+        let weighted = Weighted { geometry, padding, bias, norms, layer_scale, linear };
         self.weights = weights;
         self.push(name, Op::Weighted(weighted), vec![input], shape, Kind::PreActivation, constant)
     }

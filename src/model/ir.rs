@@ -163,6 +163,8 @@ pub struct Weighted {
     pub bias: bool,
     /// Prefixes of the batch normalizations that follow, in order.
     pub norms: Vec<String>,
+    /// The tensor of a factor per output channel behind all of that: LayerScale.
+    pub layer_scale: Option<String>,
     /// True for a linear layer, whose weight is stored [out, in].
     pub linear: bool,
 }
@@ -418,6 +420,7 @@ impl Weighted {
             all.push(channels(format!("{norm}.running_mean"), false));
             all.push(channels(format!("{norm}.running_var"), false));
         }
+        all.extend(self.layer_scale.iter().map(|name| channels(name.clone(), true)));
         all
     }
 }

@@ -30,6 +30,8 @@ pub struct LayerWeights<'a> {
     pub bias: Option<&'a [f32]>,
     /// The normalizations that follow, in order.
     pub norms: Vec<BatchNorm<'a>>,
+    /// `[out]`: the factor behind all of that.
+    pub layer_scale: Option<&'a [f32]>,
 }
 
 /// A batch normalization in evaluation mode; every slice is `[out]`.
@@ -165,6 +167,7 @@ impl Weights {
             weight: get(format!("{}.weight", node.name)),
             bias: weighted.bias.then(|| get(format!("{}.bias", node.name))),
             norms: weighted.norms.iter().map(norm).collect(),
+            layer_scale: weighted.layer_scale.clone().map(get),
         }
     }
 }

@@ -61,10 +61,11 @@ fn layer(network: &Network, id: NodeId, node: &Node) -> Layer {
 
 fn weight_layer(network: &Network, node: &Node, weighted: &Weighted, input: Option<String>) -> Layer {
     let (name, norms, g) = (node.name.clone(), weighted.norms.clone(), &weighted.geometry);
+    let layer_scale = weighted.layer_scale.clone();
     if weighted.linear {
         let from = network.input_of(node, 0).shape;
         let flatten = g.taps() > 1 && g.kernel == [from.height, from.width];
-        return Layer::Linear { name, input, out_features: g.out_channels, flatten, norms };
+        return Layer::Linear { name, input, out_features: g.out_channels, flatten, norms, layer_scale };
     }
     Layer::Conv {
         name,
@@ -76,6 +77,7 @@ fn weight_layer(network: &Network, node: &Node, weighted: &Weighted, input: Opti
         groups: g.groups,
         bias: weighted.bias,
         norms,
+        layer_scale,
         padding: weighted.padding,
     }
 }

@@ -50,6 +50,12 @@ pub(super) enum Layer {
             skip_serializing_if = "Vec::is_empty"
         )]
         norms: Vec<String>,
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        layer_scale: Option<String>,
         #[serde(default = "zeros", skip_serializing_if = "is_zeros")]
         padding: Padding,
     },
@@ -68,6 +74,12 @@ pub(super) enum Layer {
             skip_serializing_if = "Vec::is_empty"
         )]
         norms: Vec<String>,
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        layer_scale: Option<String>,
     },
     /// Maximum over windows; OR on spikes.
     MaxPool {
@@ -376,18 +388,30 @@ impl Layer {
 
     /// The convolution of a weight layer.
     fn conv(&self) -> Conv {
-        let (conv, norms) = match self {
-            Self::Conv { out_channels, kernel, stride, pad, groups, bias, norms, padding, .. } => {
+        let (conv, norms, layer_scale) = match self {
+            Self::Conv {
+                out_channels,
+                kernel,
+                stride,
+                pad,
+                groups,
+                bias,
+                norms,
+                layer_scale,
+                padding,
+                ..
+            } => {
                 let conv = Conv::new(*out_channels, *kernel).stride(*stride).pad(*pad).groups(*groups);
                 let conv = if *padding == Padding::Zero { conv } else { conv.pad_with_bias() };
-                (if *bias { conv.bias() } else { conv }, norms)
+                (if *bias { conv.bias() } else { conv }, norms, layer_scale)
             }
-            Self::Linear { out_features, flatten, norms, .. } => {
+            Self::Linear { out_features, flatten, norms, layer_scale, .. } => {
                 let conv = Conv::linear(*out_features);
-                (if *flatten { conv.flatten() } else { conv }, norms)
+                (if *flatten { conv.flatten() } else { conv }, norms, layer_scale)
             }
             other => unreachable!("{other:?} is no weight layer"),
         };
-        norms.iter().fold(conv, |conv, norm| conv.norm(norm))
+        let conv = norms.iter().fold(conv, |conv, norm| conv.norm(norm));
+        layer_scale.iter().fold(conv, |conv, name| conv.layer_scale(name))
     }
 }

@@ -143,7 +143,7 @@ pub const LAYERS: &str = r#"Layers([
     AndNot(name: "inhibited", inputs: ("masked", "k_lif")), Or(name: "either", inputs: ("inhibited", "k_lif")),
     Add(name: "sum", inputs: ("either", "k_lif")),
     Conv(name: "proj", input: "sum", out_channels: 32, kernel: 1), Requantize(name: "stream", grid: Residual),
-    Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1),
+    Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1, layer_scale: Some("gamma")),
     Add(name: "join", inputs: ("stream", "branch")),
     ClassToken(name: "cls_token", positions: Some("pos_embed")),
     Neuron(name: "join_lif"), FirstToken(name: "token"),

@@ -24,6 +24,10 @@ pub fn plain_tensors(network: &Network, dice: &mut Dice) -> Tensors {
                 [vec![1.0; outs], vec![0.0; outs], vec![0.0; outs], vec![UNIT_VARIANCE; outs]],
             );
         }
+        if let Some(name) = &op.layer_scale {
+            let scale = (0..outs).map(|_| (dice.pick(&[-1.0, 1.0]) * dice.real(0.5, 1.5)) as f32);
+            all.insert(name.clone(), scale.collect());
+        }
     }
     for node in network.nodes.iter().filter(|node| matches!(node.op, Op::ClassToken(_))) {
         for parameter in node.parameters() {
@@ -134,6 +138,8 @@ pub fn dequantized_tensors(quantized: &QuantizedModel) -> Tensors {
                 [vec![1.0; outs], shift.clone(), vec![0.0; outs], vec![UNIT_VARIANCE; outs]],
             );
         }
+        // Both have it already.
+        all.extend(op.layer_scale.clone().map(|name| (name, vec![1.0; outs])));
     }
     for (node, op) in quantized.network().nodes.iter().zip(quantized.ops()) {
         let QuantizedOp::ClassToken(op) = op else { continue };
@@ -201,6 +207,8 @@ pub fn assert_nearest(quantized: &QuantizedModel, tensors: &Tensors) {
                 gain = get("weight") / (get("running_var") + 1e-5).sqrt();
                 bias = gain * (bias - get("running_mean")) + get("bias");
             }
+            let scale = op.layer_scale.as_ref().map_or(1.0, |name| real(name.clone(), out));
+            (gain, bias) = (gain * scale, bias * scale);
             let step = integer.lsb[out];
             assert!(
                 (integer.bias[out] as f64 * step - bias).abs() <= 0.5000001 * step,

@@ -131,7 +131,9 @@ fn zoo_tokens(
     let (heads, order) = (dice.pick(&[1, 2, 4]), ProductOrder::QueryKeyFirst);
     let x = net.attention("token_product", &qkv, Attention::Product { heads, scale: 0.25, order })?;
     let x = net.neuron("token_product_lif", x, any_neuron(dice, exact))?;
-    let x = net.conv("token_proj", x, Conv::linear(8).norm("token_proj_bn"))?;
+    let proj = Conv::linear(8).norm("token_proj_bn");
+    let proj = if dice.int(0, 1) == 0 { proj } else { proj.layer_scale("token_gamma") };
+    let x = net.conv("token_proj", x, proj)?;
     let stream = net.add("token_add", stream, x)?;
     let x = net.neuron("token_fc_lif", stream, any_neuron(dice, exact))?;
     net.first_token("token_spikes", x)?;
