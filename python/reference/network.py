@@ -27,7 +27,8 @@ def together(*values):
 
 
 def weighted(op, x, _timesteps):
-    acc = layers.accumulate(x, op["weights"], op["stride"], op["pad"], op["groups"], op.get("padding", 0))
+    around = op["groups"], op.get("padding", 0), op.get("dilation", 1)
+    acc = layers.accumulate(x, op["weights"], op["stride"], op["pad"], *around)
     word = op.get("accumulator")
     held, changed = layers.hold(acc, word["bits"], word["overflow"]) if word else (acc, 0)
     return Value(layers.preactivation(held, op["bias"], op["fraction_bits"]), None, changed)

@@ -99,12 +99,15 @@ class RandomNetwork:
         kernel = 1 if out else self.up_to(3)
         pad = int(self.rng.integers(0, kernel))
         kernel, pad = (kernel, pad) if min(size) + 2 * pad >= kernel else (1, 0)
+        dilation = self.up_to(3) if self.chance(0.2) else 1
+        dilation = dilation if min(size) + 2 * pad > (kernel - 1) * dilation else 1
         groups = self.divisor(channels) if not out and self.chance(0.4) else 1
         codes, lsb = self.random_codes((out or groups * self.up_to(max(1, 8 // groups)), channels // groups, kernel, kernel))
         steps = [Fraction(s) * about["steps"] for s in lsb]
         f = int(self.rng.choice([0, 1, 2, 5, quantizer.default_fraction_bits(steps)]))
         operation = {"type": "weighted", "weights": codes, "bias": self.random_bias(codes, steps, f)}
         operation |= {"stride": 1 if out else self.up_to(3), "pad": pad, "groups": groups, "fraction_bits": f}
+        operation |= {"dilation": dilation} if dilation > 1 else {}
         operation |= self.padding_of(source) | self.narrow_accumulator()
         sums = np.abs(codes).reshape(len(codes), -1).sum(axis=1) * about["bound"]
         bound = int(((sums << f) + np.abs(operation["bias"])).max())
@@ -287,19 +290,26 @@ class RandomNetwork:
         if source is None:
             return None
         about = self.about[source]
-        size = self.up_to(3)
-        pad = int(self.rng.integers(0, size))
-        if min(about["shape"][1:]) + 2 * pad < size:
-            return None
-        operation = {"type": "max_pool", "size": size, "stride": self.up_to(3), "pad": pad}
+        window = [self.window(extent) for extent in about["shape"][1:]]
+        if window[0] == window[1] or self.chance(0.7):
+            window = [self.window(min(about["shape"][1:]))] * 2
+        size, stride, pad = (list(sides) if sides[0] != sides[1] else sides[0] for sides in zip(*window))
+        operation = {"type": "max_pool", "size": size, "stride": stride, "pad": pad}
         if self.chance(0.7):
             return self.add(operation, [source], about["kind"], about["bound"], about["steps"])
-        operation["type"], count = "sum_pool", size**2
+        operation["type"], count = "sum_pool", window[0][0] * window[1][0]
         kinds = {"spikes": "count", "levels": "mean", "residual": "mean", "activation": "mean"}
         steps = about["steps"]
         steps = [s / count for s in steps] if isinstance(steps, list) else steps / count
         kind = kinds.get(about["kind"], about["kind"])
         return self.add(operation, [source], kind, about["bound"] * count, steps)
+
+    def window(self, extent):
+        """Size, stride and padding along an axis."""
+        size = self.up_to(3)
+        pad = int(self.rng.integers(0, size))
+        size, pad = (size, pad) if extent + 2 * pad >= size else (1, 0)
+        return size, self.up_to(3), pad
 
     def branch(self, source, out, levels):
         """Spikes of a 1 x 1 layer on `source`."""

@@ -221,6 +221,7 @@ fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Resul
         bias: Tensor::list(op.bias.clone()),
         stride: g.stride.into(),
         pad: g.pad.into(),
+        dilation: g.dilation.into(),
         groups: g.groups,
         fraction_bits: op.fraction_bits,
         padding: op.padding.clone().map(Tensor::list),

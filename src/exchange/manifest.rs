@@ -110,6 +110,8 @@ pub enum Operation {
         bias: Tensor,
         stride: Sides,
         pad: Sides,
+        #[serde(default = "undilated", skip_serializing_if = "is_undilated")]
+        dilation: Sides,
         groups: usize,
         fraction_bits: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,14 +154,14 @@ pub enum Operation {
     Or {},
     AndNot {},
     MaxPool {
-        size: usize,
-        stride: usize,
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        pad: Sides,
     },
     SumPool {
-        size: usize,
-        stride: usize,
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        pad: Sides,
     },
     PlanePool {
         heads: usize,
@@ -181,6 +183,14 @@ pub enum Operation {
     FirstToken {},
     SumPositions {},
     SumTimesteps {},
+}
+
+fn undilated() -> Sides {
+    1.into()
+}
+
+fn is_undilated(dilation: &Sides) -> bool {
+    *dilation == undilated()
 }
 
 fn one() -> u32 {

@@ -146,7 +146,7 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         Op::MaxPool(window) => fold_windows(window, input(0), node.shape, f32::NEG_INFINITY, f32::max),
         Op::AvgPool(window) => {
             let sums = fold_windows(window, input(0), node.shape, 0.0, |a, b| a + b);
-            sums.map(|sum, _| sum / (window.size * window.size) as f32)
+            sums.map(|sum, _| sum / window.values() as f32)
         }
         Op::PlanePool { heads } => plane_pool(input(0), *heads),
         Op::Attention(Attention::KeyValueCount) => {

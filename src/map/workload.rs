@@ -280,7 +280,7 @@ impl Product {
             positions: node.shape.positions(),
             columns: node.shape.width,
             fan_in: weighted.geometry.fan_in(),
-            taps: weighted.geometry.kernel[0] * weighted.geometry.kernel[1],
+            taps: weighted.geometry.taps(),
             outputs: weighted.geometry.out_channels,
             groups: weighted.geometry.groups,
             frames,
@@ -325,12 +325,12 @@ impl Epilogue {
                 shift: widths.requantizes_by_shift(id),
             },
             Op::MaxPool(window) => EpilogueKind::Pool {
-                comparisons: window.size * window.size - 1,
+                comparisons: window.values() - 1,
                 bits: stored_bits(widths, node.inputs[0], input),
                 inputs: input.shape.values(),
             },
             Op::AvgPool(window) => {
-                EpilogueKind::Sum { additions: window.size * window.size, bits: widths.value_bits(id) }
+                EpilogueKind::Sum { additions: window.values(), bits: widths.value_bits(id) }
             }
             Op::MeanTokens => {
                 EpilogueKind::Sum { additions: input.shape.positions(), bits: widths.value_bits(id) }

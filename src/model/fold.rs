@@ -49,6 +49,7 @@ mod tests {
             kernel: [1, 1],
             stride: [1, 1],
             pad: [0, 0],
+            dilation: [1, 1],
             groups: 1,
         };
         let weighted = Weighted {

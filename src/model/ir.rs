@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ClassToken, ConvGeometry, IntegerNeuron, Neuron, Parameter};
+use super::{ClassToken, ConvGeometry, IntegerNeuron, Neuron, Parameter, Window};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -176,17 +176,6 @@ pub enum Padding {
     Zero,
     /// The folded bias of the layer before: RepConv pads behind its first normalization.
     BiasOfInput,
-}
-
-/// A pooling window; padding never wins a maximum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Rows and columns.
-    pub size: usize,
-    /// Step.
-    pub stride: usize,
-    /// Padding on every side.
-    pub pad: usize,
 }
 
 /// Residual joins.

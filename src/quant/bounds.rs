@@ -37,7 +37,7 @@ fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) ->
         QuantizedOp::Exact => match (&node.op, node.kind) {
             (Op::Add(_), _) => input(0) + input(1),
             (Op::Attention(_), Kind::Count { max }) => i64::from(max),
-            (Op::AvgPool(window), _) => input(0).saturating_mul((window.size * window.size) as i64),
+            (Op::AvgPool(window), _) => input(0).saturating_mul(window.values() as i64),
             (Op::MeanTokens, _) => {
                 input(0).saturating_mul(network.input_of(node, 0).shape.positions() as i64)
             }

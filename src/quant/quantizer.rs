@@ -108,7 +108,7 @@ impl<'a> Quantizer<'a> {
             | Op::Gate(_)
             | Op::FirstToken => (QuantizedOp::Exact, self.lsb(node, 0).to_vec()),
             Op::Attention(attention) => self.attention(node, *attention),
-            Op::AvgPool(window) => self.mean(node, window.size * window.size),
+            Op::AvgPool(window) => self.mean(node, window.values()),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
         })

@@ -74,6 +74,7 @@ fn weight_layer(network: &Network, node: &Node, weighted: &Weighted, input: Opti
         kernel: g.kernel.into(),
         stride: g.stride.into(),
         pad: g.pad.into(),
+        dilation: g.dilation.into(),
         groups: g.groups,
         bias: weighted.bias,
         norms,

@@ -40,6 +40,8 @@ pub(super) enum Layer {
         stride: Sides,
         #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
         pad: Sides,
+        #[serde(default = "one_side", skip_serializing_if = "is_one_side")]
+        dilation: Sides,
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
         #[serde(default, skip_serializing_if = "is_false")]
@@ -87,10 +89,10 @@ pub(super) enum Layer {
         name: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
-        size: usize,
-        stride: usize,
-        #[serde(default, skip_serializing_if = "is_none")]
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
+        pad: Sides,
     },
     /// A mean over windows, with the zeros around the map.
     AvgPool {
@@ -98,10 +100,10 @@ pub(super) enum Layer {
         name: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
-        size: usize,
-        stride: usize,
-        #[serde(default, skip_serializing_if = "is_none")]
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
+        pad: Sides,
     },
     /// A spiking neuron; with `per_channel`, `{name}.threshold` of the checkpoint multiplies `threshold`.
     Neuron {
@@ -256,10 +258,6 @@ fn is_one(groups: &usize) -> bool {
     *groups == 1
 }
 
-fn is_none(pad: &usize) -> bool {
-    *pad == 0
-}
-
 fn is_one_side(stride: &Sides) -> bool {
     *stride == one_side()
 }
@@ -394,6 +392,7 @@ impl Layer {
                 kernel,
                 stride,
                 pad,
+                dilation,
                 groups,
                 bias,
                 norms,
@@ -401,7 +400,11 @@ impl Layer {
                 padding,
                 ..
             } => {
-                let conv = Conv::new(*out_channels, *kernel).stride(*stride).pad(*pad).groups(*groups);
+                let conv = Conv::new(*out_channels, *kernel)
+                    .stride(*stride)
+                    .pad(*pad)
+                    .dilation(*dilation)
+                    .groups(*groups);
                 let conv = if *padding == Padding::Zero { conv } else { conv.pad_with_bias() };
                 (if *bias { conv.bias() } else { conv }, norms, layer_scale)
             }

@@ -127,9 +127,9 @@ pub const FAMILIES: [&str; 5] = [
 /// Every layer that may be written out.
 pub const LAYERS: &str = r#"Layers([
     Scope(stage: "stem", block: "stem", module: "stem"),
-    Conv(name: "stem", out_channels: 16, kernel: 3, stride: 1, pad: 1, groups: 1, norms: ["stem_bn"]),
+    Conv(name: "stem", out_channels: 16, kernel: 3, stride: 1, pad: 2, dilation: 2, groups: 1, norms: ["stem_bn"]),
     Neuron(name: "stem_lif", threshold: 1.0, leak: Shift(1), reset: Subtract, fire: AboveThreshold),
-    MaxPool(name: "pool", size: 3, stride: 2, pad: 1),
+    MaxPool(name: "pool", size: (3, 2), stride: 2, pad: (1, 0)),
     Linear(name: "q", input: "pool", out_features: 16), Neuron(name: "q_lif"),
     Linear(name: "k", input: "pool", out_features: 16), Neuron(name: "k_lif"),
     Linear(name: "v", input: "pool", out_features: 32), IntegerNeuron(name: "v_lif", max: 4, norm: 4),

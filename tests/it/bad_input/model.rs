@@ -240,6 +240,10 @@ fn layers_that_do_not_fit() {
             ("ClassToken(name: \"cls_token\",", "ClassToken(name: \"cls_token\", input: \"k_lif\","),
         ),
         ("a token that two layers read", ("Some(\"pos_embed\")", "Some(\"cls_token\")")),
+        ("a dilation of 0", ("dilation: 2", "dilation: (2, 0)")),
+        ("taps beyond the map", ("dilation: 2", "dilation: (1, 4096)")),
+        ("a window of no rows", ("size: (3, 2)", "size: (0, 2)")),
+        ("a window that misses its map", ("pad: (1, 0)", "pad: (1, 2)")),
         ("an addition of shapes", ("(\"stream\", \"branch\")", "(\"stream\", \"pool\")")),
     ];
     assert_snapshot!(lines(cases, refuses), @"");

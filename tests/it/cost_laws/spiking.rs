@@ -221,7 +221,7 @@ fn a_gate_of_spikes() {
     });
     let with = of(&layer);
     assert!(close((with.energy_j.elementwise - without.energy_j.elementwise) * 1e12, 24.0));
-    assert!(close(with.cycles.epilogue - without.cycles.epilogue, 24.0 / 64.0));
+    assert!(close(with.busy.joins, 24.0 / 64.0) && without.busy.joins == 0.0);
     let more = |bits: fn(&LayerCost) -> f64| bits(&with) - bits(&without);
     assert_eq!(
         [more(|c| c.traffic_bits.activations_read), more(|c| c.traffic_bits.activations_written)],

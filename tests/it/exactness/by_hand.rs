@@ -243,7 +243,7 @@ fn padding_never_wins_a_maximum() {
     ] {
         let (mut net, image) = NetworkBuilder::new(Shape::new(1, 3, 3), true, 1);
         let x = net.conv("x", image, Conv::new(1, 1)).unwrap();
-        let pooled = net.max_pool("pool", x, Window { size, stride, pad: 1 }).unwrap();
+        let pooled = net.max_pool("pool", x, Window::square(size, stride, 1)).unwrap();
         let network = finish(net, pooled);
         let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 0))");
         let quantized = with_parameters(network, 200.0 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);

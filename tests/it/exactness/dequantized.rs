@@ -97,7 +97,7 @@ pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
             (_, QuantizedOp::Requantize { format, .. }) => uniform(format.lsb()),
             (_, QuantizedOp::AddMembrane(op)) => uniform(op.format.lsb()),
             (_, QuantizedOp::ClassToken(op)) => uniform(op.format.lsb()),
-            (Op::AvgPool(window), _) => divided(&all, window.size * window.size),
+            (Op::AvgPool(window), _) => divided(&all, window.size.0[0] * window.size.0[1]),
             (Op::MeanTokens, _) => divided(&all, quantized.network().input_of(node, 0).shape.positions()),
             (Op::MeanTimesteps, _) => divided(&all, quantized.network().timesteps),
             (Op::Attention(Attention::Product { scale, .. }), _) => {

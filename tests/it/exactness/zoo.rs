@@ -148,11 +148,13 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let x = net.conv("stem", image, Conv::new(8, 3).pad(1).norm("stem_bn"))?;
     let x = net.neuron("stem_lif", x, any_neuron(dice, exact))?;
     let x = match dice.int(0, 1) {
-        0 => net.max_pool("stem_pool", x, Window { size: 3, stride: 2, pad: 1 })?,
-        _ => net.avg_pool("stem_pool", x, Window { size: 2, stride: 2, pad: 0 })?,
+        0 => net.max_pool("stem_pool", x, Window::square(3, 2, 1))?,
+        _ => net.avg_pool("stem_pool", x, Window::square(2, 2, 0))?,
     };
     let counts = zoo_attention(&mut net, x, dice, exact)?;
-    let x = net.conv("mix", counts, Conv::new(8, 3).pad(1).norm("mix_bn"))?;
+    let dilation = dice.pick(&[1, 2]);
+    let mix = Conv::new(8, 3).pad(dilation).dilation(dilation).groups(dice.pick(&[1, 1, 8]));
+    let x = net.conv("mix", counts, mix.norm("mix_bn"))?;
     let stream = net.requantize("stream", x, Grid::Residual)?;
     let x = net.neuron("rep_lif", stream, any_neuron(dice, exact))?;
     let branch = zoo_rep_conv(&mut net, x)?;
@@ -162,7 +164,9 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let x = net.neuron("down_lif", stream, any_neuron(dice, exact))?;
     let x = net.conv("down", x, Conv::new(8, 3).stride(2).pad(1).norm("down_bn"))?;
     // Single precision has no ninths.
-    let window = Window { size: 3, stride: 1, pad: 1 };
+    let window = dice.pick(&[[3, 3], [1, 3], [3, 1]]);
+    let pad = window.map(|side| side / 2).into();
+    let window = Window { size: window.into(), stride: 1.into(), pad };
     let pooled = match exact || dice.int(0, 1) == 0 {
         true => net.max_pool("down_pool", x, window)?,
         false => net.avg_pool("down_pool", x, window)?,
