@@ -220,10 +220,11 @@ class RandomNetwork:
     # Grids
 
     def requantize(self):
-        source = self.pick(("pre",))
+        source = self.pick(("pre",) if self.chance(0.8) else ("spikes", "count", "levels"))
         if source is None:
             return None
-        grid = str(self.rng.choice(["residual", "residual", "activation"]))
+        sums = self.about[source]["kind"] == "pre"
+        grid = str(self.rng.choice(["residual", "residual", "activation"])) if sums else "residual"
         bits = int(self.rng.choice([4, 8, 12, 16]))
         word = self.residual if grid == "residual" else {"bits": bits, "fraction_bits": int(self.rng.integers(0, 25))}
         scales = self.requantizers(source, word, room=self.values[source].out)

@@ -59,7 +59,9 @@ impl Epilogue {
             EpilogueKind::ClassToken { inputs, bits: width, .. } => {
                 (bits.residual_read, bits.residual_written) = (inputs as f64 * f64::from(width), stored);
             }
-            EpilogueKind::Requantize { residual: true, .. } => bits.residual_written = stored,
+            EpilogueKind::Requantize { residual: true, read_bits, .. } => {
+                (bits.activations_read, bits.residual_written) = (values * f64::from(read_bits), stored);
+            }
             EpilogueKind::CountJoin { bits: width } => {
                 (bits.activations_read, bits.activations_written) = (values * f64::from(width), stored);
             }

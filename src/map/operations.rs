@@ -201,6 +201,8 @@ pub enum EpilogueKind {
     Requantize {
         /// Width of what is requantized.
         from_bits: u32,
+        /// Width of a value that is read from a memory; 0 for sums, which arrive on the fly.
+        read_bits: u32,
         /// True for a pure shift.
         shift: bool,
         /// True for the residual stream.

@@ -316,6 +316,10 @@ impl Epilogue {
             }
             Op::Requantize(grid) => EpilogueKind::Requantize {
                 from_bits: input_bits,
+                read_bits: match input.kind {
+                    Kind::PreActivation => 0,
+                    _ => stored_bits(widths, node.inputs[0], input),
+                },
                 shift: widths.requantizes_by_shift(id),
                 residual: *grid == Grid::Residual,
             },

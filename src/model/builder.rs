@@ -263,18 +263,26 @@ impl NetworkBuilder {
         }
     }
 
-    /// Brings a pre-activation onto a grid.
+    /// Brings a pre-activation onto a grid, or spikes and their counts onto the residual stream.
     pub fn requantize(&mut self, name: &str, input: NodeId, grid: Grid) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
         let (shape, constant) = (from.shape, from.constant);
-        if from.kind != Kind::PreActivation {
-            return Err(self.wrong_kind(name, "pre-activations", input));
+        match (from.kind, grid) {
+            (Kind::PreActivation, _) => {}
+            (kind, Grid::Residual) if kind.largest_count().is_some() => {}
+            (_, Grid::Residual) => {
+                return Err(self.wrong_kind(name, "pre-activations, spikes or counts", input));
+            }
+            (_, Grid::Activation) => return Err(self.wrong_kind(name, "pre-activations", input)),
         }
         self.push(name, Op::Requantize(grid), vec![input], shape, Kind::Grid(grid), constant)
     }
 
-    /// Adds a residual join of the stream `a` and the branch `b`.
+    /// Adds a residual join of the stream `a` and the branch `b`; of the residual stream and a pre-activation, in
+    /// either order.
     pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> Result<NodeId> {
+        let on_stream = |id: NodeId| self.nodes[id.index()].kind == Kind::Grid(Grid::Residual);
+        let (a, b) = if on_stream(b) && !on_stream(a) { (b, a) } else { (a, b) };
         let (left, right) = (&self.nodes[a.index()], &self.nodes[b.index()]);
         let (shape, constant) = (left.shape, left.constant && right.constant);
         if left.shape != right.shape {
@@ -304,7 +312,13 @@ impl NetworkBuilder {
                         || Error::mismatch(format!("layer {name}: sums of up to {l} and {r} spikes"));
                     (Join::Spikes, Kind::Count { max: l.checked_add(r).ok_or_else(too_many)? })
                 }
-                _ => return Err(self.wrong_kind(name, "the residual stream or spikes", a)),
+                _ => {
+                    let message = format!(
+                        "layer {name}: adds {:?} to {:?}; `Requantize` brings either onto the residual stream",
+                        right.kind, left.kind
+                    );
+                    return Err(Error::mismatch(message));
+                }
             },
         };
         self.push(name, Op::Add(join), vec![a, b], shape, kind, constant)

@@ -103,4 +103,23 @@ mod tests {
         }
         assert!(count > 30, "{count}");
     }
+
+    /// Layers that no built-in model has are written as they were read.
+    #[test]
+    fn layers_of_forks_are_written_as_they_were_read() {
+        let text = "Model(name: \"m\", family: Layers([\
+            Conv(name: \"c\", out_channels: 4, kernel: (3, 2), pad: (2, 1), dilation: 2, layer_scale: Some(\"g\")), \
+            AvgPool(name: \"p\", size: (2, 1), stride: (2, 1), pad: (1, 0)), \
+            Requantize(name: \"s\", grid: Residual), ClassToken(name: \"cls\", positions: Some(\"pos\")), \
+            Neuron(name: \"n\"), Linear(name: \"a\", out_features: 4, layer_scale: Some(\"h\")), \
+            Neuron(name: \"k\"), AndNot(name: \"i\", inputs: (\"n\", \"k\")), \
+            Or(name: \"o\", inputs: (\"k\", \"i\")), Requantize(name: \"r\", grid: Residual), \
+            Add(name: \"j\", inputs: (\"a\", \"r\")), Neuron(name: \"m\"), FirstToken(name: \"f\"), \
+            Linear(name: \"fc\", out_features: 3), MeanTimesteps(name: \"t\")]), \
+            input: Events(shape: (2, 6, 5), max: 3), timesteps: 2, classes: 3, weights: Seeded(1))";
+        let description = ModelDescription::parse(text, "m").unwrap();
+        let network = description.network("m").unwrap();
+        let again = ModelDescription::parse(&description.as_layers(&network), "m").unwrap();
+        assert_eq!(again.network("m").unwrap(), network);
+    }
 }

@@ -452,8 +452,20 @@ fn stream_case((channels, size, timesteps, seed): (usize, [usize; 2], usize, u64
     b.push(QuantizedOp::AddMembrane(QuantizedAdd { branch: Some(by), format }), -format.min());
     let twice = b.net.add("twice", joined, stream).unwrap();
     b.push(QuantizedOp::AddMembrane(QuantizedAdd { branch: None, format }), -format.min());
+    let fired = b.spikes("spikes", input);
+    let levels = b.levels("levels", input, 7);
+    let mut x = twice;
+    for (name, from) in [("fired", fired), ("leveled", levels)] {
+        let requantizers = (0..dice.pick(&[1, channels])).map(|_| any(&mut dice)).collect();
+        let identity = b.net.requantize(name, from, Grid::Residual).unwrap();
+        b.push(QuantizedOp::Requantize { requantizers, format }, -format.min());
+        // In either order.
+        let sides = if dice.int(0, 1) == 0 { [x, identity] } else { [identity, x] };
+        x = b.net.add(&format!("{name}_join"), sides[0], sides[1]).unwrap();
+        b.push(QuantizedOp::AddMembrane(QuantizedAdd { branch: None, format }), -format.min());
+    }
     let model = {
-        let spikes = b.neuron("lif", twice, &mut dice);
+        let spikes = b.neuron("lif", x, &mut dice);
         b.finish(spikes)
     };
     let frames = if constant { 1 } else { timesteps };
