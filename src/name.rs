@@ -81,6 +81,14 @@ pub fn plain_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
     Vec::deserialize(deserializer)?.into_iter().map(|name| checked(name, check_plain)).collect()
 }
 
+/// Reads a [`plain`] name that may be left out.
+///
+/// # Errors
+/// What [`check_plain`] says.
+pub fn plain_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)?.map(|name| checked(name, check_plain)).transpose()
+}
+
 fn checked<E: Error>(name: String, check: fn(&str) -> Result<(), String>) -> Result<String, E> {
     match check(&name) {
         Ok(()) => Ok(name),

@@ -9,7 +9,7 @@ import numpy as np
 import network
 
 #: Fields of an operation that are tensors, wherever they stand.
-TENSORS = ("weights", "bias", "padding", "thresholds", "discards", "multipliers", "shifts")
+TENSORS = ("weights", "bias", "padding", "thresholds", "discards", "multipliers", "shifts", "token", "positions")
 
 
 def read_tensor(entry, folder):

@@ -28,14 +28,15 @@ def surround(a, pad, value):
     return frame
 
 
-def taps(a, kernel, stride):
+def taps(a, kernel, stride, dilation=1):
     """For each tap (row, column) of the kernel, what the output positions read there."""
-    down, right = sides(stride)
-    rows = (a.shape[-2] - kernel[0]) // down + 1
-    columns = (a.shape[-1] - kernel[1]) // right + 1
+    (down, right), (apart, beside) = sides(stride), sides(dilation)
+    rows = (a.shape[-2] - (kernel[0] - 1) * apart - 1) // down + 1
+    columns = (a.shape[-1] - (kernel[1] - 1) * beside - 1) // right + 1
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            yield (i, j), a[..., i : i + down * rows : down, j : j + right * columns : right]
+            y, x = i * apart, j * beside
+            yield (i, j), a[..., y : y + down * rows : down, x : x + right * columns : right]
 
 
 def hold(x, bits, overflow):
@@ -48,12 +49,12 @@ def hold(x, bits, overflow):
 # 3 Weight layers
 
 
-def accumulate(a, weights, stride=1, pad=0, groups=1, padding=0):
+def accumulate(a, weights, stride=1, pad=0, groups=1, padding=0, dilation=1):
     """Exact sums of weights [out, in / groups, kernel rows, kernel columns] times what they meet."""
     out, per_group, *kernel = weights.shape
     a = surround(a, pad, padding)
     acc = 0
-    for (i, j), seen in taps(a, kernel, stride):
+    for (i, j), seen in taps(a, kernel, stride, dilation):
         parts = []
         for g in range(groups):
             rows = weights[g * out // groups : (g + 1) * out // groups, :, i, j]
@@ -155,6 +156,11 @@ def requantize(x, multiplier, shift):
     return (x * m + np.where(s > 0, INT(1) << np.maximum(s - 1, 0), 0)) >> s
 
 
+def and_not(stream, branch):
+    """Spikes of the stream where the branch has none."""
+    return stream & (1 - branch)
+
+
 # 6 Attention
 
 
@@ -201,12 +207,12 @@ def mask(spikes, by):
 def max_pool(a, size, stride, pad):
     """The largest integer of each window; padding never wins."""
     a = surround(a, pad, np.iinfo(INT).min)
-    return np.maximum.reduce([seen for _, seen in taps(a, (size, size), stride)])
+    return np.maximum.reduce([seen for _, seen in taps(a, sides(size), stride)])
 
 
 def sum_pool(a, size, stride, pad):
-    """The sum of each window, which stands for its mean times size^2."""
-    return sum(seen for _, seen in taps(surround(a, pad, 0), (size, size), stride))
+    """The sum of each window, which stands for its mean times the values of a window."""
+    return sum(seen for _, seen in taps(surround(a, pad, 0), sides(size), stride))
 
 
 def sum_positions(a):

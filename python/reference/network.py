@@ -27,7 +27,8 @@ def together(*values):
 
 
 def weighted(op, x, _timesteps):
-    acc = layers.accumulate(x, op["weights"], op["stride"], op["pad"], op["groups"], op.get("padding", 0))
+    around = op["groups"], op.get("padding", 0), op.get("dilation", 1)
+    acc = layers.accumulate(x, op["weights"], op["stride"], op["pad"], *around)
     word = op.get("accumulator")
     held, changed = layers.hold(acc, word["bits"], word["overflow"]) if word else (acc, 0)
     return Value(layers.preactivation(held, op["bias"], op["fraction_bits"]), None, changed)
@@ -61,6 +62,14 @@ def add_membrane(op, stream, branch, _timesteps):
     return on_grid(sum(together(stream, branch)), op)
 
 
+def class_token(op, x, _timesteps):
+    rows = layers.tokens(x) + op.get("positions", 0)
+    token = np.broadcast_to(op["token"], (*rows.shape[:2], 1, rows.shape[3]))
+    held = on_grid(rows, op)
+    held.out = np.concatenate([token, held.out], axis=2).swapaxes(2, 3)[:, :, :, None]
+    return held
+
+
 OPERATIONS = {
     "weighted": weighted,
     "neuron": neuron,
@@ -69,12 +78,16 @@ OPERATIONS = {
     "requantize": requantize,
     "add_membrane": add_membrane,
     "add_spikes": lambda _op, a, b, _t: Value(sum(together(a, b))),
+    "or": lambda _op, a, b, _t: Value(np.bitwise_or(*together(a, b))),
+    "and_not": lambda _op, a, b, _t: Value(layers.and_not(*together(a, b))),
     "max_pool": lambda op, x, _t: Value(layers.max_pool(x, op["size"], op["stride"], op["pad"])),
     "plane_pool": lambda op, x, _t: Value(layers.plane_pool(x, op["heads"])),
     "key_value_count": lambda _op, *inputs: Value(layers.key_value_count(*together(*inputs[:-1]))),
     "channel_count": lambda op, q, _t: Value(layers.channel_count(q, op["heads"])),
     "attention": lambda op, q, k, v, _t: Value(layers.attention(*together(q, k, v), op["heads"])),
     "mask": lambda _op, spikes, by, _t: Value(layers.mask(*together(spikes, by))),
+    "class_token": class_token,
+    "first_token": lambda _op, x, _t: Value(x.reshape(*x.shape[:3], -1, 1)[..., :1, :]),
     "sum_pool": lambda op, x, _t: Value(layers.sum_pool(x, op["size"], op["stride"], op["pad"])),
     "sum_positions": lambda _op, x, _t: Value(layers.sum_positions(x)),
     "sum_timesteps": lambda _op, x, timesteps: Value(layers.sum_timesteps(x, timesteps)),

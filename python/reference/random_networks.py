@@ -82,7 +82,7 @@ class RandomNetwork:
     def grow(self, size):
         """Adds at least `size` nodes, or what some tries yield."""
         common = [self.weight_layer] * 4 + [self.fire] * 3 + [self.requantize, self.add_membrane] * 2
-        ways = common + [self.add_spikes, self.pool, self.attention, self.token_mask, self.channel_mask, self.sum]
+        ways = common + [self.add_spikes, self.gate, self.pool, self.class_token, self.first_token, self.attention, self.token_mask, self.channel_mask, self.sum]
         for _ in range(10 * size):
             if len(self.nodes) >= size:
                 break
@@ -99,12 +99,15 @@ class RandomNetwork:
         kernel = 1 if out else self.up_to(3)
         pad = int(self.rng.integers(0, kernel))
         kernel, pad = (kernel, pad) if min(size) + 2 * pad >= kernel else (1, 0)
+        dilation = self.up_to(3) if self.chance(0.2) else 1
+        dilation = dilation if min(size) + 2 * pad > (kernel - 1) * dilation else 1
         groups = self.divisor(channels) if not out and self.chance(0.4) else 1
         codes, lsb = self.random_codes((out or groups * self.up_to(max(1, 8 // groups)), channels // groups, kernel, kernel))
         steps = [Fraction(s) * about["steps"] for s in lsb]
         f = int(self.rng.choice([0, 1, 2, 5, quantizer.default_fraction_bits(steps)]))
         operation = {"type": "weighted", "weights": codes, "bias": self.random_bias(codes, steps, f)}
         operation |= {"stride": 1 if out else self.up_to(3), "pad": pad, "groups": groups, "fraction_bits": f}
+        operation |= {"dilation": dilation} if dilation > 1 else {}
         operation |= self.padding_of(source) | self.narrow_accumulator()
         sums = np.abs(codes).reshape(len(codes), -1).sum(axis=1) * about["bound"]
         bound = int(((sums << f) + np.abs(operation["bias"])).max())
@@ -217,10 +220,11 @@ class RandomNetwork:
     # Grids
 
     def requantize(self):
-        source = self.pick(("pre",))
+        source = self.pick(("pre",) if self.chance(0.8) else ("spikes", "count", "levels"))
         if source is None:
             return None
-        grid = str(self.rng.choice(["residual", "residual", "activation"]))
+        sums = self.about[source]["kind"] == "pre"
+        grid = str(self.rng.choice(["residual", "residual", "activation"])) if sums else "residual"
         bits = int(self.rng.choice([4, 8, 12, 16]))
         word = self.residual if grid == "residual" else {"bits": bits, "fraction_bits": int(self.rng.integers(0, 25))}
         scales = self.requantizers(source, word, room=self.values[source].out)
@@ -273,24 +277,40 @@ class RandomNetwork:
         bound = about["bound"] + self.about[right]["bound"]
         return self.add({"type": "add_spikes"}, [left, right], "count", bound, Fraction(1))
 
+    def gate(self):
+        stream = self.pick(SPIKES)
+        if stream is None:
+            return None
+        shape = self.about[stream]["shape"]
+        branch = self.pick(SPIKES, lambda other: other["shape"] == shape)
+        operation = {"type": str(self.rng.choice(["or", "and_not"]))}
+        return self.add(operation, [stream, branch], "spikes", 1, Fraction(1))
+
     def pool(self):
         source = self.pick(READ_BY_POOLS)
         if source is None:
             return None
         about = self.about[source]
-        size = self.up_to(3)
-        pad = int(self.rng.integers(0, size))
-        if min(about["shape"][1:]) + 2 * pad < size:
-            return None
-        operation = {"type": "max_pool", "size": size, "stride": self.up_to(3), "pad": pad}
+        window = [self.window(extent) for extent in about["shape"][1:]]
+        if window[0] == window[1] or self.chance(0.7):
+            window = [self.window(min(about["shape"][1:]))] * 2
+        size, stride, pad = (list(sides) if sides[0] != sides[1] else sides[0] for sides in zip(*window))
+        operation = {"type": "max_pool", "size": size, "stride": stride, "pad": pad}
         if self.chance(0.7):
             return self.add(operation, [source], about["kind"], about["bound"], about["steps"])
-        operation["type"], count = "sum_pool", size**2
+        operation["type"], count = "sum_pool", window[0][0] * window[1][0]
         kinds = {"spikes": "count", "levels": "mean", "residual": "mean", "activation": "mean"}
         steps = about["steps"]
         steps = [s / count for s in steps] if isinstance(steps, list) else steps / count
         kind = kinds.get(about["kind"], about["kind"])
         return self.add(operation, [source], kind, about["bound"] * count, steps)
+
+    def window(self, extent):
+        """Size, stride and padding along an axis."""
+        size = self.up_to(3)
+        pad = int(self.rng.integers(0, size))
+        size, pad = (size, pad) if extent + 2 * pad >= size else (1, 0)
+        return size, self.up_to(3), pad
 
     def branch(self, source, out, levels):
         """Spikes of a 1 x 1 layer on `source`."""
@@ -338,6 +358,28 @@ class RandomNetwork:
     def plane_pool(self, source):
         heads = self.divisor(self.about[source]["shape"][0])
         return self.add({"type": "plane_pool", "heads": heads}, [source], "spikes", 1, Fraction(1))
+
+    # Tokens
+
+    def class_token(self):
+        stream = self.pick(("residual",))
+        if stream is None:
+            return None
+        about = self.about[stream]
+        channels, rows, columns = about["shape"]
+        largest = about["bound"]
+        learned = lambda *shape: self.rng.integers(-largest, largest, shape)
+        operation = {"type": "class_token", "token": learned(channels), "format": self.residual}
+        if self.chance(0.6):
+            operation["positions"] = learned(rows * columns, channels)
+        return self.add(operation, [stream], "residual", largest, about["steps"])
+
+    def first_token(self):
+        source = self.pick(READ_BY_POOLS)
+        if source is None:
+            return None
+        about = self.about[source]
+        return self.add({"type": "first_token"}, [source], about["kind"], about["bound"], about["steps"])
 
     # Sums
 

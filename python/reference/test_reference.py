@@ -34,6 +34,13 @@ class Layers(unittest.TestCase):
         self.assertEqual(layers.accumulate(a, w, pad=1, padding=1)[0, 0, 0, 0, 0], 67 + 12)
         self.assertEqual(layers.accumulate(a, w[:, :, :1, :2], stride=2).tolist(), [[[[[2]]]]])
 
+    def test_taps_two_apart_by_hand(self):
+        # 1 + 2 x 3 + 3 x 5 of five columns; windows of one row and two columns.
+        a = image([[1, 2, 3, 4, 5]])
+        self.assertEqual(layers.accumulate(a, np.array([[[[1, 2, 3]]]]), dilation=[1, 2]).tolist(), [[[[[22]]]]])
+        self.assertEqual(layers.sum_pool(a, [1, 2], [1, 2], 0).ravel().tolist(), [3, 7])
+        self.assertEqual(layers.max_pool(a, [1, 2], 1, 0).ravel().tolist(), [2, 3, 4, 5])
+
     def test_groups_do_not_mix(self):
         a = np.arange(4).reshape(1, 1, 4, 1, 1)
         w = np.array([[1, 10], [100, 1000]]).reshape(2, 2, 1, 1)
@@ -101,6 +108,9 @@ class Layers(unittest.TestCase):
                 for i, j in np.ndindex(2, 2)
             )
             self.assertEqual(out[t, n, c, y, x], expected)
+
+    def test_a_branch_keeps_spikes_of_the_stream_back(self):
+        self.assertEqual(layers.and_not(column(0, 0, 1, 1), column(0, 1, 0, 1)).ravel().tolist(), [0, 0, 1, 0])
 
     def test_padding_never_wins(self):
         pooled = layers.max_pool(image([[-5, -7], [-9, -3]]), 3, 2, 1)

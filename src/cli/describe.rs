@@ -7,7 +7,7 @@ use super::subject::Bounded;
 use crate::cost::{self, FootprintBytes};
 use crate::error::Result;
 use crate::map::Workload;
-use crate::model::{ModelDescription, Network, Node, Op, Operations};
+use crate::model::{Gate, ModelDescription, Network, Node, Op, Operations};
 use crate::quant::{QuantizedModel, QuantizedOp};
 
 /// Arguments of `spiq describe`.
@@ -171,9 +171,13 @@ fn kind(op: &Op) -> &'static str {
         Op::AvgPool(_) => "average pooling",
         Op::Requantize(_) => "requantization",
         Op::Add(_) => "join",
+        Op::Gate(Gate::Or) => "OR",
+        Op::Gate(Gate::AndNot) => "AND NOT",
         Op::Attention(_) => "attention",
         Op::PlanePool { .. } => "plane pooling",
         Op::Mask => "mask",
+        Op::ClassToken(_) => "class token",
+        Op::FirstToken => "first token",
         Op::MeanTokens => "mean over positions",
         Op::MeanTimesteps => "mean over timesteps",
     }

@@ -63,9 +63,10 @@ fn time(unit: &Vector, epilogue: &Epilogue, frames: f64) -> Time {
             let cycles = |bits: usize| bits as f64 * frames / spike_bits;
             return Time { ideal: cycles(bits), busy: cycles(bits.max(reads)) };
         }
-        // An OR of spikes goes through the spike path, comparisons of integers through the lanes.
+        // Gates of spikes go through the spike path, comparisons of integers through the lanes.
         EpilogueKind::Pool { comparisons, bits: 1, .. } => values * comparisons as f64 / spike_bits,
         EpilogueKind::Pool { comparisons, .. } => values * comparisons as f64 / per_cycle,
+        EpilogueKind::Gate => values / spike_bits,
         EpilogueKind::Sum { additions, .. } => values * additions as f64 / per_cycle,
         _ => values / per_cycle,
     };
@@ -95,6 +96,12 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
             rescale_pj(from_bits, shift) + table.add_pj(f64::from(bits)) + table.register_pj(f64::from(bits))
         }
         EpilogueKind::CountJoin { bits } => table.add_pj(f64::from(bits)),
+        EpilogueKind::ClassToken { additions, bits, .. } => {
+            let bits = f64::from(bits);
+            additions as f64 * table.add_pj(bits) / epilogue.values.max(1) as f64 + table.register_pj(bits)
+        }
+        // An OR and an AND NOT are charged as the AND of the table.
+        EpilogueKind::Gate => table.and_pj(1.0),
         EpilogueKind::Pool { comparisons, bits: 1, .. } => comparisons as f64 * table.and_pj(1.0),
         EpilogueKind::Pool { comparisons, bits, .. } => {
             comparisons as f64 * table.compare_pj(f64::from(bits))

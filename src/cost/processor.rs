@@ -114,6 +114,11 @@ fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
             values * (3.0 * load + if shift { 4.0 * alu } else { multiply + 4.0 * alu })
         }
         EpilogueKind::CountJoin { .. } => values * (3.0 * load + alu),
+        EpilogueKind::ClassToken { additions, .. } => {
+            values * 2.0 * load + additions as f64 * (load + 3.0 * alu)
+        }
+        // Of a word of spikes at a time.
+        EpilogueKind::Gate => values * (3.0 * load + alu) / word,
         EpilogueKind::Pool { comparisons, bits, .. } => {
             let per_word = if bits == 1 { word } else { 1.0 };
             values * comparisons as f64 * (load + alu) / per_word

@@ -12,14 +12,14 @@ use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256_of_reader};
 use crate::model::{
-    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId, ProductOrder, Reset,
-    Window,
+    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId,
+    ProductOrder, Reset, Window,
 };
 use crate::num::{Keep, Requantizer};
 use crate::quant::scheme::{Clip, Scale, Sharing};
 use crate::quant::{
     MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
-    QuantizedWeighted, WeightScheme,
+    QuantizedTokens, QuantizedWeighted, WeightScheme,
 };
 use crate::tensor::Shape;
 
@@ -262,10 +262,14 @@ impl Loader {
                 self.onto_grid(node, net, &inputs)
             }
             (Operation::AddSpikes {}, &[a, b]) => exact(net.add(name, a, b)),
+            (Operation::Or {}, &[a, b]) => exact(net.gate(name, a, b, Gate::Or)),
+            (Operation::AndNot {}, &[a, b]) => exact(net.gate(name, a, b, Gate::AndNot)),
             (Operation::MaxPool { size, stride, pad } | Operation::SumPool { size, stride, pad }, &[x]) => {
                 let window = Window { size: *size, stride: *stride, pad: *pad };
-                self.in_range(format!("node {name}: size"), window.size, &(1..=MAX_EXTENT))?;
-                self.in_range(format!("node {name}: stride"), window.stride, &(1..=MAX_EXTENT))?;
+                for axis in [0, 1] {
+                    self.in_range(format!("node {name}: size"), size.0[axis], &(1..=MAX_EXTENT))?;
+                    self.in_range(format!("node {name}: stride"), stride.0[axis], &(1..=MAX_EXTENT))?;
+                }
                 match &node.operation {
                     Operation::MaxPool { .. } => exact(net.max_pool(name, x, window)),
                     _ => exact(net.avg_pool(name, x, window)),
@@ -284,11 +288,40 @@ impl Loader {
                 exact(net.attention(name, &inputs, attention))
             }
             (Operation::Mask {}, &[spikes, mask]) => exact(net.mask(name, spikes, mask)),
+            (Operation::ClassToken { .. }, &[x]) => self.class_token(node, net, x),
+            (Operation::FirstToken {}, &[x]) => exact(net.first_token(name, x)),
             (Operation::SumPositions {}, &[x]) => exact(net.mean_tokens(name, x)),
             (Operation::SumTimesteps {}, &[x]) => exact(net.mean_timesteps(name, x)),
             (Operation::Input {}, _) => Err(self.wrong(node, "a second node of type input")),
             _ => Err(self.wrong(node, format!("inputs: {count} are not what this operation reads"))),
         }
+    }
+
+    fn class_token(
+        &self,
+        node: &NodeRecord,
+        net: &mut NetworkBuilder,
+        x: NodeId,
+    ) -> Result<(NodeId, QuantizedOp)> {
+        let Operation::ClassToken { token, positions, format } = &node.operation else {
+            unreachable!("called for class tokens")
+        };
+        let token = self.list(node, "token", token)?;
+        let map = net.shape(x);
+        let positions = match positions {
+            Some(tensor) => match self.parameter(node, "positions", tensor)? {
+                (values, shape) if shape == [map.positions(), map.channels] => Some(values),
+                (_, shape) => {
+                    let expected = [map.positions(), map.channels];
+                    let message = format!("positions: shape {shape:?}, expected {expected:?}");
+                    return Err(self.wrong(node, message));
+                }
+            },
+            None => None,
+        };
+        let named = ClassToken { positions: positions.is_some().then(|| format!("{}.positions", node.name)) };
+        let id = self.built(node, net.class_token(&node.name, x, named))?;
+        Ok((id, QuantizedOp::ClassToken(QuantizedTokens { token, positions, format: *format })))
     }
 
     fn inputs(&self, node: &NodeRecord, ids: &HashMap<&str, NodeId>) -> Result<Vec<NodeId>> {
@@ -307,28 +340,30 @@ impl Loader {
         net: &mut NetworkBuilder,
         x: NodeId,
     ) -> Result<(NodeId, QuantizedOp)> {
-        let Operation::Weighted { weights, bias, stride, pad, groups, fraction_bits, padding, accumulator } =
-            &node.operation
+        let Operation::Weighted {
+            weights,
+            bias,
+            stride,
+            pad,
+            dilation,
+            groups,
+            fraction_bits,
+            padding,
+            accumulator,
+        } = &node.operation
         else {
             unreachable!("called for weight layers")
         };
-        let (codes, shape) = self.parameter(node, "weights", weights)?;
-        let [outs @ 1..=usize::MAX, ins @ 1..=usize::MAX, rows @ 1..=MAX_EXTENT, columns @ 1..=MAX_EXTENT] =
-            shape[..]
-        else {
-            return Err(
-                self.wrong(node, format!("weights: shape {shape:?}, expected [out, in, rows, columns]"))
-            );
-        };
+        let (codes, [outs, ins, rows, columns]) = self.codes(node, weights)?;
         let (map, _) = net.output(x);
         let whole = [rows, columns] == [map.height, map.width];
         for axis in [0, 1] {
             self.in_range(format!("node {}: stride", node.name), stride.0[axis], &(1..=MAX_EXTENT))?;
             self.in_range(format!("node {}: pad", node.name), pad.0[axis], &(0..=MAX_EXTENT))?;
+            self.in_range(format!("node {}: dilation", node.name), dilation.0[axis], &(1..=MAX_EXTENT))?;
         }
-        let codes: Result<Vec<i32>, _> = codes.into_iter().map(|w| i32::try_from(w).map_err(|_| w)).collect();
-        let codes = codes.map_err(|w| self.wrong(node, format!("weights: {w} exceeds 32 bits")))?;
-        let mut conv = Conv::new(outs, [rows, columns]).stride(*stride).pad(*pad).groups(*groups).bias();
+        let conv = Conv::new(outs, [rows, columns]).stride(*stride).pad(*pad).dilation(*dilation);
+        let mut conv = conv.groups(*groups).bias();
         if whole {
             conv = conv.flatten();
         }
@@ -358,6 +393,19 @@ impl Loader {
             accumulator: *accumulator,
         };
         Ok((id, QuantizedOp::Weighted(op)))
+    }
+
+    /// Weights, which fit 32 bits, and their shape, which is sensible.
+    fn codes(&self, node: &NodeRecord, weights: &Tensor) -> Result<(Vec<i32>, [usize; 4])> {
+        let (codes, shape) = self.parameter(node, "weights", weights)?;
+        let &[1..=usize::MAX, 1..=usize::MAX, 1..=MAX_EXTENT, 1..=MAX_EXTENT] = shape.as_slice() else {
+            return Err(
+                self.wrong(node, format!("weights: shape {shape:?}, expected [out, in, rows, columns]"))
+            );
+        };
+        let codes: Result<Vec<i32>, _> = codes.into_iter().map(|w| i32::try_from(w).map_err(|_| w)).collect();
+        let codes = codes.map_err(|w| self.wrong(node, format!("weights: {w} exceeds 32 bits")))?;
+        Ok((codes, [shape[0], shape[1], shape[2], shape[3]]))
     }
 
     fn neuron(

@@ -10,7 +10,7 @@ use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Te
 use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Grid, Images, Kind, Node, NodeId, Op};
+use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op};
 use crate::npy;
 use crate::num::Requantizer;
 use crate::output::{OutputFolder, Owner};
@@ -171,22 +171,42 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
             shifts: add.branch.as_deref().map(shifts),
             format: add.format,
         },
-        (_, Op::Add(_)) => Operation::AddSpikes {},
-        (_, Op::MaxPool(window)) => {
-            Operation::MaxPool { size: window.size, stride: window.stride, pad: window.pad }
+        (QuantizedOp::ClassToken(tokens), _) => {
+            let channels = tokens.token.len();
+            let rows = |all: Vec<i64>| Tensor::inline(vec![all.len() / channels, channels], all);
+            Operation::ClassToken {
+                token: Tensor::list(tokens.token.clone()),
+                positions: tokens.positions.clone().map(rows),
+                format: tokens.format,
+            }
         }
-        (_, Op::PlanePool { heads }) => Operation::PlanePool { heads: *heads },
-        (_, Op::Attention(Attention::KeyValueCount)) => Operation::KeyValueCount {},
-        (_, Op::Attention(Attention::ChannelCount { heads })) => Operation::ChannelCount { heads: *heads },
-        (_, Op::Attention(Attention::Product { heads, .. })) => Operation::Attention { heads: *heads },
-        (_, Op::Mask) => Operation::Mask {},
-        (_, Op::AvgPool(window)) => {
-            Operation::SumPool { size: window.size, stride: window.stride, pad: window.pad }
-        }
-        (_, Op::MeanTokens) => Operation::SumPositions {},
-        (_, Op::MeanTimesteps) => Operation::SumTimesteps {},
+        (QuantizedOp::Exact, op) => exact(op),
         (op, _) => unreachable!("{op:?} belongs to another node"),
     })
+}
+
+/// Operations whose integers are in the values that they read.
+fn exact(op: &Op) -> Operation {
+    match op {
+        Op::Add(_) => Operation::AddSpikes {},
+        Op::MaxPool(window) => {
+            Operation::MaxPool { size: window.size, stride: window.stride, pad: window.pad }
+        }
+        Op::PlanePool { heads } => Operation::PlanePool { heads: *heads },
+        Op::Attention(Attention::KeyValueCount) => Operation::KeyValueCount {},
+        Op::Attention(Attention::ChannelCount { heads }) => Operation::ChannelCount { heads: *heads },
+        Op::Attention(Attention::Product { heads, .. }) => Operation::Attention { heads: *heads },
+        Op::Mask => Operation::Mask {},
+        Op::Gate(Gate::Or) => Operation::Or {},
+        Op::Gate(Gate::AndNot) => Operation::AndNot {},
+        Op::AvgPool(window) => {
+            Operation::SumPool { size: window.size, stride: window.stride, pad: window.pad }
+        }
+        Op::FirstToken => Operation::FirstToken {},
+        Op::MeanTokens => Operation::SumPositions {},
+        Op::MeanTimesteps => Operation::SumTimesteps {},
+        op => unreachable!("{op:?} has integers of its own"),
+    }
 }
 
 fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Result<Operation> {
@@ -201,6 +221,7 @@ fn weighted(op: &QuantizedWeighted, node: &Node, folder: &OutputFolder) -> Resul
         bias: Tensor::list(op.bias.clone()),
         stride: g.stride.into(),
         pad: g.pad.into(),
+        dilation: g.dilation.into(),
         groups: g.groups,
         fraction_bits: op.fraction_bits,
         padding: op.padding.clone().map(Tensor::list),

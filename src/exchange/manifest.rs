@@ -110,6 +110,8 @@ pub enum Operation {
         bias: Tensor,
         stride: Sides,
         pad: Sides,
+        #[serde(default = "undilated", skip_serializing_if = "is_undilated")]
+        dilation: Sides,
         groups: usize,
         fraction_bits: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,15 +151,17 @@ pub enum Operation {
         format: Format,
     },
     AddSpikes {},
+    Or {},
+    AndNot {},
     MaxPool {
-        size: usize,
-        stride: usize,
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        pad: Sides,
     },
     SumPool {
-        size: usize,
-        stride: usize,
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        pad: Sides,
     },
     PlanePool {
         heads: usize,
@@ -170,8 +174,23 @@ pub enum Operation {
         heads: usize,
     },
     Mask {},
+    ClassToken {
+        token: Tensor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        positions: Option<Tensor>,
+        format: Format,
+    },
+    FirstToken {},
     SumPositions {},
     SumTimesteps {},
+}
+
+fn undilated() -> Sides {
+    1.into()
+}
+
+fn is_undilated(dilation: &Sides) -> bool {
+    *dilation == undilated()
 }
 
 fn one() -> u32 {

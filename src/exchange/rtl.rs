@@ -139,8 +139,8 @@ fn pair<'a>(model: &'a QuantizedModel, id: NodeId, node: &Node) -> Option<Pair<'
     let network = model.network();
     let sums = match &node.op {
         Op::Weighted(weighted) => {
-            let ConvGeometry { kernel, stride, pad, .. } = weighted.geometry;
-            [kernel, stride, pad].iter().all(|[rows, columns]| rows == columns)
+            let ConvGeometry { kernel, stride, pad, dilation, .. } = weighted.geometry;
+            dilation == [1, 1] && [kernel, stride, pad].iter().all(|[rows, columns]| rows == columns)
         }
         op => matches!(op, Op::Attention(Attention::Product { .. })),
     };

@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Network, Node, NodeId, Op, Weighted, threshold_name};
 use crate::num::{Format, Requantizer};
 use crate::output::{OutputFolder, Owner};
-use crate::quant::{LOIHI_INPUT_SHIFT, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
+use crate::quant::{
+    LOIHI_INPUT_SHIFT, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted, per_channel,
+};
 
 /// Type of the exported values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,7 @@ pub fn torch_tensors(model: &QuantizedModel, units: Units) -> Result<Vec<TorchTe
                 let nothing = [Requantizer { multiplier: 1, shift: 0 }];
                 tensors.requantizers(node, add.branch.as_deref().unwrap_or(&nothing), add.format);
             }
+            (_, QuantizedOp::ClassToken(op), _) => tensors.class_token(node, op, units),
             _ if node.op.is_neuron() => tensors.thresholds(model, id, node, units),
             _ => {}
         }
@@ -140,11 +143,22 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
         for (prefix, norm) in weighted.norms.iter().zip(&layer.norms) {
             tensors.norm(prefix, [norm.weight, norm.bias, norm.mean, norm.variance].map(wide));
         }
+        if let (Some(name), Some(scale)) = (&weighted.layer_scale, layer.layer_scale) {
+            tensors.add(name.clone(), vec![scale.len()], wide(scale));
+        }
     }
     for node in &model.network.nodes {
         if let Some(scales) = model.weights.thresholds(node) {
             let scales = scales.iter().map(|&x| f64::from(x)).collect();
             tensors.add(threshold_name(&node.name), vec![node.shape.channels], scales);
+        }
+        if let Op::ClassToken(_) = node.op {
+            let parameters = node.parameters();
+            let of_token = |name: &str| parameters.iter().any(|p| p.name == name);
+            for (name, tensor) in model.weights.tensors().filter(|(name, _)| of_token(name)) {
+                let values = tensor.data.iter().map(|&x| f64::from(x)).collect();
+                tensors.add(name.to_owned(), tensor.shape.clone(), values);
+            }
         }
     }
     let Network { timesteps, .. } = model.network;
@@ -211,6 +225,9 @@ impl Tensors {
             let shift = if last { std::mem::replace(&mut bias, nothing.clone()) } else { nothing.clone() };
             self.norm(norm, [vec![1.0; outs], shift, nothing.clone(), vec![UNIT_VARIANCE; outs]]);
         }
+        if let Some(name) = &weighted.layer_scale {
+            self.add(name.clone(), vec![outs], vec![1.0; outs]);
+        }
         if bias.iter().all(|&b| b == 0.0) {
             Ok(())
         } else {
@@ -225,6 +242,22 @@ impl Tensors {
         self.weight(node, weighted, op.codes.iter().map(|&c| f64::from(c) * shifted).collect());
         let bias = op.bias.iter().map(|&b| b as f64).collect();
         self.add(format!("{}.bias", node.name), vec![op.bias.len()], bias);
+    }
+
+    /// A token that has what is added at its position already, so that 0 is added there.
+    fn class_token(&mut self, node: &Node, op: &QuantizedTokens, units: Units) {
+        let lsb = if units == Units::Real { op.format.lsb() } else { 1.0 };
+        let first = vec![0; op.token.len()];
+        let positions = op.positions.as_ref().map(|rest| [first, rest.clone()].concat());
+        let values = [Some(op.token.clone()), positions].into_iter().flatten();
+        for (parameter, values) in node.parameters().into_iter().zip(values) {
+            let real = values.iter().map(|&x| x as f64 * lsb).collect();
+            self.add(parameter.name, parameter.shape, real);
+        }
+        if units == Units::Integers {
+            let limits = vec![op.format.min() as f64, op.format.max() as f64];
+            self.add(format!("{}.limits", node.name), vec![2], limits);
+        }
     }
 
     /// M 2^-S, and the ends of the format.

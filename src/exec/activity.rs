@@ -171,6 +171,7 @@ mod tests {
             kernel: [1, 3],
             stride: [1, 1],
             pad: [0, 1],
+            dilation: [1, 1],
             groups: 1,
         };
         let step = count_products(&input, &geometry, false).steps[0];

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::activity::{Activity, NodeActivity, StepActivity, WAVE_SIZES};
-use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op};
+use crate::model::{Attention, ConvGeometry, Gate, Join, Kind, Network, Node, NodeId, Op};
 use crate::tensor::Shape;
 
 /// Fills the gaps of `given`, per node: of a weight layer the fraction of its inputs that are not zero, of
@@ -45,8 +45,21 @@ fn follow(network: &Network, id: NodeId, node: &Node, rates: &[Option<f64>]) -> 
         }
         Op::Add(Join::Spikes) => Some(1.0 - inputs()?.iter().map(|rate| 1.0 - rate).product::<f64>()),
         Op::Mask => Some(inputs()?.iter().product()),
+        Op::FirstToken => Some(inputs()?[0]),
+        Op::Gate(gate) => {
+            let rates = inputs()?;
+            Some(gated(*gate, rates[0], rates[1]))
+        }
         Op::Attention(attention) => Some(attend(*attention, network.input_of(node, 0).shape, &inputs()?)),
         op => unreachable!("{op:?} yields no counts"),
+    }
+}
+
+/// That a gate fires, of a stream and a branch of these rates.
+fn gated(gate: Gate, stream: f64, branch: f64) -> f64 {
+    match gate {
+        Gate::Or => 1.0 - (1.0 - stream) * (1.0 - branch),
+        Gate::AndNot => stream * (1.0 - branch),
     }
 }
 
@@ -101,9 +114,7 @@ fn step(network: &Network, node: &Node, rate: f64) -> StepActivity {
         Op::Neuron(_) | Op::IntegerNeuron(_) => {
             StepActivity { output_events, neuron_updates: values as u32, ..StepActivity::default() }
         }
-        Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
-            StepActivity { output_events, ..StepActivity::default() }
-        }
+        op if op.passes_events() => StepActivity { output_events, ..StepActivity::default() },
         _ => StepActivity::default(),
     }
 }
@@ -239,7 +250,15 @@ mod tests {
 
     fn conv(kernel: [usize; 2], channels: usize, groups: usize) -> ConvGeometry {
         let pad = [kernel[0] / 2, kernel[1] / 2];
-        ConvGeometry { in_channels: channels, out_channels: 4, kernel, stride: [1, 1], pad, groups }
+        ConvGeometry {
+            in_channels: channels,
+            out_channels: 4,
+            kernel,
+            stride: [1, 1],
+            pad,
+            dilation: [1, 1],
+            groups,
+        }
     }
 
     #[test]
@@ -325,6 +344,11 @@ mod tests {
         assert!((any_of(0.5, &windows) - (0.75 + 0.875 + 0.75) / 3.0).abs() < 1e-15);
         assert_eq!(neighbours(3, 2), [4, 4, 6, 6, 4, 4]);
         assert_eq!((any(0.0, 9), any(1.0, 9), any(0.25, 1)), (0.0, 1.0, 0.25));
+    }
+
+    #[test]
+    fn gates_by_hand() {
+        assert_eq!((gated(Gate::Or, 0.5, 0.25), gated(Gate::AndNot, 0.5, 0.25)), (0.625, 0.375));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use super::patterns::Pattern;
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{
-    Attention, Fire, InputSpec, IntegerNeuron, Kind, Leak, Model, Neuron, Node, NodeId, Op, Padding, Reset,
-    Sample, Weighted, fold,
+    Attention, Fire, Gate, InputSpec, IntegerNeuron, Kind, Leak, LearnedTokens, Model, Neuron, Node, NodeId,
+    Op, Padding, Reset, Sample, Weighted, fold,
 };
 use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -110,6 +110,9 @@ impl<'a> FloatExecutor<'a> {
                 let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
                 neuron(op, scales, live.input(node, 0), self.model.network.timesteps)
             }
+            Op::ClassToken(op) => {
+                class_token(&self.model.weights.class_token(node, op), live.input(node, 0), node.shape)
+            }
             _ => without_weights(node, live, self.model.network.timesteps),
         }
     }
@@ -125,9 +128,7 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
-            Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
-                count_outputs(value)
-            }
+            op if op.passes_events() => count_outputs(value),
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
     }
@@ -140,10 +141,12 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
         Op::Requantize(_) => input(0).clone(),
         Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
+        Op::Gate(Gate::Or) => zip(input(0), input(1), f32::max),
+        Op::Gate(Gate::AndNot) => zip(input(0), input(1), |a, b| a * (1.0 - b)),
         Op::MaxPool(window) => fold_windows(window, input(0), node.shape, f32::NEG_INFINITY, f32::max),
         Op::AvgPool(window) => {
             let sums = fold_windows(window, input(0), node.shape, 0.0, |a, b| a + b);
-            sums.map(|sum, _| sum / (window.size * window.size) as f32)
+            sums.map(|sum, _| sum / window.values() as f32)
         }
         Op::PlanePool { heads } => plane_pool(input(0), *heads),
         Op::Attention(Attention::KeyValueCount) => {
@@ -159,7 +162,10 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
             sum_tokens(input(0)).map(|sum, _| sum / tokens)
         }
         Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
-        Op::Input | Op::Weighted(_) | Op::Neuron(_) => unreachable!("{} reads more than values", node.name),
+        Op::FirstToken => first_token(input(0), node.shape),
+        Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::ClassToken(_) => {
+            unreachable!("{} reads more than values", node.name)
+        }
     }
 }
 
@@ -231,6 +237,23 @@ pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize
         kernels::float_neurons(Cpu::best(), fires, &thresholds, input, &mut membrane, output.frame_mut(t));
     }
     output
+}
+
+/// The token, then what is read with what is added to it.
+pub fn class_token(learned: &LearnedTokens, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+    let added = |i: usize| learned.positions.as_ref().map_or(0.0, |all| all[i]) as f32;
+    let mut output = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let (token, rest) = output.frame_mut(t).split_at_mut(shape.channels);
+        token.iter_mut().zip(&learned.token).for_each(|(out, &x)| *out = x as f32);
+        rest.iter_mut().zip(input.at(t)).enumerate().for_each(|(i, (out, &x))| *out = x + added(i));
+    }
+    output
+}
+
+fn first_token(input: &Frames<f32>, shape: Shape) -> Frames<f32> {
+    let data = (0..input.frames).flat_map(|t| &input.at(t)[..shape.channels]).copied();
+    Frames { frames: input.frames, shape, data: data.collect() }
 }
 
 fn integer_neuron(op: IntegerNeuron, input: &Frames<f32>) -> Frames<f32> {

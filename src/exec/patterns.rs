@@ -309,7 +309,15 @@ mod tests {
 
     fn conv(kernel: [usize; 2], channels: usize, groups: usize) -> ConvGeometry {
         let pad = [kernel[0] / 2, kernel[1] / 2];
-        ConvGeometry { in_channels: channels, out_channels: 4, kernel, stride: [1, 1], pad, groups }
+        ConvGeometry {
+            in_channels: channels,
+            out_channels: 4,
+            kernel,
+            stride: [1, 1],
+            pad,
+            dilation: [1, 1],
+            groups,
+        }
     }
 
     /// Five rows of four inputs: 0110, 1110, 0110, 1000, 1111.

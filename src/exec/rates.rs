@@ -185,7 +185,7 @@ mod tests {
         let lif = Neuron::lif(1.0);
         let x = net.conv("stem", image, conv(4)).unwrap();
         let x = net.neuron("stem_lif", x, lif).unwrap();
-        let pooled = net.max_pool("pool", x, Window { size: 2, stride: 2, pad: 0 }).unwrap();
+        let pooled = net.max_pool("pool", x, Window::square(2, 2, 0)).unwrap();
         let a = net.conv("a", pooled, conv(4)).unwrap();
         let a = net.requantize("stream", a, Grid::Residual).unwrap();
         let b = net.conv("b", pooled, conv(4)).unwrap();

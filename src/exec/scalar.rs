@@ -7,9 +7,11 @@ use super::events::Events;
 use super::neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
-use crate::model::{Attention, Kind, Network, Node, NodeId, Op, Sample};
+use crate::model::{Attention, Gate, Kind, Network, Node, NodeId, Op, Sample};
 use crate::num::{Accumulator, Format, Requantizer, Word};
-use crate::quant::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedWeighted, per_channel};
+use crate::quant::{
+    QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted, per_channel,
+};
 use crate::tensor::{Frames, Shape};
 
 /// Executes a quantized model in words of type `W`; [`QuantizedModel::fits_32_bits`] says which
@@ -139,6 +141,8 @@ pub(super) fn execute<W: Word>(
         (_, QuantizedOp::Requantize { requantizers, format }) => requantize(requantizers, *format, input(0)),
         (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),
         (Op::Add(_), _) => quiet(zip(input(0), input(1), |a, b| a + b)),
+        (Op::Gate(Gate::Or), _) => counted(zip(input(0), input(1), |a, b| a.max(b))),
+        (Op::Gate(Gate::AndNot), _) => counted(zip(input(0), input(1), |a, b| a * (W::from(1) - b))),
         (Op::MaxPool(window), _) => {
             // Padding never wins, and on spikes the largest is an OR.
             let lowest = W::saturate(i64::MIN);
@@ -154,6 +158,8 @@ pub(super) fn execute<W: Word>(
         },
         (Op::PlanePool { heads }, _) => counted(plane_pool(input(0), *heads)),
         (Op::Mask, _) => counted(mask(input(0), input(1))),
+        (_, QuantizedOp::ClassToken(op)) => class_token(op, input(0), node.shape),
+        (Op::FirstToken, _) => quiet(first_token(input(0), node.shape)),
         (Op::MeanTokens, _) => quiet(sum_tokens(input(0))),
         (Op::MeanTimesteps, _) => quiet(sum_timesteps(input(0), timesteps)),
         (op, _) => unreachable!("{op:?} is quantized to an operation of its own"),
@@ -285,6 +291,24 @@ fn add_membrane<W: Word>(
         |x: W, c: usize| op.branch.as_ref().map_or(x.into(), |by| per_channel(by, c).apply(x.into()));
     let sum = zip(&stream.map(|x, _| x.into()), &branch.map(on_grid), |a: i64, b| a + b);
     saturate(&sum, op.format)
+}
+
+/// Section 5: the token, then what is read with what is added to it, saturated.
+fn class_token<W: Word>(op: &QuantizedTokens, input: &Frames<W>, shape: Shape) -> (Frames<W>, NodeActivity) {
+    let added = |i: usize| op.positions.as_ref().map_or(0, |all| all[i]);
+    let mut wide = Frames::zeros(input.frames, shape);
+    for t in 0..input.frames {
+        let (token, rest) = wide.frame_mut(t).split_at_mut(shape.channels);
+        token.copy_from_slice(&op.token);
+        rest.iter_mut().zip(input.at(t)).enumerate().for_each(|(i, (out, &x))| *out = x.into() + added(i));
+    }
+    saturate(&wide, op.format)
+}
+
+/// Section 7: the first position.
+fn first_token<W: Word>(input: &Frames<W>, shape: Shape) -> Frames<W> {
+    let data = (0..input.frames).flat_map(|t| &input.at(t)[..shape.channels]).copied();
+    Frames { frames: input.frames, shape, data: data.collect() }
 }
 
 fn saturate<W: Word>(wide: &Frames<i64>, format: Format) -> (Frames<W>, NodeActivity) {

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::float::{FloatLayer, image, neuron, weighted, without_weights};
+use super::float::{FloatLayer, class_token, image, neuron, weighted, without_weights};
 use super::live::Live;
-use crate::model::{InputSpec, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name};
+use crate::model::{
+    InputSpec, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name,
+};
 use crate::tensor::{Frames, Tensor};
 
 type Tensors = BTreeMap<String, Tensor<f32>>;
@@ -45,6 +47,15 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                     tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
                 }
                 (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())
+            }
+            Op::ClassToken(op) => {
+                for parameter in node.parameters() {
+                    let data = dice.list(parameter.len(), -0.5, 0.5);
+                    tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+                }
+                let values = |name: &String| tensors[name].data.as_slice();
+                let learned = LearnedTokens::new(values(&node.name), op.positions.as_ref().map(values));
+                (class_token(&learned, live.input(node, 0), node.shape), Vec::new())
             }
             _ => (without_weights(node, &live, network.timesteps), Vec::new()),
         };
@@ -131,6 +142,7 @@ impl Dice {
         tensors: &mut Tensors,
     ) -> (Frames<f32>, Vec<f32>) {
         let channels = bias.len();
+        let scale = op.layer_scale.as_ref().map(|name| (name, self.list(channels, 0.5, 1.0)));
         for norm in &op.norms {
             let (mean, variance) = statistics(&value);
             let (gain, shift) = (self.list(channels, 0.8, 1.2), self.list(channels, 0.0, 0.5));
@@ -145,6 +157,11 @@ impl Dice {
             {
                 tensors.insert(format!("{norm}.{part}"), Tensor::new(vec![channels], data));
             }
+        }
+        if let Some((name, scale)) = scale {
+            value = value.map(|x, c| x * scale[c]);
+            bias.iter_mut().zip(&scale).for_each(|(b, scale)| *b *= scale);
+            tensors.insert(name.clone(), Tensor::new(vec![channels], scale));
         }
         (value, bias)
     }

@@ -42,6 +42,7 @@ impl SpikeMatrix {
             kernel: [1, 1],
             stride: [1, 1],
             pad: [0, 0],
+            dilation: [1, 1],
             groups: 1,
         };
         Self::gather(&spikes, &geometry, 0)

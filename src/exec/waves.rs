@@ -121,6 +121,7 @@ mod tests {
             kernel: [3, 3],
             stride: [1, 1],
             pad: [1, 1],
+            dilation: [1, 1],
             groups,
         }
     }
@@ -142,6 +143,7 @@ mod tests {
             kernel: [1, 1],
             stride: [1, 1],
             pad: [0, 0],
+            dilation: [1, 1],
             groups: 2,
         };
         // Position 0 has spikes of both channels, position 1 none; at t = 1 each has one, of another channel.

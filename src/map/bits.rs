@@ -56,10 +56,17 @@ impl Epilogue {
             EpilogueKind::Join { bits: width, .. } => {
                 (bits.residual_read, bits.residual_written) = (values * f64::from(width), stored);
             }
-            EpilogueKind::Requantize { residual: true, .. } => bits.residual_written = stored,
+            EpilogueKind::ClassToken { inputs, bits: width, .. } => {
+                (bits.residual_read, bits.residual_written) = (inputs as f64 * f64::from(width), stored);
+            }
+            EpilogueKind::Requantize { residual: true, read_bits, .. } => {
+                (bits.activations_read, bits.residual_written) = (values * f64::from(read_bits), stored);
+            }
             EpilogueKind::CountJoin { bits: width } => {
                 (bits.activations_read, bits.activations_written) = (values * f64::from(width), stored);
             }
+            // The branch arrives from the neurons before it.
+            EpilogueKind::Gate => (bits.activations_read, bits.activations_written) = (values, stored),
             EpilogueKind::SpikeProducts { reads, .. } => {
                 (bits.activations_read, bits.activations_written) = (reads as f64, stored);
             }

@@ -132,7 +132,10 @@ impl Epilogue {
         match self.kind {
             EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. } => Work::Neurons,
             EpilogueKind::Requantize { .. } => Work::Requantization,
-            EpilogueKind::Join { .. } | EpilogueKind::CountJoin { .. } => Work::Joins,
+            EpilogueKind::Join { .. }
+            | EpilogueKind::CountJoin { .. }
+            | EpilogueKind::Gate
+            | EpilogueKind::ClassToken { .. } => Work::Joins,
             EpilogueKind::Pool { .. } => Work::Pooling,
             EpilogueKind::Sum { .. } => Work::Means,
             EpilogueKind::SpikeProducts { .. } => Work::Attention,
@@ -198,6 +201,8 @@ pub enum EpilogueKind {
     Requantize {
         /// Width of what is requantized.
         from_bits: u32,
+        /// Width of a value that is read from a memory; 0 for sums, which arrive on the fly.
+        read_bits: u32,
         /// True for a pure shift.
         shift: bool,
         /// True for the residual stream.
@@ -217,6 +222,19 @@ pub enum EpilogueKind {
         /// Width of the sum.
         bits: u32,
     },
+    /// A learned token in front of a stream that is copied, with something learned added to it.
+    ClassToken {
+        /// Learned values that are stored.
+        learned: usize,
+        /// Values that something is added to.
+        additions: usize,
+        /// Values of the stream that is read.
+        inputs: usize,
+        /// Width of the stream.
+        bits: u32,
+    },
+    /// A gate of two spikes.
+    Gate,
     /// Comparisons of a max pooling.
     Pool {
         /// Comparisons per output.

@@ -61,7 +61,12 @@ impl Plan {
     ) -> Option<String> {
         let product = layer.product.as_ref();
         let joins = |kind| {
-            matches!(kind, EpilogueKind::Join { .. } | EpilogueKind::Requantize { residual: true, .. })
+            matches!(
+                kind,
+                EpilogueKind::Join { .. }
+                    | EpilogueKind::ClassToken { .. }
+                    | EpilogueKind::Requantize { residual: true, .. }
+            )
         };
         let (has, in_array) = match operand {
             Operand::Weights => (product.is_some(), false),

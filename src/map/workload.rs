@@ -1,7 +1,7 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
-use crate::model::{Attention, Grid, Kind, Network, Node, NodeId, Op};
+use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op};
 use crate::num::signed_bits;
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
@@ -240,7 +240,7 @@ impl Layer {
         self.product.as_ref().map_or(0.0, |p| (p.fan_in * p.outputs) as f64 * f64::from(p.weight_bits))
     }
 
-    /// Bits of biases, thresholds and requantizers: one each per channel.
+    /// Bits of biases, thresholds and requantizers, one each per channel, and of learned tokens.
     pub fn parameter_bits(&self) -> f64 {
         let Some(product) = &self.product else { return 0.0 };
         let per_channel = self.epilogue.iter().map(|e| match e.kind {
@@ -249,7 +249,11 @@ impl Layer {
             EpilogueKind::Requantize { .. } | EpilogueKind::Join { .. } => REQUANTIZER_BITS,
             _ => 0,
         });
-        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>())
+        let learned = self.epilogue.iter().map(|e| match e.kind {
+            EpilogueKind::ClassToken { learned, bits, .. } => learned as f64 * f64::from(bits),
+            _ => 0.0,
+        });
+        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>()) + learned.sum::<f64>()
     }
 
     /// Output channels of its product; 0 where it has none.
@@ -287,7 +291,7 @@ impl Product {
             positions: node.shape.positions(),
             columns: node.shape.width,
             fan_in: weighted.geometry.fan_in(),
-            taps: weighted.geometry.kernel[0] * weighted.geometry.kernel[1],
+            taps: weighted.geometry.taps(),
             outputs: weighted.geometry.out_channels,
             groups: weighted.geometry.groups,
             frames,
@@ -323,6 +327,10 @@ impl Epilogue {
             }
             Op::Requantize(grid) => EpilogueKind::Requantize {
                 from_bits: input_bits,
+                read_bits: match input.kind {
+                    Kind::PreActivation => 0,
+                    _ => stored_bits(widths, node.inputs[0], input),
+                },
                 shift: widths.requantizes_by_shift(id),
                 residual: *grid == Grid::Residual,
             },
@@ -332,12 +340,12 @@ impl Epilogue {
                 shift: widths.requantizes_by_shift(id),
             },
             Op::MaxPool(window) => EpilogueKind::Pool {
-                comparisons: window.size * window.size - 1,
+                comparisons: window.values() - 1,
                 bits: stored_bits(widths, node.inputs[0], input),
                 inputs: input.shape.values(),
             },
             Op::AvgPool(window) => {
-                EpilogueKind::Sum { additions: window.size * window.size, bits: widths.value_bits(id) }
+                EpilogueKind::Sum { additions: window.values(), bits: widths.value_bits(id) }
             }
             Op::MeanTokens => {
                 EpilogueKind::Sum { additions: input.shape.positions(), bits: widths.value_bits(id) }
@@ -350,12 +358,23 @@ impl Epilogue {
             Op::Mask => {
                 EpilogueKind::SpikeProducts { operations: values, sums: 0, sum_bits: 0, reads: values }
             }
+            Op::ClassToken(token) => tokens(token, input.shape.values(), node, widths.residual_bits()),
+            Op::FirstToken => EpilogueKind::Sum { additions: 0, bits: widths.value_bits(id) },
+            Op::Gate(_) => EpilogueKind::Gate,
             Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };
         let stored_bits = if is_stored(network, id) { stored_bits(widths, id, node) } else { 0 };
         Self { node: id, kind, values, constant: node.constant, stored_bits }
     }
+}
+
+fn tokens(token: &ClassToken, inputs: usize, node: &Node, bits: u32) -> EpilogueKind {
+    let (learned, additions) = match token.positions {
+        Some(_) => (node.shape.values(), inputs),
+        None => (node.shape.channels, 0),
+    };
+    EpilogueKind::ClassToken { learned, additions, inputs, bits }
 }
 
 fn spike_products(network: &Network, node: &Node, attention: Attention) -> EpilogueKind {
@@ -400,7 +419,9 @@ fn is_stored(network: &Network, id: NodeId) -> bool {
         reader.op.is_neuron() || pools(&reader.op)
     };
     let node = network.node(id);
-    let is_sum = node.kind == Kind::PreActivation || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps);
+    // Where the tokens lie, the first of them does.
+    let is_sum = node.kind == Kind::PreActivation
+        || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps | Op::FirstToken);
     !is_sum && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 

@@ -3,84 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::ir::*;
-use super::{ConvGeometry, IntegerNeuron, Neuron, Parameter, Sides, ir};
+use super::{ClassToken, Conv, ConvGeometry, IntegerNeuron, Neuron, Parameter, Sides, Window};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
-
-/// A convolution to be added.
-#[derive(Debug, Clone)]
-pub struct Conv {
-    out_channels: usize,
-    kernel: Sides,
-    stride: Sides,
-    pad: Sides,
-    groups: usize,
-    bias: bool,
-    linear: bool,
-    flatten: bool,
-    padding: Padding,
-    norms: Vec<String>,
-}
-
-impl Conv {
-    /// Of this kernel, stride 1, no padding, one group, no bias, no normalization.
-    pub fn new(out_channels: usize, kernel: impl Into<Sides>) -> Self {
-        let padding = Padding::Zero;
-        Self {
-            out_channels,
-            kernel: kernel.into(),
-            stride: 1.into(),
-            pad: 0.into(),
-            groups: 1,
-            bias: false,
-            linear: false,
-            flatten: false,
-            padding,
-            norms: Vec::new(),
-        }
-    }
-
-    /// A linear layer with a bias.
-    pub fn linear(out_features: usize) -> Self {
-        Self { linear: true, bias: true, ..Self::new(out_features, 1) }
-    }
-
-    /// Of the whole map: the kernel is as large as the input.
-    pub fn flatten(self) -> Self {
-        Self { flatten: true, ..self }
-    }
-
-    /// With padding `pad` above and below, and on the left and right.
-    pub fn pad(self, pad: impl Into<Sides>) -> Self {
-        Self { pad: pad.into(), ..self }
-    }
-
-    /// With stride `stride`.
-    pub fn stride(self, stride: impl Into<Sides>) -> Self {
-        Self { stride: stride.into(), ..self }
-    }
-
-    /// With groups that do not mix.
-    pub fn groups(self, groups: usize) -> Self {
-        Self { groups, ..self }
-    }
-
-    /// With a bias.
-    pub fn bias(self) -> Self {
-        Self { bias: true, ..self }
-    }
-
-    /// Padded with the folded bias of the layer before.
-    pub fn pad_with_bias(self) -> Self {
-        Self { padding: Padding::BiasOfInput, ..self }
-    }
-
-    /// Followed by the batch normalization `prefix`.
-    pub fn norm(mut self, prefix: impl Into<String>) -> Self {
-        self.norms.push(prefix.into());
-        self
-    }
-}
 
 /// Builds a [`Network`].
 #[derive(Debug)]
@@ -200,23 +125,26 @@ impl NetworkBuilder {
             kernel: if conv.flatten { [from.shape.height, from.shape.width] } else { conv.kernel.0 },
             stride: conv.stride.0,
             pad: conv.pad.0,
+            dilation: conv.dilation.0,
             groups: conv.groups,
         };
         let weights = self.weights_with(&conv, &geometry).ok_or_else(|| {
             Error::mismatch(format!(
-                "layer {name}: {channels} -> {} channels in {} groups, kernel {}, stride {}, padding {}",
-                conv.out_channels, conv.groups, conv.kernel, conv.stride, conv.pad
+                "layer {name}: {channels} -> {} channels in {} groups, kernel {}, stride {}, padding {}, dilation {}",
+                conv.out_channels, conv.groups, conv.kernel, conv.stride, conv.pad, conv.dilation
             ))
         })?;
         let shape = geometry.output(from.shape).ok_or_else(|| {
             Error::mismatch(format!(
-                "layer {name}: kernel {} x {} does not fit an input of {}",
-                geometry.kernel[0], geometry.kernel[1], from.shape
+                "layer {name}: a kernel that spans {} x {} does not fit an input of {}",
+                geometry.span(0),
+                geometry.span(1),
+                from.shape
             ))
         })?;
         let constant = from.constant;
-        let Conv { padding, bias, norms, linear, .. } = conv;
-        let weighted = Weighted { geometry, padding, bias, norms, linear };
+        let Conv { padding, bias, norms, layer_scale, linear, .. } = conv;
+        let weighted = Weighted { geometry, padding, bias, norms, layer_scale, linear };
         self.weights = weights;
         self.push(name, Op::Weighted(weighted), vec![input], shape, Kind::PreActivation, constant)
     }
@@ -224,7 +152,10 @@ impl NetworkBuilder {
     /// Weights of all layers with those of `conv`; `None` where its numbers make no sense.
     fn weights_with(&self, conv: &Conv, geometry: &ConvGeometry) -> Option<usize> {
         let within = |sides: Sides, low: usize| sides.0.iter().all(|side| (low..=MAX_EXTENT).contains(side));
-        let extents = within(conv.kernel, 1) && within(conv.stride, 1) && within(conv.pad, 0);
+        let extents = within(conv.kernel, 1)
+            && within(conv.stride, 1)
+            && within(conv.pad, 0)
+            && within(conv.dilation, 1);
         let divides = conv.out_channels > 0
             && conv.groups > 0
             && geometry.in_channels.is_multiple_of(conv.groups)
@@ -295,10 +226,15 @@ impl NetworkBuilder {
         if kind == (Kind::Count { max: u32::MAX }) {
             return Err(Error::mismatch(format!("layer {name}: counts exceed 32 bits")));
         }
-        if window.stride == 0 || window.pad >= window.size || window.size.max(window.stride) > MAX_EXTENT {
+        let Window { size, stride, pad } = window;
+        let sensible = |axis: usize| {
+            let extents = 1..=MAX_EXTENT;
+            extents.contains(&size.0[axis]) && extents.contains(&stride.0[axis]) && pad.0[axis] < size.0[axis]
+        };
+        if !sensible(0) || !sensible(1) {
             let message = format!(
-                "layer {name}: a window of {} with padding {} and stride {} can miss its input, or is too large",
-                window.size, window.pad, window.stride
+                "layer {name}: a window of {size} with padding {pad} and stride {stride} can miss its input, or is \
+                 too large"
             );
             return Err(Error::mismatch(message));
         }
@@ -306,8 +242,8 @@ impl NetworkBuilder {
         let constant = from.constant;
         let shape = geometry.output(from.shape).ok_or_else(|| {
             Error::mismatch(format!(
-                "layer {name}: window {0} x {0} does not fit {1}",
-                window.size, from.shape
+                "layer {name}: window {} x {} does not fit {}",
+                size.0[0], size.0[1], from.shape
             ))
         })?;
         self.push(name, op, vec![input], shape, kind, constant)
@@ -327,18 +263,26 @@ impl NetworkBuilder {
         }
     }
 
-    /// Brings a pre-activation onto a grid.
+    /// Brings a pre-activation onto a grid, or spikes and their counts onto the residual stream.
     pub fn requantize(&mut self, name: &str, input: NodeId, grid: Grid) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
         let (shape, constant) = (from.shape, from.constant);
-        if from.kind != Kind::PreActivation {
-            return Err(self.wrong_kind(name, "pre-activations", input));
+        match (from.kind, grid) {
+            (Kind::PreActivation, _) => {}
+            (kind, Grid::Residual) if kind.largest_count().is_some() => {}
+            (_, Grid::Residual) => {
+                return Err(self.wrong_kind(name, "pre-activations, spikes or counts", input));
+            }
+            (_, Grid::Activation) => return Err(self.wrong_kind(name, "pre-activations", input)),
         }
         self.push(name, Op::Requantize(grid), vec![input], shape, Kind::Grid(grid), constant)
     }
 
-    /// Adds a residual join of the stream `a` and the branch `b`.
+    /// Adds a residual join of the stream `a` and the branch `b`; of the residual stream and a pre-activation, in
+    /// either order.
     pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> Result<NodeId> {
+        let on_stream = |id: NodeId| self.nodes[id.index()].kind == Kind::Grid(Grid::Residual);
+        let (a, b) = if on_stream(b) && !on_stream(a) { (b, a) } else { (a, b) };
         let (left, right) = (&self.nodes[a.index()], &self.nodes[b.index()]);
         let (shape, constant) = (left.shape, left.constant && right.constant);
         if left.shape != right.shape {
@@ -368,10 +312,28 @@ impl NetworkBuilder {
                         || Error::mismatch(format!("layer {name}: sums of up to {l} and {r} spikes"));
                     (Join::Spikes, Kind::Count { max: l.checked_add(r).ok_or_else(too_many)? })
                 }
-                _ => return Err(self.wrong_kind(name, "the residual stream or spikes", a)),
+                _ => {
+                    let message = format!(
+                        "layer {name}: adds {:?} to {:?}; `Requantize` brings either onto the residual stream",
+                        right.kind, left.kind
+                    );
+                    return Err(Error::mismatch(message));
+                }
             },
         };
         self.push(name, Op::Add(join), vec![a, b], shape, kind, constant)
+    }
+
+    /// Adds a gate of the spikes of the stream `a` and of the branch `b`.
+    pub fn gate(&mut self, name: &str, a: NodeId, b: NodeId, gate: Gate) -> Result<NodeId> {
+        let (left, right) = (&self.nodes[a.index()], &self.nodes[b.index()]);
+        let (shape, constant) = (left.shape, left.constant && right.constant);
+        for (id, node) in [(a, left), (b, right)] {
+            if node.kind != Kind::Spikes || node.shape != shape {
+                return Err(self.wrong_kind(name, &format!("spikes of shape {shape}"), id));
+            }
+        }
+        self.push(name, Op::Gate(gate), vec![a, b], shape, Kind::Spikes, constant)
     }
 
     /// Adds the integer part of an attention.
@@ -449,6 +411,30 @@ impl NetworkBuilder {
         self.push(name, Op::Mask, vec![spikes, mask], shape, Kind::Spikes, false)
     }
 
+    /// Adds a learned token in front of all positions of the residual stream.
+    pub fn class_token(&mut self, name: &str, input: NodeId, token: ClassToken) -> Result<NodeId> {
+        let from = &self.nodes[input.index()];
+        let shape = Shape::new(from.shape.channels, 1, from.shape.positions() + 1);
+        let (kind, constant) = (from.kind, from.constant);
+        match kind {
+            Kind::Grid(Grid::Residual) => {
+                self.push(name, Op::ClassToken(token), vec![input], shape, kind, constant)
+            }
+            _ => Err(self.wrong_kind(name, "the residual stream", input)),
+        }
+    }
+
+    /// Adds the first position alone.
+    pub fn first_token(&mut self, name: &str, input: NodeId) -> Result<NodeId> {
+        let from = &self.nodes[input.index()];
+        let (kind, constant) = (from.kind, from.constant);
+        let shape = Shape::new(from.shape.channels, 1, 1);
+        match kind {
+            Kind::Image => Err(self.wrong_kind(name, "tokens", input)),
+            _ => self.push(name, Op::FirstToken, vec![input], shape, kind, constant),
+        }
+    }
+
     /// Adds the mean over positions.
     pub fn mean_tokens(&mut self, name: &str, input: NodeId) -> Result<NodeId> {
         let from = &self.nodes[input.index()];
@@ -506,24 +492,5 @@ impl NetworkBuilder {
             "layer {name}: reads {wanted}, and {} yields {:?} of {}",
             from.name, from.kind, from.shape
         ))
-    }
-}
-
-impl ir::Window {
-    /// Values of a window; what exceeds 32 bits saturates.
-    fn count(&self) -> u32 {
-        u32::try_from(self.size.saturating_mul(self.size)).unwrap_or(u32::MAX)
-    }
-
-    /// The window as a depthwise convolution over `channels`.
-    pub fn geometry(&self, channels: usize) -> ConvGeometry {
-        ConvGeometry {
-            in_channels: channels,
-            out_channels: channels,
-            kernel: [self.size; 2],
-            stride: [self.stride; 2],
-            pad: [self.pad; 2],
-            groups: channels,
-        }
     }
 }

@@ -13,6 +13,8 @@ pub struct ConvGeometry {
     pub stride: [usize; 2],
     /// Zeros (or constants) around the input, rows and columns.
     pub pad: [usize; 2],
+    /// Steps between the taps of the kernel, rows and columns.
+    pub dilation: [usize; 2],
     /// Groups that do not mix; `in_channels` for a depthwise convolution.
     pub groups: usize,
 }
@@ -28,6 +30,17 @@ impl ConvGeometry {
         self.kernel[0] * self.kernel[1]
     }
 
+    /// How far the taps of the kernel reach, rows or columns.
+    pub fn span(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilation[axis] + 1
+    }
+
+    /// Row and column of a tap, in positions of the input from the first one on.
+    pub fn tap_at(&self, tap: usize) -> [usize; 2] {
+        let columns = self.kernel[1];
+        [tap / columns * self.dilation[0], tap % columns * self.dilation[1]]
+    }
+
     /// Weights, biases not included.
     pub fn weights(&self) -> usize {
         self.out_channels * self.fan_in()
@@ -37,7 +50,7 @@ impl ConvGeometry {
     pub fn output(&self, input: Shape) -> Option<Shape> {
         let extent = |size: usize, axis: usize| {
             let padded = size + 2 * self.pad[axis];
-            padded.checked_sub(self.kernel[axis]).map(|room| room / self.stride[axis] + 1)
+            padded.checked_sub(self.span(axis)).map(|room| room / self.stride[axis] + 1)
         };
         Some(Shape::new(self.out_channels, extent(input.height, 0)?, extent(input.width, 1)?))
     }
@@ -86,9 +99,9 @@ impl Iterator for Taps<'_> {
             return None;
         }
         self.next += 1;
-        let columns = self.geometry.kernel[1];
-        let y = (self.origin[0] + tap / columns).wrapping_sub(self.geometry.pad[0]);
-        let x = (self.origin[1] + tap % columns).wrapping_sub(self.geometry.pad[1]);
+        let [row, column] = self.geometry.tap_at(tap);
+        let y = (self.origin[0] + row).wrapping_sub(self.geometry.pad[0]);
+        let x = (self.origin[1] + column).wrapping_sub(self.geometry.pad[1]);
         let inside = y < self.input.height && x < self.input.width;
         Some((tap, inside.then(|| y * self.input.width + x)))
     }
@@ -106,6 +119,7 @@ mod tests {
             kernel: [3, 3],
             stride: [1, 1],
             pad: [1, 1],
+            dilation: [1, 1],
             groups: 1,
         };
         let input = Shape::new(2, 4, 3);
@@ -116,6 +130,24 @@ mod tests {
     }
 
     #[test]
+    fn taps_two_apart_skip_what_lies_between() {
+        let g = ConvGeometry {
+            in_channels: 1,
+            out_channels: 1,
+            kernel: [1, 3],
+            stride: [1, 2],
+            pad: [0, 1],
+            dilation: [1, 2],
+            groups: 1,
+        };
+        // A span of 5 on 7 columns with their padding.
+        let input = Shape::new(1, 1, 5);
+        assert_eq!((g.span(1), g.output(input)), (5, Some(Shape::new(1, 1, 2))));
+        let read = |x: usize| g.taps_of(input, 0, x).map(|(_, at)| at).collect::<Vec<_>>();
+        assert_eq!([read(0), read(1)], [[None, Some(1), Some(3)], [Some(1), Some(3), None]]);
+    }
+
+    #[test]
     fn a_kernel_larger_than_its_input_has_no_output() {
         let g = ConvGeometry {
             in_channels: 1,
@@ -123,6 +155,7 @@ mod tests {
             kernel: [7, 7],
             stride: [2, 2],
             pad: [0, 0],
+            dilation: [1, 1],
             groups: 1,
         };
         assert_eq!(g.output(Shape::new(1, 6, 9)), None);

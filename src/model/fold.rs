@@ -12,7 +12,8 @@ pub struct FoldedLayer {
 /// PyTorch's default `eps` of batch normalization, which all families use.
 const EPSILON: f64 = 1e-5;
 
-/// w' = w g / sqrt(var + eps), b' = (b - mean) g / sqrt(var + eps) + beta, norm after norm.
+/// w' = w g / sqrt(var + eps), b' = (b - mean) g / sqrt(var + eps) + beta, norm after norm; then both times the
+/// layer's scale.
 pub fn fold(weighted: &Weighted, layer: &LayerWeights) -> FoldedLayer {
     let fan_in = weighted.geometry.fan_in();
     let mut weight: Vec<f64> = layer.weight.iter().map(|&w| f64::from(w)).collect();
@@ -28,6 +29,10 @@ pub fn fold(weighted: &Weighted, layer: &LayerWeights) -> FoldedLayer {
                 (bias[channel] - f64::from(norm.mean[channel])) * gain + f64::from(norm.bias[channel]);
         }
     }
+    for (channel, &scale) in layer.layer_scale.into_iter().flatten().enumerate() {
+        weight[channel * fan_in..][..fan_in].iter_mut().for_each(|w| *w *= f64::from(scale));
+        bias[channel] *= f64::from(scale);
+    }
     FoldedLayer { weight, bias }
 }
 
@@ -37,13 +42,14 @@ mod tests {
     use crate::model::{BatchNorm, ConvGeometry, Padding};
 
     #[test]
-    fn two_norms_by_hand() {
+    fn two_norms_and_a_scale_by_hand() {
         let geometry = ConvGeometry {
             in_channels: 1,
             out_channels: 2,
             kernel: [1, 1],
             stride: [1, 1],
             pad: [0, 0],
+            dilation: [1, 1],
             groups: 1,
         };
         let weighted = Weighted {
@@ -51,18 +57,24 @@ mod tests {
             padding: Padding::Zero,
             bias: true,
             norms: vec!["a".into(), "b".into()],
+            layer_scale: Some("scale".into()),
             linear: false,
         };
         let variance = [4.0 - 1e-5, 0.25 - 1e-5];
         let norm =
             || BatchNorm { weight: &[2.0, 1.0], bias: &[0.5, 0.0], mean: &[1.0, 3.0], variance: &variance };
-        let layer =
-            LayerWeights { weight: &[3.0, 5.0], bias: Some(&[1.0, 4.0]), norms: vec![norm(), norm()] };
+        let layer = LayerWeights {
+            weight: &[3.0, 5.0],
+            bias: Some(&[1.0, 4.0]),
+            norms: vec![norm(), norm()],
+            layer_scale: Some(&[-2.0, 0.5]),
+        };
         let folded = fold(&weighted, &layer);
         // Gains 2/sqrt(4) = 1 and 1/sqrt(0.25) = 2, twice.
         // Channel 0: bias (1-1)*1+0.5 = 0.5, then (0.5-1)+0.5 = 0. Channel 1: (4-3)*2 = 2, (2-3)*2 = -2.
         let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-        assert!(close(&folded.weight, &[3.0, 20.0]), "{folded:?}");
-        assert!(close(&folded.bias, &[0.0, -2.0]), "{folded:?}");
+        // Then times -2 and 1/2.
+        assert!(close(&folded.weight, &[-6.0, 10.0]), "{folded:?}");
+        assert!(close(&folded.bias, &[0.0, -1.0]), "{folded:?}");
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ConvGeometry, IntegerNeuron, Neuron, Parameter};
+use super::{ClassToken, ConvGeometry, IntegerNeuron, Neuron, Parameter, Window};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -116,10 +116,16 @@ pub enum Op {
     Requantize(Grid),
     /// Residual join of two inputs.
     Add(Join),
+    /// Join of two inputs of spikes by one gate per value.
+    Gate(Gate),
     /// Integer part of a spiking attention; its scale lives in the neuron behind it.
     Attention(Attention),
     /// Spikes AND a mask that is broadcast over positions or channels.
     Mask,
+    /// A learned token in front of all positions.
+    ClassToken(ClassToken),
+    /// The first position alone.
+    FirstToken,
     /// Mean over positions.
     MeanTokens,
     /// Mean over timesteps.
@@ -130,6 +136,19 @@ impl Op {
     /// True for what fires.
     pub fn is_neuron(&self) -> bool {
         matches!(self, Self::Neuron(_) | Self::IntegerNeuron(_))
+    }
+
+    /// True for what yields spikes or counts of them without a neuron: its outputs that are not zero are counted.
+    pub fn passes_events(&self) -> bool {
+        matches!(
+            self,
+            Self::MaxPool(_)
+                | Self::AvgPool(_)
+                | Self::PlanePool { .. }
+                | Self::Attention(_)
+                | Self::Mask
+                | Self::Gate(_)
+        )
     }
 }
 
@@ -144,6 +163,8 @@ pub struct Weighted {
     pub bias: bool,
     /// Prefixes of the batch normalizations that follow, in order.
     pub norms: Vec<String>,
+    /// The tensor of a factor per output channel behind all of that: LayerScale.
+    pub layer_scale: Option<String>,
     /// True for a linear layer, whose weight is stored [out, in].
     pub linear: bool,
 }
@@ -157,17 +178,6 @@ pub enum Padding {
     BiasOfInput,
 }
 
-/// A pooling window; padding never wins a maximum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Rows and columns.
-    pub size: usize,
-    /// Step.
-    pub stride: usize,
-    /// Padding on every side.
-    pub pad: usize,
-}
-
 /// Residual joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Join {
@@ -175,6 +185,15 @@ pub enum Join {
     Membrane,
     /// Spike addition: small unsigned integers, exact.
     Spikes,
+}
+
+/// Gates of a stream of spikes and a branch, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// stream OR branch.
+    Or,
+    /// stream AND NOT branch: the IAND of SEW ResNet and Spike-IAND-Former, (1 - branch) x stream.
+    AndNot,
 }
 
 /// Integer products of spiking attention.
@@ -293,6 +312,7 @@ impl Node {
         match &self.op {
             Op::Weighted(weighted) => weighted.parameters(&self.name),
             Op::Neuron(neuron) => neuron.parameters(&self.name, self.shape.channels),
+            Op::ClassToken(token) => token.parameters(&self.name, self.shape),
             _ => Vec::new(),
         }
     }
@@ -389,6 +409,7 @@ impl Weighted {
             all.push(channels(format!("{norm}.running_mean"), false));
             all.push(channels(format!("{norm}.running_var"), false));
         }
+        all.extend(self.layer_scale.iter().map(|name| channels(name.clone(), true)));
         all
     }
 }

@@ -3,7 +3,9 @@
 mod assumed;
 mod builder;
 mod checkpoint;
+mod class_token;
 mod conv;
+mod conv_request;
 pub mod data;
 mod description;
 mod families;
@@ -17,17 +19,20 @@ mod parameter;
 mod rep_conv;
 mod sides;
 mod weights;
+mod window;
 
 pub use assumed::neurons_assumed;
-pub use builder::{Conv, NetworkBuilder};
+pub use builder::NetworkBuilder;
 pub use checkpoint::{Checkpoint, Selection, StoredTensor};
+pub use class_token::{ClassToken, LearnedTokens};
 pub use conv::{ConvGeometry, Taps};
+pub use conv_request::Conv;
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
 pub use fold::{FoldedLayer, fold};
 pub use ir::{
-    Attention, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
-    Weighted, Window,
+    Attention, Gate, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
+    Weighted,
 };
 pub use lookalikes::name_lookalikes;
 pub use neuron::{Fire, FloatLeak, IntegerNeuron, Leak, Neuron, Reset, leak_name, threshold_name};
@@ -36,3 +41,4 @@ pub use parameter::Parameter;
 pub use rep_conv::fuse;
 pub use sides::Sides;
 pub use weights::{BatchNorm, LayerWeights, Weights};
+pub use window::Window;

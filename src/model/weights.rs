@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use safetensors::Dtype;
 
 use super::{
-    Checkpoint, Leak, Network, Neuron, Node, Op, Selection, StoredTensor, Weighted, fit, leak_name,
-    threshold_name,
+    Checkpoint, ClassToken, Leak, LearnedTokens, Network, Neuron, Node, Op, Selection, StoredTensor,
+    Weighted, fit, leak_name, threshold_name,
 };
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -30,6 +30,8 @@ pub struct LayerWeights<'a> {
     pub bias: Option<&'a [f32]>,
     /// The normalizations that follow, in order.
     pub norms: Vec<BatchNorm<'a>>,
+    /// `[out]`: the factor behind all of that.
+    pub layer_scale: Option<&'a [f32]>,
 }
 
 /// A batch normalization in evaluation mode; every slice is `[out]`.
@@ -140,6 +142,15 @@ impl Weights {
         Ok(())
     }
 
+    /// What the class token `node` brings along.
+    ///
+    /// # Panics
+    /// If `node` is not of the network that these weights were read for.
+    pub fn class_token(&self, node: &Node, token: &ClassToken) -> LearnedTokens {
+        let values = |name: &String| self.tensors[name].data.as_slice();
+        LearnedTokens::new(values(&node.name), token.positions.as_ref().map(values))
+    }
+
     /// The parameters of the weight layer `node`.
     ///
     /// # Panics
@@ -156,6 +167,7 @@ impl Weights {
             weight: get(format!("{}.weight", node.name)),
             bias: weighted.bias.then(|| get(format!("{}.bias", node.name))),
             norms: weighted.norms.iter().map(norm).collect(),
+            layer_scale: weighted.layer_scale.clone().map(get),
         }
     }
 }

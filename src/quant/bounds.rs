@@ -3,11 +3,16 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::quantized::{QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted};
+use super::quantized::{
+    QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedTokens, QuantizedWeighted,
+};
 use crate::check::{ACCUMULATOR_BITS, CURRENT_DECAY, FRACTION_BITS, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Reset, Weighted};
+use crate::model::{
+    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Reset, Weighted,
+};
 use crate::num::{Format, Requantizer, signed_bits};
+use crate::tensor::Shape;
 
 /// Requantization multiplies by 16 bits in a 64-bit word.
 const MAX_BOUND: i64 = 1 << 46;
@@ -28,10 +33,11 @@ fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) ->
         QuantizedOp::Levels { thresholds } => thresholds.iter().map(Vec::len).max().unwrap_or(0) as i64,
         QuantizedOp::Requantize { format, .. } => -format.min(),
         QuantizedOp::AddMembrane(add) => -add.format.min(),
+        QuantizedOp::ClassToken(tokens) => -tokens.format.min(),
         QuantizedOp::Exact => match (&node.op, node.kind) {
             (Op::Add(_), _) => input(0) + input(1),
             (Op::Attention(_), Kind::Count { max }) => i64::from(max),
-            (Op::AvgPool(window), _) => input(0).saturating_mul((window.size * window.size) as i64),
+            (Op::AvgPool(window), _) => input(0).saturating_mul(window.values() as i64),
             (Op::MeanTokens, _) => {
                 input(0).saturating_mul(network.input_of(node, 0).shape.positions() as i64)
             }
@@ -93,6 +99,7 @@ impl QuantizedModel {
         }
         let residual = ops.iter().find_map(|op| match op {
             QuantizedOp::AddMembrane(add) => Some(add.format),
+            QuantizedOp::ClassToken(tokens) => Some(tokens.format),
             _ => None,
         });
         let residual = residual.unwrap_or(Format { bits: 16, fraction_bits: 0 });
@@ -143,12 +150,15 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             check_format(add.format)?;
             add.branch.as_ref().map_or(Ok(()), |branch| check_requantizers(branch, channels))
         }
+        (Op::ClassToken(token), QuantizedOp::ClassToken(op)) => check_tokens(token, op, node.shape),
         (
             Op::Add(Join::Spikes)
             | Op::MaxPool(_)
             | Op::AvgPool(_)
             | Op::PlanePool { .. }
             | Op::Mask
+            | Op::Gate(_)
+            | Op::FirstToken
             | Op::MeanTokens
             | Op::MeanTimesteps
             | Op::Attention(
@@ -174,6 +184,19 @@ fn check_weighted(weighted: &Weighted, op: &QuantizedWeighted) -> Result<(), Str
             count("padding values", padding.len(), op.geometry.in_channels)
         }
         _ => Err("padding where there is none, or none where there is".to_owned()),
+    }
+}
+
+fn check_tokens(token: &ClassToken, op: &QuantizedTokens, shape: Shape) -> Result<(), String> {
+    check_format(op.format)?;
+    count("values of a token", op.token.len(), shape.channels)?;
+    agree("embedding of positions", op.positions.is_some() == token.positions.is_some())?;
+    if let Some(positions) = &op.positions {
+        count("values of positions", positions.len(), shape.values() - shape.channels)?;
+    }
+    match op.token.iter().chain(op.positions.iter().flatten()).find(|&&x| op.format.saturate(x).1) {
+        Some(x) => Err(format!("{x} is beyond its format")),
+        None => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ pub use calibration::Calibration;
 pub use input::input_integers;
 pub use quantized::{
     LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
-    QuantizedNeuron, QuantizedOp, QuantizedWeighted,
+    QuantizedNeuron, QuantizedOp, QuantizedTokens, QuantizedWeighted,
 };
 pub use quantizer::{per_channel, quantize, quantize_layerwise};
 pub use real_layer::real_layer;

@@ -51,6 +51,8 @@ pub enum QuantizedOp {
     },
     /// Residual join of the membrane kind.
     AddMembrane(QuantizedAdd),
+    /// A learned token in front of all others.
+    ClassToken(QuantizedTokens),
     /// The same integers whatever the setting.
     Exact,
 }
@@ -141,6 +143,17 @@ pub struct MembraneWord {
 pub struct QuantizedAdd {
     /// Of the branch, per channel or one for all; `None` where it is on the grid already.
     pub branch: Option<Vec<Requantizer>>,
+    /// The grid.
+    pub format: Format,
+}
+
+/// A token in front of all others, and what is added to those, saturated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuantizedTokens {
+    /// `[channel]`, within the format.
+    pub token: Vec<i64>,
+    /// `[token][channel]`, within the format.
+    pub positions: Option<Vec<i64>>,
     /// The grid.
     pub format: Format,
 }

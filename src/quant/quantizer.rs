@@ -13,8 +13,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak, Model,
-    Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
+    Attention, ClassToken, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak,
+    Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
 };
 use crate::num::{Format, Requantizer, Rounding};
 use crate::quant::scheme::Sharing;
@@ -100,11 +100,15 @@ impl<'a> Quantizer<'a> {
             Op::IntegerNeuron(neuron) => self.integer_neuron(node, *neuron),
             Op::Requantize(grid) => self.requantize(id, node, *grid)?,
             Op::Add(Join::Membrane) => self.add_membrane(node)?,
-            Op::Add(Join::Spikes) | Op::MaxPool(_) | Op::PlanePool { .. } | Op::Mask => {
-                (QuantizedOp::Exact, self.lsb(node, 0).to_vec())
-            }
+            Op::ClassToken(token) => self.class_token(node, token),
+            Op::Add(Join::Spikes)
+            | Op::MaxPool(_)
+            | Op::PlanePool { .. }
+            | Op::Mask
+            | Op::Gate(_)
+            | Op::FirstToken => (QuantizedOp::Exact, self.lsb(node, 0).to_vec()),
             Op::Attention(attention) => self.attention(node, *attention),
-            Op::AvgPool(window) => self.mean(node, window.size * window.size),
+            Op::AvgPool(window) => self.mean(node, window.values()),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
         })
@@ -270,7 +274,7 @@ impl<'a> Quantizer<'a> {
                 neuron.height(scale) * neuron.leak.gain()
             }
             Op::IntegerNeuron(_) => 1.0,
-            Op::MaxPool(_) | Op::AvgPool(_) => self.threshold_of(reader_id),
+            Op::MaxPool(_) | Op::AvgPool(_) | Op::FirstToken => self.threshold_of(reader_id),
             // The streams and sums of these families feed neurons of threshold 1 and tau 2.
             _ => 2.0,
         });
@@ -368,6 +372,18 @@ impl<'a> Quantizer<'a> {
         };
         let requantizers = requantizers(node, self.lsb(node, 0), format)?;
         Ok((QuantizedOp::Requantize { requantizers, format }, vec![format.lsb()]))
+    }
+
+    /// What is learned, rounded once onto the grid of the stream.
+    fn class_token(&self, node: &Node, token: &ClassToken) -> (QuantizedOp, Vec<f64>) {
+        let format = self.residual;
+        let learned = self.model.weights.class_token(node, token);
+        let on_grid = |values: Vec<f64>| -> Vec<i64> {
+            let nearest = |x: f64| format.saturate(Rounding::HalfEven.round(x / format.lsb())).0;
+            values.into_iter().map(nearest).collect()
+        };
+        let (token, positions) = (on_grid(learned.token), learned.positions.map(on_grid));
+        (QuantizedOp::ClassToken(QuantizedTokens { token, positions, format }), vec![format.lsb()])
     }
 
     fn add_membrane(&self, node: &Node) -> Result<(QuantizedOp, Vec<f64>)> {

@@ -40,6 +40,8 @@ fn the_networks_hold_every_operation() {
         "requantize",
         "add_membrane",
         "add_spikes",
+        "or",
+        "and_not",
         "max_pool",
         "sum_pool",
         "plane_pool",
@@ -47,6 +49,8 @@ fn the_networks_hold_every_operation() {
         "channel_count",
         "attention",
         "mask",
+        "class_token",
+        "first_token",
         "sum_positions",
         "sum_timesteps",
     ];

@@ -108,6 +108,10 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
             let message = "neurons of Loihi have no module in PyTorch";
             return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
         }
+        QuantizedOp::ClassToken(_) => {
+            let message = "class tokens have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
         QuantizedOp::Weighted(op) => {
             let input = quantized.lsbs()[node.inputs[0].index()][0];
             Integers { weights: Some(weights(op, input)), ..all }

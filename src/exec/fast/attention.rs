@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::threads;
 use super::value::{Layout, Value, at_least, stride_of};
 use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
+use crate::model::Gate;
 
 /// Room of a thread for a head.
 #[derive(Debug, Default)]
@@ -198,6 +199,22 @@ pub fn mask(cpu: Cpu, spikes: Value, by: Value, layout: &Layout, out: &mut [u8])
                 }
             }
             out.iter_mut().zip(x).for_each(|(out, x)| *out &= x);
+        }
+    }
+}
+
+/// Spikes of a stream OR those of a branch, or AND NOT.
+pub fn gate(gate: Gate, stream: Value, branch: Value, layout: &Layout, out: &mut [u8]) {
+    let gate = |stream: u8, branch: u8| match gate {
+        Gate::Or => stream | branch,
+        Gate::AndNot => stream & !branch,
+    };
+    for (row, out) in out.chunks_exact_mut(layout.stride).enumerate() {
+        for t in 0..layout.frames {
+            let stream = &stream.byte_row(row)[stream.layout.frame(t)];
+            let branch = &branch.byte_row(row)[branch.layout.frame(t)];
+            let values = stream.iter().zip(branch);
+            out[layout.frame(t)].iter_mut().zip(values).for_each(|(out, (&a, &b))| *out = gate(a, b));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::prepared::{Inputs, Kernels, Scratch};
 use super::value::{Buffer, Layout, Value};
-use super::{attention, counts, pooling};
+use super::{attention, counts, pooling, tokens};
 use crate::exec::activity::{NodeActivity, StepActivity};
 use crate::model::{Attention, NodeId, Op, Sample};
 use crate::num::Word;
@@ -20,6 +20,10 @@ impl Kernels<'_> {
         out: &mut Buffer,
     ) -> NodeActivity {
         let (cpu, layout) = (self.cpu, &inputs.plan.layouts[id.index()]);
+        if *op == Op::FirstToken {
+            tokens::first(inputs.at(0), layout, out);
+            return quiet(layout);
+        }
         let length = layout.rows() * layout.stride;
         let from = |i| inputs.at(i);
         let (bytes, words): (&mut [u8], &mut [i32]) = match layout.packed {
@@ -53,15 +57,13 @@ impl Kernels<'_> {
                 pooling::pool_plane(cpu, from(0), *heads, layout, &mut scratch.pool, bytes)
             }
             Op::Mask => attention::mask(cpu, from(0), from(1), layout, bytes),
-            Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::IntegerNeuron(_) | Op::Requantize(_) => {
-                unreachable!("{op:?} is quantized to an operation of its own")
-            }
+            Op::Gate(gate) => attention::gate(*gate, from(0), from(1), layout, bytes),
+            op => unreachable!("{op:?} is quantized to an operation of its own"),
         }
-        match op {
-            Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => {
-                counts::count_outputs(cpu, Value { layout, buffer: out })
-            }
-            _ => quiet(layout),
+        if op.passes_events() {
+            counts::count_outputs(cpu, Value { layout, buffer: out })
+        } else {
+            quiet(layout)
         }
     }
 }

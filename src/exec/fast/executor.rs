@@ -245,6 +245,9 @@ impl Kernels<'_> {
                 let sides = [inputs.at(0), inputs.at(1)];
                 neuron::join(cpu, op.branch.as_deref(), op.format, sides, layout, &mut scratch.neuron, words)
             }
+            (_, _, Prepared::Tokens(tokens)) => {
+                tokens.in_front(cpu, inputs.at(0), layout, &mut scratch.neuron, words)
+            }
             (op, _, _) => self.exact(op, model.network().timesteps, id, inputs, scratch, out),
         }
     }

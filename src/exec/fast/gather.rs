@@ -45,9 +45,9 @@ impl Gather {
             taps.for_each(|(tap, at)| reads[tap].push(at));
         }
         let offset = |tap: usize| {
-            let step = |tap: usize, axis: usize| tap as isize - geometry.pad[axis] as isize;
-            let columns = geometry.kernel[1];
-            step(tap / columns, 0) * input.width as isize + step(tap % columns, 1)
+            let at = geometry.tap_at(tap);
+            let step = |axis: usize| at[axis] as isize - geometry.pad[axis] as isize;
+            step(0) * input.width as isize + step(1)
         };
         let tap = |tap: usize| {
             if same {

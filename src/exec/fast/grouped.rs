@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 use super::codes::{code, words};
+use super::gather::Gather;
 use super::kernel::{LayerKernel, Scratch, Wanted};
 use super::source::{LayerInput, PackedSource};
 use super::value::at_least;
@@ -100,6 +101,12 @@ impl GroupedLookup {
         Some(Self { planes, height, width, groups: (0..g.groups).map(group).collect::<Option<_>>()? })
     }
 
+    /// True where the bytes of all rows of the window are those at the height of its output, read further up or
+    /// down: the middle of the window is its output, which an even number of taps does not have.
+    fn shares_bytes(&self, gather: &Gather) -> bool {
+        gather.keeps_size() && self.height % 2 == 1 && self.width % 2 == 1
+    }
+
     /// X of the channels of a group from `first` on.
     fn channels_of_group(
         &self,
@@ -113,14 +120,14 @@ impl GroupedLookup {
         let GroupRoom { tables, bytes, bit, index } = room;
         let outs = out.len() / gather.stride;
         let tables = group.matrix.tables(cpu, first, outs, tables);
-        let length =
-            if gather.keeps_size() { self.bytes_of_a_row(input, group, source, bytes, bit) } else { 0 };
+        let shared = self.shares_bytes(gather);
+        let length = if shared { self.bytes_of_a_row(input, group, source, bytes, bit) } else { 0 };
         for from in (0..gather.stride).step_by(BLOCK) {
             let columns = BLOCK.min(gather.stride - from);
             let index = at_least(index, group.matrix.rows * columns);
             let rows = (0..self.height).flat_map(|row| (0..group.bytes.len()).map(move |byte| (row, byte)));
             for ((row, byte), line) in rows.zip(index.chunks_exact_mut(columns)) {
-                if gather.keeps_size() {
+                if shared {
                     let bytes = &bytes[byte * length..][..length];
                     gather.bytes(cpu, row * self.width + self.width / 2, bytes, from, line);
                 } else {

@@ -25,6 +25,7 @@ mod snapshot;
 mod source;
 mod threads;
 mod tiles;
+mod tokens;
 mod value;
 mod wide;
 mod words;

@@ -216,8 +216,17 @@ pub fn requantize(
     out: &mut [i32],
 ) -> NodeActivity {
     onto_grid(layout, counts, out, |channel, t, out| {
-        let by = rescale(Some(per_channel(by, channel)), format);
-        kernels::requantize(cpu, by, &input.word_row(channel)[input.layout.frame(t)], out)
+        let (by, frame) = (per_channel(by, channel), input.layout.frame(t));
+        let Some(width) = input.layout.packed else {
+            return kernels::requantize(cpu, rescale(Some(by), format), &input.word_row(channel)[frame], out);
+        };
+        // All spikes become one value, and 0 stays 0.
+        let (spike, clamped) = format.saturate(by.apply(1));
+        let row = &input.byte_row(channel / width)[frame];
+        kernels::unpack(cpu, row, (channel % width) as u32, out);
+        let fired = kernels::sum(cpu, out);
+        out.iter_mut().for_each(|x| *x *= spike as i32);
+        if clamped { fired as u32 } else { 0 }
     })
 }
 

@@ -19,9 +19,10 @@ pub struct Padded {
 impl Padded {
     /// Of `frames` maps of `input` that `geometry` keeps as large as they are.
     pub fn new(geometry: &ConvGeometry, input: Shape, frames: usize) -> Self {
-        let (pad, columns) = (geometry.pad, geometry.kernel[1]);
+        let pad = geometry.pad;
         let row = input.width + 2 * pad[1];
-        let distances = (0..geometry.taps()).map(|tap| tap / columns * row + tap % columns).collect();
+        let distance = |[down, right]: [usize; 2]| down * row + right;
+        let distances = (0..geometry.taps()).map(|tap| distance(geometry.tap_at(tap))).collect();
         Self { frames, height: input.height, width: input.width, pad, distances }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::gather::Gather;
 use super::value::{Buffer, Layout, Value, WIDE};
 use crate::exec::kernels::Cpu;
-use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op, Weighted, Window};
+use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op, Window};
 use crate::quant::QuantizedModel;
 use crate::tensor::Shape;
 
@@ -36,7 +36,9 @@ impl Plan {
                 Op::Input => frames,
                 Op::Neuron(_) => network.timesteps,
                 Op::MeanTimesteps => 1,
-                Op::Add(_) | Op::Attention(Attention::KeyValueCount | Attention::Product { .. }) => {
+                Op::Add(_)
+                | Op::Gate(_)
+                | Op::Attention(Attention::KeyValueCount | Attention::Product { .. }) => {
                     (0..node.inputs.len()).map(of).max().unwrap_or(1)
                 }
                 _ => of(0),
@@ -80,9 +82,8 @@ struct Gathers {
 /// What tells gathers apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Reads {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    pad: [usize; 2],
+    /// Of one channel.
+    geometry: ConvGeometry,
     /// Height and width of what is read.
     size: [usize; 2],
     frames: usize,
@@ -91,17 +92,17 @@ struct Reads {
 impl Gathers {
     fn push(&mut self, node: &Node, layouts: &[Layout]) {
         let passes = match &node.op {
-            Op::Weighted(Weighted { geometry: g, .. }) => vec![(g.kernel, g.stride, g.pad)],
+            Op::Weighted(weighted) => vec![of_one_channel(weighted.geometry)],
             Op::MaxPool(window) => passes(window),
-            Op::AvgPool(Window { size, stride, pad }) => vec![([*size; 2], [*stride; 2], [*pad; 2])],
+            Op::AvgPool(window) => vec![window.geometry(1)],
             _ => Vec::new(),
         };
         let mut gathers = Vec::new();
-        for (kernel, stride, pad) in passes {
+        for geometry in passes {
             let input = &layouts[node.inputs[0].index()];
             // All passes but the last keep the size.
             let size = [input.shape.height, input.shape.width];
-            gathers.push(self.get(Reads { kernel, stride, pad, size, frames: input.frames }));
+            gathers.push(self.get(Reads { geometry, size, frames: input.frames }));
         }
         self.per_node.push(gathers);
     }
@@ -110,24 +111,32 @@ impl Gathers {
         if let Some((_, gather)) = self.known.iter().find(|(known, _)| *known == reads) {
             return gather.clone();
         }
-        let Reads { kernel, stride, pad, size, frames } = reads;
-        let geometry = ConvGeometry { in_channels: 1, out_channels: 1, kernel, stride, pad, groups: 1 };
+        let Reads { geometry, size, frames } = reads;
         let gather = Arc::new(Gather::new(&geometry, Shape::new(1, size[0], size[1]), frames));
         self.known.push((reads, gather.clone()));
         gather
     }
 }
 
-/// A pooling as kernel, stride and padding of passes: along rows, along columns, then every few positions,
-/// where the first two keep the size of the map.
-fn passes(window: &Window) -> Vec<([usize; 2], [usize; 2], [usize; 2])> {
-    let Window { size, stride, pad } = *window;
-    if size != 2 * pad + 1 {
-        return vec![([size; 2], [stride; 2], [pad; 2])];
+/// What the taps of a layer read of each of its channels.
+fn of_one_channel(geometry: ConvGeometry) -> ConvGeometry {
+    ConvGeometry { in_channels: 1, out_channels: 1, groups: 1, ..geometry }
+}
+
+/// A pooling as passes: along rows, along columns, then every few positions, where the first two keep the size
+/// of the map.
+fn passes(window: &Window) -> Vec<ConvGeometry> {
+    let whole = window.geometry(1);
+    let ConvGeometry { kernel, stride, pad, .. } = whole;
+    if (0..2).any(|axis| kernel[axis] != 2 * pad[axis] + 1) {
+        return vec![whole];
     }
-    let mut passes = vec![([1, size], [1, 1], [0, pad]), ([size, 1], [1, 1], [pad, 0])];
-    if stride > 1 {
-        passes.push(([1, 1], [stride; 2], [0, 0]));
+    let [rows, columns] = kernel;
+    let along_rows = ConvGeometry { kernel: [1, columns], stride: [1, 1], pad: [0, pad[1]], ..whole };
+    let along_columns = ConvGeometry { kernel: [rows, 1], stride: [1, 1], pad: [pad[0], 0], ..whole };
+    let mut passes = vec![along_rows, along_columns];
+    if stride != [1, 1] {
+        passes.push(ConvGeometry { kernel: [1, 1], pad: [0, 0], ..whole });
     }
     passes
 }

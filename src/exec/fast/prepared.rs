@@ -2,6 +2,7 @@
 
 use super::layer::{self, Layer};
 use super::plan::{self, Plan};
+use super::tokens::Tokens;
 use super::value::{Buffer, Value, WIDE};
 use super::{counts, neuron, pooling};
 use crate::exec::activity::NodeActivity;
@@ -40,6 +41,7 @@ pub enum Prepared {
     Cells(Vec<Cell>),
     WideCells(Vec<Cell<i64>>),
     Levels(Vec<Vec<i32>>),
+    Tokens(Tokens),
 }
 
 /// Room for what nodes compute on the way.
@@ -79,6 +81,7 @@ impl<'a> Kernels<'a> {
             (QuantizedOp::Neuron(op), false) => Prepared::Cells(neuron::cells(model, id, op)),
             (QuantizedOp::Levels { thresholds }, false) => Prepared::Levels(neuron::levels_of(thresholds)),
             (QuantizedOp::Neuron(op), true) => Prepared::WideCells(neuron::cells(model, id, op)),
+            (QuantizedOp::ClassToken(op), false) => Prepared::Tokens(Tokens::new(op)),
             _ => Prepared::Nothing,
         };
         let mut prepared: Vec<_> = model.network().iter().map(prepare).collect();
@@ -134,7 +137,7 @@ impl Prepared {
     fn weight_bytes(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.weight_bytes(),
-            Self::Nothing | Self::Cells(_) | Self::WideCells(_) | Self::Levels(_) => 0,
+            Self::Nothing | Self::Cells(_) | Self::WideCells(_) | Self::Levels(_) | Self::Tokens(_) => 0,
         }
     }
 }

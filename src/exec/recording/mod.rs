@@ -105,10 +105,9 @@ fn origins(network: &Network, arrays: &Arrays) -> Vec<Origin> {
 /// True for operations that yield the same integers at any setting.
 fn is_exact(op: &Op) -> bool {
     match op {
-        Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask => true,
         Op::Add(join) => *join == Join::Spikes,
-        Op::MeanTokens | Op::MeanTimesteps => true,
-        Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::IntegerNeuron(_) | Op::Requantize(_) => false,
+        Op::FirstToken | Op::MeanTokens | Op::MeanTimesteps => true,
+        op => op.passes_events(),
     }
 }
 
@@ -183,11 +182,7 @@ fn observe(network: &Network, id: NodeId, value: &Frames<i64>, activity: &mut Ac
             activity.nodes[reader.index()] = count_products(value, &weighted.geometry, multi_bit);
         }
     }
-    let fires = matches!(
-        node.op,
-        Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask
-    );
-    if fires || node.op.is_neuron() {
+    if node.op.passes_events() || node.op.is_neuron() {
         let counted = count_outputs(value).steps.into_iter().map(|step| step.output_events);
         let steps = activity.nodes[id.index()].steps.iter_mut();
         steps.zip(counted).for_each(|(step, events)| step.output_events = events);

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{Conv, NetworkBuilder, Neuron, NodeId, Window};
 
 /// The pooling of all stems.
-pub const POOL: Window = Window { size: 3, stride: 2, pad: 1 };
+pub const POOL: Window = Window::square(3, 2, 1);
 
 /// `{prefix}_conv`, `{prefix}_bn`, `{prefix}_lif`, in this order.
 pub fn conv_norm_lif(net: &mut NetworkBuilder, prefix: &str, x: NodeId, conv: Conv) -> Result<NodeId> {

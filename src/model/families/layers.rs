@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, Conv, Fire, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron, NodeId, Padding,
-    Parameter, Reset, Sides, Window,
+    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron,
+    NodeId, Padding, Parameter, Reset, Sides, Window,
 };
 use crate::tensor::Shape;
 
@@ -40,6 +40,8 @@ pub(super) enum Layer {
         stride: Sides,
         #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
         pad: Sides,
+        #[serde(default = "one_side", skip_serializing_if = "is_one_side")]
+        dilation: Sides,
         #[serde(default = "one", skip_serializing_if = "is_one")]
         groups: usize,
         #[serde(default, skip_serializing_if = "is_false")]
@@ -50,6 +52,12 @@ pub(super) enum Layer {
             skip_serializing_if = "Vec::is_empty"
         )]
         norms: Vec<String>,
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        layer_scale: Option<String>,
         #[serde(default = "zeros", skip_serializing_if = "is_zeros")]
         padding: Padding,
     },
@@ -68,6 +76,12 @@ pub(super) enum Layer {
             skip_serializing_if = "Vec::is_empty"
         )]
         norms: Vec<String>,
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        layer_scale: Option<String>,
     },
     /// Maximum over windows; OR on spikes.
     MaxPool {
@@ -75,10 +89,10 @@ pub(super) enum Layer {
         name: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
-        size: usize,
-        stride: usize,
-        #[serde(default, skip_serializing_if = "is_none")]
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
+        pad: Sides,
     },
     /// A mean over windows, with the zeros around the map.
     AvgPool {
@@ -86,10 +100,10 @@ pub(super) enum Layer {
         name: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
-        size: usize,
-        stride: usize,
-        #[serde(default, skip_serializing_if = "is_none")]
-        pad: usize,
+        size: Sides,
+        stride: Sides,
+        #[serde(default = "no_side", skip_serializing_if = "is_no_side")]
+        pad: Sides,
     },
     /// A spiking neuron; with `per_channel`, `{name}.threshold` of the checkpoint multiplies `threshold`.
     Neuron {
@@ -139,6 +153,18 @@ pub(super) enum Layer {
         name: String,
         inputs: (String, String),
     },
+    /// stream OR branch, of spikes.
+    Or {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        inputs: (String, String),
+    },
+    /// stream AND NOT branch, of spikes.
+    AndNot {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        inputs: (String, String),
+    },
     /// The products of an attention.
     Attention {
         #[serde(deserialize_with = "crate::name::plain")]
@@ -152,6 +178,27 @@ pub(super) enum Layer {
         name: String,
         spikes: String,
         mask: String,
+    },
+    /// A learned token in front of all positions, in the tensor `name`; `positions` is the tensor of what is
+    /// added to every token.
+    ClassToken {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+        #[serde(
+            default,
+            deserialize_with = "crate::name::plain_option",
+            skip_serializing_if = "Option::is_none"
+        )]
+        positions: Option<String>,
+    },
+    /// The first position alone.
+    FirstToken {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
     },
     /// Mean over positions.
     MeanTokens {
@@ -211,10 +258,6 @@ fn is_one(groups: &usize) -> bool {
     *groups == 1
 }
 
-fn is_none(pad: &usize) -> bool {
-    *pad == 0
-}
-
 fn is_one_side(stride: &Sides) -> bool {
     *stride == one_side()
 }
@@ -272,6 +315,11 @@ impl Known {
             Error::mismatch(format!("Layers: layer {of}: no layer before it is called {name:?}"))
         })
     }
+
+    /// A stream and a branch.
+    fn pair(&self, of: &str, (stream, branch): &(String, String)) -> Result<[NodeId; 2]> {
+        Ok([self.input(of, Some(stream))?, self.input(of, Some(branch))?])
+    }
 }
 
 impl Layer {
@@ -308,8 +356,14 @@ impl Layer {
                 (name, net.plane_pool(name, one(name, input)?, *heads)?)
             }
             Self::Requantize { name, input, grid } => (name, net.requantize(name, one(name, input)?, *grid)?),
-            Self::Add { name, inputs: (a, b) } => {
-                (name, net.add(name, known.input(name, Some(a))?, known.input(name, Some(b))?)?)
+            Self::Add { name, inputs } => {
+                let [stream, branch] = known.pair(name, inputs)?;
+                (name, net.add(name, stream, branch)?)
+            }
+            Self::Or { name, inputs } | Self::AndNot { name, inputs } => {
+                let gate = if matches!(self, Self::Or { .. }) { Gate::Or } else { Gate::AndNot };
+                let [stream, branch] = known.pair(name, inputs)?;
+                (name, net.gate(name, stream, branch, gate)?)
             }
             Self::Attention { name, inputs, attention } => {
                 let inputs: Result<Vec<_>> =
@@ -319,6 +373,11 @@ impl Layer {
             Self::Mask { name, spikes, mask } => {
                 (name, net.mask(name, known.input(name, Some(spikes))?, known.input(name, Some(mask))?)?)
             }
+            Self::ClassToken { name, input, positions } => {
+                let token = ClassToken { positions: positions.clone() };
+                (name, net.class_token(name, one(name, input)?, token)?)
+            }
+            Self::FirstToken { name, input } => (name, net.first_token(name, one(name, input)?)?),
             Self::MeanTokens { name, input } => (name, net.mean_tokens(name, one(name, input)?)?),
             Self::MeanTimesteps { name, input } => (name, net.mean_timesteps(name, one(name, input)?)?),
         };
@@ -327,18 +386,35 @@ impl Layer {
 
     /// The convolution of a weight layer.
     fn conv(&self) -> Conv {
-        let (conv, norms) = match self {
-            Self::Conv { out_channels, kernel, stride, pad, groups, bias, norms, padding, .. } => {
-                let conv = Conv::new(*out_channels, *kernel).stride(*stride).pad(*pad).groups(*groups);
+        let (conv, norms, layer_scale) = match self {
+            Self::Conv {
+                out_channels,
+                kernel,
+                stride,
+                pad,
+                dilation,
+                groups,
+                bias,
+                norms,
+                layer_scale,
+                padding,
+                ..
+            } => {
+                let conv = Conv::new(*out_channels, *kernel)
+                    .stride(*stride)
+                    .pad(*pad)
+                    .dilation(*dilation)
+                    .groups(*groups);
                 let conv = if *padding == Padding::Zero { conv } else { conv.pad_with_bias() };
-                (if *bias { conv.bias() } else { conv }, norms)
+                (if *bias { conv.bias() } else { conv }, norms, layer_scale)
             }
-            Self::Linear { out_features, flatten, norms, .. } => {
+            Self::Linear { out_features, flatten, norms, layer_scale, .. } => {
                 let conv = Conv::linear(*out_features);
-                (if *flatten { conv.flatten() } else { conv }, norms)
+                (if *flatten { conv.flatten() } else { conv }, norms, layer_scale)
             }
             other => unreachable!("{other:?} is no weight layer"),
         };
-        norms.iter().fold(conv, |conv, norm| conv.norm(norm))
+        let conv = norms.iter().fold(conv, |conv, norm| conv.norm(norm));
+        layer_scale.iter().fold(conv, |conv, name| conv.layer_scale(name))
     }
 }

@@ -26,7 +26,7 @@ pub struct SpikeDrivenV1 {
 }
 
 /// The pooling of k and v.
-const KEY_POOL: Window = Window { size: 3, stride: 1, pad: 1 };
+const KEY_POOL: Window = Window::square(3, 1, 1);
 
 impl SpikeDrivenV1 {
     /// The network; `constant` input is the same image at every timestep.

@@ -125,11 +125,11 @@ pub const FAMILIES: [&str; 5] = [
 ];
 
 /// Every layer that may be written out.
-const LAYERS: &str = r#"Layers([
+pub const LAYERS: &str = r#"Layers([
     Scope(stage: "stem", block: "stem", module: "stem"),
-    Conv(name: "stem", out_channels: 16, kernel: 3, stride: 1, pad: 1, groups: 1, norms: ["stem_bn"]),
+    Conv(name: "stem", out_channels: 16, kernel: 3, stride: 1, pad: 2, dilation: 2, groups: 1, norms: ["stem_bn"]),
     Neuron(name: "stem_lif", threshold: 1.0, leak: Shift(1), reset: Subtract, fire: AboveThreshold),
-    MaxPool(name: "pool", size: 3, stride: 2, pad: 1),
+    MaxPool(name: "pool", size: (3, 2), stride: 2, pad: (1, 0)),
     Linear(name: "q", input: "pool", out_features: 16), Neuron(name: "q_lif"),
     Linear(name: "k", input: "pool", out_features: 16), Neuron(name: "k_lif"),
     Linear(name: "v", input: "pool", out_features: 32), IntegerNeuron(name: "v_lif", max: 4, norm: 4),
@@ -140,12 +140,14 @@ const LAYERS: &str = r#"Layers([
     Neuron(name: "mask_lif", per_channel: true),
     Mask(name: "masked", spikes: "q_lif", mask: "mask_lif"),
     Attention(name: "pairs", inputs: ["q_lif", "k_lif"], attention: KeyValueCount),
-    Add(name: "sum", inputs: ("masked", "k_lif")),
+    AndNot(name: "inhibited", inputs: ("masked", "k_lif")), Or(name: "either", inputs: ("inhibited", "k_lif")),
+    Add(name: "sum", inputs: ("either", "k_lif")),
     Conv(name: "proj", input: "sum", out_channels: 32, kernel: 1), Requantize(name: "stream", grid: Residual),
-    Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1),
+    Conv(name: "branch", input: "attn_lif", out_channels: 32, kernel: 1, layer_scale: "gamma"),
     Add(name: "join", inputs: ("stream", "branch")),
-    Neuron(name: "join_lif"),
-    Linear(name: "fc", out_features: 10, flatten: true),
+    ClassToken(name: "cls_token", positions: "pos_embed"),
+    Neuron(name: "join_lif"), FirstToken(name: "token"),
+    Linear(name: "fc", out_features: 10),
     MeanTimesteps(name: "mean"),
 ])"#;
 

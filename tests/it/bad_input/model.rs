@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::fuzz::{FAMILIES, description};
+use super::fuzz::{FAMILIES, LAYERS, description};
 use super::support::{Bench, MODEL, WEIGHTS, bundled, bundled_text, change, changed, lines};
 
 #[test]
@@ -218,6 +218,71 @@ fn families() {
       error: m.ron: input.shape: layer patch_embed.proj1_lif: 536870912 values of an image exceed 134217728
     stem
       error: m.ron:1:124: Unexpected variant named `Projection` in enum `StemNames`, expected either `Proj` or `Block` instead
+    ");
+}
+
+/// A network that is written out, whose layers do not fit one another.
+#[test]
+fn layers_that_do_not_fit() {
+    let bench = Bench::new();
+    let refuses = |(from, to): (&str, &str)| {
+        bench.write("m.ron", change(&description(LAYERS), from, to));
+        bench.refusal(&["describe", "m.ron"]).trim_end().to_owned()
+    };
+    let cases = [
+        ("an attention of nothing", ("inputs: [\"q_lif\"], ", "inputs: [], ")),
+        ("a product of two", ("[\"q_lif\", \"k_lif\", \"v_lif\"]", "[\"q_lif\", \"k_lif\"]")),
+        ("an OR of shapes", ("(\"inhibited\", \"k_lif\")", "(\"inhibited\", \"stem_lif\")")),
+        ("an AND NOT of no spikes", ("(\"masked\", \"k_lif\")", "(\"masked\", \"v_lif\")")),
+        ("an AND NOT of a sum", ("(\"masked\", \"k_lif\")", "(\"pairs\", \"k_lif\")")),
+        (
+            "a token of spikes",
+            ("ClassToken(name: \"cls_token\",", "ClassToken(name: \"cls_token\", input: \"k_lif\","),
+        ),
+        ("a token that two layers read", ("\"pos_embed\"", "\"cls_token\"")),
+        ("a dilation of 0", ("dilation: 2", "dilation: (2, 0)")),
+        ("taps beyond the map", ("dilation: 2", "dilation: (1, 4096)")),
+        ("a window of no rows", ("size: (3, 2)", "size: (0, 2)")),
+        ("a window that misses its map", ("pad: (1, 0)", "pad: (1, 2)")),
+        ("sums that nothing brings together", ("(\"stream\", \"branch\")", "(\"proj\", \"branch\")")),
+        (
+            "spikes as activations",
+            (
+                "Requantize(name: \"stream\", grid: Residual)",
+                "Requantize(name: \"stream\", input: \"k_lif\", grid: Activation)",
+            ),
+        ),
+        ("an addition of shapes", ("(\"stream\", \"branch\")", "(\"stream\", \"pool\")")),
+    ];
+    assert_snapshot!(lines(cases, refuses), @r"
+    an attention of nothing
+      error: m.ron: family: layer count: 0 inputs, and this attention reads 1
+    a product of two
+      error: m.ron: family: layer attn: 2 inputs, and this attention reads 3
+    an OR of shapes
+      error: m.ron: family: layer either: reads spikes of shape 16 x 16 x 16, and stem_lif yields Spikes of 16 x 32 x 32
+    an AND NOT of no spikes
+      error: m.ron: family: layer inhibited: reads spikes of shape 16 x 16 x 16, and v_lif yields Levels { max: 4, norm: 4 } of 32 x 16 x 16
+    an AND NOT of a sum
+      error: m.ron: family: layer inhibited: reads spikes of shape 16 x 1 x 1, and pairs yields Count { max: 256 } of 16 x 1 x 1
+    a token of spikes
+      error: m.ron: family: layer cls_token: reads the residual stream, and k_lif yields Spikes of 16 x 16 x 16
+    a token that two layers read
+      error: m.ron: family: layer cls_token: a second tensor cls_token
+    a dilation of 0
+      error: m.ron: family: layer stem: 1 -> 16 channels in 1 groups, kernel 3, stride 1, padding 2, dilation 2 x 0
+    taps beyond the map
+      error: m.ron: family: layer stem: a kernel that spans 3 x 8193 does not fit an input of 1 x 32 x 32
+    a window of no rows
+      error: m.ron: family: layer pool: a window of 0 x 2 with padding 1 x 0 and stride 2 can miss its input, or is too large
+    a window that misses its map
+      error: m.ron: family: layer pool: a window of 3 x 2 with padding 1 x 2 and stride 2 can miss its input, or is too large
+    sums that nothing brings together
+      error: m.ron: family: layer join: adds PreActivation to PreActivation; `Requantize` brings either onto the residual stream
+    spikes as activations
+      error: m.ron: family: layer stream: reads pre-activations, and k_lif yields Spikes of 16 x 16 x 16
+    an addition of shapes
+      error: m.ron: family: layer join: 16 x 16 x 16 does not add to 32 x 16 x 16
     ");
 }
 

@@ -205,6 +205,30 @@ fn an_attention_takes_the_cheaper_order() {
     );
 }
 
+/// One gate of a picojoule per value, 64 of them in a cycle; the stream is read, and what passes is written.
+#[test]
+fn a_gate_of_spikes() {
+    let (mut layer, activity) = case();
+    let of = |layer: &Layer| cost(lanes(2, 2, "Skip", "BitSerial"), layer, &activity);
+    let without = of(&layer);
+    let node = layer.epilogue[0].node;
+    layer.epilogue.push(Epilogue {
+        node,
+        kind: EpilogueKind::Gate,
+        values: 12,
+        constant: false,
+        stored_bits: 1,
+    });
+    let with = of(&layer);
+    assert!(close((with.energy_j.elementwise - without.energy_j.elementwise) * 1e12, 24.0));
+    assert!(close(with.busy.joins, 24.0 / 64.0) && without.busy.joins == 0.0);
+    let more = |bits: fn(&LayerCost) -> f64| bits(&with) - bits(&without);
+    assert_eq!(
+        [more(|c| c.traffic_bits.activations_read), more(|c| c.traffic_bits.activations_written)],
+        [24.0; 2]
+    );
+}
+
 /// Weights that do not stay are fetched again for every tile of rows: 4 positions and 2 timesteps are 8 rows, two
 /// tiles of 4; inputs pass in slices of 4 of 6.
 #[test]

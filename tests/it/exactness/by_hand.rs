@@ -243,7 +243,7 @@ fn padding_never_wins_a_maximum() {
     ] {
         let (mut net, image) = NetworkBuilder::new(Shape::new(1, 3, 3), true, 1);
         let x = net.conv("x", image, Conv::new(1, 1)).unwrap();
-        let pooled = net.max_pool("pool", x, Window { size, stride, pad: 1 }).unwrap();
+        let pooled = net.max_pool("pool", x, Window::square(size, stride, 1)).unwrap();
         let network = finish(net, pooled);
         let setting = setting(TERNARY, 16, 16, "(\"x\", Layer(fraction_bits: 0))");
         let quantized = with_parameters(network, 200.0 / 255.0, &setting, &[], |p| vec![1.0; p.len()]);
@@ -363,4 +363,37 @@ fn integer_spikes_by_hand() {
     assert_eq!(run.values[find(quantized.network(), "levels")].data, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
     let step = run.execution.activity.nodes[find(quantized.network(), "levels")].steps[0];
     assert_eq!((step.output_events, step.neuron_updates), (8, 10));
+}
+
+/// Spikes of a block before are added to the sums of a layer: each is 1, 16 steps of a stream with 4 fraction bits,
+/// and the sums in front of the stream or behind it are one join.
+#[test]
+fn spikes_and_sums_are_added_in_front_of_a_neuron() {
+    let (mut net, image) = NetworkBuilder::new(Shape::new(1, 1, 4), true, 2);
+    let first = net.conv("first", image, Conv::new(1, 1).bias()).unwrap();
+    let spikes = net.neuron("spikes", first, Neuron::lif(1.0)).unwrap();
+    let x = net.conv("x", spikes, Conv::new(1, 1).bias()).unwrap();
+    let identity = net.requantize("identity", spikes, Grid::Residual).unwrap();
+    let sum = net.add("sum", x, identity).unwrap();
+    net.neuron("sum_lif", sum, Neuron::lif(1.0)).unwrap();
+    let network = finish(net, x);
+    let values = tensors(&network, |p| match p.name.as_str() {
+        "first.weight" => vec![4.0],
+        "first.bias" => vec![0.0],
+        // A spike adds 1/2, and every position has 1/4.
+        "x.weight" => vec![0.5],
+        _ => vec![0.25],
+    });
+    let model = model(network, &[0.0], &values);
+    let setting = parsed(&format!(
+        "weights: {INTEGERS}, membrane_bits: 16, residual_bits: 16, residual_fraction_bits: Some(4)"
+    ));
+    let quantized = quantize(&model, &setting, &Calibration::new(model.network.nodes.len())).unwrap();
+    // 4 p / 256 is at least 2 in its first timestep where p is 128.
+    let run = run::<i32>(&quantized, &image_of(&quantized, &[0, 128, 255, 0]));
+    let value = |name: &str| run.values[find(quantized.network(), name)].at(0);
+    assert_eq!(value("spikes"), &[0, 1, 1, 0]);
+    assert_eq!(value("identity"), &[0, 16, 16, 0]);
+    assert_eq!(value("sum"), &[4, 28, 28, 4]);
+    assert_eq!(quantized.network().nodes[find(quantized.network(), "sum")].inputs[0], identity);
 }

@@ -7,6 +7,7 @@ struct ConvCase {
     kernel: [usize; 2],
     stride: [usize; 2],
     pad: [usize; 2],
+    dilation: [usize; 2],
     groups: usize,
     /// Channels per group, in and out.
     per_group: [usize; 2],
@@ -25,14 +26,29 @@ fn conv_cases() -> impl Strategy<Value = ConvCase> {
         (2usize..=4, [1usize..=2, 1usize..=2]),
         (2usize..=8, [1usize..=1, 1usize..=1]),
     ];
-    let window = ([1usize..=3, 1usize..=3], [1usize..=2, 1usize..=2], [0usize..=1, 0usize..=1]);
+    let dilation = prop_oneof![2 => [1usize..=1, 1usize..=1], 1 => [1usize..=3, 1usize..=3]];
+    let window = ([1usize..=3, 1usize..=3], [1usize..=2, 1usize..=2], [0usize..=1, 0usize..=1], dilation);
     let rest = ([1usize..=7, 1usize..=7], any::<bool>(), any::<u8>(), 0u32..=6, any::<u64>());
     (window, channels, rest)
-        .prop_map(|((kernel, stride, pad), (groups, per_group), rest)| {
+        .prop_map(|((kernel, stride, pad, dilation), (groups, per_group), rest)| {
             let (size, spikes, zero_point, fraction_bits, seed) = rest;
-            ConvCase { kernel, stride, pad, groups, per_group, size, spikes, zero_point, fraction_bits, seed }
+            ConvCase {
+                kernel,
+                stride,
+                pad,
+                dilation,
+                groups,
+                per_group,
+                size,
+                spikes,
+                zero_point,
+                fraction_bits,
+                seed,
+            }
         })
-        .prop_filter("the kernel fits", |c| (0..2).all(|i| c.size[i] + 2 * c.pad[i] >= c.kernel[i]))
+        .prop_filter("the kernel fits", |c| {
+            (0..2).all(|i| c.size[i] + 2 * c.pad[i] > (c.kernel[i] - 1) * c.dilation[i])
+        })
 }
 
 fn conv_network(case: &ConvCase) -> Network {
@@ -44,7 +60,8 @@ fn conv_network(case: &ConvCase) -> Network {
         x = net.neuron("lif", gate, Neuron::lif(48.0)).unwrap();
     }
     let conv = Conv::new(case.groups * case.per_group[1], case.kernel).stride(case.stride).pad(case.pad);
-    let x = net.conv("conv", x, conv.groups(case.groups).bias()).unwrap();
+    let conv = conv.dilation(case.dilation).groups(case.groups).bias();
+    let x = net.conv("conv", x, conv).unwrap();
     finish(net, x)
 }
 
@@ -53,8 +70,11 @@ fn im2col(input: &Frames<i64>, t: usize, g: &ConvGeometry, group: usize, out: Sh
     let per_group = g.in_channels / g.groups;
     DMatrix::from_fn(out.positions(), g.fan_in(), |position, column| {
         let (i, tap) = (column / g.taps(), column % g.taps());
-        let row = (position / out.width * g.stride[0] + tap / g.kernel[1]) as isize - g.pad[0] as isize;
-        let col = (position % out.width * g.stride[1] + tap % g.kernel[1]) as isize - g.pad[1] as isize;
+        let at = |place: usize, tap: usize, axis: usize| {
+            (place * g.stride[axis] + tap * g.dilation[axis]) as isize - g.pad[axis] as isize
+        };
+        let row = at(position / out.width, tap / g.kernel[1], 0);
+        let col = at(position % out.width, tap % g.kernel[1], 1);
         let (height, width) = (input.shape.height as isize, input.shape.width as isize);
         match (0..height).contains(&row) && (0..width).contains(&col) {
             true => input.at(t)[(row * width + col) as usize * g.in_channels + group * per_group + i],

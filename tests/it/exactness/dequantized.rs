@@ -24,6 +24,16 @@ pub fn plain_tensors(network: &Network, dice: &mut Dice) -> Tensors {
                 [vec![1.0; outs], vec![0.0; outs], vec![0.0; outs], vec![UNIT_VARIANCE; outs]],
             );
         }
+        if let Some(name) = &op.layer_scale {
+            let scale = (0..outs).map(|_| (dice.pick(&[-1.0, 1.0]) * dice.real(0.5, 1.5)) as f32);
+            all.insert(name.clone(), scale.collect());
+        }
+    }
+    for node in network.nodes.iter().filter(|node| matches!(node.op, Op::ClassToken(_))) {
+        for parameter in node.parameters() {
+            let values = (0..parameter.len()).map(|_| (0.5 * dice.bell()) as f32);
+            all.insert(parameter.name, values.collect());
+        }
     }
     all
 }
@@ -86,7 +96,8 @@ pub fn steps_of(quantized: &QuantizedModel) -> Vec<Vec<f64>> {
             (_, QuantizedOp::Weighted(op)) => op.lsb.clone(),
             (_, QuantizedOp::Requantize { format, .. }) => uniform(format.lsb()),
             (_, QuantizedOp::AddMembrane(op)) => uniform(op.format.lsb()),
-            (Op::AvgPool(window), _) => divided(&all, window.size * window.size),
+            (_, QuantizedOp::ClassToken(op)) => uniform(op.format.lsb()),
+            (Op::AvgPool(window), _) => divided(&all, window.size.0[0] * window.size.0[1]),
             (Op::MeanTokens, _) => divided(&all, quantized.network().input_of(node, 0).shape.positions()),
             (Op::MeanTimesteps, _) => divided(&all, quantized.network().timesteps),
             (Op::Attention(Attention::Product { scale, .. }), _) => {
@@ -127,8 +138,37 @@ pub fn dequantized_tensors(quantized: &QuantizedModel) -> Tensors {
                 [vec![1.0; outs], shift.clone(), vec![0.0; outs], vec![UNIT_VARIANCE; outs]],
             );
         }
+        // Both have it already.
+        all.extend(op.layer_scale.clone().map(|name| (name, vec![1.0; outs])));
+    }
+    for (node, op) in quantized.network().nodes.iter().zip(quantized.ops()) {
+        let QuantizedOp::ClassToken(op) = op else { continue };
+        let real = |x: &i64| (*x as f64 * op.format.lsb()) as f32;
+        // What is added to the token itself is part of its integers.
+        let first = vec![0; op.token.len()];
+        let positions = op.positions.iter().map(|rest| first.iter().chain(rest).map(real).collect());
+        let values = std::iter::once(op.token.iter().map(real).collect()).chain(positions);
+        all.extend(node.parameters().into_iter().map(|p| p.name).zip(values));
     }
     all
+}
+
+/// Learned tokens are within half a step of the real ones, their share of the positions included.
+fn assert_nearest_tokens(quantized: &QuantizedModel, tensors: &Tensors) {
+    for (node, op) in quantized.network().nodes.iter().zip(quantized.ops()) {
+        let (Op::ClassToken(token), QuantizedOp::ClassToken(op)) = (&node.op, op) else { continue };
+        let mut real: Vec<f64> = tensors[&node.name].iter().map(|&x| f64::from(x)).collect();
+        if let Some(positions) = &token.positions {
+            let added: Vec<f64> = tensors[positions].iter().map(|&x| f64::from(x)).collect();
+            real.iter_mut().zip(&added).for_each(|(x, added)| *x += added);
+            real.extend_from_slice(&added[op.token.len()..]);
+        }
+        let integers = op.token.iter().chain(op.positions.iter().flatten());
+        let (step, highest) = (op.format.lsb(), op.format.max() as f64);
+        for (&x, &wanted) in integers.zip(&real) {
+            assert!((x as f64 - (wanted / step).min(highest)).abs() <= 0.5, "{}: {x}, {wanted}", node.name);
+        }
+    }
 }
 
 /// The float network holds codes x scale and biases to the last bit, folding included.
@@ -151,6 +191,7 @@ pub fn assert_dequantized(quantized: &QuantizedModel, float: &Model) {
 /// Weights and biases of a [`Clip::Max`](spiq::quant::scheme::Clip) setting are within half a
 /// step of the normalized ones.
 pub fn assert_nearest(quantized: &QuantizedModel, tensors: &Tensors) {
+    assert_nearest_tokens(quantized, tensors);
     let steps = steps_of(quantized);
     for (id, node, op) in quantized.network().weighted() {
         let QuantizedOp::Weighted(integer) = quantized.op(id) else { unreachable!("a weight layer") };
@@ -166,6 +207,8 @@ pub fn assert_nearest(quantized: &QuantizedModel, tensors: &Tensors) {
                 gain = get("weight") / (get("running_var") + 1e-5).sqrt();
                 bias = gain * (bias - get("running_mean")) + get("bias");
             }
+            let scale = op.layer_scale.as_ref().map_or(1.0, |name| real(name.clone(), out));
+            (gain, bias) = (gain * scale, bias * scale);
             let step = integer.lsb[out];
             assert!(
                 (integer.bias[out] as f64 * step - bias).abs() <= 0.5000001 * step,

@@ -31,6 +31,7 @@ struct Case {
     kernel: [usize; 2],
     stride: [usize; 2],
     pad: [usize; 2],
+    dilation: [usize; 2],
     groups: usize,
     /// Channels per group, in and out.
     per_group: [usize; 2],
@@ -51,19 +52,44 @@ fn cases(sources: &'static [Source], bits: std::ops::RangeInclusive<u32>) -> imp
         1 => (2usize..=17, [1usize..=1, 1usize..=1]),
     ];
     let square = (prop_oneof![Just(1usize), Just(3), 2usize..=5], 1usize..=3, 0usize..=2);
+    // Maps keep their size, also under an even number of taps that lie an even distance apart.
+    let same = [(1usize..=5, 1usize..=3), (1usize..=5, 1usize..=3)].prop_map(|axes| {
+        let even = axes.map(|(kernel, dilation)| (kernel, dilation + (kernel - 1) * dilation % 2));
+        let pad = even.map(|(kernel, dilation)| (kernel - 1) * dilation / 2);
+        (even.map(|(kernel, _)| kernel), [1; 2], pad, even.map(|(_, dilation)| dilation))
+    });
+    let free = ([1usize..=5, 1usize..=5], [1usize..=3, 1usize..=3], [0usize..=2, 0usize..=2]);
     let window = prop_oneof![
-        3 => square.prop_map(|(kernel, stride, pad)| ([kernel; 2], [stride; 2], [pad; 2])),
-        1 => ([1usize..=5, 1usize..=5], [1usize..=3, 1usize..=3], [0usize..=2, 0usize..=2]),
+        3 => square.prop_map(|(kernel, stride, pad)| ([kernel; 2], [stride; 2], [pad; 2], [1; 2])),
+        1 => (free, [1usize..=3, 1usize..=3]).prop_map(|((kernel, stride, pad), dilation)| {
+            (kernel, stride, pad, dilation)
+        }),
+        1 => same,
     ];
     let size = prop_oneof![3 => [1usize..=9, 1usize..=9], 1 => [10usize..=18, 10usize..=18]];
     let rest = (size, 1usize..=5, bits, 0i64..=16, any::<u64>());
     (0..sources.len(), window, channels, rest)
-        .prop_map(|(source, (kernel, stride, pad), (groups, per_group), rest)| {
+        .prop_map(|(source, (kernel, stride, pad, dilation), (groups, per_group), rest)| {
             let (size, timesteps, bits, density, seed) = rest;
             let source = sources[source];
-            Case { source, kernel, stride, pad, groups, per_group, size, timesteps, bits, density, seed }
+            Case {
+                source,
+                kernel,
+                stride,
+                pad,
+                dilation,
+                groups,
+                per_group,
+                size,
+                timesteps,
+                bits,
+                density,
+                seed,
+            }
         })
-        .prop_filter("the kernel fits", |c| (0..2).all(|i| c.size[i] + 2 * c.pad[i] >= c.kernel[i]))
+        .prop_filter("the kernel fits", |c| {
+            (0..2).all(|i| c.size[i] + 2 * c.pad[i] > (c.kernel[i] - 1) * c.dilation[i])
+        })
 }
 
 /// A network with everything that executes it.
@@ -112,6 +138,7 @@ impl Builder {
             kernel: [1; 2],
             stride: [1; 2],
             pad: [0; 2],
+            dilation: [1, 1],
             groups: channels,
         };
         let op = quantized_weighted(geometry, vec![1; channels], bias.to_vec(), 0, None);
@@ -261,7 +288,8 @@ fn model_of(case: &Case, dice: &mut Dice) -> (QuantizedModel, Shape) {
     let constant = case.source == Source::Image;
     let (mut builder, input) = Builder::new(shape, constant, case.timesteps, max);
     let offsets: Vec<i64> = (0..ins).map(|_| dice.pick(&[-65_535, -32_768, -30_000, -1, 0])).collect();
-    let mut conv = Conv::new(outs, case.kernel).stride(case.stride).pad(case.pad).groups(case.groups).bias();
+    let conv = Conv::new(outs, case.kernel).stride(case.stride).pad(case.pad).dilation(case.dilation);
+    let mut conv = conv.groups(case.groups).bias();
     let x = match case.source {
         Source::Spikes => builder.spikes("spikes", input),
         Source::Levels(max) => builder.levels("levels", input, max),
@@ -278,6 +306,7 @@ fn model_of(case: &Case, dice: &mut Dice) -> (QuantizedModel, Shape) {
         kernel: case.kernel,
         stride: case.stride,
         pad: case.pad,
+        dilation: case.dilation,
         groups: case.groups,
     };
     // What is left of 27 bits for codes and fraction bits.
@@ -357,15 +386,26 @@ fn attention_case((channels, size, timesteps, density, seed): (usize, [usize; 2]
         );
         b.exact(1);
         b.exact(1);
+        for (name, gate) in [("or", Gate::Or), ("and_not", Gate::AndNot)] {
+            b.net.gate(name, first, dice.pick(&[second, qkv[0], qkv[2]]), gate).unwrap();
+            b.exact(1);
+        }
         x = b.net.add("sum", first, second).unwrap();
         b.exact(2);
         let more = b.net.add("more", x, qkv[2]).unwrap();
         b.exact(3);
         x = more;
     }
-    let pool = dice.pick(&[(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 3, 2), (2, 1, 1)]);
-    let window = Window { size: pool.0, stride: pool.1, pad: pool.2 };
-    if size.iter().all(|&s| s + 2 * window.pad >= window.size) {
+    let axis =
+        |dice: &mut Dice| dice.pick(&[(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 3, 2), (2, 1, 1)]);
+    let rows = axis(&mut dice);
+    let columns = if dice.int(0, 1) == 0 { rows } else { axis(&mut dice) };
+    let window = Window {
+        size: [rows.0, columns.0].into(),
+        stride: [rows.1, columns.1].into(),
+        pad: [rows.2, columns.2].into(),
+    };
+    if (0..2).all(|i| size[i] + 2 * window.pad.0[i] >= window.size.0[i]) {
         for (name, from) in [("pool_q", qkv[0]), ("pool_product", product), ("pool_x", x)] {
             b.net.max_pool(name, from, window).unwrap();
             b.exact(b.bounds[from.index()]);
@@ -412,8 +452,20 @@ fn stream_case((channels, size, timesteps, seed): (usize, [usize; 2], usize, u64
     b.push(QuantizedOp::AddMembrane(QuantizedAdd { branch: Some(by), format }), -format.min());
     let twice = b.net.add("twice", joined, stream).unwrap();
     b.push(QuantizedOp::AddMembrane(QuantizedAdd { branch: None, format }), -format.min());
+    let fired = b.spikes("spikes", input);
+    let levels = b.levels("levels", input, 7);
+    let mut x = twice;
+    for (name, from) in [("fired", fired), ("leveled", levels)] {
+        let requantizers = (0..dice.pick(&[1, channels])).map(|_| any(&mut dice)).collect();
+        let identity = b.net.requantize(name, from, Grid::Residual).unwrap();
+        b.push(QuantizedOp::Requantize { requantizers, format }, -format.min());
+        // In either order.
+        let sides = if dice.int(0, 1) == 0 { [x, identity] } else { [identity, x] };
+        x = b.net.add(&format!("{name}_join"), sides[0], sides[1]).unwrap();
+        b.push(QuantizedOp::AddMembrane(QuantizedAdd { branch: None, format }), -format.min());
+    }
     let model = {
-        let spikes = b.neuron("lif", twice, &mut dice);
+        let spikes = b.neuron("lif", x, &mut dice);
         b.finish(spikes)
     };
     let frames = if constant { 1 } else { timesteps };

@@ -32,8 +32,10 @@ pub fn fill(
 
 /// Where tap (ky, kx) of the window at `[y, x]` reads.
 pub fn tap(g: &ConvGeometry, [y, x]: [isize; 2], ky: usize, kx: usize) -> [isize; 2] {
-    let of =
-        |at: isize, k: usize, axis: usize| at * g.stride[axis] as isize + k as isize - g.pad[axis] as isize;
+    let of = |at: isize, k: usize, axis: usize| {
+        let [stride, pad, dilation] = [g.stride, g.pad, g.dilation].map(|sides| sides[axis] as isize);
+        at * stride + k as isize * dilation - pad
+    };
     [of(y, ky, 0), of(x, kx, 1)]
 }
 
@@ -178,7 +180,8 @@ pub fn naive_grid(x: i64, by: Option<Requantizer>, format: Format, other: i64, s
 pub fn naive_max_pool(window: &Window, input: &Frames<i64>, shape: Shape) -> Frames<i64> {
     let g = window.geometry(shape.channels);
     fill(input.frames, shape, |t, at, c| {
-        let taps = (0..window.size).flat_map(|ky| (0..window.size).map(move |kx| (ky, kx)));
+        let [rows, columns] = window.size.0;
+        let taps = (0..rows).flat_map(|ky| (0..columns).map(move |kx| (ky, kx)));
         taps.map(|(ky, kx)| value_at(input, t, tap(&g, at, ky, kx), c, i64::MIN)).max().unwrap()
     })
 }
@@ -223,7 +226,7 @@ pub fn naive_plane_pool(spikes: &Frames<i64>, node: &Node, heads: usize) -> Fram
     let split = fill(spikes.frames, plane, |t, [token, channel], head| {
         spikes.at(t)[token as usize * node.shape.channels + head * width + channel as usize]
     });
-    let window = Window { size: 3, stride: 1, pad: 1 };
+    let window = Window::square(3, 1, 1);
     let pooled = naive_max_pool(&window, &split, plane);
     fill(spikes.frames, node.shape, |t, [y, x], c| {
         let token = y * node.shape.width as isize + x;
@@ -297,11 +300,29 @@ pub fn naive(
         (Op::Add(_), _) => fill(frames, node.shape, |t, at, c| {
             value_at(inputs[0], t, at, c, 0) + value_at(inputs[1], t, at, c, 0)
         }),
+        (_, QuantizedOp::ClassToken(op)) => fill(frames, node.shape, |t, at, c| match at {
+            [_, 0] => op.token[c],
+            [_, token] => {
+                let (before, width) = (token - 1, inputs[0].shape.width as isize);
+                let x = value_at(inputs[0], t, [before / width, before % width], c, 0);
+                let added = op.positions.as_ref().map_or(0, |p| p[before as usize * node.shape.channels + c]);
+                naive_grid(added, None, op.format, x, &mut saturations[t])
+            }
+        }),
+        (Op::FirstToken, _) => fill(frames, node.shape, |t, _, c| value_at(inputs[0], t, [0, 0], c, 0)),
+        (Op::Gate(gate), _) => fill(frames, node.shape, |t, at, c| {
+            let [stream, branch] = [0, 1].map(|i| value_at(inputs[i], t, at, c, 0) != 0);
+            i64::from(match gate {
+                Gate::Or => stream || branch,
+                Gate::AndNot => stream && !branch,
+            })
+        }),
         (Op::MaxPool(window), _) => naive_max_pool(window, inputs[0], node.shape),
         (Op::AvgPool(window), _) => fill(frames, node.shape, |t, at, c| {
             let g = window.geometry(node.shape.channels);
-            let of = |i: usize| value_at(inputs[0], t, tap(&g, at, i / window.size, i % window.size), c, 0);
-            (0..window.size * window.size).map(of).sum()
+            let [rows, columns] = window.size.0;
+            let of = |i: usize| value_at(inputs[0], t, tap(&g, at, i / columns, i % columns), c, 0);
+            (0..rows * columns).map(of).sum()
         }),
         (Op::Attention(attention), _) => naive_attention(*attention, &inputs, node, timesteps),
         (Op::PlanePool { heads }, _) => naive_plane_pool(inputs[0], node, *heads),
@@ -374,7 +395,12 @@ pub fn naive_activity(
         if node.op.is_neuron()
             || matches!(
                 node.op,
-                Op::MaxPool(_) | Op::AvgPool(_) | Op::PlanePool { .. } | Op::Attention(_) | Op::Mask
+                Op::MaxPool(_)
+                    | Op::AvgPool(_)
+                    | Op::PlanePool { .. }
+                    | Op::Attention(_)
+                    | Op::Mask
+                    | Op::Gate(_)
             )
         {
             step.output_events = value.at(t).iter().filter(|&&x| x != 0).count() as u32;

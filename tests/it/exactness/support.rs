@@ -13,8 +13,9 @@ pub use spiq::exec::{
     wave_size,
 };
 pub use spiq::model::{
-    Attention, Conv, ConvGeometry, Fire, Grid, IntegerNeuron, Kind, Leak, Model, ModelDescription, Network,
-    NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset, Sample, Weights, Window, fold,
+    Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Model,
+    ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset,
+    Sample, Weights, Window, fold,
 };
 pub use spiq::num::{Accumulator, Format, Keep, Overflow, Requantizer, Word};
 pub use spiq::quant::{

@@ -81,8 +81,12 @@ fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bo
     };
     let mask = net.neuron("sdsa_lif", count, Neuron::lif(0.5))?;
     let by_channel = net.mask("channel_mask", q, mask)?;
+    let spikes = [q, k, v, product, by_token, by_channel];
+    let gate = dice.pick(&[Gate::Or, Gate::AndNot]);
+    let gated = net.gate("gate", dice.pick(&spikes), dice.pick(&spikes), gate)?;
     let two = net.add("two", product, by_token)?;
-    net.add("three", two, by_channel)
+    let three = net.add("three", two, by_channel)?;
+    net.add("four", three, gated)
 }
 
 /// The inner stages of RepConv: 1x1, padded with what that yields for nothing, 3x3 depthwise, 1x1.
@@ -109,6 +113,34 @@ fn zoo_levels(net: &mut NetworkBuilder, stream: NodeId, dice: &mut Dice) -> spiq
     net.conv("level_out", x, Conv::new(8, 1).norm("level_out_bn"))
 }
 
+/// A class token that goes through an attention and an MLP with the others, and its spikes alone.
+fn zoo_tokens(
+    net: &mut NetworkBuilder,
+    stream: NodeId,
+    dice: &mut Dice,
+    exact: bool,
+) -> spiq::Result<NodeId> {
+    let positions = dice.pick(&[None, Some("pos_embed")]).map(str::to_owned);
+    let stream = net.class_token("cls_token", stream, ClassToken { positions })?;
+    let x = net.neuron("token_lif", stream, any_neuron(dice, exact))?;
+    let mut qkv = Vec::new();
+    for name in ["token_q", "token_k", "token_v"] {
+        let x = net.conv(name, x, Conv::linear(8).norm(format!("{name}_bn")))?;
+        qkv.push(net.neuron(&format!("{name}_lif"), x, any_neuron(dice, exact))?);
+    }
+    let (heads, order) = (dice.pick(&[1, 2, 4]), ProductOrder::QueryKeyFirst);
+    let x = net.attention("token_product", &qkv, Attention::Product { heads, scale: 0.25, order })?;
+    let x = net.neuron("token_product_lif", x, any_neuron(dice, exact))?;
+    let proj = Conv::linear(8).norm("token_proj_bn");
+    let proj = if dice.int(0, 1) == 0 { proj } else { proj.layer_scale("token_gamma") };
+    let x = net.conv("token_proj", x, proj)?;
+    let stream = net.add("token_add", stream, x)?;
+    let x = net.neuron("token_fc_lif", stream, any_neuron(dice, exact))?;
+    net.first_token("token_spikes", x)?;
+    let x = net.conv("token_fc", x, Conv::linear(8).norm("token_fc_bn"))?;
+    net.add("token_fc_add", stream, x)
+}
+
 /// A network with every operation in it, on an image or on events.
 fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> {
     let constant = dice.pick(&[true, true, false]);
@@ -116,11 +148,13 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let x = net.conv("stem", image, Conv::new(8, 3).pad(1).norm("stem_bn"))?;
     let x = net.neuron("stem_lif", x, any_neuron(dice, exact))?;
     let x = match dice.int(0, 1) {
-        0 => net.max_pool("stem_pool", x, Window { size: 3, stride: 2, pad: 1 })?,
-        _ => net.avg_pool("stem_pool", x, Window { size: 2, stride: 2, pad: 0 })?,
+        0 => net.max_pool("stem_pool", x, Window::square(3, 2, 1))?,
+        _ => net.avg_pool("stem_pool", x, Window::square(2, 2, 0))?,
     };
     let counts = zoo_attention(&mut net, x, dice, exact)?;
-    let x = net.conv("mix", counts, Conv::new(8, 3).pad(1).norm("mix_bn"))?;
+    let dilation = dice.pick(&[1, 2]);
+    let mix = Conv::new(8, 3).pad(dilation).dilation(dilation).groups(dice.pick(&[1, 1, 8]));
+    let x = net.conv("mix", counts, mix.norm("mix_bn"))?;
     let stream = net.requantize("stream", x, Grid::Residual)?;
     let x = net.neuron("rep_lif", stream, any_neuron(dice, exact))?;
     let branch = zoo_rep_conv(&mut net, x)?;
@@ -130,7 +164,9 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     let x = net.neuron("down_lif", stream, any_neuron(dice, exact))?;
     let x = net.conv("down", x, Conv::new(8, 3).stride(2).pad(1).norm("down_bn"))?;
     // Single precision has no ninths.
-    let window = Window { size: 3, stride: 1, pad: 1 };
+    let window = dice.pick(&[[3, 3], [1, 3], [3, 1]]);
+    let pad = window.map(|side| side / 2).into();
+    let window = Window { size: window.into(), stride: 1.into(), pad };
     let pooled = match exact || dice.int(0, 1) == 0 {
         true => net.max_pool("down_pool", x, window)?,
         false => net.avg_pool("down_pool", x, window)?,
@@ -140,8 +176,17 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
         net.requantize("down_branch", x, Grid::Residual)?,
     );
     let stream = net.add("down_add", stream, branch)?;
-    match dice.int(0, 1) {
+    let tokens = dice.int(0, 1) == 0;
+    let stream = if tokens { zoo_tokens(&mut net, stream, dice, exact)? } else { stream };
+    // Nor has it fifths, which a mean over a class token and four others is made of.
+    match if exact && tokens { 0 } else { dice.int(0, 2) } {
         0 => {
+            let first = net.first_token("head_token", stream)?;
+            let spikes = net.neuron("head_lif", first, any_neuron(dice, exact))?;
+            let logits = net.conv("head", spikes, Conv::linear(5))?;
+            net.mean_timesteps("logits", logits)?;
+        }
+        1 => {
             let mean = net.mean_tokens("head_mean", stream)?;
             let spikes = net.neuron("head_lif", mean, any_neuron(dice, exact))?;
             let logits = net.conv("head", spikes, Conv::linear(5))?;

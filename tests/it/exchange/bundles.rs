@@ -150,7 +150,7 @@ fn bundles_that_make_no_sense_are_refused() {
             refusal(set("/nodes/1/values", json!({"file": "gone.npy", "sha256": "0"}))),
         ),
         (
-            "node a: layer a: kernel 1 x 3 does not fit an input of 1 x 1 x 2",
+            "node a: layer a: a kernel that spans 1 x 3 does not fit an input of 1 x 1 x 2",
             refusal(set("/nodes/1/operation/weights", json!({"shape": [1, 1, 1, 3], "values": [1, 1, 1]}))),
         ),
         (
