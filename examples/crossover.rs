@@ -156,6 +156,7 @@ fn ann_parts_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<Part
             epilogue.kind = match epilogue.kind {
                 EpilogueKind::Neuron { potential_bits, .. } => EpilogueKind::Requantize {
                     from_bits: potential_bits + bits,
+                    read_bits: 0,
                     shift: false,
                     residual: false,
                 },
