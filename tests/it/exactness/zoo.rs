@@ -255,13 +255,14 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
     let (mut compared, mut saturated) = (0, 0);
     for case in 0..60 {
         let timesteps = dice.int(1, 5) as usize;
-        let (model, _, images) = zoo_model(&mut dice, timesteps, false);
+        let (model, tensors, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
         let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
         let setting = any_setting(&mut dice, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
         assert_membrane_bits(&quantized, membrane);
+        assert_nearest_tokens(&quantized, &tensors);
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds());
         let logits = steps_of(&quantized).pop().unwrap();
         assert!(logits.iter().all(|&step| step == logits[0]), "logits are compared: {logits:?}");
