@@ -71,7 +71,7 @@ impl Tiled for EventCores {
         let passes = passes(self, run.layer, product);
         let weights = self.weight_stream.as_ref();
         let span = span(self, run, product, weights);
-        let operations = operations(self, product, counted, frames);
+        let operations = operations(self, run, product);
         let adders =
             f64::from(self.adders.as_ref().map_or(channels(self, run.layer, product) as u32, |a| a.value));
         let adding = span.adding as f64;
@@ -81,9 +81,10 @@ impl Tiled for EventCores {
         demand.array.imbalance = (span.total - span.adding) as f64;
         demand.busy.neurons = span.sweeping as f64;
         demand.operations_j.synapse = operations * operation_pj(machine, product) * 1e-12;
-        let events = f64::from(counted.total().input_events) * repeat_of(counted, frames);
+        let added = spikes(self, run, product).iter().map(|&n| f64::from(n)).sum::<f64>();
+        let events = added * repeat_of(counted, frames);
         let fetched =
-            if is_dense(self) { operations } else { events * (product.taps * product.outputs) as f64 };
+            if is_dense(self) { operations } else { events * (taps(product) * product.outputs) as f64 };
         let in_step = channels(self, run.layer, product) as f64;
         let words = |operand, at_once: f64, bits: u32| {
             f64::from(bits) * machine.padding(operand, product.outputs as f64, at_once, f64::from(bits))
@@ -163,13 +164,22 @@ fn passes(cores: &EventCores, layer: &Layer, product: &Product) -> u64 {
     (product.outputs.div_ceil(cores.channels.of(&layer.name) as usize) * positions) as u64
 }
 
-/// Additions or multiplications of `frames` frames.
-fn operations(cores: &EventCores, product: &Product, counted: &NodeActivity, frames: f64) -> f64 {
+/// Kernel positions that an event meets: one where the kernel is as large as the map.
+fn taps(product: &Product) -> usize {
+    if product.positions == 1 { 1 } else { product.taps }
+}
+
+/// Additions or multiplications; of events that positions share, each once.
+fn operations(cores: &EventCores, run: Run<'_>, product: &Product) -> f64 {
+    let frames = run.frames(product);
     if is_dense(cores) {
-        product.dense_operations() * frames
-    } else {
-        counted.total().synaptic_operations() as f64 * repeat_of(counted, frames)
+        return product.dense_operations() * frames;
     }
+    let counted = &run.activity.nodes[product.node.index()];
+    let total = counted.total();
+    let added = spikes(cores, run, product).iter().map(|&n| f64::from(n)).sum::<f64>();
+    let share = if total.input_events > 0 { added / f64::from(total.input_events) } else { 1.0 };
+    total.synaptic_operations() as f64 * share * repeat_of(counted, frames)
 }
 
 /// An addition, or a multiplication and an addition, of one weight.
@@ -208,7 +218,7 @@ fn moved_sums(cores: &EventCores, run: Run<'_>, product: &Product, operations: f
             };
             let frames = parts.chunks((parts.len() / counted as usize).max(1));
             let positions: usize = frames.flat_map(|frame| frame.chunks(queue.parts())).map(written).sum();
-            (positions * product.taps * product.outputs) as f64
+            (positions * taps(product) * product.outputs) as f64
         }
         _ if is_dense(cores) => (product.positions * product.outputs) as f64 * counted,
         _ => operations / (run.frames(product) / counted),
@@ -258,7 +268,7 @@ fn span(cores: &EventCores, run: Run<'_>, product: &Product, weights: Option<&We
 fn rounds<'a>(cores: &EventCores, run: Run<'_>, product: &Product, spikes: &'a [u32]) -> Rounds<'a> {
     let counted = run.activity.nodes[product.node.index()].steps.len().max(1);
     let event = &cores.event;
-    let taps = product.taps.max(value(&event.least_taps) as usize) as u64;
+    let taps = taps(product).max(value(&event.least_taps) as usize) as u64;
     let sweep = cores.sweep.as_ref().map(|sweep| {
         let more = sweep.more_cycles.as_ref().map_or(0, |more| i64::from(more.value));
         let positions = product.positions as i64 * i64::from(sweep.position_cycles.value);

@@ -65,8 +65,9 @@ fn odin_is_exact() {
             fired,
         );
         let mut hardware = hardware("odin");
-        // A threshold for every level, which the machine does not have.
+        // Room and ports for a threshold of every level, which the machine does not have.
         hardware.memories[0].capacity_bytes.value = 1 << 20;
+        hardware.memories[0].bandwidth_bits_per_cycle.value = 1 << 20;
         let found = cycles(&network, hardware, &setting(4, 8, Some(8)));
         assert_eq!(found, f64::from(wanted), "timestep {timestep}");
     }
