@@ -29,14 +29,14 @@ fn the_mapping_is_printed_as_loops_with_homes() {
     ];
     assert_snapshot!(paragraphs(&text, &starts), @r"
     hardware edge-28
-    area 0.4627 mm2
+    area 0.4820 mm2
       arithmetic       0.0246
-      registers        0.0433
+      registers        0.0607
       neurons          0.0101
       requantizers     0.0283
       attention        0.0006
       crossbars        0.0359
-      clock and control 0.0159
+      clock and control 0.0178
       weight memory    0.1279
       other memories   0.1761
     mapping for spikes at a rate of 10 % everywhere (assumed)

@@ -486,6 +486,7 @@ fn lists() {
     sdtv3_5M                        SpikeDrivenV3, 5105608 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
     sdtv3_10M                       SpikeDrivenV3, 10023112 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
     sdtv3_19M                       SpikeDrivenV3, 18987504 parameters (random weights), input 3 x 224 x 224, 1 timesteps, 1000 classes
+    spikformer_1-384_cifar10        Spikformer, 3986746 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
     spikformer_2-256_cifar10dvs     Spikformer, 2585610 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 10 classes
     spikformer_2-384_cifar10        Spikformer, 5768122 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
     spikformer_4-256_cifar10        Spikformer, 4159274 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
@@ -494,30 +495,36 @@ fn lists() {
     spikformer_8-512_imagenet       Spikformer, 29705768 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     spikformer_8-768_imagenet       Spikformer, 66363208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     spikingformer_2-256_cifar10dvs  Spikingformer, 2568714 parameters (random weights), input 2 x 128 x 128, 16 timesteps, 10 classes
+    spikingformer_2-512_cifar100    Spikingformer, 10283684 parameters (random weights), input 3 x 32 x 32, 2 timesteps, 100 classes
+    spikingformer_4-256_cifar10     Spikingformer, 4156202 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
     spikingformer_4-384_cifar10     Spikingformer, 9326266 parameters (random weights), input 3 x 32 x 32, 4 timesteps, 10 classes
     spikingformer_8-384_imagenet    Spikingformer, 16828312 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     spikingformer_8-512_imagenet    Spikingformer, 29705768 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     spikingformer_8-768_imagenet    Spikingformer, 66363208 parameters (random weights), input 3 x 224 x 224, 4 timesteps, 1000 classes
     ");
     assert_snapshot!(list("hw"), @r"
-    edge-28        28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-3200
-    systolic-28    28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-3200
-    cortex-m4      Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
-    eyeriss-28     28 nm, dense 14 x 12 weight-stationary array at 500 MHz, one buffer of 108 KiB, DDR4-3200: Eyeriss as the evaluation of Prosperity takes it
-    ptb-28         28 nm, 8 positions x 16 channels that batch windows of 4 timesteps at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: PTB as the evaluation of Prosperity takes it
-    sato-28        28 nm, 128 accumulators, each with a position of its own, at 500 MHz, 96 + 32 + 8 KiB SRAM, DDR4-3200: SATO as the evaluation of Prosperity takes it
-    mint-28        28 nm, 128 channels that step over zeros at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: MINT as the evaluation of Prosperity takes it
-    prosperity-28  28 nm, 128 channels with product sparsity in tiles of 256 x 16 at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: Prosperity
-    tpu-28         28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
-    loihi-14       14 nm, 4,096 cores of 1,024 neurons and 128 KiB of weights that exchange spikes, energies of whole events: a board of 32 Loihi chips
-    snn-dse        FPGA at 100 MHz: event-driven cores, one per layer, whose channels are chosen layer by layer, and a dense core for the image; cycles as its RTL, energy of assumed ASIC memories and adders
-    odin           28 nm crossbar of 256 neurons and 65,536 synapses, one neuron update at a time: two cycles per neuron and event, cycles as its RTL
-    sne            22 nm, 8 engines of 16 clusters of 64 neurons: 15 cycles per event of a convolution, neurons updated with every event; cycles as the RTL of an engine, stalls of outputs not modelled
-    exspike        28 nm FPGA at 200 MHz: one event per cycle into 32 channels x 3x3 sums, position by position in pairs that share common events, weights streamed from DDR3; cycles as its RTL, energy of assumed ASIC memories and adders
+    edge-28             28 nm, 256 spike-skipping lanes (4 positions x 64 channels) at 400 MHz, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-3200
+    systolic-28         28 nm, 16 x 16 dense systolic array at 400 MHz, zeros gated, 96 + 64 + 64 KiB SRAM, one x16 LPDDR4-3200
+    cortex-m4           Cortex-M4-class microcontroller at 48 MHz, 1 MiB flash for weights, 384 KiB SRAM, whole-chip energy per cycle
+    eyeriss-28          28 nm, dense 14 x 12 weight-stationary array at 500 MHz, one buffer of 108 KiB, DDR4-3200: Eyeriss as the evaluation of Prosperity takes it
+    ptb-28              28 nm, 8 positions x 16 channels that batch windows of 4 timesteps at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: PTB as the evaluation of Prosperity takes it
+    sato-28             28 nm, 128 accumulators, each with a position of its own, at 500 MHz, 96 + 32 + 8 KiB SRAM, DDR4-3200: SATO as the evaluation of Prosperity takes it
+    mint-28             28 nm, 128 channels that step over zeros at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: MINT as the evaluation of Prosperity takes it
+    prosperity-28       28 nm, 128 channels with product sparsity in tiles of 256 x 16 at 500 MHz, 8 + 32 + 96 KiB SRAM, DDR4-3200: Prosperity
+    tpu-28              28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
+    loihi-14            14 nm, 4,096 cores of 1,024 neurons and 128 KiB of weights that exchange spikes, energies of whole events: a board of 32 Loihi chips
+    firefly-t-16        Zynq UltraScale+ xczu5ev at 300 MHz: 8 positions and timesteps x 64 channels, each taking up to 4 spikes of 16 inputs a cycle, and an engine for attention beside them (FireFly-T, IEEE TC 75, arXiv 2505.12771)
+    spikformer-fpga-16  Zynq UltraScale+ xczu7ev at 200 MHz: an array of filter rows for convolutions (864 additions a cycle) and a 16 x 16 array for linear layers, four timesteps side by side, no zeros skipped (Acta Phys. Sin. 75, 20260085; github.com/tooddler/FPGA_SpikingTransformer at 9ee1129)
+    snn-dse             FPGA at 100 MHz: event-driven cores, one per layer, whose channels are chosen layer by layer, and a dense core for the image; cycles as its RTL, energy of assumed ASIC memories and adders
+    odin                28 nm crossbar of 256 neurons and 65,536 synapses, one neuron update at a time: two cycles per neuron and event, cycles as its RTL
+    sne                 22 nm, 8 engines of 16 clusters of 64 neurons: 15 cycles per event of a convolution, neurons updated with every event; cycles as the RTL of an engine, stalls of outputs not modelled
+    exspike             28 nm FPGA at 200 MHz: one event per cycle into 32 channels x 3x3 sums, position by position in pairs that share common events, weights streamed from DDR3; cycles as its RTL, energy of assumed ASIC memories and adders
     ");
     assert_snapshot!(list("tables"), @r"
     aladdin-40        40 nm: Aladdin tables (Accelergy plug-in, MIT licence): 32-bit units, 40 nm, 1 ns
     eyeriss-relative  65 nm: Eyeriss data points in Timeloop (Y.-H. Chen et al., ISCA 2016, 65 nm): 16-bit multiply-accumulate 1, access of a 0.5 kB register file 1, of a 100 kB buffer 6, of DRAM 200, per 16-bit word
+    fpga-16           16 nm: power by type of a synthesized design on a 28 nm part at 200 MHz (Vivado, ExSpike, arXiv 2606.20414) over its counts: an average of a busy design, per unit and cycle; 0.55 times the figure at 28 nm (assumed: 0.5 to 0.6 between these generations)
+    fpga-28           28 nm: power by type of a synthesized design on a 28 nm part at 200 MHz (Vivado, ExSpike, arXiv 2606.20414) over its counts: an average of a busy design, per unit and cycle
     horowitz-45       45 nm: M. Horowitz, Computing's energy problem, ISSCC 2014: 45 nm, 0.9 V (via secondary tables)
     qkeras            45 nm: QKeras qtools fits (Apache-2.0 licence) to Horowitz, ISSCC 2014
     sata-28           28 nm: SATA_Sim inference energy kernels (MIT licence): synthesized units, 400 MHz

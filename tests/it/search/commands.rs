@@ -227,7 +227,7 @@ fn budgets_that_cannot_be_met_end_with_exit_code_1() {
     ];
     assert_snapshot!(lines(cases, run), @r"
     area
-      error: area of 0.463 mm2 is 0.363 mm2 beyond 0.100 mm2, whatever the setting of edge-28
+      error: area of 0.482 mm2 is 0.382 mm2 beyond 0.100 mm2, whatever the setting of edge-28
     footprint
       error: no setting found meets the budgets; the closest (2.00 bits): footprint of 84.29 KiB is 36.29 KiB beyond 48.00 KiB
     peak
