@@ -88,7 +88,7 @@ fn cost_model(unit: &Unit) -> Option<&dyn CostModel> {
         Unit::SpikeLanes(unit) => Some(unit),
         Unit::Systolic(unit) => Some(unit),
         Unit::Processor(unit) => Some(unit),
-        Unit::EventCores(unit) => Some(unit),
+        Unit::EventCores(unit) => Some(unit.as_ref()),
         Unit::ManyCore(unit) => Some(unit),
         Unit::Vector(_) => None,
     }

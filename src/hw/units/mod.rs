@@ -41,7 +41,7 @@ pub enum Unit {
     /// A scalar processor.
     Processor(Processor),
     /// Cores that take one input spike after the other.
-    EventCores(EventCores),
+    EventCores(Box<EventCores>),
     /// Many small cores that hold their neurons and weights, and exchange spikes.
     ManyCore(ManyCore),
 }
@@ -54,7 +54,7 @@ impl Unit {
             Self::Systolic(unit) => unit,
             Self::Vector(unit) => unit,
             Self::Processor(unit) => unit,
-            Self::EventCores(unit) => unit,
+            Self::EventCores(unit) => unit.as_ref(),
             Self::ManyCore(unit) => unit,
         }
     }
