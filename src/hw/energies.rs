@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn all_names_load() {
-        assert_eq!(names().len(), 8);
+        assert_eq!(names().len(), 10);
         for name in names() {
             assert_eq!(Energies::load(name).unwrap().name(), name);
         }
@@ -120,7 +120,7 @@ mod tests {
         let message = |spec: &str| Energies::load(spec).unwrap_err().to_string();
         assert_eq!(
             message("horowitz"),
-            "table horowitz is not one of aladdin-40, eyeriss-relative, horowitz-45, qkeras, sata-28, loihi, \
+            "table horowitz is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28, loihi, \
              sop-45, sop-45-mac, nor a .ron file"
         );
         assert_eq!(message("sop-45@28"), "table sop-45@28: energies of whole events are not scaled");

@@ -324,7 +324,7 @@ mod tests {
             let table = EnergyTable::parse(text, file).unwrap();
             assert_eq!(format!("{}.ron", table.name()), *file);
             assert!(!table.source().is_empty() && !table.notes().is_empty(), "{file}");
-            assert!((20.0..=65.0).contains(&table.technology_nm()), "{file}");
+            assert!((16.0..=65.0).contains(&table.technology_nm()), "{file}");
             assert!(table.quantities().len() >= 7, "{file}");
             assert!(table.quantities().iter().all(|(_, q)| !q.source.is_empty()), "{file}");
         }
