@@ -1,5 +1,6 @@
 //! What a unit makes of the layers that a mapper gives it; one file per kind of unit implements it.
 
+use super::tiled::OnChip;
 use super::{LayerCost, Machine};
 use crate::exec::{Activity, Pattern};
 use crate::hw::{Stationary, Unit, Unrolling};
@@ -39,6 +40,13 @@ impl Run<'_> {
 pub trait CostModel {
     /// Cost of one layer for one of the images.
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost;
+
+    /// What one layer asks for on chip, which plans share that [compute alike](Plan::computes_like); `None` of a unit that
+    /// is charged in another way. `known` may spare some of it: what the layer asks for by another plan, with the same
+    /// activity.
+    fn on_chip(&self, _machine: &Machine, _run: Run<'_>, _known: Option<&OnChip>) -> Option<OnChip> {
+        None
+    }
 
     /// What lanes that keep sums and stand for `lanes`, or a unit without lanes, have to know of spikes beyond their
     /// counts.

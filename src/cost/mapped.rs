@@ -1,3 +1,5 @@
+use rayon::prelude::*;
+
 use super::cost_model::run;
 use super::prefetch::prefetch;
 use super::residency::{Choice, Mapper};
@@ -38,7 +40,7 @@ impl MappedWorkload {
         samples: &[Activity],
         fixed: Option<&FixedMapping>,
     ) -> Result<Self> {
-        Self::best_knowing(workload, machine, samples, fixed, &KnownPlans::default())
+        Self::best_with(workload, machine, samples, fixed, None)
     }
 
     /// The same, where `known` holds what was chosen on the same machine and samples, and learns what is chosen
@@ -53,12 +55,30 @@ impl MappedWorkload {
         fixed: Option<&FixedMapping>,
         known: &KnownPlans,
     ) -> Result<Self> {
+        Self::best_with(workload, machine, samples, fixed, Some(known))
+    }
+
+    fn best_with(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+        known: Option<&KnownPlans>,
+    ) -> Result<Self> {
         let placements = &machine.hardware.placements;
         fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
+        let choose =
+            |&placement| Mapper { workload: &workload, machine, samples, placement, fixed, known }.choose();
+        let choices: Vec<Result<Choice>> = placements
+            .par_iter()
+            .filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)))
+            .map(choose)
+            .collect();
         let mut best: Option<Choice> = None;
         let mut refusal = None;
-        for &placement in placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p))) {
-            match (Mapper { workload: &workload, machine, samples, placement, fixed, known }).choose() {
+        // In their order, whichever thread was first.
+        for choice in choices {
+            match choice {
                 Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
                     best = Some(choice)
                 }

@@ -10,6 +10,7 @@ mod epilogue;
 mod event_cores;
 mod events;
 mod footprint;
+mod front;
 mod gemm;
 mod known_plans;
 mod machine;
@@ -18,6 +19,7 @@ mod mapped;
 mod overheads;
 mod pace;
 mod parts;
+mod plan_costs;
 mod prefetch;
 mod processor;
 mod residency;
@@ -41,6 +43,7 @@ pub use mapped::MappedWorkload;
 pub use parts::{
     AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits, WorkCycles,
 };
+pub use plan_costs::plan_costs;
 pub use stalls::{Direction, Place, Stall, StallPart, Stalls};
 pub use systolic::ArrayTiming;
 pub use tiling::best_nest;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cost_model::{Run, run};
+use super::front::{Best, Front};
 use super::prefetch::prefetch;
-use super::{KnownPlans, LayerCost, Machine};
+use super::{KnownPlans, LayerCost, Machine, plan_costs};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
@@ -48,25 +48,16 @@ pub struct Mapper<'a> {
     pub placement: Placement,
     /// What a file fixes.
     pub fixed: Option<&'a FixedMapping>,
-    /// What is known of plans.
-    pub known: &'a KnownPlans,
+    /// What is known of plans, where there is something to learn for.
+    pub known: Option<&'a KnownPlans>,
 }
 
-/// Plans of one layer with what they cost.
+/// Plans of one layer, and what the best of them cost.
 struct Tried {
     plans: Vec<Plan>,
-    costs: Arc<[LayerCost]>,
     /// Room for weights that pass through, of each plan.
     buffer_bits: Vec<f64>,
-    /// Numbers of the plans, the best first; of equals the first.
-    order: Vec<usize>,
-}
-
-impl Tried {
-    /// The best plan among those whose weights pass through a buffer of `bits`.
-    fn best(&self, bits: f64) -> Option<usize> {
-        self.order.iter().copied().find(|&i| self.buffer_bits[i] <= bits)
-    }
+    front: Arc<Front>,
 }
 
 impl Mapper<'_> {
@@ -82,8 +73,8 @@ impl Mapper<'_> {
         let tried: Vec<Tried> =
             tried.into_par_iter().enumerate().map(|(i, plans)| self.try_all(i, plans)).collect();
         let alone = self.finish(tried.iter().map(|t| {
-            let pick = t.best(f64::INFINITY).expect("a layer has a plan");
-            (t.plans[pick], t.costs[pick].clone())
+            let best = t.front.best(f64::INFINITY).expect("a layer has a plan");
+            (t.plans[best.plan], best.cost.clone())
         }));
         if weights_home(workload, hardware, placement)? != Home::OffChip {
             return Ok(alone);
@@ -95,22 +86,30 @@ impl Mapper<'_> {
 
     fn try_all(&self, index: usize, plans: Vec<Plan>) -> Tried {
         let layer = &self.workload.layers[index];
-        let costs = self.known.costs(index, layer, &plans, |plan| self.cost(layer, plan));
         let hardware = &self.machine.hardware;
-        let buffer_bits = plans.iter().map(|plan| stream_buffer_bits(plan, layer, hardware)).collect();
-        let scores: Vec<f64> = costs.iter().map(|cost| self.score(cost)).collect();
-        let mut order: Vec<usize> = (0..plans.len()).collect();
-        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        Tried { plans, costs, buffer_bits, order }
+        let buffer_bits: Vec<f64> =
+            plans.iter().map(|plan| stream_buffer_bits(plan, layer, hardware)).collect();
+        let best = || Front::new(&self.costs(layer, &plans), &buffer_bits, |cost| self.score(cost));
+        let front = match self.known {
+            Some(known) => known.front(index, layer, &plans, best),
+            None => Arc::new(best()),
+        };
+        Tried { plans, buffer_bits, front }
     }
 
-    /// Cost of all samples together; whom units wait for does not matter for a choice.
+    /// Costs of all samples together, by each of `plans`.
+    fn costs(&self, layer: &Layer, plans: &[Plan]) -> Vec<LayerCost> {
+        let mut sums = vec![LayerCost::default(); plans.len()];
+        for activity in self.samples {
+            let costs = plan_costs(self.workload, layer, plans, self.machine, activity);
+            sums.iter_mut().zip(&costs).for_each(|(sum, cost)| sum.add(cost));
+        }
+        sums
+    }
+
+    /// Cost of all samples together, by `plan`.
     fn cost(&self, layer: &Layer, plan: &Plan) -> LayerCost {
-        let run = |activity| Run { names_stalls: false, ..run(self.workload, layer, plan, activity) };
-        self.samples.iter().fold(LayerCost::default(), |mut sum, activity| {
-            sum.add(&run(activity).cost(self.machine));
-            sum
-        })
+        self.costs(layer, std::slice::from_ref(plan)).remove(0)
     }
 
     fn score(&self, cost: &LayerCost) -> f64 {
@@ -236,8 +235,8 @@ impl Residency<'_> {
     /// The network as `fill` lets weights stay; `None` if there is no room.
     fn choice(&mut self, fill: Fill) -> Option<Choice> {
         let (tried, bits) = (self.tried, fill.buffer_bits);
-        let streaming: Vec<Option<usize>> = tried.iter().map(|t| t.best(bits)).collect();
-        let buffer = |i: usize| streaming[i].map_or(0.0, |pick| tried[i].buffer_bits[pick]);
+        let streaming: Vec<Option<&Best>> = tried.iter().map(|t| t.front.best(bits)).collect();
+        let buffer = |i: usize| streaming[i].map_or(0.0, |best| best.buffer_bits);
         let pairs = (1..tried.len()).map(|i| buffer(i - 1) + buffer(i));
         let taken = if fill.early { pairs.fold(bits, f64::max) } else { bits };
         if taken > self.room {
@@ -260,28 +259,25 @@ impl Residency<'_> {
     }
 
     /// Makes sure that it is known what each layer would cost if its weights stayed.
-    fn keep(&mut self, streaming: &[Option<usize>]) {
+    fn keep(&mut self, streaming: &[Option<&Best>]) {
         for (i, layer) in self.mapper.workload.layers.iter().enumerate() {
-            let Some(pick) = streaming[i] else { continue };
-            let plan = Plan { resident_channels: layer.outputs(), ..self.tried[i].plans[pick] };
-            self.kept.entry((i, pick)).or_insert_with(|| self.mapper.cost(layer, &plan));
+            let Some(best) = streaming[i] else { continue };
+            let plan = Plan { resident_channels: layer.outputs(), ..self.tried[i].plans[best.plan] };
+            self.kept.entry((i, best.plan)).or_insert_with(|| self.mapper.cost(layer, &plan));
         }
     }
 
     /// What keeping each layer saves, the most for its room first; layers without a plan for the buffer before all
     /// others. `early` where the first weights of every layer come while the one before it runs.
-    fn savings(&self, streaming: &[Option<usize>], early: bool) -> Vec<Saving> {
-        let costs: Vec<Option<LayerCost>> = streaming
-            .iter()
-            .zip(self.tried)
-            .map(|(pick, t)| pick.map(|pick| t.costs[pick].clone()))
-            .collect();
-        let whole = total(costs.iter().flatten());
+    fn savings(&self, streaming: &[Option<&Best>], early: bool) -> Vec<Saving> {
+        let costs: Vec<Option<&LayerCost>> =
+            streaming.iter().map(|best| best.map(|best| &best.cost)).collect();
+        let whole = total(costs.iter().copied().flatten());
         let saved = |(i, layer): (usize, &Layer)| {
             let score = match streaming[i] {
                 None => f64::INFINITY,
-                Some(pick) => {
-                    let kept = &self.kept[&(i, pick)];
+                Some(best) => {
+                    let kept = &self.kept[&(i, best.plan)];
                     let around = |own| self.around(&costs, i, own, early);
                     self.gain(&whole, &around(None), &around(Some(kept)))
                 }
@@ -298,13 +294,13 @@ impl Residency<'_> {
     /// Cost of layer number `i`, `kept` where its weights stay, and of its neighbours.
     fn around(
         &self,
-        costs: &[Option<LayerCost>],
+        costs: &[Option<&LayerCost>],
         i: usize,
         kept: Option<&LayerCost>,
         early: bool,
     ) -> LayerCost {
         let window = i.saturating_sub(1)..(i + 2).min(costs.len());
-        let at = |j: usize| if j == i { kept.or(costs[j].as_ref()) } else { costs[j].as_ref() };
+        let at = |j: usize| if j == i { kept.or(costs[j]) } else { costs[j] };
         let mut costs: Vec<LayerCost> = window.clone().map(|j| at(j).cloned().unwrap_or_default()).collect();
         let comes: Vec<bool> = window
             .zip(&costs)
@@ -331,7 +327,7 @@ impl Residency<'_> {
 
     /// Per layer, output channels that stay in `room` bits, and the room that is left; `None` if a layer that has to
     /// stay does not fit.
-    fn fill(&self, streaming: &[Option<usize>], savings: &[Saving], room: f64) -> Option<(Vec<usize>, f64)> {
+    fn fill(&self, streaming: &[Option<&Best>], savings: &[Saving], room: f64) -> Option<(Vec<usize>, f64)> {
         let mut channels = vec![0; streaming.len()];
         let mut room = room;
         for saving in savings.iter().filter(|saving| saving.per_bit > 0.0) {
@@ -352,7 +348,7 @@ impl Residency<'_> {
     fn exchange(
         &self,
         channels: &mut [usize],
-        streaming: &[Option<usize>],
+        streaming: &[Option<&Best>],
         savings: &[Saving],
         mut room: f64,
     ) {
@@ -381,7 +377,7 @@ impl Residency<'_> {
     }
 
     /// The network with `channels` of each layer on chip, and the others by the plans of `streaming`.
-    fn place(&mut self, streaming: &[Option<usize>], channels: Vec<usize>, fill: Fill) -> Option<Choice> {
+    fn place(&mut self, streaming: &[Option<&Best>], channels: Vec<usize>, fill: Fill) -> Option<Choice> {
         let Mapper { workload, machine, .. } = *self.mapper;
         let residents = Residents::new(workload, channels, machine.hardware.level_of_residents());
         let mut layers = Vec::new();
@@ -389,8 +385,8 @@ impl Residency<'_> {
             let (plan, cost) = if layer.outputs() > 0 && residents.holds_all(workload, i) {
                 self.resident(i)?
             } else {
-                let pick = streaming[i]?;
-                let (plan, cost) = (self.tried[i].plans[pick], self.tried[i].costs[pick].clone());
+                let best = streaming[i]?;
+                let (plan, cost) = (self.tried[i].plans[best.plan], best.cost.clone());
                 match residents.channels[i] {
                     0 => (plan, cost),
                     resident_channels if fill.polished => {
@@ -417,12 +413,14 @@ impl Residency<'_> {
         bits: f64,
     ) -> Option<(Plan, LayerCost)> {
         let tried = &self.tried[layer];
-        let fits = (0..tried.plans.len()).filter(|&i| tried.buffer_bits[i] <= bits);
-        let with_cost = fits.map(|i| {
-            let plan = Plan { resident_channels, ..tried.plans[i] };
-            (plan, self.mapper.cost(&self.mapper.workload.layers[layer], &plan))
-        });
-        with_cost.min_by(|a, b| self.mapper.score(&a.1).total_cmp(&self.mapper.score(&b.1)))
+        let plans =
+            tried.plans.iter().zip(&tried.buffer_bits).filter(|(_, buffer_bits)| **buffer_bits <= bits);
+        let plans: Vec<Plan> = plans.map(|(plan, _)| Plan { resident_channels, ..*plan }).collect();
+        let costs = self.mapper.costs(&self.mapper.workload.layers[layer], &plans);
+        plans
+            .into_iter()
+            .zip(costs)
+            .min_by(|a, b| self.mapper.score(&a.1).total_cmp(&self.mapper.score(&b.1)))
     }
 
     /// The best plan of layer number `layer` where all its weights stay.
@@ -433,9 +431,10 @@ impl Residency<'_> {
             let plans =
                 resident_candidates(layer, mapper.workload, hardware, mapper.placement, mapper.fixed).ok()?;
             let tried = mapper.try_all(layer, plans);
-            let pick = tried.best(f64::INFINITY)?;
-            debug_assert!(!tried.plans[pick].is_off_chip(Operand::Weights));
-            Some((tried.plans[pick], tried.costs[pick].clone()))
+            let best = tried.front.best(f64::INFINITY)?;
+            let plan = tried.plans[best.plan];
+            debug_assert!(!plan.is_off_chip(Operand::Weights));
+            Some((plan, best.cost.clone()))
         });
         resident.clone()
     }

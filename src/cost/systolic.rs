@@ -2,7 +2,7 @@
 
 use super::cost_model::{CostModel, Run};
 use super::spike_lanes::{partial_sums, weight_passes};
-use super::tiled::{self, Tiled, encoded_input};
+use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::{ArrayCycles, Demand, LayerCost, Machine};
 use crate::hw::table::EnergyTable;
 use crate::hw::{Edges, Operand, Placement, Systolic};
@@ -124,6 +124,10 @@ impl Tiles {
 impl CostModel for Systolic {
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
         tiled::layer_cost(self, machine, run)
+    }
+
+    fn on_chip(&self, machine: &Machine, run: Run<'_>, known: Option<&OnChip>) -> Option<OnChip> {
+        Some(tiled::on_chip(self, machine, run, known))
     }
 }
 

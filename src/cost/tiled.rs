@@ -29,7 +29,47 @@ pub trait Tiled {
 
 /// Cost of one layer for one of the images that go through it together: tiles of weights come once for all of them.
 pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCost {
-    let Run { layer, plan, activity, timesteps, batch, names_stalls } = run;
+    on_chip(unit, machine, run, None).cost(machine, run)
+}
+
+/// What a layer asks for on chip, wherever its operands live: plans that compute alike share it.
+#[derive(Debug, Clone)]
+pub struct OnChip {
+    /// All of it, for all images that go through the layer together.
+    demand: Demand,
+    /// Traffic of the array alone.
+    array: PerOperand<Traffic>,
+    /// What follows the product.
+    after: After,
+}
+
+/// What follows the product of a layer, for one image.
+#[derive(Debug, Clone)]
+struct After {
+    demand: Demand,
+    /// What of a plan it depends on.
+    unit: usize,
+    keeps_membranes: bool,
+}
+
+impl After {
+    /// By the plan of `run`; `known` where that is of such a plan.
+    fn new(unit: &impl Tiled, machine: &Machine, run: Run<'_>, known: Option<&Self>) -> Self {
+        let keeps_membranes = run.plan.keeps_membranes(run.layer, &machine.hardware);
+        let number = run.plan.unit;
+        if let Some(known) = known.filter(|k| (k.unit, k.keeps_membranes) == (number, keeps_membranes)) {
+            return known.clone();
+        }
+        let mut demand = Demand::default();
+        unit.epilogue(machine, run, &mut demand);
+        Self { demand, unit: number, keeps_membranes }
+    }
+}
+
+/// What the layer of `run` asks for on chip; `known` may spare some of it: what that layer asks for by another plan, with
+/// the same activity.
+pub fn on_chip(unit: &impl Tiled, machine: &Machine, run: Run<'_>, known: Option<&OnChip>) -> OnChip {
+    let Run { layer, plan, timesteps, batch, .. } = run;
     let mut demand = match &layer.product {
         Some(product) => {
             let mut demand = unit.product(machine, run, product, run.frames(product));
@@ -42,40 +82,51 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         let fetches = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
-    let mut product = demand.clone();
-    unit.epilogue(machine, run, &mut demand);
+    let mut array = demand.on_chip;
+    let after = After::new(unit, machine, run, known.map(|known| &known.after));
+    demand.follow(&after.demand);
     if let Some(product) = &layer.product {
         *demand.ideal.of_products(product.input) += demand.array.ideal;
         *demand.busy.of_products(product.input) += demand.array.total();
     }
     if batch > 1.0 {
-        (product, demand) = (product.repeated(batch), demand.repeated(batch));
+        demand = demand.repeated(batch);
+        array = PerOperand::from_fn(|operand| array[operand].times(batch));
     }
-    pass(&mut demand, &product, machine, run);
-    demand.tiles *= plan.load_tiles() * rounds(machine, run);
-    let times = times(&demand, &product, machine);
-    let cycles = timeline(&times, demand.tiles, demand.waves);
-    let energy_j = match &machine.events {
-        Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
-        None => energy_j(&demand, machine, &cycles),
-    };
-    let stalls = if names_stalls {
-        stalls(&demand, &product, machine, &waits(&times, demand.tiles, demand.waves))
-    } else {
-        Stalls::default()
-    };
-    let all = LayerCost {
-        cycles,
-        stalls,
-        ideal: demand.ideal,
-        busy: demand.busy,
-        energy_j,
-        traffic_bits: demand.traffic_bits(),
-        loaded_bits: demand.loaded_bits,
-        loaded_weight_bits: demand.loaded_weight_bits,
-        transfer_cycles: times.load + times.store,
-    };
-    if batch > 1.0 { all.divided_by(batch) } else { all }
+    OnChip { demand, array, after }
+}
+
+impl OnChip {
+    /// Cost of the layer for one of the images, by the plan of `run`.
+    pub fn cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
+        let Run { layer, plan, activity, timesteps, batch, names_stalls } = run;
+        let mut demand = self.demand.clone();
+        pass(&mut demand, &self.array, machine, run);
+        demand.tiles *= plan.load_tiles() * rounds(machine, run);
+        let times = times(&demand, &self.array, machine);
+        let cycles = timeline(&times, demand.tiles, demand.waves);
+        let energy_j = match &machine.events {
+            Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
+            None => energy_j(&demand, machine, &cycles),
+        };
+        let stalls = if names_stalls {
+            stalls(&demand, &self.array, machine, &waits(&times, demand.tiles, demand.waves))
+        } else {
+            Stalls::default()
+        };
+        let all = LayerCost {
+            cycles,
+            stalls,
+            ideal: demand.ideal,
+            busy: demand.busy,
+            energy_j,
+            traffic_bits: demand.traffic_bits(),
+            loaded_bits: demand.loaded_bits,
+            loaded_weight_bits: demand.loaded_weight_bits,
+            transfer_cycles: times.load + times.store,
+        };
+        if batch > 1.0 { all.divided_by(batch) } else { all }
+    }
 }
 
 /// Times that all tiles of weights come: once for all images, or for each of them where rows of one image wait for their
@@ -107,7 +158,7 @@ fn hold_constant_sums(demand: &mut Demand, machine: &Machine, run: Run<'_>, prod
 /// What comes tile by tile to memories that feed units, and leaves them so: the image, weights that do not stay there,
 /// and what has no room. Whatever is loaded is written there first, whatever is stored is read there, and both pass
 /// every memory on their way.
-fn pass(demand: &mut Demand, product_demand: &Demand, machine: &Machine, run: Run<'_>) {
+fn pass(demand: &mut Demand, array: &PerOperand<Traffic>, machine: &Machine, run: Run<'_>) {
     let mut passing = PerOperand::<Passing>::default();
     if let Some(product) = &run.layer.product {
         load(&mut passing, machine, run, product);
@@ -117,7 +168,7 @@ fn pass(demand: &mut Demand, product_demand: &Demand, machine: &Machine, run: Ru
             let traffic = demand.on_chip[operand];
             // What a product reads again and again was loaded once, above.
             let again = match operand {
-                Operand::Activations => product_demand.on_chip[operand].read_bits,
+                Operand::Activations => array[operand].read_bits,
                 _ => 0.0,
             };
             let from_home = passing[operand].of(run.plan.home[operand]);
@@ -163,7 +214,7 @@ impl Passing {
 /// Adds what memories behind the first one move of `passing`.
 fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing: &Passing) {
     let Passing { off_chip, behind: (level, at_level) } = *passing;
-    for (memory, number) in machine.hardware.levels(operand).zip(0_u8..).skip(1) {
+    for (&memory, number) in machine.behind[operand].iter().zip(1_u8..) {
         // From farther out it is written before it is read; at home it is there.
         let farther = if number < level { off_chip.with(&at_level) } else { off_chip };
         let sent = if number == level { off_chip.with(&at_level) } else { farther };
