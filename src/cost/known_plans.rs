@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::front::Front;
+use super::front::Fronts;
 use crate::map::{Layer, Plan};
 
 /// The best plans of layers that were tried before, on one machine and the same samples: neighbours in a search share
@@ -13,27 +13,27 @@ pub struct KnownPlans(Mutex<HashMap<usize, Vec<Known>>>);
 struct Known {
     layer: Layer,
     choices: Vec<Plan>,
-    front: Arc<Front>,
+    fronts: Arc<Fronts>,
 }
 
 impl KnownPlans {
     /// The best of `choices` for `layer`, number `index` of its network: as `best` says where they are not known.
-    pub(super) fn front(
+    pub(super) fn fronts(
         &self,
         index: usize,
         layer: &Layer,
         choices: &[Plan],
-        best: impl FnOnce() -> Front,
-    ) -> Arc<Front> {
+        best: impl FnOnce() -> Fronts,
+    ) -> Arc<Fronts> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |known: &&Known| known.layer == *layer && known.choices == choices;
         if let Some(known) = lock().get(&index).and_then(|known| known.iter().find(same)) {
-            return known.front.clone();
+            return known.fronts.clone();
         }
         // Not under the lock: another thread may look for another layer meanwhile.
-        let front = Arc::new(best());
-        let known = Known { layer: layer.clone(), choices: choices.to_vec(), front: front.clone() };
+        let fronts = Arc::new(best());
+        let known = Known { layer: layer.clone(), choices: choices.to_vec(), fronts: fronts.clone() };
         lock().entry(index).or_default().push(known);
-        front
+        fronts
     }
 }

@@ -180,7 +180,8 @@ impl Machine {
     pub fn access_cycles(&self, memory: usize) -> f64 {
         let cycle_ns = self.memories[memory].cycle_ns;
         // A memory that closes exactly waits for nothing, whatever the last digit of a product says.
-        (cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9).ceil().max(1.0)
+        let cycles = cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9;
+        if cycles <= 1.0 { 1.0 } else { cycles.ceil() }
     }
 
     /// What memory number `memory` moves: all its ports, once per access.

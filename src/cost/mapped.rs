@@ -1,9 +1,7 @@
-use rayon::prelude::*;
-
 use super::cost_model::run;
+use super::mapper::{Choice, Mapper};
 use super::prefetch::prefetch;
-use super::residency::{Choice, Mapper};
-use super::{KnownPlans, LayerCost, Machine};
+use super::{KnownPlans, LayerCost, Machine, residency};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::Hardware;
@@ -67,18 +65,15 @@ impl MappedWorkload {
     ) -> Result<Self> {
         let placements = &machine.hardware.placements;
         fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
-        let choose =
-            |&placement| Mapper { workload: &workload, machine, samples, placement, fixed, known }.choose();
-        let choices: Vec<Result<Choice>> = placements
-            .par_iter()
-            .filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)))
-            .map(choose)
-            .collect();
+        let placements = placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)));
+        let mapper = |&placement| Mapper { workload: &workload, machine, samples, placement, fixed, known };
         let mut best: Option<Choice> = None;
         let mut refusal = None;
-        // In their order, whichever thread was first.
-        for choice in choices {
-            match choice {
+        for mapper in placements.map(mapper) {
+            if best.as_ref().is_some_and(|best| !residency::may_beat(&mapper, best.score)) {
+                continue;
+            }
+            match residency::choose(&mapper) {
                 Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
                     best = Some(choice)
                 }

@@ -16,6 +16,7 @@ mod known_plans;
 mod machine;
 mod many_core;
 mod mapped;
+mod mapper;
 mod overheads;
 mod pace;
 mod parts;
@@ -23,6 +24,7 @@ mod plan_costs;
 mod prefetch;
 mod processor;
 mod residency;
+mod run;
 mod spike_lanes;
 mod spike_queues;
 mod stalls;
@@ -30,10 +32,11 @@ mod systolic;
 mod tiled;
 mod tiling;
 mod timeline;
+mod ways;
 mod zeros;
 
 pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
-pub use cost_model::{CostModel, Run, layer_cost, patterns};
+pub use cost_model::{CostModel, layer_cost, patterns};
 pub use demand::{Behind, Demand, Traffic};
 pub use footprint::footprint_bytes;
 pub use gemm::{GemmCost, GemmOperands, gemm_cost};
@@ -44,6 +47,7 @@ pub use parts::{
     AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits, WorkCycles,
 };
 pub use plan_costs::plan_costs;
+pub use run::Run;
 pub use stalls::{Direction, Place, Stall, StallPart, Stalls};
 pub use systolic::ArrayTiming;
 pub use tiling::best_nest;

@@ -1,7 +1,8 @@
 //! Products and epilogues on a scalar processor: instructions counted from what was executed.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
 use super::epilogue::energy_of;
+use super::run::Run;
 use super::tiled::{self, OnChip, Tiled};
 use super::{ArrayCycles, Demand, Direction, LayerCost, Machine, Place, Stall, StallPart};
 use crate::exec::NodeActivity;

@@ -1,6 +1,7 @@
 //! Products on lanes that step over zeros, or do not.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
+use super::run::Run;
 use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
 use super::{Demand, LayerCost, Machine, Traffic, overheads};

@@ -1,6 +1,7 @@
 //! Products on a dense systolic array, by SCALE-Sim's formulas.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
+use super::run::Run;
 use super::spike_lanes::{partial_sums, weight_passes};
 use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::{ArrayCycles, Demand, LayerCost, Machine};

@@ -26,7 +26,20 @@ pub fn candidates(
     placement: Placement,
     fixed: Option<&FixedMapping>,
 ) -> Result<Vec<Vec<Plan>>> {
-    let weights = weights_home(workload, hardware, placement)?;
+    candidates_at(weights_home(workload, hardware, placement)?, workload, hardware, placement, fixed)
+}
+
+/// Per layer, every legal plan with the weights of all layers at `weights`.
+///
+/// # Errors
+/// As of [`candidates`].
+pub fn candidates_at(
+    weights: Home,
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&FixedMapping>,
+) -> Result<Vec<Vec<Plan>>> {
     let residents = match weights {
         Home::OnChip(level) => Residents::all(workload, level),
         Home::OffChip => Residents::none(workload),
@@ -50,6 +63,28 @@ pub fn resident_candidates(
 ) -> Result<Vec<Plan>> {
     let weights = Home::OnChip(hardware.level_of_residents());
     plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), weights)
+}
+
+/// Plans of layer number `layer`, one for each way to compute it, with all on chip that has room there by itself, and each
+/// operand loaded once: with the loop over timesteps at `placement`, no plan does less than all of them.
+pub fn unhindered(layer: usize, workload: &Workload, hardware: &Hardware, placement: Placement) -> Vec<Plan> {
+    let (residents, layer) = (Residents::none(workload), &workload.layers[layer]);
+    let space = Space::new(layer, workload, hardware, placement, &residents, Home::default());
+    let order = Order::PositionsOutermost { tiles: 1, weights_stay: true };
+    let room = |operand: Operand| -> f64 {
+        space.levels[operand].iter().map(|&memory| hardware.memories[memory].capacity_bits()).sum()
+    };
+    let unhindered = |plan: Plan| {
+        let mut plan = Plan { order, ..plan };
+        for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
+            let needed = on_chip_bits(&plan, (operand, 0), layer, workload, hardware, &residents);
+            if needed > room(operand) && hardware.dram.is_some() {
+                plan.home[operand] = Home::OffChip;
+            }
+        }
+        plan
+    };
+    space.computed(None).map(unhindered).collect()
 }
 
 /// `plan` of layer number `layer` beside `residents`, with what has no room on chip off it; `None` if the machine has
@@ -119,28 +154,31 @@ impl<'a> Space<'a> {
     /// Every legal plan, of those that `wish` leaves open.
     fn plans(&self, wish: Option<&Wish>) -> Vec<Plan> {
         let (mut plans, mut free) = (Vec::new(), Vec::new());
-        for (number, unit) in self.hardware.product_units().filter(|(_, unit)| takes(*unit, self.layer)) {
-            for (dataflow, lanes) in self.layouts(unit) {
-                for &recompute in self.recompute(unit) {
-                    let plan = Plan {
-                        unit: number,
-                        dataflow,
-                        lanes,
-                        recompute,
-                        ..Plan::least(self.hardware, self.placement)
-                    };
-                    for channels in self.tile_sizes(&plan, wish) {
-                        let mut plan = Plan { channels, ..plan };
-                        if self.layer.product.is_some() {
-                            plan.home[Operand::Weights] = self.weights;
-                        }
-                        self.orders(plan, wish, &mut plans, &mut free);
-                    }
-                }
+        for mut plan in self.computed(wish) {
+            if self.layer.product.is_some() {
+                plan.home[Operand::Weights] = self.weights;
             }
+            self.orders(plan, wish, &mut plans, &mut free);
         }
         plans.retain(|plan| wish.is_none_or(|wish| plan.is_as(wish)));
         plans
+    }
+
+    /// One plan for every unit, layout and tile of channels, in the first order of tiles and with everything on chip.
+    fn computed(&self, wish: Option<&Wish>) -> impl Iterator<Item = Plan> {
+        let units = self.hardware.product_units().filter(|(_, unit)| takes(*unit, self.layer));
+        let least = Plan::least(self.hardware, self.placement);
+        let arrays = units.flat_map(move |(unit, datapath)| {
+            let layouts = self.layouts(datapath).into_iter();
+            layouts.flat_map(move |(dataflow, lanes)| {
+                let recompute = self.recompute(datapath).iter();
+                recompute.map(move |&recompute| Plan { unit, dataflow, lanes, recompute, ..least })
+            })
+        });
+        arrays.flat_map(move |plan| {
+            let sizes = self.tile_sizes(&plan, wish).into_iter();
+            sizes.map(move |channels| Plan { channels, ..plan })
+        })
     }
 
     /// What lanes of `unit` may stand for. Lanes for groups are for layers that have them, unless there are no others.
@@ -236,7 +274,9 @@ impl<'a> Space<'a> {
     fn farther_out(&self, home: Home, operand: Operand) -> Option<Home> {
         match home {
             _ if operand == Operand::Weights => None,
-            Home::OnChip(level) if level < self.hardware.outermost(operand) => Some(Home::OnChip(level + 1)),
+            Home::OnChip(level) if usize::from(level) + 1 < self.levels[operand].len() => {
+                Some(Home::OnChip(level + 1))
+            }
             Home::OnChip(_) if self.hardware.dram.is_some() => Some(Home::OffChip),
             _ => None,
         }

@@ -1,4 +1,4 @@
-use crate::cost::cost_model::Run;
+use crate::cost::run::Run;
 use crate::exec::{Activity, NodeActivity, Pattern, PatternCount, StepActivity};
 use crate::hw::table::EnergyTable;
 use crate::hw::{Placement, SpatialDim, Unrolling};
