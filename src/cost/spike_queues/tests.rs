@@ -110,14 +110,28 @@ fn given_spikes_by_hand() {
 fn a_queue_by_hand() {
     let spikes = [1];
     assert_eq!(rounds(&spikes, 1, 1, 1).queue(&queue(1), None).total, 14 + 14 + 10);
-    // Two positions with a spike in common: the common part is added, and each position takes the time of a spike.
-    let pair = [1, 0, 0];
-    let alone = [1, 1, 0];
-    let both = rounds(&pair, 3, 1, 1).queue(&queue(2), None);
-    assert_eq!(both.adding, 1);
-    assert!(both.total < rounds(&alone, 3, 1, 1).queue(&queue(2), None).total + 14);
-    // Written one after the other.
-    assert!(both.total >= 2 * 14 + 10);
+    // Two positions with a spike in common: it is added once, and each position takes the time of a spike. These are
+    // cycles of a simulation of all registers between the search and the writer.
+    let pair = rounds(&[1, 0, 0], 3, 1, 1).queue(&queue(2), None);
+    assert_eq!(pair, Span { total: 49 + 10, adding: 1, sweeping: 10 });
+    let pairs = [3, 0, 0, /* the next two */ 0, 1, 2];
+    assert_eq!(rounds(&pairs, 6, 1, 1).queue(&queue(2), None).total, 79 + 10);
+}
+
+/// Cycles of a cycle by cycle simulation of all registers between the search and the writer.
+#[test]
+fn depths_of_queues_matter() {
+    let total = |spikes: &[u32], held: u32, waiting: u32| {
+        let mut queue = queue(1);
+        (queue.spikes, queue.waiting) = (given(held), given(waiting));
+        Rounds { sweep: None, ..rounds(spikes, spikes.len(), 1, 1) }.queue(&queue, None).total
+    };
+    // Adders go on to a position of many spikes while sums of two others wait.
+    let busy = [1, 1, 1, 1, 1, 1, 30];
+    assert_eq!([1, 2].map(|waiting| total(&busy, 16, waiting)), [121, 112]);
+    // The search goes on to positions without spikes while the queue holds those that nobody takes.
+    let silent: Vec<u32> = (0..94).map(|i| u32::from(i < 24)).collect();
+    assert_eq!([4, 16].map(|held| total(&silent, held, 2)), [534, 472]);
 }
 
 /// Weights of 4 rows come in halves of 2 rows, which take 2 x 3 + 1 cycles each.
