@@ -94,6 +94,7 @@ impl Demand {
 
     /// Adds what `after` it asks of units and of the memories that feed them.
     pub fn follow(&mut self, after: &Self) {
+        self.array = self.array.then(&after.array);
         self.epilogue_cycles += after.epilogue_cycles;
         self.ideal.add_scaled(&after.ideal, 1.0);
         self.busy.add_scaled(&after.busy, 1.0);
