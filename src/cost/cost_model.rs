@@ -1,34 +1,14 @@
 //! What a unit makes of the layers that a mapper gives it; one file per kind of unit implements it.
 
+use super::run::Run;
+use super::tiled::OnChip;
 use super::{LayerCost, Machine};
 use crate::exec::{Activity, Pattern};
 use crate::hw::{Stationary, Unit, Unrolling};
-use crate::map::{Layer, Plan, Product, Workload};
+use crate::map::{Layer, Plan, Workload};
 use crate::model::Network;
 
-/// One layer as it runs for images that do the same.
-#[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
-    /// The layer.
-    pub layer: &'a Layer,
-    /// How it runs.
-    pub plan: &'a Plan,
-    /// What was executed.
-    pub activity: &'a Activity,
-    /// Timesteps of the network.
-    pub timesteps: f64,
-    /// Images that go through the layer together: each does that activity.
-    pub batch: f64,
-    /// True to say which memories are waited for, which a mapper does not ask.
-    pub names_stalls: bool,
-}
-
 impl Run<'_> {
-    /// How often the product runs.
-    pub fn frames(&self, product: &Product) -> f64 {
-        self.plan.frames(product, self.timesteps)
-    }
-
     /// What it costs for one of the images.
     pub fn cost(self, machine: &Machine) -> LayerCost {
         machine.cost_model(self.plan.unit).layer_cost(machine, self)
@@ -39,6 +19,13 @@ impl Run<'_> {
 pub trait CostModel {
     /// Cost of one layer for one of the images.
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost;
+
+    /// What one layer asks for on chip, which plans share that [compute alike](Plan::computes_like); `None` of a unit that
+    /// is charged in another way. `known` may spare some of it: what the layer asks for by another plan, with the same
+    /// activity.
+    fn on_chip(&self, _machine: &Machine, _run: Run<'_>, _known: Option<&OnChip>) -> Option<OnChip> {
+        None
+    }
 
     /// What lanes that keep sums and stand for `lanes`, or a unit without lanes, have to know of spikes beyond their
     /// counts.

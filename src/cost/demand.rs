@@ -92,6 +92,18 @@ impl Demand {
         self.on_chip[operand].read_bits += bits;
     }
 
+    /// Adds what `after` it asks of units and of the memories that feed them.
+    pub fn follow(&mut self, after: &Self) {
+        self.array = self.array.then(&after.array);
+        self.epilogue_cycles += after.epilogue_cycles;
+        self.ideal.add_scaled(&after.ideal, 1.0);
+        self.busy.add_scaled(&after.busy, 1.0);
+        self.operations_j.add_scaled(&after.operations_j, 1.0);
+        for operand in Operand::ALL {
+            self.on_chip[operand] = self.on_chip[operand].with(&after.on_chip[operand]);
+        }
+    }
+
     /// `images` times what one image asks for on chip, one after the other through each tile of weights.
     #[must_use]
     pub fn repeated(&self, images: f64) -> Self {

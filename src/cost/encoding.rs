@@ -22,18 +22,18 @@ fn relative_bits(encoding: SpikeEncoding, spikes: f64, values: usize, frames: f6
 /// Bits of what `product` reads relative to a bitmap; 1 where it reads no spikes.
 pub fn of_input(encoding: SpikeEncoding, product: &Product, activity: &NodeActivity) -> f64 {
     match product.input {
-        Input::Integers { .. } => 1.0,
-        Input::Spikes => {
+        Input::Spikes if encoding != SpikeEncoding::Bitmap => {
             let spikes = f64::from(activity.total().input_events);
             relative_bits(encoding, spikes, product.input_values, activity.steps.len().max(1) as f64)
         }
+        Input::Spikes | Input::Integers { .. } => 1.0,
     }
 }
 
 /// Bits of what `epilogue` stores in `frames` relative to a bitmap; 1 where it stores no spikes.
 pub fn of_output(encoding: SpikeEncoding, epilogue: &Epilogue, activity: &Activity, frames: f64) -> f64 {
     match epilogue.stored_bits {
-        1 => {
+        1 if encoding != SpikeEncoding::Bitmap => {
             let spikes = activity.nodes[epilogue.node.index()].total().output_events;
             relative_bits(encoding, f64::from(spikes), epilogue.values, frames)
         }

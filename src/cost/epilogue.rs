@@ -1,6 +1,6 @@
 //! Neurons, joins, pooling, sums and spike products: nothing here is free.
 
-use super::cost_model::Run;
+use super::run::Run;
 use super::{Demand, Machine, encoding};
 use crate::hw::{Operand, Vector};
 use crate::map::{Epilogue, EpilogueKind};

@@ -1,6 +1,7 @@
 //! Layers on cores that take one input spike after the other.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
+use super::run::Run;
 use super::spike_queues::{Rounds, Span, Streamed};
 use super::stalls::{Direction, Place, Stall, StallPart};
 use super::tiled::{self, Tiled, encoded_input};

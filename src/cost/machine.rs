@@ -21,6 +21,8 @@ pub struct Machine {
     pub memories: Vec<Sram>,
     /// Per operand, the number of the memory that feeds units with it.
     pub inner: PerOperand<usize>,
+    /// Per operand, numbers of the memories behind that one, from units outward.
+    pub behind: PerOperand<Vec<usize>>,
     /// Off-chip memory.
     pub dram: Option<Dram>,
     /// Leakage of memories and logic.
@@ -92,6 +94,7 @@ impl Machine {
         let table = hardware.table();
         let memories = memories(&hardware, &table);
         let inner = PerOperand::from_fn(|operand| hardware.innermost(operand));
+        let behind = PerOperand::from_fn(|operand| hardware.levels(operand).skip(1).collect());
         let dram = hardware.dram.as_ref().map(|spec| Dram::new(spec, hardware.clock_hz.value));
         let area = area_mm2(&hardware, &table);
         let memory_leakage_w: f64 =
@@ -104,7 +107,7 @@ impl Machine {
         let part_w = hardware.fpga.as_ref().map_or(0.0, |fpga| fpga.static_w.value);
         // Energies of whole events leave nothing to leak.
         let leakage_w = if events.is_some() { 0.0 } else { memory_leakage_w + logic_leakage_w + part_w };
-        Ok(Self { table, events, memories, inner, dram, leakage_w, area_mm2: area, hardware })
+        Ok(Self { table, events, memories, inner, behind, dram, leakage_w, area_mm2: area, hardware })
     }
 
     /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
@@ -177,7 +180,8 @@ impl Machine {
     pub fn access_cycles(&self, memory: usize) -> f64 {
         let cycle_ns = self.memories[memory].cycle_ns;
         // A memory that closes exactly waits for nothing, whatever the last digit of a product says.
-        (cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9).ceil().max(1.0)
+        let cycles = cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9;
+        if cycles <= 1.0 { 1.0 } else { cycles.ceil() }
     }
 
     /// What memory number `memory` moves: all its ports, once per access.
@@ -189,7 +193,7 @@ impl Machine {
     /// How many bits of whole words are moved for one that is used, where an access takes `run` of `size`
     /// elements of `bits` that lie side by side, each access from the start of a word.
     pub fn padding(&self, operand: Operand, size: f64, run: f64, bits: f64) -> f64 {
-        let word = f64::from(self.hardware.memory(operand).word_bits.value);
+        let word = f64::from(self.hardware.memories[self.inner[operand]].word_bits.value);
         let whole = |elements: f64| (elements * bits / word).ceil() * word;
         let run = run.min(size);
         let runs = (size / run).floor();

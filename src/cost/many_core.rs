@@ -1,7 +1,8 @@
 //! Layers on cores that exchange spikes: time by events, energy by the table of whole events.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
 use super::parts::{Cycles, EnergyJ, WorkCycles};
+use super::run::Run;
 use super::{LayerCost, Machine, events};
 use crate::hw::ManyCore;
 use crate::map::{EpilogueKind, Input, Layer};

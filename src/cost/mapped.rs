@@ -1,7 +1,7 @@
 use super::cost_model::run;
+use super::mapper::{Choice, Mapper};
 use super::prefetch::prefetch;
-use super::residency::{Choice, Mapper};
-use super::{KnownPlans, LayerCost, Machine};
+use super::{KnownPlans, LayerCost, Machine, residency};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::Hardware;
@@ -38,7 +38,7 @@ impl MappedWorkload {
         samples: &[Activity],
         fixed: Option<&FixedMapping>,
     ) -> Result<Self> {
-        Self::best_knowing(workload, machine, samples, fixed, &KnownPlans::default())
+        Self::best_with(workload, machine, samples, fixed, None)
     }
 
     /// The same, where `known` holds what was chosen on the same machine and samples, and learns what is chosen
@@ -53,12 +53,27 @@ impl MappedWorkload {
         fixed: Option<&FixedMapping>,
         known: &KnownPlans,
     ) -> Result<Self> {
+        Self::best_with(workload, machine, samples, fixed, Some(known))
+    }
+
+    fn best_with(
+        workload: Workload,
+        machine: &Machine,
+        samples: &[Activity],
+        fixed: Option<&FixedMapping>,
+        known: Option<&KnownPlans>,
+    ) -> Result<Self> {
         let placements = &machine.hardware.placements;
         fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
+        let placements = placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)));
+        let mapper = |&placement| Mapper { workload: &workload, machine, samples, placement, fixed, known };
         let mut best: Option<Choice> = None;
         let mut refusal = None;
-        for &placement in placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p))) {
-            match (Mapper { workload: &workload, machine, samples, placement, fixed, known }).choose() {
+        for mapper in placements.map(mapper) {
+            if best.as_ref().is_some_and(|best| !residency::may_beat(&mapper, best.score)) {
+                continue;
+            }
+            match residency::choose(&mapper) {
                 Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
                     best = Some(choice)
                 }

@@ -3,17 +3,28 @@
 use super::stalls::{Direction, Place, Stall, StallPart, Stalls};
 use super::timeline::{Times, Waits};
 use super::{Behind, Demand, Machine, Traffic};
-use crate::hw::Operand;
+use crate::hw::{MemorySpec, Operand, PerOperand};
 
-/// Busy cycles of every resource under `demand`, of which `product` is what the array asks for.
-pub fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
-    let port = |of| busiest_port(machine, &Ports { demand, product, of }).cycles;
+/// Traffic of the memories that feed units.
+type OnChip = PerOperand<Traffic>;
+
+/// Busy cycles of every resource under `demand`, of which `array` is the on-chip traffic of the array.
+pub fn times(demand: &Demand, array: &OnChip, machine: &Machine) -> Times {
+    let ports = [PortsOf::All, PortsOf::Array, PortsOf::Epilogue].map(|of| Ports { demand, array, of });
+    let mut busy = [0.0_f64; 3];
+    for (number, memory) in feed_units(machine) {
+        let bits_per_cycle = machine.bandwidth_bits_per_cycle(number);
+        for (busy, ports) in busy.iter_mut().zip(&ports) {
+            *busy = busy.max(ports.bits_of(memory) / bits_per_cycle);
+        }
+    }
+    let [port, array_port, epilogue_port] = busy;
     Times {
         array: demand.array,
         epilogue: demand.epilogue_cycles,
-        port: port(PortsOf::All),
-        array_port: port(PortsOf::Array),
-        epilogue_port: port(PortsOf::Epilogue),
+        port,
+        array_port,
+        epilogue_port,
         load: slowest_inward(demand, machine).cycles,
         store: slowest_outward(demand, machine).cycles,
     }
@@ -22,7 +33,7 @@ pub fn times(demand: &Demand, product: &Demand, machine: &Machine) -> Times {
 /// What `waits` are for, beside what units wait for by themselves.
 ///
 /// A port moves reads and writes one after the other, so each waits for both, in proportion to their bits.
-pub fn stalls(demand: &Demand, product: &Demand, machine: &Machine, waits: &Waits) -> Stalls {
+pub fn stalls(demand: &Demand, array: &OnChip, machine: &Machine, waits: &Waits) -> Stalls {
     let mut stalls = demand.accesses.clone();
     let mut wait = |part, cycles: f64, slowest: &dyn Fn() -> Slowest| {
         if cycles > 0.0 {
@@ -34,7 +45,7 @@ pub fn stalls(demand: &Demand, product: &Demand, machine: &Machine, waits: &Wait
         (PortsOf::Array, waits.array_port),
         (PortsOf::Epilogue, waits.epilogue_port),
     ] {
-        wait(StallPart::Port, cycles, &|| busiest_port(machine, &Ports { demand, product, of }));
+        wait(StallPart::Port, cycles, &|| busiest_port(machine, &Ports { demand, array, of }));
     }
     let (inward, outward) = (|| slowest_inward(demand, machine), || slowest_outward(demand, machine));
     wait(StallPart::Dram, waits.later_loads, &inward);
@@ -75,16 +86,16 @@ enum PortsOf {
     Epilogue,
 }
 
-/// Traffic of the memories that feed units.
+/// Traffic of some work at the memories that feed units.
 struct Ports<'a> {
     demand: &'a Demand,
-    product: &'a Demand,
+    array: &'a OnChip,
     of: PortsOf,
 }
 
 impl Ports<'_> {
     fn bits(&self, operand: Operand) -> f64 {
-        let (all, array) = (self.demand.on_chip[operand], self.product.on_chip[operand]);
+        let (all, array) = (&self.demand.on_chip[operand], &self.array[operand]);
         match self.of {
             PortsOf::All => all.bits(),
             PortsOf::Array => array.bits(),
@@ -92,8 +103,12 @@ impl Ports<'_> {
         }
     }
 
+    fn bits_of(&self, memory: &MemorySpec) -> f64 {
+        memory.holds.iter().map(|&operand| self.bits(operand)).sum()
+    }
+
     fn traffic(&self, operand: Operand) -> Traffic {
-        let (all, array) = (self.demand.on_chip[operand], self.product.on_chip[operand]);
+        let (all, array) = (self.demand.on_chip[operand], self.array[operand]);
         match self.of {
             PortsOf::All => all,
             PortsOf::Array => array,
@@ -105,13 +120,15 @@ impl Ports<'_> {
     }
 }
 
+fn feed_units(machine: &Machine) -> impl Iterator<Item = (usize, &MemorySpec)> {
+    machine.hardware.memories.iter().enumerate().filter(|(_, memory)| memory.feeds.is_empty())
+}
+
 /// The busiest port of the memories that feed units.
 fn busiest_port(machine: &Machine, ports: &Ports<'_>) -> Slowest {
     let mut slowest = Slowest { memory: Place::OnChip(0), cycles: 0.0, moved: Traffic::default() };
-    let memories = machine.hardware.memories.iter().enumerate();
-    for (number, memory) in memories.filter(|(_, memory)| memory.feeds.is_empty()) {
-        let bits: f64 = memory.holds.iter().map(|&operand| ports.bits(operand)).sum();
-        let cycles = bits / machine.bandwidth_bits_per_cycle(number);
+    for (number, memory) in feed_units(machine) {
+        let cycles = ports.bits_of(memory) / machine.bandwidth_bits_per_cycle(number);
         if cycles > slowest.cycles {
             let held = memory.holds.iter().map(|&operand| ports.traffic(operand));
             let moved = held.fold(Traffic::default(), |sum, traffic| sum.with(&traffic));

@@ -1,8 +1,9 @@
 //! Products and epilogues on a scalar processor: instructions counted from what was executed.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
 use super::epilogue::energy_of;
-use super::tiled::{self, Tiled};
+use super::run::Run;
+use super::tiled::{self, OnChip, Tiled};
 use super::{ArrayCycles, Demand, Direction, LayerCost, Machine, Place, Stall, StallPart};
 use crate::exec::NodeActivity;
 use crate::hw::{Operand, Processor};
@@ -15,6 +16,10 @@ const PACKED_ACCUMULATOR_BITS: u32 = 16;
 impl CostModel for Processor {
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
         tiled::layer_cost(self, machine, run)
+    }
+
+    fn on_chip(&self, machine: &Machine, run: Run<'_>, known: Option<&OnChip>) -> Option<OnChip> {
+        Some(tiled::on_chip(self, machine, run, known))
     }
 }
 

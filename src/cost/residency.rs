@@ -1,23 +1,24 @@
 //! Which weights stay on chip from image to image, and how the layers run beside them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::cost_model::{Run, run};
-use super::prefetch::prefetch;
-use super::{KnownPlans, LayerCost, Machine};
+use super::front::Best;
+use super::mapper::{Choice, Mapper, Running, Tried};
+use super::plan_costs;
+use super::prefetch::Outline;
+use super::ways::best_of_all;
 use crate::error::Result;
-use crate::exec::Activity;
-use crate::hw::{Objective, Operand, Placement};
-use crate::map::{
-    FixedMapping, Home, Layer, Plan, Residents, Workload, candidates, free_weight_bits, placed, prefetched,
-    resident_candidates, stream_buffer_bits, weights_home,
-};
+use crate::hw::{MemorySpec, Objective, Operand, Placement};
+use crate::map::{Home, Plan, Residents, candidates_at, free_weight_bits, unhindered, weights_home};
 
 /// Most sizes of the buffer for weights that pass through of which all are tried.
 const MAX_BUFFERS: usize = 16;
+
+/// Share of a size of the buffer that the next one to try has.
+const NEXT_BUFFER: f64 = 0.5;
 
 /// Most layers, the first ones of a network, that are tried out of their order.
 const MAX_FORCED: usize = 6;
@@ -25,128 +26,96 @@ const MAX_FORCED: usize = 6;
 /// Most layers of a network of which every choice is polished, not only the best one.
 const POLISHED_LAYERS: usize = 8;
 
-/// Plans of all layers, and what the objective makes of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
-    /// One per layer.
-    pub plans: Vec<Plan>,
-    /// Per layer, true if its first weights come while the layer before it runs.
-    pub prefetched: Vec<bool>,
-    /// Less is better.
-    pub score: f64,
-}
-
-/// A network that is laid onto a machine with the loop over timesteps at one place.
-pub struct Mapper<'a> {
-    /// The network.
-    pub workload: &'a Workload,
-    /// The machine.
-    pub machine: &'a Machine,
-    /// What was executed.
-    pub samples: &'a [Activity],
-    /// Where the loop over timesteps stands.
-    pub placement: Placement,
-    /// What a file fixes.
-    pub fixed: Option<&'a FixedMapping>,
-    /// What is known of plans.
-    pub known: &'a KnownPlans,
-}
-
-/// Plans of one layer with what they cost.
-struct Tried {
-    plans: Vec<Plan>,
-    costs: Arc<[LayerCost]>,
-    /// Room for weights that pass through, of each plan.
-    buffer_bits: Vec<f64>,
-    /// Numbers of the plans, the best first; of equals the first.
-    order: Vec<usize>,
-}
-
-impl Tried {
-    /// The best plan among those whose weights pass through a buffer of `bits`.
-    fn best(&self, bits: f64) -> Option<usize> {
-        self.order.iter().copied().find(|&i| self.buffer_bits[i] <= bits)
+/// True unless no choice of plans scores less than `known`: every layer in its least time, at its least energy, and weights
+/// that have no room on chip loaded once.
+pub fn may_beat(mapper: &Mapper, known: f64) -> bool {
+    let Mapper { workload, machine, samples, placement, fixed, .. } = *mapper;
+    if fixed.is_some() {
+        return true;
     }
-}
-
-impl Mapper<'_> {
-    /// The best plans: all weights stay where they fit together; otherwise, for every size of a buffer for those that
-    /// pass through, those layers or parts of layers stay in the rest which save most for their room.
-    ///
-    /// # Errors
-    /// If no plan is legal.
-    pub fn choose(&self) -> Result<Choice> {
-        let Self { workload, machine, placement, .. } = *self;
-        let hardware = &machine.hardware;
-        let tried = candidates(workload, hardware, placement, self.fixed)?;
-        let tried: Vec<Tried> =
-            tried.into_par_iter().enumerate().map(|(i, plans)| self.try_all(i, plans)).collect();
-        let alone = self.finish(tried.iter().map(|t| {
-            let pick = t.best(f64::INFINITY).expect("a layer has a plan");
-            (t.plans[pick], t.costs[pick].clone())
-        }));
-        if weights_home(workload, hardware, placement)? != Home::OffChip {
-            return Ok(alone);
+    let hardware = &machine.hardware;
+    let least = |layer: &usize| {
+        let plans = unhindered(*layer, workload, hardware, placement);
+        let described = &workload.layers[*layer];
+        let mut sum = Outline::default();
+        for activity in samples {
+            let unhindered = |cost: &_| Outline::unhindered(cost, machine);
+            let costs = plan_costs(workload, described, &plans, machine, activity, unhindered);
+            sum.add(&costs.into_iter().reduce(|a, b| a.smaller(&b)).unwrap_or_default());
         }
-        let room = free_weight_bits(workload, hardware, placement)?;
-        let (kept, resident) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Residency { mapper: self, tried: &tried, room, kept, resident }.best(alone))
-    }
-
-    fn try_all(&self, index: usize, plans: Vec<Plan>) -> Tried {
-        let layer = &self.workload.layers[index];
-        let costs = self.known.costs(index, layer, &plans, |plan| self.cost(layer, plan));
-        let hardware = &self.machine.hardware;
-        let buffer_bits = plans.iter().map(|plan| stream_buffer_bits(plan, layer, hardware)).collect();
-        let scores: Vec<f64> = costs.iter().map(|cost| self.score(cost)).collect();
-        let mut order: Vec<usize> = (0..plans.len()).collect();
-        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        Tried { plans, costs, buffer_bits, order }
-    }
-
-    /// Cost of all samples together; whom units wait for does not matter for a choice.
-    fn cost(&self, layer: &Layer, plan: &Plan) -> LayerCost {
-        let run = |activity| Run { names_stalls: false, ..run(self.workload, layer, plan, activity) };
-        self.samples.iter().fold(LayerCost::default(), |mut sum, activity| {
-            sum.add(&run(activity).cost(self.machine));
-            sum
-        })
-    }
-
-    fn score(&self, cost: &LayerCost) -> f64 {
-        self.machine.score(cost.cycles.total(), cost.energy_j.total())
-    }
-
-    /// The network by these plans, whose costs are known.
-    fn finish(&self, layers: impl Iterator<Item = (Plan, LayerCost)>) -> Choice {
-        let (plans, mut costs): (Vec<Plan>, Vec<LayerCost>) = layers.unzip();
-        let prefetched = prefetched(self.workload, &self.machine.hardware, &plans);
-        prefetch(&prefetched, &mut costs, self.machine);
-        let score = self.score(&total(&costs));
-        Choice { plans, prefetched, score }
-    }
-}
-
-fn total<'a>(costs: impl IntoIterator<Item = &'a LayerCost>) -> LayerCost {
-    costs.into_iter().fold(LayerCost::default(), |mut sum, cost| {
-        sum.add(cost);
         sum
-    })
+    };
+    let layers: Vec<usize> = (0..workload.layers.len()).collect();
+    let least: Vec<Outline> = layers.par_iter().map(least).collect();
+    let mut all = least.iter().fold(Outline::default(), |sum, layer| sum.then(layer));
+    if let (Some(dram), None) = (machine.dram, &machine.events) {
+        let memories = hardware.levels(Operand::Weights).map(|memory| &hardware.memories[memory]);
+        let room: f64 = memories.map(MemorySpec::capacity_bits).sum();
+        let loads = if placement == Placement::Outermost { workload.timesteps as f64 } else { 1.0 };
+        // The images of a batch share a load.
+        let images = samples.len() as f64 / workload.batch as f64;
+        let bits = (workload.weight_bits() + workload.parameter_bits() - room).max(0.0) * loads * images;
+        all.cycles = all.cycles.max(bits / dram.bits_per_cycle);
+        all.energy_j += bits * dram.read_pj_per_bit * 1e-12;
+    }
+    // Sums in another order differ in their last digits.
+    mapper.score(&all) * (1.0 - 1e-9) < known
 }
 
-/// Sizes of a buffer that leave room for weights that stay: those that plans need, and of more than [`MAX_BUFFERS`]
-/// only one for each halving of the largest, down to the smallest.
-fn buffers(tried: &[Tried], room: f64) -> Vec<f64> {
-    let mut sizes: Vec<f64> =
-        tried.iter().flat_map(|t| &t.buffer_bits).copied().filter(|&b| b <= room).collect();
+/// The best plans: all weights stay where they fit together; otherwise, for every size of a buffer for those that pass
+/// through, those layers or parts of layers stay in the rest which save most for their room.
+///
+/// # Errors
+/// If no plan is legal.
+pub fn choose(mapper: &Mapper) -> Result<Choice> {
+    let Mapper { workload, machine, placement, fixed, .. } = *mapper;
+    let hardware = &machine.hardware;
+    let try_at = |home| -> Result<Vec<Tried>> {
+        let plans = candidates_at(home, workload, hardware, placement, fixed)?;
+        Ok(plans.into_par_iter().enumerate().map(|(layer, plans)| mapper.try_all(layer, plans)).collect())
+    };
+    let alone = |tried: &[Tried]| {
+        let best = |t: &Tried| {
+            let best = t.fronts.alone.best(f64::INFINITY).expect("a layer has a plan");
+            Running { plan: t.plans[best.plan], cost: best.cost }
+        };
+        mapper.finish(&tried.iter().map(best).collect::<Vec<_>>())
+    };
+    let home = weights_home(workload, hardware, placement)?;
+    let mut tried = try_at(home)?;
+    let mut best = alone(&tried);
+    if home != Home::OffChip {
+        // In a memory that holds more than weights they may leave no room for what is worth more.
+        if mapper.weights_are_alone() || hardware.dram.is_none() {
+            return Ok(best);
+        }
+        let Ok(streaming) = try_at(Home::OffChip) else { return Ok(best) };
+        tried = streaming;
+        best = better(best, Some(alone(&tried)));
+    }
+    let room = free_weight_bits(workload, hardware, placement)?;
+    Ok(Residency::new(mapper, &tried, room).best(best))
+}
+
+/// The better one of two choices, of equals the first.
+fn better(choice: Choice, other: Option<Choice>) -> Choice {
+    other.filter(|other| other.score < choice.score).unwrap_or(choice)
+}
+
+/// Sizes of a buffer that leave room for weights that stay, the largest first: those that plans need, and of
+/// more than [`MAX_BUFFERS`] only some, each at most [`NEXT_BUFFER`] of the one before.
+///
+/// They depend on the sizes of layers alone, so neither more room nor anything else takes a choice away.
+fn buffers(tried: &[Tried]) -> Vec<f64> {
+    let mut sizes: Vec<f64> = tried.iter().flat_map(|t| &t.buffer_bits).copied().collect();
     sizes.sort_by(|a, b| b.total_cmp(a));
     sizes.dedup();
     if sizes.len() > MAX_BUFFERS {
         let mut last = f64::INFINITY;
         sizes.retain(|&size| {
-            let halved = size <= last / 2.0;
-            last = if halved { size } else { last };
-            halved
+            let smaller = size <= last * NEXT_BUFFER;
+            last = if smaller { size } else { last };
+            smaller
         });
     }
     sizes
@@ -159,23 +128,26 @@ struct Residency<'a> {
     tried: &'a [Tried],
     /// Room for weights, bits.
     room: f64,
-    /// By layer and plan, what it would cost if all its weights stayed.
-    kept: BTreeMap<(usize, usize), LayerCost>,
+    /// Sizes of a buffer that fit there.
+    buffers: Vec<f64>,
+    /// Per layer, what plans that some buffer leads to would cost if half of its channels stayed, and all.
+    kept: Vec<BTreeMap<usize, [Outline; 2]>>,
     /// Of layers that stayed whole in some choice, the best plan.
-    resident: BTreeMap<usize, Option<(Plan, LayerCost)>>,
+    resident: Vec<OnceLock<Option<Running>>>,
 }
 
 /// A way to fill the room for weights.
 #[derive(Debug, Clone, Copy)]
 struct Fill {
+    /// Room for weights that stay and that pass through.
+    room: f64,
     /// Room for those that pass through.
     buffer_bits: f64,
     /// True where so much less stays that the first weights of every layer fit beside those of the layer before it.
     early: bool,
     /// What does not follow from savings.
     forced: Option<Forced>,
-    /// True where channels are exchanged for others that fill the room better, and layers of which some stay look for
-    /// another plan.
+    /// True where layers of which some channels stay look for another plan.
     polished: bool,
 }
 
@@ -186,257 +158,250 @@ struct Forced {
     stays: bool,
 }
 
-/// What it saves to keep the weights of a layer on chip.
+/// What a way to fill the room leads to.
+struct Filled<'a> {
+    fill: Fill,
+    /// Per layer, the best plan of weights that pass through; `None` if none fits.
+    streaming: Vec<Option<&'a Best>>,
+    /// Per layer, output channels that stay.
+    channels: Vec<usize>,
+}
+
+/// What it saves to keep channels of a layer on chip.
 struct Saving {
     layer: usize,
+    channels: usize,
     /// Score, linearized around the whole network, for each bit.
     per_bit: f64,
 }
 
-impl Residency<'_> {
+impl<'a> Residency<'a> {
+    fn new(mapper: &'a Mapper<'a>, tried: &'a [Tried], room: f64) -> Self {
+        let mut buffers = buffers(tried);
+        buffers.retain(|&bits| bits <= room);
+        let keep = |(layer, tried): (usize, &Tried)| {
+            let outputs = mapper.workload.layers[layer].outputs();
+            // A plan that need not fit a buffer takes over where all weights stay.
+            let widest = tried.fronts.early.best(f64::INFINITY).map_or(0, |best| best.plan);
+            let kept = |best: &Best| {
+                let with = |plan, resident_channels| Plan { resident_channels, ..tried.plans[plan] };
+                let plans = [with(best.plan, outputs / 2), with(best.plan, outputs), with(widest, outputs)];
+                let costs = mapper.costs(layer, &plans);
+                let widest_is_better = mapper.score(&costs[2]) < mapper.score(&costs[1]);
+                [costs[0], costs[if widest_is_better { 2 } else { 1 }]]
+            };
+            let mut all = BTreeMap::new();
+            let fronts = [&tried.fronts.alone, &tried.fronts.early];
+            let bests = buffers.iter().flat_map(|&bits| fronts.map(|front| front.best(bits)));
+            for best in bests.flatten().filter(|_| outputs > 0) {
+                all.entry(best.plan).or_insert_with(|| kept(best));
+            }
+            all
+        };
+        let kept = tried.par_iter().enumerate().map(keep).collect();
+        let resident = tried.iter().map(|_| OnceLock::new()).collect();
+        Self { mapper, tried, room, buffers, kept, resident }
+    }
+
     /// The best choice; `alone` if nothing that stays improves it.
-    fn best(&mut self, alone: Choice) -> Choice {
+    fn best(&self, alone: Choice) -> Choice {
+        let polished = self.tried.len() <= POLISHED_LAYERS;
+        let of_room = |room: f64| {
+            let of_size = move |&buffer_bits: &f64| {
+                let fill = move |early| Fill { room, buffer_bits, early, forced: None, polished };
+                [false, true].map(fill)
+            };
+            self.buffers.iter().flat_map(of_size)
+        };
+        let fills: Vec<Fill> = self.rooms().into_iter().flat_map(of_room).collect();
         let (mut best, mut filled) = (alone, None);
-        for buffer_bits in buffers(self.tried, self.room) {
-            for early in [false, true] {
-                let polished = self.tried.len() <= POLISHED_LAYERS;
-                let fill = Fill { buffer_bits, early, forced: None, polished };
-                if self.improves(&mut best, fill) {
-                    filled = Some(fill);
-                }
-            }
-        }
-        let Some(first) = filled else { return best };
+        self.improve(&mut best, &mut filled, &fills);
         // Whole channels fill a room better in another order.
-        let layers = (0..self.tried.len()).filter(|&i| self.mapper.workload.layers[i].outputs() > 0);
-        for layer in layers.take(MAX_FORCED) {
-            for stays in [true, false] {
-                let fill = Fill { forced: Some(Forced { layer, stays }), ..first };
-                if self.improves(&mut best, fill) {
-                    filled = Some(fill);
-                }
+        let forced = filled.map_or(Vec::new(), |fill: Fill| {
+            let layers = (0..self.tried.len()).filter(|&i| self.mapper.workload.layers[i].outputs() > 0);
+            let forced =
+                layers.take(MAX_FORCED).flat_map(|layer| [true, false].map(|stays| Forced { layer, stays }));
+            forced.map(|forced| Fill { forced: Some(forced), ..fill }).collect()
+        });
+        self.improve(&mut best, &mut filled, &forced);
+        let polished = filled.map(|fill| Fill { polished: true, ..fill });
+        self.improve(&mut best, &mut filled, polished.as_slice());
+        let all = best_of_all(self.mapper, self.tried, self.room, best.score);
+        let residents = all.map(|layers| self.beside_each_other(&layers));
+        better(best, residents.flatten())
+    }
+
+    /// Takes the best that `fills` lead to if that is better than `best`; of equals the first, whichever thread was first.
+    fn improve(&self, best: &mut Choice, last: &mut Option<Fill>, fills: &[Fill]) {
+        let filled: Vec<Option<Filled>> = fills.par_iter().map(|&fill| self.filled(fill)).collect();
+        // Each layer once, and not whenever a thread meets it.
+        let stays =
+            |i: &usize| filled.iter().flatten().any(|filled| self.stays_whole(*i, filled.channels[*i]));
+        let whole: Vec<usize> = (0..self.tried.len()).filter(stays).collect();
+        whole.par_iter().for_each(|&i| _ = self.resident(i));
+        let place = |filled: &Option<Filled>| filled.as_ref().and_then(|filled| self.place(filled));
+        let choices: Vec<Option<Choice>> = filled.par_iter().map(place).collect();
+        for (&fill, choice) in fills.iter().zip(choices) {
+            if let Some(choice) = choice.filter(|choice| choice.score < best.score) {
+                (*best, *last) = (choice, Some(fill));
             }
         }
-        if let Some(fill) = filled {
-            self.improves(&mut best, Fill { polished: true, ..fill });
-        }
-        best
     }
 
-    /// Takes what `fill` leads to if it is better than `best`.
-    fn improves(&mut self, best: &mut Choice, fill: Fill) -> bool {
-        let better = self.choice(fill).filter(|choice| choice.score < best.score);
-        let improves = better.is_some();
-        if let Some(choice) = better {
-            *best = choice;
-        }
-        improves
+    /// True if layer number `layer` has weights, and all of them stay where `channels` do.
+    fn stays_whole(&self, layer: usize, channels: usize) -> bool {
+        channels > 0 && channels == self.mapper.workload.layers[layer].outputs()
     }
 
-    /// The network as `fill` lets weights stay; `None` if there is no room.
-    fn choice(&mut self, fill: Fill) -> Option<Choice> {
-        let (tried, bits) = (self.tried, fill.buffer_bits);
-        let streaming: Vec<Option<usize>> = tried.iter().map(|t| t.best(bits)).collect();
-        let buffer = |i: usize| streaming[i].map_or(0.0, |pick| tried[i].buffer_bits[pick]);
+    /// The best plan of layer number `layer` where all its weights stay.
+    fn resident(&self, layer: usize) -> Option<Running> {
+        *self.resident[layer].get_or_init(|| self.mapper.resident(layer))
+    }
+
+    /// Room that weights may take: all, or where others want to live there too, a power of four.
+    fn rooms(&self) -> Vec<f64> {
+        let less = std::iter::successors(Some(4096.0), |bits| Some(bits * 4.0));
+        let less = less.take_while(|&bits| bits < self.room && !self.mapper.weights_are_alone());
+        std::iter::once(self.room).chain(less).collect()
+    }
+
+    /// What stays as `fill` says; `None` if there is no room.
+    fn filled(&self, fill: Fill) -> Option<Filled<'a>> {
+        let tried = self.tried;
+        let best = |t: &'a Tried| t.fronts.of(fill.early).best(fill.buffer_bits);
+        let streaming: Vec<Option<&Best>> = tried.iter().map(best).collect();
+        let buffer = |i: usize| streaming[i].map_or(0.0, |best| best.buffer_bits);
         let pairs = (1..tried.len()).map(|i| buffer(i - 1) + buffer(i));
-        let taken = if fill.early { pairs.fold(bits, f64::max) } else { bits };
-        if taken > self.room {
+        let taken = if fill.early { pairs.fold(fill.buffer_bits, f64::max) } else { fill.buffer_bits };
+        if taken > fill.room {
             return None;
         }
-        self.keep(&streaming);
         let mut savings = self.savings(&streaming, fill.early);
         if let Some(Forced { layer, stays }) = fill.forced {
-            let at = savings.iter().position(|saving| saving.layer == layer)?;
-            let forced = savings.remove(at);
-            if stays {
-                savings.insert(0, forced);
+            let (mut forced, others): (Vec<_>, Vec<_>) = savings.into_iter().partition(|s| s.layer == layer);
+            forced.retain(|_| stays);
+            forced.extend(others);
+            savings = forced;
+        }
+        let channels = self.fill(&streaming, &savings, fill.room - taken)?;
+        Some(Filled { fill, streaming, channels })
+    }
+
+    /// What keeping channels of each layer saves, the most for its room first; layers without a plan for the buffer before
+    /// all others. `early` where the first weights of every layer come while the one before it runs.
+    fn savings(&self, streaming: &[Option<&Best>], early: bool) -> Vec<Saving> {
+        let costs: Vec<Option<&Outline>> = streaming.iter().map(|best| best.map(|best| &best.cost)).collect();
+        let whole = costs.iter().copied().flatten().fold(Outline::default(), |sum, cost| sum.then(cost));
+        let mut savings = Vec::new();
+        for (i, layer) in self.mapper.workload.layers.iter().enumerate().filter(|(_, l)| l.outputs() > 0) {
+            let outputs = layer.outputs();
+            let mut save = |channels: usize, score: f64| {
+                let per_bit = score / (channels as f64 * layer.channel_bits());
+                savings.push(Saving { layer: i, channels, per_bit });
+            };
+            let Some(best) = streaming[i] else {
+                save(outputs, f64::INFINITY);
+                continue;
+            };
+            let none = self.around(&costs, i, &best.cost, early);
+            let [half, all] = self.kept[i][&best.plan].map(|kept| self.around(&costs, i, &kept, early));
+            let (first, second) = (outputs / 2, outputs - outputs / 2);
+            let (saved, more) = (self.gain(&whole, &none, &half), self.gain(&whole, &half, &all));
+            // Where time hides behind something else in the end, the first channels save more than the others.
+            if first > 0 && saved * second as f64 > more * first as f64 {
+                save(first, saved);
+                save(second, more);
+            } else {
+                save(outputs, saved + more);
             }
         }
-        let (mut channels, left) = self.fill(&streaming, &savings, self.room - taken)?;
-        if fill.polished {
-            self.exchange(&mut channels, &streaming, &savings, left);
-        }
-        self.place(&streaming, channels, fill)
-    }
-
-    /// Makes sure that it is known what each layer would cost if its weights stayed.
-    fn keep(&mut self, streaming: &[Option<usize>]) {
-        for (i, layer) in self.mapper.workload.layers.iter().enumerate() {
-            let Some(pick) = streaming[i] else { continue };
-            let plan = Plan { resident_channels: layer.outputs(), ..self.tried[i].plans[pick] };
-            self.kept.entry((i, pick)).or_insert_with(|| self.mapper.cost(layer, &plan));
-        }
-    }
-
-    /// What keeping each layer saves, the most for its room first; layers without a plan for the buffer before all
-    /// others. `early` where the first weights of every layer come while the one before it runs.
-    fn savings(&self, streaming: &[Option<usize>], early: bool) -> Vec<Saving> {
-        let costs: Vec<Option<LayerCost>> = streaming
-            .iter()
-            .zip(self.tried)
-            .map(|(pick, t)| pick.map(|pick| t.costs[pick].clone()))
-            .collect();
-        let whole = total(costs.iter().flatten());
-        let saved = |(i, layer): (usize, &Layer)| {
-            let score = match streaming[i] {
-                None => f64::INFINITY,
-                Some(pick) => {
-                    let kept = &self.kept[&(i, pick)];
-                    let around = |own| self.around(&costs, i, own, early);
-                    self.gain(&whole, &around(None), &around(Some(kept)))
-                }
-            };
-            Saving { layer: i, per_bit: score / (layer.outputs() as f64 * layer.channel_bits()) }
-        };
-        let layers = self.mapper.workload.layers.iter().enumerate();
-        let mut savings: Vec<Saving> = layers.filter(|(_, layer)| layer.outputs() > 0).map(saved).collect();
         // Stable: of equals the first in the network stays.
         savings.sort_by(|a, b| b.per_bit.total_cmp(&a.per_bit));
         savings
     }
 
-    /// Cost of layer number `i`, `kept` where its weights stay, and of its neighbours.
-    fn around(
-        &self,
-        costs: &[Option<LayerCost>],
-        i: usize,
-        kept: Option<&LayerCost>,
-        early: bool,
-    ) -> LayerCost {
-        let window = i.saturating_sub(1)..(i + 2).min(costs.len());
-        let at = |j: usize| if j == i { kept.or(costs[j].as_ref()) } else { costs[j].as_ref() };
-        let mut costs: Vec<LayerCost> = window.clone().map(|j| at(j).cloned().unwrap_or_default()).collect();
-        let comes: Vec<bool> = window
-            .zip(&costs)
-            .map(|(j, cost)| early && !(j == i && kept.is_some()) && cost.loaded_weight_bits > 0.0)
-            .collect();
-        prefetch(&comes, &mut costs, self.mapper.machine);
-        total(&costs)
+    /// Layer number `i`, which costs `own`, between its neighbours.
+    fn around(&self, costs: &[Option<&Outline>], i: usize, own: &Outline, early: bool) -> Outline {
+        let machine = self.mapper.machine;
+        let (mut all, mut before) = (Outline::default(), Outline::default());
+        for j in i.saturating_sub(1)..(i + 2).min(costs.len()) {
+            let cost = if j == i { *own } else { costs[j].copied().unwrap_or_default() };
+            before = if early && j > 0 { cost.early(&before, machine) } else { cost };
+            all = all.then(&before);
+        }
+        all
     }
 
     /// How much better the score of the `whole` network gets, in small steps, where `after` takes the place of
     /// `before`.
-    fn gain(&self, whole: &LayerCost, before: &LayerCost, after: &LayerCost) -> f64 {
+    fn gain(&self, whole: &Outline, before: &Outline, after: &Outline) -> f64 {
         let machine = self.mapper.machine;
         let leakage_j = |cycles: f64| machine.leakage_w * machine.seconds(cycles);
-        let fewer_cycles = before.cycles.total() - after.cycles.total();
-        let less_j = before.energy_j.total() - after.energy_j.total() + leakage_j(fewer_cycles);
-        let (cycles, energy_j) = (whole.cycles.total(), whole.energy_j.total());
+        let fewer_cycles = before.cycles - after.cycles;
+        let less_j = before.energy_j - after.energy_j + leakage_j(fewer_cycles);
         match machine.hardware.objective {
             Objective::Energy => less_j,
             Objective::Latency => fewer_cycles,
-            Objective::EnergyDelay => less_j / (energy_j + leakage_j(cycles)) + fewer_cycles / cycles,
+            Objective::EnergyDelay => {
+                less_j / (whole.energy_j + leakage_j(whole.cycles)) + fewer_cycles / whole.cycles
+            }
         }
     }
 
-    /// Per layer, output channels that stay in `room` bits, and the room that is left; `None` if a layer that has to
-    /// stay does not fit.
-    fn fill(&self, streaming: &[Option<usize>], savings: &[Saving], room: f64) -> Option<(Vec<usize>, f64)> {
+    /// Per layer, output channels that stay in `room` bits; `None` if a layer that has to stay does not fit.
+    fn fill(&self, streaming: &[Option<&Best>], savings: &[Saving], room: f64) -> Option<Vec<usize>> {
         let mut channels = vec![0; streaming.len()];
         let mut room = room;
         for saving in savings.iter().filter(|saving| saving.per_bit > 0.0) {
             let layer = &self.mapper.workload.layers[saving.layer];
             let fit = (room / layer.channel_bits()).floor().max(0.0) as usize;
-            let stay = fit.min(layer.outputs());
+            let stay = fit.min(saving.channels);
             if streaming[saving.layer].is_none() && stay < layer.outputs() {
                 return None;
             }
-            channels[saving.layer] = stay;
+            channels[saving.layer] += stay;
             room -= stay as f64 * layer.channel_bits();
         }
-        Some((channels, room))
+        Some(channels)
     }
 
-    /// A channel of one layer gives way to some of another one as long as that saves more: whole channels leave some
-    /// `room`.
-    fn exchange(
-        &self,
-        channels: &mut [usize],
-        streaming: &[Option<usize>],
-        savings: &[Saving],
-        mut room: f64,
-    ) {
-        let layer = |saving: &Saving| &self.mapper.workload.layers[saving.layer];
-        let value = |saving: &Saving| saving.per_bit * layer(saving).channel_bits();
-        // Every exchange saves; the number of them bounds the time.
-        for _ in 0..channels.len() {
-            let mut best: Option<(f64, &Saving, &Saving, usize)> = None;
-            for out in savings.iter().filter(|s| channels[s.layer] > 0 && streaming[s.layer].is_some()) {
-                for into in savings.iter().filter(|s| s.per_bit > 0.0 && s.layer != out.layer) {
-                    let missing = layer(into).outputs() - channels[into.layer];
-                    let free = room + layer(out).channel_bits();
-                    let more = ((free / layer(into).channel_bits()).floor() as usize).min(missing);
-                    let gain = more as f64 * value(into) - value(out);
-                    if more > 0 && gain > 1e-9 * value(out) && best.as_ref().is_none_or(|best| gain > best.0)
-                    {
-                        best = Some((gain, out, into, more));
-                    }
-                }
+    /// The network as it is `filled`; `None` if there is no room.
+    fn place(&self, filled: &Filled) -> Option<Choice> {
+        let Filled { fill, streaming, channels } = filled;
+        let running = |(i, &resident_channels): (usize, &usize)| {
+            if self.stays_whole(i, resident_channels) {
+                return self.resident(i);
             }
-            let Some((_, out, into, more)) = best else { return };
-            channels[out.layer] -= 1;
-            channels[into.layer] += more;
-            room += layer(out).channel_bits() - more as f64 * layer(into).channel_bits();
-        }
+            let best = streaming[i]?;
+            let plan = Plan { resident_channels, ..self.tried[i].plans[best.plan] };
+            match resident_channels {
+                0 => Some(Running { plan, cost: best.cost }),
+                _ if fill.polished => self.partly_resident(i, resident_channels, *fill),
+                _ => Some(self.mapper.running(i, plan)),
+            }
+        };
+        let layers: Option<Vec<Running>> = channels.iter().enumerate().map(running).collect();
+        self.beside_each_other(&layers?)
     }
 
-    /// The network with `channels` of each layer on chip, and the others by the plans of `streaming`.
-    fn place(&mut self, streaming: &[Option<usize>], channels: Vec<usize>, fill: Fill) -> Option<Choice> {
-        let Mapper { workload, machine, .. } = *self.mapper;
-        let residents = Residents::new(workload, channels, machine.hardware.level_of_residents());
-        let mut layers = Vec::new();
-        for (i, layer) in workload.layers.iter().enumerate() {
-            let (plan, cost) = if layer.outputs() > 0 && residents.holds_all(workload, i) {
-                self.resident(i)?
-            } else {
-                let pick = streaming[i]?;
-                let (plan, cost) = (self.tried[i].plans[pick], self.tried[i].costs[pick].clone());
-                match residents.channels[i] {
-                    0 => (plan, cost),
-                    resident_channels if fill.polished => {
-                        self.partly_resident(i, resident_channels, fill.buffer_bits)?
-                    }
-                    resident_channels => {
-                        let plan = Plan { resident_channels, ..plan };
-                        (plan, self.mapper.cost(layer, &plan))
-                    }
-                }
-            };
-            // What shares a memory with weights that stay may have no room beside them.
-            let there = placed(plan, i, workload, &machine.hardware, &residents)?;
-            layers.push((there, if there == plan { cost } else { self.mapper.cost(layer, &there) }));
-        }
-        Some(self.mapper.finish(layers.into_iter()))
-    }
-
-    /// The best plan of layer number `layer` where some channels stay and the others pass through a buffer of `bits`.
-    fn partly_resident(
-        &self,
-        layer: usize,
-        resident_channels: usize,
-        bits: f64,
-    ) -> Option<(Plan, LayerCost)> {
+    /// The best plan of layer number `layer` where some channels stay and the others pass through the buffer of `fill`.
+    fn partly_resident(&self, layer: usize, resident_channels: usize, fill: Fill) -> Option<Running> {
         let tried = &self.tried[layer];
-        let fits = (0..tried.plans.len()).filter(|&i| tried.buffer_bits[i] <= bits);
-        let with_cost = fits.map(|i| {
-            let plan = Plan { resident_channels, ..tried.plans[i] };
-            (plan, self.mapper.cost(&self.mapper.workload.layers[layer], &plan))
-        });
-        with_cost.min_by(|a, b| self.mapper.score(&a.1).total_cmp(&self.mapper.score(&b.1)))
+        let fits = tried.plans.iter().zip(&tried.buffer_bits).filter(|(_, bits)| **bits <= fill.buffer_bits);
+        let plans: Vec<Plan> = fits.map(|(plan, _)| Plan { resident_channels, ..*plan }).collect();
+        let costs = self.mapper.costs(layer, &plans);
+        let running = plans.into_iter().zip(costs).map(|(plan, cost)| Running { plan, cost });
+        let score = |running: &Running| self.mapper.score_where(fill.early, &running.cost);
+        running.min_by(|a, b| score(a).total_cmp(&score(b)))
     }
 
-    /// The best plan of layer number `layer` where all its weights stay.
-    fn resident(&mut self, layer: usize) -> Option<(Plan, LayerCost)> {
-        let mapper = self.mapper;
-        let resident = self.resident.entry(layer).or_insert_with(|| {
-            let hardware = &mapper.machine.hardware;
-            let plans =
-                resident_candidates(layer, mapper.workload, hardware, mapper.placement, mapper.fixed).ok()?;
-            let tried = mapper.try_all(layer, plans);
-            let pick = tried.best(f64::INFINITY)?;
-            debug_assert!(!tried.plans[pick].is_off_chip(Operand::Weights));
-            Some((tried.plans[pick], tried.costs[pick].clone()))
-        });
-        resident.clone()
+    /// The network with its `layers` as they run beside the weights that stay; `None` if there is no room.
+    fn beside_each_other(&self, layers: &[Running]) -> Option<Choice> {
+        let Mapper { workload, machine, .. } = *self.mapper;
+        let plans: Vec<Plan> = layers.iter().map(|layer| layer.plan).collect();
+        let residents = Residents::of(workload, &machine.hardware, &plans);
+        let beside = |(i, &running)| self.mapper.beside(running, i, &residents);
+        let layers: Option<Vec<Running>> = layers.iter().enumerate().map(beside).collect();
+        Some(self.mapper.finish(&layers?))
     }
 }

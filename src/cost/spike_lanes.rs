@@ -1,7 +1,8 @@
 //! Products on lanes that step over zeros, or do not.
 
-use super::cost_model::{CostModel, Run};
-use super::tiled::{self, Tiled, encoded_input};
+use super::cost_model::CostModel;
+use super::run::Run;
+use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
 use super::{Demand, LayerCost, Machine, Traffic, overheads};
 use crate::exec::Pattern;
@@ -12,6 +13,10 @@ use crate::quant::WeightForm;
 impl CostModel for SpikeLanes {
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
         tiled::layer_cost(self, machine, run)
+    }
+
+    fn on_chip(&self, machine: &Machine, run: Run<'_>, known: Option<&OnChip>) -> Option<OnChip> {
+        Some(tiled::on_chip(self, machine, run, known))
     }
 
     fn patterns(&self, lanes: &Unrolling) -> Vec<Pattern> {

@@ -1,8 +1,9 @@
 //! Products on a dense systolic array, by SCALE-Sim's formulas.
 
-use super::cost_model::{CostModel, Run};
+use super::cost_model::CostModel;
+use super::run::Run;
 use super::spike_lanes::{partial_sums, weight_passes};
-use super::tiled::{self, Tiled, encoded_input};
+use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::{ArrayCycles, Demand, LayerCost, Machine};
 use crate::hw::table::EnergyTable;
 use crate::hw::{Edges, Operand, Placement, Systolic};
@@ -124,6 +125,10 @@ impl Tiles {
 impl CostModel for Systolic {
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
         tiled::layer_cost(self, machine, run)
+    }
+
+    fn on_chip(&self, machine: &Machine, run: Run<'_>, known: Option<&OnChip>) -> Option<OnChip> {
+        Some(tiled::on_chip(self, machine, run, known))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Layers on units with memories around them: tiles on a timeline, charged by operations and accesses.
 
-use super::cost_model::Run;
 use super::machine::traffic_j;
 use super::pace::{stalls, times};
 use super::parts::{Cycles, EnergyJ, LayerCost};
+use super::run::Run;
 use super::stalls::Stalls;
 use super::timeline::{timeline, waits};
 use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
@@ -29,7 +29,47 @@ pub trait Tiled {
 
 /// Cost of one layer for one of the images that go through it together: tiles of weights come once for all of them.
 pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCost {
-    let Run { layer, plan, activity, timesteps, batch, names_stalls } = run;
+    on_chip(unit, machine, run, None).cost(machine, run)
+}
+
+/// What a layer asks for on chip, wherever its operands live: plans that compute alike share it.
+#[derive(Debug, Clone)]
+pub struct OnChip {
+    /// All of it, for all images that go through the layer together.
+    demand: Demand,
+    /// Traffic of the array alone.
+    array: PerOperand<Traffic>,
+    /// What follows the product.
+    after: After,
+}
+
+/// What follows the product of a layer, for one image.
+#[derive(Debug, Clone)]
+struct After {
+    demand: Demand,
+    /// What of a plan it depends on.
+    unit: usize,
+    keeps_membranes: bool,
+}
+
+impl After {
+    /// By the plan of `run`; `known` where that is of such a plan.
+    fn new(unit: &impl Tiled, machine: &Machine, run: Run<'_>, known: Option<&Self>) -> Self {
+        let keeps_membranes = run.plan.keeps_membranes(run.layer, &machine.hardware);
+        let number = run.plan.unit;
+        if let Some(known) = known.filter(|k| (k.unit, k.keeps_membranes) == (number, keeps_membranes)) {
+            return known.clone();
+        }
+        let mut demand = Demand::default();
+        unit.epilogue(machine, run, &mut demand);
+        Self { demand, unit: number, keeps_membranes }
+    }
+}
+
+/// What the layer of `run` asks for on chip; `known` may spare some of it: what that layer asks for by another plan, with
+/// the same activity.
+pub fn on_chip(unit: &impl Tiled, machine: &Machine, run: Run<'_>, known: Option<&OnChip>) -> OnChip {
+    let Run { layer, plan, timesteps, batch, .. } = run;
     let mut demand = match &layer.product {
         Some(product) => {
             let mut demand = unit.product(machine, run, product, run.frames(product));
@@ -42,40 +82,53 @@ pub fn layer_cost(unit: &impl Tiled, machine: &Machine, run: Run<'_>) -> LayerCo
         let fetches = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
         demand.read(Operand::Weights, layer.parameter_bits() * fetches);
     }
-    let mut product = demand.clone();
-    unit.epilogue(machine, run, &mut demand);
+    let mut array = demand.on_chip;
+    let after = After::new(unit, machine, run, known.map(|known| &known.after));
+    demand.follow(&after.demand);
     if let Some(product) = &layer.product {
         *demand.ideal.of_products(product.input) += demand.array.ideal;
         *demand.busy.of_products(product.input) += demand.array.total();
     }
     if batch > 1.0 {
-        (product, demand) = (product.repeated(batch), demand.repeated(batch));
+        demand = demand.repeated(batch);
+        array = PerOperand::from_fn(|operand| array[operand].times(batch));
     }
-    pass(&mut demand, &product, machine, run);
-    demand.tiles *= plan.load_tiles() * rounds(machine, run);
-    let times = times(&demand, &product, machine);
-    let cycles = timeline(&times, demand.tiles, demand.waves);
-    let energy_j = match &machine.events {
-        Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
-        None => energy_j(&demand, machine, &cycles),
-    };
-    let stalls = if names_stalls {
-        stalls(&demand, &product, machine, &waits(&times, demand.tiles, demand.waves))
-    } else {
-        Stalls::default()
-    };
-    let all = LayerCost {
-        cycles,
-        stalls,
-        ideal: demand.ideal,
-        busy: demand.busy,
-        energy_j,
-        traffic_bits: demand.traffic_bits(),
-        loaded_bits: demand.loaded_bits,
-        loaded_weight_bits: demand.loaded_weight_bits,
-        transfer_cycles: times.load + times.store,
-    };
-    if batch > 1.0 { all.divided_by(batch) } else { all }
+    OnChip { demand, array, after }
+}
+
+impl OnChip {
+    /// Cost of the layer for one of the images, by the plan of `run`.
+    // Where it is inlined, what a mapper does not keep of it is not computed.
+    #[inline]
+    pub fn cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
+        let Run { layer, plan, activity, timesteps, batch, names_stalls } = run;
+        let mut demand = self.demand.clone();
+        pass(&mut demand, &self.array, machine, run);
+        demand.tiles *= plan.load_tiles() * rounds(machine, run);
+        let times = times(&demand, &self.array, machine);
+        let cycles = timeline(&times, demand.tiles, demand.waves);
+        let energy_j = match &machine.events {
+            Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
+            None => energy_j(&demand, machine, &cycles),
+        };
+        let stalls = if names_stalls {
+            stalls(&demand, &self.array, machine, &waits(&times, demand.tiles, demand.waves))
+        } else {
+            Stalls::default()
+        };
+        let all = LayerCost {
+            cycles,
+            stalls,
+            ideal: demand.ideal,
+            busy: demand.busy,
+            energy_j,
+            traffic_bits: demand.traffic_bits(),
+            loaded_bits: demand.loaded_bits,
+            loaded_weight_bits: demand.loaded_weight_bits,
+            transfer_cycles: times.load + times.store,
+        };
+        if batch > 1.0 { all.divided_by(batch) } else { all }
+    }
 }
 
 /// Times that all tiles of weights come: once for all images, or for each of them where rows of one image wait for their
@@ -107,26 +160,13 @@ fn hold_constant_sums(demand: &mut Demand, machine: &Machine, run: Run<'_>, prod
 /// What comes tile by tile to memories that feed units, and leaves them so: the image, weights that do not stay there,
 /// and what has no room. Whatever is loaded is written there first, whatever is stored is read there, and both pass
 /// every memory on their way.
-fn pass(demand: &mut Demand, product_demand: &Demand, machine: &Machine, run: Run<'_>) {
-    let mut passing = PerOperand::<Passing>::default();
-    if let Some(product) = &run.layer.product {
-        load(&mut passing, machine, run, product);
-    }
-    for operand in [Operand::Activations, Operand::PartialSums, Operand::Membranes, Operand::Residual] {
-        if run.plan.passes(operand) {
-            let traffic = demand.on_chip[operand];
-            // What a product reads again and again was loaded once, above.
-            let again = match operand {
-                Operand::Activations => product_demand.on_chip[operand].read_bits,
-                _ => 0.0,
-            };
-            let from_home = passing[operand].of(run.plan.home[operand]);
-            from_home.written_bits += traffic.written_bits;
-            from_home.read_bits += traffic.read_bits - again;
-        }
-    }
+fn pass(demand: &mut Demand, array: &PerOperand<Traffic>, machine: &Machine, run: Run<'_>) {
     for operand in Operand::ALL {
-        let Passing { off_chip, behind } = passing[operand];
+        let passing = passing(demand, array, machine, run, operand);
+        if passing == Passing::default() {
+            continue;
+        }
+        let Passing { off_chip, behind } = passing;
         demand.dram.read_bits += off_chip.read_bits;
         demand.dram.written_bits += off_chip.written_bits;
         let all = off_chip.with(&behind.1);
@@ -136,12 +176,40 @@ fn pass(demand: &mut Demand, product_demand: &Demand, machine: &Machine, run: Ru
         if operand == Operand::Weights {
             demand.loaded_weight_bits += all.read_bits;
         }
-        pass_levels(demand, machine, operand, &passing[operand]);
+        pass_levels(demand, machine, operand, &passing);
     }
 }
 
+/// What passes of `operand`.
+fn passing(
+    demand: &Demand,
+    array: &PerOperand<Traffic>,
+    machine: &Machine,
+    run: Run<'_>,
+    operand: Operand,
+) -> Passing {
+    let mut passing = Passing::default();
+    match (operand, &run.layer.product) {
+        (Operand::Weights, Some(product)) => load_weights(&mut passing, machine, run, product),
+        (Operand::Activations, Some(product)) => load_inputs(&mut passing, machine, run, product),
+        _ => {}
+    }
+    if operand != Operand::Weights && run.plan.passes(operand) {
+        let traffic = demand.on_chip[operand];
+        // What a product reads again and again was loaded once, above.
+        let again = match operand {
+            Operand::Activations => array[operand].read_bits,
+            _ => 0.0,
+        };
+        let from_home = passing.of(run.plan.home[operand]);
+        from_home.written_bits += traffic.written_bits;
+        from_home.read_bits += traffic.read_bits - again;
+    }
+    passing
+}
+
 /// Traffic between the memory that feeds units with an operand, and its homes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Passing {
     off_chip: Traffic,
     /// An on-chip level, and what comes from there and goes there.
@@ -163,7 +231,7 @@ impl Passing {
 /// Adds what memories behind the first one move of `passing`.
 fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing: &Passing) {
     let Passing { off_chip, behind: (level, at_level) } = *passing;
-    for (memory, number) in machine.hardware.levels(operand).zip(0_u8..).skip(1) {
+    for (&memory, number) in machine.behind[operand].iter().zip(1_u8..) {
         // From farther out it is written before it is read; at home it is there.
         let farther = if number < level { off_chip.with(&at_level) } else { off_chip };
         let sent = if number == level { off_chip.with(&at_level) } else { farther };
@@ -175,39 +243,49 @@ fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing
     }
 }
 
-/// Adds what `product` loads of inputs and weights.
-fn load(passing: &mut PerOperand<Passing>, machine: &Machine, run: Run<'_>, product: &Product) {
-    let Run { layer, plan, activity, timesteps, batch, .. } = run;
-    let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
+/// Adds what `product` loads of inputs: the image, and what lives elsewhere.
+fn load_inputs(passing: &mut Passing, machine: &Machine, run: Run<'_>, product: &Product) {
+    let Run { plan, activity, timesteps, batch, .. } = run;
+    if !product.from_outside && !plan.passes(Operand::Activations) {
+        return;
+    }
     let input = encoded_input(machine, product, activity);
     let input_bits = product.input_values as f64 * f64::from(product.input.bits()) * input * batch;
+    if product.from_outside {
+        passing.off_chip.read_bits += input_bits;
+    } else {
+        let frames = product.input_frames(timesteps);
+        passing.of(plan.home[Operand::Activations]).read_bits +=
+            input_bits * frames * plan.input_loads(product);
+    }
+}
+
+/// Adds what `product` loads of weights.
+fn load_weights(passing: &mut Passing, machine: &Machine, run: Run<'_>, product: &Product) {
+    let Run { layer, plan, timesteps, .. } = run;
+    if !plan.passes(Operand::Weights) {
+        return;
+    }
+    let passes = if plan.placement == Placement::Outermost { timesteps } else { 1.0 };
     let rows = product.positions as f64 * run.frames(product);
     let fetches = plan
         .tile(&machine.hardware, product)
         .map_or(1.0, |tile| (rows / plan.position_tiles() / f64::from(tile.rows.value)).ceil());
-    let inputs = &mut passing[Operand::Activations];
-    if product.from_outside {
-        inputs.off_chip.read_bits += input_bits;
-    } else if plan.passes(Operand::Activations) {
-        let frames = product.input_frames(timesteps);
-        inputs.of(plan.home[Operand::Activations]).read_bits +=
-            input_bits * frames * plan.input_loads(product);
+    let loads = plan.weight_loads() * passes;
+    let fetches = fetches * rounds(machine, run);
+    let all = (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
+    let streamed = plan.streamed_share(layer);
+    passing.off_chip.read_bits += all * streamed;
+    // What stays beside the units does not pass.
+    if machine.behind[Operand::Weights].is_empty() {
+        return;
     }
-    if plan.passes(Operand::Weights) {
-        let loads = plan.weight_loads() * passes;
-        let fetches = fetches * rounds(machine, run);
-        let all = (layer.weight_bits() * fetches + layer.parameter_bits()) * loads;
-        let streamed = plan.streamed_share(layer);
-        let weights = &mut passing[Operand::Weights];
-        weights.off_chip.read_bits += all * streamed;
-        let residents = match plan.home[Operand::Weights] {
-            Home::OffChip => Home::OnChip(machine.hardware.level_of_residents()),
-            on_chip => on_chip,
-        };
-        // What stays beside the units does not pass.
-        if residents != Home::default() {
-            weights.of(residents).read_bits += all * (1.0 - streamed);
-        }
+    let residents = match plan.home[Operand::Weights] {
+        Home::OffChip => Home::OnChip(machine.hardware.level_of_residents()),
+        on_chip => on_chip,
+    };
+    if residents != Home::default() {
+        passing.of(residents).read_bits += all * (1.0 - streamed);
     }
 }
 

@@ -23,6 +23,18 @@ impl ArrayCycles {
         self.ideal + self.under_utilisation + self.fill_drain + self.imbalance + self.access
     }
 
+    /// `after` behind it.
+    #[must_use]
+    pub fn then(&self, after: &Self) -> Self {
+        Self {
+            ideal: self.ideal + after.ideal,
+            under_utilisation: self.under_utilisation + after.under_utilisation,
+            fill_drain: self.fill_drain + after.fill_drain,
+            imbalance: self.imbalance + after.imbalance,
+            access: self.access + after.access,
+        }
+    }
+
     /// Every cause times `factor`.
     #[must_use]
     pub fn times(&self, factor: f64) -> Self {

@@ -63,18 +63,43 @@ pub enum Law {
 
 /// Values by width in bits, in the order of the file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Points(Vec<(u32, f64)>);
+pub struct Points {
+    points: Vec<(u32, f64)>,
+    /// Values at 0, 1, 2 .. [`WHOLE_BITS`] bits: a mapper asks for such widths again and again, and a power takes long.
+    /// Empty where something is wrong with the points.
+    whole: Vec<f64>,
+}
+
+/// Widest width whose value is kept.
+const WHOLE_BITS: u32 = 64;
 
 impl Points {
-    /// The value at a width.
+    fn new(points: Vec<(u32, f64)>) -> Self {
+        let mut points = Self { points, whole: Vec::new() };
+        if points.fault().is_none() {
+            let wider = (1..=WHOLE_BITS).map(|bits| points.between(f64::from(bits)));
+            points.whole = std::iter::once(0.0).chain(wider).collect();
+        }
+        points
+    }
+
+    /// The value at a width; a negative one has none.
     pub(super) fn at(&self, bits: f64) -> f64 {
-        let point = |i: usize| (f64::from(self.0[i].0), self.0[i].1);
-        let Some(last) = self.0.len().checked_sub(2) else {
+        let whole = bits as usize;
+        match self.whole.get(whole) {
+            Some(&value) if whole as f64 == bits => value,
+            _ => self.between(bits),
+        }
+    }
+
+    fn between(&self, bits: f64) -> f64 {
+        let point = |i: usize| (f64::from(self.points[i].0), self.points[i].1);
+        let Some(last) = self.points.len().checked_sub(2) else {
             let (width, value) = point(0);
             return value * bits / width;
         };
-        let above = self.0.partition_point(|(width, _)| f64::from(*width) < bits);
-        match self.0.get(above) {
+        let above = self.points.partition_point(|(width, _)| f64::from(*width) < bits);
+        match self.points.get(above) {
             Some((width, value)) if f64::from(*width) == bits => *value,
             _ => {
                 let low = above.saturating_sub(1).min(last);
@@ -85,10 +110,10 @@ impl Points {
 
     /// What is wrong with the points, if anything.
     fn fault(&self) -> Option<String> {
-        if self.0.is_empty() {
+        if self.points.is_empty() {
             return Some("Points: at least one point is needed".into());
         }
-        for (bits, value) in &self.0 {
+        for (bits, value) in &self.points {
             if *bits == 0 {
                 return Some("Points: a width of 0 bits".into());
             }
@@ -96,7 +121,7 @@ impl Points {
                 return Some(format!("Points: {fault} at {bits} bits"));
             }
         }
-        self.0.windows(2).find_map(|pair| {
+        self.points.windows(2).find_map(|pair| {
             let [(bits, value), (next_bits, next_value)] = [pair[0], pair[1]];
             if bits == next_bits {
                 Some(format!("Points: {bits} bits given twice"))
@@ -127,7 +152,7 @@ impl<'de> Deserialize<'de> for Points {
                 while let Some(point) = map.next_entry()? {
                     points.push(point);
                 }
-                Ok(Points(points))
+                Ok(Points::new(points))
             }
         }
         deserializer.deserialize_map(PointsVisitor)

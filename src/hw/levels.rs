@@ -16,12 +16,6 @@ impl Hardware {
         std::iter::successors(Some(self.innermost(operand)), move |&inner| self.behind(inner, operand))
     }
 
-    /// How many memories stand between units and the outermost one that holds `operand`.
-    pub fn outermost(&self, operand: Operand) -> u8 {
-        // Memories of a chain have different numbers, so there are fewer of them than a byte counts.
-        self.levels(operand).skip(1).count() as u8
-    }
-
     /// The level of weights that stay on chip where not all of them do: the largest memory that holds weights, of equals
     /// the nearest to units.
     pub fn level_of_residents(&self) -> u8 {

@@ -269,6 +269,10 @@ impl Hardware {
         if memory.holds.is_empty() {
             return Err(Fault::new(field("holds"), "empty: nothing is ever written there"));
         }
+        let mut holds = memory.holds.iter().enumerate();
+        if let Some((_, twice)) = holds.find(|(i, operand)| memory.holds[..*i].contains(operand)) {
+            return Err(Fault::new(field("holds"), format!("{twice:?} stands there twice")));
+        }
         integer(
             &field("capacity_bytes"),
             memory.capacity_bytes.value,

@@ -10,7 +10,9 @@ use super::takes::{check_units, takes};
 use super::tiles::{halves, ladder, quotients};
 use super::{Dataflow, Home, Layer, Order, Plan, Product, Workload};
 use crate::error::Result;
-use crate::hw::{Datapath, Hardware, Layout, MemorySpec, Operand, Placement, SpatialDim, Unrolling};
+use crate::hw::{
+    Datapath, Hardware, Layout, MemorySpec, Operand, PerOperand, Placement, SpatialDim, Unrolling,
+};
 
 /// Per layer, every legal plan with the loop over timesteps at `placement`, of those that `fixed` leaves open: all
 /// weights stay on chip if they fit there together, and come from off chip for every image if they do not.
@@ -24,7 +26,20 @@ pub fn candidates(
     placement: Placement,
     fixed: Option<&FixedMapping>,
 ) -> Result<Vec<Vec<Plan>>> {
-    let weights = weights_home(workload, hardware, placement)?;
+    candidates_at(weights_home(workload, hardware, placement)?, workload, hardware, placement, fixed)
+}
+
+/// Per layer, every legal plan with the weights of all layers at `weights`.
+///
+/// # Errors
+/// As of [`candidates`].
+pub fn candidates_at(
+    weights: Home,
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&FixedMapping>,
+) -> Result<Vec<Vec<Plan>>> {
     let residents = match weights {
         Home::OnChip(level) => Residents::all(workload, level),
         Home::OffChip => Residents::none(workload),
@@ -50,6 +65,28 @@ pub fn resident_candidates(
     plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), weights)
 }
 
+/// Plans of layer number `layer`, one for each way to compute it, with all on chip that has room there by itself, and each
+/// operand loaded once: with the loop over timesteps at `placement`, no plan does less than all of them.
+pub fn unhindered(layer: usize, workload: &Workload, hardware: &Hardware, placement: Placement) -> Vec<Plan> {
+    let (residents, layer) = (Residents::none(workload), &workload.layers[layer]);
+    let space = Space::new(layer, workload, hardware, placement, &residents, Home::default());
+    let order = Order::PositionsOutermost { tiles: 1, weights_stay: true };
+    let room = |operand: Operand| -> f64 {
+        space.levels[operand].iter().map(|&memory| hardware.memories[memory].capacity_bits()).sum()
+    };
+    let unhindered = |plan: Plan| {
+        let mut plan = Plan { order, ..plan };
+        for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
+            let needed = on_chip_bits(&plan, (operand, 0), layer, workload, hardware, &residents);
+            if needed > room(operand) && hardware.dram.is_some() {
+                plan.home[operand] = Home::OffChip;
+            }
+        }
+        plan
+    };
+    space.computed(None).map(unhindered).collect()
+}
+
 /// `plan` of layer number `layer` beside `residents`, with what has no room on chip off it; `None` if the machine has
 /// no room for it.
 pub fn placed(
@@ -61,7 +98,7 @@ pub fn placed(
 ) -> Option<Plan> {
     let weights = plan.home[Operand::Weights];
     let (layer, placement) = (&workload.layers[layer], plan.placement);
-    Space { layer, workload, hardware, placement, residents, weights }.placed(plan)
+    Space::new(layer, workload, hardware, placement, residents, weights).placed(plan, &mut Vec::new())
 }
 
 fn plans_of(
@@ -76,7 +113,7 @@ fn plans_of(
     let layer = &workload.layers[number];
     check_units(layer, hardware)?;
     let open = fixed.and_then(|fixed| fixed.wish(&layer.name));
-    let space = Space { layer, workload, hardware, placement, residents, weights };
+    let space = Space::new(layer, workload, hardware, placement, residents, weights);
     match (space.plans(open), fixed) {
         (plans, _) if !plans.is_empty() => Ok(plans),
         (_, Some(fixed)) if !space.plans(None).is_empty() => Err(fixed.refused(&layer.name)),
@@ -97,34 +134,51 @@ struct Space<'a> {
     residents: &'a Residents,
     /// Where its weights live.
     weights: Home,
+    /// Per operand, its memories from units outward.
+    levels: PerOperand<Vec<usize>>,
 }
 
-impl Space<'_> {
+impl<'a> Space<'a> {
+    fn new(
+        layer: &'a Layer,
+        workload: &'a Workload,
+        hardware: &'a Hardware,
+        placement: Placement,
+        residents: &'a Residents,
+        weights: Home,
+    ) -> Self {
+        let levels = PerOperand::from_fn(|operand| hardware.levels(operand).collect());
+        Self { layer, workload, hardware, placement, residents, weights, levels }
+    }
+
     /// Every legal plan, of those that `wish` leaves open.
     fn plans(&self, wish: Option<&Wish>) -> Vec<Plan> {
-        let mut plans = Vec::new();
-        for (number, unit) in self.hardware.product_units().filter(|(_, unit)| takes(*unit, self.layer)) {
-            for (dataflow, lanes) in self.layouts(unit) {
-                for &recompute in self.recompute(unit) {
-                    let plan = Plan {
-                        unit: number,
-                        dataflow,
-                        lanes,
-                        recompute,
-                        ..Plan::least(self.hardware, self.placement)
-                    };
-                    for channels in self.tile_sizes(&plan, wish) {
-                        let mut plan = Plan { channels, ..plan };
-                        if self.layer.product.is_some() {
-                            plan.home[Operand::Weights] = self.weights;
-                        }
-                        self.orders(plan, wish, &mut plans);
-                    }
-                }
+        let (mut plans, mut free) = (Vec::new(), Vec::new());
+        for mut plan in self.computed(wish) {
+            if self.layer.product.is_some() {
+                plan.home[Operand::Weights] = self.weights;
             }
+            self.orders(plan, wish, &mut plans, &mut free);
         }
         plans.retain(|plan| wish.is_none_or(|wish| plan.is_as(wish)));
         plans
+    }
+
+    /// One plan for every unit, layout and tile of channels, in the first order of tiles and with everything on chip.
+    fn computed(&self, wish: Option<&Wish>) -> impl Iterator<Item = Plan> {
+        let units = self.hardware.product_units().filter(|(_, unit)| takes(*unit, self.layer));
+        let least = Plan::least(self.hardware, self.placement);
+        let arrays = units.flat_map(move |(unit, datapath)| {
+            let layouts = self.layouts(datapath).into_iter();
+            layouts.flat_map(move |(dataflow, lanes)| {
+                let recompute = self.recompute(datapath).iter();
+                recompute.map(move |&recompute| Plan { unit, dataflow, lanes, recompute, ..least })
+            })
+        });
+        arrays.flat_map(move |plan| {
+            let sizes = self.tile_sizes(&plan, wish).into_iter();
+            sizes.map(move |channels| Plan { channels, ..plan })
+        })
     }
 
     /// What lanes of `unit` may stand for. Lanes for groups are for layers that have them, unless there are no others.
@@ -163,8 +217,8 @@ impl Space<'_> {
     /// channels, a quarter of it, and so on.
     ///
     /// The orders to try are the same at any capacity, so more memory takes no choice away.
-    fn orders(&self, plan: Plan, wish: Option<&Wish>, plans: &mut Vec<Plan>) {
-        let whole = self.placed(plan);
+    fn orders(&self, plan: Plan, wish: Option<&Wish>, plans: &mut Vec<Plan>, free: &mut Vec<f64>) {
+        let whole = self.placed(plan, free);
         plans.extend(whole);
         let Some(product) = &self.layer.product else { return };
         let spills = |plan: &Plan| Operand::ALL.iter().any(|&o| o != Operand::Weights && plan.passes(o));
@@ -176,10 +230,15 @@ impl Space<'_> {
         let widest = plan.widest_tile(self.layer);
         let pays = product.from_outside || whole.as_ref().is_none_or(spills);
         if asked.is_some() || (pays && halves(widest).step_by(2).any(|channels| channels == plan.channels)) {
+            let first = plans.len();
             for tiles in self.position_tiles(&plan, product, asked) {
-                let orders =
-                    stays.iter().map(|&weights_stay| Order::PositionsOutermost { tiles, weights_stay });
-                plans.extend(orders.filter_map(|order| self.placed(Plan { order, ..plan })));
+                for &weights_stay in stays {
+                    let order = Order::PositionsOutermost { tiles, weights_stay };
+                    let Some(plan) = self.placed(Plan { order, ..plan }, free) else { continue };
+                    if !plans[first..].iter().any(|known| plan.costs_like(known, self.hardware)) {
+                        plans.push(plan);
+                    }
+                }
             }
         }
     }
@@ -191,9 +250,11 @@ impl Space<'_> {
         sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles > 1).collect()
     }
 
-    /// `plan` with each operand where there is room for it, as near to units as can be; `None` if there is none.
-    fn placed(&self, mut plan: Plan) -> Option<Plan> {
-        let mut free: Vec<f64> = self.hardware.memories.iter().map(MemorySpec::capacity_bits).collect();
+    /// `plan` with each operand where there is room for it, as near to units as can be; `None` if there is none. What
+    /// is left of each memory goes to `free`.
+    fn placed(&self, mut plan: Plan, free: &mut Vec<f64>) -> Option<Plan> {
+        free.clear();
+        free.extend(self.hardware.memories.iter().map(MemorySpec::capacity_bits));
         // Weights have their place already, or need one for the tiles that pass through.
         for operand in [
             Operand::Weights,
@@ -202,7 +263,7 @@ impl Space<'_> {
             Operand::Residual,
             Operand::Activations,
         ] {
-            while !self.takes_room(&plan, operand, &mut free) {
+            while !self.takes_room(&plan, operand, free) {
                 plan.home[operand] = self.farther_out(plan.home[operand], operand)?;
             }
         }
@@ -213,7 +274,9 @@ impl Space<'_> {
     fn farther_out(&self, home: Home, operand: Operand) -> Option<Home> {
         match home {
             _ if operand == Operand::Weights => None,
-            Home::OnChip(level) if level < self.hardware.outermost(operand) => Some(Home::OnChip(level + 1)),
+            Home::OnChip(level) if usize::from(level) + 1 < self.levels[operand].len() => {
+                Some(Home::OnChip(level + 1))
+            }
             Home::OnChip(_) if self.hardware.dram.is_some() => Some(Home::OffChip),
             _ => None,
         }
@@ -223,10 +286,17 @@ impl Space<'_> {
     fn takes_room(&self, plan: &Plan, operand: Operand, free: &mut [f64]) -> bool {
         let Self { layer, workload, hardware, residents, .. } = *self;
         let needed = |level| on_chip_bits(plan, (operand, level), layer, workload, hardware, residents);
-        let levels = hardware.levels(operand).zip(0..);
-        let fits = levels.clone().all(|(memory, level)| needed(level) <= free[memory]);
+        // Most operands have one memory, and there are many plans.
+        if let [memory] = self.levels[operand][..] {
+            let bits = needed(0);
+            let fits = bits <= free[memory];
+            free[memory] -= if fits { bits } else { 0.0 };
+            return fits;
+        }
+        let levels = self.levels[operand].iter().zip(0..);
+        let fits = levels.clone().all(|(&memory, level)| needed(level) <= free[memory]);
         if fits {
-            levels.for_each(|(memory, level)| free[memory] -= needed(level));
+            levels.for_each(|(&memory, level)| free[memory] -= needed(level));
         }
         fits
     }

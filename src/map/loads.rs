@@ -1,9 +1,41 @@
 //! How often the operands of a plan come on chip.
 
 use super::{Dataflow, Order, Plan, Product};
-use crate::hw::Operand;
+use crate::hw::{Hardware, Operand};
 
 impl Plan {
+    /// True if it asks for what `other` asks for on chip: at most operands live elsewhere, and come from there in another
+    /// order.
+    pub fn computes_like(&self, other: &Self, hardware: &Hardware) -> bool {
+        let computed = |plan: &Self| {
+            (plan.unit, plan.dataflow, plan.lanes, plan.placement, plan.recompute, plan.channels)
+        };
+        // A unit that takes a product in slices takes fewer of them where weights stay; weights that stay in an array come
+        // there for every tile of positions.
+        let sliced = hardware.unit(self.unit).tile().is_some();
+        let in_order = match self.dataflow {
+            _ if sliced => self.order == other.order,
+            Dataflow::WeightStationary => self.position_tiles() == other.position_tiles(),
+            _ => true,
+        };
+        computed(self) == computed(other) && in_order
+    }
+
+    /// True if it costs what `other` costs: weights come once and stay while positions pass, in whatever tiles.
+    pub(super) fn costs_like(&self, other: &Self, hardware: &Hardware) -> bool {
+        let once = |plan: &Self| {
+            let stay = matches!(plan.order, Order::PositionsOutermost { weights_stay: true, .. });
+            stay && plan.passes(Operand::Weights)
+        };
+        let sliced = hardware.unit(self.unit).tile().is_some();
+        let in_array = self.dataflow == Dataflow::OutputStationary && !sliced;
+        in_array
+            && once(self)
+            && once(other)
+            && self.home == other.home
+            && self.computes_like(other, hardware)
+    }
+
     /// Tiles of output channels, of one group.
     pub fn channel_tiles(&self, product: &Product) -> f64 {
         match self.dataflow {

@@ -21,7 +21,7 @@ pub mod tiles;
 mod workload;
 
 pub use bits::ExecutedBits;
-pub use candidates::{candidates, placed, resident_candidates};
+pub use candidates::{candidates, candidates_at, placed, resident_candidates, unhindered};
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use gemm::{Dim, Gemm, Matrix};

@@ -19,7 +19,9 @@ macro_rules! parts {
 
             /// The sum of the parts.
             pub fn total(&self) -> f64 {
-                self.parts().iter().sum()
+                let mut sum = 0.0;
+                $(sum += self.$field;)+
+                sum
             }
 
             /// Every part divided by `count`: of a sum, the mean.

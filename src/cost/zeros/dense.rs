@@ -18,7 +18,7 @@ impl ZeroHandling for Dense {
 
     fn operations(&self, waves: &Waves<'_>) -> f64 {
         if self.gated {
-            waves.counted().total().synaptic_operations() as f64 * waves.repeat()
+            waves.total().synaptic_operations() as f64 * waves.repeat()
         } else {
             waves.product.dense_operations() * waves.frames
         }

@@ -1,5 +1,5 @@
-use crate::cost::cost_model::Run;
-use crate::exec::{Activity, NodeActivity, Pattern, PatternCount};
+use crate::cost::run::Run;
+use crate::exec::{Activity, NodeActivity, Pattern, PatternCount, StepActivity};
 use crate::hw::table::EnergyTable;
 use crate::hw::{Placement, SpatialDim, Unrolling};
 use crate::map::{Input, Product};
@@ -16,18 +16,26 @@ pub struct Waves<'a> {
     /// Timesteps that run in one go.
     together: f64,
     activity: &'a Activity,
+    /// What was counted of the product, all timesteps together.
+    total: StepActivity,
 }
 
 impl<'a> Waves<'a> {
     /// Of `frames` frames of `product`.
     pub fn new(run: Run<'a>, product: &'a Product, frames: f64) -> Self {
         let together = if run.plan.placement == Placement::Innermost { frames } else { 1.0 };
-        Self { lanes: &run.plan.lanes, product, frames, together, activity: run.activity }
+        let total = run.activity.nodes[product.node.index()].total();
+        Self { lanes: &run.plan.lanes, product, frames, together, activity: run.activity, total }
     }
 
     /// What was counted of the product.
     pub fn counted(&self) -> &'a NodeActivity {
         &self.activity.nodes[self.product.node.index()]
+    }
+
+    /// All timesteps of it together.
+    pub fn total(&self) -> &StepActivity {
+        &self.total
     }
 
     /// Frames that one counted frame stands for.
@@ -95,7 +103,7 @@ pub trait ZeroHandling {
 
     /// Weights that an adder adds, of those that lanes of any layout meet.
     fn operations(&self, waves: &Waves<'_>) -> f64 {
-        waves.counted().total().synaptic_operations() as f64 * waves.repeat()
+        waves.total().synaptic_operations() as f64 * waves.repeat()
     }
 
     /// True if every input bit that is fetched is looked at.

@@ -10,7 +10,7 @@ impl ZeroHandling for Scatter {
     fn walk(&self, waves: &Waves<'_>) -> Walk {
         let product = waves.product;
         let taps = product.taps.div_ceil(waves.lanes.extent(SpatialDim::KernelTaps) as usize);
-        let total = waves.counted().total();
+        let total = waves.total();
         Walk {
             average: total.gathered_events as f64 * waves.repeat() / waves.walkers(),
             busiest: busiest_events(waves) * taps as f64,
@@ -30,7 +30,7 @@ impl ZeroHandling for Scatter {
 
     /// Additions, and at the end of a timestep every sum goes to its neuron and starts anew.
     fn moved_sums(&self, waves: &Waves<'_>) -> MovedSums {
-        let additions = waves.counted().total().gathered_events as f64 * waves.repeat();
+        let additions = waves.total().gathered_events as f64 * waves.repeat();
         let outputs = (waves.product.positions * waves.product.groups) as f64 * waves.frames;
         MovedSums { read: additions + outputs, written: additions + outputs }
     }

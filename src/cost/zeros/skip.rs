@@ -11,7 +11,7 @@ impl ZeroHandling for Skip {
     }
 
     fn walk(&self, waves: &Waves<'_>) -> Walk {
-        let total = waves.counted().total();
+        let total = waves.total();
         let average = total.gathered_events as f64 * waves.repeat() / waves.walkers();
         let busiest = match wave_size_number(waves.lanes.positions() as usize) {
             Some(number) if is_counted_anyway(waves.lanes) => {

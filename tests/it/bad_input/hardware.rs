@@ -196,6 +196,11 @@ fn values_out_of_range() {
     ");
 }
 
+/// A memory that would hold weights twice, behind the weight SRAM.
+const BEHIND_TWICE: &str = "memories: [(name: \"behind\", holds: [Weights, Weights], feeds: [\"weight SRAM\"], \
+    capacity_bytes: (value: 98304, source: \"test\"), word_bits: (value: 64, source: \"test\"), \
+    bandwidth_bits_per_cycle: (value: 64, source: \"test\"), macro_model: Cacti(LowPower)),";
+
 /// Names that stand for nothing, operands without a home, and contradictions.
 #[test]
 fn names_and_operands() {
@@ -211,6 +216,7 @@ fn names_and_operands() {
         ("operand in no memory", "[PartialSums, Membranes]", "[PartialSums]"),
         ("operand in two memories", "[PartialSums, Membranes]", "[PartialSums, Membranes, Weights]"),
         ("operand twice in one memory", "[PartialSums, Membranes]", "[PartialSums, Membranes, Membranes]"),
+        ("operand twice in a memory behind", "memories: [", BEHIND_TWICE),
         ("memory for nothing", "[PartialSums, Membranes]", "[]"),
         (
             "memory that feeds nothing there is",
@@ -243,7 +249,9 @@ fn names_and_operands() {
     operand in two memories
       changed.ron: memories: Weights is held 2 times, expected once
     operand twice in one memory
-      changed.ron: memories: Membranes is held 2 times, expected once
+      changed.ron: memories: state SRAM: holds: Membranes stands there twice
+    operand twice in a memory behind
+      changed.ron: memories: behind: holds: Weights stands there twice
     memory for nothing
       changed.ron: memories: state SRAM: holds: empty: nothing is ever written there
     memory that feeds nothing there is

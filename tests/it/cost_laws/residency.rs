@@ -67,12 +67,12 @@ fn brute_force(machine: &Machine, workload: &Workload, activity: &Activity) -> f
     }
 }
 
-/// Small networks of few channels, where each of them counts: mostly the best choice, never far from it.
+/// Small networks of few channels, where each of them counts.
 #[test]
-fn what_stays_is_nearly_the_best_choice() {
+fn what_stays_is_the_best_choice() {
     let sizes = prop::collection::vec((1usize..9, 1usize..6), 1..4);
     let dram = prop::sample::select(vec![1u32, 4, 64]);
-    let objective = prop::sample::select(vec!["Energy", "Latency"]);
+    let objective = prop::sample::select(vec!["Energy", "Latency", "EnergyDelay"]);
     let cases = (sizes, 2u32..9, 0.1..1.0f64, dram, objective);
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut excess = Vec::new();
@@ -89,30 +89,61 @@ fn what_stays_is_nearly_the_best_choice() {
         let found = score(&machine, &workload, &activity, mapped.plans);
         excess.push(found / brute_force(&machine, &workload, &activity) - 1.0);
     }
-    let worst = excess.iter().copied().fold(0.0, f64::max);
-    let close = excess.iter().filter(|&&e| e <= 1e-3).count();
-    println!("{close} of {} within 0.1 %, the worst {:.1} % off", excess.len(), 100.0 * worst);
-    assert!(close >= 48 && worst < 0.25, "{close} {worst} {excess:?}");
+    assert!(excess.iter().all(|&excess| excess <= 1e-3), "{excess:?}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Where an access costs the same, a byte more never costs more.
+    /// Where an access costs the same, a byte more never costs more: neither where every choice is tried, nor where there
+    /// are too many.
     #[test]
     fn more_room_never_costs_more(
-        sizes in prop::collection::vec((1usize..9, 1usize..6), 1..4), bits in 2u32..9, bytes in 8u64..60, more in 1u64..40,
+        sizes in prop_oneof![
+            prop::collection::vec((1usize..9, 1usize..6), 1..4),
+            prop::collection::vec((1usize..40, 8usize..40), 4..9),
+        ],
+        bits in 2u32..9, share in 0.05..1.0f64, more in 0.0..0.6f64, dram in prop::sample::select(vec![1u32, 4, 64]),
+        objective in prop::sample::select(vec!["Energy", "Latency", "EnergyDelay"]),
     ) {
         let (workload, activity) = network(&sizes, bits);
-        let found = |bytes: u64| {
-            let mut spec = Spec { dram_bits: Some(4), ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
-            spec.memories[0].1 = bytes;
+        let all = (workload.weight_bits() + workload.parameter_bits()) / 8.0;
+        let found = |share: f64| {
+            let lanes = lanes(2, 2, "Dense", "BitSerial");
+            let mut spec = Spec { dram_bits: Some(dram), objective, ..Spec::roomy(lanes) };
+            spec.memories[0].1 = (all * share).ceil() as u64;
             let machine = spec.innermost().unit_machine();
             let mapped = MappedWorkload::best(workload.clone(), &machine, std::slice::from_ref(&activity)).ok()?;
             Some(score(&machine, &workload, &activity, mapped.plans))
         };
-        if let (Some(small), Some(large)) = (found(bytes), found(bytes + more)) {
-            prop_assert!(large <= small * (1.0 + 1e-9), "{bytes} {more}: {small} {large}");
+        if let (Some(small), Some(large)) = (found(share), found(share + more)) {
+            prop_assert!(large <= small * (1.0 + 1e-9), "{share} {more}: {small} {large}");
+        }
+    }
+
+    /// In a memory that holds spikes, too, weights that fit do not stay where they leave no room for what is worth more.
+    #[test]
+    fn weights_leave_room_for_what_is_worth_more(
+        sizes in prop::collection::vec((1usize..9, 1usize..9), 1..4), bits in 2u32..9, room in 1.0..1.5f64,
+        dram in prop::sample::select(vec![1u32, 4, 64]),
+        objective in prop::sample::select(vec!["Energy", "Latency", "EnergyDelay"]),
+    ) {
+        let (mut workload, activity) = network(&sizes, bits);
+        // Maps that are larger than the memory in one layer, and small in the others.
+        let all = workload.weight_bits() + workload.parameter_bits();
+        workload.layers[0].live_activation_bits = 2.0 * all * room;
+        let found = |share: f64| {
+            let lanes = lanes(2, 2, "Dense", "BitSerial");
+            let mut spec = Spec { dram_bits: Some(dram), objective, ..Spec::roomy(lanes) };
+            spec.memories[0] = ("Weights, Activations".to_owned(), (all / 8.0 * share).ceil() as u64);
+            spec.memories.remove(1);
+            let machine = spec.innermost().unit_machine();
+            let mapped = MappedWorkload::best(workload.clone(), &machine, std::slice::from_ref(&activity)).ok()?;
+            Some(score(&machine, &workload, &activity, mapped.plans))
+        };
+        // One that holds all weights, and one that does not.
+        if let (Some(small), Some(large)) = (found(0.99), found(room)) {
+            prop_assert!(large <= small * (1.0 + 1e-9), "{room}: {small} {large}");
         }
     }
 }

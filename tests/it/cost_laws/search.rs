@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use spiq::cost::{Machine, MappedWorkload, layer_cost};
+use spiq::cost::{LayerCost, Machine, MappedWorkload, Stalls, layer_cost, plan_costs};
 use spiq::hw::Placement;
 use spiq::map::{FixedMapping, Input, InputFrames, Workload, candidates};
 
@@ -40,6 +40,45 @@ fn cramped() -> impl Strategy<Value = Case> {
             with_activity(product, timesteps, &seeds, 8, spec)
         },
     )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What plans that compute alike share is computed once, and each costs what it costs alone.
+    #[test]
+    fn many_plans_cost_what_each_of_them_does(case in cramped(), outermost: bool) {
+        let machine = case.spec.machine();
+        let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+        let placement = if outermost { Placement::Outermost } else { Placement::Innermost };
+        let Ok(plans) = candidates(&workload, &machine.hardware, placement, None) else { return Ok(()) };
+        let costs = plan_costs(&workload, &case.layer, &plans[0], &machine, &case.activity, LayerCost::clone);
+        prop_assert_eq!(costs.len(), plans[0].len());
+        for (plan, cost) in plans[0].iter().zip(costs) {
+            let alone = layer_cost(&case.layer, plan, &machine, &case.activity, case.timesteps);
+            prop_assert_eq!(cost, LayerCost { stalls: Stalls::default(), ..alone }, "{:?}", plan);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The bound that spares the second placement never hides what is better.
+    #[test]
+    fn two_placements_are_as_good_as_the_better_one(case in cramped()) {
+        let score = |placements: &'static str| {
+            let machine = Spec { placements, ..case.spec.clone() }.machine();
+            let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+            let best = MappedWorkload::best(workload, &machine, std::slice::from_ref(&case.activity)).ok()?;
+            let cost = best.costs(&machine, &case.activity).remove(0);
+            Some(machine.score(cost.cycles.total(), cost.energy_j.total()))
+        };
+        let [innermost, outermost] = ["Innermost", "Outermost"].map(score);
+        let better = [innermost, outermost].into_iter().flatten().reduce(f64::min);
+        let both = ["Innermost, Outermost", "Outermost, Innermost"].map(score);
+        prop_assert!(both.iter().all(|both| *both == better), "{both:?} {innermost:?} {outermost:?}");
+    }
 }
 
 /// Score of the best of all plans: every number of channels, every number of tiles of positions.
