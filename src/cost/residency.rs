@@ -324,8 +324,9 @@ impl<'a> Residency<'a> {
     fn around(&self, costs: &[Option<&Outline>], i: usize, own: &Outline, early: bool) -> Outline {
         let machine = self.mapper.machine;
         let (mut all, mut before) = (Outline::default(), Outline::default());
-        for j in i.saturating_sub(1)..(i + 2).min(costs.len()) {
-            let cost = if j == i { *own } else { costs[j].copied().unwrap_or_default() };
+        let first = i.saturating_sub(1);
+        for (j, cost) in costs.iter().enumerate().skip(first).take(i + 2 - first) {
+            let cost = if j == i { *own } else { cost.copied().unwrap_or_default() };
             before = if early && j > 0 { cost.early(&before, machine) } else { cost };
             all = all.then(&before);
         }
