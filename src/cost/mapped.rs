@@ -1,5 +1,6 @@
 use super::cost_model::run;
 use super::mapper::{Choice, Mapper};
+use super::pipeline::{overlap, period_cycles};
 use super::prefetch::prefetch;
 use super::{KnownPlans, LayerCost, Machine, residency};
 use crate::error::Result;
@@ -99,6 +100,12 @@ impl MappedWorkload {
         let mut costs: Vec<LayerCost> =
             layers.map(|(layer, plan)| run(&self.workload, layer, plan, activity).cost(machine)).collect();
         prefetch(&self.prefetched, &mut costs, machine);
+        overlap(&self.workload, &self.plans, &mut costs, machine);
         costs
+    }
+
+    /// Cycles from one image to the next, of whose layers [`Self::costs`] are the costs.
+    pub fn period_cycles(&self, costs: &[LayerCost], machine: &Machine) -> f64 {
+        period_cycles(&self.workload, &self.plans, costs, machine)
     }
 }

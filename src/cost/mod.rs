@@ -20,6 +20,7 @@ mod mapper;
 mod overheads;
 mod pace;
 mod parts;
+mod pipeline;
 mod plan_costs;
 mod prefetch;
 mod processor;

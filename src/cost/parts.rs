@@ -3,7 +3,7 @@
 pub use crate::map::{ExecutedBits, OnChipBytes};
 
 use super::stalls::Stalls;
-use crate::hw::Work;
+use crate::hw::{Operand, Work};
 use crate::map::Input;
 use crate::num::parts;
 
@@ -130,6 +130,19 @@ parts! {
         dram_read: "DRAM read",
         /// Anything written off chip.
         dram_written: "DRAM written",
+    }
+}
+
+impl TrafficBits {
+    /// What on-chip memories read and write of `operand`.
+    pub fn on_chip(&self, operand: Operand) -> f64 {
+        match operand {
+            Operand::Weights => self.weights_read + self.weights_written,
+            Operand::Activations => self.activations_read + self.activations_written,
+            Operand::PartialSums => self.partial_sums_read + self.partial_sums_written,
+            Operand::Membranes => self.membranes_read + self.membranes_written,
+            Operand::Residual => self.residual_read + self.residual_written,
+        }
     }
 }
 

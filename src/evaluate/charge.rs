@@ -32,7 +32,8 @@ impl<'a> Charge<'a> {
 
     /// Adds an image.
     pub fn add(&mut self, costs: &[LayerCost], counters: &Counters) {
-        self.totals.add(costs, counters, self.machine);
+        let period_cycles = self.mapped.period_cycles(costs, self.machine);
+        self.totals.add(costs, counters, period_cycles, self.machine);
     }
 
     /// Adds an image that did `activity`.
@@ -68,7 +69,8 @@ impl<'a> Charge<'a> {
             busy: cost.busy.divided_by(images),
         });
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
-        let seconds = machine.seconds(cycles.total());
+        let (seconds, period_cycles) = (machine.seconds(cycles.total()), totals.period_cycles / images);
+        let period_s = machine.seconds(period_cycles);
         let batch = workload.batch as f64;
         let leakage_j = sum(|layer| layer.leakage_j);
         let of_machine = notes::of_machine(machine, &self.mapped, counted.then_some(totals.images));
@@ -81,16 +83,17 @@ impl<'a> Charge<'a> {
             footprint_bytes: footprint_bytes(workload),
             memories: MemoryEvaluation::all(&self.mapped, &machine.hardware, &on_chip),
             stalls: StallEvaluation::all(&stalls.divided_by(images), &machine.hardware),
-            units: UnitEvaluation::all(machine, &self.mapped, worked, cycles.total()),
+            units: UnitEvaluation::all(machine, &self.mapped, worked, period_cycles),
             cycles,
             batch: workload.batch as u32,
             latency_s: seconds * batch,
+            period_s: period_s * batch,
             worst_latency_s: totals.worst_latency_s * batch,
             energy_j,
             traffic_bits,
             leakage_j,
             worst_energy_j: totals.worst_energy_j,
-            power_w: (energy_j.total() + leakage_j) / seconds,
+            power_w: (energy_j.total() + leakage_j) / period_s,
             synaptic_operations: sum(|layer| layer.synaptic_operations),
             spikes: sum(|layer| layer.spikes),
             saturations: sum(|layer| layer.saturations),
@@ -103,11 +106,17 @@ impl<'a> Charge<'a> {
     fn layers(&self, on_chip: &[Vec<OnChipBytes>]) -> Vec<LayerEvaluation> {
         let workload = &self.mapped.workload;
         let images = self.totals.images as f64;
+        let cycles: f64 = self.totals.layers.iter().map(|layer| layer.cost.cycles.total()).sum();
+        // Layers share the time from image to image.
+        let share = if cycles > 0.0 { self.totals.period_cycles / cycles } else { 1.0 };
         let layers = workload.layers.iter().zip(&self.mapped.plans).zip(&self.totals.layers);
         let summarize = |((mapped, totals), memories): (_, &Vec<OnChipBytes>)| {
             let mut on_chip = OnChipBytes::default();
             memories.iter().for_each(|memory| on_chip.add_scaled(memory, 1.0));
-            summarize_layer(self.machine, mapped, totals, on_chip, workload.timesteps, images)
+            let mut layer =
+                summarize_layer(self.machine, mapped, totals, on_chip, workload.timesteps, images);
+            layer.leakage_j *= share;
+            layer
         };
         layers.zip(on_chip).map(summarize).collect()
     }

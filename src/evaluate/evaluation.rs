@@ -222,6 +222,8 @@ pub struct Evaluation {
     pub batch: u32,
     /// Mean latency of a batch.
     pub latency_s: f64,
+    /// Mean time from one batch to the next: that of a batch, or less where images overlap.
+    pub period_s: f64,
     /// Latency of a batch of images like the slowest one.
     pub worst_latency_s: f64,
     /// Dynamic energy by component.
@@ -232,7 +234,7 @@ pub struct Evaluation {
     pub leakage_j: f64,
     /// Dynamic and leakage energy of the most expensive image.
     pub worst_energy_j: f64,
-    /// Energy divided by the time of an image.
+    /// Energy divided by the time from image to image.
     pub power_w: f64,
     /// Weights gated by a non-zero input, all layers and timesteps.
     pub synaptic_operations: f64,
@@ -254,9 +256,9 @@ impl Evaluation {
         self.energy_j.total() + self.leakage_j
     }
 
-    /// Images per second, one batch after the other.
+    /// Images per second.
     pub fn images_per_s(&self) -> f64 {
-        if self.latency_s > 0.0 { f64::from(self.batch) / self.latency_s } else { 0.0 }
+        if self.period_s > 0.0 { f64::from(self.batch) / self.period_s } else { 0.0 }
     }
 
     /// Energy per synaptic operation, J.

@@ -24,6 +24,7 @@ pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Op
         .chain(of_slow_memories(machine))
         .chain(of_residents(mapped))
         .chain(of_batch(mapped.workload.batch))
+        .chain(of_images_in_flight(machine.hardware.images_in_flight()))
         .chain(of_idle_lanes(mapped, machine))
         .collect()
 }
@@ -87,6 +88,15 @@ fn of_batch(batch: usize) -> Option<String> {
     let message =
         format!("latency is that of {batch} images together, energy and cycles are those of one of them");
     (batch > 1).then_some(message)
+}
+
+/// Of images that overlap.
+fn of_images_in_flight(images: usize) -> Option<String> {
+    let message = format!(
+        "up to {images} images are in flight: throughput, power and leakage are those of the busiest unit, port or bus, \
+         latency and cycles those of an image alone"
+    );
+    (images > 1).then_some(message)
 }
 
 /// Of groups that run one after the other although output channels have lanes side by side.

@@ -5,8 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cost::{Machine, MappedWorkload, Place, Stall, Stalls, WorkCycles};
-use crate::hw::{Datapath, Hardware, Unit, Work};
-use crate::map::Plan;
+use crate::hw::{Hardware, Unit, Work};
 
 /// Cycles that units wait for one memory, per inference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -110,7 +109,7 @@ impl UnitEvaluation {
                 units[plan.unit].add(own, |cycles| cycles.of_products(product.input));
             }
             for work in Work::ALL {
-                units[unit_of(hardware, plan, work)].add(own, |cycles| cycles.of(work));
+                units[hardware.unit_of(plan.unit, work)].add(own, |cycles| cycles.of(work));
             }
         }
         let of_unit = |(unit, worked): (&Unit, Worked)| {
@@ -127,14 +126,4 @@ impl UnitEvaluation {
         };
         hardware.units.iter().zip(units).flat_map(of_unit).collect()
     }
-}
-
-/// Number of the unit that does `work` of a layer with `plan`: a vector unit, or that of the product where it does
-/// everything.
-fn unit_of(hardware: &Hardware, plan: &Plan, work: Work) -> usize {
-    if hardware.unit(plan.unit).does(work) {
-        return plan.unit;
-    }
-    let does = |unit: &Unit| matches!(unit, Unit::Vector(vector) if vector.does(work));
-    hardware.units.iter().position(does).unwrap_or(plan.unit)
 }

@@ -12,6 +12,8 @@ pub(super) struct Totals {
     pub layers: Vec<LayerTotals>,
     /// Per node, inputs of a weight layer and outputs of any other that are not zero.
     pub events: Vec<u64>,
+    /// Cycles from image to image.
+    pub period_cycles: f64,
     pub worst_latency_s: f64,
     pub worst_energy_j: f64,
 }
@@ -75,13 +77,16 @@ impl Totals {
             images: 0,
             layers: vec![LayerTotals::default(); layers],
             events: vec![0; nodes],
+            period_cycles: 0.0,
             worst_latency_s: 0.0,
             worst_energy_j: 0.0,
         }
     }
 
-    pub fn add(&mut self, costs: &[LayerCost], counters: &Counters, machine: &Machine) {
+    /// Adds an image whose layers cost `costs`, with the next one `period_cycles` behind it.
+    pub fn add(&mut self, costs: &[LayerCost], counters: &Counters, period_cycles: f64, machine: &Machine) {
         self.images += 1;
+        self.period_cycles += period_cycles;
         self.events.iter_mut().zip(&counters.events).for_each(|(sum, events)| *sum += events);
         let (mut cycles, mut energy_j) = (0.0, 0.0);
         for ((total, cost), counters) in self.layers.iter_mut().zip(costs).zip(&counters.layers) {
@@ -92,7 +97,8 @@ impl Totals {
         }
         let latency_s = machine.seconds(cycles);
         self.worst_latency_s = self.worst_latency_s.max(latency_s);
-        self.worst_energy_j = self.worst_energy_j.max(energy_j + machine.leakage_w * latency_s);
+        let leakage_j = machine.leakage_w * machine.seconds(period_cycles);
+        self.worst_energy_j = self.worst_energy_j.max(energy_j + leakage_j);
     }
 
     /// Rates of the weight layers and the neurons of `network`, over all images.

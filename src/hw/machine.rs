@@ -49,6 +49,10 @@ pub struct Hardware {
     pub placements: Vec<Placement>,
     /// What the mapper minimises.
     pub objective: Objective,
+    /// Most images that units work on side by side: while one of them takes its layers of one image, others take theirs of
+    /// the images before and behind it. One image after the other where it is left out.
+    #[serde(default)]
+    pub images_in_flight: Option<Sourced<u32>>,
     /// How spikes lie in memory; as a bitmap where it is left out.
     #[serde(default)]
     pub spike_encoding: SpikeEncoding,
@@ -155,6 +159,26 @@ impl Hardware {
         self.vectors().find(|unit| unit.does(work))
     }
 
+    /// Number of the unit that does `work` of a layer whose product unit number `product` takes: a vector unit, or that one
+    /// where it does everything.
+    pub fn unit_of(&self, product: usize, work: Work) -> usize {
+        if self.unit(product).does(work) {
+            return product;
+        }
+        let does = |unit: &Unit| matches!(unit, Unit::Vector(vector) if vector.does(work));
+        self.units.iter().position(does).unwrap_or(product)
+    }
+
+    /// Most images that units work on side by side.
+    pub fn images_in_flight(&self) -> usize {
+        self.images_in_flight.as_ref().map_or(1, |images| images.value as usize)
+    }
+
+    /// Units that take products side by side, of one image each.
+    pub fn products_in_flight(&self) -> usize {
+        self.images_in_flight().min(self.product_units().count())
+    }
+
     /// How its units are charged: all of them in one way.
     pub fn charged(&self) -> Charged {
         self.product_units().next().map_or(Charged::Operations, |(_, unit)| unit.charged())
@@ -236,6 +260,11 @@ impl Hardware {
         }
         let takes_products = self.product_units().count();
         let whole = self.units.iter().filter(|unit| unit.datapath().charged() != Charged::Operations).count();
+        if let Some(images) = &self.images_in_flight {
+            let units = u32::try_from(self.units.len()).unwrap_or(u32::MAX);
+            integer("images_in_flight", u64::from(images.value), &images.source, 1, u64::from(units))
+                .map_err(|fault| Fault::new(fault.field, format!("{}: the units", fault.message)))?;
+        }
         match (takes_products, whole) {
             (0, _) => Err(Fault::new(
                 "units",

@@ -12,7 +12,7 @@ pub struct Residents {
     pub bits: f64,
     /// The on-chip level that they are at; 0 feeds units.
     pub level: u8,
-    /// Membranes of all layers and images, which wait on chip where timesteps are outermost.
+    /// Membranes of all layers and of the images of a batch, which wait on chip where timesteps are outermost.
     pub membrane_bits: f64,
 }
 

@@ -5,7 +5,8 @@ use super::{Dataflow, Home, Layer, Order, Plan, Workload};
 use crate::error::Error;
 use crate::hw::{Hardware, Operand, Placement, SpatialDim};
 
-/// Room for the weights of one tile, and for the next one while it computes.
+/// Room for the weights of one tile, and for the next one while it computes; as much for each unit that takes another
+/// image meanwhile.
 pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     let inputs = match plan.dataflow {
@@ -24,7 +25,7 @@ pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) 
         _ if values == all => all,
         _ => 2 * values,
     };
-    stored as f64 * f64::from(product.weight_bits)
+    (stored * hardware.products_in_flight()) as f64 * f64::from(product.weight_bits)
 }
 
 /// Bits of `operand` at on-chip level number `level`, of which 0 feeds units, while `layer` runs by `plan` beside
@@ -44,20 +45,22 @@ pub(super) fn on_chip_bits(
             let stay = if residents.level == level { residents.bits } else { 0.0 };
             stay + if passes { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
         }
-        Operand::Activations if passes => input_tile_bits(plan, layer, workload),
+        Operand::Activations if passes => input_tile_bits(plan, layer, workload, hardware),
         _ if home != Home::OnChip(level) => 0.0,
-        Operand::Membranes if plan.placement == Placement::Outermost => residents.membrane_bits,
+        Operand::Membranes if plan.placement == Placement::Outermost => {
+            residents.membrane_bits * hardware.images_in_flight() as f64
+        }
         _ => needed_bits(plan, operand, layer, workload, hardware),
     }
 }
 
 /// Room for the inputs of one tile of positions, and for the next one while it is computed.
-fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload) -> f64 {
+fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
     match (plan.order, &layer.product) {
         (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
             let frames = if plan.placement == Placement::Innermost { workload.timesteps } else { 1 };
             let frames = product.input_frames(frames);
-            let values = product.input_values.div_ceil(tiles) * frames * workload.batch;
+            let values = product.input_values.div_ceil(tiles) * frames * workload.images_on_chip(hardware);
             2.0 * values as f64 * f64::from(product.input.bits())
         }
         // Inputs stream by.
@@ -73,7 +76,7 @@ fn needed_bits(
     workload: &Workload,
     hardware: &Hardware,
 ) -> f64 {
-    let images = workload.batch as f64;
+    let images = workload.images_on_chip(hardware) as f64;
     match operand {
         Operand::Membranes if plan.placement == Placement::Outermost => images * workload.membrane_bits(),
         Operand::Membranes if plan.keeps_membranes(layer, hardware) => 0.0,
@@ -87,8 +90,12 @@ fn needed_bits(
 }
 
 /// Sums of one tile of channels between its passes over the inputs, and sums that are computed
-/// once for all timesteps.
+/// once for all timesteps; as much for each unit that takes another image meanwhile.
 pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
+    sums_of_unit_bits(plan, layer, workload, hardware) * hardware.products_in_flight() as f64
+}
+
+fn sums_of_unit_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     if plan.dataflow == Dataflow::Sequential {
         return 0.0;

@@ -1,6 +1,7 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
+use crate::hw::Hardware;
 use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op};
 use crate::num::signed_bits;
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
@@ -184,6 +185,11 @@ impl Workload {
             (layer.live_activation_bits, layer.live_residual_bits) = (activations, residual);
         }
         Self { layers, timesteps: network.timesteps, batch: 1 }
+    }
+
+    /// Images that have room of their own in memories of `hardware`: those of all batches in flight.
+    pub fn images_on_chip(&self, hardware: &Hardware) -> usize {
+        self.batch * hardware.images_in_flight()
     }
 
     /// In batches of so many images.

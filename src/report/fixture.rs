@@ -115,6 +115,7 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         cycles,
         batch: 1,
         latency_s,
+        period_s: latency_s,
         worst_latency_s: latency_s * 1.2,
         energy_j,
         traffic_bits: TrafficBits::default(),

@@ -12,6 +12,7 @@ mod levels;
 mod mapping;
 mod occupancy;
 mod overheads;
+mod pipeline;
 mod residency;
 mod scatter;
 mod search;
