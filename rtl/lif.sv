@@ -3,6 +3,7 @@
 //
 //     g = V + X;   spike iff g >= TH;   V' = ((2 (spike ? reset : g) + 1) MULTIPLIER) >> (SHIFT + 1)
 //
+// A spike resets g to 0 or takes an amount off it; with a DELAYED_RESET the amount comes off V' instead.
 // With a MULTIPLIER of 1 the last is a shift by SHIFT, and nothing is multiplied.
 // A membrane is stored as V >> discard in V_BITS bits, clamped, and read back shifted left again.
 module lif #(
@@ -11,8 +12,8 @@ module lif #(
     parameter int V_BITS = 16,
     parameter int MULTIPLIER = 1,     // odd, or 0 to forget: the membrane keeps MULTIPLIER / 2^SHIFT of itself
     parameter int SHIFT = 1,          // 1 halves the membrane, 0 integrates and fires
-    parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the threshold instead of clearing the membrane
-    parameter bit STRICT = 1'b0,      // TH is the threshold plus one: the neuron fires above it
+    parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the amount instead of clearing the membrane
+    parameter bit DELAYED_RESET = 1'b0,  // and does so behind the leak
     parameter int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1
 ) (
     input logic clk,
@@ -21,6 +22,7 @@ module lif #(
     input logic [INDEX_BITS-1:0] index,
     input logic signed [X_BITS-1:0] x,
     input logic signed [X_BITS-1:0] threshold,
+    input logic signed [X_BITS-1:0] amount,
     input logic [5:0] discard,
     output logic spike,
     output logic signed [V_BITS-1:0] stored  // what the membrane memory receives with this clock
@@ -40,13 +42,14 @@ module lif #(
         g = v + G_BITS'(x);
         spike = g >= G_BITS'(threshold);
         left = g;
-        if (spike) left = SOFT_RESET ? g - G_BITS'(threshold) + G_BITS'(STRICT) : G_BITS'(0);
+        if (spike && !DELAYED_RESET) left = SOFT_RESET ? g - G_BITS'(amount) : G_BITS'(0);
         product = PRODUCT_BITS'(0);
         kept = left >>> SHIFT;
         if (MULTIPLIER != 1) begin
             product = ((PRODUCT_BITS'(left) <<< 1) + PRODUCT_BITS'(1)) * PRODUCT_BITS'(MULTIPLIER);
             kept = G_BITS'(product >>> (SHIFT + 1));
         end
+        if (spike && DELAYED_RESET) kept -= G_BITS'(amount);
         word = kept >>> discard;
         if (word > LARGEST) word = LARGEST;
         if (word < SMALLEST) word = SMALLEST;

@@ -362,7 +362,7 @@ KINDS = (
     "Input Output Flatten Linear Affine Conv2d SumPool2d AvgPool2d Scale IF LIF CubaLIF Threshold I LI CubaLI"
 ).split()
 FIRES = {"above": "AboveThreshold", "at": "AtThreshold"}
-RESETS = {"zero": "Zero", "subtract": "Subtract"}
+RESETS = {"zero": "Zero", "subtract": "Subtract", "subtract-delayed": "SubtractDelayed", "none": "None"}
 
 
 def plain(name):

@@ -63,27 +63,35 @@ class Named(torch.nn.Module):
 
 @executes
 @pytest.mark.parametrize(
-    ("mechanism", "beta", "one", "last"),
-    [("zero", 0.5, 2.0, 1.5), ("zero", 0.25, 2.0, 1.5), ("zero", 0.125, 2.0, 1.5), ("subtract", 0.5, 2.75, 3.5)],
+    ("reset", "beta", "one", "last"),
+    [
+        ("zero", 0.5, 2.0, 1.5),
+        ("zero", 0.25, 2.0, 1.5),
+        ("zero", 0.125, 2.0, 1.5),
+        ("subtract", 0.5, 2.75, 3.5),
+        ("subtract-delayed", 0.5, 1.5, 1.0),
+        ("subtract-delayed", 0.25, 1.5, 1.0),
+        ("none", 0.5, 2.0, 1.5),
+    ],
 )
-def test_snntorch(tmp_path, mechanism, beta, one, last):
+def test_snntorch(tmp_path, reset, beta, one, last):
     """Leaky: its input is not decayed, it fires above its threshold; NIR does not say how it resets.
 
-    Where a potential exceeds two thresholds, snnTorch subtracts the second one in the next step.
+    Without a delay of the reset, snnTorch subtracts a second threshold in the next step where a potential exceeds two.
     """
     snn = pytest.importorskip("snntorch")
     from snntorch.export_nir import export_to_nir
 
     def leaky(threshold, *shape):
-        # With reset_delay, a threshold is subtracted one step later, behind the leak: another neuron.
-        fields = {"threshold": threshold * torch.ones(shape), "init_hidden": True, "reset_mechanism": mechanism}
-        return snn.Leaky(beta=beta * torch.ones(shape), reset_delay=mechanism == "zero", **fields)
+        fields = {"threshold": threshold * torch.ones(shape), "init_hidden": True}
+        fields |= {"reset_mechanism": reset.removesuffix("-delayed"), "reset_delay": reset != "subtract"}
+        return snn.Leaky(beta=beta * torch.ones(shape), **fields)
 
     first, between, second = layers_of(Dice(1))
     net = Named(first, leaky(one, 6, 6, 6), between, second, leaky(last, 8))
     graph = export_to_nir(net.float(), torch.zeros(1, 2, 6, 6), ignore_dims=[0])
     assert isinstance(graph.nodes["neuron"], nir.LIF)
-    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--reset", mechanism))
+    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--reset", reset))
     compare(dump, lambda x: net(x.float()), lambda: snn.Leaky.reset_hidden())
 
 

@@ -178,11 +178,25 @@ class RandomNetwork:
         operation = {"type": "neuron", "thresholds": thresholds, "shift": shift, "strict": strict}
         if multiplier != 1:
             operation["multiplier"] = multiplier
-        operation["reset"] = str(self.rng.choice(["zero", "subtract"]))
+        operation["reset"] = str(self.rng.choice(["zero", "subtract", "subtract_delayed"]))
+        if operation["reset"] != "zero":
+            thresholds = operation["thresholds"] = np.maximum(thresholds, int(strict))
+        if operation["reset"] == "subtract" and self.chance(0.3):
+            operation["amounts"] = self.amounts(thresholds)
         if self.chance(0.9):
             bits = int(self.rng.integers(2, 20)) if self.chance(0.6) else 32
-            operation["membrane"] = {"bits": bits, "discards": layers.discard_bits(thresholds, shift, bits, multiplier)}
+            lowest = layers.lowest_left(
+                thresholds, shift, operation["reset"], multiplier, strict, operation.get("amounts")
+            )
+            discards = layers.discard_bits(thresholds, shift, bits, multiplier, lowest)
+            operation["membrane"] = {"bits": bits, "discards": discards}
         return self.add(operation, [source], "spikes", 1, Fraction(1))
+
+    def amounts(self, thresholds):
+        """What spikes subtract in the place of the threshold: nothing, or up to twice as much, and at least 1."""
+        if self.chance(0.3):
+            return np.zeros(1, np.int64)
+        return np.maximum(1, thresholds * self.rng.integers(1, 9, len(thresholds)) // 4)
 
     def factor(self):
         """What a membrane keeps: mostly a power of two, else an odd multiplier of 16 bits."""

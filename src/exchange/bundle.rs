@@ -18,7 +18,7 @@ use crate::model::{
 use crate::num::{Keep, Requantizer};
 use crate::quant::scheme::{Clip, Scale, Sharing};
 use crate::quant::{
-    MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
+    MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset,
     QuantizedTokens, QuantizedWeighted, WeightScheme,
 };
 use crate::tensor::Shape;
@@ -414,7 +414,8 @@ impl Loader {
         net: &mut NetworkBuilder,
         x: NodeId,
     ) -> Result<(NodeId, QuantizedOp)> {
-        let Operation::Neuron { thresholds, multiplier, shift, reset, strict, membrane } = &node.operation
+        let Operation::Neuron { thresholds, multiplier, shift, reset, amounts, strict, membrane } =
+            &node.operation
         else {
             unreachable!("called for neurons")
         };
@@ -425,7 +426,7 @@ impl Loader {
                 format!("multiplier: {multiplier} / 2^{shift} is no factor of 16 bits in lowest terms");
             return Err(self.wrong(node, message));
         }
-        let subtract = *reset == manifest::Reset::Subtract;
+        let (reset, quantized_reset) = self.reset(node, *reset, amounts.as_ref())?;
         let membrane = match membrane {
             Some(word) => Some(MembraneWord {
                 bits: word.bits,
@@ -436,12 +437,35 @@ impl Loader {
         let thresholds = self.list(node, "thresholds", thresholds)?;
         let neuron = Neuron {
             leak,
-            reset: if subtract { Reset::Subtract } else { Reset::Zero },
+            reset,
             fire: if *strict { Fire::AboveThreshold } else { Fire::AtThreshold },
             ..Neuron::lif(1.0)
         };
-        let op = QuantizedNeuron { thresholds, keep, subtract, strict: *strict, membrane };
+        let op = QuantizedNeuron { thresholds, keep, reset: quantized_reset, strict: *strict, membrane };
         Ok((self.built(node, net.neuron(&node.name, x, neuron))?, QuantizedOp::Neuron(op)))
+    }
+
+    /// What a spike leaves: of the network, and in integers.
+    fn reset(
+        &self,
+        node: &NodeRecord,
+        reset: manifest::Reset,
+        amounts: Option<&Tensor>,
+    ) -> Result<(Reset, QuantizedReset)> {
+        match (reset, amounts) {
+            (manifest::Reset::Zero, None) => Ok((Reset::Zero, QuantizedReset::Zero)),
+            (manifest::Reset::Subtract, None) => Ok((Reset::Subtract, QuantizedReset::Subtract)),
+            (manifest::Reset::SubtractDelayed, None) => {
+                Ok((Reset::SubtractDelayed, QuantizedReset::SubtractDelayed))
+            }
+            (manifest::Reset::Subtract, Some(amounts)) => {
+                let amounts = self.list(node, "amounts", amounts)?;
+                let nothing = amounts.iter().all(|&amount| amount == 0);
+                let reset = if nothing { Reset::None } else { Reset::SubtractAmount(1.0) };
+                Ok((reset, QuantizedReset::SubtractAmount { amounts }))
+            }
+            _ => Err(self.wrong(node, "amounts: only a reset of \"subtract\" has any")),
+        }
     }
 
     fn other_neuron(

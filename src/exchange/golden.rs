@@ -14,7 +14,7 @@ use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op};
 use crate::npy;
 use crate::num::Requantizer;
 use crate::output::{OutputFolder, Owner};
-use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
+use crate::quant::{QuantizedModel, QuantizedOp, QuantizedReset, QuantizedWeighted};
 
 /// Runs `images` and writes a bundle of everything into `dir`; returns the number of integers recorded.
 ///
@@ -73,7 +73,7 @@ pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, 
 pub(super) fn rounding_rules() -> serde_json::Value {
     json!({
         "shift_right": "arithmetic: rounds toward minus infinity",
-        "neuron": "g = V + X; fires iff g >= threshold; V = (fires ? reset : g) >> shift, stored >> discard and clamped, read << discard",
+        "neuron": "g = V + X; fires iff g >= threshold; V = ((2 (fires ? reset : g) + 1) multiplier) >> (shift + 1), less what is subtracted behind the leak; stored >> discard and clamped, read << discard",
         "requantize": "clamp((X * multiplier + 2^(shift - 1)) >> shift); nothing is added for shift 0",
         "weighted": "X = (sum of weight times input << fraction_bits) + bias",
         "order": "activations [T, B, C, H, W], weights [out, in / groups, row, column], row-major"
@@ -141,7 +141,15 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
             thresholds: Tensor::list(op.thresholds.clone()),
             multiplier: op.keep.multiplier,
             shift: op.keep.shift,
-            reset: if op.subtract { Reset::Subtract } else { Reset::Zero },
+            reset: match op.reset {
+                QuantizedReset::Zero => Reset::Zero,
+                QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => Reset::Subtract,
+                QuantizedReset::SubtractDelayed => Reset::SubtractDelayed,
+            },
+            amounts: match &op.reset {
+                QuantizedReset::SubtractAmount { amounts } => Some(Tensor::list(amounts.clone())),
+                _ => None,
+            },
             strict: op.strict,
             membrane: op.membrane.as_ref().map(|word| Membrane {
                 bits: word.bits,

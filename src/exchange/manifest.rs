@@ -125,6 +125,8 @@ pub enum Operation {
         multiplier: u32,
         shift: u32,
         reset: Reset,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amounts: Option<Tensor>,
         strict: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         membrane: Option<Membrane>,
@@ -208,8 +210,10 @@ fn is_one(multiplier: &u32) -> bool {
 pub enum Reset {
     /// 0.
     Zero,
-    /// What exceeds the threshold.
+    /// What exceeds the threshold, or the amount that a spike subtracts.
     Subtract,
+    /// All of it, from which the threshold is subtracted behind the leak.
+    SubtractDelayed,
 }
 
 /// Which grid a requantization yields.

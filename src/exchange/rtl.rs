@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::model::{Attention, ConvGeometry, Images, Kind, Node, NodeId, Op};
 use crate::num::{Accumulator, signed_bits};
 use crate::output::{OutputFolder, Owner};
-use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel};
+use crate::quant::{
+    QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, per_channel,
+};
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -72,6 +74,7 @@ struct NeuronLayer<'a> {
     strict: bool,
     membrane_bits: u32,
     threshold_bits: u32,
+    amount_bits: u32,
     potential_bits: u32,
     v_bits: u32,
 }
@@ -183,9 +186,10 @@ fn parameters<'a>(layer: &Layer<'a>, timesteps: usize, images: usize) -> (&'a st
         ("MULTIPLIER", neuron.multiplier),
         ("SHIFT", neuron.shift),
         ("SOFT_RESET", u32::from(neuron.reset == "subtract")),
-        ("STRICT", neuron.strict.into()),
+        ("DELAYED_RESET", u32::from(neuron.reset == "subtract_delayed")),
         ("MEMBRANE_BITS", neuron.membrane_bits),
         ("THRESHOLD_BITS", neuron.threshold_bits),
+        ("AMOUNT_BITS", neuron.amount_bits),
         ("POTENTIAL_BITS", neuron.potential_bits),
         ("V_BITS", neuron.v_bits),
     ];
@@ -213,6 +217,7 @@ impl<'a> Export<'a> {
             |list: &[i64]| (0..node.shape.channels).map(|c| per_channel(list, c)).collect::<Vec<_>>();
         let about = self.neuron(pair, &neuron.name);
         write("thresh", about.threshold_bits, &channels(&pair.op.thresholds))?;
+        write("amount", about.amount_bits, &amounts(pair.op, node.shape.channels))?;
         let discards = pair.op.membrane.iter().flat_map(|word| &word.discards);
         write("discard", 8, &channels(&discards.map(|&d| d.into()).collect::<Vec<_>>()))?;
         for t in 0..network.timesteps {
@@ -276,10 +281,15 @@ impl<'a> Export<'a> {
             neuron: name,
             multiplier: pair.op.keep.multiplier,
             shift: pair.op.keep.shift,
-            reset: if pair.op.subtract { "subtract" } else { "zero" },
+            reset: match pair.op.reset {
+                QuantizedReset::Zero => "zero",
+                QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => "subtract",
+                QuantizedReset::SubtractDelayed => "subtract_delayed",
+            },
             strict: pair.op.strict,
             membrane_bits: pair.op.membrane.as_ref().map_or(0, |word| word.bits),
             threshold_bits: width(&pair.op.thresholds),
+            amount_bits: width(&amounts(pair.op, self.model.network().node(pair.sum).shape.channels)),
             potential_bits,
             v_bits: potential_bits,
         }
@@ -290,6 +300,11 @@ impl<'a> Export<'a> {
         let t = if self.model.network().node(id).constant { 0 } else { t };
         (0..self.images).flat_map(|image| &self.frames[&(id, part, t, image)]).copied().collect()
     }
+}
+
+/// What a spike of each channel subtracts; 0 of a hard reset.
+fn amounts(op: &QuantizedNeuron, channels: usize) -> Vec<i64> {
+    (0..channels).map(|channel| op.amount(channel).unwrap_or(0)).collect()
 }
 
 fn extents(node: &Node) -> [usize; 3] {

@@ -3,7 +3,7 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::execution::run_counting;
-use super::kernels::{self, Cpu, FloatNeuron};
+use super::kernels::{self, Cpu, FloatNeuron, FloatReset};
 use super::patterns::Pattern;
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
@@ -218,15 +218,18 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
 /// Spikes of all timesteps; `scales` multiply the threshold, per channel or one for all.
 pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
     let channels = input.shape.channels;
-    let thresholds: Vec<f32> = (0..channels).map(|c| op.height(per_channel(scales, c)) as f32).collect();
+    let heights: Vec<f64> = (0..channels).map(|c| op.height(per_channel(scales, c))).collect();
+    let thresholds: Vec<f32> = heights.iter().map(|&height| height as f32).collect();
+    let amounts: Vec<f32> = heights.iter().map(|&h| op.reset.amount(h).unwrap_or(0.0) as f32).collect();
     let mut membrane = vec![0.0f32; input.shape.values()];
     let mut current = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
-    let fires = FloatNeuron {
-        leak: op.leak.into(),
-        above: op.fire == Fire::AboveThreshold,
-        subtract: op.reset == Reset::Subtract,
+    let reset = match op.reset {
+        Reset::Zero | Reset::To(_) => FloatReset::Zero,
+        Reset::Subtract | Reset::SubtractAmount(_) | Reset::None => FloatReset::Subtract,
+        Reset::SubtractDelayed => FloatReset::SubtractDelayed,
     };
+    let fires = FloatNeuron { leak: op.leak.into(), above: op.fire == Fire::AboveThreshold, reset };
     for t in 0..timesteps {
         let mut input = input.at(t);
         if let Leak::Loihi { current_decay, .. } = op.leak {
@@ -234,7 +237,8 @@ pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize
             current.iter_mut().zip(input).for_each(|(i, &x)| *i = *i * kept + x);
             input = &current;
         }
-        kernels::float_neurons(Cpu::best(), fires, &thresholds, input, &mut membrane, output.frame_mut(t));
+        let (v, spikes) = (&mut membrane, output.frame_mut(t));
+        kernels::float_neurons(Cpu::best(), fires, &thresholds, &amounts, input, v, spikes);
     }
     output
 }

@@ -1,7 +1,7 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
-use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op};
+use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op, Reset};
 use crate::num::signed_bits;
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
@@ -321,6 +321,7 @@ impl Epilogue {
                 multiplier_bits: widths.membrane_bits(id).map_or(0, |_| neuron.leak.keep().multiplier_bits()),
                 membrane_bits: widths.membrane_bits(id),
                 potential_bits: (input_bits + 1).min(32),
+                subtracts: matches!(neuron.reset, Reset::SubtractAmount(_) | Reset::SubtractDelayed),
             },
             Op::IntegerNeuron(neuron) => {
                 EpilogueKind::IntegerNeuron { levels: neuron.max, potential_bits: input_bits.min(32) }

@@ -51,6 +51,9 @@ fn described(neuron: &Neuron) -> String {
         Reset::Zero => "hard reset to 0".to_owned(),
         Reset::To(value) => format!("hard reset to {value}"),
         Reset::Subtract => "soft reset".to_owned(),
+        Reset::SubtractAmount(amount) => format!("soft reset by {amount}"),
+        Reset::SubtractDelayed => "soft reset one timestep later".to_owned(),
+        Reset::None => "no reset".to_owned(),
     };
     format!("{dynamics}, {threshold}, {reset}")
 }

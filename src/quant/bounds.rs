@@ -3,13 +3,12 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::quantized::{
-    QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedTokens, QuantizedWeighted,
-};
+use super::neuron::{QuantizedLoihi, QuantizedNeuron, QuantizedReset};
+use super::quantized::{QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
 use crate::check::{ACCUMULATOR_BITS, CURRENT_DECAY, FRACTION_BITS, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Reset, Weighted,
+    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Weighted,
 };
 use crate::num::{Format, Requantizer, signed_bits};
 use crate::tensor::Shape;
@@ -202,11 +201,20 @@ fn check_tokens(token: &ClassToken, op: &QuantizedTokens, shape: Shape) -> Resul
 
 fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
     agree("leak", !matches!(neuron.leak, Leak::Loihi { .. }) && op.keep == neuron.leak.keep())?;
-    agree("reset", op.subtract == (neuron.reset == Reset::Subtract))?;
+    agree("reset", op.reset.is_of(neuron.reset))?;
     agree("comparison with the threshold", op.strict == (neuron.fire == Fire::AboveThreshold))?;
     per_channel("thresholds", op.thresholds.len(), channels)?;
-    if op.subtract && op.thresholds.iter().any(|&th| th < i64::from(op.strict)) {
-        return Err("a soft reset subtracts a negative threshold".to_owned());
+    match &op.reset {
+        QuantizedReset::SubtractAmount { amounts } => {
+            per_channel("amounts", amounts.len(), channels)?;
+            amounts.iter().try_for_each(|&amount| range("amounts", amount, &(0..=MAX_BOUND)))?;
+        }
+        QuantizedReset::Subtract | QuantizedReset::SubtractDelayed
+            if op.thresholds.iter().any(|&th| th < i64::from(op.strict)) =>
+        {
+            return Err("a soft reset subtracts a negative threshold".to_owned());
+        }
+        _ => {}
     }
     let Some(word) = &op.membrane else { return Ok(()) };
     range("membrane bits", word.bits, &MEMBRANE_BITS)?;

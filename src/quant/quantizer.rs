@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bounds::prove;
 use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
+use super::neuron::*;
 use super::quantized::*;
 use super::{
     Calibration, FixedPoint, InputStatistics, Wanted, WeightRounding, WeightScheme, input_integers,
@@ -21,6 +22,8 @@ use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
 const THRESHOLD_STEPS: f64 = 256.0;
+/// No amount that a spike subtracts has more steps.
+const MAX_AMOUNT: i64 = 1 << 46;
 /// No pre-activation has more fraction bits.
 const MAX_FRACTION_BITS: u32 = 16;
 
@@ -313,14 +316,25 @@ impl<'a> Quantizer<'a> {
             smallest.min(unreachable)
         };
         let thresholds: Vec<i64> = (0..lsbs.len().max(scales.len())).map(threshold).collect();
-        let subtract = neuron.reset == Reset::Subtract;
+        // An amount is a whole number of steps, at least one.
+        let steps = |amount: f64| {
+            let whole = |lsb: &f64| Rounding::HalfEven.round(gain * amount / lsb).clamp(1, MAX_AMOUNT);
+            lsbs.iter().map(whole).collect()
+        };
+        let reset = match neuron.reset {
+            Reset::Zero | Reset::To(_) => QuantizedReset::Zero,
+            Reset::Subtract => QuantizedReset::Subtract,
+            Reset::SubtractAmount(amount) => QuantizedReset::SubtractAmount { amounts: steps(amount) },
+            Reset::SubtractDelayed => QuantizedReset::SubtractDelayed,
+            Reset::None => QuantizedReset::SubtractAmount { amounts: vec![0] },
+        };
         let counts = matches!(self.model.network.input_of(node, 0).kind, Kind::Count { .. });
         // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
-        let stateless = counts && !subtract && thresholds.iter().all(|&th| th == 1);
+        let stateless = counts && reset == QuantizedReset::Zero && thresholds.iter().all(|&th| th == 1);
         let bits = self.setting.membrane_bits_of(&node.name);
         let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
-        let op = QuantizedNeuron { thresholds: Vec::new(), keep, subtract, strict, membrane };
+        let op = QuantizedNeuron { thresholds: Vec::new(), keep, reset, strict, membrane };
         (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
     }
 
@@ -393,11 +407,6 @@ impl<'a> Quantizer<'a> {
             if from_accumulator { Some(requantizers(node, self.lsb(node, 1), format)?) } else { None };
         Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), vec![format.lsb()]))
     }
-}
-
-/// The entry of a channel in a list that holds one per channel, or one for all.
-pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
-    if list.len() == 1 { list[0] } else { list[channel] }
 }
 
 /// Codes of all rows and the scale of each.

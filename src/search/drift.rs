@@ -140,16 +140,23 @@ fn float_potentials(model: &Model, node: &Node, input: &Frames<f32>, spikes: &Fr
         return (0..spikes.frames).flat_map(|t| input.at(t)).copied().collect();
     };
     let (channels, leak) = (node.shape.channels, FloatLeak::from(neuron.leak));
+    let amounts: Vec<Option<f32>> = (0..channels)
+        .map(|c| neuron.reset.amount(threshold(model, node, neuron, c)).map(|amount| amount as f32))
+        .collect();
+    let delayed = neuron.reset == Reset::SubtractDelayed;
     let mut membranes = vec![0.0f32; node.shape.values()];
-    let mut potentials = Vec::with_capacity(spikes.data.len());
+    let mut potentials: Vec<f32> = Vec::with_capacity(spikes.data.len());
     for t in 0..spikes.frames {
+        let fired_before = t.checked_sub(1).filter(|_| delayed).map(|t| spikes.at(t));
         let values = membranes.iter_mut().zip(input.at(t)).zip(spikes.at(t)).enumerate();
         for (i, ((v, &x), &spike)) in values {
-            let h = leak.potential(*v, x);
-            *v = match (spike > 0.0, neuron.reset) {
-                (false, _) => h,
-                (true, Reset::Subtract) => h - threshold(model, node, neuron, i % channels) as f32,
-                (true, Reset::Zero | Reset::To(_)) => 0.0,
+            let amount = amounts[i % channels];
+            let late = fired_before.map_or(0.0, |before| before[i] * amount.unwrap_or(0.0));
+            let h = leak.potential(*v, x) - late;
+            *v = match amount {
+                Some(amount) if spike > 0.0 && !delayed => h - amount,
+                None if spike > 0.0 => 0.0,
+                _ => h,
             };
             potentials.push(h);
         }

@@ -5,7 +5,7 @@ use spiq::model::{InputSpec, Model, Node, NodeId, Op};
 use spiq::num::{Format, Requantizer};
 use spiq::quant::scheme::{Scale, Sharing};
 use spiq::quant::{
-    MembraneWord, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightScheme,
+    MembraneWord, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, WeightScheme,
 };
 use spiq::{Error, Result};
 
@@ -95,7 +95,13 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
             Integers { codes: Some(codes.collect()), zero_points, ..all }
         }
         QuantizedOp::InputCodes { codes } => Integers { codes: Some(codes.clone()), ..all },
-        QuantizedOp::Neuron(op) => Integers { neuron: neuron(model, node, op), ..all },
+        QuantizedOp::Neuron(op) if matches!(op.reset, QuantizedReset::Zero | QuantizedReset::Subtract) => {
+            Integers { neuron: neuron(model, node, op), ..all }
+        }
+        QuantizedOp::Neuron(_) => {
+            let message = "spikes that subtract an amount, later or nothing have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
         QuantizedOp::Levels { thresholds } => Integers { levels: Some(thresholds.clone()), ..all },
         QuantizedOp::Requantize { requantizers, format } => {
             Integers { requantize: Some(requantize(requantizers, *format, false)), ..all }
@@ -129,7 +135,7 @@ fn neuron(model: &Model, node: &Node, op: &QuantizedNeuron) -> Option<NeuronInte
         thresholds: op.thresholds.clone(),
         multiplier: op.keep.multiplier,
         shift: op.keep.shift,
-        subtract: op.subtract,
+        subtract: op.reset == QuantizedReset::Subtract,
         strict: op.strict,
         membrane: op.membrane.as_ref().map(|MembraneWord { bits, discards }| MembraneIntegers {
             bits: *bits,

@@ -45,8 +45,25 @@ pub struct FloatNeuron {
     pub leak: FloatLeak,
     /// Fires only above its threshold, not at it.
     pub above: bool,
-    /// A spike subtracts the threshold, and else resets to 0.
-    pub subtract: bool,
+    /// What a spike leaves.
+    pub reset: FloatReset,
+}
+
+/// What a spike leaves of the potential of the float reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FloatReset {
+    /// 0.
+    Zero,
+    /// The potential without the amount of the channel.
+    Subtract,
+    /// All of it, of which the amount is missing behind the next leak.
+    SubtractDelayed,
+}
+
+impl FloatNeuron {
+    fn fires(self, potential: f32, threshold: f32) -> bool {
+        if self.above { potential > threshold } else { potential >= threshold }
+    }
 }
 
 /// Positions whose membranes, or outputs whose sums, are held at once.
@@ -71,19 +88,11 @@ pub fn neurons<W: Word>(
             let spikes = &mut spikes[t * positions + start..][..count];
             let (mut fires_now, mut clamps_now) = (0, 0);
             for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
-                let g = *v + x;
-                let fires = g >= cell.threshold;
-                let reset = match cell.subtract {
-                    Some(amount) if fires => g - amount,
-                    None if fires => W::default(),
-                    _ => g,
-                };
-                let kept = cell.kept(reset);
-                let stored = kept.max(cell.low).min(cell.high);
-                *v = stored << cell.discard;
+                let (fires, clamps);
+                (fires, *v, clamps) = cell.update(*v, x);
                 *spikes |= if fires { bit } else { 0 };
                 fires_now += u32::from(fires);
-                clamps_now += u32::from(stored != kept);
+                clamps_now += u32::from(clamps);
             }
             *fired += fires_now;
             *clamped += clamps_now;
@@ -384,10 +393,12 @@ define_loops! { ($)
         }
     }
 
-    /// One timestep of neurons, pixel by pixel; `thresholds` are those of the channels of a pixel.
+    /// One timestep of neurons, pixel by pixel; `thresholds` and the `amounts` that a spike subtracts are those of the
+    /// channels of a pixel.
     fn float_neurons(
         neuron: FloatNeuron,
         thresholds: &[f32],
+        amounts: &[f32],
         input: &[f32],
         membranes: &mut [f32],
         spikes: &mut [f32],
@@ -395,12 +406,20 @@ define_loops! { ($)
         let channels = thresholds.len();
         let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
         for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
-            for (((v, &x), spike), &threshold) in v.iter_mut().zip(x).zip(spikes).zip(thresholds) {
-                let g = neuron.leak.potential(*v, x);
-                let fires = if neuron.above { g > threshold } else { g >= threshold };
-                let reset = if neuron.subtract { g - threshold } else { 0.0 };
+            let of_channels = thresholds.iter().zip(amounts);
+            for (((v, &x), spike), (&threshold, &amount)) in v.iter_mut().zip(x).zip(spikes).zip(of_channels) {
+                let mut g = neuron.leak.potential(*v, x);
+                if neuron.reset == FloatReset::SubtractDelayed && neuron.fires(*v, threshold) {
+                    g -= amount;
+                }
+                let fires = neuron.fires(g, threshold);
+                let left = match neuron.reset {
+                    FloatReset::Zero => 0.0,
+                    FloatReset::Subtract => g - amount,
+                    FloatReset::SubtractDelayed => g,
+                };
                 *spike = if fires { 1.0 } else { 0.0 };
-                *v = if fires { reset } else { g };
+                *v = if fires { left } else { g };
             }
         }
     }

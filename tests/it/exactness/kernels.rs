@@ -152,7 +152,7 @@ impl Builder {
         let op = QuantizedNeuron {
             thresholds: vec![1],
             keep: Keep::ALL,
-            subtract: false,
+            reset: QuantizedReset::Zero,
             strict: false,
             membrane,
         };
@@ -192,16 +192,25 @@ impl Builder {
             Leak::Tau { tau: 4.0, decay_input: true },
             Leak::Beta(0.9),
         ]);
-        let (subtract, strict) = (dice.int(0, 1) == 1, dice.int(0, 1) == 1);
+        let (kind, strict) = (dice.int(0, 5), dice.int(0, 1) == 1);
         // A soft reset subtracts nothing that is negative.
-        let lowest = if subtract { i64::from(strict) } else { -bound / 8 };
+        let lowest = if kind < 2 { -bound / 8 } else { i64::from(strict) };
         let thresholds: Vec<i64> = (0..count).map(|_| dice.int(lowest, bound / 2)).collect();
+        let (reset, integers) = match kind {
+            0 | 1 => (Reset::Zero, QuantizedReset::Zero),
+            2 => (Reset::Subtract, QuantizedReset::Subtract),
+            3 => (Reset::SubtractDelayed, QuantizedReset::SubtractDelayed),
+            4 => (Reset::None, QuantizedReset::SubtractAmount { amounts: vec![0] }),
+            _ => {
+                let amounts = (0..dice.pick(&[1, channels])).map(|_| dice.int(1, bound)).collect();
+                (Reset::SubtractAmount(1.0), QuantizedReset::SubtractAmount { amounts })
+            }
+        };
         let bits = dice.pick(&[2, 5, 8, 12, 16, 24, 32]);
         let discards = (0..count).map(|_| dice.int(0, i64::from(signed_bits(0, bound)) / 2) as u32).collect();
         let membrane = Some(MembraneWord { bits, discards });
-        let op = QuantizedNeuron { thresholds, keep: leak.keep(), subtract, strict, membrane };
+        let op = QuantizedNeuron { thresholds, keep: leak.keep(), reset: integers, strict, membrane };
         self.push(QuantizedOp::Neuron(op), 1);
-        let reset = if subtract { Reset::Subtract } else { Reset::Zero };
         let fire = if strict { Fire::AboveThreshold } else { Fire::AtThreshold };
         self.net.neuron(name, x, Neuron { leak, reset, fire, ..Neuron::lif(1.0) }).unwrap()
     }

@@ -121,18 +121,33 @@ pub fn naive_neuron(
         let v = &mut membrane[cells.next().unwrap()];
         let fires_at = op.thresholds[c % op.thresholds.len()];
         let g = *v + value_at(input, t, at, c, 0);
-        let left = match (g >= fires_at, neuron.reset, neuron.fire) {
-            (false, ..) => g,
-            (true, Reset::Zero | Reset::To(_), _) => 0,
-            (true, Reset::Subtract, Fire::AtThreshold) => g - fires_at,
-            (true, Reset::Subtract, Fire::AboveThreshold) => g - (fires_at - 1),
+        let fires = g >= fires_at;
+        let threshold = if neuron.fire == Fire::AtThreshold { fires_at } else { fires_at - 1 };
+        // What comes off before the leak, and behind it.
+        let amounts = match (neuron.reset, &op.reset) {
+            (Reset::Zero | Reset::To(_), _) => [g, 0],
+            (Reset::Subtract, _) => [threshold, 0],
+            (Reset::SubtractDelayed, _) => [0, threshold],
+            (Reset::None, _) => [0, 0],
+            (Reset::SubtractAmount(_), QuantizedReset::SubtractAmount { amounts }) => {
+                [amounts[c % amounts.len()], 0]
+            }
+            (reset, integers) => unreachable!("{reset:?} {integers:?}"),
         };
-        let (step, limit) = (1i64 << discarded(kept(fires_at - 1, parts), bits), 1i64 << (bits - 1));
-        let stored = kept(left, parts).div_euclid(step);
+        let leave = |g: i64, [before, behind]: [i64; 2]| match neuron.reset {
+            Reset::Zero | Reset::To(_) => 0,
+            _ => kept(g - before, parts) - behind,
+        };
+        // Hard resets leave 0; of the others the word holds the lowest that a spike leaves, too.
+        let ends = [kept(fires_at - 1, parts), leave(fires_at, amounts).min(0)];
+        let step = 1i64 << ends.map(|end| discarded(end, bits)).into_iter().max().unwrap();
+        let limit = 1i64 << (bits - 1);
+        let after = if fires { leave(g, amounts) } else { kept(g, parts) };
+        let stored = after.div_euclid(step);
         let clamped = stored.max(-limit).min(limit - 1);
         saturations[t] += u32::from(clamped != stored);
         *v = clamped * step;
-        i64::from(g >= fires_at)
+        i64::from(fires)
     });
     (output, saturations)
 }
@@ -158,8 +173,8 @@ fn naive_loihi(op: &QuantizedLoihi, input: &Frames<i64>, timesteps: usize) -> (F
 }
 
 /// The fewest low bits without which `highest` is less than 2^(bits-1).
-pub fn discarded(highest: i64, bits: u32) -> u32 {
-    (0..64).find(|&d| halved(highest, d) < 1 << (bits - 1)).unwrap()
+pub fn discarded(value: i64, bits: u32) -> u32 {
+    (0..64).find(|&d| (-(1 << (bits - 1))..1 << (bits - 1)).contains(&halved(value, d))).unwrap()
 }
 
 /// (x M + 2^(S-1)) >> S as the floor of an exact quotient, then clamped; counts the clamped.
@@ -459,7 +474,7 @@ pub fn assert_thresholds(q: &QuantizedModel) {
                 Fire::AtThreshold => below < real + slack && at >= real - slack,
                 Fire::AboveThreshold => below <= real + slack && at > real - slack,
             };
-            let never = threshold == q.bounds()[input] * adds_up + 1 && at < real;
+            let never = threshold == q.bounds()[input] * adds_up + 1 && at <= real;
             assert!(smallest || never, "{}: {threshold} steps of {step}", node.name);
         }
     }

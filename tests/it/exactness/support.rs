@@ -20,7 +20,7 @@ pub use spiq::model::{
 pub use spiq::num::{Accumulator, Format, Keep, Overflow, Requantizer, Word};
 pub use spiq::quant::{
     Calibration, FixedPoint, Precision, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
-    QuantizedWeighted, Setting, quantize,
+    QuantizedReset, QuantizedWeighted, Setting, quantize,
 };
 pub use spiq::tensor::{Frames, Shape};
 

@@ -30,6 +30,10 @@ fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
         Reset::Zero,
         Reset::Subtract,
         Reset::Subtract,
+        Reset::SubtractDelayed,
+        Reset::SubtractAmount(0.25),
+        Reset::SubtractAmount(2.0),
+        Reset::None,
         Reset::To(-0.5),
         Reset::To(0.25),
     ]);
@@ -66,7 +70,7 @@ fn zoo_attention(net: &mut NetworkBuilder, x: NodeId, dice: &mut Dice, exact: bo
         net.attention("channels", &[q], Attention::ChannelCount { heads: dice.pick(&[1, 2, 4]) })?;
     // Counts have steps of 1, and only a whole threshold on them is exact.
     let mut by_count = Neuron { threshold: dice.pick(&[1.0, 2.0]), ..any_neuron(dice, exact) };
-    if exact && by_count.reset != Reset::Subtract {
+    if exact && !matches!(by_count.reset, Reset::Subtract | Reset::SubtractDelayed | Reset::None) {
         by_count.reset = dice.pick(&[Reset::Zero, Reset::To(-1.0)]);
     }
     let tokens = net.neuron("channels_lif", channels, by_count)?;

@@ -62,13 +62,16 @@ fn assert_membranes(model: &QuantizedModel, dir: &std::path::Path) {
             );
             let g = before + x[i];
             assert_eq!(spikes[i] == 1, g >= th, "{} {i}", node.name);
-            let left = match (g >= th, op.subtract) {
-                (false, _) => g,
-                (true, false) => 0,
-                (true, true) => g - th + i64::from(op.strict),
-            };
             let limit = 1i64 << (word.bits - 1);
-            let kept = ((2 * left + 1) * i64::from(op.keep.multiplier)).div_euclid(2 << op.keep.shift);
+            let leak =
+                |left: i64| ((2 * left + 1) * i64::from(op.keep.multiplier)).div_euclid(2 << op.keep.shift);
+            let amount = op.amount(channel(i));
+            let kept = match (g >= th, amount) {
+                (false, _) => leak(g),
+                (true, None) => 0,
+                (true, Some(amount)) if op.reset == QuantizedReset::SubtractDelayed => leak(g) - amount,
+                (true, Some(amount)) => leak(g - amount),
+            };
             let stored = kept.div_euclid(1 << d).clamp(-limit, limit - 1);
             assert_eq!(membranes[i], stored * (1 << d), "{} {i}", node.name);
         }
@@ -324,6 +327,7 @@ impl Mem<'_> {
         let shape = if self.layer["kind"] == "weighted" { "output_shape" } else { "value_shape" };
         let [channels, height, width] = self.shape(shape);
         let threshold = self.read("thresh", self.number("threshold_bits"));
+        let amount = self.read("amount", self.number("amount_bits"));
         let discard = self.read("discard", 8);
         let limit = 1i64 << (self.number("membrane_bits") - 1);
         let mut v = vec![0; x[0].len()];
@@ -333,12 +337,14 @@ impl Mem<'_> {
                 let c = i / (height * width) % channels;
                 let g = *v + x[i];
                 let fires = g >= threshold[c];
-                let left = match (fires, self.layer["reset"] == "subtract") {
-                    (false, _) => g,
-                    (true, false) => 0,
-                    (true, true) => g - threshold[c] + i64::from(self.layer["strict"] == true),
+                let leak =
+                    |left: i64| ((2 * left + 1) * self.number("multiplier")) >> (self.number("shift") + 1);
+                let kept = match self.layer["reset"].as_str() {
+                    Some("zero") if fires => 0,
+                    Some("subtract") if fires => leak(g - amount[c]),
+                    Some("subtract_delayed") if fires => leak(g) - amount[c],
+                    _ => leak(g),
                 };
-                let kept = ((2 * left + 1) * self.number("multiplier")) >> (self.number("shift") + 1);
                 *v = (kept >> discard[c]).clamp(-limit, limit - 1) << discard[c];
                 fired.push(i64::from(fires));
             }
