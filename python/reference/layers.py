@@ -73,13 +73,13 @@ def preactivation(acc, bias, fraction_bits):
 
 
 def kept(g, shift, multiplier=1):
-    """floor((g + 1/2) multiplier / 2^shift): g >> shift where the multiplier is 1."""
+    """floor((g + 1/2) multiplier / 2^shift): g >> shift where the multiplier is 1; a number, or one per channel."""
     return ((2 * g + 1) * multiplier) >> (shift + 1)
 
 
 def reach(shift, multiplier, timesteps):
     """No potential exceeds this many times the largest X: a whole R with multiplier / 2^shift R <= R - 1, or T."""
-    lost = (1 << shift) - multiplier
+    lost = (1 << shift) - int(np.max(multiplier))
     return max(2, timesteps if lost == 0 else min(timesteps, -(-(1 << shift) // lost)))
 
 
@@ -91,12 +91,14 @@ def subtracted(threshold, strict=False, amounts=None):
 def neuron(x, threshold, shift, reset, *, multiplier=1, strict=False, amounts=None, bits=None, discard=0):
     """Spikes, membranes after each timestep, and how many membranes were clamped.
 
-    `threshold` is TH per channel, the membrane keeps `multiplier` / 2^`shift`, and `reset` is "zero", "subtract"
+    `threshold` is TH per channel, the membrane keeps `multiplier` / 2^`shift` (a number, or one per channel), and
+    `reset` is "zero", "subtract"
     (before the leak) or "subtract_delayed" (behind it). `strict` says that TH is the threshold plus one, of a neuron
     that fires above it; `amounts` are subtracted in the place of the threshold. `bits` is the membrane word, whose
     step is 2^`discard` per channel; without a word nothing is kept, and what is not 0 counts as clamped.
     """
     channels = x.shape[2]
+    multiplier = per_channel(multiplier, channels)
     amount = per_channel(subtracted(threshold, strict, amounts), channels)
     th, d = per_channel(threshold, channels), per_channel(discard, channels)
     spikes, membranes, clamped = np.empty_like(x), np.empty_like(x), 0
@@ -140,7 +142,8 @@ def loihi(x, threshold, current_decay, voltage_decay):
 
 def lowest_left(threshold, shift, reset, multiplier=1, strict=False, amounts=None):
     """Per channel, the lowest membrane that a spike leaves, or 0."""
-    th, amount = np.broadcast_arrays(np.asarray(threshold, INT), subtracted(threshold, strict, amounts))
+    amount = subtracted(threshold, strict, amounts)
+    th, amount, multiplier = np.broadcast_arrays(np.asarray(threshold, INT), amount, multiplier)
     if reset == "zero":
         return np.zeros_like(th)
     delayed = reset == "subtract_delayed"
@@ -150,7 +153,8 @@ def lowest_left(threshold, shift, reset, multiplier=1, strict=False, amounts=Non
 
 def undershoot(threshold, shift, reset, highest, multiplier=1, strict=False, amounts=None):
     """How far below 0 a spike can take a potential or a membrane of neurons that reach `highest`."""
-    th, amount = np.broadcast_arrays(np.asarray(threshold, INT), subtracted(threshold, strict, amounts))
+    amount = subtracted(threshold, strict, amounts)
+    th, amount, multiplier = np.broadcast_arrays(np.asarray(threshold, INT), amount, multiplier)
     if reset == "subtract_delayed":
         below = -lowest_left(threshold, shift, reset, multiplier, strict, amounts)
     else:
@@ -160,9 +164,9 @@ def undershoot(threshold, shift, reset, highest, multiplier=1, strict=False, amo
 
 def discard_bits(threshold, shift, bits, multiplier=1, lowest=0):
     """The smallest d for which what is kept of TH - 1, and `lowest`, stored as that >> d, fit in a word of `bits`."""
-    th, lowest = np.broadcast_arrays(np.atleast_1d(threshold), lowest)
+    th, lowest, multiplier = np.broadcast_arrays(np.atleast_1d(threshold), lowest, multiplier)
     limit = 1 << (bits - 1)
-    ends = [(kept(int(t) - 1, shift, multiplier), int(low)) for t, low in zip(th, lowest)]
+    ends = [(kept(int(t) - 1, shift, int(m)), int(low)) for t, low, m in zip(th, lowest, multiplier)]
     fits = lambda high, low, d: high >> d < limit and low >> d >= -limit  # noqa: E731
     return np.array([next(d for d in range(64) if fits(high, low, d)) for high, low in ends], INT)
 

@@ -38,7 +38,7 @@ def neuron(op, x, timesteps):
     x = np.broadcast_to(x, (timesteps, *x.shape[1:]))
     word = op.get("membrane", {"bits": None, "discards": 0})
     rule = {"strict": op["strict"], "bits": word["bits"], "discard": word["discards"]}
-    rule |= {"multiplier": op.get("multiplier", 1), "amounts": op.get("amounts")}
+    rule |= {"multiplier": op.get("multipliers", op.get("multiplier", 1)), "amounts": op.get("amounts")}
     return Value(*layers.neuron(x, op["thresholds"], op["shift"], op["reset"], **rule))
 
 

@@ -165,7 +165,11 @@ class RandomNetwork:
         if self.chance(0.15):
             return self.loihi(source)
         multiplier, shift = self.factor()
-        kept = multiplier / 2**shift
+        several = self.chance(0.2)
+        if several:
+            # Factors of 8 bits that share a shift; 0 forgets.
+            multiplier, shift = self.rng.integers(0, 2**8, about["shape"][0]), 8
+        kept = float(np.max(multiplier)) / 2**shift
         gain = 1 / (1 - kept) if kept < 1 and self.chance(0.7) else 1
         strict = self.chance(0.3)
         steps = per_channel(about)
@@ -176,7 +180,9 @@ class RandomNetwork:
         if self.chance(0.5):
             thresholds = np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(0, 2), 1)
         operation = {"type": "neuron", "thresholds": thresholds, "shift": shift, "strict": strict}
-        if multiplier != 1:
+        if several:
+            operation["multipliers"] = multiplier
+        elif multiplier != 1:
             operation["multiplier"] = multiplier
         operation["reset"] = str(self.rng.choice(["zero", "subtract", "subtract_delayed"]))
         if operation["reset"] != "zero":

@@ -12,8 +12,8 @@ use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256_of_reader};
 use crate::model::{
-    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId,
-    ProductOrder, Reset, Window,
+    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, Learned, NetworkBuilder, Neuron,
+    NodeId, ProductOrder, Reset, Window,
 };
 use crate::num::{Keep, Requantizer};
 use crate::quant::scheme::{Clip, Scale, Sharing};
@@ -414,14 +414,32 @@ impl Loader {
         net: &mut NetworkBuilder,
         x: NodeId,
     ) -> Result<(NodeId, QuantizedOp)> {
-        let Operation::Neuron { thresholds, multiplier, shift, reset, amounts, strict, membrane } =
-            &node.operation
+        let Operation::Neuron {
+            thresholds,
+            multiplier,
+            multipliers,
+            shift,
+            reset,
+            amounts,
+            strict,
+            membrane,
+        } = &node.operation
         else {
             unreachable!("called for neurons")
         };
-        let keep = Keep { multiplier: *multiplier, shift: *shift };
-        let leak = if keep.multiplier == 1 { Leak::Shift(keep.shift) } else { Leak::Beta(keep.factor()) };
-        if leak.keep() != keep {
+        let (leak, keeps) = match multipliers {
+            Some(multipliers) => {
+                let multipliers = self.unsigned(node, "multipliers", multipliers)?;
+                let keeps = multipliers.into_iter().map(|m| Keep::lowest_terms(m, *shift)).collect();
+                (Leak::Parametric { decay_input: false, of: Learned::Beta, per_channel: true }, keeps)
+            }
+            None if *multiplier == 1 => (Leak::Shift(*shift), vec![Keep::half_to_the(*shift)]),
+            None => {
+                let keep = Keep { multiplier: *multiplier, shift: *shift };
+                (Leak::Beta(keep.factor()), vec![keep])
+            }
+        };
+        if multipliers.is_some() && *multiplier != 1 || !keeps.iter().all(|keep: &Keep| keep.is_valid()) {
             let message =
                 format!("multiplier: {multiplier} / 2^{shift} is no factor of 16 bits in lowest terms");
             return Err(self.wrong(node, message));
@@ -441,7 +459,14 @@ impl Loader {
             fire: if *strict { Fire::AboveThreshold } else { Fire::AtThreshold },
             ..Neuron::lif(1.0)
         };
-        let op = QuantizedNeuron { thresholds, keep, reset: quantized_reset, strict: *strict, membrane };
+        let op = QuantizedNeuron {
+            thresholds,
+            keeps,
+            gains: vec![1.0],
+            reset: quantized_reset,
+            strict: *strict,
+            membrane,
+        };
         Ok((self.built(node, net.neuron(&node.name, x, neuron))?, QuantizedOp::Neuron(op)))
     }
 

@@ -12,9 +12,9 @@ use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
 use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op};
 use crate::npy;
-use crate::num::Requantizer;
+use crate::num::{Keep, Requantizer};
 use crate::output::{OutputFolder, Owner};
-use crate::quant::{QuantizedModel, QuantizedOp, QuantizedReset, QuantizedWeighted};
+use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted};
 
 /// Runs `images` and writes a bundle of everything into `dir`; returns the number of integers recorded.
 ///
@@ -137,25 +137,7 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
     Ok(match (model.op(id), &node.op) {
         (QuantizedOp::Input { .. } | QuantizedOp::InputCodes { .. }, _) => Operation::Input {},
         (QuantizedOp::Weighted(op), _) => weighted(op, node, folder)?,
-        (QuantizedOp::Neuron(op), _) => Operation::Neuron {
-            thresholds: Tensor::list(op.thresholds.clone()),
-            multiplier: op.keep.multiplier,
-            shift: op.keep.shift,
-            reset: match op.reset {
-                QuantizedReset::Zero => Reset::Zero,
-                QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => Reset::Subtract,
-                QuantizedReset::SubtractDelayed => Reset::SubtractDelayed,
-            },
-            amounts: match &op.reset {
-                QuantizedReset::SubtractAmount { amounts } => Some(Tensor::list(amounts.clone())),
-                _ => None,
-            },
-            strict: op.strict,
-            membrane: op.membrane.as_ref().map(|word| Membrane {
-                bits: word.bits,
-                discards: Tensor::list(word.discards.iter().map(|&d| d.into()).collect()),
-            }),
-        },
+        (QuantizedOp::Neuron(op), _) => neuron(op),
         (QuantizedOp::Loihi(op), _) => Operation::Loihi {
             thresholds: Tensor::list(op.thresholds.clone()),
             voltage_decay: op.voltage_decay,
@@ -214,6 +196,34 @@ fn exact(op: &Op) -> Operation {
         Op::MeanTokens => Operation::SumPositions {},
         Op::MeanTimesteps => Operation::SumTimesteps {},
         op => unreachable!("{op:?} has integers of its own"),
+    }
+}
+
+fn neuron(op: &QuantizedNeuron) -> Operation {
+    let (multipliers, shift) = Keep::common_shift(&op.keeps);
+    let (multiplier, multipliers) = match multipliers[..] {
+        [multiplier] => (multiplier, None),
+        _ => (1, Some(Tensor::list(multipliers.into_iter().map(i64::from).collect()))),
+    };
+    Operation::Neuron {
+        thresholds: Tensor::list(op.thresholds.clone()),
+        multiplier,
+        multipliers,
+        shift,
+        reset: match op.reset {
+            QuantizedReset::Zero => Reset::Zero,
+            QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => Reset::Subtract,
+            QuantizedReset::SubtractDelayed => Reset::SubtractDelayed,
+        },
+        amounts: match &op.reset {
+            QuantizedReset::SubtractAmount { amounts } => Some(Tensor::list(amounts.clone())),
+            _ => None,
+        },
+        strict: op.strict,
+        membrane: op.membrane.as_ref().map(|word| Membrane {
+            bits: word.bits,
+            discards: Tensor::list(word.discards.iter().map(|&d| d.into()).collect()),
+        }),
     }
 }
 

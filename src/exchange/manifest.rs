@@ -123,6 +123,8 @@ pub enum Operation {
         thresholds: Tensor,
         #[serde(default = "one", skip_serializing_if = "is_one")]
         multiplier: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        multipliers: Option<Tensor>,
         shift: u32,
         reset: Reset,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -85,9 +85,7 @@ impl NeuronConfig {
             Self::Shift { threshold, multiplier, shift, membrane_bits, reset, .. } => {
                 in_range("threshold", threshold, &(1..=1 << 40))?;
                 in_range("shift", shift, &(0..=30))?;
-                if multiplier != 1
-                    && Keep::nearest(Keep { multiplier, shift }.factor()) != (Keep { multiplier, shift })
-                {
+                if !(Keep { multiplier, shift }).is_valid() {
                     return Err(Fault::new(
                         "multiplier",
                         format!("{multiplier} / 2^{shift} is no factor of 16 bits in lowest terms"),
@@ -108,12 +106,12 @@ impl NeuronConfig {
     fn layer(&self, neurons: usize) -> Box<dyn NeuronLayer<i64>> {
         match *self {
             Self::Shift { threshold, multiplier, shift, reset, fire, membrane_bits } => {
-                let keep = Keep { multiplier, shift };
                 let strict = fire == Fire::AboveThreshold;
                 let smallest = threshold + i64::from(strict);
                 let op = QuantizedNeuron {
                     thresholds: Vec::new(),
-                    keep,
+                    keeps: vec![Keep { multiplier, shift }],
+                    gains: vec![1.0],
                     reset: integer_reset(reset).expect("checked when it was read"),
                     strict,
                     membrane: Some(MembraneWord { bits: membrane_bits, discards: Vec::new() }),

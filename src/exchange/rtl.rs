@@ -10,7 +10,7 @@ use super::golden::rounding_rules;
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
 use crate::model::{Attention, ConvGeometry, Images, Kind, Node, NodeId, Op};
-use crate::num::{Accumulator, signed_bits};
+use crate::num::{Accumulator, Keep, signed_bits};
 use crate::output::{OutputFolder, Owner};
 use crate::quant::{
     QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, per_channel,
@@ -68,7 +68,7 @@ struct AttentionLayer<'a> {
 #[derive(Serialize)]
 struct NeuronLayer<'a> {
     neuron: &'a str,
-    multiplier: u32,
+    multiplier_bits: u32,
     shift: u32,
     reset: &'static str,
     strict: bool,
@@ -78,6 +78,9 @@ struct NeuronLayer<'a> {
     potential_bits: u32,
     v_bits: u32,
 }
+
+/// Bits of the words of multipliers, which have 17 at the most.
+const MULTIPLIER_WORD: u32 = 20;
 
 /// A layer that is exported: the sum, and the neurons that are its only reader.
 #[derive(Clone, Copy)]
@@ -183,7 +186,7 @@ fn parameters<'a>(layer: &Layer<'a>, timesteps: usize, images: usize) -> (&'a st
         }
     };
     let of_neuron = [
-        ("MULTIPLIER", neuron.multiplier),
+        ("MULTIPLIER_BITS", neuron.multiplier_bits),
         ("SHIFT", neuron.shift),
         ("SOFT_RESET", u32::from(neuron.reset == "subtract")),
         ("DELAYED_RESET", u32::from(neuron.reset == "subtract_delayed")),
@@ -218,6 +221,9 @@ impl<'a> Export<'a> {
         let about = self.neuron(pair, &neuron.name);
         write("thresh", about.threshold_bits, &channels(&pair.op.thresholds))?;
         write("amount", about.amount_bits, &amounts(pair.op, node.shape.channels))?;
+        let (multipliers, _) = Keep::common_shift(&pair.op.keeps);
+        let multipliers: Vec<i64> = multipliers.into_iter().map(i64::from).collect();
+        write("multiplier", MULTIPLIER_WORD, &channels(&multipliers))?;
         let discards = pair.op.membrane.iter().flat_map(|word| &word.discards);
         write("discard", 8, &channels(&discards.map(|&d| d.into()).collect::<Vec<_>>()))?;
         for t in 0..network.timesteps {
@@ -275,12 +281,13 @@ impl<'a> Export<'a> {
     }
 
     fn neuron(&self, pair: &Pair<'a>, name: &'a str) -> NeuronLayer<'a> {
+        let (multipliers, shift) = Keep::common_shift(&pair.op.keeps);
         let potential = self.model.potential_bound(pair.neuron);
         let potential_bits = signed_bits(-potential, potential);
         NeuronLayer {
             neuron: name,
-            multiplier: pair.op.keep.multiplier,
-            shift: pair.op.keep.shift,
+            multiplier_bits: multiplier_bits(&multipliers),
+            shift,
             reset: match pair.op.reset {
                 QuantizedReset::Zero => "zero",
                 QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => "subtract",
@@ -299,6 +306,14 @@ impl<'a> Export<'a> {
     fn at(&self, id: NodeId, part: Part, t: usize) -> Vec<i64> {
         let t = if self.model.network().node(id).constant { 0 } else { t };
         (0..self.images).flat_map(|image| &self.frames[&(id, part, t, image)]).copied().collect()
+    }
+}
+
+/// Bits of `multipliers`, without a sign; 0 where one of 1 leaves a shift.
+fn multiplier_bits(multipliers: &[u32]) -> u32 {
+    match multipliers {
+        [1] => 0,
+        several => several.iter().map(|m| u32::BITS - m.leading_zeros()).max().unwrap_or(0).max(1),
     }
 }
 

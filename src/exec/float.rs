@@ -8,8 +8,8 @@ use super::patterns::Pattern;
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{
-    Attention, Fire, Gate, InputSpec, IntegerNeuron, Kind, Leak, LearnedTokens, Model, Neuron, Node, NodeId,
-    Op, Padding, Reset, Sample, Weighted, fold,
+    Attention, Fire, FloatLeak, Gate, InputSpec, IntegerNeuron, Kind, Leak, LearnedTokens, Model, Neuron,
+    Node, NodeId, Op, Padding, Reset, Sample, Weighted, fold,
 };
 use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -108,7 +108,9 @@ impl<'a> FloatExecutor<'a> {
             Op::Weighted(op) => weighted(op, &self.layers[id.index()], live.input(node, 0), node.shape),
             Op::Neuron(op) => {
                 let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
-                neuron(op, scales, live.input(node, 0), self.model.network.timesteps)
+                let leaks: Vec<FloatLeak> =
+                    self.model.weights.decays(node).into_iter().map(|decay| decay.float).collect();
+                neuron(op, (scales, &leaks), live.input(node, 0), self.model.network.timesteps)
             }
             Op::ClassToken(op) => {
                 class_token(&self.model.weights.class_token(node, op), live.input(node, 0), node.shape)
@@ -215,8 +217,13 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
     output
 }
 
-/// Spikes of all timesteps; `scales` multiply the threshold, per channel or one for all.
-pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+/// Spikes of all timesteps; `scales` multiply the threshold. They and `leaks` are per channel, or one for all.
+pub fn neuron(
+    op: &Neuron,
+    (scales, leaks): (&[f32], &[FloatLeak]),
+    input: &Frames<f32>,
+    timesteps: usize,
+) -> Frames<f32> {
     let channels = input.shape.channels;
     let heights: Vec<f64> = (0..channels).map(|c| op.height(per_channel(scales, c))).collect();
     let thresholds: Vec<f32> = heights.iter().map(|&height| height as f32).collect();
@@ -229,7 +236,7 @@ pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize
         Reset::Subtract | Reset::SubtractAmount(_) | Reset::None => FloatReset::Subtract,
         Reset::SubtractDelayed => FloatReset::SubtractDelayed,
     };
-    let fires = FloatNeuron { leak: op.leak.into(), above: op.fire == Fire::AboveThreshold, reset };
+    let fires = FloatNeuron { leaks, above: op.fire == Fire::AboveThreshold, reset };
     for t in 0..timesteps {
         let mut input = input.at(t);
         if let Leak::Loihi { current_decay, .. } = op.leak {

@@ -116,7 +116,8 @@ impl<W: Word> Cell<W> {
             QuantizedReset::SubtractDelayed => (Some(W::default()), amount, 0),
             _ => (amount, None, discard),
         };
-        let keep = Keep { shift: op.keep.shift + dropped, ..op.keep };
+        let keep = op.keep(channel);
+        let keep = Keep { shift: keep.shift + dropped, ..keep };
         Self { threshold, subtract, delayed, keep, discard, low, high, clamps: true }
     }
 
@@ -257,7 +258,8 @@ mod tests {
         let membrane = Some(MembraneWord { bits: 3, discards: vec![1, 2] });
         let op = QuantizedNeuron {
             thresholds: vec![9, 14],
-            keep: Keep::half_to_the(1),
+            keeps: vec![Keep::half_to_the(1), Keep::nearest(0.75)],
+            gains: vec![1.0],
             reset: QuantizedReset::Subtract,
             strict: false,
             membrane,
@@ -275,11 +277,7 @@ mod tests {
         let alone = [0, 1].map(|channel| {
             let inputs: Vec<i64> = inputs.iter().skip(channel).step_by(2).copied().collect();
             let narrow: Vec<i32> = inputs.iter().map(|&x| x as i32).collect();
-            let one = op.with_thresholds(vec![op.thresholds[channel]]);
-            let one = QuantizedNeuron {
-                membrane: Some(MembraneWord { bits: 3, discards: vec![channel as u32 + 1] }),
-                ..one
-            };
+            let one = op.of_channel(channel);
             assert_eq!(count_spikes(&one, &inputs, 3, 4), count_spikes(&one, &narrow, 3, 4));
             count_spikes(&one, &inputs, 3, 4)
         });

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::float::{FloatLayer, class_token, image, neuron, weighted, without_weights};
 use super::live::Live;
 use crate::model::{
-    InputSpec, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name,
+    InputSpec, Leak, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights, threshold_name,
 };
 use crate::tensor::{Frames, Tensor};
 
@@ -41,12 +41,17 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
             }
             Op::Neuron(op) => {
                 for parameter in node.parameters() {
-                    // A w of 0 is a tau of 2.
-                    let initial = if parameter.name == leak_name(&node.name) { 0.0 } else { 1.0 };
+                    let initial = match op.leak {
+                        Leak::Parametric { of, .. } if parameter.name != threshold_name(&node.name) => {
+                            of.initial()
+                        }
+                        _ => 1.0,
+                    };
                     let data = vec![initial; parameter.len()];
                     tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
                 }
-                (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())
+                let leak = op.leak.initial().float;
+                (neuron(op, (&[1.0], &[leak]), live.input(node, 0), network.timesteps), Vec::new())
             }
             Op::ClassToken(op) => {
                 for parameter in node.parameters() {

@@ -1,8 +1,8 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
-use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op, Reset};
-use crate::num::signed_bits;
+use crate::model::{Attention, ClassToken, Grid, Kind, Network, Neuron, Node, NodeId, Op, Reset};
+use crate::num::{Keep, signed_bits};
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
 /// Biases and thresholds are words of this width.
@@ -50,6 +50,8 @@ trait Widths {
     fn value_bits(&self, id: NodeId) -> u32;
     fn accumulator_bits(&self, id: NodeId) -> u32;
     fn membrane_bits(&self, id: NodeId) -> Option<u32>;
+    /// Bits that the leak of node `id` multiplies a potential by; 0 for a shift that all its channels share.
+    fn multiplier_bits(&self, id: NodeId, neuron: &Neuron) -> u32;
     fn residual_bits(&self) -> u32;
     fn requantizes_by_shift(&self, id: NodeId) -> bool;
 }
@@ -88,6 +90,16 @@ impl Widths for QuantizedModel {
             // The voltage, and the current beside it.
             QuantizedOp::Loihi(_) => Some(2 * LOIHI_BITS),
             op => unreachable!("{op:?} has no membrane"),
+        }
+    }
+
+    fn multiplier_bits(&self, id: NodeId, neuron: &Neuron) -> u32 {
+        match self.op(id) {
+            QuantizedOp::Neuron(neuron) => match Keep::common_shift(&neuron.keeps).0[..] {
+                [multiplier] => Keep { multiplier, shift: 0 }.multiplier_bits(),
+                ref several => signed_bits(0, several.iter().copied().max().unwrap_or(0).into()) - 1,
+            },
+            _ => neuron.leak.initial().keep.multiplier_bits(),
         }
     }
 
@@ -131,6 +143,10 @@ impl Widths for Float32<'_> {
     fn membrane_bits(&self, id: NodeId) -> Option<u32> {
         let counts = matches!(self.0.input_of(self.0.node(id), 0).kind, Kind::Count { .. });
         (!counts).then_some(32)
+    }
+
+    fn multiplier_bits(&self, _: NodeId, neuron: &Neuron) -> u32 {
+        neuron.leak.initial().keep.multiplier_bits()
     }
 
     fn residual_bits(&self) -> u32 {
@@ -318,7 +334,7 @@ impl Epilogue {
         let values = node.shape.values();
         let kind = match &node.op {
             Op::Neuron(neuron) => EpilogueKind::Neuron {
-                multiplier_bits: widths.membrane_bits(id).map_or(0, |_| neuron.leak.keep().multiplier_bits()),
+                multiplier_bits: widths.membrane_bits(id).map_or(0, |_| widths.multiplier_bits(id, neuron)),
                 membrane_bits: widths.membrane_bits(id),
                 potential_bits: (input_bits + 1).min(32),
                 subtracts: matches!(neuron.reset, Reset::SubtractAmount(_) | Reset::SubtractDelayed),

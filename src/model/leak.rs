@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Parameter;
 use crate::num::Keep;
 
 /// The time constant that SpikingJelly gives a parametric neuron before it learns.
@@ -23,13 +24,16 @@ pub enum Leak {
     },
     /// H = beta V + X, beta at least 0 and below 1: snnTorch's `Leaky`.
     Beta(f64),
-    /// tau = 1/sigmoid(w) of the scalar `{name}.w` of the checkpoint (Fang et al., ICCV 2021).
+    /// As the checkpoint says, in a tensor of the layer.
     Parametric {
         /// As of `Tau`.
         decay_input: bool,
-        /// What w was found to say; 2 until weights are read.
-        #[serde(skip, default = "initial_tau")]
-        tau: f64,
+        /// What the tensor holds.
+        #[serde(default, skip_serializing_if = "Learned::is_w")]
+        of: Learned,
+        /// True for one value per channel, false for a scalar.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        per_channel: bool,
     },
     /// Integrate and fire: H = V + X.
     None,
@@ -42,49 +46,114 @@ pub enum Leak {
     },
 }
 
-fn initial_tau() -> f64 {
-    INITIAL_TAU
+/// What a checkpoint holds of a leak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Learned {
+    /// `{name}.w`: tau = 1/sigmoid(w) (Fang et al., ICCV 2021).
+    #[default]
+    W,
+    /// `{name}.tau`.
+    Tau,
+    /// `{name}.beta` = 1 - 1/tau, what is below 0 or above 1 taken for 0 or 1, as snnTorch does.
+    Beta,
+}
+
+impl Learned {
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_w(&self) -> bool {
+        *self == Self::W
+    }
+
+    fn tensor(self, name: &str) -> String {
+        let tensor = match self {
+            Self::W => "w",
+            Self::Tau => "tau",
+            Self::Beta => "beta",
+        };
+        format!("{name}.{tensor}")
+    }
+
+    /// The value of a time constant of 2, as SpikingJelly's parametric neurons have before they learn.
+    pub fn initial(self) -> f32 {
+        match self {
+            Self::W => 0.0,
+            Self::Tau => 2.0,
+            Self::Beta => 0.5,
+        }
+    }
 }
 
 impl Leak {
-    /// The parametric leak that learned `w`.
-    pub(super) fn learned(self, w: f32) -> Self {
-        match self {
-            // 1 / sigmoid(w).
-            Self::Parametric { decay_input, .. } => {
-                Self::Parametric { decay_input, tau: 1.0 + (-f64::from(w)).exp() }
+    /// The tensor that the layer `name` of `channels` reads of a checkpoint, if any.
+    pub fn parameter(self, name: &str, channels: usize) -> Option<Parameter> {
+        let Self::Parametric { of, per_channel, .. } = self else { return None };
+        let shape = if per_channel { vec![channels] } else { vec![] };
+        Some(Parameter { name: of.tensor(name), shape, trained: true })
+    }
+
+    /// The leak of a channel whose checkpoint holds `value`; a leak that is stated depends on none.
+    ///
+    /// # Errors
+    /// Says what no leak can be.
+    pub fn decay(self, value: f32) -> Result<Decay, String> {
+        let value = f64::from(value);
+        let leak = match self {
+            Self::Parametric { decay_input, of: Learned::W, .. } => {
+                Self::Tau { tau: 1.0 + (-value).exp(), decay_input }
             }
-            other => other,
-        }
+            Self::Parametric { decay_input, of: Learned::Tau, .. } => Self::Tau { tau: value, decay_input },
+            Self::Parametric { decay_input: true, of: Learned::Beta, .. } => {
+                Self::Tau { tau: 1.0 / (1.0 - value.max(0.0)), decay_input: true }
+            }
+            Self::Parametric { decay_input: false, of: Learned::Beta, .. } => match value.clamp(0.0, 1.0) {
+                kept if Keep::nearest(kept) == Keep::ALL => Self::None,
+                kept => Self::Beta(kept),
+            },
+            stated => stated,
+        };
+        leak.check().map(|()| leak.stated())
     }
 
-    /// By what the integer potential g exceeds H: tau where the input is decayed, which integers leave undone.
-    pub fn gain(self) -> f64 {
+    /// The leak in numbers, of one that is stated.
+    ///
+    /// # Panics
+    /// Of a leak that a checkpoint says.
+    pub fn stated(self) -> Decay {
+        let (gain, keep, float) = match self {
+            Self::HalfWithInput => (2.0, Keep::half_to_the(1), FloatLeak::DecayedInput { tau: 2.0 }),
+            Self::Shift(k) => (1.0, Keep::half_to_the(k), FloatLeak::Kept((-(k as f32)).exp2())),
+            Self::Tau { tau, decay_input: true } => {
+                (tau, Keep::nearest(1.0 - 1.0 / tau), FloatLeak::DecayedInput { tau: tau as f32 })
+            }
+            Self::Tau { tau, decay_input: false } => {
+                (1.0, Keep::nearest(1.0 - 1.0 / tau), FloatLeak::Kept((1.0 - 1.0 / tau) as f32))
+            }
+            Self::Beta(beta) => (1.0, Keep::nearest(beta), FloatLeak::Kept(beta as f32)),
+            Self::None => (1.0, Keep::ALL, FloatLeak::Kept(1.0)),
+            Self::Loihi { voltage_decay, .. } => {
+                (1.0, Keep::ALL, FloatLeak::Kept((4096 - voltage_decay) as f32 / 4096.0))
+            }
+            Self::Parametric { .. } => panic!("a leak that a checkpoint says"),
+        };
+        Decay { gain, keep, float }
+    }
+
+    /// The leak in numbers: of one that a checkpoint says, before it learns.
+    pub fn initial(self) -> Decay {
         match self {
-            Self::HalfWithInput => 2.0,
-            Self::Tau { tau, decay_input: true } | Self::Parametric { tau, decay_input: true } => tau,
-            _ => 1.0,
+            Self::Parametric { decay_input, .. } => Self::Tau { tau: INITIAL_TAU, decay_input }.stated(),
+            stated => stated.stated(),
         }
     }
 
-    /// What a membrane keeps of a potential per timestep; everything where decays are those of Loihi.
-    pub fn keep(self) -> Keep {
-        match self {
-            Self::HalfWithInput => Keep::half_to_the(1),
-            Self::Shift(k) => Keep::half_to_the(k),
-            Self::Tau { tau, .. } | Self::Parametric { tau, .. } => Keep::nearest(1.0 - 1.0 / tau),
-            Self::Beta(beta) => Keep::nearest(beta),
-            Self::None | Self::Loihi { .. } => Keep::ALL,
-        }
-    }
-
+    /// Says what is wrong with a leak that is stated, if anything.
     pub(super) fn check(self) -> Result<(), String> {
         match self {
             Self::Shift(k @ 31..) => Err(format!("a leak of 2^-{k} exceeds 2^-30")),
-            Self::Tau { tau, .. } | Self::Parametric { tau, .. } if !(tau > 1.0 && tau <= 65536.0) => {
+            Self::Tau { tau, .. } if !(tau > 1.0 && tau <= 65536.0) => {
                 Err(format!("a time constant tau of {tau:?} is not above 1 and at most 65536"))
             }
-            Self::Beta(beta) if !(0.0..1.0).contains(&beta) || self.keep() == Keep::ALL => {
+            Self::Beta(beta) if !(0.0..1.0).contains(&beta) || Keep::nearest(beta) == Keep::ALL => {
                 Err(format!("a leak that keeps {beta:?} is not from 0 to 65535/65536"))
             }
             Self::Loihi { voltage_decay: 4097.., .. } | Self::Loihi { current_decay: 4096.., .. } => {
@@ -93,6 +162,17 @@ impl Leak {
             _ => Ok(()),
         }
     }
+}
+
+/// A leak in numbers: of a channel, or of all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decay {
+    /// By what the integer potential g exceeds H: tau where the input is decayed, which integers leave undone.
+    pub gain: f64,
+    /// What a membrane keeps of a potential per timestep; everything where decays are those of Loihi.
+    pub keep: Keep,
+    /// The same in single precision; of Loihi the decay of the voltage.
+    pub float: FloatLeak,
 }
 
 /// A leak in single precision.
@@ -105,25 +185,6 @@ pub enum FloatLeak {
     },
     /// H = V kept + X.
     Kept(f32),
-}
-
-impl From<Leak> for FloatLeak {
-    /// Of Loihi the decay of the voltage.
-    fn from(leak: Leak) -> Self {
-        match leak {
-            Leak::HalfWithInput => Self::DecayedInput { tau: 2.0 },
-            Leak::Tau { tau, decay_input: true } | Leak::Parametric { tau, decay_input: true } => {
-                Self::DecayedInput { tau: tau as f32 }
-            }
-            Leak::Tau { tau, decay_input: false } | Leak::Parametric { tau, decay_input: false } => {
-                Self::Kept((1.0 - 1.0 / tau) as f32)
-            }
-            Leak::Shift(k) => Self::Kept((-(k as f32)).exp2()),
-            Leak::Beta(beta) => Self::Kept(beta as f32),
-            Leak::None => Self::Kept(1.0),
-            Leak::Loihi { voltage_decay, .. } => Self::Kept((4096 - voltage_decay) as f32 / 4096.0),
-        }
-    }
 }
 
 impl FloatLeak {

@@ -36,9 +36,9 @@ pub use ir::{
     Attention, Gate, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
     Weighted,
 };
-pub use leak::{FloatLeak, Leak};
+pub use leak::{Decay, FloatLeak, Leak, Learned};
 pub use lookalikes::name_lookalikes;
-pub use neuron::{Fire, IntegerNeuron, Neuron, leak_name, threshold_name};
+pub use neuron::{Fire, IntegerNeuron, Neuron, threshold_name};
 pub use neuron_override::NeuronOverride;
 pub use parameter::Parameter;
 pub use rep_conv::fuse;

@@ -37,10 +37,10 @@ impl Neuron {
 
     /// The tensors that neurons of the layer `name` read, named as in a checkpoint.
     pub fn parameters(&self, name: &str, channels: usize) -> Vec<Parameter> {
-        let trained = |name, shape| Parameter { name, shape, trained: true };
-        let threshold = self.per_channel.then(|| trained(threshold_name(name), vec![channels]));
-        let learned = matches!(self.leak, Leak::Parametric { .. });
-        threshold.into_iter().chain(learned.then(|| trained(leak_name(name), vec![]))).collect()
+        let name_of = || threshold_name(name);
+        let threshold =
+            self.per_channel.then(|| Parameter { name: name_of(), shape: vec![channels], trained: true });
+        threshold.into_iter().chain(self.leak.parameter(name, channels)).collect()
     }
 
     /// Refuses what cannot be executed, of the layer `name`.
@@ -65,11 +65,6 @@ impl Neuron {
 /// The tensor of thresholds of the layer `name`, one per channel.
 pub fn threshold_name(name: &str) -> String {
     format!("{name}.threshold")
-}
-
-/// The tensor from which the layer `name` learned its time constant.
-pub fn leak_name(name: &str) -> String {
-    format!("{name}.w")
 }
 
 /// A neuron without memory that fires integer spikes: round(clamp(input, 0, max)) / norm, halves to even

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Weighted,
 };
-use crate::num::{Format, Requantizer, signed_bits};
+use crate::num::{Format, Keep, Requantizer, signed_bits};
 use crate::tensor::Shape;
 
 /// Requantization multiplies by 16 bits in a 64-bit word.
@@ -200,7 +200,8 @@ fn check_tokens(token: &ClassToken, op: &QuantizedTokens, shape: Shape) -> Resul
 }
 
 fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
-    agree("leak", !matches!(neuron.leak, Leak::Loihi { .. }) && op.keep == neuron.leak.keep())?;
+    check_keeps(neuron.leak, &op.keeps, channels)?;
+    per_channel("gains", op.gains.len(), channels)?;
     agree("reset", op.reset.is_of(neuron.reset))?;
     agree("comparison with the threshold", op.strict == (neuron.fire == Fire::AboveThreshold))?;
     per_channel("thresholds", op.thresholds.len(), channels)?;
@@ -220,6 +221,20 @@ fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Resul
     range("membrane bits", word.bits, &MEMBRANE_BITS)?;
     per_channel("discards", word.discards.len(), channels)?;
     word.discards.iter().try_for_each(|&d| range("discards", d, &(0..=45)))
+}
+
+fn check_keeps(leak: Leak, keeps: &[Keep], channels: usize) -> Result<(), String> {
+    match leak {
+        Leak::Loihi { .. } => agree("leak", false),
+        Leak::Parametric { per_channel: false, .. } => count("leaks", keeps.len(), 1),
+        Leak::Parametric { per_channel: true, .. } => per_channel("leaks", keeps.len(), channels),
+        stated => agree("leak", keeps == [stated.stated().keep]),
+    }?;
+    if keeps.iter().all(|keep| keep.is_valid()) {
+        Ok(())
+    } else {
+        Err("a leak is no factor of 16 bits in lowest terms".to_owned())
+    }
 }
 
 fn agree(what: &str, agrees: bool) -> Result<(), String> {

@@ -8,8 +8,10 @@ use crate::num::{Keep, signed_bits};
 pub struct QuantizedNeuron {
     /// Per channel, or one for all.
     pub thresholds: Vec<i64>,
-    /// What the leak leaves.
-    pub keep: Keep,
+    /// What the leak leaves: per channel, or one for all.
+    pub keeps: Vec<Keep>,
+    /// By what a potential exceeds that of the float network, beside its step: per channel, or one for all.
+    pub gains: Vec<f64>,
     /// What a spike leaves.
     pub reset: QuantizedReset,
     /// True where the threshold itself does not fire: `thresholds` are then one more than that.
@@ -76,14 +78,26 @@ impl QuantizedNeuron {
             bits: word.bits,
             discards: vec![per_channel(&word.discards, channel)],
         });
-        Self { thresholds: one(&self.thresholds), reset, membrane, ..self.clone() }
+        Self {
+            thresholds: one(&self.thresholds),
+            keeps: vec![self.keep(channel)],
+            gains: vec![per_channel(&self.gains, channel)],
+            reset,
+            membrane,
+            strict: self.strict,
+        }
     }
 
     /// Channels whose integers may differ: 1 where all are alike.
     fn channels(&self) -> usize {
         let amounts =
             if let QuantizedReset::SubtractAmount { amounts } = &self.reset { amounts.len() } else { 1 };
-        self.thresholds.len().max(amounts)
+        self.thresholds.len().max(amounts).max(self.keeps.len())
+    }
+
+    /// What the leak leaves of a potential of `channel`.
+    pub fn keep(&self, channel: usize) -> Keep {
+        per_channel(&self.keeps, channel)
     }
 
     /// What a spike of `channel` subtracts; `None` for a hard reset.
@@ -102,8 +116,8 @@ impl QuantizedNeuron {
         let fires_at = per_channel(&self.thresholds, channel);
         let Some(amount) = self.amount(channel) else { return 0 };
         let left = match self.reset {
-            QuantizedReset::SubtractDelayed => self.keep.of(fires_at).saturating_sub(amount),
-            _ => self.keep.of(fires_at.saturating_sub(amount)),
+            QuantizedReset::SubtractDelayed => self.keep(channel).of(fires_at).saturating_sub(amount),
+            _ => self.keep(channel).of(fires_at.saturating_sub(amount)),
         };
         left.min(0)
     }
@@ -111,7 +125,7 @@ impl QuantizedNeuron {
     /// Bits of a word that holds what `channel` keeps below its threshold, and the lowest that a spike leaves.
     fn membrane_bits(&self, channel: usize) -> u32 {
         let fires_at = per_channel(&self.thresholds, channel);
-        signed_bits(self.lowest_left(channel), self.keep.of(fires_at - 1))
+        signed_bits(self.lowest_left(channel), self.keep(channel).of(fires_at - 1))
     }
 
     /// No potential V + X exceeds this within `timesteps`, nor does a membrane, where X is at most `input`.
@@ -119,7 +133,8 @@ impl QuantizedNeuron {
         // Every step may lose less than 2^d, as if the input were less by that.
         let discards = self.membrane.iter().flat_map(|word| &word.discards);
         let lost = discards.max().map_or(0, |&d| (2i64 << d) - 2);
-        let highest = (input + lost).saturating_mul(self.keep.reach(timesteps));
+        let reach = self.keeps.iter().map(|keep| keep.reach(timesteps)).max().unwrap_or(0);
+        let highest = (input + lost).saturating_mul(reach);
         highest.saturating_add(self.undershoot(highest))
     }
 

@@ -17,7 +17,7 @@ use crate::model::{
     Attention, ClassToken, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak,
     Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
 };
-use crate::num::{Format, Requantizer, Rounding};
+use crate::num::{Format, Keep, Requantizer, Rounding};
 use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
@@ -274,7 +274,8 @@ impl<'a> Quantizer<'a> {
             Op::Neuron(neuron) => {
                 let scales = self.model.weights.thresholds(reader).unwrap_or(&[1.0]);
                 let scale = scales.iter().copied().fold(f32::INFINITY, f32::min);
-                neuron.height(scale) * neuron.leak.gain()
+                let gains = self.model.weights.decays(reader).into_iter().map(|decay| decay.gain);
+                neuron.height(scale) * gains.fold(f64::INFINITY, f64::min)
             }
             Op::IntegerNeuron(_) => 1.0,
             Op::MaxPool(_) | Op::AvgPool(_) | Op::FirstToken => self.threshold_of(reader_id),
@@ -301,30 +302,34 @@ impl<'a> Quantizer<'a> {
     }
 
     fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
-        let (gain, keep) = (neuron.leak.gain(), neuron.leak.keep());
+        let decays = self.model.weights.decays(node);
+        let keeps: Vec<Keep> = decays.iter().map(|decay| decay.keep).collect();
+        let gains: Vec<f64> = decays.iter().map(|decay| decay.gain).collect();
         // A threshold out of reach never fires, and neither does one just out of reach.
-        let unreachable = self.bound(node, 0) * keep.reach(self.model.network.timesteps) + 1;
+        let reach = |c: usize| per_channel(&keeps, c).reach(self.model.network.timesteps);
+        let unreachable = |c: usize| self.bound(node, 0) * reach(c) + 1;
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
+        let channels = lsbs.len().max(scales.len()).max(decays.len());
+        let steps = |c: usize, real: f64| per_channel(&gains, c) * real / per_channel(lsbs, c);
         let threshold = |c: usize| {
-            let height = neuron.height(per_channel(scales, c));
-            let steps = whole(gain * height / per_channel(lsbs, c));
+            let steps = whole(steps(c, neuron.height(per_channel(scales, c))));
             let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
             };
-            smallest.min(unreachable)
+            smallest.min(unreachable(c))
         };
-        let thresholds: Vec<i64> = (0..lsbs.len().max(scales.len())).map(threshold).collect();
+        let thresholds: Vec<i64> = (0..channels).map(threshold).collect();
         // An amount is a whole number of steps, at least one.
-        let steps = |amount: f64| {
-            let whole = |lsb: &f64| Rounding::HalfEven.round(gain * amount / lsb).clamp(1, MAX_AMOUNT);
-            lsbs.iter().map(whole).collect()
+        let amounts = |real: f64| {
+            let whole = |c: usize| Rounding::HalfEven.round(steps(c, real)).clamp(1, MAX_AMOUNT);
+            (0..channels).map(whole).collect()
         };
         let reset = match neuron.reset {
             Reset::Zero | Reset::To(_) => QuantizedReset::Zero,
             Reset::Subtract => QuantizedReset::Subtract,
-            Reset::SubtractAmount(amount) => QuantizedReset::SubtractAmount { amounts: steps(amount) },
+            Reset::SubtractAmount(amount) => QuantizedReset::SubtractAmount { amounts: amounts(amount) },
             Reset::SubtractDelayed => QuantizedReset::SubtractDelayed,
             Reset::None => QuantizedReset::SubtractAmount { amounts: vec![0] },
         };
@@ -334,7 +339,7 @@ impl<'a> Quantizer<'a> {
         let bits = self.setting.membrane_bits_of(&node.name);
         let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
-        let op = QuantizedNeuron { thresholds: Vec::new(), keep, reset, strict, membrane };
+        let op = QuantizedNeuron { thresholds: Vec::new(), keeps, gains, reset, strict, membrane };
         (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
     }
 

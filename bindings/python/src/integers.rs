@@ -95,6 +95,10 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
             Integers { codes: Some(codes.collect()), zero_points, ..all }
         }
         QuantizedOp::InputCodes { codes } => Integers { codes: Some(codes.clone()), ..all },
+        QuantizedOp::Neuron(op) if op.keeps.len() > 1 => {
+            let message = "leaks of channels have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
         QuantizedOp::Neuron(op) if matches!(op.reset, QuantizedReset::Zero | QuantizedReset::Subtract) => {
             Integers { neuron: neuron(model, node, op), ..all }
         }
@@ -131,10 +135,10 @@ fn neuron(model: &Model, node: &Node, op: &QuantizedNeuron) -> Option<NeuronInte
     let scales = model.weights.thresholds(node).unwrap_or(&[1.0]);
     Some(NeuronIntegers {
         heights: scales.iter().map(|&scale| neuron.height(scale)).collect(),
-        gain: neuron.leak.gain(),
+        gain: op.gains[0],
         thresholds: op.thresholds.clone(),
-        multiplier: op.keep.multiplier,
-        shift: op.keep.shift,
+        multiplier: op.keeps[0].multiplier,
+        shift: op.keeps[0].shift,
         subtract: op.reset == QuantizedReset::Subtract,
         strict: op.strict,
         membrane: op.membrane.as_ref().map(|MembraneWord { bits, discards }| MembraneIntegers {

@@ -40,9 +40,9 @@ impl Rescale {
 
 /// Neurons of the float reference.
 #[derive(Debug, Clone, Copy)]
-pub struct FloatNeuron {
-    /// What V becomes before it fires.
-    pub leak: FloatLeak,
+pub struct FloatNeuron<'a> {
+    /// What V becomes before it fires: per channel, or one for all.
+    pub leaks: &'a [FloatLeak],
     /// Fires only above its threshold, not at it.
     pub above: bool,
     /// What a spike leaves.
@@ -60,9 +60,27 @@ pub enum FloatReset {
     SubtractDelayed,
 }
 
-impl FloatNeuron {
+impl FloatNeuron<'_> {
+    #[inline(always)]
     fn fires(self, potential: f32, threshold: f32) -> bool {
         if self.above { potential > threshold } else { potential >= threshold }
+    }
+
+    /// One timestep of a neuron: whether it fires, and its membrane `v`.
+    #[inline(always)]
+    fn update(self, leak: FloatLeak, [threshold, amount]: [f32; 2], v: &mut f32, x: f32) -> bool {
+        let mut g = leak.potential(*v, x);
+        if self.reset == FloatReset::SubtractDelayed && self.fires(*v, threshold) {
+            g -= amount;
+        }
+        let fires = self.fires(g, threshold);
+        let left = match self.reset {
+            FloatReset::Zero => 0.0,
+            FloatReset::Subtract => g - amount,
+            FloatReset::SubtractDelayed => g,
+        };
+        *v = if fires { left } else { g };
+        fires
     }
 }
 
@@ -406,20 +424,15 @@ define_loops! { ($)
         let channels = thresholds.len();
         let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
         for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
-            let of_channels = thresholds.iter().zip(amounts);
-            for (((v, &x), spike), (&threshold, &amount)) in v.iter_mut().zip(x).zip(spikes).zip(of_channels) {
-                let mut g = neuron.leak.potential(*v, x);
-                if neuron.reset == FloatReset::SubtractDelayed && neuron.fires(*v, threshold) {
-                    g -= amount;
+            let values = v.iter_mut().zip(x).zip(spikes).zip(thresholds.iter().zip(amounts));
+            if let &[leak] = neuron.leaks {
+                for (((v, &x), spike), (&threshold, &amount)) in values {
+                    *spike = f32::from(u8::from(neuron.update(leak, [threshold, amount], v, x)));
                 }
-                let fires = neuron.fires(g, threshold);
-                let left = match neuron.reset {
-                    FloatReset::Zero => 0.0,
-                    FloatReset::Subtract => g - amount,
-                    FloatReset::SubtractDelayed => g,
-                };
-                *spike = if fires { 1.0 } else { 0.0 };
-                *v = if fires { left } else { g };
+            } else {
+                for ((((v, &x), spike), (&threshold, &amount)), &leak) in values.zip(neuron.leaks) {
+                    *spike = f32::from(u8::from(neuron.update(leak, [threshold, amount], v, x)));
+                }
             }
         }
     }

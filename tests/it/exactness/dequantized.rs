@@ -49,10 +49,16 @@ pub fn set_norm(all: &mut Tensors, prefix: &str, values: [Vec<f32>; 4]) {
 /// after layer, with gains of both signs: so neurons fire now and then, as in a trained network.
 pub fn realistic_tensors(network: &Network, dice: &mut Dice, images: &[Sample]) -> Tensors {
     let mut all = plain_tensors(network, dice);
-    // What parametric neurons learned stands in the network.
-    network.parameters().into_iter().for_each(|p| {
-        all.entry(p.name).or_insert_with(|| vec![0.0]);
-    });
+    for p in network.parameters() {
+        let mut learned = |f: &dyn Fn(&mut Dice) -> f64| (0..p.len()).map(|_| f(dice) as f32).collect();
+        let values = match p.name.rsplit_once('.') {
+            Some((_, "w")) => learned(&|dice| dice.real(-2.0, 2.0)),
+            Some((_, "tau")) => learned(&|dice| dice.pick(&[1.25, 1.5, 2.0, 3.0, 4.0, 10.0])),
+            Some((_, "beta")) => learned(&|dice| dice.pick(&[0.0, 0.25, 0.5, 0.9, 0.95])),
+            _ => continue,
+        };
+        all.insert(p.name, values);
+    }
     let mean = vec![0.0; network.nodes[0].shape.channels];
     for (id, node, op) in network.weighted() {
         let Some(norm) = op.norms.last() else { continue };

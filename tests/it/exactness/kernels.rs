@@ -151,7 +151,8 @@ impl Builder {
         let membrane = Some(MembraneWord { bits: 16, discards: vec![0] });
         let op = QuantizedNeuron {
             thresholds: vec![1],
-            keep: Keep::ALL,
+            keeps: vec![Keep::ALL],
+            gains: vec![1.0],
             reset: QuantizedReset::Zero,
             strict: false,
             membrane,
@@ -181,7 +182,7 @@ impl Builder {
         let channels = self.net.shape(x).channels;
         let count = dice.pick(&[1, channels]);
         let bound = self.bounds[x.index()].max(2);
-        let leak = dice.pick(&[
+        let stated = dice.pick(&[
             Leak::None,
             Leak::Shift(1),
             Leak::Shift(1),
@@ -192,6 +193,15 @@ impl Builder {
             Leak::Tau { tau: 4.0, decay_input: true },
             Leak::Beta(0.9),
         ]);
+        // One for all, or any for each channel.
+        let (leak, keeps) = match dice.int(0, 2) {
+            0 => {
+                let any = |dice: &mut Dice| Keep::nearest(dice.real(0.0, 1.0));
+                let keeps = (0..channels).map(|_| any(dice)).collect();
+                (Leak::Parametric { decay_input: false, of: Learned::Beta, per_channel: true }, keeps)
+            }
+            _ => (stated, vec![stated.stated().keep]),
+        };
         let (kind, strict) = (dice.int(0, 5), dice.int(0, 1) == 1);
         // A soft reset subtracts nothing that is negative.
         let lowest = if kind < 2 { -bound / 8 } else { i64::from(strict) };
@@ -209,7 +219,7 @@ impl Builder {
         let bits = dice.pick(&[2, 5, 8, 12, 16, 24, 32]);
         let discards = (0..count).map(|_| dice.int(0, i64::from(signed_bits(0, bound)) / 2) as u32).collect();
         let membrane = Some(MembraneWord { bits, discards });
-        let op = QuantizedNeuron { thresholds, keep: leak.keep(), reset: integers, strict, membrane };
+        let op = QuantizedNeuron { thresholds, keeps, gains: vec![1.0], reset: integers, strict, membrane };
         self.push(QuantizedOp::Neuron(op), 1);
         let fire = if strict { Fire::AboveThreshold } else { Fire::AtThreshold };
         self.net.neuron(name, x, Neuron { leak, reset, fire, ..Neuron::lif(1.0) }).unwrap()

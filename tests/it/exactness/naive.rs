@@ -85,17 +85,67 @@ pub fn halved(x: i64, shift: u32) -> i64 {
     x.div_euclid(1 << shift)
 }
 
-/// What the membrane keeps at every step, of 2^30 parts.
-pub fn parts_kept(leak: Leak) -> i64 {
-    let nearest = |factor: f64| ((factor * 65536.0).round_ties_even() as i64) << 14;
+/// What a membrane keeps at every step, of 2^30 parts, with a time constant of 1 / (1 - `kept`).
+fn nearest_parts(kept: f64) -> i64 {
+    ((kept * 65536.0).round_ties_even() as i64) << 14
+}
+
+/// What the membranes of `channel` keep at every step, of 2^30 parts; what was learned, as the integers have it, which
+/// [`assert_leaks`] holds to the checkpoint.
+pub fn parts_kept(leak: Leak, op: &QuantizedNeuron, channel: usize) -> i64 {
     match leak {
         Leak::HalfWithInput => 1 << 29,
         Leak::Shift(k) => 1 << (30 - k),
-        Leak::Tau { tau, .. } | Leak::Parametric { tau, .. } => nearest((tau - 1.0) / tau),
-        Leak::Beta(beta) => nearest(beta),
+        Leak::Tau { tau, .. } => nearest_parts((tau - 1.0) / tau),
+        Leak::Beta(beta) => nearest_parts(beta),
         Leak::None => 1 << 30,
+        Leak::Parametric { .. } => {
+            let keep = op.keeps[channel % op.keeps.len()];
+            i64::from(keep.multiplier) << (30 - keep.shift)
+        }
         Leak::Loihi { .. } => panic!("a leak of Loihi keeps a part of two words"),
     }
+}
+
+/// By what integer potentials exceed the real ones, of `channel`.
+fn gain_of(leak: Leak, op: &QuantizedNeuron, channel: usize) -> f64 {
+    match leak {
+        Leak::HalfWithInput => 2.0,
+        Leak::Tau { tau, decay_input: true } => tau,
+        Leak::Parametric { decay_input: true, .. } => op.gains[channel % op.gains.len()],
+        _ => 1.0,
+    }
+}
+
+/// Leaks that were learned are those of the checkpoint; returns how many there are.
+pub fn assert_leaks(q: &QuantizedModel, tensors: &Tensors) -> usize {
+    let mut leaks = 0;
+    for (id, node) in q.network().iter() {
+        let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
+        let Leak::Parametric { decay_input, of, per_channel } = neuron.leak else { continue };
+        let tensor = match of {
+            Learned::W => "w",
+            Learned::Tau => "tau",
+            Learned::Beta => "beta",
+        };
+        let values = &tensors[&format!("{}.{tensor}", node.name)];
+        assert_eq!(values.len(), if per_channel { node.shape.channels } else { 1 });
+        assert_eq!(op.keeps.len(), values.len());
+        for (c, &value) in values.iter().enumerate() {
+            let value = f64::from(value);
+            let kept = match of {
+                // 1 - sigmoid(w).
+                Learned::W => 1.0 / (1.0 + value.exp()),
+                Learned::Tau => 1.0 - 1.0 / value,
+                Learned::Beta => value,
+            };
+            assert_eq!(parts_kept(neuron.leak, op, c), nearest_parts(kept), "{} {c}", node.name);
+            let gain = if decay_input { 1.0 / (1.0 - kept) } else { 1.0 };
+            assert!((op.gains[c] / gain - 1.0).abs() < 1e-9, "{} {c}", node.name);
+            leaks += 1;
+        }
+    }
+    leaks
 }
 
 /// Floor of that part of x + 1/2.
@@ -113,13 +163,13 @@ pub fn naive_neuron(
     input: &Frames<i64>,
     timesteps: usize,
 ) -> (Frames<i64>, Vec<u32>) {
-    let (values, parts) = (input.shape.values(), parts_kept(neuron.leak));
+    let values = input.shape.values();
     let mut membrane = vec![0; values];
     let mut saturations = vec![0; timesteps];
     let mut cells = (0..values).cycle();
     let output = fill(timesteps, input.shape, |t, at, c| {
         let v = &mut membrane[cells.next().unwrap()];
-        let fires_at = op.thresholds[c % op.thresholds.len()];
+        let (fires_at, parts) = (op.thresholds[c % op.thresholds.len()], parts_kept(neuron.leak, op, c));
         let g = *v + value_at(input, t, at, c, 0);
         let fires = g >= fires_at;
         let threshold = if neuron.fire == Fire::AtThreshold { fires_at } else { fires_at - 1 };
@@ -456,17 +506,13 @@ pub fn assert_thresholds(q: &QuantizedModel) {
     for (id, node) in q.network().iter() {
         let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
         let input = node.inputs[0].index();
-        let gain = match neuron.leak {
-            Leak::HalfWithInput => 2.0,
-            Leak::Tau { tau, decay_input: true } | Leak::Parametric { tau, decay_input: true } => tau,
-            _ => 1.0,
-        };
         let reset = if let Reset::To(value) = neuron.reset { value } else { 0.0 };
-        let real = gain * (neuron.threshold - reset);
-        // The smallest count of inputs that is at least what is kept of as many, and one more.
-        let lost = (1 << 30) - parts_kept(neuron.leak);
-        let adds_up = (2..).find(|&r| r >= q.network().timesteps as i64 || r * lost >= 1 << 30).unwrap();
         for (c, step) in steps[input].iter().enumerate() {
+            let real = gain_of(neuron.leak, op, c) * (neuron.threshold - reset);
+            // The smallest count of inputs that is at least what is kept of as many, and one more.
+            let lost = (1 << 30) - parts_kept(neuron.leak, op, c);
+            let timesteps = q.network().timesteps as i64;
+            let adds_up = (2..).find(|&r| r >= timesteps || r * lost >= 1 << 30).unwrap();
             let threshold = op.thresholds[c % op.thresholds.len()];
             let [below, at] = [threshold - 1, threshold].map(|th| th as f64 * step);
             let slack = if step.log2().fract() == 0.0 { 0.0 } else { 1e-9 * real };

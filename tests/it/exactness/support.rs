@@ -13,7 +13,7 @@ pub use spiq::exec::{
     wave_size,
 };
 pub use spiq::model::{
-    Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Model,
+    Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Learned, Model,
     ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset,
     Sample, Weights, Window, fold,
 };

@@ -40,13 +40,20 @@ fn rational(currents: &[i64], threshold: i64, divisor: i128, leaves: Leaves) -> 
 /// The same of the scalar specification.
 fn integers(currents: &[i64], threshold: i64, divisor: i128, leaves: Leaves) -> Vec<(bool, i64)> {
     let membrane = Some(MembraneWord { bits: 32, discards: vec![0] });
-    let keep = Keep::nearest(1.0 / divisor as f64);
+    let keeps = vec![Keep::nearest(1.0 / divisor as f64)];
     let reset = match leaves {
         Leaves::Nothing => QuantizedReset::Zero,
         Leaves::Rest => QuantizedReset::Subtract,
         Leaves::RestLater => QuantizedReset::SubtractDelayed,
     };
-    let op = QuantizedNeuron { thresholds: vec![threshold], keep, reset, strict: false, membrane };
+    let op = QuantizedNeuron {
+        thresholds: vec![threshold],
+        keeps,
+        gains: vec![1.0],
+        reset,
+        strict: false,
+        membrane,
+    };
     let mut layer = LeakyNeurons::<i64>::new(&op, 1, 1);
     let step = |&x: &i64| {
         let mut spike = [0];
@@ -111,7 +118,8 @@ fn subtracting_later_is_subtracting_more() {
         let later = integers(&currents, threshold, divisor, Leaves::RestLater);
         let op = QuantizedNeuron {
             thresholds: vec![threshold],
-            keep: Keep::nearest(1.0 / divisor as f64),
+            keeps: vec![Keep::nearest(1.0 / divisor as f64)],
+            gains: vec![1.0],
             reset: QuantizedReset::SubtractAmount { amounts: vec![threshold * divisor as i64] },
             strict: false,
             membrane: Some(MembraneWord { bits: 32, discards: vec![0] }),

@@ -40,12 +40,15 @@ fn any_neuron(dice: &mut Dice, exact: bool) -> Neuron {
     Neuron { leak, fire, reset, ..Neuron::lif(threshold) }
 }
 
-/// A leak that keeps any part of a membrane; a learned one is as its checkpoint left it.
+/// A leak that keeps any part of a membrane.
 fn any_factor(dice: &mut Dice) -> Leak {
     let (tau, decay_input) = (dice.pick(&[1.25, 1.5, 2.0, 3.0, 4.0, 1.1, 50.0]), dice.int(0, 1) == 0);
     match dice.int(0, 3) {
         0 => Leak::Beta(dice.pick(&[0.0, 0.25, 0.75, 0.9, 0.95])),
-        1 => Leak::Parametric { decay_input, tau: 1.0 + (-(dice.int(-20, 20) as f64) / 10.0).exp() },
+        1 => {
+            let of = dice.pick(&[Learned::W, Learned::Tau, Learned::Beta]);
+            Leak::Parametric { decay_input, of, per_channel: dice.int(0, 2) > 0 }
+        }
         _ => Leak::Tau { tau, decay_input },
     }
 }
@@ -256,7 +259,7 @@ fn assert_membrane_bits(quantized: &QuantizedModel, bits: u32) {
 #[test]
 fn every_node_and_counter_is_what_a_naive_computation_says() {
     let mut dice = Dice::new(77);
-    let (mut compared, mut saturated) = (0, 0);
+    let (mut compared, mut saturated, mut learned) = (0, 0, 0);
     for case in 0..60 {
         let timesteps = dice.int(1, 5) as usize;
         let (model, tensors, images) = zoo_model(&mut dice, timesteps, false);
@@ -265,6 +268,7 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         let setting = any_setting(&mut dice, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
+        learned += assert_leaks(&quantized, &tensors);
         assert_membrane_bits(&quantized, membrane);
         assert_nearest_tokens(&quantized, &tensors);
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds());
@@ -277,8 +281,8 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         compared += values;
         saturated += clamped;
     }
-    println!("{compared} values, {saturated} saturations");
-    assert!(compared > 500_000 && saturated > 1000);
+    println!("{compared} values, {saturated} saturations, {learned} leaks of a checkpoint");
+    assert!(compared > 500_000 && saturated > 1000 && learned > 50);
 }
 
 #[test]

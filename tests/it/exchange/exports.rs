@@ -63,8 +63,8 @@ fn assert_membranes(model: &QuantizedModel, dir: &std::path::Path) {
             let g = before + x[i];
             assert_eq!(spikes[i] == 1, g >= th, "{} {i}", node.name);
             let limit = 1i64 << (word.bits - 1);
-            let leak =
-                |left: i64| ((2 * left + 1) * i64::from(op.keep.multiplier)).div_euclid(2 << op.keep.shift);
+            let keep = op.keep(channel(i));
+            let leak = |left: i64| ((2 * left + 1) * i64::from(keep.multiplier)).div_euclid(2 << keep.shift);
             let amount = op.amount(channel(i));
             let kept = match (g >= th, amount) {
                 (false, _) => leak(g),
@@ -164,11 +164,10 @@ fn weights_in_steps_are_the_integers() {
             }
             QuantizedOp::AddMembrane(_) => 2,
             QuantizedOp::Neuron(op) => {
-                let Op::Neuron(neuron) = &node.op else { panic!("{node:?}") };
                 let real = floats(format!("{}.threshold", node.name));
                 for (c, real) in real.iter().enumerate() {
                     let threshold = op.thresholds[c % op.thresholds.len()] - i64::from(op.strict);
-                    let expected = threshold as f64 / neuron.leak.gain();
+                    let expected = threshold as f64 / op.gains[c % op.gains.len()];
                     assert!((real - expected).abs() <= 1e-12 * expected.abs(), "{}", node.name);
                 }
                 1
@@ -329,6 +328,8 @@ impl Mem<'_> {
         let threshold = self.read("thresh", self.number("threshold_bits"));
         let amount = self.read("amount", self.number("amount_bits"));
         let discard = self.read("discard", 8);
+        let multiplier = self.read("multiplier", 20);
+        assert!(multiplier.iter().all(|&m| m < 1 << self.number("multiplier_bits").max(1)));
         let limit = 1i64 << (self.number("membrane_bits") - 1);
         let mut v = vec![0; x[0].len()];
         for (t, x) in x.iter().enumerate() {
@@ -337,8 +338,7 @@ impl Mem<'_> {
                 let c = i / (height * width) % channels;
                 let g = *v + x[i];
                 let fires = g >= threshold[c];
-                let leak =
-                    |left: i64| ((2 * left + 1) * self.number("multiplier")) >> (self.number("shift") + 1);
+                let leak = |left: i64| ((2 * left + 1) * multiplier[c]) >> (self.number("shift") + 1);
                 let kept = match self.layer["reset"].as_str() {
                     Some("zero") if fires => 0,
                     Some("subtract") if fires => leak(g - amount[c]),
