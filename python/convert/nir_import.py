@@ -48,7 +48,7 @@ class Importer:
     def __init__(self, path, arguments):
         self.path, self.arguments = path, arguments
         self.network, self.values, self.emitted = None, {}, {}
-        self.integrators, self.last, self.classes = set(), None, None
+        self.integrators, self.readouts, self.last, self.classes = set(), {}, None, None
 
     def node(self, node):
         """Adds what `node` is."""
@@ -266,9 +266,11 @@ class Importer:
 
     def add_lif(self, node, fields, value):
         neurons.check_rest(fields)
-        leak, gain = neurons.lif(fields, value.extents(), self.arguments.dt)
+        leak, gain, taus = neurons.lif(fields, value.extents(), self.arguments.dt)
         if leak is None:
             return self.step(node, value, neurons.positive(fields, "v_threshold", value.extents()) / gain)
+        if taus is not None:
+            self.store(plain(node.name), "tau", taus)
         return self.fires(node, fields, value, leak, gain)
 
     def add_cubalif(self, node, fields, value):
@@ -320,12 +322,15 @@ class Importer:
         return self.integrated(node, value, r if (r != r[0]).any() else None)
 
     def add_li(self, node, fields, value):
-        if self.arguments.readout != "mean":
-            fields.refuse("type", f"{node.kind}: leaky readouts are not built; --readout mean takes the mean instead")
-        note(f"node {node.name}: the mean over timesteps is in its place")
-        return self.integrated(node, value, None)
+        if self.arguments.readout is None:
+            fields.refuse("type", "LI yields a potential per timestep: --readout says which is read, last, mean or max")
+        neurons.check_rest(fields)
+        leak, gain, taus = neurons.li(fields, value.extents(), self.arguments.dt)
+        self.readouts[node.name] = leak, taus
+        return self.integrated(node, value, gain if (gain != 1).any() else None)
 
-    add_cubali = add_li
+    def add_cubali(self, node, fields, value):
+        fields.refuse("type", "CubaLI: a readout has one membrane, and no current")
 
     def integrated(self, node, value, factors):
         self.integrators.add(node.name)
@@ -333,7 +338,7 @@ class Importer:
         return value if factors is None else dataclasses.replace(value, map=value.map.scaled(factors))
 
     def readout(self, node, fields, value):
-        """One value per class: the mean over timesteps of the last weight layer, or of the last spikes."""
+        """One value per class: the mean over timesteps of the last weight layer or of the last spikes, or a potential."""
         if value.map is None:
             features = value.features()
             if not value.spikes or features > MAX_COUNTED:
@@ -343,7 +348,15 @@ class Importer:
         if value.map.output()[1:] != (1, 1):
             fields.refuse("", f"yields a map of {value.map.output()}, where one value per class is read")
         before = self.emit(node, value)
-        self.network.add("MeanTimesteps", plain(node.name), before)
+        leak, taus = next((self.readouts[name] for name in node.reads if name in self.readouts), (None, None))
+        name = plain(node.name)
+        if leak is None:
+            self.network.add("MeanTimesteps", name, before)
+        else:
+            over = Word(self.arguments.readout.capitalize())
+            self.network.add("Readout", name, before, leak=leak, over=over)
+        if taus is not None:
+            self.store(name, "tau", taus)
         self.classes = value.features()
 
     def graph(self, nodes):
@@ -403,7 +416,7 @@ def parse(arguments=None):
     parser.add_argument("--max", type=int, default=1, help="largest value of the input [1]")
     parser.add_argument("--fire", choices=FIRES, default="above", help="at or above the threshold [above]")
     parser.add_argument("--reset", choices=RESETS, default="zero", help="what a spike leaves [zero]")
-    parser.add_argument("--readout", choices=["exact", "mean"], default="exact", help="what becomes of LI and CubaLI")
+    parser.add_argument("--readout", choices=["last", "mean", "max"], help="which potential of LI is read")
     parser.add_argument("nir")
     parser.add_argument("ron")
     parsed = parser.parse_args(arguments)

@@ -47,6 +47,9 @@ class State:
         if isinstance(node, nir.LIF):
             self.v = self.v + dt / node.tau * (node.v_leak - self.v + node.r * x)
             return self.fire(node)
+        if isinstance(node, nir.LI):
+            self.v = self.v + dt / node.tau * (node.v_leak - self.v + node.r * x)
+            return self.v
         if isinstance(node, nir.CubaLIF):
             self.i = self.i + dt / node.tau_syn * (node.w_in * x - self.i)
             self.v = self.v + dt / node.tau_mem * (node.v_leak - self.v + node.r * self.i)

@@ -49,13 +49,17 @@ class Dice:
         """A neuron whose integers fire as real numbers do: what a membrane keeps is 1/2, 1/3, 1/4, 1/5 or all."""
         channels = (shape[0],) + (1,) * (len(shape) - 1)
         thresholds = np.broadcast_to(self.generator.integers(20, 90, channels) / 64, shape).copy()
-        kind = self.pick(["decayed", "undecayed", "third", "quarter", "fifth", "if", "if r"])
+        kind = self.pick(["decayed", "undecayed", "third", "quarter", "fifth", "if", "if r", "channels"])
         if kind in ("third", "fifth"):
             # Doubles have no thirds: nothing may meet a threshold exactly.
             thresholds += 1e-5
         t = {"third": 1.5, "quarter": 4 / 3, "fifth": 1.25}.get(kind, 2.0)
         r = {"decayed": 1.0, "undecayed": 2.0, "third": 1.0, "quarter": 4 / 3, "fifth": 1.25, "if": 1.0}.get(kind, 0.5 / DT)
         one = np.ones(shape)
+        if kind == "channels":
+            t = np.broadcast_to(self.generator.permutation(np.resize([2.0, 4 / 3, 8 / 7], channels[0])).reshape(channels), shape)
+            r = t if self.pick([True, False]) else one
+            return nir.LIF(tau=t * DT, r=r.copy(), v_leak=one * 0, v_threshold=thresholds + 1e-5, v_reset=one * 0)
         if kind.startswith("if"):
             return nir.IF(r=one * r, v_threshold=thresholds, v_reset=one * 0)
         return nir.LIF(tau=one * t * DT, r=one * r, v_leak=one * 0, v_threshold=thresholds, v_reset=one * 0)
@@ -160,6 +164,33 @@ def test_equations_are_executed_spike_by_spike(tmp_path, seed):
     assert compare(graph, dump, step) > 300
 
 
+@executes
+@pytest.mark.parametrize("over", ["last", "mean", "max"])
+@pytest.mark.parametrize("tau", [2.0, 4.0, [2.0, 4 / 3, 4.0]])
+def test_leaky_readouts(tmp_path, over, tau):
+    """Potentials of LI, up to what its leak drops: less than a step per timestep."""
+    dice, t = Dice(3), np.broadcast_to(np.array(tau), (3,)).copy()
+    one = np.ones((4, 4, 4))
+    nodes = {
+        "input": nir.Input({"input": np.array([2, 4, 4])}),
+        "conv": nir.Conv2d((4, 4), dice.weights(4, 2, 3, 3), 1, 1, 1, 1, dice.weights(4)),
+        "lif": nir.LIF(tau=one * 2 * DT, r=one * 2, v_leak=one * 0, v_reset=one * 0, v_threshold=one),
+        "flatten": nir.Flatten({"input": np.array([4, 4, 4])}, 0, -1),
+        "linear": nir.Linear(dice.weights(3, 64)),
+        "li": nir.LI(t * DT, np.full(3, 2.0), np.zeros(3)),
+        "output": nir.Output({"output": np.array([3])}),
+    }
+    graph = nir.NIRGraph(nodes, list(zip(list(nodes), list(nodes)[1:])))
+    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", "5", "--readout", over))
+    step = json.loads((tmp_path / "dump" / "run.json").read_text())["logit_step"]
+    for image, found in enumerate(dump["logits"] * step):
+        potentials = nir_reference.run(graph, dump["input"][:, image].astype(np.float64))["li"]
+        expected = {"last": potentials[-1], "mean": potentials.mean(0), "max": potentials.max(0)}[over]
+        # Each timestep drops less than a step of a potential.
+        assert np.abs(found - expected).max() < 5 * step * (5 if over == "mean" else 1), (found, expected)
+        assert np.abs(expected).max() > 100 * step
+
+
 def dynamics(leak, reset="Zero", fire="AboveThreshold"):
     return layers.Word(leak), layers.Word(reset), layers.Word(fire)
 
@@ -214,7 +245,8 @@ def test_out_and_in_is_equal(tmp_path, dt):
 def test_time_constants_by_hand():
     def leak(tau, r):
         fields = nir_import.nir_graph.hdf5.Fields("f", "n", {"tau": np.float32(tau), "r": np.float32(r)})
-        made, gain = nir_neurons.lif(fields, (1, 1, 1), DT)
+        made, gain, taus = nir_neurons.lif(fields, (1, 1, 1), DT)
+        assert taus is None
         return made, float(gain[0])
 
     # 1 - 1/t is 1/2, 1/4 and 1/8 of what was there, and the input is not decayed: r = t.
@@ -263,7 +295,11 @@ REFUSED = [
     (ROW, [LINEAR, lif(v_reset=0.5)], "node lif: v_reset: 0.5: neurons rest at 0 and reset to 0"),
     (ROW, [LINEAR, lif(v_leak=-1)], "node lif: v_leak: -1.0: neurons rest at 0 and reset to 0"),
     (ROW, [LINEAR, lif(tau=0.5 * DT)], "node lif: tau: is 0.5 dt: a step of more than tau diverges; dt is 0.0001"),
-    (ROW, [LINEAR, lif(tau=[1, 2, 3])], "node lif: tau: 1.0 to 3.0: neurons of a layer share one value"),
+    (
+        ROW,
+        [LINEAR, lif(tau=[DT, 2 * DT, 3 * DT])],
+        "node lif: tau: is dt of one channel, which keeps nothing, and 3 dt of another",
+    ),
     (ROW, [LINEAR, lif(r=0)], "node lif: r: 0.0 is not above 0"),
     (ROW, [LINEAR, lif(v_threshold=-1)], "node lif: v_threshold: -1.0 is not above 0"),
     (ROW, [LINEAR, lif(tau=np.nan)], "node lif: tau: a value is not finite"),
@@ -276,7 +312,7 @@ REFUSED = [
     (
         ROW,
         [LINEAR, nir.LI(np.full(3, 1e-3), np.ones(3), np.zeros(3))],
-        "node li: type: LI: leaky readouts are not built; --readout mean takes the mean instead",
+        "node li: type: LI yields a potential per timestep: --readout says which is read, last, mean or max",
     ),
     (ROW, [LINEAR, nir.I(np.ones(3)), lif()], "node lif: reads i, a readout: only an Output may"),
     (ROW, [nir.Linear(np.ones((3, 4)))], "node linear: weight: reads 4 values of 3"),

@@ -253,6 +253,16 @@ def sum_positions(a):
     return a.sum(axis=(3, 4), keepdims=True)
 
 
+def readout(x, shift, multiplier, over):
+    """The last, the sum or the largest of the potentials of membranes without spikes, one frame."""
+    multiplier = per_channel(multiplier, x.shape[2])
+    potentials, v = np.empty_like(x), np.zeros_like(x[0])
+    for t, current in enumerate(x):
+        potentials[t] = v + current
+        v = kept(potentials[t], shift, multiplier)
+    return {"last": potentials[-1:], "sum": potentials.sum(0, keepdims=True), "max": potentials.max(0, keepdims=True)}[over]
+
+
 def sum_timesteps(a, timesteps):
     """The sum over timesteps, which stands for T times the mean; one frame stands for all T."""
     return a.sum(axis=0, keepdims=True) * (timesteps if len(a) == 1 else 1)

@@ -47,6 +47,11 @@ def loihi(op, x, timesteps):
     return Value(*layers.loihi(x, op["thresholds"], op["current_decay"], op["voltage_decay"]))
 
 
+def readout(op, x, timesteps):
+    x = np.broadcast_to(x, (timesteps, *x.shape[1:]))
+    return Value(layers.readout(x, op["shift"], op.get("multipliers", op.get("multiplier", 1)), op["over"]))
+
+
 def on_grid(x, op):
     held, changed = layers.hold(x, op["format"]["bits"], "saturate")
     return Value(held, None, changed)
@@ -75,6 +80,7 @@ OPERATIONS = {
     "neuron": neuron,
     "loihi": loihi,
     "levels": lambda op, x, _t: Value(layers.integer_spikes(x, op["thresholds"])),
+    "readout": readout,
     "requantize": requantize,
     "add_membrane": add_membrane,
     "add_spikes": lambda _op, a, b, _t: Value(sum(together(a, b))),

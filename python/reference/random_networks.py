@@ -57,7 +57,7 @@ class RandomNetwork:
         value = run_node(node, self.values, self.timesteps)
         stateful = operation["type"] in ("neuron", "loihi", "mask")
         before = all(self.node(name)["constant"] for name in inputs)
-        node["constant"] = operation["type"] == "sum_timesteps" or before and not stateful
+        node["constant"] = operation["type"] in ("sum_timesteps", "readout") or before and not stateful
         self.nodes.append(node)
         self.values[name] = value
         self.about[name] = {"kind": kind, "bound": int(bound), "steps": steps, "shape": value.out.shape[2:]}
@@ -203,6 +203,18 @@ class RandomNetwork:
         if self.chance(0.3):
             return np.zeros(1, np.int64)
         return np.maximum(1, thresholds * self.rng.integers(1, 9, len(thresholds)) // 4)
+
+    def readout(self, source):
+        """Potentials of membranes without spikes; `logits` are read by nothing, so that their steps do not matter."""
+        multiplier, shift = self.factor()
+        operation = {"type": "readout", "shift": shift, "over": str(self.rng.choice(["last", "sum", "max"]))}
+        if self.chance(0.3):
+            shift = operation["shift"] = 8
+            multiplier = operation["multipliers"] = self.rng.integers(0, 2**8, self.about[source]["shape"][0])
+        elif multiplier != 1:
+            operation["multiplier"] = multiplier
+        bound = self.about[source]["bound"] * layers.reach(shift, multiplier, self.timesteps) * self.timesteps
+        return self.add(operation, [source], "logits", bound, Fraction(1))
 
     def factor(self):
         """What a membrane keeps: mostly a power of two, else an odd multiplier of 16 bits."""
@@ -410,6 +422,8 @@ class RandomNetwork:
             if source is None:
                 return None
             about = self.about[source]
+            if self.chance(0.5):
+                return self.readout(source)
             steps = [s / self.timesteps for s in per_channel(about)]
             return self.add({"type": "sum_timesteps"}, [source], "logits", about["bound"] * self.timesteps, steps)
         source = self.pick(READ_BY_SUMS)

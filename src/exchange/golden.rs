@@ -10,7 +10,7 @@ use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Te
 use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op};
+use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op, ReadoutOver};
 use crate::npy;
 use crate::num::{Keep, Requantizer};
 use crate::output::{OutputFolder, Owner};
@@ -170,6 +170,15 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
                 format: tokens.format,
             }
         }
+        (QuantizedOp::Readout(op), Op::Readout(readout)) => {
+            let (multiplier, multipliers, shift) = factors(&op.keeps);
+            let over = match readout.over {
+                ReadoutOver::Last => manifest::ReadoutOver::Last,
+                ReadoutOver::Mean => manifest::ReadoutOver::Sum,
+                ReadoutOver::Max => manifest::ReadoutOver::Max,
+            };
+            Operation::Readout { multiplier, multipliers, shift, over }
+        }
         (QuantizedOp::Exact, op) => exact(op),
         (op, _) => unreachable!("{op:?} belongs to another node"),
     })
@@ -199,12 +208,17 @@ fn exact(op: &Op) -> Operation {
     }
 }
 
+/// The factor of all channels, or 1 beside one for each, and their shift.
+fn factors(keeps: &[Keep]) -> (u32, Option<Tensor>, u32) {
+    let (multipliers, shift) = Keep::common_shift(keeps);
+    match multipliers[..] {
+        [multiplier] => (multiplier, None, shift),
+        _ => (1, Some(Tensor::list(multipliers.into_iter().map(i64::from).collect())), shift),
+    }
+}
+
 fn neuron(op: &QuantizedNeuron) -> Operation {
-    let (multipliers, shift) = Keep::common_shift(&op.keeps);
-    let (multiplier, multipliers) = match multipliers[..] {
-        [multiplier] => (multiplier, None),
-        _ => (1, Some(Tensor::list(multipliers.into_iter().map(i64::from).collect()))),
-    };
+    let (multiplier, multipliers, shift) = factors(&op.keeps);
     Operation::Neuron {
         thresholds: Tensor::list(op.thresholds.clone()),
         multiplier,

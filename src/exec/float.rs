@@ -5,6 +5,7 @@ use super::events::Events;
 use super::execution::run_counting;
 use super::kernels::{self, Cpu, FloatNeuron, FloatReset};
 use super::patterns::Pattern;
+use super::readout::{float_readout, updates};
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{
@@ -115,6 +116,11 @@ impl<'a> FloatExecutor<'a> {
             Op::ClassToken(op) => {
                 class_token(&self.model.weights.class_token(node, op), live.input(node, 0), node.shape)
             }
+            Op::Readout(op) => {
+                let leaks: Vec<FloatLeak> =
+                    self.model.weights.decays(node).into_iter().map(|decay| decay.float).collect();
+                float_readout(&leaks, op.over, live.input(node, 0), self.model.network.timesteps)
+            }
             _ => without_weights(node, live, self.model.network.timesteps),
         }
     }
@@ -130,6 +136,7 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
+            Op::Readout(_) => updates(node.shape.values(), self.model.network.timesteps),
             op if op.passes_events() => count_outputs(value),
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
@@ -165,7 +172,7 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         }
         Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
         Op::FirstToken => first_token(input(0), node.shape),
-        Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::ClassToken(_) => {
+        Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::ClassToken(_) | Op::Readout(_) => {
             unreachable!("{} reads more than values", node.name)
         }
     }
@@ -185,7 +192,10 @@ pub fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
             let white = f64::from(input.max());
             sample.map(|p, c| ((f64::from(p) / white - mean[c]) / std[c]) as f32)
         }
-        InputSpec::Events { .. } | InputSpec::Integers { .. } => sample.map(|p, _| f32::from(p)),
+        InputSpec::Events { .. } | InputSpec::Integers { .. } => {
+            let zero = f32::from(input.zero_point());
+            sample.map(|p, _| f32::from(p) - zero)
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
-use crate::model::{Attention, ClassToken, Grid, Kind, Network, Neuron, Node, NodeId, Op, Reset};
+use crate::model::{
+    Attention, ClassToken, Grid, Kind, Leak, Network, Neuron, Node, NodeId, Op, Readout, Reset,
+};
 use crate::num::{Keep, signed_bits};
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
@@ -51,7 +53,7 @@ trait Widths {
     fn accumulator_bits(&self, id: NodeId) -> u32;
     fn membrane_bits(&self, id: NodeId) -> Option<u32>;
     /// Bits that the leak of node `id` multiplies a potential by; 0 for a shift that all its channels share.
-    fn multiplier_bits(&self, id: NodeId, neuron: &Neuron) -> u32;
+    fn multiplier_bits(&self, id: NodeId, leak: Leak) -> u32;
     fn residual_bits(&self) -> u32;
     fn requantizes_by_shift(&self, id: NodeId) -> bool;
 }
@@ -93,13 +95,15 @@ impl Widths for QuantizedModel {
         }
     }
 
-    fn multiplier_bits(&self, id: NodeId, neuron: &Neuron) -> u32 {
-        match self.op(id) {
-            QuantizedOp::Neuron(neuron) => match Keep::common_shift(&neuron.keeps).0[..] {
-                [multiplier] => Keep { multiplier, shift: 0 }.multiplier_bits(),
-                ref several => signed_bits(0, several.iter().copied().max().unwrap_or(0).into()) - 1,
-            },
-            _ => neuron.leak.initial().keep.multiplier_bits(),
+    fn multiplier_bits(&self, id: NodeId, leak: Leak) -> u32 {
+        let keeps = match self.op(id) {
+            QuantizedOp::Neuron(neuron) => &neuron.keeps,
+            QuantizedOp::Readout(readout) => &readout.keeps,
+            _ => return leak.initial().keep.multiplier_bits(),
+        };
+        match Keep::common_shift(keeps).0[..] {
+            [multiplier] => Keep { multiplier, shift: 0 }.multiplier_bits(),
+            ref several => signed_bits(0, several.iter().copied().max().unwrap_or(0).into()) - 1,
         }
     }
 
@@ -145,8 +149,8 @@ impl Widths for Float32<'_> {
         (!counts).then_some(32)
     }
 
-    fn multiplier_bits(&self, _: NodeId, neuron: &Neuron) -> u32 {
-        neuron.leak.initial().keep.multiplier_bits()
+    fn multiplier_bits(&self, _: NodeId, leak: Leak) -> u32 {
+        leak.initial().keep.multiplier_bits()
     }
 
     fn residual_bits(&self) -> u32 {
@@ -333,12 +337,7 @@ impl Epilogue {
         let input_bits = widths.value_bits(node.inputs[0]);
         let values = node.shape.values();
         let kind = match &node.op {
-            Op::Neuron(neuron) => EpilogueKind::Neuron {
-                multiplier_bits: widths.membrane_bits(id).map_or(0, |_| widths.multiplier_bits(id, neuron)),
-                membrane_bits: widths.membrane_bits(id),
-                potential_bits: (input_bits + 1).min(32),
-                subtracts: matches!(neuron.reset, Reset::SubtractAmount(_) | Reset::SubtractDelayed),
-            },
+            Op::Neuron(neuron) => neurons(neuron, widths, id, input_bits),
             Op::IntegerNeuron(neuron) => {
                 EpilogueKind::IntegerNeuron { levels: neuron.max, potential_bits: input_bits.min(32) }
             }
@@ -370,6 +369,7 @@ impl Epilogue {
             Op::MeanTimesteps => {
                 EpilogueKind::Sum { additions: network.timesteps, bits: widths.value_bits(id) }
             }
+            Op::Readout(readout) => potentials(readout, widths, id),
             Op::Attention(attention) => spike_products(network, node, *attention),
             Op::PlanePool { .. } => EpilogueKind::Pool { comparisons: 8, bits: 1, inputs: values },
             Op::Mask => {
@@ -382,7 +382,30 @@ impl Epilogue {
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };
         let stored_bits = if is_stored(network, id) { stored_bits(widths, id, node) } else { 0 };
-        Self { node: id, kind, values, constant: node.constant, stored_bits }
+        // A readout yields one value, and updates its membranes at every timestep.
+        let constant = node.constant && !matches!(node.op, Op::Readout(_));
+        Self { node: id, kind, values, constant, stored_bits }
+    }
+}
+
+fn neurons(neuron: &Neuron, widths: &dyn Widths, id: NodeId, input_bits: u32) -> EpilogueKind {
+    let membrane_bits = widths.membrane_bits(id);
+    EpilogueKind::Neuron {
+        multiplier_bits: membrane_bits.map_or(0, |_| widths.multiplier_bits(id, neuron.leak)),
+        membrane_bits,
+        potential_bits: (input_bits + 1).min(32),
+        subtracts: matches!(neuron.reset, Reset::SubtractAmount(_) | Reset::SubtractDelayed),
+    }
+}
+
+/// Membranes without spikes, as wide as what is read of them.
+fn potentials(readout: &Readout, widths: &dyn Widths, id: NodeId) -> EpilogueKind {
+    let bits = widths.value_bits(id);
+    EpilogueKind::Neuron {
+        multiplier_bits: widths.multiplier_bits(id, readout.leak),
+        membrane_bits: Some(bits),
+        potential_bits: bits.min(32),
+        subtracts: false,
     }
 }
 
@@ -431,14 +454,16 @@ fn bits_of_count(max: u32) -> u32 {
 /// the fly.
 fn is_stored(network: &Network, id: NodeId) -> bool {
     let on_the_fly = |reader: &Node| {
-        let pools =
-            |op: &Op| matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens | Op::MeanTimesteps);
+        let pools = |op: &Op| {
+            matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens) || op.is_over_timesteps()
+        };
         reader.op.is_neuron() || pools(&reader.op)
     };
     let node = network.node(id);
     // Where the tokens lie, the first of them does.
     let is_sum = node.kind == Kind::PreActivation
-        || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps | Op::FirstToken);
+        || matches!(node.op, Op::MeanTokens | Op::FirstToken)
+        || node.op.is_over_timesteps();
     !is_sum && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 

@@ -103,7 +103,12 @@ impl Leak {
             }
             Self::Parametric { decay_input, of: Learned::Tau, .. } => Self::Tau { tau: value, decay_input },
             Self::Parametric { decay_input: true, of: Learned::Beta, .. } => {
-                Self::Tau { tau: 1.0 / (1.0 - value.max(0.0)), decay_input: true }
+                let kept = value.clamp(0.0, 1.0);
+                let (keep, tau) = (Keep::nearest(kept), 1.0 / (1.0 - kept));
+                if keep == Keep::ALL {
+                    return Err(format!("a leak that keeps {value:?} decays its input to nothing"));
+                }
+                return Ok(Decay { gain: tau, keep, float: FloatLeak::DecayedInput { tau: tau as f32 } });
             }
             Self::Parametric { decay_input: false, of: Learned::Beta, .. } => match value.clamp(0.0, 1.0) {
                 kept if Keep::nearest(kept) == Keep::ALL => Self::None,

@@ -134,7 +134,7 @@ impl Weights {
         }
     }
 
-    /// The leak of the neurons `node`, of every channel or one for all.
+    /// The leak of the membranes of `node`, of every channel or one for all.
     ///
     /// # Panics
     /// If `node` is not of the network that these weights were read for.
@@ -142,7 +142,7 @@ impl Weights {
         self.leaks(node).expect("checked when the weights were read")
     }
 
-    /// Refuses time constants of the neurons of `network` that no neuron can have.
+    /// Refuses time constants of the membranes of `network` that none can have.
     ///
     /// # Errors
     /// Names the tensor that says one.
@@ -151,12 +151,12 @@ impl Weights {
     }
 
     fn leaks(&self, node: &Node) -> Result<Vec<Decay>> {
-        let Op::Neuron(neuron) = &node.op else { return Ok(Vec::new()) };
-        let Some(parameter) = neuron.leak.parameter(&node.name, node.shape.channels) else {
-            return Ok(vec![neuron.leak.stated()]);
+        let Some(leak) = node.op.leak() else { return Ok(Vec::new()) };
+        let Some(parameter) = leak.parameter(&node.name, node.shape.channels) else {
+            return Ok(vec![leak.stated()]);
         };
         let values = self.values(&parameter).iter();
-        let decays: Result<_, String> = values.map(|&value| neuron.leak.decay(value)).collect();
+        let decays: Result<_, String> = values.map(|&value| leak.decay(value)).collect();
         decays.map_err(|message| Error::field(&self.path, &parameter.name, message))
     }
 

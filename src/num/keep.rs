@@ -128,6 +128,21 @@ mod tests {
         }
     }
 
+    /// A leak that is made up for when an input comes: one division by d^n is n divisions by d, and no other factor
+    /// has such a power.
+    #[test]
+    fn powers_of_reciprocals_nest() {
+        let late = |keep: Keep, steps: u32, g: i64| (0..steps).fold(g, |g, _| keep.of(g));
+        for g in -3000..3000i64 {
+            assert_eq!(late(Keep::half_to_the(1), 5, g), Keep::half_to_the(5).of(g));
+            assert_eq!(late(Keep::half_to_the(2), 3, g), Keep::half_to_the(6).of(g));
+            assert_eq!(late(Keep::nearest(1.0 / 3.0), 4, g), g.div_euclid(81));
+        }
+        let once = Keep::nearest(0.75 * 0.75);
+        let differ = (-3000..3000i64).filter(|&g| late(Keep::nearest(0.75), 2, g) != once.of(g)).count();
+        assert!(differ > 500, "{differ}");
+    }
+
     #[test]
     fn reaches_by_hand() {
         // 1 / (1 - 3/4) = 4; 1/3 rounds down, so that 1.5 is enough and 2 is whole; nothing leaks: T.

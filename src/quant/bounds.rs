@@ -8,7 +8,8 @@ use super::quantized::{QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWe
 use crate::check::{ACCUMULATOR_BITS, CURRENT_DECAY, FRACTION_BITS, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Weighted,
+    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Readout, ReadoutOver,
+    Weighted,
 };
 use crate::num::{Format, Keep, Requantizer, signed_bits};
 use crate::tensor::Shape;
@@ -29,6 +30,14 @@ fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) ->
         QuantizedOp::InputCodes { codes } => codes.iter().flatten().map(|x| x.abs()).max().unwrap_or(0),
         QuantizedOp::Weighted(op) => weighted_bound(op, input(0)),
         QuantizedOp::Neuron(_) | QuantizedOp::Loihi(_) => 1,
+        QuantizedOp::Readout(op) => {
+            let reach = op.keeps.iter().map(|keep| keep.reach(network.timesteps)).max().unwrap_or(0);
+            let summed = match node.op {
+                Op::Readout(Readout { over: ReadoutOver::Mean, .. }) => network.timesteps as i64,
+                _ => 1,
+            };
+            input(0).saturating_mul(reach).saturating_mul(summed)
+        }
         QuantizedOp::Levels { thresholds } => thresholds.iter().map(Vec::len).max().unwrap_or(0) as i64,
         QuantizedOp::Requantize { format, .. } => -format.min(),
         QuantizedOp::AddMembrane(add) => -add.format.min(),
@@ -137,6 +146,7 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             range("voltage_decay", op.voltage_decay, &VOLTAGE_DECAY)?;
             range("current_decay", op.current_decay, &CURRENT_DECAY)
         }
+        (Op::Readout(readout), QuantizedOp::Readout(op)) => check_keeps(readout.leak, &op.keeps, channels),
         (Op::IntegerNeuron(neuron), QuantizedOp::Levels { thresholds }) => {
             per_channel("lists of thresholds", thresholds.len(), channels)?;
             thresholds.iter().try_for_each(|list| count("levels", list.len(), neuron.max as usize))

@@ -16,7 +16,8 @@ mod statistics;
 pub use calibration::Calibration;
 pub use input::input_integers;
 pub use neuron::{
-    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReset, per_channel,
+    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReadout,
+    QuantizedReset, per_channel,
 };
 pub use quantized::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
 pub use quantizer::{quantize, quantize_layerwise};

@@ -43,7 +43,7 @@ impl QuantizedReset {
             Self::Zero => matches!(reset, Reset::Zero | Reset::To(_)),
             Self::Subtract => reset == Reset::Subtract,
             Self::SubtractAmount { amounts } => match reset {
-                Reset::SubtractAmount(_) => amounts.iter().all(|&amount| amount > 0),
+                Reset::SubtractAmount(_) => true,
                 _ => reset == Reset::None && amounts.iter().all(|&amount| amount == 0),
             },
             Self::SubtractDelayed => reset == Reset::SubtractDelayed,
@@ -150,6 +150,13 @@ impl QuantizedNeuron {
         };
         (0..self.channels()).map(below).max().unwrap_or(0)
     }
+}
+
+/// Membranes without spikes: g = V + X, V' = keep(g).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuantizedReadout {
+    /// What the leak leaves: per channel, or one for all.
+    pub keeps: Vec<Keep>,
 }
 
 /// The neuron of Loihi: a decaying current feeds a decaying voltage, both of 24 bits.

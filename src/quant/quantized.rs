@@ -1,5 +1,5 @@
 use super::WeightScheme;
-use super::neuron::{LOIHI_BITS, QuantizedLoihi, QuantizedNeuron};
+use super::neuron::{LOIHI_BITS, QuantizedLoihi, QuantizedNeuron, QuantizedReadout};
 use crate::model::{ConvGeometry, Network, NodeId};
 use crate::num::{Accumulator, Format, Requantizer};
 
@@ -38,6 +38,8 @@ pub enum QuantizedOp {
     Neuron(QuantizedNeuron),
     /// Spiking neuron of Loihi.
     Loihi(QuantizedLoihi),
+    /// Leaky integrators.
+    Readout(QuantizedReadout),
     /// Integer spikes: how many of the thresholds the input reaches.
     Levels {
         /// Per channel, or one list for all: ascending, one per level.

@@ -15,7 +15,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::model::{
     Attention, ClassToken, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak,
-    Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
+    Model, Neuron, Node, NodeId, Op, Padding, Readout, ReadoutOver, Reset, Weighted,
 };
 use crate::num::{Format, Keep, Requantizer, Rounding};
 use crate::quant::scheme::Sharing;
@@ -114,6 +114,7 @@ impl<'a> Quantizer<'a> {
             Op::AvgPool(window) => self.mean(node, window.values()),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
+            Op::Readout(readout) => self.readout(node, *readout),
         })
     }
 
@@ -137,6 +138,17 @@ impl<'a> Quantizer<'a> {
     fn mean(&self, node: &Node, count: usize) -> (QuantizedOp, Vec<f64>) {
         let lsb = self.lsb(node, 0).iter().map(|lsb| lsb / count as f64).collect();
         (QuantizedOp::Exact, lsb)
+    }
+
+    /// Potentials in steps of their input, over what its decay leaves undone; a mean is a sum.
+    fn readout(&self, node: &Node, readout: Readout) -> (QuantizedOp, Vec<f64>) {
+        let decays = self.model.weights.decays(node);
+        let summed = if readout.over == ReadoutOver::Mean { self.model.network.timesteps } else { 1 };
+        // Only readouts that share one leak decay their inputs.
+        let divisor = decays[0].gain * summed as f64;
+        let lsb = self.lsb(node, 0).iter().map(|lsb| lsb / divisor).collect();
+        let keeps = decays.into_iter().map(|decay| decay.keep).collect();
+        (QuantizedOp::Readout(QuantizedReadout { keeps }), lsb)
     }
 
     fn attention(&self, node: &Node, attention: Attention) -> (QuantizedOp, Vec<f64>) {

@@ -118,6 +118,10 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
             let message = "neurons of Loihi have no module in PyTorch";
             return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
         }
+        QuantizedOp::Readout(_) => {
+            let message = "leaky readouts have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
         QuantizedOp::ClassToken(_) => {
             let message = "class tokens have no module in PyTorch";
             return Err(Error::mismatch(format!("layer {}: {message}", node.name)));

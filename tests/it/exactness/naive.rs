@@ -92,7 +92,7 @@ fn nearest_parts(kept: f64) -> i64 {
 
 /// What the membranes of `channel` keep at every step, of 2^30 parts; what was learned, as the integers have it, which
 /// [`assert_leaks`] holds to the checkpoint.
-pub fn parts_kept(leak: Leak, op: &QuantizedNeuron, channel: usize) -> i64 {
+pub fn parts_kept(leak: Leak, keeps: &[Keep], channel: usize) -> i64 {
     match leak {
         Leak::HalfWithInput => 1 << 29,
         Leak::Shift(k) => 1 << (30 - k),
@@ -100,7 +100,7 @@ pub fn parts_kept(leak: Leak, op: &QuantizedNeuron, channel: usize) -> i64 {
         Leak::Beta(beta) => nearest_parts(beta),
         Leak::None => 1 << 30,
         Leak::Parametric { .. } => {
-            let keep = op.keeps[channel % op.keeps.len()];
+            let keep = keeps[channel % keeps.len()];
             i64::from(keep.multiplier) << (30 - keep.shift)
         }
         Leak::Loihi { .. } => panic!("a leak of Loihi keeps a part of two words"),
@@ -139,7 +139,7 @@ pub fn assert_leaks(q: &QuantizedModel, tensors: &Tensors) -> usize {
                 Learned::Tau => 1.0 - 1.0 / value,
                 Learned::Beta => value,
             };
-            assert_eq!(parts_kept(neuron.leak, op, c), nearest_parts(kept), "{} {c}", node.name);
+            assert_eq!(parts_kept(neuron.leak, &op.keeps, c), nearest_parts(kept), "{} {c}", node.name);
             let gain = if decay_input { 1.0 / (1.0 - kept) } else { 1.0 };
             assert!((op.gains[c] / gain - 1.0).abs() < 1e-9, "{} {c}", node.name);
             leaks += 1;
@@ -169,7 +169,8 @@ pub fn naive_neuron(
     let mut cells = (0..values).cycle();
     let output = fill(timesteps, input.shape, |t, at, c| {
         let v = &mut membrane[cells.next().unwrap()];
-        let (fires_at, parts) = (op.thresholds[c % op.thresholds.len()], parts_kept(neuron.leak, op, c));
+        let (fires_at, parts) =
+            (op.thresholds[c % op.thresholds.len()], parts_kept(neuron.leak, &op.keeps, c));
         let g = *v + value_at(input, t, at, c, 0);
         let fires = g >= fires_at;
         let threshold = if neuron.fire == Fire::AtThreshold { fires_at } else { fires_at - 1 };
@@ -200,6 +201,22 @@ pub fn naive_neuron(
         i64::from(fires)
     });
     (output, saturations)
+}
+
+/// The last, the sum or the largest of the potentials of all timesteps.
+fn naive_readout(readout: Readout, keeps: &[Keep], input: &Frames<i64>, timesteps: usize) -> Frames<i64> {
+    fill(1, input.shape, |_, at, c| {
+        let mut potentials: Vec<i64> = Vec::new();
+        for t in 0..timesteps {
+            let before = potentials.last().map_or(0, |&g| kept(g, parts_kept(readout.leak, keeps, c)));
+            potentials.push(before + value_at(input, t, at, c, 0));
+        }
+        match readout.over {
+            ReadoutOver::Last => *potentials.last().unwrap(),
+            ReadoutOver::Mean => potentials.iter().sum(),
+            ReadoutOver::Max => *potentials.iter().max().unwrap(),
+        }
+    })
 }
 
 /// Spikes of Loihi, and clamped or wrapped values per timestep.
@@ -398,6 +415,9 @@ pub fn naive(
         (Op::MeanTimesteps, _) => {
             fill(1, node.shape, |_, at, c| (0..timesteps).map(|t| value_at(inputs[0], t, at, c, 0)).sum())
         }
+        (Op::Readout(readout), QuantizedOp::Readout(op)) => {
+            naive_readout(*readout, &op.keeps, inputs[0], timesteps)
+        }
         (op, quantized) => panic!("{op:?} as {quantized:?}"),
     };
     (value, saturations)
@@ -450,6 +470,10 @@ pub fn naive_activity(
     saturations: &[u32],
 ) -> NodeActivity {
     let (node, value) = (q.network().node(id), &values[id.index()]);
+    if let Op::Readout(_) = node.op {
+        let step = StepActivity { neuron_updates: value.data.len() as u32, ..StepActivity::default() };
+        return NodeActivity { steps: vec![step; q.network().timesteps] };
+    }
     let step = |t: usize| {
         let mut step = StepActivity::default();
         if let Op::Weighted(op) = &node.op {
@@ -510,7 +534,7 @@ pub fn assert_thresholds(q: &QuantizedModel) {
         for (c, step) in steps[input].iter().enumerate() {
             let real = gain_of(neuron.leak, op, c) * (neuron.threshold - reset);
             // The smallest count of inputs that is at least what is kept of as many, and one more.
-            let lost = (1 << 30) - parts_kept(neuron.leak, op, c);
+            let lost = (1 << 30) - parts_kept(neuron.leak, &op.keeps, c);
             let timesteps = q.network().timesteps as i64;
             let adds_up = (2..).find(|&r| r >= timesteps || r * lost >= 1 << 30).unwrap();
             let threshold = op.thresholds[c % op.thresholds.len()];

@@ -14,8 +14,8 @@ pub use spiq::exec::{
 };
 pub use spiq::model::{
     Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Learned, Model,
-    ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset,
-    Sample, Weights, Window, fold,
+    ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Readout,
+    ReadoutOver, Reset, Sample, Weights, Window, fold,
 };
 pub use spiq::num::{Accumulator, Format, Keep, Overflow, Requantizer, Word};
 pub use spiq::quant::{

@@ -134,3 +134,43 @@ fn subtracting_later_is_subtracting_more() {
     }
     assert!(fired > 1000, "{fired}");
 }
+
+/// A neuron of any leak, reset and word, with a threshold within reach of inputs up to `largest`.
+fn any_integers(dice: &mut Dice, largest: i64) -> QuantizedNeuron {
+    let threshold = dice.int(1, 3 * largest);
+    let reset = match dice.int(0, 3) {
+        0 => QuantizedReset::Zero,
+        1 => QuantizedReset::Subtract,
+        2 => QuantizedReset::SubtractDelayed,
+        _ => QuantizedReset::SubtractAmount { amounts: vec![dice.int(0, 4 * largest)] },
+    };
+    let keeps = vec![Keep::nearest(dice.pick(&[0.0, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.75, 0.9, 0.99, 1.0]))];
+    let membrane = Some(MembraneWord { bits: dice.int(2, 20) as u32, discards: Vec::new() });
+    let strict = dice.int(0, 1) == 1;
+    let op = QuantizedNeuron { thresholds: Vec::new(), keeps, gains: vec![1.0], reset, strict, membrane };
+    op.with_thresholds(vec![threshold])
+}
+
+/// Inputs of the largest magnitude, of either sign, first to fire and then to fall as low as spikes and leaks allow.
+#[test]
+fn no_potential_exceeds_its_bound() {
+    let mut dice = Dice::new(14);
+    let mut beyond_inputs = 0;
+    for _ in 0..20_000 {
+        let (largest, timesteps) = (dice.int(1, 400), dice.int(1, 12) as usize);
+        let op = any_integers(&mut dice, largest);
+        let bound = op.potential_bound(largest, timesteps);
+        let mut layer = LeakyNeurons::<i64>::new(&op, 1, 1);
+        let turn = dice.int(0, timesteps as i64) as usize;
+        for t in 0..timesteps {
+            let x = if t < turn { largest } else { -largest };
+            let g = layer.membranes()[0] + x;
+            layer.step(&[x], &mut [0]);
+            let v = layer.membranes()[0];
+            assert!(g.abs() <= bound && v.abs() <= bound, "{op:?} {largest} {t}: {g} and {v} exceed {bound}");
+            beyond_inputs += usize::from(g < -largest * op.keeps[0].reach(timesteps));
+        }
+    }
+    println!("{beyond_inputs} potentials below what inputs alone reach");
+    assert!(beyond_inputs > 500, "{beyond_inputs}");
+}
