@@ -64,6 +64,14 @@ def check_rest(fields):
             fields.refuse(field, f"{fields.numbers(field).reshape(-1)[0]}: neurons rest at 0 and reset to 0")
 
 
+def rest(fields):
+    """The value that neurons leak toward and reset to."""
+    leak, reset = (uniform(fields, field) if field in fields else None for field in ("v_leak", "v_reset"))
+    if None not in (leak, reset) and leak != reset:
+        fields.refuse("v_reset", f"{reset}: neurons reset to what they leak toward, v_leak, {leak}")
+    return (leak or 0.0) if reset is None else reset
+
+
 def ratio(fields, field, dt):
     """A time constant in timesteps."""
     tau = uniform(fields, field)

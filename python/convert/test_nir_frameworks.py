@@ -69,8 +69,8 @@ class Named(torch.nn.Module):
         ("zero", 0.25, 2.0, 1.5),
         ("zero", 0.125, 2.0, 1.5),
         ("subtract", 0.5, 2.75, 3.5),
-        ("subtract-delayed", 0.5, 1.5, 1.0),
-        ("subtract-delayed", 0.25, 1.5, 1.0),
+        ("subtract-delayed", 0.5, 2.75, 3.5),
+        ("subtract-delayed", 0.25, 2.0, 2.0),
         ("none", 0.5, 2.0, 1.5),
     ],
 )
@@ -97,22 +97,34 @@ def test_snntorch(tmp_path, reset, beta, one, last):
 
 @executes
 @pytest.mark.parametrize(
-    ("tau", "decay_input"),
-    [(2.0, True), (2.0, False), (1.5, True), (1.5, False), (1.25, True), (4 / 3, False), (None, None)],
+    ("tau", "decay_input", "rest", "one", "last"),
+    [
+        (2.0, True, 0.0, 1.75, 2.5),
+        (2.0, False, 0.0, 1.75, 2.5),
+        (1.5, True, 0.0, 1.75, 2.5),
+        (1.5, False, 0.0, 1.75, 2.5),
+        (1.25, True, 0.0, 1.75, 2.5),
+        (4 / 3, False, 0.0, 1.75, 2.5),
+        (None, None, 0.0, 1.75, 2.5),
+        (2.0, True, -0.5, 1.75, 2.5),
+        (2.0, False, 0.25, 2.75, 4.0),
+        (None, None, 0.25, 3.75, 5.5),
+    ],
 )
-def test_spikingjelly(tmp_path, tau, decay_input):
-    """LIFNode and IFNode fire at their threshold, which NIR does not say."""
+def test_spikingjelly(tmp_path, tau, decay_input, rest, one, last):
+    """LIFNode and IFNode fire at their threshold, which NIR does not say, and start at what they reset to."""
     pytest.importorskip("spikingjelly.activation_based.nir_exchange")
     from spikingjelly.activation_based import functional, neuron
     from spikingjelly.activation_based.nir_exchange import export_to_nir
 
     def node(threshold):
         if tau is None:
-            return neuron.IFNode(v_threshold=threshold)
-        return neuron.LIFNode(tau=tau, decay_input=decay_input, v_threshold=threshold / (tau if decay_input else 1))
+            return neuron.IFNode(v_threshold=threshold, v_reset=rest)
+        fires_at = threshold / (tau if decay_input else 1)
+        return neuron.LIFNode(tau=tau, decay_input=decay_input, v_threshold=fires_at, v_reset=rest)
 
     first, between, second = layers_of(Dice(2))
-    net = Named(first, node(1.75), between, second, node(2.5))
+    net = Named(first, node(one), between, second, node(last))
     graph = export_to_nir(net.double(), torch.zeros(1, 2, 6, 6).double())
     functional.reset_net(net)
     dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--fire", "at"))
