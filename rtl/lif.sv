@@ -1,18 +1,20 @@
 // A leaky integrate-and-fire unit that serves NEURONS neurons, one per clock, and keeps their membranes
 // (docs/semantics.md, section 4):
 //
-//     g = V + X;   spike iff g >= TH;   V' = ((2 (spike ? reset : g) + 1) MULTIPLIER) >> (SHIFT + 1)
+//     g = V + X;   spike iff g >= TH;   V' = ((2 (spike ? reset : g) + 1) multiplier) >> (SHIFT + 1)
 //
-// With a MULTIPLIER of 1 the last is a shift by SHIFT, and nothing is multiplied.
+// A spike resets g to 0 or takes an amount off it; with a DELAYED_RESET the amount comes off V' instead.
+// With MULTIPLIER_BITS of 0 the last is a shift by SHIFT, and nothing is multiplied.
 // A membrane is stored as V >> discard in V_BITS bits, clamped, and read back shifted left again.
 module lif #(
     parameter int NEURONS = 1,
     parameter int X_BITS = 32,
     parameter int V_BITS = 16,
-    parameter int MULTIPLIER = 1,     // odd, or 0 to forget: the membrane keeps MULTIPLIER / 2^SHIFT of itself
+    parameter int MULTIPLIER_BITS = 0,  // of a membrane that keeps multiplier / 2^SHIFT of itself; 0: 1 / 2^SHIFT
+    parameter int FACTOR_BITS = MULTIPLIER_BITS > 0 ? MULTIPLIER_BITS : 1,
     parameter int SHIFT = 1,          // 1 halves the membrane, 0 integrates and fires
-    parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the threshold instead of clearing the membrane
-    parameter bit STRICT = 1'b0,      // TH is the threshold plus one: the neuron fires above it
+    parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the amount instead of clearing the membrane
+    parameter bit DELAYED_RESET = 1'b0,  // and does so behind the leak
     parameter int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1
 ) (
     input logic clk,
@@ -21,13 +23,15 @@ module lif #(
     input logic [INDEX_BITS-1:0] index,
     input logic signed [X_BITS-1:0] x,
     input logic signed [X_BITS-1:0] threshold,
+    input logic signed [X_BITS-1:0] amount,
+    input logic [FACTOR_BITS-1:0] multiplier,
     input logic [5:0] discard,
     output logic spike,
     output logic signed [V_BITS-1:0] stored  // what the membrane memory receives with this clock
 );
     localparam int G_BITS = (X_BITS > V_BITS ? X_BITS : V_BITS) + 1;
     // Twice the potential and one, times the multiplier.
-    localparam int PRODUCT_BITS = G_BITS + 1 + $clog2(MULTIPLIER + 1);
+    localparam int PRODUCT_BITS = G_BITS + 2 + FACTOR_BITS;
     localparam logic signed [G_BITS-1:0] LARGEST = (G_BITS'(1) <<< (V_BITS - 1)) - 1;
     localparam logic signed [G_BITS-1:0] SMALLEST = -LARGEST - 1;
 
@@ -40,13 +44,14 @@ module lif #(
         g = v + G_BITS'(x);
         spike = g >= G_BITS'(threshold);
         left = g;
-        if (spike) left = SOFT_RESET ? g - G_BITS'(threshold) + G_BITS'(STRICT) : G_BITS'(0);
+        if (spike && !DELAYED_RESET) left = SOFT_RESET ? g - G_BITS'(amount) : G_BITS'(0);
         product = PRODUCT_BITS'(0);
         kept = left >>> SHIFT;
-        if (MULTIPLIER != 1) begin
-            product = ((PRODUCT_BITS'(left) <<< 1) + PRODUCT_BITS'(1)) * PRODUCT_BITS'(MULTIPLIER);
+        if (MULTIPLIER_BITS != 0) begin
+            product = ((PRODUCT_BITS'(left) <<< 1) + PRODUCT_BITS'(1)) * PRODUCT_BITS'({1'b0, multiplier});
             kept = G_BITS'(product >>> (SHIFT + 1));
         end
+        if (spike && DELAYED_RESET) kept -= G_BITS'(amount);
         word = kept >>> discard;
         if (word > LARGEST) word = LARGEST;
         if (word < SMALLEST) word = SMALLEST;

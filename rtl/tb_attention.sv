@@ -105,7 +105,7 @@ module tb_attention;
         if (!$value$plusargs("dir=%s", dir)) $fatal(1, "FAIL no +dir=FOLDER");
         $readmemh($sformatf("%0s/thresh.mem", dir), thresholds, 0, VALUE_CHANNELS - 1);
         foreach (thresholds[i])
-            if (thresholds[i] !== 8 || SHIFT != 1 || SOFT_RESET != 0)
+            if (thresholds[i] !== 8 || SHIFT != 1 || MULTIPLIER_BITS != 0 || SOFT_RESET != 0 || DELAYED_RESET != 0)
                 $fatal(1, "FAIL channel %0d: not a neuron of scale 1/8, threshold 0.5 and tau 2", i);
         for (image = 0; image < IMAGES; image++)
             for (t = 0; t < TIMESTEPS; t++) begin

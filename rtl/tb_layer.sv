@@ -13,14 +13,18 @@ module tb_layer;
     localparam int NEURONS = OUT_CHANNELS * OUT_HEIGHT * OUT_WIDTH;
     localparam int VALUES = IMAGES * NEURONS;
     localparam int G_BITS = POTENTIAL_BITS > THRESHOLD_BITS ? POTENTIAL_BITS : THRESHOLD_BITS;
-    localparam int WORD = G_BITS > X_BITS ? G_BITS : X_BITS;
+    localparam int A_BITS = AMOUNT_BITS > X_BITS ? AMOUNT_BITS : X_BITS;
+    localparam int WORD = G_BITS > A_BITS ? G_BITS : A_BITS;
+    localparam int FACTOR_BITS = MULTIPLIER_BITS > 0 ? MULTIPLIER_BITS : 1;
     localparam int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1;
 
     // Files hold whole hexadecimal digits, sign-extended.
     logic signed [(WEIGHT_BITS+3)/4*4-1:0] w[OUT_CHANNELS*FAN_IN];
     logic signed [(X_BITS+3)/4*4-1:0] biases[OUT_CHANNELS], x_expected[VALUES];
     logic signed [(THRESHOLD_BITS+3)/4*4-1:0] thresholds[OUT_CHANNELS];
+    logic signed [(AMOUNT_BITS+3)/4*4-1:0] amounts[OUT_CHANNELS];
     logic [7:0] discards[OUT_CHANNELS];
+    logic [19:0] multipliers[OUT_CHANNELS];
     logic [3:0] inputs[INPUTS], spikes_expected[VALUES];
     logic signed [(V_BITS+3)/4*4-1:0] v_expected[VALUES];
 
@@ -28,11 +32,12 @@ module tb_layer;
     logic [LANES-1:0] lanes;
     logic [LANES*WEIGHT_BITS-1:0] weights;
     logic signed [X_BITS-1:0] bias, x;
-    logic signed [WORD-1:0] threshold, wide_x;
+    logic signed [WORD-1:0] threshold, amount, wide_x;
     logic signed [63:0] v;
     logic signed [MEMBRANE_BITS-1:0] stored;
     logic [INDEX_BITS-1:0] index;
     logic [5:0] discard;
+    logic [FACTOR_BITS-1:0] multiplier;
 
     string dir;
     int image, t, n, compared = 0;
@@ -44,9 +49,10 @@ module tb_layer;
 
     assign wide_x = WORD'(x);
     lif #(
-        .NEURONS(NEURONS), .X_BITS(WORD), .V_BITS(MEMBRANE_BITS), .MULTIPLIER(MULTIPLIER), .SHIFT(SHIFT),
-        .SOFT_RESET(SOFT_RESET != 0), .STRICT(STRICT != 0)
-    ) neuron (.clk, .enable(updating), .first, .index, .x(wide_x), .threshold, .discard, .spike, .stored);
+        .NEURONS(NEURONS), .X_BITS(WORD), .V_BITS(MEMBRANE_BITS), .MULTIPLIER_BITS(MULTIPLIER_BITS), .SHIFT(SHIFT),
+        .SOFT_RESET(SOFT_RESET != 0), .DELAYED_RESET(DELAYED_RESET != 0)
+    ) neuron (.clk, .enable(updating), .first, .index, .x(wide_x), .threshold, .amount, .multiplier, .discard, .spike,
+            .stored);
 
     assign v = 64'(stored) <<< discard;
 
@@ -112,6 +118,8 @@ module tb_layer;
         at = image * NEURONS + n;
         bias = X_BITS'(biases[out]);
         threshold = WORD'(thresholds[out]);
+        amount = WORD'(amounts[out]);
+        multiplier = FACTOR_BITS'(multipliers[out]);
         discard = 6'(discards[out]);
         index = INDEX_BITS'(n);
         first = t == 0;
@@ -129,6 +137,8 @@ module tb_layer;
         $readmemh($sformatf("%0s/w.mem", dir), w, 0, OUT_CHANNELS * FAN_IN - 1);
         $readmemh($sformatf("%0s/bias.mem", dir), biases, 0, OUT_CHANNELS - 1);
         $readmemh($sformatf("%0s/thresh.mem", dir), thresholds, 0, OUT_CHANNELS - 1);
+        $readmemh($sformatf("%0s/amount.mem", dir), amounts, 0, OUT_CHANNELS - 1);
+        $readmemh($sformatf("%0s/multiplier.mem", dir), multipliers, 0, OUT_CHANNELS - 1);
         $readmemh($sformatf("%0s/discard.mem", dir), discards, 0, OUT_CHANNELS - 1);
         for (image = 0; image < IMAGES; image++)
             for (t = 0; t < TIMESTEPS; t++) begin

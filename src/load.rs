@@ -92,7 +92,6 @@ fn with_weights(
     network: Network,
     read: impl Fn(&ModelDescription, &Network) -> Result<(Weights, String)>,
 ) -> Result<Model> {
-    let mut network = network;
     let (weights, sha256) = match description.unfused() {
         Some(unfused) => {
             let stored = unfused.network(&description.name)?;
@@ -101,7 +100,7 @@ fn with_weights(
         }
         None => read(&description, &network)?,
     };
-    weights.give_leaks(&mut network)?;
+    weights.check_leaks(&network)?;
     Ok(Model { description, network, weights, sha256 })
 }
 
@@ -129,7 +128,7 @@ mod tests {
     use safetensors::tensor::{Dtype, TensorView, serialize};
 
     use super::*;
-    use crate::model::{Leak, Op};
+    use crate::model::Op;
 
     const LAYERS: &str = "Model(name: \"x\", family: Layers([Conv(name: \"c\", out_channels: 2, kernel: 1), \
                           Neuron(name: \"c_lif\", leak: Parametric(decay_input: true)), MeanTokens(name: \"m\"), \
@@ -137,13 +136,28 @@ mod tests {
                           4, 4), mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], bits: 8), timesteps: 2, classes: 2, \
                           weights: Seeded(1))";
 
-    fn leak(model: &Model) -> Leak {
-        model
-            .network
-            .nodes
+    fn gains(model: &Model) -> Vec<f64> {
+        let neuron = model.network.nodes.iter().find(|node| matches!(node.op, Op::Neuron(_))).unwrap();
+        model.weights.decays(neuron).into_iter().map(|decay| decay.gain).collect()
+    }
+
+    /// `text` with the values `learned` in the tensor `tensor` of its weights.
+    fn learned(text: &str, tensor: &str, learned: &[f32]) -> Result<Model> {
+        let description = ModelDescription::parse(text, "x").unwrap();
+        let network = description.network("x").unwrap();
+        let seeded = random(description.clone(), network.clone(), 1).unwrap();
+        let bytes = |name: &str, data: &[f32]| -> Vec<u8> {
+            let values = if name == tensor { learned } else { data };
+            values.iter().flat_map(|x| x.to_le_bytes()).collect()
+        };
+        let tensors = seeded.weights.tensors();
+        let all: Vec<_> = tensors.map(|(name, t)| (name, t.shape.clone(), bytes(name, &t.data))).collect();
+        assert!(all.iter().any(|(name, ..)| *name == tensor));
+        let views = all
             .iter()
-            .find_map(|node| if let Op::Neuron(n) = node.op { Some(n.leak) } else { None })
-            .unwrap()
+            .map(|(name, shape, bytes)| (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+        let file = serialize(views, None).unwrap();
+        with_checkpoint(description, network, &file, "file", &Selection::default())
     }
 
     /// 1 / sigmoid(w) = 1 + e^-w.
@@ -151,29 +165,37 @@ mod tests {
     fn a_time_constant_is_read_from_its_checkpoint() {
         let description = ModelDescription::parse(LAYERS, "x").unwrap();
         let network = description.network("x").unwrap();
-        let seeded = random(description.clone(), network.clone(), 1).unwrap();
-        assert_eq!(leak(&seeded), Leak::Parametric { decay_input: true, tau: 2.0 });
-        let learned = |w: f32| {
-            let bytes = |name: &str, data: &[f32]| -> Vec<u8> {
-                let values = if name == "c_lif.w" { vec![w] } else { data.to_vec() };
-                values.iter().flat_map(|x| x.to_le_bytes()).collect()
-            };
-            let all: Vec<_> = seeded
-                .weights
-                .tensors()
-                .map(|(name, t)| (name, t.shape.clone(), bytes(name, &t.data)))
-                .collect();
-            let views = all.iter().map(|(name, shape, bytes)| {
-                (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-            });
-            let file = serialize(views, None).unwrap();
-            with_checkpoint(description.clone(), network.clone(), &file, "file", &Selection::default())
-        };
-        let Leak::Parametric { tau, .. } = leak(&learned(2f32.ln()).unwrap()) else { panic!() };
-        assert!((tau - 1.5).abs() < 1e-7, "{tau}");
+        assert_eq!(gains(&random(description, network, 1).unwrap()), [2.0]);
+        let found = gains(&learned(LAYERS, "c_lif.w", &[2f32.ln()]).unwrap());
+        assert!((found[0] - 1.5).abs() < 1e-7, "{found:?}");
         assert_eq!(
-            learned(-12.0).unwrap_err().to_string(),
+            learned(LAYERS, "c_lif.w", &[-12.0]).unwrap_err().to_string(),
             "file: c_lif.w: a time constant tau of 162755.79141900392 is not above 1 and at most 65536"
         );
+    }
+
+    /// 1 / (1 - beta), of two channels; without a decay of the input nothing is gained, and betas are clamped.
+    #[test]
+    fn leaks_of_channels_are_read_from_their_checkpoint() {
+        let with = |leak: &str| LAYERS.replace("Parametric(decay_input: true)", leak);
+        let tau = with("Parametric(of: Tau, per_channel: true, decay_input: true)");
+        assert_eq!(gains(&learned(&tau, "c_lif.tau", &[1.5, 4.0]).unwrap()), [1.5, 4.0]);
+        let beta = with("Parametric(of: Beta, per_channel: true, decay_input: true)");
+        assert_eq!(gains(&learned(&beta, "c_lif.beta", &[0.5, 0.75]).unwrap()), [2.0, 4.0]);
+        let kept = with("Parametric(of: Beta, per_channel: true, decay_input: false)");
+        let model = learned(&kept, "c_lif.beta", &[-0.5, 1.5]).unwrap();
+        let node = model.network.nodes.iter().find(|node| matches!(node.op, Op::Neuron(_))).unwrap();
+        let factors: Vec<f64> = model.weights.decays(node).into_iter().map(|d| d.keep.factor()).collect();
+        assert_eq!(factors, [0.0, 1.0]);
+        for (text, tensor, message) in [
+            (
+                &tau,
+                "c_lif.tau",
+                "file: c_lif.tau: a time constant tau of 1.0 is not above 1 and at most 65536",
+            ),
+            (&beta, "c_lif.beta", "file: c_lif.beta: a leak that keeps 1.0 decays its input to nothing"),
+        ] {
+            assert_eq!(learned(text, tensor, &[1.0, 1.0]).unwrap_err().to_string(), message);
+        }
     }
 }

@@ -47,9 +47,10 @@ def text(value):
 
 # What a layer has where nothing is said; see docs/models.md.
 DEFAULTS = {
-    "Conv": {"stride": 1, "pad": 0, "groups": 1, "bias": False, "norms": []},
-    "Linear": {"flatten": False, "norms": []},
+    "Conv": {"stride": 1, "pad": 0, "dilation": 1, "groups": 1, "bias": False, "norms": [], "layer_scale": None},
+    "Linear": {"flatten": False, "norms": [], "layer_scale": None},
     "MaxPool": {"pad": 0},
+    "AvgPool": {"pad": 0},
     "Neuron": {
         "threshold": 1.0,
         "per_channel": False,
@@ -107,6 +108,18 @@ def shape_of(text):
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(text)
     return shape
+
+
+def sides(rows_columns):
+    """Rows and columns as a description writes them: one number where both are the same."""
+    rows, columns = map(int, rows_columns)
+    return rows if rows == columns else (rows, columns)
+
+
+def pair(value):
+    """Rows and columns of what a description says: one number or two."""
+    rows, columns = value if isinstance(value, list) else (value, value)
+    return int(rows), int(columns)
 
 
 def narrow(tensor):

@@ -19,13 +19,16 @@ class LinearMap:
     stride: tuple = (1, 1)
     pad: tuple = (0, 0)
     groups: int = 1
+    dilation: tuple = (1, 1)
     # True for what only sums and scales channels, which a weight layer may absorb.
     depthwise: bool = False
 
     def extents(self):
         """Rows and columns of the output."""
-        sizes = zip(self.shape[1:], self.pad, self.weight.shape[2:], self.stride, strict=True)
-        return tuple((size + 2 * pad - kernel) // stride + 1 for size, pad, kernel, stride in sizes)
+        sizes = zip(self.shape[1:], self.pad, self.weight.shape[2:], self.dilation, self.stride, strict=True)
+        return tuple(
+            (size + 2 * pad - (kernel - 1) * apart - 1) // stride + 1 for size, pad, kernel, apart, stride in sizes
+        )
 
     def output(self):
         """Shape of the output."""
@@ -33,7 +36,8 @@ class LinearMap:
 
     def reads_all(self):
         """True where one output position reads the whole map: a linear layer."""
-        return self.weight.shape[2:] == self.shape[1:] and self.pad == (0, 0) and self.groups == 1
+        near = self.pad == (0, 0) and self.dilation == (1, 1)
+        return near and self.weight.shape[2:] == self.shape[1:] and self.groups == 1
 
     def scaled(self, factors):
         """With every output channel times its factor."""
@@ -44,12 +48,21 @@ class LinearMap:
 def channelwise(name, shape, kernel, factors, stride=(1, 1), pad=(0, 0)):
     """Each channel by itself: sums over windows, times the factor of the channel."""
     weight = np.ones((shape[0], 1, *kernel)) * factors.reshape(-1, 1, 1, 1)
-    return LinearMap(name, shape, weight, None, stride, pad, shape[0], True)
+    return LinearMap(name, shape, weight, None, stride, pad, shape[0], depthwise=True)
 
 
 def linear(name, shape, weight, bias=None):
     """A linear layer on the whole map, channel by channel."""
     return LinearMap(name, shape, weight.reshape(weight.shape[0], *shape), bias)
+
+
+def undilated(layer):
+    """`layer` with zeros between weights that are apart."""
+    outs, ins, *kernel = layer.weight.shape
+    extents = ((extent - 1) * apart + 1 for extent, apart in zip(kernel, layer.dilation, strict=True))
+    weight = np.zeros((outs, ins, *extents))
+    weight[:, :, :: layer.dilation[0], :: layer.dilation[1]] = layer.weight
+    return dataclasses.replace(layer, weight=weight, dilation=(1, 1))
 
 
 def pads_alike(pool):
@@ -66,6 +79,7 @@ def behind(pool, layer):
     """`layer` of what `pool` yields, as one map; None where padding or size keep them apart."""
     if layer.pad != (0, 0) and not pads_alike(pool):
         return None
+    layer = undilated(layer)
     outs, ins, rows, columns = layer.weight.shape
     (high, wide), (down, right) = pool.weight.shape[2:], pool.stride
     shape = (outs, ins, (rows - 1) * down + high, (columns - 1) * right + wide)
@@ -81,7 +95,9 @@ def behind(pool, layer):
             window += layer.weight[:, :, y, x, None, None] * factors
     stride = tuple(a * b for a, b in zip(pool.stride, layer.stride, strict=True))
     pad = tuple(p + q * s for p, q, s in zip(pool.pad, layer.pad, pool.stride, strict=True))
-    joined = LinearMap(layer.name, pool.shape, weight, layer.bias, stride, pad, layer.groups, layer.depthwise)
+    joined = LinearMap(
+        layer.name, pool.shape, weight, layer.bias, stride, pad, layer.groups, depthwise=layer.depthwise
+    )
     return whole(joined) if layer.reads_all() and layer.output()[1:] == (1, 1) else joined
 
 
@@ -90,6 +106,7 @@ def before(layer, pool):
     if pool.pad != (0, 0):
         return None
     (high, wide), (down, right) = pool.weight.shape[2:], layer.stride
+    layer = undilated(layer)
     outs, ins, rows, columns = layer.weight.shape
     shape = (outs, ins, rows + (high - 1) * down, columns + (wide - 1) * right)
     if np.prod(shape) > MAX_WEIGHTS:
@@ -101,7 +118,9 @@ def before(layer, pool):
             window += layer.weight * pool.weight[:, 0, y, x].reshape(-1, 1, 1, 1)
     bias = None if layer.bias is None else layer.bias * pool.weight[:, 0].sum((1, 2))
     stride = tuple(a * b for a, b in zip(layer.stride, pool.stride, strict=True))
-    return LinearMap(layer.name, layer.shape, weight, bias, stride, layer.pad, layer.groups, layer.depthwise)
+    return LinearMap(
+        layer.name, layer.shape, weight, bias, stride, layer.pad, layer.groups, depthwise=layer.depthwise
+    )
 
 
 def whole(layer):

@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 
 import hdf5
-from layers import Network, Word, shape_of
+from layers import Network, Word, shape_of, sides
 from refusal import Refused, run
 
 # Weights that Lava holds: 8 bits and a sign, others it clips.
@@ -54,7 +54,7 @@ class Importer:
         bias = fields.wholes("bias", -(1 << 20))[0] if "bias" in fields else 0
         channels = self.shape[0]
         weights = np.full((channels, 1, 1, 1), 2 * weight, np.int64)
-        self.weighted(name, weights, channels, {"kernel": 1}, np.full(channels, bias - weight, np.int64))
+        self.weighted(name, weights, channels, POINT, np.full(channels, bias - weight, np.int64))
         self.neuron(name, fields.child("neuron"), keeps_current=False)
         self.counts = True
 
@@ -121,9 +121,9 @@ class Importer:
         groups = fields.wholes("groups", 1)[0]
         if weight.ndim != 4 or weight.shape[1] * groups != self.shape[0] or weight.shape[0] % groups:
             fields.refuse("weight", f"{list(weight.shape)} in {groups} groups for {self.shape[0]} channels")
-        square = self.window(fields, weight.shape[2:])
+        window = self.window(fields, weight.shape[2:])
         bias = self.bias(fields, len(weight))
-        self.weighted(name, weight, groups, square, bias)
+        self.weighted(name, weight, groups, window, bias)
         self.check_shape(fields)
         self.neuron(name, fields.child("neuron"))
 
@@ -134,30 +134,25 @@ class Importer:
             fields.refuse("type", "no input layer says the map that it reads")
         if weight.ndim != 4 or weight.shape[:2] != (1, 1):
             fields.refuse("weight", f"{list(weight.shape)} is not [1, 1, rows, columns]")
-        square = self.window(fields, weight.shape[2:])
-        self.weighted(name, np.repeat(weight, self.shape[0], 0), self.shape[0], square, None)
+        window = self.window(fields, weight.shape[2:])
+        self.weighted(name, np.repeat(weight, self.shape[0], 0), self.shape[0], window, None)
         self.check_shape(fields)
         self.neuron(name, fields.child("neuron"))
 
     def window(self, fields, kernel):
-        """Kernel, stride and padding, which `Layers` has square only."""
-        sides = {"stride": fields.pair("stride", 1), "padding": fields.pair("padding"), "kernelSize": kernel}
-        for field, (rows, columns) in sides.items():
-            if rows != columns:
-                fields.refuse(field, f"{rows} x {columns} is not square")
-        if fields.pair("dilation", 1) != (1, 1):
-            fields.refuse("dilation", f"{list(fields.pair('dilation'))}: only 1 is built")
-        if min(extent + 2 * sides["padding"][0] for extent in self.shape[1:]) < kernel[0]:
+        """Kernel, stride, padding and dilation."""
+        fitting = {"stride": fields.pair("stride", 1), "pad": fields.pair("padding")}
+        window = {"kernel": tuple(kernel), **fitting, "dilation": fields.pair("dilation", 1)}
+        if min(outputs(self.shape, window)) < 1:
             fields.refuse("weight", f"{list(kernel)} does not fit a map of {self.shape}")
-        return {"kernel": kernel[0], "stride": sides["stride"][0], "pad": sides["padding"][0]}
+        return window
 
-    def weighted(self, name, weight, groups, square, bias):
+    def weighted(self, name, weight, groups, window, bias):
         name = f"{name}.conv"
-        self.network.add("Conv", name, out_channels=len(weight), groups=groups, bias=bias is not None, **square)
+        written = {field: sides(value) for field, value in window.items()}
+        self.network.add("Conv", name, out_channels=len(weight), groups=groups, bias=bias is not None, **written)
         self.store(name, weight, bias)
-        stride, pad = square.get("stride", 1), square.get("pad", 0)
-        extents = ((extent + 2 * pad - square["kernel"]) // stride + 1 for extent in self.shape[1:])
-        self.shape = (len(weight), *extents)
+        self.shape = (len(weight), *outputs(self.shape, window))
 
     def check_shape(self, fields):
         if self.extents(fields) != self.shape:
@@ -202,13 +197,21 @@ class Importer:
         features = int(np.prod(self.shape))
         if features > MAX_COUNTED:
             raise Refused(self.path, "layer", f"{features} outputs are more than {MAX_COUNTED}")
-        self.network.add("Linear", "count", out_features=features, flatten=True)
-        self.store("count", np.eye(features, dtype=np.int64), np.zeros(features, np.int64))
+        if self.shape[1:] != (1, 1):
+            self.network.add("Linear", "count", out_features=features, flatten=True)
+            self.store("count", np.eye(features, dtype=np.int64), np.zeros(features, np.int64))
         self.network.add("MeanTimesteps", "output")
         return features
 
 
 KINDS = ("input", "flatten", "dense", "conv", "pool")
+POINT = {"kernel": (1, 1), "stride": (1, 1), "pad": (0, 0), "dilation": (1, 1)}
+
+
+def outputs(shape, window):
+    """Rows and columns behind a window."""
+    axes = zip(shape[1:], *(window[field] for field in ("kernel", "stride", "pad", "dilation")), strict=True)
+    return [(size + 2 * pad - (kernel - 1) * apart - 1) // stride + 1 for size, kernel, stride, pad, apart in axes]
 
 
 def indexed(top):
@@ -222,6 +225,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--timesteps", type=int, required=True, help="timesteps of a sample, 1 to 64")
     parser.add_argument("--max", type=int, default=1, help="largest value of the input [1]")
+    parser.add_argument("--zero-point", type=int, default=0, help="the value of an input of integers that is 0 [0]")
     parser.add_argument("--input-shape", type=shape_of, metavar="C,H,W", help="of an input that no layer says")
     parser.add_argument("net")
     parser.add_argument("ron")
@@ -236,8 +240,11 @@ def main():
     if importer.network is None or not importer.network.layers:
         raise Refused(arguments.net, "layer", "holds no layers")
     classes, shape = importer.readout(), importer.network.shape
+    zero = f", zero_point: {arguments.zero_point}" if arguments.zero_point else ""
+    if zero and not (importer.counts and 0 <= arguments.zero_point <= arguments.max):
+        parser.error("--zero-point is not in 0..=--max, or the input has no neuron: its values are events")
     kind = "Integers" if importer.counts else "Events"
-    spec = f"{kind}(shape: {shape}, max: {arguments.max})"
+    spec = f"{kind}(shape: {shape}, max: {arguments.max}{zero})"
     importer.network.write(arguments.ron, spec, arguments.timesteps, classes)
 
 

@@ -51,7 +51,7 @@ class Exporter:
         if kind not in KINDS:
             self.refuse(layer, "", f"{kind} has no node in NIR")
         if self.ended:
-            self.refuse(layer, "", "stands behind the mean over timesteps, which NIR does not have")
+            self.refuse(layer, "", "stands behind the readout, which is the end of a graph of NIR")
         if "name" not in layer:
             self.refuse(layer, "name", "is missing")
         method(layer)
@@ -73,6 +73,8 @@ class Exporter:
     def check_norms(self, layer):
         if layer["norms"]:
             self.refuse(layer, "norms", "NIR has no batch normalization")
+        if layer["layer_scale"]:
+            self.refuse(layer, "layer_scale", "NIR has no factor behind a weight layer")
 
     def place(self, name, node, source, shape):
         self.nodes[name], self.shapes[name], self.last = node, shape, name
@@ -81,15 +83,21 @@ class Exporter:
     def add_conv(self, layer):
         self.check_norms(layer)
         source, (channels, *extents) = self.source(layer)
-        outs, kernel, groups = layer["out_channels"], layer["kernel"], layer["groups"]
+        outs, groups = layer["out_channels"], layer["groups"]
+        kernel, stride, pad, dilation = (layers.pair(layer[field]) for field in WINDOW)
         if not groups or channels % groups:
             self.refuse(layer, "groups", f"{groups} for {channels} channels")
-        weight = self.tensor(layer, "weight", (outs, channels // groups, kernel, kernel))
+        weight = self.tensor(layer, "weight", (outs, channels // groups, *kernel))
         bias = self.tensor(layer, "bias", (outs,)) if layer["bias"] else np.zeros(outs, np.float32)
-        stride, pad = layer["stride"], layer["pad"]
-        node = nir.Conv2d(tuple(extents), weight, stride, pad, 1, groups, bias)
-        sizes = [(extent + 2 * pad - kernel) // stride + 1 for extent in extents]
-        self.place(layer["name"], node, source, (outs, *sizes))
+        node = nir.Conv2d(tuple(extents), weight, stride, pad, dilation, groups, bias)
+        covered = [(size - 1) * apart + 1 for size, apart in zip(kernel, dilation)]
+        self.place(layer["name"], node, source, (outs, *outputs(extents, covered, stride, pad)))
+
+    def add_avgpool(self, layer):
+        source, (channels, *extents) = self.source(layer)
+        size, stride, pad = (layers.pair(layer[field]) for field in ("size", "stride", "pad"))
+        node = nir.AvgPool2d(np.array(size), np.array(stride), np.array(pad))
+        self.place(layer["name"], node, source, (channels, *outputs(extents, size, stride, pad)))
 
     def add_linear(self, layer):
         self.check_norms(layer)
@@ -104,38 +112,84 @@ class Exporter:
 
     def add_neuron(self, layer):
         source, shape = self.source(layer)
-        if layer["reset"] != "Zero":
-            self.refuse(layer, "reset", f"{layer['reset']}: neurons of NIR reset to v_reset")
-        # Behind a linear layer, NIR has one dimension.
-        own = shape if isinstance(self.nodes[source], nir.Conv2d) else (shape[0],)
+        own = self.own_shape(source, shape)
         threshold = np.full(shape[0], float(layer["threshold"]))
         if layer["per_channel"]:
             threshold = threshold * self.tensor(layer, "threshold", (shape[0],))
-        thresholds = np.broadcast_to(threshold.reshape(-1, *[1] * (len(own) - 1)), own).copy()
-        node = self.dynamics(layer, thresholds)
+        node = self.dynamics(layer, spread(threshold, own))
         if layer["fire"] == "AtThreshold":
-            node.metadata = {"fire": "AtThreshold"}
+            node.metadata = {**node.metadata, "fire": "AtThreshold"}
             note(f"layer {layer['name']} fires at its threshold, nodes of NIR above it: the metadata says so")
         self.place(layer["name"], node, source, shape)
 
+    def own_shape(self, source, shape):
+        """Behind a linear layer, NIR has one dimension."""
+        return shape if isinstance(self.nodes[source], nir.Conv2d | nir.AvgPool2d) else (shape[0],)
+
+    def rest(self, layer):
+        """The value that membranes leak toward and reset to; what subtracts is left in the metadata."""
+        reset = layer["reset"]
+        if isinstance(reset, dict) and reset[""] == "To":
+            return float(reset["items"][0]), {}
+        if reset == "Zero":
+            return 0.0, {}
+        written = reset if isinstance(reset, str) else f"{reset['']}({float(reset['items'][0])})"
+        note(f"layer {layer['name']} resets by {written}, nodes of NIR to v_reset: the metadata says so")
+        return 0.0, {"reset": written}
+
     def dynamics(self, layer, thresholds):
         """The equation of which one step of Euler's method per dt is `layer`."""
-        one, leak = np.ones_like(thresholds), layer["leak"]
-        kind = leak if isinstance(leak, str) else leak[""]
-        rest = {"v_leak": one * 0, "v_reset": one * 0, "v_threshold": thresholds}
-        if kind == "Loihi":
+        one = np.ones_like(thresholds)
+        value, metadata = self.rest(layer)
+        rest = {"v_leak": one * value, "v_reset": one * value, "v_threshold": thresholds}
+        if kind_of(layer["leak"]) == "Loihi":
             return self.loihi(layer, rest, one)
-        if kind == "None":
-            return nir.IF(r=one, v_threshold=thresholds, v_reset=one * 0)
+        t, decayed = self.time_constants(layer, one)
+        if t is None:
+            return nir.IF(r=one, v_threshold=thresholds, v_reset=one * value, metadata=metadata)
+        return nir.LIF(tau=t * self.dt, r=one if decayed else t, metadata=metadata, **rest)
+
+    def time_constants(self, layer, one):
+        """tau in timesteps, for every neuron, and whether the input is decayed; None where nothing leaks."""
+        leak = layer["leak"]
+        kind = kind_of(leak)
+        if kind == "None" or (kind == "Shift" and leak["items"][0] == 0):
+            return None, False
         if kind == "HalfWithInput":
-            return nir.LIF(tau=one * 2 * self.dt, r=one, **rest)
-        if kind == "Shift" and leak["items"][0] > 0:
-            t = 1 / (1 - 2.0 ** -leak["items"][0])
-            return nir.LIF(tau=one * t * self.dt, r=one * t, **rest)
+            return one * 2, True
+        if kind == "Shift":
+            return one / (1 - 2.0 ** -leak["items"][0]), False
+        if kind == "Beta":
+            return one / (1 - float(leak["items"][0])), False
         if kind == "Tau":
-            t = float(leak["tau"])
-            return nir.LIF(tau=one * t * self.dt, r=one if leak.get("decay_input", True) else one * t, **rest)
+            return one * float(leak["tau"]), leak.get("decay_input", True)
+        if kind == "Parametric":
+            return spread(self.learned(layer, one.shape[0]), one.shape), leak["decay_input"]
         self.refuse(layer, "leak", f"{kind} has no node in NIR")
+
+    def learned(self, layer, channels):
+        """tau in timesteps as the checkpoint says, for every channel."""
+        what = layer["leak"].get("of", "W")
+        if what not in LEARNED:
+            self.refuse(layer, "leak", f"{what} is none of {', '.join(LEARNED)}")
+        shape = (channels,) if layer["leak"].get("per_channel") else ()
+        t = LEARNED[what](self.tensor(layer, what.lower(), shape).astype(np.float64))
+        if not (np.isfinite(t) & (t >= 1)).all():
+            self.refuse(layer, "leak", f"{t.max()} is no time constant of NIR")
+        return np.broadcast_to(t, (channels,))
+
+    def add_readout(self, layer):
+        source, shape = self.source(layer)
+        t, decayed = self.time_constants(layer, np.ones(shape[0]))
+        metadata = {"readout": str(layer["over"])}
+        if t is None:
+            node = nir.I(r=np.ones(shape[0]), metadata=metadata)
+        else:
+            node = nir.LI(t * self.dt, np.ones_like(t) if decayed else t, np.zeros_like(t), metadata=metadata)
+        inner = f"{layer['name']}.potential"
+        self.place(inner, node, source, shape)
+        self.place(layer["name"], nir.Output(np.array([shape[0]])), inner, shape)
+        self.ended = True
 
     def loihi(self, layer, rest, one):
         leak = layer["leak"]
@@ -152,7 +206,7 @@ class Exporter:
         source, shape = self.source(layer)
         if (layer["max"], layer["norm"]) != (1, 1):
             self.refuse(layer, "max", "NIR has no integer spikes")
-        own = shape if isinstance(self.nodes[source], nir.Conv2d) else (shape[0],)
+        own = self.own_shape(source, shape)
         self.place(layer["name"], nir.Threshold(np.full(own, 0.5)), source, shape)
 
     def add_meantimesteps(self, layer):
@@ -161,7 +215,25 @@ class Exporter:
         self.ended = True
 
 
-KINDS = ("Conv", "Linear", "Neuron", "IntegerNeuron", "MeanTimesteps")
+KINDS = ("Conv", "AvgPool", "Linear", "Neuron", "IntegerNeuron", "MeanTimesteps", "Readout")
+WINDOW = ("kernel", "stride", "pad", "dilation")
+LEARNED = {"W": lambda w: 1 + np.exp(-w), "Tau": lambda tau: tau, "Beta": lambda beta: 1 / (1 - np.clip(beta, 0, 1))}
+
+
+def kind_of(value):
+    """The name of a value of RON, with fields or without."""
+    return value if isinstance(value, str) else value[""]
+
+
+def spread(values, shape):
+    """Values of channels, for every neuron of a map of `shape`."""
+    return np.broadcast_to(np.reshape(values, (-1, *[1] * (len(shape) - 1))), shape).copy()
+
+
+def outputs(extents, window, stride, pad):
+    """Rows and columns behind windows."""
+    axes = zip(extents, window, stride, pad, strict=True)
+    return [(extent + 2 * around - size) // step + 1 for extent, size, step, around in axes]
 
 
 def structure(value):
@@ -187,7 +259,7 @@ def convert(path, dt):
         except (KeyError, TypeError) as error:
             exporter.refuse(layer, error.args[0], "is missing, or is no number")
     if not exporter.ended:
-        raise Refused(path, "family", "does not end in MeanTimesteps")
+        raise Refused(path, "family", "does not end in MeanTimesteps or a Readout")
     metadata = {"timesteps": str(model.get("timesteps")), "input": input_text(model["input"])}
     return nir.NIRGraph(exporter.nodes, exporter.edges, metadata, type_check=False)
 

@@ -17,7 +17,7 @@ import linear_map
 import nir_graph
 import nir_neurons as neurons
 import ron
-from layers import Network, Word, narrow, shape_of
+from layers import Network, Word, narrow, shape_of, sides, text
 from refusal import Refused, note, run
 
 # Spikes that a readout of ones counts.
@@ -32,7 +32,13 @@ class Value:
     shape: tuple
     spikes: bool
     flat: bool = False
+    # Integer spikes, which no pooling and no count over timesteps reads.
+    levels: bool = False
     map: linear_map.LinearMap | None = None
+
+    def counts(self):
+        """True for counts of spikes, which neurons read as they are."""
+        return self.map is None and not self.spikes and self.layer != "input"
 
     def extents(self):
         """Shape of what it yields."""
@@ -48,7 +54,9 @@ class Importer:
     def __init__(self, path, arguments):
         self.path, self.arguments = path, arguments
         self.network, self.values, self.emitted = None, {}, {}
-        self.integrators, self.last, self.classes = set(), None, None
+        self.integrators, self.readouts, self.last, self.classes = set(), {}, None, None
+        over = arguments.readout
+        self.over = None if over is None else over.capitalize()
 
     def node(self, node):
         """Adds what `node` is."""
@@ -138,22 +146,21 @@ class Importer:
             fields.refuse("weight", f"{list(weight.shape)} in {groups} groups for {shape[0]} channels")
         if len(bias) != len(weight):
             fields.refuse("bias", f"{len(bias)} values for {len(weight)} channels")
-        if fields.pair("dilation", 1) != (1, 1):
-            fields.refuse("dilation", f"{list(fields.pair('dilation'))}: only 1 is built")
-        bias = bias if bias.any() else None
-        pad, stride = self.padding(fields, weight.shape[2:]), fields.pair("stride", 1)
-        layer = linear_map.LinearMap(plain(node.name), shape, weight, bias, stride, pad, groups)
+        bias, dilation = bias if bias.any() else None, fields.pair("dilation", 1)
+        pad, stride = self.padding(fields, weight.shape[2:], dilation), fields.pair("stride", 1)
+        layer = linear_map.LinearMap(plain(node.name), shape, weight, bias, stride, pad, groups, dilation)
         self.check_extents(fields, "weight", layer)
         return self.weights(node, value, layer)
 
-    def padding(self, fields, kernel):
+    def padding(self, fields, kernel, dilation):
         if not isinstance(fields.get("padding"), str):
             return fields.pair("padding")
         if fields.text("padding") == "valid":
             return (0, 0)
-        if fields.text("padding") != "same" or any(extent % 2 == 0 for extent in kernel):
+        around = [(extent - 1) * apart for extent, apart in zip(kernel, dilation, strict=True)]
+        if fields.text("padding") != "same" or any(total % 2 for total in around):
             fields.refuse("padding", f"{fields.text('padding')!r} around a kernel of {list(kernel)}")
-        return tuple(extent // 2 for extent in kernel)
+        return tuple(total // 2 for total in around)
 
     def map_shape(self, fields, value):
         if value.flat and value.extents()[1:] != (1, 1):
@@ -176,8 +183,22 @@ class Importer:
             fields.refuse("kernel_size", f"{list(kernel)} does not fit a map of {shape}")
         factors = np.full(shape[0], factor(kernel))
         stride, pad = fields.pair("stride", 1), fields.pair("padding")
+        if value.map is None and value.spikes and not value.levels and pad[0] < kernel[0] and pad[1] < kernel[1]:
+            return self.counted(node, value, (kernel, stride, pad), factors * kernel[0] * kernel[1])
         pool = linear_map.channelwise(plain(node.name), shape, kernel, factors, stride, pad)
         return self.weights(node, value, pool)
+
+    def counted(self, node, value, window, factors):
+        """The means of windows of spikes, times the factors of their channels."""
+        kernel, stride, pad = window
+        pool = linear_map.channelwise(plain(node.name), value.shape, kernel, factors, stride, pad)
+        name = self.network.add(
+            "AvgPool", plain(node.name), value.layer, size=sides(kernel), stride=sides(stride), pad=sides(pad)
+        )
+        means = Value(name, pool.output(), False, value.flat)
+        if (factors == 1).all():
+            return means
+        return self.weights(node, means, linear_map.channelwise(f"{name}.scale", means.shape, (1, 1), factors))
 
     def add_scale(self, node, fields, value):
         shape = value.extents()
@@ -206,7 +227,7 @@ class Importer:
         before = self.emit(node, value)
         name = self.network.add("Requantize", f"{before}.grid", before, grid=Word("Activation"))
         note(f"node {node.name}: what it reads of {before} is rounded to a grid of activation_bits")
-        return Value(name, value.map.output(), False, flat, layer)
+        return Value(name, value.map.output(), False, flat, map=layer)
 
     def mapped(self, node, value):
         """`value` as a map of something: spikes and inputs are one of ones."""
@@ -231,25 +252,25 @@ class Importer:
             self.network.add("Linear", layer.name, value.layer, out_features=len(weight), flatten=True)
         else:
             weight = layer.weight
-            self.conv(node, layer, value.layer)
+            self.conv(layer, value.layer)
         self.store(layer.name, "weight", weight)
         if bias is not None:
             self.store(layer.name, "bias", bias)
         return layer.name
 
-    def conv(self, node, layer, source):
-        """A convolution, which `Layers` has square only."""
-        sides = {"kernel": layer.weight.shape[2:], "stride": layer.stride, "padding": layer.pad}
-        for field, (rows, columns) in sides.items():
-            if rows != columns:
-                raise Refused(self.path, f"node {layer.name}", field, f"{rows} x {columns} is not square")
-        fields = {"kernel": layer.weight.shape[2], "stride": layer.stride[0], "pad": layer.pad[0]}
+    def conv(self, layer, source):
+        windows = {
+            "kernel": layer.weight.shape[2:],
+            "stride": layer.stride,
+            "pad": layer.pad,
+            "dilation": layer.dilation,
+        }
         self.network.add(
             "Conv",
             layer.name,
             source,
             out_channels=len(layer.weight),
-            **fields,
+            **{field: sides(window) for field, window in windows.items()},
             groups=layer.groups,
             bias=layer.bias is not None,
         )
@@ -260,15 +281,16 @@ class Importer:
             note(f"{name}.{what}: not all values are single precision; spiq rounds them to it")
 
     def add_if(self, node, fields, value):
-        neurons.check_rest(fields)
         gain = neurons.integrator_gain(fields, value.extents(), self.arguments.dt)
         return self.fires(node, fields, value, Word("None"), gain)
 
     def add_lif(self, node, fields, value):
-        neurons.check_rest(fields)
-        leak, gain = neurons.lif(fields, value.extents(), self.arguments.dt)
+        leak, gain, taus = neurons.lif(fields, value.extents(), self.arguments.dt)
         if leak is None:
+            neurons.check_rest(fields)
             return self.step(node, value, neurons.positive(fields, "v_threshold", value.extents()) / gain)
+        if taus is not None:
+            self.store(plain(node.name), "tau", taus)
         return self.fires(node, fields, value, leak, gain)
 
     def add_cubalif(self, node, fields, value):
@@ -287,14 +309,15 @@ class Importer:
         value = self.mapped(node, value)
         before = self.emit(node, dataclasses.replace(value, map=value.map.scaled(0.5 / thresholds)))
         name = self.network.add("IntegerNeuron", plain(node.name), before, max=1, norm=1)
-        return Value(name, value.extents(), True, value.flat)
+        return Value(name, value.extents(), True, value.flat, True)
 
     def fires(self, node, fields, value, leak, gain):
         """The neuron layer: thresholds in the unit of its potential."""
-        shape, before = value.extents(), self.emit(node, value)
+        shape, before = value.extents(), value.layer if value.counts() else self.emit(node, value)
         thresholds = neurons.positive(fields, "v_threshold", shape)
         own = metadata(fields)
         fire = own.get("fire") if own.get("fire") in FIRES.values() else FIRES[self.arguments.fire]
+        reset = self.reset(node, fields, own, thresholds, gain)
         same_gain = len(np.unique(gain)) == 1
         if same_gain and len(np.unique(thresholds)) == 1:
             threshold, per_channel = float(thresholds[0] / gain[0]), False
@@ -309,23 +332,50 @@ class Importer:
             threshold=threshold,
             per_channel=per_channel,
             leak=leak,
-            reset=Word(RESETS[self.arguments.reset]),
+            reset=reset,
             fire=Word(fire),
         )
         return Value(name, shape, True, value.flat)
 
+    def reset(self, node, fields, own, thresholds, gain):
+        """What a spike leaves: as the command says, or as spiq left it in the file; at v_reset other than 0, that."""
+        value, given = neurons.rest(fields), own.get("reset", "")
+        if value == 0:
+            known = given in RESETS.values() or re.fullmatch(r"SubtractAmount\([0-9.e-]{1,24}\)", given)
+            return Word(given if known else RESETS[self.arguments.reset])
+        if self.arguments.reset != "zero":
+            fields.refuse("v_reset", f"{value}, where spikes subtract")
+        if len(np.unique(thresholds)) > 1 or len(np.unique(gain)) > 1:
+            fields.refuse("v_reset", f"{value}, where each channel has a threshold or a unit of its own")
+        if value >= thresholds[0]:
+            fields.refuse("v_reset", f"{value} is not below the threshold, {thresholds[0]}")
+        note(f"node {node.name}: membranes start at v_reset, {value}, which NIR does not say")
+        return Word(f"To({text(float(value / gain[0]))})")
+
     def add_i(self, node, fields, value):
         """The last potential of an integrator is the sum of its inputs, T times their mean."""
+        over = self.readout_of(fields)
+        if over is not None:
+            self.readouts[node.name] = Word("None"), None, over
         r = neurons.positive(fields, "r", value.extents())
         return self.integrated(node, value, r if (r != r[0]).any() else None)
 
     def add_li(self, node, fields, value):
-        if self.arguments.readout != "mean":
-            fields.refuse("type", f"{node.kind}: leaky readouts are not built; --readout mean takes the mean instead")
-        note(f"node {node.name}: the mean over timesteps is in its place")
-        return self.integrated(node, value, None)
+        over = self.readout_of(fields)
+        if over is None:
+            fields.refuse("type", "LI yields a potential per timestep: --readout says which is read, last, mean or max")
+        neurons.check_rest(fields)
+        leak, gain, taus = neurons.li(fields, value.extents(), self.arguments.dt)
+        self.readouts[node.name] = leak, taus, over
+        return self.integrated(node, value, gain if (gain != 1).any() else None)
 
-    add_cubali = add_li
+    def readout_of(self, fields):
+        """Which potential is read: as the command says, or as spiq left it in the file."""
+        own = metadata(fields).get("readout")
+        return own if self.over is None and own in ("Last", "Mean", "Max") else self.over
+
+    def add_cubali(self, node, fields, value):
+        fields.refuse("type", "CubaLI: a readout has one membrane, and no current")
 
     def integrated(self, node, value, factors):
         self.integrators.add(node.name)
@@ -333,17 +383,29 @@ class Importer:
         return value if factors is None else dataclasses.replace(value, map=value.map.scaled(factors))
 
     def readout(self, node, fields, value):
-        """One value per class: the mean over timesteps of the last weight layer, or of the last spikes."""
+        """One value per class: the mean over timesteps of the last weight layer or of the last spikes, or a potential."""
         if value.map is None:
             features = value.features()
-            if not value.spikes or features > MAX_COUNTED:
-                fields.refuse("", f"{features} outputs that are no spikes, or more than {MAX_COUNTED}")
+            if value.layer == "input" or features > MAX_COUNTED:
+                fields.refuse("", f"{features} outputs that are the input, or more than {MAX_COUNTED}")
+            if value.shape[1:] == (1, 1) and not value.levels:
+                self.network.add("MeanTimesteps", plain(node.name), value.layer)
+                self.classes = features
+                return
             name = f"{value.layer}.count"
             value = dataclasses.replace(value, map=linear_map.linear(name, value.shape, np.eye(features)))
         if value.map.output()[1:] != (1, 1):
             fields.refuse("", f"yields a map of {value.map.output()}, where one value per class is read")
         before = self.emit(node, value)
-        self.network.add("MeanTimesteps", plain(node.name), before)
+        none = (None, None, None)
+        leak, taus, over = next((self.readouts[name] for name in node.reads if name in self.readouts), none)
+        name = plain(node.name)
+        if leak is None:
+            self.network.add("MeanTimesteps", name, before)
+        else:
+            self.network.add("Readout", name, before, leak=leak, over=Word(over))
+        if taus is not None:
+            self.store(name, "tau", taus)
         self.classes = value.features()
 
     def graph(self, nodes):
@@ -362,7 +424,7 @@ KINDS = (
     "Input Output Flatten Linear Affine Conv2d SumPool2d AvgPool2d Scale IF LIF CubaLIF Threshold I LI CubaLI"
 ).split()
 FIRES = {"above": "AboveThreshold", "at": "AtThreshold"}
-RESETS = {"zero": "Zero", "subtract": "Subtract"}
+RESETS = {"zero": "Zero", "subtract": "Subtract", "subtract-delayed": "SubtractDelayed", "none": "None"}
 
 
 def plain(name):
@@ -389,7 +451,8 @@ def input_spec(arguments, shape, stored):
         if known and reader.at == len(reader.tokens) and tuple(spec.get("shape", ())) == shape:
             return Word(stored)
     kind = {"events": "Events", "integers": "Integers"}[arguments.input or "events"]
-    return Word(f"{kind}(shape: {tuple(shape)}, max: {arguments.max})")
+    zero = f", zero_point: {arguments.zero_point}" if arguments.zero_point else ""
+    return Word(f"{kind}(shape: {tuple(shape)}, max: {arguments.max}{zero})")
 
 
 def parse(arguments=None):
@@ -401,14 +464,17 @@ def parse(arguments=None):
     )
     parser.add_argument("--input-shape", type=shape_of, metavar="C,H,W", help="of an input that NIR holds in one row")
     parser.add_argument("--max", type=int, default=1, help="largest value of the input [1]")
+    parser.add_argument("--zero-point", type=int, default=0, help="the integer of the input that stands for 0 [0]")
     parser.add_argument("--fire", choices=FIRES, default="above", help="at or above the threshold [above]")
     parser.add_argument("--reset", choices=RESETS, default="zero", help="what a spike leaves [zero]")
-    parser.add_argument("--readout", choices=["exact", "mean"], default="exact", help="what becomes of LI and CubaLI")
+    parser.add_argument("--readout", choices=["last", "mean", "max"], help="which potential of LI is read")
     parser.add_argument("nir")
     parser.add_argument("ron")
     parsed = parser.parse_args(arguments)
     if not (0 < parsed.dt < float("inf")) or not (1 <= parsed.max <= 65535):
         parser.error("--dt is not above 0, or --max not in 1..=65535")
+    if parsed.zero_point and (parsed.input != "integers" or not 0 <= parsed.zero_point <= parsed.max):
+        parser.error("--zero-point is not in 0..=--max, or without --input integers")
     if pathlib.Path(parsed.ron).suffix != ".ron":
         parser.error(f"{parsed.ron} does not end in .ron")
     return parsed

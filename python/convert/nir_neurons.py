@@ -64,6 +64,14 @@ def check_rest(fields):
             fields.refuse(field, f"{fields.numbers(field).reshape(-1)[0]}: neurons rest at 0 and reset to 0")
 
 
+def rest(fields):
+    """The value that neurons leak toward and reset to."""
+    leak, reset = (uniform(fields, field) if field in fields else None for field in ("v_leak", "v_reset"))
+    if None not in (leak, reset) and leak != reset:
+        fields.refuse("v_reset", f"{reset}: neurons reset to what they leak toward, v_leak, {leak}")
+    return (leak or 0.0) if reset is None else reset
+
+
 def ratio(fields, field, dt):
     """A time constant in timesteps."""
     tau = uniform(fields, field)
@@ -80,21 +88,48 @@ def decay(fields, field, dt):
     return round(parts)
 
 
+def time_constants(fields, shape, dt):
+    """tau in timesteps and r, for every channel."""
+    r, taus = positive(fields, "r", shape), positive(fields, "tau", shape)
+    t = np.array([rational(tau / dt) for tau in taus])
+    if (t < 1).any():
+        fields.refuse("tau", f"is {t.min():.6g} dt: a step of more than tau diverges; dt is {dt:g}")
+    if (t == 1).any() and (t != 1).any():
+        fields.refuse("tau", f"is dt of one channel, which keeps nothing, and {t.max():.6g} dt of another")
+    return t, r
+
+
+def li(fields, shape, dt):
+    """Leak of an integrator whose inputs are multiplied by the gain and not decayed, and its time constants as of LIF."""
+    t, r = time_constants(fields, shape, dt)
+    if len(np.unique(t)) > 1:
+        return channel_leak(False), unit(r / t), t
+    return (Word("Beta(0.0)") if t[0] == 1 else tau_leak(float(t[0]), False)), unit(r / t), None
+
+
 def lif(fields, shape, dt):
-    """Leak and gain of LIF; a leak of None has no memory."""
-    t, r = ratio(fields, "tau", dt), positive(fields, "r", shape)
-    if t < 1:
-        fields.refuse("tau", f"is {t:.6g} dt: a step of more than tau diverges; dt is {dt:g}")
+    """Leak, gain and time constants of LIF: one for each channel, or None where the leak says it. A leak of None has
+    no memory.
+    """
+    t, r = time_constants(fields, shape, dt)
     gain = unit(r / t)
+    decayed = bool((gain != 1).any())
+    if len(np.unique(t)) > 1:
+        return channel_leak(decayed), unit(r) if decayed else gain, t
+    t = float(t[0])
     if t == 1:
-        return None, gain
-    if (gain != 1).any():
-        return (Word("HalfWithInput") if t == 2 else tau_leak(t, True)), unit(r)
+        return None, gain, None
+    if decayed:
+        return (Word("HalfWithInput") if t == 2 else tau_leak(t, True)), unit(r), None
     # v - v/t is v 2^-k for t = 2, 4/3, 8/7, ...
     near = Fraction(t).limit_denominator(1000)
     if near.numerator - near.denominator == 1 and near.numerator.bit_count() == 1:
-        return Word(f"Shift({near.numerator.bit_length() - 1})"), gain
-    return tau_leak(t, False), gain
+        return Word(f"Shift({near.numerator.bit_length() - 1})"), gain, None
+    return tau_leak(t, False), gain, None
+
+
+def channel_leak(decayed):
+    return Word(f"Parametric(of: Tau, per_channel: true, decay_input: {text(decayed)})")
 
 
 def tau_leak(t, decayed):

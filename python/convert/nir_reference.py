@@ -4,16 +4,17 @@ import nir
 import numpy as np
 
 
-def windows(x, kernel, stride, pad):
+def windows(x, kernel, stride, pad, apart=(1, 1)):
     """`[channels, rows, columns, kernel rows, kernel columns]` of a map."""
     padded = np.pad(x, [(0, 0), (pad[0],) * 2, (pad[1],) * 2])
-    view = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), (1, 2))
-    return view[:, :: stride[0], :: stride[1]]
+    covered = tuple((size - 1) * step + 1 for size, step in zip(kernel, apart, strict=True))
+    view = np.lib.stride_tricks.sliding_window_view(padded, covered, (1, 2))
+    return view[:, :: stride[0], :: stride[1], :: apart[0], :: apart[1]]
 
 
 def convolve(node, x):
     outs = len(node.weight) // node.groups
-    pieces = np.split(windows(x, node.weight.shape[2:], node.stride, node.padding), node.groups)
+    pieces = np.split(windows(x, node.weight.shape[2:], node.stride, node.padding, node.dilation), node.groups)
     weights = np.split(node.weight.astype(np.float64), node.groups)
     sums = [np.einsum("cyxij,ocij->oyx", piece, w) for piece, w in zip(pieces, weights, strict=True)]
     assert all(len(one) == outs for one in sums)
@@ -24,7 +25,9 @@ class State:
     """A node with what it keeps between timesteps; `at` fires at the threshold, `soft` subtracts it."""
 
     def __init__(self, node, dt, at=False, soft=False):
-        self.node, self.dt, self.at, self.soft, self.v, self.i = node, dt, at, soft, 0.0, 0.0
+        self.node, self.dt, self.at, self.soft, self.i = node, dt, at, soft, 0.0
+        # Where NIR does not say it: membranes start at what they reset to.
+        self.v = getattr(node, "v_reset", 0.0)
 
     def step(self, x):
         node, dt = self.node, self.dt
@@ -47,6 +50,9 @@ class State:
         if isinstance(node, nir.LIF):
             self.v = self.v + dt / node.tau * (node.v_leak - self.v + node.r * x)
             return self.fire(node)
+        if isinstance(node, nir.LI):
+            self.v = self.v + dt / node.tau * (node.v_leak - self.v + node.r * x)
+            return self.v
         if isinstance(node, nir.CubaLIF):
             self.i = self.i + dt / node.tau_syn * (node.w_in * x - self.i)
             self.v = self.v + dt / node.tau_mem * (node.v_leak - self.v + node.r * self.i)

@@ -13,6 +13,7 @@ import pytest
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("nir")
 
+from nir_reference import windows  # noqa: E402
 from test_nir import SPIQ, executes, execute  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -43,9 +44,9 @@ def network(seed):
     def even(*shape):
         return 2 * generator.integers(-20, 41, shape).astype(np.float32)
 
-    window = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1]}
+    window = {"stride": [1, 2], "padding": [2, 1], "dilation": [2, 1]}
     return [
-        {"type": "input", "shape": [2, 6, 8]},
+        {"type": "input", "shape": [2, 6, 15]},
         {"type": "conv", "shape": [4, 6, 8], "inChannels": 2, "outChannels": 4, "kernelSize": [3, 3], "groups": 1}
         | window
         | {"weight": even(4, 2, 3, 3)}
@@ -90,9 +91,7 @@ def sums(layer, x):
     weight = np.asarray(layer["weight"]).astype(np.int64)
     if layer["type"] == "dense":
         return weight @ x.reshape(-1)
-    down, pad = layer["stride"][0], layer["padding"][0]
-    padded = np.pad(x, [(0, 0), (pad, pad), (pad, pad)])
-    view = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], (1, 2))[:, ::down, ::down]
+    view = windows(x, weight.shape[2:], layer["stride"], layer["padding"], layer["dilation"])
     if layer["type"] == "pool":
         return np.einsum("cyxij,ij->cyx", view, weight[0, 0])
     return np.einsum("cyxij,ocij->oyx", view, weight)
@@ -119,21 +118,23 @@ def test_every_spike_is_that_of_loihi(tmp_path, seed):
 
 
 @executes
-def test_an_input_with_a_neuron_reads_pixels(tmp_path):
-    """x becomes the bias 2 w x - w + b of a neuron that keeps no current of it."""
+@pytest.mark.parametrize("zero", [0, 17])
+def test_an_input_with_a_neuron_reads_pixels(tmp_path, zero):
+    """x becomes the bias 2 w x - w + b of a neuron that keeps no current of it; signed where some integer is 0."""
     layer = {"type": "input", "shape": [1, 4, 4], "weight": [[3.0]], "bias": [[1.0]]} | neuron(200, 1024, 128)
     dense = {"type": "dense", "shape": [2], "weight": np.full((2, 16), 6.0)} | neuron(50, 4096, 64)
     export(tmp_path / "net.net", layer, dense)
-    done = convert(tmp_path, "--timesteps", "8", "--max", "40")
+    done = convert(tmp_path, "--timesteps", "8", "--max", "40", *(["--zero-point", str(zero)] if zero else []))
     assert done.returncode == 0, done.stderr
-    assert "input: Integers(shape: (1, 4, 4), max: 40)" in (tmp_path / "net.ron").read_text()
+    written = f"max: 40, zero_point: {zero})" if zero else "max: 40)"
+    assert f"input: Integers(shape: (1, 4, 4), {written}" in (tmp_path / "net.ron").read_text()
     command = "--quant", "int8", "--data", "noise", "--dump", tmp_path / "dump"
     subprocess.run([*map(str, [SPIQ, "run", "--model", tmp_path / "net.ron", *command])], check=True)
     x, got = (np.load(tmp_path / f"dump/{name}.npy") for name in ("input", "layer0"))
     state = Loihi({"neuron/iDecay": 4096, "neuron/vDecay": 128, "neuron/vThMant": 200})
     for t, frame in enumerate(x.astype(np.int64)):
         assert (got[t] == state.step(6 * frame - 3 + 1)).all()
-    assert 0 < got.sum() < got.size
+    assert 0 < got.sum() < got.size and (x.min() < 0) == (zero > 0)
 
 
 def without(layer, *keys):
@@ -172,7 +173,10 @@ CONV = network(0)[1]
         ([DENSE | {"neuron/gradedSpike": True}], "layer/0/neuron: gradedSpike: graded spikes are not built"),
         ([without(DENSE, "neuron/iDecay")], "layer/0/neuron: iDecay: is missing"),
         ([CONV], "layer/0: type: no input layer says the map that it reads"),
-        ([network(0)[0], CONV | {"stride": [2, 1]}], "layer/1: stride: 2 x 1 is not square"),
+        (
+            [network(0)[0], CONV | {"dilation": [5, 1]}],
+            "layer/1: weight: [3, 3] does not fit a map of (2, 6, 15)",
+        ),
         ([network(0)[0], CONV | {"shape": [4, 6, 7]}], "layer/1: shape: [4, 6, 7] where [4, 6, 8] follows"),
         ([], "layer: is missing"),
     ],

@@ -49,13 +49,21 @@ class Dice:
         """A neuron whose integers fire as real numbers do: what a membrane keeps is 1/2, 1/3, 1/4, 1/5 or all."""
         channels = (shape[0],) + (1,) * (len(shape) - 1)
         thresholds = np.broadcast_to(self.generator.integers(20, 90, channels) / 64, shape).copy()
-        kind = self.pick(["decayed", "undecayed", "third", "quarter", "fifth", "if", "if r"])
+        kind = self.pick(["decayed", "undecayed", "third", "quarter", "fifth", "if", "if r", "channels", "to"])
         if kind in ("third", "fifth"):
             # Doubles have no thirds: nothing may meet a threshold exactly.
             thresholds += 1e-5
         t = {"third": 1.5, "quarter": 4 / 3, "fifth": 1.25}.get(kind, 2.0)
         r = {"decayed": 1.0, "undecayed": 2.0, "third": 1.0, "quarter": 4 / 3, "fifth": 1.25, "if": 1.0}.get(kind, 0.5 / DT)
         one = np.ones(shape)
+        if kind == "to":
+            # One threshold for all, above what is reset to.
+            rest, fires_at = one * self.pick([-0.25, 0.125, 0.25]), one * (thresholds.min() + 0.25)
+            return nir.LIF(tau=one * 2 * DT, r=one, v_leak=rest, v_threshold=fires_at, v_reset=rest)
+        if kind == "channels":
+            t = np.broadcast_to(self.generator.permutation(np.resize([2.0, 4 / 3, 8 / 7], channels[0])).reshape(channels), shape)
+            r = t if self.pick([True, False]) else one
+            return nir.LIF(tau=t * DT, r=r.copy(), v_leak=one * 0, v_threshold=thresholds + 1e-5, v_reset=one * 0)
         if kind.startswith("if"):
             return nir.IF(r=one * r, v_threshold=thresholds, v_reset=one * 0)
         return nir.LIF(tau=one * t * DT, r=one * r, v_leak=one * 0, v_threshold=thresholds, v_reset=one * 0)
@@ -65,11 +73,13 @@ class Dice:
         rows, columns = (int(x) for x in self.generator.integers(12, 17, 2))
         shape, nodes = (2, rows, columns), [nir.Input(np.array([2, rows, columns]))]
         for outs in (4, 6):
-            groups, kernel = self.pick([1, 2]), self.pick([1, 3] if min(shape[1:]) > 2 else [1])
-            stride, pad = self.pick([1, 2]), self.pick([0, kernel // 2])
-            weight = self.weights(outs, shape[0] // groups, kernel, kernel)
-            nodes.append(nir.Conv2d(shape[1:], weight, stride, pad, 1, groups, self.weights(outs)))
-            shape = (outs, *((size + 2 * pad - kernel) // stride + 1 for size in shape[1:]))
+            groups, kernel = self.pick([1, 2]), [self.pick([1, 2, 3] if size > 2 else [1]) for size in shape[1:]]
+            stride, pad = [self.pick([1, 2]) for _ in kernel], [self.pick([0, size // 2]) for size in kernel]
+            apart = [self.pick([1, 2] if size > 5 else [1]) for size in shape[1:]]
+            weight = self.weights(outs, shape[0] // groups, *kernel)
+            node = nir.Conv2d(shape[1:], weight, tuple(stride), tuple(pad), tuple(apart), groups, self.weights(outs))
+            nodes.append(node)
+            shape = (outs, *windows(shape, kernel, stride, pad, apart))
             shape = self.pooled(nodes, shape)
             nodes.append(self.neuron(shape))
             shape = self.pooled(nodes, shape)
@@ -86,14 +96,19 @@ class Dice:
         if min(shape[1:]) < 2 or self.pick([True, False]):
             return shape
         kind = self.pick([nir.SumPool2d, nir.AvgPool2d])
-        stride = self.pick([1, 2])
-        nodes.append(kind(np.array([2, 2]), np.array([stride] * 2), np.array([0, 0])))
+        size, stride, pad = (np.array([self.pick(some) for _ in "yx"]) for some in ([1, 2], [1, 2], [0]))
+        nodes.append(kind(size, stride, pad))
+        shape = (shape[0], *windows(shape, size, stride, pad))
         if self.pick([True, False]):
-            shape = (shape[0], *((size - 2) // stride + 1 for size in shape[1:]))
             factors = self.generator.integers(1, 3, (shape[0], 1, 1)) / 2
             nodes.append(nir.Scale(np.broadcast_to(factors, shape).copy()))
-            return shape
-        return (shape[0], *((size - 2) // stride + 1 for size in shape[1:]))
+        return shape
+
+
+def windows(shape, kernel, stride, pad, apart=(1, 1)):
+    """Rows and columns behind windows."""
+    axes = zip(shape[1:], kernel, stride, pad, apart, strict=True)
+    return [int((size + 2 * around - (k - 1) * gap - 1) // step + 1) for size, k, step, around, gap in axes]
 
 
 def convert(tmp_path, graph, *arguments):
@@ -160,27 +175,59 @@ def test_equations_are_executed_spike_by_spike(tmp_path, seed):
     assert compare(graph, dump, step) > 300
 
 
+@executes
+@pytest.mark.parametrize("over", ["last", "mean", "max"])
+@pytest.mark.parametrize("tau", [2.0, 4.0, [2.0, 4 / 3, 4.0]])
+def test_leaky_readouts(tmp_path, over, tau):
+    """Potentials of LI, up to what its leak drops: less than a step per timestep."""
+    dice, t = Dice(3), np.broadcast_to(np.array(tau), (3,)).copy()
+    one = np.ones((4, 4, 4))
+    nodes = {
+        "input": nir.Input({"input": np.array([2, 4, 4])}),
+        "conv": nir.Conv2d((4, 4), dice.weights(4, 2, 3, 3), 1, 1, 1, 1, dice.weights(4)),
+        "lif": nir.LIF(tau=one * 2 * DT, r=one * 2, v_leak=one * 0, v_reset=one * 0, v_threshold=one),
+        "flatten": nir.Flatten({"input": np.array([4, 4, 4])}, 0, -1),
+        "linear": nir.Linear(dice.weights(3, 64)),
+        "li": nir.LI(t * DT, np.full(3, 2.0), np.zeros(3)),
+        "output": nir.Output({"output": np.array([3])}),
+    }
+    graph = nir.NIRGraph(nodes, list(zip(list(nodes), list(nodes)[1:])))
+    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", "5", "--readout", over))
+    step = json.loads((tmp_path / "dump" / "run.json").read_text())["logit_step"]
+    for image, found in enumerate(dump["logits"] * step):
+        potentials = nir_reference.run(graph, dump["input"][:, image].astype(np.float64))["li"]
+        expected = {"last": potentials[-1], "mean": potentials.mean(0), "max": potentials.max(0)}[over]
+        # Each timestep drops less than a step of a potential.
+        assert np.abs(found - expected).max() < 5 * step * (5 if over == "mean" else 1), (found, expected)
+        assert np.abs(expected).max() > 100 * step
+
+
 def dynamics(leak, reset="Zero", fire="AboveThreshold"):
     return layers.Word(leak), layers.Word(reset), layers.Word(fire)
 
 
-def described(path, leaks):
+def described(path, leaks, end="MeanTimesteps", **readout):
     """A network with a neuron of each of `leaks`, and its weights."""
     dice, network = Dice(5), layers.Network((2, 6, 6))
     for i, (leak, reset, fire) in enumerate(leaks):
-        network.add("Conv", f"conv{i}", out_channels=4, kernel=3, pad=1, groups=2 if i else 1, bias=i == 0)
-        network.tensors[f"conv{i}.weight"] = dice.weights(4, 2, 3, 3)
+        # A window of (3, 1) over rows that are two apart, and one of 3.
+        window = {"kernel": (3, 1), "pad": (2, 0), "dilation": (2, 1)} if i % 2 else {"kernel": 3, "pad": 1}
+        network.add("Conv", f"conv{i}", out_channels=4, **window, groups=2 if i else 1, bias=i == 0)
+        network.tensors[f"conv{i}.weight"] = dice.weights(4, 2, 3, 1 if i % 2 else 3)
         fields = {"threshold": 0.75, "leak": leak, "reset": reset, "fire": fire}
         network.add("Neuron", f"lif{i}", **fields)
+        if "per_channel" in leak:
+            network.tensors[f"lif{i}.tau"] = np.array([1.5, 2.0, 4.0, 1.25], np.float32)
     network.tensors["conv0.bias"] = dice.weights(4)
+    network.add("AvgPool", "pool", size=(2, 1), stride=(2, 1), pad=(1, 0))
     network.add("Linear", "fc", out_features=3, flatten=True)
-    network.tensors.update({"fc.weight": dice.weights(3, 144), "fc.bias": dice.weights(3)})
+    network.tensors.update({"fc.weight": dice.weights(3, 96), "fc.bias": dice.weights(3)})
     network.add("Neuron", "last", per_channel=True, leak=layers.Word("None"), fire=layers.Word("AboveThreshold"))
     network.tensors["last.threshold"] = np.array([0.5, 1.0, 0.25], np.float32)
     network.add("Linear", "count", out_features=3, flatten=True)
     network.tensors.update({"count.weight": np.eye(3), "count.bias": np.zeros(3)})
-    network.add("MeanTimesteps", "logits")
-    network.write(path, "Events(shape: (2, 6, 6), max: 7)", 9, 3)
+    network.add(end, "logits", **readout)
+    network.write(path, "Integers(shape: (2, 6, 6), max: 7, zero_point: 3)", 9, 3)
     return path
 
 
@@ -193,14 +240,24 @@ LEAKS = [
     "Tau(tau: 4.0, decay_input: false)",
     "Tau(tau: 10.0, decay_input: false)",
     "Tau(tau: 2.2857142857142856, decay_input: true)",
+    "Parametric(of: Tau, per_channel: true, decay_input: true)",
+    "Parametric(of: Tau, per_channel: true, decay_input: false)",
     "Loihi(voltage_decay: 2048, current_decay: 1023)",
+]
+RESETS = ["To(-0.5)", "To(0.25)", "Subtract", "SubtractAmount(0.5)", "SubtractDelayed", "None"]
+READOUTS = [
+    {},
+    {"end": "Readout", "leak": layers.Word("None"), "over": layers.Word("Max")},
+    {"end": "Readout", "leak": layers.Word("Tau(tau: 4.0, decay_input: false)"), "over": layers.Word("Last")},
 ]
 
 
+@pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("dt", ["1e-4", "1e-3", "0.7"])
-def test_out_and_in_is_equal(tmp_path, dt):
+def test_out_and_in_is_equal(tmp_path, dt, readout):
     leaks = [dynamics(leak, fire=fire) for leak in LEAKS for fire in ("AboveThreshold", "AtThreshold")][:-1]
-    path = described(tmp_path / "a.ron", leaks)
+    leaks += [dynamics(leak, reset) for leak in ("HalfWithInput", "None") for reset in RESETS]
+    path = described(tmp_path / "a.ron", leaks, **readout)
     command = [sys.executable, HERE / "nir_export.py", "--dt", dt, path, tmp_path / "net.nir"]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
     again = import_file(tmp_path, "--dt", dt)
@@ -211,10 +268,31 @@ def test_out_and_in_is_equal(tmp_path, dt):
         assert tensor.dtype == got[name].dtype and (tensor == got[name]).all(), name
 
 
+@pytest.mark.parametrize(
+    ("leak", "tensor", "becomes"),
+    [
+        ("Beta(0.75)", None, "Tau(tau: 4.0, decay_input: false)"),
+        ("Parametric(decay_input: true)", ("w", np.float32(0.0)), "HalfWithInput"),
+        ("Parametric(of: Beta, decay_input: false)", ("beta", np.float32(0.75)), "Tau(tau: 4.0, decay_input: false)"),
+    ],
+)
+def test_leaks_that_nir_says_otherwise(tmp_path, leak, tensor, becomes):
+    path = described(tmp_path / "a.ron", [dynamics(leak)])
+    if tensor is not None:
+        tensors = layers.load_file(path.with_suffix(".safetensors"))
+        layers.save_file({**tensors, f"lif0.{tensor[0]}": np.array(tensor[1])}, path.with_suffix(".safetensors"))
+    command = [sys.executable, HERE / "nir_export.py", path, tmp_path / "net.nir"]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    again = layers.read(import_file(tmp_path))[1]
+    leak = next(layer["leak"] for layer in again if layer["name"] == "lif0")
+    assert leak == layers.ron.Reader(becomes).value()
+
+
 def test_time_constants_by_hand():
     def leak(tau, r):
         fields = nir_import.nir_graph.hdf5.Fields("f", "n", {"tau": np.float32(tau), "r": np.float32(r)})
-        made, gain = nir_neurons.lif(fields, (1, 1, 1), DT)
+        made, gain, taus = nir_neurons.lif(fields, (1, 1, 1), DT)
+        assert taus is None
         return made, float(gain[0])
 
     # 1 - 1/t is 1/2, 1/4 and 1/8 of what was there, and the input is not decayed: r = t.
@@ -260,10 +338,28 @@ ROW, MAP = np.array([3]), np.array([2, 5, 5])
 LINEAR = nir.Linear(np.eye(3))
 
 REFUSED = [
-    (ROW, [LINEAR, lif(v_reset=0.5)], "node lif: v_reset: 0.5: neurons rest at 0 and reset to 0"),
-    (ROW, [LINEAR, lif(v_leak=-1)], "node lif: v_leak: -1.0: neurons rest at 0 and reset to 0"),
+    (
+        ROW,
+        [LINEAR, lif(v_reset=0.5)],
+        "node lif: v_reset: 0.5: neurons reset to what they leak toward, v_leak, 0.0",
+    ),
+    (
+        ROW,
+        [LINEAR, lif(v_leak=-1)],
+        "node lif: v_reset: 0.0: neurons reset to what they leak toward, v_leak, -1.0",
+    ),
+    (ROW, [LINEAR, lif(v_leak=1.5, v_reset=1.5)], "node lif: v_reset: 1.5 is not below the threshold, 1.0"),
+    (
+        ROW,
+        [LINEAR, lif(v_leak=0.5, v_reset=0.5, v_threshold=[1, 2, 3])],
+        "node lif: v_reset: 0.5, where each channel has a threshold or a unit of its own",
+    ),
     (ROW, [LINEAR, lif(tau=0.5 * DT)], "node lif: tau: is 0.5 dt: a step of more than tau diverges; dt is 0.0001"),
-    (ROW, [LINEAR, lif(tau=[1, 2, 3])], "node lif: tau: 1.0 to 3.0: neurons of a layer share one value"),
+    (
+        ROW,
+        [LINEAR, lif(tau=[DT, 2 * DT, 3 * DT])],
+        "node lif: tau: is dt of one channel, which keeps nothing, and 3 dt of another",
+    ),
     (ROW, [LINEAR, lif(r=0)], "node lif: r: 0.0 is not above 0"),
     (ROW, [LINEAR, lif(v_threshold=-1)], "node lif: v_threshold: -1.0 is not above 0"),
     (ROW, [LINEAR, lif(tau=np.nan)], "node lif: tau: a value is not finite"),
@@ -276,7 +372,7 @@ REFUSED = [
     (
         ROW,
         [LINEAR, nir.LI(np.full(3, 1e-3), np.ones(3), np.zeros(3))],
-        "node li: type: LI: leaky readouts are not built; --readout mean takes the mean instead",
+        "node li: type: LI yields a potential per timestep: --readout says which is read, last, mean or max",
     ),
     (ROW, [LINEAR, nir.I(np.ones(3)), lif()], "node lif: reads i, a readout: only an Output may"),
     (ROW, [nir.Linear(np.ones((3, 4)))], "node linear: weight: reads 4 values of 3"),
@@ -287,8 +383,11 @@ REFUSED = [
         [nir.Conv1d(8, np.ones((3, 2, 3)), 1, 0, 1, 1, np.zeros(3)), lif((3, 6))],
         "node conv1d: type: Conv1d has no layer",
     ),
-    (MAP, [conv(dilation=2), lif((3, 1, 1))], "node conv2d: dilation: [2, 2]: only 1 is built"),
-    (MAP, [conv(stride=(1, 2)), lif((3, 3, 2))], "node conv2d: stride: 1 x 2 is not square"),
+    (
+        MAP,
+        [conv(dilation=(1, 3)), lif((3, 3, 1))],
+        "node conv2d: weight: [3, 3] does not fit a map of (2, 5, 5)",
+    ),
     (MAP, [conv(weight=np.ones((3, 2, 6, 6))), lif()], "node conv2d: weight: [6, 6] does not fit a map of (2, 5, 5)"),
     (MAP, [conv(weight=np.ones((3, 1, 3, 3))), lif()], "node conv2d: weight: [3, 1, 3, 3] in 1 groups for 2 channels"),
     (
@@ -342,11 +441,7 @@ def test_graphs_that_are_refused(tmp_path, pairs, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (
-            'Neuron(name: "lif0"',
-            'Neuron(name: "lif0", reset: Subtract',
-            "layer lif0: reset: Subtract: neurons of NIR reset to v_reset",
-        ),
+        ("bias: true", 'bias: true, layer_scale: Some("s")', "layer conv0: layer_scale: NIR has no factor behind a weight layer"),
         ("bias: true", 'bias: true, norms: ["bn"]', "layer conv0: norms: NIR has no batch normalization"),
         (
             'Neuron(name: "lif0"',
@@ -360,7 +455,7 @@ def test_graphs_that_are_refused(tmp_path, pairs, message):
         ),
         ('name: "conv0"', 'name: "gone"', "layer gone: weight: the checkpoint has no gone.weight"),
         ("out_channels: 4, ", "", "layer conv0: out_channels: is missing, or is no number"),
-        (',\n        MeanTimesteps(name: "logits")', "", "family: does not end in MeanTimesteps"),
+        (',\n        MeanTimesteps(name: "logits")', "", "family: does not end in MeanTimesteps or a Readout"),
         ("Layers([", "Layers(", "line"),
     ],
 )

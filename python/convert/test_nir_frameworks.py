@@ -63,48 +63,68 @@ class Named(torch.nn.Module):
 
 @executes
 @pytest.mark.parametrize(
-    ("mechanism", "beta", "one", "last"),
-    [("zero", 0.5, 2.0, 1.5), ("zero", 0.25, 2.0, 1.5), ("zero", 0.125, 2.0, 1.5), ("subtract", 0.5, 2.75, 3.5)],
+    ("reset", "beta", "one", "last"),
+    [
+        ("zero", 0.5, 2.0, 1.5),
+        ("zero", 0.25, 2.0, 1.5),
+        ("zero", 0.125, 2.0, 1.5),
+        ("subtract", 0.5, 2.75, 3.5),
+        ("subtract-delayed", 0.5, 2.75, 3.5),
+        ("subtract-delayed", 0.25, 2.0, 2.0),
+        ("none", 0.5, 2.0, 1.5),
+    ],
 )
-def test_snntorch(tmp_path, mechanism, beta, one, last):
+def test_snntorch(tmp_path, reset, beta, one, last):
     """Leaky: its input is not decayed, it fires above its threshold; NIR does not say how it resets.
 
-    Where a potential exceeds two thresholds, snnTorch subtracts the second one in the next step.
+    Without a delay of the reset, snnTorch subtracts a second threshold in the next step where a potential exceeds two.
     """
     snn = pytest.importorskip("snntorch")
     from snntorch.export_nir import export_to_nir
 
     def leaky(threshold, *shape):
-        # With reset_delay, a threshold is subtracted one step later, behind the leak: another neuron.
-        fields = {"threshold": threshold * torch.ones(shape), "init_hidden": True, "reset_mechanism": mechanism}
-        return snn.Leaky(beta=beta * torch.ones(shape), reset_delay=mechanism == "zero", **fields)
+        fields = {"threshold": threshold * torch.ones(shape), "init_hidden": True}
+        fields |= {"reset_mechanism": reset.removesuffix("-delayed"), "reset_delay": reset != "subtract"}
+        return snn.Leaky(beta=beta * torch.ones(shape), **fields)
 
     first, between, second = layers_of(Dice(1))
     net = Named(first, leaky(one, 6, 6, 6), between, second, leaky(last, 8))
     graph = export_to_nir(net.float(), torch.zeros(1, 2, 6, 6), ignore_dims=[0])
     assert isinstance(graph.nodes["neuron"], nir.LIF)
-    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--reset", mechanism))
+    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--reset", reset))
     compare(dump, lambda x: net(x.float()), lambda: snn.Leaky.reset_hidden())
 
 
 @executes
 @pytest.mark.parametrize(
-    ("tau", "decay_input"),
-    [(2.0, True), (2.0, False), (1.5, True), (1.5, False), (1.25, True), (4 / 3, False), (None, None)],
+    ("tau", "decay_input", "rest", "one", "last"),
+    [
+        (2.0, True, 0.0, 1.75, 2.5),
+        (2.0, False, 0.0, 1.75, 2.5),
+        (1.5, True, 0.0, 1.75, 2.5),
+        (1.5, False, 0.0, 1.75, 2.5),
+        (1.25, True, 0.0, 1.75, 2.5),
+        (4 / 3, False, 0.0, 1.75, 2.5),
+        (None, None, 0.0, 1.75, 2.5),
+        (2.0, True, -0.5, 1.75, 2.5),
+        (2.0, False, 0.25, 2.75, 4.0),
+        (None, None, 0.25, 3.75, 5.5),
+    ],
 )
-def test_spikingjelly(tmp_path, tau, decay_input):
-    """LIFNode and IFNode fire at their threshold, which NIR does not say."""
+def test_spikingjelly(tmp_path, tau, decay_input, rest, one, last):
+    """LIFNode and IFNode fire at their threshold, which NIR does not say, and start at what they reset to."""
     pytest.importorskip("spikingjelly.activation_based.nir_exchange")
     from spikingjelly.activation_based import functional, neuron
     from spikingjelly.activation_based.nir_exchange import export_to_nir
 
     def node(threshold):
         if tau is None:
-            return neuron.IFNode(v_threshold=threshold)
-        return neuron.LIFNode(tau=tau, decay_input=decay_input, v_threshold=threshold / (tau if decay_input else 1))
+            return neuron.IFNode(v_threshold=threshold, v_reset=rest)
+        fires_at = threshold / (tau if decay_input else 1)
+        return neuron.LIFNode(tau=tau, decay_input=decay_input, v_threshold=fires_at, v_reset=rest)
 
     first, between, second = layers_of(Dice(2))
-    net = Named(first, node(1.75), between, second, node(2.5))
+    net = Named(first, node(one), between, second, node(last))
     graph = export_to_nir(net.double(), torch.zeros(1, 2, 6, 6).double())
     functional.reset_net(net)
     dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--fire", "at"))

@@ -73,33 +73,42 @@ def preactivation(acc, bias, fraction_bits):
 
 
 def kept(g, shift, multiplier=1):
-    """floor((g + 1/2) multiplier / 2^shift): g >> shift where the multiplier is 1."""
+    """floor((g + 1/2) multiplier / 2^shift): g >> shift where the multiplier is 1; a number, or one per channel."""
     return ((2 * g + 1) * multiplier) >> (shift + 1)
 
 
 def reach(shift, multiplier, timesteps):
     """No potential exceeds this many times the largest X: a whole R with multiplier / 2^shift R <= R - 1, or T."""
-    lost = (1 << shift) - multiplier
+    lost = (1 << shift) - int(np.max(multiplier))
     return max(2, timesteps if lost == 0 else min(timesteps, -(-(1 << shift) // lost)))
 
 
-def neuron(x, threshold, shift, reset, *, multiplier=1, strict=False, bits=None, discard=0):
+def subtracted(threshold, strict=False, amounts=None):
+    """What a spike of a soft reset subtracts: the threshold, unless there are amounts."""
+    return np.asarray(threshold) - int(strict) if amounts is None else np.asarray(amounts)
+
+
+def neuron(x, threshold, shift, reset, *, multiplier=1, strict=False, amounts=None, bits=None, discard=0):
     """Spikes, membranes after each timestep, and how many membranes were clamped.
 
-    `threshold` is TH per channel, the membrane keeps `multiplier` / 2^`shift`, `reset` is "zero" or "subtract", and
-    `strict` says that TH is
-    the threshold plus one, of a neuron that fires above it. `bits` is the membrane word, whose step is
-    2^`discard` per channel; without a word nothing is kept, and what is not 0 counts as clamped.
+    `threshold` is TH per channel, the membrane keeps `multiplier` / 2^`shift` (a number, or one per channel), and
+    `reset` is "zero", "subtract"
+    (before the leak) or "subtract_delayed" (behind it). `strict` says that TH is the threshold plus one, of a neuron
+    that fires above it; `amounts` are subtracted in the place of the threshold. `bits` is the membrane word, whose
+    step is 2^`discard` per channel; without a word nothing is kept, and what is not 0 counts as clamped.
     """
     channels = x.shape[2]
+    multiplier = per_channel(multiplier, channels)
+    amount = per_channel(subtracted(threshold, strict, amounts), channels)
     th, d = per_channel(threshold, channels), per_channel(discard, channels)
     spikes, membranes, clamped = np.empty_like(x), np.empty_like(x), 0
     v = np.zeros_like(x[0])
     for t, current in enumerate(x):
         g = v + current
         fire = g >= th
-        left = g - (th - int(strict)) if reset == "subtract" else np.zeros_like(g)
+        left = {"zero": 0 * g, "subtract": g - amount, "subtract_delayed": g}[reset]
         v = kept(np.where(fire, left, g), shift, multiplier)
+        v = v - fire * amount if reset == "subtract_delayed" else v
         held, changed = hold(v >> d, bits, "saturate") if bits else (np.zeros_like(v), int((v != 0).sum()))
         v = held << d
         spikes[t], membranes[t], clamped = fire, v, clamped + changed
@@ -131,11 +140,35 @@ def loihi(x, threshold, current_decay, voltage_decay):
     return spikes, voltages, changed
 
 
-def discard_bits(threshold, shift, bits, multiplier=1):
-    """The smallest d for which what is kept of TH - 1, stored as that >> d, fits in a word of `bits`."""
-    largest = [kept(int(th) - 1, shift, multiplier) for th in np.atleast_1d(threshold)]
-    limit = (1 << (bits - 1)) - 1
-    return np.array([next(d for d in range(64) if v >> d <= limit) for v in largest], INT)
+def lowest_left(threshold, shift, reset, multiplier=1, strict=False, amounts=None):
+    """Per channel, the lowest membrane that a spike leaves, or 0."""
+    amount = subtracted(threshold, strict, amounts)
+    th, amount, multiplier = np.broadcast_arrays(np.asarray(threshold, INT), amount, multiplier)
+    if reset == "zero":
+        return np.zeros_like(th)
+    delayed = reset == "subtract_delayed"
+    left = kept(th, shift, multiplier) - amount if delayed else kept(th - amount, shift, multiplier)
+    return np.minimum(left, 0)
+
+
+def undershoot(threshold, shift, reset, highest, multiplier=1, strict=False, amounts=None):
+    """How far below 0 a spike can take a potential or a membrane of neurons that reach `highest`."""
+    amount = subtracted(threshold, strict, amounts)
+    th, amount, multiplier = np.broadcast_arrays(np.asarray(threshold, INT), amount, multiplier)
+    if reset == "subtract_delayed":
+        below = -lowest_left(threshold, shift, reset, multiplier, strict, amounts)
+    else:
+        below = np.maximum(amount - th, 0) if reset == "subtract" else np.zeros_like(th)
+    return int(np.where(th > highest, 0, below).max())
+
+
+def discard_bits(threshold, shift, bits, multiplier=1, lowest=0):
+    """The smallest d for which what is kept of TH - 1, and `lowest`, stored as that >> d, fit in a word of `bits`."""
+    th, lowest, multiplier = np.broadcast_arrays(np.atleast_1d(threshold), lowest, multiplier)
+    limit = 1 << (bits - 1)
+    ends = [(kept(int(t) - 1, shift, int(m)), int(low)) for t, low, m in zip(th, lowest, multiplier)]
+    fits = lambda high, low, d: high >> d < limit and low >> d >= -limit  # noqa: E731
+    return np.array([next(d for d in range(64) if fits(high, low, d)) for high, low in ends], INT)
 
 
 def integer_spikes(x, thresholds):
@@ -218,6 +251,16 @@ def sum_pool(a, size, stride, pad):
 def sum_positions(a):
     """The sum over positions, which stands for N times the mean."""
     return a.sum(axis=(3, 4), keepdims=True)
+
+
+def readout(x, shift, multiplier, over):
+    """The last, the sum or the largest of the potentials of membranes without spikes, one frame."""
+    multiplier = per_channel(multiplier, x.shape[2])
+    potentials, v = np.empty_like(x), np.zeros_like(x[0])
+    for t, current in enumerate(x):
+        potentials[t] = v + current
+        v = kept(potentials[t], shift, multiplier)
+    return {"last": potentials[-1:], "sum": potentials.sum(0, keepdims=True), "max": potentials.max(0, keepdims=True)}[over]
 
 
 def sum_timesteps(a, timesteps):

@@ -38,13 +38,18 @@ def neuron(op, x, timesteps):
     x = np.broadcast_to(x, (timesteps, *x.shape[1:]))
     word = op.get("membrane", {"bits": None, "discards": 0})
     rule = {"strict": op["strict"], "bits": word["bits"], "discard": word["discards"]}
-    rule["multiplier"] = op.get("multiplier", 1)
+    rule |= {"multiplier": op.get("multipliers", op.get("multiplier", 1)), "amounts": op.get("amounts")}
     return Value(*layers.neuron(x, op["thresholds"], op["shift"], op["reset"], **rule))
 
 
 def loihi(op, x, timesteps):
     x = np.broadcast_to(x, (timesteps, *x.shape[1:]))
     return Value(*layers.loihi(x, op["thresholds"], op["current_decay"], op["voltage_decay"]))
+
+
+def readout(op, x, timesteps):
+    x = np.broadcast_to(x, (timesteps, *x.shape[1:]))
+    return Value(layers.readout(x, op["shift"], op.get("multipliers", op.get("multiplier", 1)), op["over"]))
 
 
 def on_grid(x, op):
@@ -75,6 +80,7 @@ OPERATIONS = {
     "neuron": neuron,
     "loihi": loihi,
     "levels": lambda op, x, _t: Value(layers.integer_spikes(x, op["thresholds"])),
+    "readout": readout,
     "requantize": requantize,
     "add_membrane": add_membrane,
     "add_spikes": lambda _op, a, b, _t: Value(sum(together(a, b))),

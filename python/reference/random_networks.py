@@ -57,7 +57,7 @@ class RandomNetwork:
         value = run_node(node, self.values, self.timesteps)
         stateful = operation["type"] in ("neuron", "loihi", "mask")
         before = all(self.node(name)["constant"] for name in inputs)
-        node["constant"] = operation["type"] == "sum_timesteps" or before and not stateful
+        node["constant"] = operation["type"] in ("sum_timesteps", "readout") or before and not stateful
         self.nodes.append(node)
         self.values[name] = value
         self.about[name] = {"kind": kind, "bound": int(bound), "steps": steps, "shape": value.out.shape[2:]}
@@ -165,7 +165,11 @@ class RandomNetwork:
         if self.chance(0.15):
             return self.loihi(source)
         multiplier, shift = self.factor()
-        kept = multiplier / 2**shift
+        several = self.chance(0.2)
+        if several:
+            # Factors of 8 bits that share a shift; 0 forgets.
+            multiplier, shift = self.rng.integers(0, 2**8, about["shape"][0]), 8
+        kept = float(np.max(multiplier)) / 2**shift
         gain = 1 / (1 - kept) if kept < 1 and self.chance(0.7) else 1
         strict = self.chance(0.3)
         steps = per_channel(about)
@@ -176,13 +180,41 @@ class RandomNetwork:
         if self.chance(0.5):
             thresholds = np.maximum(self.met(source, 1)[:, 0] + self.rng.integers(0, 2), 1)
         operation = {"type": "neuron", "thresholds": thresholds, "shift": shift, "strict": strict}
-        if multiplier != 1:
+        if several:
+            operation["multipliers"] = multiplier
+        elif multiplier != 1:
             operation["multiplier"] = multiplier
-        operation["reset"] = str(self.rng.choice(["zero", "subtract"]))
+        operation["reset"] = str(self.rng.choice(["zero", "subtract", "subtract_delayed"]))
+        if operation["reset"] != "zero":
+            thresholds = operation["thresholds"] = np.maximum(thresholds, int(strict))
+        if operation["reset"] == "subtract" and self.chance(0.3):
+            operation["amounts"] = self.amounts(thresholds)
         if self.chance(0.9):
             bits = int(self.rng.integers(2, 20)) if self.chance(0.6) else 32
-            operation["membrane"] = {"bits": bits, "discards": layers.discard_bits(thresholds, shift, bits, multiplier)}
+            lowest = layers.lowest_left(
+                thresholds, shift, operation["reset"], multiplier, strict, operation.get("amounts")
+            )
+            discards = layers.discard_bits(thresholds, shift, bits, multiplier, lowest)
+            operation["membrane"] = {"bits": bits, "discards": discards}
         return self.add(operation, [source], "spikes", 1, Fraction(1))
+
+    def amounts(self, thresholds):
+        """What spikes subtract in the place of the threshold: nothing, or up to twice as much, and at least 1."""
+        if self.chance(0.3):
+            return np.zeros(1, np.int64)
+        return np.maximum(1, thresholds * self.rng.integers(1, 9, len(thresholds)) // 4)
+
+    def readout(self, source):
+        """Potentials of membranes without spikes; `logits` are read by nothing, so that their steps do not matter."""
+        multiplier, shift = self.factor()
+        operation = {"type": "readout", "shift": shift, "over": str(self.rng.choice(["last", "sum", "max"]))}
+        if self.chance(0.3):
+            shift = operation["shift"] = 8
+            multiplier = operation["multipliers"] = self.rng.integers(0, 2**8, self.about[source]["shape"][0])
+        elif multiplier != 1:
+            operation["multiplier"] = multiplier
+        bound = self.about[source]["bound"] * layers.reach(shift, multiplier, self.timesteps) * self.timesteps
+        return self.add(operation, [source], "logits", bound, Fraction(1))
 
     def factor(self):
         """What a membrane keeps: mostly a power of two, else an odd multiplier of 16 bits."""
@@ -390,6 +422,8 @@ class RandomNetwork:
             if source is None:
                 return None
             about = self.about[source]
+            if self.chance(0.5):
+                return self.readout(source)
             steps = [s / self.timesteps for s in per_channel(about)]
             return self.add({"type": "sum_timesteps"}, [source], "logits", about["bound"] * self.timesteps, steps)
         source = self.pick(READ_BY_SUMS)

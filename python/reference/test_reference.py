@@ -22,6 +22,74 @@ def image(rows):
     return np.array(rows, np.int64).reshape(1, 1, 1, len(rows), -1)
 
 
+def snntorch(currents, beta, threshold, mechanism):
+    """snnTorch's `Leaky`, as its page writes it: potentials and spikes. A spike resets one timestep later."""
+    mem, found = 0 * beta, []
+    for x in currents:
+        reset = mem > threshold
+        if mechanism == "zero":
+            mem = beta * (0 if reset else mem) + x
+        else:
+            mem = beta * mem + x - (threshold if reset and mechanism == "subtract" else 0)
+        found.append((mem, mem > threshold))
+    return found
+
+
+def as_snntorch(currents, shift, multiplier, threshold, mechanism):
+    """Potentials, before any reset, and spikes of the integer neuron that is snnTorch's."""
+    reset, amounts = {"subtract": ("subtract_delayed", None), "zero": ("zero", None), "none": ("subtract", [0])}[mechanism]
+    rule = {"multiplier": multiplier, "strict": True, "amounts": amounts, "bits": 48}
+    spikes, membranes, _ = layers.neuron(column(*currents), threshold + 1, shift, reset, **rule)
+    before = [0, *membranes.ravel().tolist()[:-1]]
+    return [(v + x, bool(s)) for v, x, s in zip(before, currents, spikes.ravel().tolist())]
+
+
+class SnnTorch(unittest.TestCase):
+    MECHANISMS = ("subtract", "zero", "none")
+
+    def test_every_potential_and_spike_where_nothing_is_dropped(self):
+        rng, spikes = np.random.default_rng(1), 0
+        for mechanism, _ in itertools.product(self.MECHANISMS, range(200)):
+            shift, steps = int(rng.integers(0, 3)), 9
+            unit = 2 ** (shift * steps)
+            currents = [int(x) * unit for x in rng.integers(-40, 80, steps)]
+            threshold = int(rng.integers(1, 90)) * unit
+            expected = snntorch(currents, Fraction(1, 2**shift), threshold, mechanism)
+            self.assertEqual(as_snntorch(currents, shift, 1, threshold, mechanism), expected)
+            spikes += sum(fires for _, fires in expected)
+        self.assertGreater(spikes, 1000)
+
+    def test_every_spike_of_floats_that_stays_off_the_threshold(self):
+        rng, step, whole, spikes = np.random.default_rng(2), 2.0**-12, 0, 0
+        for mechanism, _ in itertools.product(self.MECHANISMS, range(200)):
+            beta = float(rng.uniform(0.05, 0.95))
+            multiplier, zeros = round(beta * 2**16), 16
+            while multiplier % 2 == 0:
+                multiplier, zeros = multiplier // 2, zeros - 1
+            codes = [int(x) for x in rng.integers(-3000, 6000, 20)]
+            expected = snntorch([x * step for x in codes], beta, 1.0, mechanism)
+            found = as_snntorch(codes, zeros, multiplier, 4096, mechanism)
+            for t, ((mem, fires), (g, fires_too)) in enumerate(zip(expected, found)):
+                # A timestep drops less than a step, and M / 2^k is off by at most 2^-17.
+                off = (1 + abs(mem) * 2**-17 / step) / (1 - beta) * step + 2 * step
+                self.assertLess(abs(mem - g * step), off)
+                if abs(mem - 1.0) < off:
+                    break
+                self.assertEqual(fires, fires_too)
+                spikes += fires
+            else:
+                whole += 1
+        self.assertGreater(whole, 500)
+        self.assertGreater(spikes, 1000)
+
+    def test_subtracting_later_is_no_soft_reset_of_the_threshold(self):
+        currents = [1280, 1280, 1280]
+        later = as_snntorch(currents, 1, 1, 1000, "subtract")
+        sooner = layers.neuron(column(*currents), 1001, 1, "subtract", strict=True, bits=32)[0]
+        self.assertEqual([fires for _, fires in later], [True, False, True])
+        self.assertEqual(sooner.ravel().tolist(), [1, 1, 1])
+
+
 class Layers(unittest.TestCase):
     def test_convolution_by_hand(self):
         a = image([[1, 2], [3, 4]])
@@ -56,6 +124,18 @@ class Layers(unittest.TestCase):
         self.assertEqual(layers.neuron(column(11), 8, 0, "subtract", bits=8)[1].item(), 3)
         self.assertEqual(layers.neuron(column(11), 8, 0, "subtract", strict=True, bits=8)[1].item(), 4)
         self.assertEqual(layers.neuron(column(14), 8, 1, "subtract", bits=8)[1].item(), 3)
+
+    def test_amounts_and_delayed_resets_by_hand(self):
+        # 14 - 12 = 2, 1; behind the leak 7 - 8 = -1; nothing off 14 is 7.
+        self.assertEqual(layers.neuron(column(14), 8, 1, "subtract", amounts=[12], bits=8)[1].item(), 1)
+        self.assertEqual(layers.neuron(column(14), 8, 1, "subtract_delayed", bits=8)[1].item(), -1)
+        self.assertEqual(layers.neuron(column(14), 8, 1, "subtract", amounts=[0], bits=8)[1].item(), 7)
+        # 2 x 25 + 1 = 51, times 3 / 8 is 19; 13 keeps 10, so that a spike leaves -3, and needs one bit less than 9.
+        self.assertEqual(layers.neuron(column(25), 13, 2, "subtract_delayed", multiplier=3, bits=8)[1].item(), 6)
+        self.assertEqual(layers.lowest_left(13, 2, "subtract_delayed", 3).item(), -3)
+        # 4 - 20 = -16 does not fit 4 bits, which 3 does: one bit is dropped.
+        self.assertEqual(layers.discard_bits([8], 1, 4).tolist(), [0])
+        self.assertEqual(layers.discard_bits([8], 1, 4, lowest=-16).tolist(), [1])
 
     def test_membrane_word_by_hand(self):
         # TH = 100: the largest kept is 99 >> 1 = 49, of which a word of 5 bits (15) holds 49 >> 2 = 12.

@@ -37,19 +37,40 @@ def write_steps(folder, name, values, bits):
 
 def neuron_constants(operation):
     return {
-        "multiplier": operation.get("multiplier", 1),
+        "multiplier_bits": multiplier_bits(operation),
         "shift": operation["shift"],
         "soft_reset": operation["reset"] == "subtract",
-        "strict": operation["strict"],
+        "delayed_reset": operation["reset"] == "subtract_delayed",
         "membrane_bits": operation["membrane"]["bits"],
     }
+
+
+def multiplier_bits(operation):
+    """Bits of the multipliers; 0 where one of 1 leaves a shift."""
+    one = operation.get("multiplier", 1) == 1 and "multipliers" not in operation
+    return 0 if one else max(1, int(np.max(multipliers(operation))).bit_length())
+
+
+def multipliers(operation):
+    return operation.get("multipliers", operation.get("multiplier", 1))
+
+
+def amounts_of(operation):
+    """What a spike subtracts, 0 of a hard reset."""
+    if operation["reset"] == "zero":
+        return np.zeros(1, np.int64)
+    return layers.subtracted(operation["thresholds"], operation["strict"], operation.get("amounts"))
 
 
 def write_state(folder, operation, channels, value):
     """Thresholds, discards, membranes and spikes of the neurons, and the widths they need."""
     thresholds = np.broadcast_to(operation["thresholds"], channels)
     widths = {"threshold_bits": signed_bits(thresholds), "v_bits": signed_bits(value.membranes)}
+    amounts = np.broadcast_to(amounts_of(operation), channels)
+    widths["amount_bits"] = signed_bits(amounts)
     write_mem(folder / "thresh.mem", thresholds, widths["threshold_bits"])
+    write_mem(folder / "amount.mem", amounts, widths["amount_bits"])
+    write_mem(folder / "multiplier.mem", np.broadcast_to(multipliers(operation), channels), 20)
     write_mem(folder / "discard.mem", np.broadcast_to(operation["membrane"]["discards"], channels), 8)
     write_steps(folder, "v", value.membranes, widths["v_bits"])
     write_steps(folder, "out", value.out, 1)
@@ -64,7 +85,10 @@ def write_weighted(folder, spikes, weighted, neuron, timesteps):
     weights, bias, f = weighted["weights"], weighted["bias"], weighted["fraction_bits"]
     sums = np.abs(weights).reshape(len(weights), -1).sum(axis=1)
     bound = (sums << f) + np.abs(bias)
-    reach = bound * layers.reach(neuron["shift"], neuron.get("multiplier", 1), timesteps)
+    factor = {"shift": neuron["shift"], "multiplier": multipliers(neuron)}
+    reach = bound.max() * layers.reach(**factor, timesteps=timesteps)
+    reset = {key: neuron.get(key) for key in ("reset", "strict", "amounts")}
+    reach = np.array([reach + layers.undershoot(neuron["thresholds"], highest=reach, **factor, **reset)])
     images, channels = spikes.out.shape[1:3]
     widths = {
         "weight_bits": signed_bits(weights),

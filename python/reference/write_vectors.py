@@ -27,7 +27,8 @@ def shown(net):
         plain |= {key: str(op[key]) for key in ("stride", "pad") if isinstance(op.get(key), int)}
         found |= {(kind, key, "sides") for key in ("size", "stride", "pad") if isinstance(op.get(key), list)}
         found |= {(kind, key, v) for key, v in plain.items()}
-        found |= {(kind, key) for key in ("membrane", "padding", "positions", "multipliers", "multiplier") if key in op}
+        told = ("membrane", "padding", "positions", "multipliers", "multiplier", "amounts")
+        found |= {(kind, key) for key in told if key in op}
         found |= {(kind, "overflow", op["accumulator"]["overflow"])} if "accumulator" in op else set()
         found |= {(kind, "grouped", op["groups"] > 1)} if "groups" in op else set()
         found |= {(kind, "heads", op["heads"] > 1)} if "heads" in op else set()

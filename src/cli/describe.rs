@@ -180,6 +180,7 @@ fn kind(op: &Op) -> &'static str {
         Op::FirstToken => "first token",
         Op::MeanTokens => "mean over positions",
         Op::MeanTimesteps => "mean over timesteps",
+        Op::Readout(_) => "leaky readout",
     }
 }
 

@@ -80,13 +80,14 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
         if shift { table.shift_pj(f64::from(bits)) } else { table.multiply_pj(f64::from(bits), 16.0) }
     };
     match epilogue.kind {
-        EpilogueKind::Neuron { potential_bits, multiplier_bits, .. } => {
+        EpilogueKind::Neuron { potential_bits, multiplier_bits, subtracts, .. } => {
             let bits = f64::from(potential_bits);
+            let additions = if subtracts { 2.0 } else { 1.0 };
             let leak_pj = match multiplier_bits {
                 0 => 0.0,
                 multiplier_bits => table.multiply_pj(bits, f64::from(multiplier_bits)),
             };
-            table.add_pj(bits) + table.compare_pj(bits) + table.register_pj(bits) + leak_pj
+            additions * table.add_pj(bits) + table.compare_pj(bits) + table.register_pj(bits) + leak_pj
         }
         EpilogueKind::IntegerNeuron { levels, potential_bits } => {
             f64::from(levels) * table.compare_pj(f64::from(potential_bits))

@@ -104,11 +104,12 @@ fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
     let values = epilogue.values as f64;
     match epilogue.kind {
         // Load the sum; add, compare, shift; load and store the membrane; set the spike bit. A leak by no power of two
-        // multiplies.
-        EpilogueKind::Neuron { membrane_bits, multiplier_bits, .. } => {
+        // multiplies, and a reset by an amount of its own or behind the leak subtracts.
+        EpilogueKind::Neuron { membrane_bits, multiplier_bits, subtracts, .. } => {
+            let own = if subtracts { alu } else { 0.0 };
             let state = if membrane_bits.is_some() { 2.0 * load } else { 0.0 };
             let leak = if multiplier_bits > 0 { multiply } else { 0.0 };
-            values * (load + state + 4.0 * alu + branch + leak)
+            values * (load + state + 4.0 * alu + branch + leak + own)
         }
         // Load the sum; compare and count; store the level.
         EpilogueKind::IntegerNeuron { levels, .. } => values * (2.0 * load + 2.0 * f64::from(levels) * alu),

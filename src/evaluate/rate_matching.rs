@@ -162,6 +162,7 @@ impl<'a> Matching<'a> {
         let wanted = &self.goal.spikes[id.index()];
         let threshold = |channel: usize, inputs: &ChannelInputs| {
             let given = per_channel(&neuron.thresholds, channel);
+            let neuron = neuron.of_channel(channel);
             matched(given, wanted[channel], |th| inputs.spikes(&neuron.with_thresholds(vec![th])))
         };
         neuron.with_thresholds(self.executor.of_channels(node, threshold))

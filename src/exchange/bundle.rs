@@ -11,15 +11,11 @@ use super::npy::NpyReader;
 use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256_of_reader};
-use crate::model::{
-    Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, NetworkBuilder, Neuron, NodeId,
-    ProductOrder, Reset, Window,
-};
-use crate::num::{Keep, Requantizer};
+use crate::model::{Attention, ClassToken, Conv, Gate, Grid, NetworkBuilder, NodeId, ProductOrder, Window};
+use crate::num::Requantizer;
 use crate::quant::scheme::{Clip, Scale, Sharing};
 use crate::quant::{
-    MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
-    QuantizedTokens, QuantizedWeighted, WeightScheme,
+    QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted, WeightScheme,
 };
 use crate::tensor::Shape;
 
@@ -97,7 +93,7 @@ impl Bundle {
     }
 }
 
-struct Loader {
+pub(super) struct Loader {
     folder: PathBuf,
     path: String,
     manifest: Manifest,
@@ -139,7 +135,7 @@ impl Loader {
         Ok(Bundle { model, images: *images, recorded })
     }
 
-    fn wrong(&self, node: &NodeRecord, message: impl Into<String>) -> Error {
+    pub(super) fn wrong(&self, node: &NodeRecord, message: impl Into<String>) -> Error {
         Error::field(&self.path, format!("node {}", node.name), message)
     }
 
@@ -222,7 +218,12 @@ impl Loader {
     }
 
     /// A parameter with its shape.
-    fn parameter(&self, node: &NodeRecord, field: &str, tensor: &Tensor) -> Result<(Vec<i64>, Vec<usize>)> {
+    pub(super) fn parameter(
+        &self,
+        node: &NodeRecord,
+        field: &str,
+        tensor: &Tensor,
+    ) -> Result<(Vec<i64>, Vec<usize>)> {
         let (source, shape) = self.open(node, field, tensor)?;
         match source {
             Source::File(reader) => Ok((reader.into_inner().expect("no reader panics").read()?, shape)),
@@ -231,7 +232,7 @@ impl Loader {
     }
 
     /// A parameter of one dimension.
-    fn list(&self, node: &NodeRecord, field: &str, tensor: &Tensor) -> Result<Vec<i64>> {
+    pub(super) fn list(&self, node: &NodeRecord, field: &str, tensor: &Tensor) -> Result<Vec<i64>> {
         match self.parameter(node, field, tensor)? {
             (values, shape) if shape.len() == 1 && !values.is_empty() => Ok(values),
             (_, shape) => Err(self.wrong(node, format!("{field}: shape {shape:?}, expected one dimension"))),
@@ -239,7 +240,7 @@ impl Loader {
     }
 
     /// The same, of small unsigned values.
-    fn unsigned(&self, node: &NodeRecord, field: &str, tensor: &Tensor) -> Result<Vec<u32>> {
+    pub(super) fn unsigned(&self, node: &NodeRecord, field: &str, tensor: &Tensor) -> Result<Vec<u32>> {
         let small = |x: i64| u32::try_from(x).map_err(|_| self.wrong(node, format!("{field}: {x}")));
         self.list(node, field, tensor)?.into_iter().map(small).collect()
     }
@@ -292,6 +293,7 @@ impl Loader {
             (Operation::FirstToken {}, &[x]) => exact(net.first_token(name, x)),
             (Operation::SumPositions {}, &[x]) => exact(net.mean_tokens(name, x)),
             (Operation::SumTimesteps {}, &[x]) => exact(net.mean_timesteps(name, x)),
+            (Operation::Readout { .. }, &[x]) => self.readout(node, net, x),
             (Operation::Input {}, _) => Err(self.wrong(node, "a second node of type input")),
             _ => Err(self.wrong(node, format!("inputs: {count} are not what this operation reads"))),
         }
@@ -330,7 +332,7 @@ impl Loader {
         node.inputs.iter().map(find).collect()
     }
 
-    fn built(&self, node: &NodeRecord, id: Result<NodeId>) -> Result<NodeId> {
+    pub(super) fn built(&self, node: &NodeRecord, id: Result<NodeId>) -> Result<NodeId> {
         id.map_err(|e| self.wrong(node, e.to_string()))
     }
 
@@ -406,74 +408,6 @@ impl Loader {
         let codes: Result<Vec<i32>, _> = codes.into_iter().map(|w| i32::try_from(w).map_err(|_| w)).collect();
         let codes = codes.map_err(|w| self.wrong(node, format!("weights: {w} exceeds 32 bits")))?;
         Ok((codes, [shape[0], shape[1], shape[2], shape[3]]))
-    }
-
-    fn neuron(
-        &self,
-        node: &NodeRecord,
-        net: &mut NetworkBuilder,
-        x: NodeId,
-    ) -> Result<(NodeId, QuantizedOp)> {
-        let Operation::Neuron { thresholds, multiplier, shift, reset, strict, membrane } = &node.operation
-        else {
-            unreachable!("called for neurons")
-        };
-        let keep = Keep { multiplier: *multiplier, shift: *shift };
-        let leak = if keep.multiplier == 1 { Leak::Shift(keep.shift) } else { Leak::Beta(keep.factor()) };
-        if leak.keep() != keep {
-            let message =
-                format!("multiplier: {multiplier} / 2^{shift} is no factor of 16 bits in lowest terms");
-            return Err(self.wrong(node, message));
-        }
-        let subtract = *reset == manifest::Reset::Subtract;
-        let membrane = match membrane {
-            Some(word) => Some(MembraneWord {
-                bits: word.bits,
-                discards: self.unsigned(node, "discards", &word.discards)?,
-            }),
-            None => None,
-        };
-        let thresholds = self.list(node, "thresholds", thresholds)?;
-        let neuron = Neuron {
-            leak,
-            reset: if subtract { Reset::Subtract } else { Reset::Zero },
-            fire: if *strict { Fire::AboveThreshold } else { Fire::AtThreshold },
-            ..Neuron::lif(1.0)
-        };
-        let op = QuantizedNeuron { thresholds, keep, subtract, strict: *strict, membrane };
-        Ok((self.built(node, net.neuron(&node.name, x, neuron))?, QuantizedOp::Neuron(op)))
-    }
-
-    fn other_neuron(
-        &self,
-        node: &NodeRecord,
-        net: &mut NetworkBuilder,
-        x: NodeId,
-    ) -> Result<(NodeId, QuantizedOp)> {
-        let name = node.name.as_str();
-        match &node.operation {
-            Operation::Loihi { thresholds, voltage_decay, current_decay } => {
-                let (voltage_decay, current_decay) = (*voltage_decay, *current_decay);
-                let leak = Leak::Loihi { voltage_decay, current_decay };
-                let neuron = Neuron { leak, fire: Fire::AboveThreshold, ..Neuron::lif(1.0) };
-                let thresholds = self.list(node, "thresholds", thresholds)?;
-                let op = QuantizedLoihi { thresholds, voltage_decay, current_decay };
-                Ok((self.built(node, net.neuron(name, x, neuron))?, QuantizedOp::Loihi(op)))
-            }
-            Operation::Levels { thresholds } => {
-                let (values, shape) = self.parameter(node, "thresholds", thresholds)?;
-                let [_, levels @ 1..=255] = shape[..] else {
-                    return Err(
-                        self.wrong(node, format!("thresholds: shape {shape:?}, expected [channels, levels]"))
-                    );
-                };
-                let neuron = IntegerNeuron { max: levels as u32, norm: 1 };
-                let thresholds = values.chunks_exact(levels).map(<[i64]>::to_vec).collect();
-                let id = self.built(node, net.integer_neuron(name, x, neuron))?;
-                Ok((id, QuantizedOp::Levels { thresholds }))
-            }
-            _ => unreachable!("called for Loihi and levels"),
-        }
     }
 
     fn onto_grid(

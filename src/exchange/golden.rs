@@ -10,11 +10,11 @@ use super::manifest::{self, Manifest, Membrane, NodeRecord, Operation, Reset, Te
 use super::npy::{INT8, INT32, NpyWriter, UINT8, type_for};
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
-use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op};
+use crate::model::{Attention, Gate, Grid, Images, Kind, Node, NodeId, Op, ReadoutOver};
 use crate::npy;
-use crate::num::Requantizer;
+use crate::num::{Keep, Requantizer};
 use crate::output::{OutputFolder, Owner};
-use crate::quant::{QuantizedModel, QuantizedOp, QuantizedWeighted};
+use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted};
 
 /// Runs `images` and writes a bundle of everything into `dir`; returns the number of integers recorded.
 ///
@@ -73,7 +73,7 @@ pub fn export_golden(model: &QuantizedModel, names: [&str; 2], images: &Images, 
 pub(super) fn rounding_rules() -> serde_json::Value {
     json!({
         "shift_right": "arithmetic: rounds toward minus infinity",
-        "neuron": "g = V + X; fires iff g >= threshold; V = (fires ? reset : g) >> shift, stored >> discard and clamped, read << discard",
+        "neuron": "g = V + X; fires iff g >= threshold; V = ((2 (fires ? reset : g) + 1) multiplier) >> (shift + 1), less what is subtracted behind the leak; stored >> discard and clamped, read << discard",
         "requantize": "clamp((X * multiplier + 2^(shift - 1)) >> shift); nothing is added for shift 0",
         "weighted": "X = (sum of weight times input << fraction_bits) + bias",
         "order": "activations [T, B, C, H, W], weights [out, in / groups, row, column], row-major"
@@ -137,17 +137,7 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
     Ok(match (model.op(id), &node.op) {
         (QuantizedOp::Input { .. } | QuantizedOp::InputCodes { .. }, _) => Operation::Input {},
         (QuantizedOp::Weighted(op), _) => weighted(op, node, folder)?,
-        (QuantizedOp::Neuron(op), _) => Operation::Neuron {
-            thresholds: Tensor::list(op.thresholds.clone()),
-            multiplier: op.keep.multiplier,
-            shift: op.keep.shift,
-            reset: if op.subtract { Reset::Subtract } else { Reset::Zero },
-            strict: op.strict,
-            membrane: op.membrane.as_ref().map(|word| Membrane {
-                bits: word.bits,
-                discards: Tensor::list(word.discards.iter().map(|&d| d.into()).collect()),
-            }),
-        },
+        (QuantizedOp::Neuron(op), _) => neuron(op),
         (QuantizedOp::Loihi(op), _) => Operation::Loihi {
             thresholds: Tensor::list(op.thresholds.clone()),
             voltage_decay: op.voltage_decay,
@@ -180,6 +170,15 @@ fn operation(model: &QuantizedModel, id: NodeId, node: &Node, folder: &OutputFol
                 format: tokens.format,
             }
         }
+        (QuantizedOp::Readout(op), Op::Readout(readout)) => {
+            let (multiplier, multipliers, shift) = factors(&op.keeps);
+            let over = match readout.over {
+                ReadoutOver::Last => manifest::ReadoutOver::Last,
+                ReadoutOver::Mean => manifest::ReadoutOver::Sum,
+                ReadoutOver::Max => manifest::ReadoutOver::Max,
+            };
+            Operation::Readout { multiplier, multipliers, shift, over }
+        }
         (QuantizedOp::Exact, op) => exact(op),
         (op, _) => unreachable!("{op:?} belongs to another node"),
     })
@@ -206,6 +205,39 @@ fn exact(op: &Op) -> Operation {
         Op::MeanTokens => Operation::SumPositions {},
         Op::MeanTimesteps => Operation::SumTimesteps {},
         op => unreachable!("{op:?} has integers of its own"),
+    }
+}
+
+/// The factor of all channels, or 1 beside one for each, and their shift.
+fn factors(keeps: &[Keep]) -> (u32, Option<Tensor>, u32) {
+    let (multipliers, shift) = Keep::common_shift(keeps);
+    match multipliers[..] {
+        [multiplier] => (multiplier, None, shift),
+        _ => (1, Some(Tensor::list(multipliers.into_iter().map(i64::from).collect())), shift),
+    }
+}
+
+fn neuron(op: &QuantizedNeuron) -> Operation {
+    let (multiplier, multipliers, shift) = factors(&op.keeps);
+    Operation::Neuron {
+        thresholds: Tensor::list(op.thresholds.clone()),
+        multiplier,
+        multipliers,
+        shift,
+        reset: match op.reset {
+            QuantizedReset::Zero => Reset::Zero,
+            QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => Reset::Subtract,
+            QuantizedReset::SubtractDelayed => Reset::SubtractDelayed,
+        },
+        amounts: match &op.reset {
+            QuantizedReset::SubtractAmount { amounts } => Some(Tensor::list(amounts.clone())),
+            _ => None,
+        },
+        strict: op.strict,
+        membrane: op.membrane.as_ref().map(|word| Membrane {
+            bits: word.bits,
+            discards: Tensor::list(word.discards.iter().map(|&d| d.into()).collect()),
+        }),
     }
 }
 

@@ -123,8 +123,12 @@ pub enum Operation {
         thresholds: Tensor,
         #[serde(default = "one", skip_serializing_if = "is_one")]
         multiplier: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        multipliers: Option<Tensor>,
         shift: u32,
         reset: Reset,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amounts: Option<Tensor>,
         strict: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         membrane: Option<Membrane>,
@@ -183,6 +187,14 @@ pub enum Operation {
     FirstToken {},
     SumPositions {},
     SumTimesteps {},
+    Readout {
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        multiplier: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        multipliers: Option<Tensor>,
+        shift: u32,
+        over: ReadoutOver,
+    },
 }
 
 fn undilated() -> Sides {
@@ -208,8 +220,22 @@ fn is_one(multiplier: &u32) -> bool {
 pub enum Reset {
     /// 0.
     Zero,
-    /// What exceeds the threshold.
+    /// What exceeds the threshold, or the amount that a spike subtracts.
     Subtract,
+    /// All of it, from which the threshold is subtracted behind the leak.
+    SubtractDelayed,
+}
+
+/// What a readout yields of the potentials of all timesteps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadoutOver {
+    /// The last.
+    Last,
+    /// Their sum.
+    Sum,
+    /// The largest.
+    Max,
 }
 
 /// Which grid a requantization yields.

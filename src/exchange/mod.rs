@@ -2,6 +2,7 @@
 //! bundles, weights for PyTorch, stimuli for RTL, recorded neurons.
 
 mod bundle;
+mod bundle_neurons;
 mod dump;
 mod golden;
 mod manifest;

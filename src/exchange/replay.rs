@@ -8,8 +8,8 @@ use crate::error::{Error, Fault, Result};
 use crate::exec::{LeakyNeurons, LoihiNeurons, NeuronLayer};
 use crate::files::Folder;
 use crate::model::{Fire, Reset};
-use crate::num::{Keep, signed_bits};
-use crate::quant::{LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron};
+use crate::num::Keep;
+use crate::quant::{LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReset};
 use crate::ron_file::parse_ron;
 
 /// A neuron of integers, as `models/neurons/*.ron` spell it.
@@ -85,17 +85,13 @@ impl NeuronConfig {
             Self::Shift { threshold, multiplier, shift, membrane_bits, reset, .. } => {
                 in_range("threshold", threshold, &(1..=1 << 40))?;
                 in_range("shift", shift, &(0..=30))?;
-                if multiplier != 1
-                    && Keep::nearest(Keep { multiplier, shift }.factor()) != (Keep { multiplier, shift })
-                {
+                if !(Keep { multiplier, shift }).is_valid() {
                     return Err(Fault::new(
                         "multiplier",
                         format!("{multiplier} / 2^{shift} is no factor of 16 bits in lowest terms"),
                     ));
                 }
-                if matches!(reset, Reset::To(_)) {
-                    return Err(Fault::new("reset", "integers reset to Zero or Subtract"));
-                }
+                integer_reset(reset)?;
                 in_range("membrane_bits", membrane_bits, &MEMBRANE_BITS)
             }
             Self::Loihi { threshold, voltage_decay, current_decay } => {
@@ -110,17 +106,17 @@ impl NeuronConfig {
     fn layer(&self, neurons: usize) -> Box<dyn NeuronLayer<i64>> {
         match *self {
             Self::Shift { threshold, multiplier, shift, reset, fire, membrane_bits } => {
-                let keep = Keep { multiplier, shift };
                 let strict = fire == Fire::AboveThreshold;
                 let smallest = threshold + i64::from(strict);
-                let discard = signed_bits(0, keep.of(smallest - 1)).saturating_sub(membrane_bits);
                 let op = QuantizedNeuron {
-                    thresholds: vec![smallest],
-                    keep,
-                    subtract: reset == Reset::Subtract,
+                    thresholds: Vec::new(),
+                    keeps: vec![Keep { multiplier, shift }],
+                    gains: vec![1.0],
+                    reset: integer_reset(reset).expect("checked when it was read"),
                     strict,
-                    membrane: Some(MembraneWord { bits: membrane_bits, discards: vec![discard] }),
+                    membrane: Some(MembraneWord { bits: membrane_bits, discards: Vec::new() }),
                 };
+                let op = op.with_thresholds(vec![smallest]);
                 Box::new(LeakyNeurons::new(&op, 1, neurons))
             }
             Self::Loihi { threshold, voltage_decay, current_decay } => {
@@ -129,6 +125,24 @@ impl NeuronConfig {
                 Box::new(LoihiNeurons::new(&op, 1, neurons))
             }
         }
+    }
+}
+
+/// What a spike leaves in integers, whose amounts are whole steps.
+fn integer_reset(reset: Reset) -> Result<QuantizedReset, Fault> {
+    const AMOUNTS: std::ops::RangeInclusive<f64> = 1.0..=(1u64 << 40) as f64;
+    match reset {
+        Reset::Zero => Ok(QuantizedReset::Zero),
+        Reset::Subtract => Ok(QuantizedReset::Subtract),
+        Reset::SubtractDelayed => Ok(QuantizedReset::SubtractDelayed),
+        Reset::None => Ok(QuantizedReset::SubtractAmount { amounts: vec![0] }),
+        Reset::SubtractAmount(amount) if AMOUNTS.contains(&amount) && amount.fract() == 0.0 => {
+            Ok(QuantizedReset::SubtractAmount { amounts: vec![amount as i64] })
+        }
+        Reset::SubtractAmount(amount) => {
+            Err(Fault::new("reset", format!("an amount of {amount:?} is no whole number from 1 to 2^40")))
+        }
+        Reset::To(_) => Err(Fault::new("reset", "a membrane of integers resets to 0")),
     }
 }
 

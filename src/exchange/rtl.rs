@@ -10,9 +10,11 @@ use super::golden::rounding_rules;
 use super::record::{Frame, Part, record};
 use crate::error::{Error, Result};
 use crate::model::{Attention, ConvGeometry, Images, Kind, Node, NodeId, Op};
-use crate::num::{Accumulator, signed_bits};
+use crate::num::{Accumulator, Keep, signed_bits};
 use crate::output::{OutputFolder, Owner};
-use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, per_channel};
+use crate::quant::{
+    QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, per_channel,
+};
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -66,15 +68,19 @@ struct AttentionLayer<'a> {
 #[derive(Serialize)]
 struct NeuronLayer<'a> {
     neuron: &'a str,
-    multiplier: u32,
+    multiplier_bits: u32,
     shift: u32,
     reset: &'static str,
     strict: bool,
     membrane_bits: u32,
     threshold_bits: u32,
+    amount_bits: u32,
     potential_bits: u32,
     v_bits: u32,
 }
+
+/// Bits of the words of multipliers, which have 17 at the most.
+const MULTIPLIER_WORD: u32 = 20;
 
 /// A layer that is exported: the sum, and the neurons that are its only reader.
 #[derive(Clone, Copy)]
@@ -180,12 +186,13 @@ fn parameters<'a>(layer: &Layer<'a>, timesteps: usize, images: usize) -> (&'a st
         }
     };
     let of_neuron = [
-        ("MULTIPLIER", neuron.multiplier),
+        ("MULTIPLIER_BITS", neuron.multiplier_bits),
         ("SHIFT", neuron.shift),
         ("SOFT_RESET", u32::from(neuron.reset == "subtract")),
-        ("STRICT", neuron.strict.into()),
+        ("DELAYED_RESET", u32::from(neuron.reset == "subtract_delayed")),
         ("MEMBRANE_BITS", neuron.membrane_bits),
         ("THRESHOLD_BITS", neuron.threshold_bits),
+        ("AMOUNT_BITS", neuron.amount_bits),
         ("POTENTIAL_BITS", neuron.potential_bits),
         ("V_BITS", neuron.v_bits),
     ];
@@ -213,6 +220,10 @@ impl<'a> Export<'a> {
             |list: &[i64]| (0..node.shape.channels).map(|c| per_channel(list, c)).collect::<Vec<_>>();
         let about = self.neuron(pair, &neuron.name);
         write("thresh", about.threshold_bits, &channels(&pair.op.thresholds))?;
+        write("amount", about.amount_bits, &amounts(pair.op, node.shape.channels))?;
+        let (multipliers, _) = Keep::common_shift(&pair.op.keeps);
+        let multipliers: Vec<i64> = multipliers.into_iter().map(i64::from).collect();
+        write("multiplier", MULTIPLIER_WORD, &channels(&multipliers))?;
         let discards = pair.op.membrane.iter().flat_map(|word| &word.discards);
         write("discard", 8, &channels(&discards.map(|&d| d.into()).collect::<Vec<_>>()))?;
         for t in 0..network.timesteps {
@@ -270,16 +281,22 @@ impl<'a> Export<'a> {
     }
 
     fn neuron(&self, pair: &Pair<'a>, name: &'a str) -> NeuronLayer<'a> {
+        let (multipliers, shift) = Keep::common_shift(&pair.op.keeps);
         let potential = self.model.potential_bound(pair.neuron);
         let potential_bits = signed_bits(-potential, potential);
         NeuronLayer {
             neuron: name,
-            multiplier: pair.op.keep.multiplier,
-            shift: pair.op.keep.shift,
-            reset: if pair.op.subtract { "subtract" } else { "zero" },
+            multiplier_bits: multiplier_bits(&multipliers),
+            shift,
+            reset: match pair.op.reset {
+                QuantizedReset::Zero => "zero",
+                QuantizedReset::Subtract | QuantizedReset::SubtractAmount { .. } => "subtract",
+                QuantizedReset::SubtractDelayed => "subtract_delayed",
+            },
             strict: pair.op.strict,
             membrane_bits: pair.op.membrane.as_ref().map_or(0, |word| word.bits),
             threshold_bits: width(&pair.op.thresholds),
+            amount_bits: width(&amounts(pair.op, self.model.network().node(pair.sum).shape.channels)),
             potential_bits,
             v_bits: potential_bits,
         }
@@ -290,6 +307,19 @@ impl<'a> Export<'a> {
         let t = if self.model.network().node(id).constant { 0 } else { t };
         (0..self.images).flat_map(|image| &self.frames[&(id, part, t, image)]).copied().collect()
     }
+}
+
+/// Bits of `multipliers`, without a sign; 0 where one of 1 leaves a shift.
+fn multiplier_bits(multipliers: &[u32]) -> u32 {
+    match multipliers {
+        [1] => 0,
+        several => several.iter().map(|m| u32::BITS - m.leading_zeros()).max().unwrap_or(0).max(1),
+    }
+}
+
+/// What a spike of each channel subtracts; 0 of a hard reset.
+fn amounts(op: &QuantizedNeuron, channels: usize) -> Vec<i64> {
+    (0..channels).map(|channel| op.amount(channel).unwrap_or(0)).collect()
 }
 
 fn extents(node: &Node) -> [usize; 3] {

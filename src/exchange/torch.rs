@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::dump::steps;
 use crate::error::{Error, Result};
-use crate::model::{Model, Network, Node, NodeId, Op, Weighted, threshold_name};
+use crate::model::{Model, Network, Node, NodeId, Op, Weighted};
 use crate::num::{Format, Requantizer};
 use crate::output::{OutputFolder, Owner};
 use crate::quant::{
@@ -148,9 +148,11 @@ pub fn export_torch_float(model: &Model, float: FloatType, dir: &Path) -> Result
         }
     }
     for node in &model.network.nodes {
-        if let Some(scales) = model.weights.thresholds(node) {
-            let scales = scales.iter().map(|&x| f64::from(x)).collect();
-            tensors.add(threshold_name(&node.name), vec![node.shape.channels], scales);
+        if let Op::Neuron(neuron) = &node.op {
+            for parameter in neuron.parameters(&node.name, node.shape.channels) {
+                let values = model.weights.values(&parameter).iter().map(|&x| f64::from(x)).collect();
+                tensors.add(parameter.name, parameter.shape, values);
+            }
         }
         if let Op::ClassToken(_) = node.op {
             let parameters = node.parameters();
@@ -275,13 +277,16 @@ impl Tensors {
             Units::Integers => &[1.0],
         };
         let name = format!("{}.threshold", node.name);
-        let scaled = |thresholds: &[i64], below: i64, divisor: f64| -> Vec<f64> {
-            let real = |c| (per_channel(thresholds, c) - below) as f64 * per_channel(lsbs, c) / divisor;
+        let scaled = |thresholds: &[i64], below: i64, divisors: &[f64]| -> Vec<f64> {
+            let real = |c| {
+                let steps = (per_channel(thresholds, c) - below) as f64;
+                steps * per_channel(lsbs, c) / per_channel(divisors, c)
+            };
             (0..channels).map(real).collect()
         };
         match (&node.op, model.op(id)) {
             (Op::Neuron(neuron), QuantizedOp::Neuron(op)) => {
-                let heights = scaled(&op.thresholds, i64::from(op.strict), neuron.leak.gain());
+                let heights = scaled(&op.thresholds, i64::from(op.strict), &op.gains);
                 let reset = match units {
                     Units::Real => neuron.reset.value(),
                     Units::Integers => 0.0,
@@ -291,7 +296,7 @@ impl Tensors {
             }
             (_, QuantizedOp::Loihi(op)) => {
                 let gain = f64::from(LOIHI_INPUT_SHIFT).exp2();
-                self.add(name, vec![channels], scaled(&op.thresholds, 1, gain));
+                self.add(name, vec![channels], scaled(&op.thresholds, 1, &[gain]));
             }
             (_, QuantizedOp::Levels { thresholds }) => {
                 let of = |c: usize| if thresholds.len() == 1 { &thresholds[0] } else { &thresholds[c] };

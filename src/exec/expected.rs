@@ -97,7 +97,7 @@ fn attend(attention: Attention, shape: Shape, rates: &[f64]) -> f64 {
 pub fn activity(network: &Network, rates: &[Option<f64>]) -> Activity {
     let node = |(id, node): (NodeId, &Node)| {
         let step = step(network, node, rates[id.index()].unwrap_or(0.0));
-        let frames = node.frames(network.timesteps);
+        let frames = node.steps(network.timesteps);
         NodeActivity { steps: vec![step; frames] }
     };
     Activity { nodes: network.iter().map(node).collect(), ..Activity::default() }
@@ -114,6 +114,7 @@ fn step(network: &Network, node: &Node, rate: f64) -> StepActivity {
         Op::Neuron(_) | Op::IntegerNeuron(_) => {
             StepActivity { output_events, neuron_updates: values as u32, ..StepActivity::default() }
         }
+        Op::Readout(_) => StepActivity { neuron_updates: values as u32, ..StepActivity::default() },
         op if op.passes_events() => StepActivity { output_events, ..StepActivity::default() },
         _ => StepActivity::default(),
     }

@@ -3,13 +3,14 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::execution::run_counting;
-use super::kernels::{self, Cpu, FloatNeuron};
+use super::kernels::{self, Cpu, FloatNeuron, FloatReset};
 use super::patterns::Pattern;
+use super::readout::{float_readout, updates};
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{
-    Attention, Fire, Gate, InputSpec, IntegerNeuron, Kind, Leak, LearnedTokens, Model, Neuron, Node, NodeId,
-    Op, Padding, Reset, Sample, Weighted, fold,
+    Attention, Fire, FloatLeak, Gate, InputSpec, IntegerNeuron, Kind, Leak, LearnedTokens, Model, Neuron,
+    Node, NodeId, Op, Padding, Reset, Sample, Weighted, fold,
 };
 use crate::quant::{Calibration, per_channel};
 use crate::tensor::{Frames, Shape};
@@ -108,10 +109,17 @@ impl<'a> FloatExecutor<'a> {
             Op::Weighted(op) => weighted(op, &self.layers[id.index()], live.input(node, 0), node.shape),
             Op::Neuron(op) => {
                 let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
-                neuron(op, scales, live.input(node, 0), self.model.network.timesteps)
+                let leaks: Vec<FloatLeak> =
+                    self.model.weights.decays(node).into_iter().map(|decay| decay.float).collect();
+                neuron(op, (scales, &leaks), live.input(node, 0), self.model.network.timesteps)
             }
             Op::ClassToken(op) => {
                 class_token(&self.model.weights.class_token(node, op), live.input(node, 0), node.shape)
+            }
+            Op::Readout(op) => {
+                let leaks: Vec<FloatLeak> =
+                    self.model.weights.decays(node).into_iter().map(|decay| decay.float).collect();
+                float_readout(&leaks, op.over, live.input(node, 0), self.model.network.timesteps)
             }
             _ => without_weights(node, live, self.model.network.timesteps),
         }
@@ -128,6 +136,7 @@ impl<'a> FloatExecutor<'a> {
                 counted.steps.iter_mut().for_each(|step| step.neuron_updates = node.shape.values() as u32);
                 counted
             }
+            Op::Readout(_) => updates(node.shape.values(), self.model.network.timesteps),
             op if op.passes_events() => count_outputs(value),
             _ => NodeActivity { steps: vec![StepActivity::default(); value.frames] },
         }
@@ -163,7 +172,7 @@ pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frame
         }
         Op::MeanTimesteps => mean_timesteps(input(0), timesteps),
         Op::FirstToken => first_token(input(0), node.shape),
-        Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::ClassToken(_) => {
+        Op::Input | Op::Weighted(_) | Op::Neuron(_) | Op::ClassToken(_) | Op::Readout(_) => {
             unreachable!("{} reads more than values", node.name)
         }
     }
@@ -183,7 +192,10 @@ pub fn image(sample: &Sample, input: &InputSpec) -> Frames<f32> {
             let white = f64::from(input.max());
             sample.map(|p, c| ((f64::from(p) / white - mean[c]) / std[c]) as f32)
         }
-        InputSpec::Events { .. } | InputSpec::Integers { .. } => sample.map(|p, _| f32::from(p)),
+        InputSpec::Events { .. } | InputSpec::Integers { .. } => {
+            let zero = f32::from(input.zero_point());
+            sample.map(|p, _| f32::from(p) - zero)
+        }
     }
 }
 
@@ -215,18 +227,26 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
     output
 }
 
-/// Spikes of all timesteps; `scales` multiply the threshold, per channel or one for all.
-pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize) -> Frames<f32> {
+/// Spikes of all timesteps; `scales` multiply the threshold. They and `leaks` are per channel, or one for all.
+pub fn neuron(
+    op: &Neuron,
+    (scales, leaks): (&[f32], &[FloatLeak]),
+    input: &Frames<f32>,
+    timesteps: usize,
+) -> Frames<f32> {
     let channels = input.shape.channels;
-    let thresholds: Vec<f32> = (0..channels).map(|c| op.height(per_channel(scales, c)) as f32).collect();
+    let heights: Vec<f64> = (0..channels).map(|c| op.height(per_channel(scales, c))).collect();
+    let thresholds: Vec<f32> = heights.iter().map(|&height| height as f32).collect();
+    let amounts: Vec<f32> = heights.iter().map(|&h| op.reset.amount(h).unwrap_or(0.0) as f32).collect();
     let mut membrane = vec![0.0f32; input.shape.values()];
     let mut current = vec![0.0f32; input.shape.values()];
     let mut output = Frames::zeros(timesteps, input.shape);
-    let fires = FloatNeuron {
-        leak: op.leak.into(),
-        above: op.fire == Fire::AboveThreshold,
-        subtract: op.reset == Reset::Subtract,
+    let reset = match op.reset {
+        Reset::Zero | Reset::To(_) => FloatReset::Zero,
+        Reset::Subtract | Reset::SubtractAmount(_) | Reset::None => FloatReset::Subtract,
+        Reset::SubtractDelayed => FloatReset::SubtractDelayed,
     };
+    let fires = FloatNeuron { leaks, above: op.fire == Fire::AboveThreshold, reset };
     for t in 0..timesteps {
         let mut input = input.at(t);
         if let Leak::Loihi { current_decay, .. } = op.leak {
@@ -234,7 +254,8 @@ pub fn neuron(op: &Neuron, scales: &[f32], input: &Frames<f32>, timesteps: usize
             current.iter_mut().zip(input).for_each(|(i, &x)| *i = *i * kept + x);
             input = &current;
         }
-        kernels::float_neurons(Cpu::best(), fires, &thresholds, input, &mut membrane, output.frame_mut(t));
+        let (v, spikes) = (&mut membrane, output.frame_mut(t));
+        kernels::float_neurons(Cpu::best(), fires, &thresholds, &amounts, input, v, spikes);
     }
     output
 }

@@ -35,9 +35,10 @@ impl ChannelInputs {
     pub fn spikes(&self, neuron: &QuantizedNeuron) -> u64 {
         // A timestep loses less than a step of the stored membrane.
         let step = neuron.membrane.as_ref().map_or(0, |word| 1i64 << word.discards[0]);
+        let reach = step.max(neuron.amount(0).unwrap_or(0));
         let (timesteps, positions) = (self.timesteps, self.positions);
         match &self.narrow {
-            Some(values) if step < NARROW / timesteps as i64 => {
+            Some(values) if reach < NARROW / timesteps as i64 => {
                 count_spikes(neuron, values, timesteps, positions)
             }
             _ => count_spikes(neuron, &self.values, timesteps, positions),

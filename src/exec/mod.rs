@@ -15,6 +15,7 @@ mod neuron;
 mod patterns;
 mod prefix;
 mod rates;
+mod readout;
 mod recording;
 mod scalar;
 mod seeded;

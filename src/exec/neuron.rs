@@ -2,7 +2,9 @@
 
 use super::activity::StepActivity;
 use crate::num::{Keep, Rounding, Word};
-use crate::quant::{LOIHI_BITS, LOIHI_INPUT_SHIFT, QuantizedLoihi, QuantizedNeuron, per_channel};
+use crate::quant::{
+    LOIHI_BITS, LOIHI_INPUT_SHIFT, QuantizedLoihi, QuantizedNeuron, QuantizedReset, per_channel,
+};
 
 /// A layer of neurons; what it keeps starts at 0.
 pub trait NeuronLayer<W> {
@@ -81,9 +83,12 @@ pub fn count_spikes<W: Word>(op: &QuantizedNeuron, inputs: &[W], timesteps: usiz
 pub struct Cell<W = i32> {
     /// Fires iff g >= this.
     pub threshold: W,
-    /// What a soft reset subtracts; `None` for a hard reset.
+    /// What a spike subtracts from g before the leak; `None` for a hard reset.
     pub subtract: Option<W>,
-    /// What becomes the stored membrane of what is left of g: leak and discarded bits.
+    /// What a spike subtracts behind the leak, where there is anything.
+    pub delayed: Option<W>,
+    /// What becomes the stored membrane of what is left of g: leak and discarded bits; the leak alone where something
+    /// is subtracted behind it.
     pub keep: Keep,
     /// Discarded bits, which come back as zeros.
     pub discard: u32,
@@ -99,7 +104,7 @@ impl<W: Word> Cell<W> {
     /// Those of `channel`.
     pub fn new(op: &QuantizedNeuron, channel: usize) -> Self {
         let threshold = W::saturate(per_channel(&op.thresholds, channel));
-        let subtract = op.subtract.then(|| threshold - W::from(i16::from(op.strict)));
+        let amount = op.amount(channel).map(W::saturate);
         let (discard, low, high) = match &op.membrane {
             Some(word) => {
                 let high = W::narrow((1i64 << (word.bits - 1)) - 1);
@@ -107,19 +112,38 @@ impl<W: Word> Cell<W> {
             }
             None => (0, W::default(), W::default()),
         };
-        let keep = Keep { shift: op.keep.shift + discard, ..op.keep };
-        Self { threshold, subtract, keep, discard, low, high, clamps: true }
+        let (subtract, delayed, dropped) = match op.reset {
+            QuantizedReset::SubtractDelayed => (Some(W::default()), amount, 0),
+            _ => (amount, None, discard),
+        };
+        let keep = op.keep(channel);
+        let keep = Keep { shift: keep.shift + dropped, ..keep };
+        Self { threshold, subtract, delayed, keep, discard, low, high, clamps: true }
     }
 
     /// Those of neurons whose potentials and membranes are proven not to exceed `reach`.
     pub fn within(self, reach: i64) -> Self {
-        let left = self.subtract.map_or(0, |amount| reach - amount.into());
-        let highest = left.max(self.threshold.into() - 1);
-        let clamps = self.keep.of(highest) > self.high.into() || self.keep.of(-reach) < self.low.into();
-        Self { clamps, ..self }
+        let fires_at = self.threshold.into();
+        let leaves = |g: i64, fires: bool| {
+            let left = match self.subtract {
+                Some(amount) if fires => g - amount.into(),
+                None if fires => 0,
+                _ => g,
+            };
+            let kept = self.keep.of(left);
+            let stored = match self.delayed {
+                Some(amount) if fires => (kept - amount.into()) >> self.discard,
+                Some(_) => kept >> self.discard,
+                None => kept,
+            };
+            !(self.low.into()..=self.high.into()).contains(&stored)
+        };
+        // What is stored grows with the potential.
+        let ends = [(-reach, false), (fires_at - 1, false), (fires_at, true), (reach.max(fires_at), true)];
+        Self { clamps: ends.into_iter().any(|(g, fires)| leaves(g, fires)), ..self }
     }
 
-    /// What is stored of `left`, before its word clamps it.
+    /// What the leak leaves of `left`, with its bits discarded where nothing is subtracted behind it.
     #[inline(always)]
     pub fn kept(&self, left: W) -> W {
         if self.keep.multiplier == 1 {
@@ -132,16 +156,21 @@ impl<W: Word> Cell<W> {
 
     /// g = V + X; fire iff g >= threshold; V' is what is kept of g, or of what the spike leaves, as it comes back
     /// from the membrane word. Returns whether it fires, V', and whether the word clamped it.
-    fn update(&self, v: W, x: W) -> (bool, W, bool) {
+    #[inline(always)]
+    pub fn update(&self, v: W, x: W) -> (bool, W, bool) {
         let g = v + x;
         let fires = g >= self.threshold;
-        let left = match (fires, self.subtract) {
-            (false, _) => g,
-            (true, None) => W::default(),
-            (true, Some(threshold)) => g - threshold,
+        let left = match self.subtract {
+            Some(amount) if fires => g - amount,
+            None if fires => W::default(),
+            _ => g,
         };
-        let kept = self.kept(left);
-        let stored = kept.clamp(self.low, self.high);
+        let kept = match self.delayed {
+            None => self.kept(left),
+            Some(amount) if fires => (self.kept(left) - amount) >> self.discard,
+            Some(_) => self.kept(left) >> self.discard,
+        };
+        let stored = kept.max(self.low).min(self.high);
         (fires, stored << self.discard, stored != kept)
     }
 }
@@ -229,8 +258,9 @@ mod tests {
         let membrane = Some(MembraneWord { bits: 3, discards: vec![1, 2] });
         let op = QuantizedNeuron {
             thresholds: vec![9, 14],
-            keep: Keep::half_to_the(1),
-            subtract: true,
+            keeps: vec![Keep::half_to_the(1), Keep::nearest(0.75)],
+            gains: vec![1.0],
+            reset: QuantizedReset::Subtract,
             strict: false,
             membrane,
         };
@@ -247,11 +277,7 @@ mod tests {
         let alone = [0, 1].map(|channel| {
             let inputs: Vec<i64> = inputs.iter().skip(channel).step_by(2).copied().collect();
             let narrow: Vec<i32> = inputs.iter().map(|&x| x as i32).collect();
-            let one = op.with_thresholds(vec![op.thresholds[channel]]);
-            let one = QuantizedNeuron {
-                membrane: Some(MembraneWord { bits: 3, discards: vec![channel as u32 + 1] }),
-                ..one
-            };
+            let one = op.of_channel(channel);
             assert_eq!(count_spikes(&one, &inputs, 3, 4), count_spikes(&one, &narrow, 3, 4));
             count_spikes(&one, &inputs, 3, 4)
         });

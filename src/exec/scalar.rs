@@ -5,6 +5,7 @@
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::events::Events;
 use super::neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
+use super::readout::readout as readout_of;
 use super::windows::fold_windows;
 use super::{Execution, live::Live};
 use crate::model::{Attention, Gate, Kind, Network, Node, NodeId, Op, Sample};
@@ -137,6 +138,7 @@ pub(super) fn execute<W: Word>(
             let mut layer = LoihiNeurons::new(op, channels, node.shape.values());
             neurons(&mut layer, input(0), timesteps, membranes)
         }
+        (Op::Readout(readout), QuantizedOp::Readout(op)) => readout_of(op, readout.over, input(0), timesteps),
         (_, QuantizedOp::Levels { thresholds }) => levels(thresholds, input(0)),
         (_, QuantizedOp::Requantize { requantizers, format }) => requantize(requantizers, *format, input(0)),
         (_, QuantizedOp::AddMembrane(op)) => add_membrane(op, input(0), input(1)),

@@ -8,8 +8,10 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::float::{FloatLayer, class_token, image, neuron, weighted, without_weights};
 use super::live::Live;
+use super::readout::float_readout;
 use crate::model::{
-    InputSpec, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights, leak_name,
+    FloatLeak, InputSpec, Leak, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights,
+    threshold_name,
 };
 use crate::tensor::{Frames, Tensor};
 
@@ -40,13 +42,12 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                 dice.normalize(value, layer.bias, op, &mut tensors)
             }
             Op::Neuron(op) => {
-                for parameter in node.parameters() {
-                    // A w of 0 is a tau of 2.
-                    let initial = if parameter.name == leak_name(&node.name) { 0.0 } else { 1.0 };
-                    let data = vec![initial; parameter.len()];
-                    tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+                if op.per_channel {
+                    let (name, channels) = (threshold_name(&node.name), node.shape.channels);
+                    tensors.insert(name, Tensor::new(vec![channels], vec![1.0; channels]));
                 }
-                (neuron(op, &[1.0], live.input(node, 0), network.timesteps), Vec::new())
+                let leak = initial_leak(node, op.leak, &mut tensors);
+                (neuron(op, (&[1.0], &[leak]), live.input(node, 0), network.timesteps), Vec::new())
             }
             Op::ClassToken(op) => {
                 for parameter in node.parameters() {
@@ -56,6 +57,10 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                 let values = |name: &String| tensors[name].data.as_slice();
                 let learned = LearnedTokens::new(values(&node.name), op.positions.as_ref().map(values));
                 (class_token(&learned, live.input(node, 0), node.shape), Vec::new())
+            }
+            Op::Readout(op) => {
+                let leaks = [initial_leak(node, op.leak, &mut tensors)];
+                (float_readout(&leaks, op.over, live.input(node, 0), network.timesteps), Vec::new())
             }
             _ => (without_weights(node, &live, network.timesteps), Vec::new()),
         };
@@ -188,6 +193,17 @@ fn statistics(value: &Frames<f32>) -> (Vec<f32>, Vec<f32>) {
     let floor = (variance.iter().sum::<f64>() / channels as f64 / 100.0).max(LEAST_VARIANCE);
     let narrow = |list: &[f64], floor: f64| list.iter().map(|&x| x.max(floor) as f32).collect();
     (narrow(&mean, f64::NEG_INFINITY), narrow(&variance, floor))
+}
+
+/// The leak of `node` before it learned, and the tensor that says so.
+fn initial_leak(node: &Node, leak: Leak, tensors: &mut Tensors) -> FloatLeak {
+    if let (Leak::Parametric { of, .. }, Some(parameter)) =
+        (leak, leak.parameter(&node.name, node.shape.channels))
+    {
+        let data = vec![of.initial(); parameter.len()];
+        tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
+    }
+    leak.initial().float
 }
 
 #[cfg(test)]

@@ -189,6 +189,8 @@ pub enum EpilogueKind {
         potential_bits: u32,
         /// Bits that the leak multiplies a potential by; 0 for a shift.
         multiplier_bits: u32,
+        /// True where a spike subtracts what the comparison did not: an amount of its own, or behind the leak.
+        subtracts: bool,
     },
     /// Comparisons of an integer spike.
     IntegerNeuron {

@@ -2,8 +2,10 @@
 
 use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
 use crate::hw::Hardware;
-use crate::model::{Attention, ClassToken, Grid, Kind, Network, Node, NodeId, Op};
-use crate::num::signed_bits;
+use crate::model::{
+    Attention, ClassToken, Grid, Kind, Leak, Network, Neuron, Node, NodeId, Op, Readout, Reset,
+};
+use crate::num::{Keep, signed_bits};
 use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
 /// Biases and thresholds are words of this width.
@@ -51,6 +53,8 @@ trait Widths {
     fn value_bits(&self, id: NodeId) -> u32;
     fn accumulator_bits(&self, id: NodeId) -> u32;
     fn membrane_bits(&self, id: NodeId) -> Option<u32>;
+    /// Bits that the leak of node `id` multiplies a potential by; 0 for a shift that all its channels share.
+    fn multiplier_bits(&self, id: NodeId, leak: Leak) -> u32;
     fn residual_bits(&self) -> u32;
     fn requantizes_by_shift(&self, id: NodeId) -> bool;
 }
@@ -89,6 +93,18 @@ impl Widths for QuantizedModel {
             // The voltage, and the current beside it.
             QuantizedOp::Loihi(_) => Some(2 * LOIHI_BITS),
             op => unreachable!("{op:?} has no membrane"),
+        }
+    }
+
+    fn multiplier_bits(&self, id: NodeId, leak: Leak) -> u32 {
+        let keeps = match self.op(id) {
+            QuantizedOp::Neuron(neuron) => &neuron.keeps,
+            QuantizedOp::Readout(readout) => &readout.keeps,
+            _ => return leak.initial().keep.multiplier_bits(),
+        };
+        match Keep::common_shift(keeps).0[..] {
+            [multiplier] => Keep { multiplier, shift: 0 }.multiplier_bits(),
+            ref several => signed_bits(0, several.iter().copied().max().unwrap_or(0).into()) - 1,
         }
     }
 
@@ -132,6 +148,10 @@ impl Widths for Float32<'_> {
     fn membrane_bits(&self, id: NodeId) -> Option<u32> {
         let counts = matches!(self.0.input_of(self.0.node(id), 0).kind, Kind::Count { .. });
         (!counts).then_some(32)
+    }
+
+    fn multiplier_bits(&self, _: NodeId, leak: Leak) -> u32 {
+        leak.initial().keep.multiplier_bits()
     }
 
     fn residual_bits(&self) -> u32 {
@@ -323,11 +343,7 @@ impl Epilogue {
         let input_bits = widths.value_bits(node.inputs[0]);
         let values = node.shape.values();
         let kind = match &node.op {
-            Op::Neuron(neuron) => EpilogueKind::Neuron {
-                multiplier_bits: widths.membrane_bits(id).map_or(0, |_| neuron.leak.keep().multiplier_bits()),
-                membrane_bits: widths.membrane_bits(id),
-                potential_bits: (input_bits + 1).min(32),
-            },
+            Op::Neuron(neuron) => neurons(neuron, widths, id, input_bits),
             Op::IntegerNeuron(neuron) => {
                 EpilogueKind::IntegerNeuron { levels: neuron.max, potential_bits: input_bits.min(32) }
             }
@@ -359,6 +375,7 @@ impl Epilogue {
             Op::MeanTimesteps => {
                 EpilogueKind::Sum { additions: network.timesteps, bits: widths.value_bits(id) }
             }
+            Op::Readout(readout) => potentials(readout, widths, id),
             Op::Attention(attention) => spike_products(network, node, *attention),
             Op::PlanePool { .. } => EpilogueKind::Pool { comparisons: 8, bits: 1, inputs: values },
             Op::Mask => {
@@ -371,7 +388,30 @@ impl Epilogue {
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };
         let stored_bits = if is_stored(network, id) { stored_bits(widths, id, node) } else { 0 };
-        Self { node: id, kind, values, constant: node.constant, stored_bits }
+        // A readout yields one value, and updates its membranes at every timestep.
+        let constant = node.constant && !matches!(node.op, Op::Readout(_));
+        Self { node: id, kind, values, constant, stored_bits }
+    }
+}
+
+fn neurons(neuron: &Neuron, widths: &dyn Widths, id: NodeId, input_bits: u32) -> EpilogueKind {
+    let membrane_bits = widths.membrane_bits(id);
+    EpilogueKind::Neuron {
+        multiplier_bits: membrane_bits.map_or(0, |_| widths.multiplier_bits(id, neuron.leak)),
+        membrane_bits,
+        potential_bits: (input_bits + 1).min(32),
+        subtracts: matches!(neuron.reset, Reset::SubtractAmount(_) | Reset::SubtractDelayed),
+    }
+}
+
+/// Membranes without spikes, as wide as what is read of them.
+fn potentials(readout: &Readout, widths: &dyn Widths, id: NodeId) -> EpilogueKind {
+    let bits = widths.value_bits(id);
+    EpilogueKind::Neuron {
+        multiplier_bits: widths.multiplier_bits(id, readout.leak),
+        membrane_bits: Some(bits),
+        potential_bits: bits.min(32),
+        subtracts: false,
     }
 }
 
@@ -420,14 +460,16 @@ fn bits_of_count(max: u32) -> u32 {
 /// the fly.
 fn is_stored(network: &Network, id: NodeId) -> bool {
     let on_the_fly = |reader: &Node| {
-        let pools =
-            |op: &Op| matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens | Op::MeanTimesteps);
+        let pools = |op: &Op| {
+            matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens) || op.is_over_timesteps()
+        };
         reader.op.is_neuron() || pools(&reader.op)
     };
     let node = network.node(id);
     // Where the tokens lie, the first of them does.
     let is_sum = node.kind == Kind::PreActivation
-        || matches!(node.op, Op::MeanTokens | Op::MeanTimesteps | Op::FirstToken);
+        || matches!(node.op, Op::MeanTokens | Op::FirstToken)
+        || node.op.is_over_timesteps();
     !is_sum && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
 }
 

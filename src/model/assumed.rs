@@ -33,8 +33,11 @@ fn described(neuron: &Neuron) -> String {
         Leak::HalfWithInput => "LIF, tau 2".to_owned(),
         Leak::Tau { tau, decay_input: true } => format!("LIF, tau {tau}"),
         Leak::Tau { tau, decay_input: false } => format!("LIF, tau {tau}, input not decayed"),
-        Leak::Parametric { decay_input: true, .. } => "parametric LIF".to_owned(),
-        Leak::Parametric { decay_input: false, .. } => "parametric LIF, input not decayed".to_owned(),
+        Leak::Parametric { decay_input, per_channel, .. } => {
+            let channels = if per_channel { ", by channel" } else { "" };
+            let input = if decay_input { "" } else { ", input not decayed" };
+            format!("parametric LIF{channels}{input}")
+        }
         Leak::Beta(beta) => format!("LIF, membrane times {beta}, input not decayed"),
         Leak::Shift(k) => format!("LIF, membrane times 2^-{k}, input not decayed"),
         Leak::None => "IF".to_owned(),
@@ -51,6 +54,9 @@ fn described(neuron: &Neuron) -> String {
         Reset::Zero => "hard reset to 0".to_owned(),
         Reset::To(value) => format!("hard reset to {value}"),
         Reset::Subtract => "soft reset".to_owned(),
+        Reset::SubtractAmount(amount) => format!("soft reset by {amount}"),
+        Reset::SubtractDelayed => "soft reset one timestep later".to_owned(),
+        Reset::None => "no reset".to_owned(),
     };
     format!("{dynamics}, {threshold}, {reset}")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ir::*;
-use super::{ClassToken, Conv, ConvGeometry, IntegerNeuron, Neuron, Parameter, Sides, Window};
+use super::{ClassToken, Conv, ConvGeometry, IntegerNeuron, Neuron, Parameter, Readout, Sides, Window};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
@@ -452,10 +452,23 @@ impl NetworkBuilder {
         let from = &self.nodes[input.index()];
         let shape = from.shape;
         match from.kind {
-            Kind::PreActivation | Kind::Mean => {
+            Kind::PreActivation | Kind::Mean | Kind::Spikes | Kind::Count { .. } => {
                 self.push(name, Op::MeanTimesteps, vec![input], shape, Kind::Mean, true)
             }
-            _ => Err(self.wrong_kind(name, "pre-activations or means", input)),
+            _ => Err(self.wrong_kind(name, "pre-activations, means, spikes or counts", input)),
+        }
+    }
+
+    /// Adds a leaky integrator, whose potentials are read out.
+    pub fn readout(&mut self, name: &str, input: NodeId, readout: Readout) -> Result<NodeId> {
+        readout.check(name)?;
+        let from = &self.nodes[input.index()];
+        let shape = from.shape;
+        match from.kind {
+            Kind::PreActivation | Kind::Mean | Kind::Count { .. } => {
+                self.push(name, Op::Readout(readout), vec![input], shape, Kind::Mean, true)
+            }
+            _ => Err(self.wrong_kind(name, "pre-activations, means or counts", input)),
         }
     }
 

@@ -118,7 +118,15 @@ pub enum InputSpec {
         shape: Shape,
         /// Largest value.
         max: u16,
+        /// The value that stands for 0, at most `max`: networks of signed integers read what exceeds it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        zero_point: u16,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(zero_point: &u16) -> bool {
+    *zero_point == 0
 }
 
 impl InputSpec {
@@ -132,6 +140,11 @@ impl InputSpec {
     /// True where every timestep sees the same frame (direct coding).
     pub fn is_constant(&self) -> bool {
         !matches!(self, Self::Events { .. })
+    }
+
+    /// The integer that stands for 0, where that is one for all channels.
+    pub fn zero_point(&self) -> u16 {
+        if let Self::Integers { zero_point, .. } = self { *zero_point } else { 0 }
     }
 
     /// Largest integer of a frame; of an image, the pixel that stands for 1.0.
@@ -257,7 +270,8 @@ impl ModelDescription {
         in_range("input.shape: height", shape.height, &INPUT_EXTENT)?;
         in_range("input.shape: width", shape.width, &INPUT_EXTENT)?;
         let InputSpec::Image { mean, std, bits, .. } = &self.input else {
-            return in_range("input.max", self.input.max(), &(1..=u16::MAX));
+            in_range("input.max", self.input.max(), &(1..=u16::MAX))?;
+            return in_range("input.zero_point", self.input.zero_point(), &(0..=self.input.max()));
         };
         in_range("input.bits", *bits, &(1..=8))?;
         for (field, values) in [("input.mean", mean), ("input.std", std)] {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ClassToken, ConvGeometry, IntegerNeuron, Neuron, Parameter, Window};
+use super::{ClassToken, ConvGeometry, IntegerNeuron, Leak, Neuron, Parameter, Readout, Window};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -130,9 +130,25 @@ pub enum Op {
     MeanTokens,
     /// Mean over timesteps.
     MeanTimesteps,
+    /// Potentials of a leaky integrator.
+    Readout(Readout),
 }
 
 impl Op {
+    /// True for what yields one value of all timesteps.
+    pub fn is_over_timesteps(&self) -> bool {
+        matches!(self, Self::MeanTimesteps | Self::Readout(_))
+    }
+
+    /// The leak of what has a membrane.
+    pub fn leak(&self) -> Option<Leak> {
+        match self {
+            Self::Neuron(neuron) => Some(neuron.leak),
+            Self::Readout(readout) => Some(readout.leak),
+            _ => None,
+        }
+    }
+
     /// True for what fires.
     pub fn is_neuron(&self) -> bool {
         matches!(self, Self::Neuron(_) | Self::IntegerNeuron(_))
@@ -268,7 +284,7 @@ impl Network {
     pub fn behind_mean(&self) -> Vec<bool> {
         let mut behind = vec![false; self.nodes.len()];
         for (id, node) in self.iter() {
-            let mean = |input: &NodeId| self.node(*input).op == Op::MeanTimesteps || behind[input.index()];
+            let mean = |input: &NodeId| self.node(*input).op.is_over_timesteps() || behind[input.index()];
             behind[id.index()] = node.constant && node.inputs.iter().any(mean);
         }
         behind
@@ -307,12 +323,18 @@ impl Node {
         if self.constant { 1 } else { timesteps }
     }
 
+    /// Timesteps of `timesteps` in which it computes: a readout yields one value of all of them.
+    pub fn steps(&self, timesteps: usize) -> usize {
+        if let Op::Readout(_) = self.op { timesteps } else { self.frames(timesteps) }
+    }
+
     /// The tensors that it reads, named as in a checkpoint.
     pub fn parameters(&self) -> Vec<Parameter> {
         match &self.op {
             Op::Weighted(weighted) => weighted.parameters(&self.name),
             Op::Neuron(neuron) => neuron.parameters(&self.name, self.shape.channels),
             Op::ClassToken(token) => token.parameters(&self.name, self.shape),
+            Op::Readout(readout) => readout.parameters(&self.name, self.shape.channels),
             _ => Vec::new(),
         }
     }

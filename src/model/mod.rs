@@ -12,11 +12,14 @@ mod families;
 mod fit;
 mod fold;
 mod ir;
+mod leak;
 mod lookalikes;
 mod neuron;
 mod neuron_override;
 mod parameter;
+mod readout;
 mod rep_conv;
+mod reset;
 mod sides;
 mod weights;
 mod window;
@@ -34,11 +37,14 @@ pub use ir::{
     Attention, Gate, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,
     Weighted,
 };
+pub use leak::{Decay, FloatLeak, Leak, Learned};
 pub use lookalikes::name_lookalikes;
-pub use neuron::{Fire, FloatLeak, IntegerNeuron, Leak, Neuron, Reset, leak_name, threshold_name};
+pub use neuron::{Fire, IntegerNeuron, Neuron, threshold_name};
 pub use neuron_override::NeuronOverride;
 pub use parameter::Parameter;
+pub use readout::{Readout, ReadoutOver};
 pub use rep_conv::fuse;
+pub use reset::Reset;
 pub use sides::Sides;
 pub use weights::{BatchNorm, LayerWeights, Weights};
 pub use window::Window;

@@ -17,7 +17,7 @@ pub struct NeuronOverride {
     per_channel: Option<bool>,
     #[serde(default, deserialize_with = "given")]
     leak: Option<Leak>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     reset: Option<Reset>,
     #[serde(default)]
     fire: Option<Fire>,
@@ -27,9 +27,9 @@ fn every() -> String {
     "*".to_owned()
 }
 
-/// A leak that is written down: `None` is integrate and fire, and no absent value.
-fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Leak>, D::Error> {
-    Leak::deserialize(from).map(Some)
+/// A leak or reset that is written down: `None` is one of them, and no absent value.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 impl NeuronOverride {
@@ -120,6 +120,10 @@ mod tests {
                 "Neurons(layers: \"*fc1_lif\", leak: Beta(1.0))",
                 "Neurons(layers: \"*fc1_lif\", reset: To(1.0))",
                 "Neurons(layers: \"*fc1_lif\", per_channel: true, reset: To(0.5))",
+                "Neurons(layers: \"*fc1_lif\", reset: SubtractAmount(0.0))",
+                "Neurons(layers: \"*fc1_lif\", reset: SubtractAmount(inf))",
+                "Neurons(layers: \"*fc1_lif\", reset: None, fire: AboveThreshold, leak: Loihi(voltage_decay: 1, \
+                 current_decay: 1))",
                 "Neurons(layers: \"*fc1_lif\", leak: Loihi(voltage_decay: 1, current_decay: 1))",
             ]
             .map(refusal),
@@ -132,6 +136,9 @@ mod tests {
                 "x: neurons: layer block.0.mlp.fc1_lif: a leak that keeps 1.0 is not from 0 to 65535/65536",
                 "x: neurons: layer block.0.mlp.fc1_lif: a reset to 1.0 is not below the threshold, 1.0",
                 "x: neurons: layer block.0.mlp.fc1_lif: a reset to 0.5 where each channel has a threshold of its own",
+                "x: neurons: layer block.0.mlp.fc1_lif: a reset that subtracts 0.0 is not in 1e-9..=1e9",
+                "x: neurons: layer block.0.mlp.fc1_lif: a reset that subtracts inf is not in 1e-9..=1e9",
+                "x: neurons: layer block.0.mlp.fc1_lif: a neuron of Loihi resets to 0",
                 "x: neurons: layer block.0.mlp.fc1_lif: a neuron of Loihi fires above its threshold",
             ]
         );

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use safetensors::Dtype;
 
 use super::{
-    Checkpoint, ClassToken, Leak, LearnedTokens, Network, Neuron, Node, Op, Selection, StoredTensor,
-    Weighted, fit, leak_name, threshold_name,
+    Checkpoint, ClassToken, Decay, LearnedTokens, Network, Node, Op, Parameter, Selection, StoredTensor,
+    Weighted, fit, threshold_name,
 };
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -115,6 +115,14 @@ impl Weights {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// The values of `parameter`.
+    ///
+    /// # Panics
+    /// If it is not of the network that these weights were read for.
+    pub fn values(&self, parameter: &Parameter) -> &[f32] {
+        &self.tensors[&parameter.name].data
+    }
+
     /// What multiplies the threshold of the neurons `node`, per channel; `None` where nothing does.
     ///
     /// # Panics
@@ -126,20 +134,30 @@ impl Weights {
         }
     }
 
-    /// Gives the parametric neurons of `network` the time constants that were learned.
+    /// The leak of the membranes of `node`, of every channel or one for all.
+    ///
+    /// # Panics
+    /// If `node` is not of the network that these weights were read for.
+    pub fn decays(&self, node: &Node) -> Vec<Decay> {
+        self.leaks(node).expect("checked when the weights were read")
+    }
+
+    /// Refuses time constants of the membranes of `network` that none can have.
     ///
     /// # Errors
-    /// Names the tensor that says none.
-    pub fn give_leaks(&self, network: &mut Network) -> Result<()> {
-        for node in &mut network.nodes {
-            let Op::Neuron(Neuron { leak: leak @ Leak::Parametric { .. }, .. }) = &mut node.op else {
-                continue;
-            };
-            let name = leak_name(&node.name);
-            *leak = leak.learned(self.tensors[&name].data[0]);
-            leak.check().map_err(|message| Error::field(&self.path, &name, message))?;
-        }
-        Ok(())
+    /// Names the tensor that says one.
+    pub fn check_leaks(&self, network: &Network) -> Result<()> {
+        network.nodes.iter().try_for_each(|node| self.leaks(node).map(|_| ()))
+    }
+
+    fn leaks(&self, node: &Node) -> Result<Vec<Decay>> {
+        let Some(leak) = node.op.leak() else { return Ok(Vec::new()) };
+        let Some(parameter) = leak.parameter(&node.name, node.shape.channels) else {
+            return Ok(vec![leak.stated()]);
+        };
+        let values = self.values(&parameter).iter();
+        let decays: Result<_, String> = values.map(|&value| leak.decay(value)).collect();
+        decays.map_err(|message| Error::field(&self.path, &parameter.name, message))
     }
 
     /// What the class token `node` brings along.

@@ -3,15 +3,15 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::quantized::{
-    QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedTokens, QuantizedWeighted,
-};
+use super::neuron::{QuantizedLoihi, QuantizedNeuron, QuantizedReset};
+use super::quantized::{QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
 use crate::check::{ACCUMULATOR_BITS, CURRENT_DECAY, FRACTION_BITS, MEMBRANE_BITS, VOLTAGE_DECAY, in_range};
 use crate::error::{Error, Result};
 use crate::model::{
-    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Reset, Weighted,
+    Attention, ClassToken, Fire, Join, Kind, Leak, Network, Neuron, Node, Op, Padding, Readout, ReadoutOver,
+    Weighted,
 };
-use crate::num::{Format, Requantizer, signed_bits};
+use crate::num::{Format, Keep, Requantizer, signed_bits};
 use crate::tensor::Shape;
 
 /// Requantization multiplies by 16 bits in a 64-bit word.
@@ -30,6 +30,14 @@ fn bound_of(network: &Network, node: &Node, op: &QuantizedOp, bounds: &[i64]) ->
         QuantizedOp::InputCodes { codes } => codes.iter().flatten().map(|x| x.abs()).max().unwrap_or(0),
         QuantizedOp::Weighted(op) => weighted_bound(op, input(0)),
         QuantizedOp::Neuron(_) | QuantizedOp::Loihi(_) => 1,
+        QuantizedOp::Readout(op) => {
+            let reach = op.keeps.iter().map(|keep| keep.reach(network.timesteps)).max().unwrap_or(0);
+            let summed = match node.op {
+                Op::Readout(Readout { over: ReadoutOver::Mean, .. }) => network.timesteps as i64,
+                _ => 1,
+            };
+            input(0).saturating_mul(reach).saturating_mul(summed)
+        }
         QuantizedOp::Levels { thresholds } => thresholds.iter().map(Vec::len).max().unwrap_or(0) as i64,
         QuantizedOp::Requantize { format, .. } => -format.min(),
         QuantizedOp::AddMembrane(add) => -add.format.min(),
@@ -138,6 +146,7 @@ fn check(node: &Node, op: &QuantizedOp) -> Result<(), String> {
             range("voltage_decay", op.voltage_decay, &VOLTAGE_DECAY)?;
             range("current_decay", op.current_decay, &CURRENT_DECAY)
         }
+        (Op::Readout(readout), QuantizedOp::Readout(op)) => check_keeps(readout.leak, &op.keeps, channels),
         (Op::IntegerNeuron(neuron), QuantizedOp::Levels { thresholds }) => {
             per_channel("lists of thresholds", thresholds.len(), channels)?;
             thresholds.iter().try_for_each(|list| count("levels", list.len(), neuron.max as usize))
@@ -201,17 +210,41 @@ fn check_tokens(token: &ClassToken, op: &QuantizedTokens, shape: Shape) -> Resul
 }
 
 fn check_neuron(neuron: &Neuron, op: &QuantizedNeuron, channels: usize) -> Result<(), String> {
-    agree("leak", !matches!(neuron.leak, Leak::Loihi { .. }) && op.keep == neuron.leak.keep())?;
-    agree("reset", op.subtract == (neuron.reset == Reset::Subtract))?;
+    check_keeps(neuron.leak, &op.keeps, channels)?;
+    per_channel("gains", op.gains.len(), channels)?;
+    agree("reset", op.reset.is_of(neuron.reset))?;
     agree("comparison with the threshold", op.strict == (neuron.fire == Fire::AboveThreshold))?;
     per_channel("thresholds", op.thresholds.len(), channels)?;
-    if op.subtract && op.thresholds.iter().any(|&th| th < i64::from(op.strict)) {
-        return Err("a soft reset subtracts a negative threshold".to_owned());
+    match &op.reset {
+        QuantizedReset::SubtractAmount { amounts } => {
+            per_channel("amounts", amounts.len(), channels)?;
+            amounts.iter().try_for_each(|&amount| range("amounts", amount, &(0..=MAX_BOUND)))?;
+        }
+        QuantizedReset::Subtract | QuantizedReset::SubtractDelayed
+            if op.thresholds.iter().any(|&th| th < i64::from(op.strict)) =>
+        {
+            return Err("a soft reset subtracts a negative threshold".to_owned());
+        }
+        _ => {}
     }
     let Some(word) = &op.membrane else { return Ok(()) };
     range("membrane bits", word.bits, &MEMBRANE_BITS)?;
     per_channel("discards", word.discards.len(), channels)?;
     word.discards.iter().try_for_each(|&d| range("discards", d, &(0..=45)))
+}
+
+fn check_keeps(leak: Leak, keeps: &[Keep], channels: usize) -> Result<(), String> {
+    match leak {
+        Leak::Loihi { .. } => agree("leak", false),
+        Leak::Parametric { per_channel: false, .. } => count("leaks", keeps.len(), 1),
+        Leak::Parametric { per_channel: true, .. } => per_channel("leaks", keeps.len(), channels),
+        stated => agree("leak", keeps == [stated.stated().keep]),
+    }?;
+    if keeps.iter().all(|keep| keep.is_valid()) {
+        Ok(())
+    } else {
+        Err("a leak is no factor of 16 bits in lowest terms".to_owned())
+    }
 }
 
 fn agree(what: &str, agrees: bool) -> Result<(), String> {

@@ -19,7 +19,26 @@ pub fn input_integers(input: &InputSpec, coding: InputCoding) -> (QuantizedOp, V
             (QuantizedOp::Input { zero_points, max }, vec![(-f64::from(*bits)).exp2()])
         }
         (InputSpec::Events { .. } | InputSpec::Integers { .. }, _) => {
-            (QuantizedOp::Input { zero_points: vec![0; input.shape().channels], max }, vec![1.0])
+            let zero_points = vec![i64::from(input.zero_point()); input.shape().channels];
+            (QuantizedOp::Input { zero_points, max }, vec![1.0])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Shape;
+
+    #[test]
+    fn signed_integers_have_a_zero_point() {
+        let of = |zero_point| {
+            let input = InputSpec::Integers { shape: Shape::new(2, 1, 1), max: 255, zero_point };
+            input_integers(&input, InputCoding::ZeroPoint)
+        };
+        for zero_point in [0, 128] {
+            let zero_points = vec![i64::from(zero_point); 2];
+            assert_eq!(of(zero_point), (QuantizedOp::Input { zero_points, max: 255 }, vec![1.0]));
         }
     }
 }

@@ -4,6 +4,7 @@ mod bounds;
 mod calibration;
 mod faint;
 mod input;
+mod neuron;
 mod quantized;
 mod quantizer;
 mod real_layer;
@@ -14,11 +15,12 @@ mod statistics;
 
 pub use calibration::Calibration;
 pub use input::input_integers;
-pub use quantized::{
-    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedAdd, QuantizedLoihi, QuantizedModel,
-    QuantizedNeuron, QuantizedOp, QuantizedTokens, QuantizedWeighted,
+pub use neuron::{
+    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReadout,
+    QuantizedReset, per_channel,
 };
-pub use quantizer::{per_channel, quantize, quantize_layerwise};
+pub use quantized::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
+pub use quantizer::{quantize, quantize_layerwise};
 pub use real_layer::real_layer;
 pub use scheme::{WeightForm, WeightScheme};
 pub use second_order::MAX_FAN_IN;

@@ -1,6 +1,7 @@
 use super::WeightScheme;
+use super::neuron::{LOIHI_BITS, QuantizedLoihi, QuantizedNeuron, QuantizedReadout};
 use crate::model::{ConvGeometry, Network, NodeId};
-use crate::num::{Accumulator, Format, Keep, Requantizer, signed_bits};
+use crate::num::{Accumulator, Format, Requantizer};
 
 /// A network of integers: everything that the scalar specification executes. Its operations are what runs;
 /// they were held to the nodes of the network, and every bound was proven from them.
@@ -37,6 +38,8 @@ pub enum QuantizedOp {
     Neuron(QuantizedNeuron),
     /// Spiking neuron of Loihi.
     Loihi(QuantizedLoihi),
+    /// Leaky integrators.
+    Readout(QuantizedReadout),
     /// Integer spikes: how many of the thresholds the input reaches.
     Levels {
         /// Per channel, or one list for all: ascending, one per level.
@@ -87,55 +90,6 @@ impl QuantizedWeighted {
         let rows = self.codes.chunks_exact(self.geometry.fan_in()).zip(&self.lsb);
         rows.flat_map(|(row, lsb)| row.iter().map(move |&c| f64::from(c) * lsb * scale)).collect()
     }
-}
-
-/// g = V + X; fires iff g >= threshold; V' is what is kept of g, or of what a spike left of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QuantizedNeuron {
-    /// Per channel, or one for all.
-    pub thresholds: Vec<i64>,
-    /// What the leak leaves.
-    pub keep: Keep,
-    /// True for a soft reset, which subtracts the threshold.
-    pub subtract: bool,
-    /// True where the threshold itself does not fire: `thresholds` are then one more than what a
-    /// soft reset subtracts.
-    pub strict: bool,
-    /// How the membrane is stored; `None` for a neuron that never keeps anything.
-    pub membrane: Option<MembraneWord>,
-}
-
-impl QuantizedNeuron {
-    /// The same neuron at other thresholds, per channel or one for all: of its membrane word, as many low bits
-    /// are not stored as the highest potential below each threshold needs.
-    pub fn with_thresholds(&self, thresholds: Vec<i64>) -> Self {
-        let discarded = |th: &i64, bits: u32| signed_bits(0, self.keep.of(th - 1)).saturating_sub(bits);
-        let membrane = self.membrane.as_ref().map(|word| MembraneWord {
-            bits: word.bits,
-            discards: thresholds.iter().map(|th| discarded(th, word.bits)).collect(),
-        });
-        Self { thresholds, membrane, ..self.clone() }
-    }
-}
-
-/// The neuron of Loihi: a decaying current feeds a decaying voltage, both of 24 bits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuantizedLoihi {
-    /// The smallest voltages that fire: per channel, or one for all.
-    pub thresholds: Vec<i64>,
-    /// The voltage keeps (4096 - decay)/4096 of itself per step, 0..=4096.
-    pub voltage_decay: u32,
-    /// The current keeps (4095 - decay)/4096 of itself per step, 0..=4095.
-    pub current_decay: u32,
-}
-
-/// The stored membrane: V >> discard, clamped to `bits`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MembraneWord {
-    /// Word width, sign included.
-    pub bits: u32,
-    /// Low bits that are not stored: per channel, as the thresholds, or one for all.
-    pub discards: Vec<u32>,
 }
 
 /// stream + requantized branch, saturated.
@@ -209,19 +163,10 @@ impl QuantizedModel {
         let node = self.network.node(id);
         match self.op(id) {
             QuantizedOp::Neuron(op) => {
-                // Every step may lose less than 2^d, as if the input were less by that.
-                let discards = op.membrane.iter().flat_map(|word| &word.discards);
-                let lost = discards.max().map_or(0, |&d| (2i64 << d) - 2);
-                let input = self.bounds[node.inputs[0].index()];
-                (input + lost).saturating_mul(op.keep.reach(self.network.timesteps))
+                op.potential_bound(self.bounds[node.inputs[0].index()], self.network.timesteps)
             }
             QuantizedOp::Loihi(_) => 2 << LOIHI_BITS,
             _ => 0,
         }
     }
 }
-
-/// Width of the current and of the voltage of Loihi.
-pub const LOIHI_BITS: u32 = 24;
-/// Loihi shifts inputs and thresholds left by this.
-pub const LOIHI_INPUT_SHIFT: u32 = 6;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bounds::prove;
 use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
+use super::neuron::*;
 use super::quantized::*;
 use super::{
     Calibration, FixedPoint, InputStatistics, Wanted, WeightRounding, WeightScheme, input_integers,
@@ -14,13 +15,15 @@ use super::{
 use crate::error::{Error, Result};
 use crate::model::{
     Attention, ClassToken, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak,
-    Model, Neuron, Node, NodeId, Op, Padding, Reset, Weighted,
+    Model, Neuron, Node, NodeId, Op, Padding, Readout, ReadoutOver, Reset, Weighted,
 };
-use crate::num::{Format, Requantizer, Rounding};
+use crate::num::{Format, Keep, Requantizer, Rounding};
 use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
 const THRESHOLD_STEPS: f64 = 256.0;
+/// No amount that a spike subtracts has more steps.
+const MAX_AMOUNT: i64 = 1 << 46;
 /// No pre-activation has more fraction bits.
 const MAX_FRACTION_BITS: u32 = 16;
 
@@ -111,6 +114,7 @@ impl<'a> Quantizer<'a> {
             Op::AvgPool(window) => self.mean(node, window.values()),
             Op::MeanTokens => self.mean(node, self.model.network.input_of(node, 0).shape.positions()),
             Op::MeanTimesteps => self.mean(node, self.model.network.timesteps),
+            Op::Readout(readout) => self.readout(node, *readout),
         })
     }
 
@@ -134,6 +138,17 @@ impl<'a> Quantizer<'a> {
     fn mean(&self, node: &Node, count: usize) -> (QuantizedOp, Vec<f64>) {
         let lsb = self.lsb(node, 0).iter().map(|lsb| lsb / count as f64).collect();
         (QuantizedOp::Exact, lsb)
+    }
+
+    /// Potentials in steps of their input, over what its decay leaves undone; a mean is a sum.
+    fn readout(&self, node: &Node, readout: Readout) -> (QuantizedOp, Vec<f64>) {
+        let decays = self.model.weights.decays(node);
+        let summed = if readout.over == ReadoutOver::Mean { self.model.network.timesteps } else { 1 };
+        // Only readouts that share one leak decay their inputs.
+        let divisor = decays[0].gain * summed as f64;
+        let lsb = self.lsb(node, 0).iter().map(|lsb| lsb / divisor).collect();
+        let keeps = decays.into_iter().map(|decay| decay.keep).collect();
+        (QuantizedOp::Readout(QuantizedReadout { keeps }), lsb)
     }
 
     fn attention(&self, node: &Node, attention: Attention) -> (QuantizedOp, Vec<f64>) {
@@ -271,7 +286,8 @@ impl<'a> Quantizer<'a> {
             Op::Neuron(neuron) => {
                 let scales = self.model.weights.thresholds(reader).unwrap_or(&[1.0]);
                 let scale = scales.iter().copied().fold(f32::INFINITY, f32::min);
-                neuron.height(scale) * neuron.leak.gain()
+                let gains = self.model.weights.decays(reader).into_iter().map(|decay| decay.gain);
+                neuron.height(scale) * gains.fold(f64::INFINITY, f64::min)
             }
             Op::IntegerNeuron(_) => 1.0,
             Op::MaxPool(_) | Op::AvgPool(_) | Op::FirstToken => self.threshold_of(reader_id),
@@ -298,29 +314,44 @@ impl<'a> Quantizer<'a> {
     }
 
     fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
-        let (gain, keep) = (neuron.leak.gain(), neuron.leak.keep());
+        let decays = self.model.weights.decays(node);
+        let keeps: Vec<Keep> = decays.iter().map(|decay| decay.keep).collect();
+        let gains: Vec<f64> = decays.iter().map(|decay| decay.gain).collect();
         // A threshold out of reach never fires, and neither does one just out of reach.
-        let unreachable = self.bound(node, 0) * keep.reach(self.model.network.timesteps) + 1;
+        let reach = |c: usize| per_channel(&keeps, c).reach(self.model.network.timesteps);
+        let unreachable = |c: usize| self.bound(node, 0) * reach(c) + 1;
         let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
         let lsbs = self.lsb(node, 0);
+        let channels = lsbs.len().max(scales.len()).max(decays.len());
+        let steps = |c: usize, real: f64| per_channel(&gains, c) * real / per_channel(lsbs, c);
         let threshold = |c: usize| {
-            let height = neuron.height(per_channel(scales, c));
-            let steps = whole(gain * height / per_channel(lsbs, c));
+            let steps = whole(steps(c, neuron.height(per_channel(scales, c))));
             let smallest = match neuron.fire {
                 Fire::AtThreshold => steps.ceil() as i64,
                 Fire::AboveThreshold => (steps.floor() as i64).saturating_add(1),
             };
-            smallest.min(unreachable)
+            smallest.min(unreachable(c))
         };
-        let thresholds: Vec<i64> = (0..lsbs.len().max(scales.len())).map(threshold).collect();
-        let subtract = neuron.reset == Reset::Subtract;
+        let thresholds: Vec<i64> = (0..channels).map(threshold).collect();
+        // An amount is a whole number of steps, at least one.
+        let amounts = |real: f64| {
+            let whole = |c: usize| Rounding::HalfEven.round(steps(c, real)).clamp(1, MAX_AMOUNT);
+            (0..channels).map(whole).collect()
+        };
+        let reset = match neuron.reset {
+            Reset::Zero | Reset::To(_) => QuantizedReset::Zero,
+            Reset::Subtract => QuantizedReset::Subtract,
+            Reset::SubtractAmount(amount) => QuantizedReset::SubtractAmount { amounts: amounts(amount) },
+            Reset::SubtractDelayed => QuantizedReset::SubtractDelayed,
+            Reset::None => QuantizedReset::SubtractAmount { amounts: vec![0] },
+        };
         let counts = matches!(self.model.network.input_of(node, 0).kind, Kind::Count { .. });
         // A count of 1 or more fires and resets, a count of 0 adds nothing: nothing is ever kept.
-        let stateless = counts && !subtract && thresholds.iter().all(|&th| th == 1);
+        let stateless = counts && reset == QuantizedReset::Zero && thresholds.iter().all(|&th| th == 1);
         let bits = self.setting.membrane_bits_of(&node.name);
         let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
-        let op = QuantizedNeuron { thresholds: Vec::new(), keep, subtract, strict, membrane };
+        let op = QuantizedNeuron { thresholds: Vec::new(), keeps, gains, reset, strict, membrane };
         (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
     }
 
@@ -393,11 +424,6 @@ impl<'a> Quantizer<'a> {
             if from_accumulator { Some(requantizers(node, self.lsb(node, 1), format)?) } else { None };
         Ok((QuantizedOp::AddMembrane(QuantizedAdd { branch, format }), vec![format.lsb()]))
     }
-}
-
-/// The entry of a channel in a list that holds one per channel, or one for all.
-pub fn per_channel<T: Copy>(list: &[T], channel: usize) -> T {
-    if list.len() == 1 { list[0] } else { list[channel] }
 }
 
 /// Codes of all rows and the scale of each.

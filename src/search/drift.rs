@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keyword::keywords;
 use crate::exec::{FloatExecutor, Observed, ScalarExecutor};
-use crate::model::{FloatLeak, Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
+use crate::model::{Leak, Model, Neuron, Node, NodeId, Op, Reset, Sample};
 use crate::num::Word;
 use crate::quant::{QuantizedModel, per_channel};
 use crate::tensor::Frames;
@@ -139,17 +139,24 @@ fn float_potentials(model: &Model, node: &Node, input: &Frames<f32>, spikes: &Fr
     let Op::Neuron(neuron) = &node.op else {
         return (0..spikes.frames).flat_map(|t| input.at(t)).copied().collect();
     };
-    let (channels, leak) = (node.shape.channels, FloatLeak::from(neuron.leak));
+    let (channels, decays) = (node.shape.channels, model.weights.decays(node));
+    let amounts: Vec<Option<f32>> = (0..channels)
+        .map(|c| neuron.reset.amount(threshold(model, node, neuron, c)).map(|amount| amount as f32))
+        .collect();
+    let delayed = neuron.reset == Reset::SubtractDelayed;
     let mut membranes = vec![0.0f32; node.shape.values()];
-    let mut potentials = Vec::with_capacity(spikes.data.len());
+    let mut potentials: Vec<f32> = Vec::with_capacity(spikes.data.len());
     for t in 0..spikes.frames {
+        let fired_before = t.checked_sub(1).filter(|_| delayed).map(|t| spikes.at(t));
         let values = membranes.iter_mut().zip(input.at(t)).zip(spikes.at(t)).enumerate();
         for (i, ((v, &x), &spike)) in values {
-            let h = leak.potential(*v, x);
-            *v = match (spike > 0.0, neuron.reset) {
-                (false, _) => h,
-                (true, Reset::Subtract) => h - threshold(model, node, neuron, i % channels) as f32,
-                (true, Reset::Zero | Reset::To(_)) => 0.0,
+            let amount = amounts[i % channels];
+            let late = fired_before.map_or(0.0, |before| before[i] * amount.unwrap_or(0.0));
+            let h = per_channel(&decays, i % channels).float.potential(*v, x) - late;
+            *v = match amount {
+                Some(amount) if spike > 0.0 && !delayed => h - amount,
+                None if spike > 0.0 => 0.0,
+                _ => h,
             };
             potentials.push(h);
         }
@@ -259,7 +266,10 @@ fn layer_sums<W: Word>(
         Op::Neuron(neuron) => Some(neuron),
         _ => None,
     };
-    let gain = neuron.map_or(1.0, |neuron| neuron.leak.gain());
+    let gains: Vec<f64> = match neuron {
+        Some(_) => model.weights.decays(node).into_iter().map(|decay| decay.gain).collect(),
+        None => vec![1.0],
+    };
     let thresholds: Vec<f64> =
         (0..channels).map(|c| neuron.map_or(1.0, |neuron| threshold(model, node, neuron, c))).collect();
     let mut sums = Sums { values: (spikes.frames * values) as f64, ..Sums::default() };
@@ -270,7 +280,7 @@ fn layer_sums<W: Word>(
             let channel = i % channels;
             let kept = before.map_or(0, |membranes| membranes[i].into());
             let x: i64 = input.at(t)[i].into();
-            let potential = (kept + x) as f64 * per_channel(lsbs, channel) / gain;
+            let potential = (kept + x) as f64 * per_channel(lsbs, channel) / per_channel(&gains, channel);
             let reference = f64::from(float.potentials[t * values + i]);
             let difference = potential - reference;
             sums.difference += difference.abs();

@@ -4,7 +4,7 @@ use super::{Candidate, Measure, Subject};
 use crate::error::Result;
 use crate::exec::{LayerwiseExecutor, NeuronTrace};
 use crate::model::{Network, NodeId, Op};
-use crate::quant::{QuantizedModel, per_channel};
+use crate::quant::{QuantizedModel, QuantizedOp, per_channel};
 
 /// Images that potentials are compared on: all of them are held.
 const IMAGES: usize = 16;
@@ -102,14 +102,16 @@ fn potentials(
     let end = next.last().map_or(0, |id| id.index() + 1);
     for (id, node) in model.network().iter().take(end).skip(from.index()) {
         if next.contains(&id) {
-            let gain = match &node.op {
-                Op::Neuron(neuron) => neuron.leak.gain(),
-                _ => 1.0,
+            let gains = match model.op(id) {
+                QuantizedOp::Neuron(neuron) => neuron.gains.as_slice(),
+                _ => &[1.0],
             };
             let (lsbs, channels) = (&model.lsbs()[node.inputs[0].index()], node.shape.channels);
             let real = |trace: NeuronTrace| {
                 let values = trace.potentials.into_iter().zip(trace.outputs).enumerate();
-                let real = |i: usize, g: i64| g as f64 * per_channel(lsbs, i % channels) / gain;
+                let real = |i: usize, g: i64| {
+                    g as f64 * per_channel(lsbs, i % channels) / per_channel(gains, i % channels)
+                };
                 values.map(|(i, (g, output))| (real(i, g), output != 0)).collect::<Vec<_>>()
             };
             found.extend(executor.traces(node, model.op(id)).into_iter().flat_map(real));

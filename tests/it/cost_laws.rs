@@ -210,8 +210,12 @@ fn layer(product: Product, epilogue: Vec<Epilogue>) -> Layer {
 }
 
 fn neuron(values: usize, membrane_bits: u32) -> Epilogue {
-    let kind =
-        EpilogueKind::Neuron { membrane_bits: Some(membrane_bits), potential_bits: 12, multiplier_bits: 0 };
+    let kind = EpilogueKind::Neuron {
+        membrane_bits: Some(membrane_bits),
+        potential_bits: 12,
+        multiplier_bits: 0,
+        subtracts: false,
+    };
     Epilogue { node: NodeId(0), kind, values, constant: false, stored_bits: 1 }
 }
 

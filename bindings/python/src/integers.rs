@@ -5,7 +5,7 @@ use spiq::model::{InputSpec, Model, Node, NodeId, Op};
 use spiq::num::{Format, Requantizer};
 use spiq::quant::scheme::{Scale, Sharing};
 use spiq::quant::{
-    MembraneWord, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedWeighted, WeightScheme,
+    MembraneWord, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, WeightScheme,
 };
 use spiq::{Error, Result};
 
@@ -95,7 +95,17 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
             Integers { codes: Some(codes.collect()), zero_points, ..all }
         }
         QuantizedOp::InputCodes { codes } => Integers { codes: Some(codes.clone()), ..all },
-        QuantizedOp::Neuron(op) => Integers { neuron: neuron(model, node, op), ..all },
+        QuantizedOp::Neuron(op) if op.keeps.len() > 1 => {
+            let message = "leaks of channels have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
+        QuantizedOp::Neuron(op) if matches!(op.reset, QuantizedReset::Zero | QuantizedReset::Subtract) => {
+            Integers { neuron: neuron(model, node, op), ..all }
+        }
+        QuantizedOp::Neuron(_) => {
+            let message = "spikes that subtract an amount, later or nothing have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
         QuantizedOp::Levels { thresholds } => Integers { levels: Some(thresholds.clone()), ..all },
         QuantizedOp::Requantize { requantizers, format } => {
             Integers { requantize: Some(requantize(requantizers, *format, false)), ..all }
@@ -106,6 +116,10 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
         }
         QuantizedOp::Loihi(_) => {
             let message = "neurons of Loihi have no module in PyTorch";
+            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
+        }
+        QuantizedOp::Readout(_) => {
+            let message = "leaky readouts have no module in PyTorch";
             return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
         }
         QuantizedOp::ClassToken(_) => {
@@ -125,11 +139,11 @@ fn neuron(model: &Model, node: &Node, op: &QuantizedNeuron) -> Option<NeuronInte
     let scales = model.weights.thresholds(node).unwrap_or(&[1.0]);
     Some(NeuronIntegers {
         heights: scales.iter().map(|&scale| neuron.height(scale)).collect(),
-        gain: neuron.leak.gain(),
+        gain: op.gains[0],
         thresholds: op.thresholds.clone(),
-        multiplier: op.keep.multiplier,
-        shift: op.keep.shift,
-        subtract: op.subtract,
+        multiplier: op.keeps[0].multiplier,
+        shift: op.keeps[0].shift,
+        subtract: op.reset == QuantizedReset::Subtract,
         strict: op.strict,
         membrane: op.membrane.as_ref().map(|MembraneWord { bits, discards }| MembraneIntegers {
             bits: *bits,

@@ -248,7 +248,17 @@ impl Kernels<'_> {
             (_, _, Prepared::Tokens(tokens)) => {
                 tokens.in_front(cpu, inputs.at(0), layout, &mut scratch.neuron, words)
             }
+            (op, _, _) if is_logits(op, inputs) => self.by_specification(id, inputs, out),
             (op, _, _) => self.exact(op, model.network().timesteps, id, inputs, scratch, out),
         }
+    }
+}
+
+/// True for potentials that are read out and spikes that are counted: logits, which are few.
+fn is_logits(op: &Op, inputs: &Inputs) -> bool {
+    match op {
+        Op::Readout(_) => true,
+        Op::MeanTimesteps => inputs.at(0).layout.packed.is_some(),
+        _ => false,
     }
 }

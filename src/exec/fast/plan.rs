@@ -35,7 +35,7 @@ impl Plan {
             let frames = match &node.op {
                 Op::Input => frames,
                 Op::Neuron(_) => network.timesteps,
-                Op::MeanTimesteps => 1,
+                Op::MeanTimesteps | Op::Readout(_) => 1,
                 Op::Add(_)
                 | Op::Gate(_)
                 | Op::Attention(Attention::KeyValueCount | Attention::Product { .. }) => {

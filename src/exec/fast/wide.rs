@@ -56,15 +56,17 @@ impl Kernels<'_> {
                     })
                 })
             }
-            _ => {
-                let frames: Vec<_> =
-                    (0..inputs.node.inputs.len()).map(|i| inputs.at(i).to_frames()).collect();
-                let (value, counted) =
-                    self.specification.node(id, &frames.iter().collect::<Vec<_>>(), &mut |_, _| ());
-                out.write(&value, layout);
-                counted
-            }
+            _ => self.by_specification(id, inputs, out),
         }
+    }
+
+    /// Computes and counts node `id` as the specification does.
+    pub(super) fn by_specification(&self, id: NodeId, inputs: &Inputs, out: &mut Buffer) -> NodeActivity {
+        let frames: Vec<_> = (0..inputs.node.inputs.len()).map(|i| inputs.at(i).to_frames()).collect();
+        let (value, counted) =
+            self.specification.node(id, &frames.iter().collect::<Vec<_>>(), &mut |_, _| ());
+        out.write(&value, &inputs.plan.layouts[id.index()]);
+        counted
     }
 }
 

@@ -393,8 +393,12 @@ fn update(cell: &Cell, v: __m512i, x: __m512i) -> (u16, u16, __m512i) {
         Some(amount) => _mm512_mask_sub_epi32(g, fires, g, _mm512_set1_epi32(amount)),
         None => _mm512_maskz_mov_epi32(!fires, g),
     };
-    let kept = kept(cell, reset);
     let discard = _mm_cvtsi32_si128(cell.discard as i32);
+    let mut kept = kept(cell, reset);
+    if let Some(amount) = cell.delayed {
+        kept = _mm512_mask_sub_epi32(kept, fires, kept, _mm512_set1_epi32(amount));
+        kept = _mm512_sra_epi32(kept, discard);
+    }
     if !cell.clamps {
         return (fires, 0, _mm512_sll_epi32(kept, discard));
     }

@@ -40,13 +40,48 @@ impl Rescale {
 
 /// Neurons of the float reference.
 #[derive(Debug, Clone, Copy)]
-pub struct FloatNeuron {
-    /// What V becomes before it fires.
-    pub leak: FloatLeak,
+pub struct FloatNeuron<'a> {
+    /// What V becomes before it fires: per channel, or one for all.
+    pub leaks: &'a [FloatLeak],
     /// Fires only above its threshold, not at it.
     pub above: bool,
-    /// A spike subtracts the threshold, and else resets to 0.
-    pub subtract: bool,
+    /// What a spike leaves.
+    pub reset: FloatReset,
+}
+
+/// What a spike leaves of the potential of the float reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FloatReset {
+    /// 0.
+    Zero,
+    /// The potential without the amount of the channel.
+    Subtract,
+    /// All of it, of which the amount is missing behind the next leak.
+    SubtractDelayed,
+}
+
+impl FloatNeuron<'_> {
+    #[inline(always)]
+    fn fires(self, potential: f32, threshold: f32) -> bool {
+        if self.above { potential > threshold } else { potential >= threshold }
+    }
+
+    /// One timestep of a neuron: whether it fires, and its membrane `v`.
+    #[inline(always)]
+    fn update(self, leak: FloatLeak, [threshold, amount]: [f32; 2], v: &mut f32, x: f32) -> bool {
+        let mut g = leak.potential(*v, x);
+        if self.reset == FloatReset::SubtractDelayed && self.fires(*v, threshold) {
+            g -= amount;
+        }
+        let fires = self.fires(g, threshold);
+        let left = match self.reset {
+            FloatReset::Zero => 0.0,
+            FloatReset::Subtract => g - amount,
+            FloatReset::SubtractDelayed => g,
+        };
+        *v = if fires { left } else { g };
+        fires
+    }
 }
 
 /// Positions whose membranes, or outputs whose sums, are held at once.
@@ -71,19 +106,11 @@ pub fn neurons<W: Word>(
             let spikes = &mut spikes[t * positions + start..][..count];
             let (mut fires_now, mut clamps_now) = (0, 0);
             for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
-                let g = *v + x;
-                let fires = g >= cell.threshold;
-                let reset = match cell.subtract {
-                    Some(amount) if fires => g - amount,
-                    None if fires => W::default(),
-                    _ => g,
-                };
-                let kept = cell.kept(reset);
-                let stored = kept.max(cell.low).min(cell.high);
-                *v = stored << cell.discard;
+                let (fires, clamps);
+                (fires, *v, clamps) = cell.update(*v, x);
                 *spikes |= if fires { bit } else { 0 };
                 fires_now += u32::from(fires);
-                clamps_now += u32::from(stored != kept);
+                clamps_now += u32::from(clamps);
             }
             *fired += fires_now;
             *clamped += clamps_now;
@@ -384,10 +411,12 @@ define_loops! { ($)
         }
     }
 
-    /// One timestep of neurons, pixel by pixel; `thresholds` are those of the channels of a pixel.
+    /// One timestep of neurons, pixel by pixel; `thresholds` and the `amounts` that a spike subtracts are those of the
+    /// channels of a pixel.
     fn float_neurons(
         neuron: FloatNeuron,
         thresholds: &[f32],
+        amounts: &[f32],
         input: &[f32],
         membranes: &mut [f32],
         spikes: &mut [f32],
@@ -395,12 +424,15 @@ define_loops! { ($)
         let channels = thresholds.len();
         let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
         for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
-            for (((v, &x), spike), &threshold) in v.iter_mut().zip(x).zip(spikes).zip(thresholds) {
-                let g = neuron.leak.potential(*v, x);
-                let fires = if neuron.above { g > threshold } else { g >= threshold };
-                let reset = if neuron.subtract { g - threshold } else { 0.0 };
-                *spike = if fires { 1.0 } else { 0.0 };
-                *v = if fires { reset } else { g };
+            let values = v.iter_mut().zip(x).zip(spikes).zip(thresholds.iter().zip(amounts));
+            if let &[leak] = neuron.leaks {
+                for (((v, &x), spike), (&threshold, &amount)) in values {
+                    *spike = f32::from(u8::from(neuron.update(leak, [threshold, amount], v, x)));
+                }
+            } else {
+                for ((((v, &x), spike), (&threshold, &amount)), &leak) in values.zip(neuron.leaks) {
+                    *spike = f32::from(u8::from(neuron.update(leak, [threshold, amount], v, x)));
+                }
             }
         }
     }

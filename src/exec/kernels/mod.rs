@@ -23,6 +23,6 @@ mod avx512;
 pub use super::neuron::Cell;
 pub use cpu::{Cpu, Isa};
 pub use dispatch::*;
-pub use loops::{FloatNeuron, Rescale};
+pub use loops::{FloatNeuron, FloatReset, Rescale};
 pub use products::{Pairs, ProductMatrix};
 pub use tables::{BLOCK, Entry, LANES, LookupMatrix, TableLayout, TableRoom, Tables};

@@ -162,9 +162,10 @@ fn count(
 
 /// What `node` does whatever its values.
 fn updates(node: &Node, timesteps: usize) -> NodeActivity {
-    let neuron_updates = if node.op.is_neuron() { node.shape.values() as u32 } else { 0 };
+    let updates = node.op.is_neuron() || matches!(node.op, Op::Readout(_));
+    let neuron_updates = if updates { node.shape.values() as u32 } else { 0 };
     let step = StepActivity { neuron_updates, ..StepActivity::default() };
-    NodeActivity { steps: vec![step; node.frames(timesteps)] }
+    NodeActivity { steps: vec![step; node.steps(timesteps)] }
 }
 
 /// What `node` yields of what it reads.

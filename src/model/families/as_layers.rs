@@ -55,6 +55,7 @@ fn layer(network: &Network, id: NodeId, node: &Node) -> Layer {
         Op::FirstToken => Layer::FirstToken { name, input },
         Op::MeanTokens => Layer::MeanTokens { name, input },
         Op::MeanTimesteps => Layer::MeanTimesteps { name, input },
+        Op::Readout(r) => Layer::Readout { name, input, leak: r.leak, over: r.over },
         Op::Input => unreachable!("the first node alone"),
     }
 }

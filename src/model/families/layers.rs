@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::model::{
     Attention, ClassToken, Conv, Fire, Gate, Grid, IntegerNeuron, Leak, Network, NetworkBuilder, Neuron,
-    NodeId, Padding, Parameter, Reset, Sides, Window,
+    NodeId, Padding, Parameter, Readout, ReadoutOver, Reset, Sides, Window,
 };
 use crate::tensor::Shape;
 
@@ -214,6 +214,15 @@ pub(super) enum Layer {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input: Option<String>,
     },
+    /// A leaky integrator without spikes.
+    Readout {
+        #[serde(deserialize_with = "crate::name::plain")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+        leak: Leak,
+        over: ReadoutOver,
+    },
     /// A tensor that checkpoints hold and no layer reads.
     Unused {
         #[serde(deserialize_with = "crate::name::plain")]
@@ -343,14 +352,12 @@ impl Layer {
                 let window = Window { size: *size, stride: *stride, pad: *pad };
                 (name, net.avg_pool(name, one(name, input)?, window)?)
             }
-            Self::Neuron { name, input, threshold, per_channel, leak, reset, fire } => {
-                let (threshold, per_channel) = (*threshold, *per_channel);
-                let neuron = Neuron { threshold, per_channel, leak: *leak, reset: *reset, fire: *fire };
+            &Self::Neuron { ref name, ref input, threshold, per_channel, leak, reset, fire } => {
+                let neuron = Neuron { threshold, per_channel, leak, reset, fire };
                 (name, net.neuron(name, one(name, input)?, neuron)?)
             }
-            Self::IntegerNeuron { name, input, max, norm } => {
-                let neuron = IntegerNeuron { max: *max, norm: *norm };
-                (name, net.integer_neuron(name, one(name, input)?, neuron)?)
+            &Self::IntegerNeuron { ref name, ref input, max, norm } => {
+                (name, net.integer_neuron(name, one(name, input)?, IntegerNeuron { max, norm })?)
             }
             Self::PlanePool { name, input, heads } => {
                 (name, net.plane_pool(name, one(name, input)?, *heads)?)
@@ -380,6 +387,9 @@ impl Layer {
             Self::FirstToken { name, input } => (name, net.first_token(name, one(name, input)?)?),
             Self::MeanTokens { name, input } => (name, net.mean_tokens(name, one(name, input)?)?),
             Self::MeanTimesteps { name, input } => (name, net.mean_timesteps(name, one(name, input)?)?),
+            &Self::Readout { ref name, ref input, leak, over } => {
+                (name, net.readout(name, one(name, input)?, Readout { leak, over })?)
+            }
         };
         Ok(Some((name, id)))
     }

@@ -151,8 +151,9 @@ impl Builder {
         let membrane = Some(MembraneWord { bits: 16, discards: vec![0] });
         let op = QuantizedNeuron {
             thresholds: vec![1],
-            keep: Keep::ALL,
-            subtract: false,
+            keeps: vec![Keep::ALL],
+            gains: vec![1.0],
+            reset: QuantizedReset::Zero,
             strict: false,
             membrane,
         };
@@ -181,7 +182,7 @@ impl Builder {
         let channels = self.net.shape(x).channels;
         let count = dice.pick(&[1, channels]);
         let bound = self.bounds[x.index()].max(2);
-        let leak = dice.pick(&[
+        let stated = dice.pick(&[
             Leak::None,
             Leak::Shift(1),
             Leak::Shift(1),
@@ -192,16 +193,34 @@ impl Builder {
             Leak::Tau { tau: 4.0, decay_input: true },
             Leak::Beta(0.9),
         ]);
-        let (subtract, strict) = (dice.int(0, 1) == 1, dice.int(0, 1) == 1);
+        // One for all, or any for each channel.
+        let (leak, keeps) = match dice.int(0, 2) {
+            0 => {
+                let any = |dice: &mut Dice| Keep::nearest(dice.real(0.0, 1.0));
+                let keeps = (0..channels).map(|_| any(dice)).collect();
+                (Leak::Parametric { decay_input: false, of: Learned::Beta, per_channel: true }, keeps)
+            }
+            _ => (stated, vec![stated.stated().keep]),
+        };
+        let (kind, strict) = (dice.int(0, 5), dice.int(0, 1) == 1);
         // A soft reset subtracts nothing that is negative.
-        let lowest = if subtract { i64::from(strict) } else { -bound / 8 };
+        let lowest = if kind < 2 { -bound / 8 } else { i64::from(strict) };
         let thresholds: Vec<i64> = (0..count).map(|_| dice.int(lowest, bound / 2)).collect();
+        let (reset, integers) = match kind {
+            0 | 1 => (Reset::Zero, QuantizedReset::Zero),
+            2 => (Reset::Subtract, QuantizedReset::Subtract),
+            3 => (Reset::SubtractDelayed, QuantizedReset::SubtractDelayed),
+            4 => (Reset::None, QuantizedReset::SubtractAmount { amounts: vec![0] }),
+            _ => {
+                let amounts = (0..dice.pick(&[1, channels])).map(|_| dice.int(1, bound)).collect();
+                (Reset::SubtractAmount(1.0), QuantizedReset::SubtractAmount { amounts })
+            }
+        };
         let bits = dice.pick(&[2, 5, 8, 12, 16, 24, 32]);
         let discards = (0..count).map(|_| dice.int(0, i64::from(signed_bits(0, bound)) / 2) as u32).collect();
         let membrane = Some(MembraneWord { bits, discards });
-        let op = QuantizedNeuron { thresholds, keep: leak.keep(), subtract, strict, membrane };
+        let op = QuantizedNeuron { thresholds, keeps, gains: vec![1.0], reset: integers, strict, membrane };
         self.push(QuantizedOp::Neuron(op), 1);
-        let reset = if subtract { Reset::Subtract } else { Reset::Zero };
         let fire = if strict { Fire::AboveThreshold } else { Fire::AtThreshold };
         self.net.neuron(name, x, Neuron { leak, reset, fire, ..Neuron::lif(1.0) }).unwrap()
     }

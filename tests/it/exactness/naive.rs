@@ -85,17 +85,67 @@ pub fn halved(x: i64, shift: u32) -> i64 {
     x.div_euclid(1 << shift)
 }
 
-/// What the membrane keeps at every step, of 2^30 parts.
-pub fn parts_kept(leak: Leak) -> i64 {
-    let nearest = |factor: f64| ((factor * 65536.0).round_ties_even() as i64) << 14;
+/// What a membrane keeps at every step, of 2^30 parts, with a time constant of 1 / (1 - `kept`).
+fn nearest_parts(kept: f64) -> i64 {
+    ((kept * 65536.0).round_ties_even() as i64) << 14
+}
+
+/// What the membranes of `channel` keep at every step, of 2^30 parts; what was learned, as the integers have it, which
+/// [`assert_leaks`] holds to the checkpoint.
+pub fn parts_kept(leak: Leak, keeps: &[Keep], channel: usize) -> i64 {
     match leak {
         Leak::HalfWithInput => 1 << 29,
         Leak::Shift(k) => 1 << (30 - k),
-        Leak::Tau { tau, .. } | Leak::Parametric { tau, .. } => nearest((tau - 1.0) / tau),
-        Leak::Beta(beta) => nearest(beta),
+        Leak::Tau { tau, .. } => nearest_parts((tau - 1.0) / tau),
+        Leak::Beta(beta) => nearest_parts(beta),
         Leak::None => 1 << 30,
+        Leak::Parametric { .. } => {
+            let keep = keeps[channel % keeps.len()];
+            i64::from(keep.multiplier) << (30 - keep.shift)
+        }
         Leak::Loihi { .. } => panic!("a leak of Loihi keeps a part of two words"),
     }
+}
+
+/// By what integer potentials exceed the real ones, of `channel`.
+fn gain_of(leak: Leak, op: &QuantizedNeuron, channel: usize) -> f64 {
+    match leak {
+        Leak::HalfWithInput => 2.0,
+        Leak::Tau { tau, decay_input: true } => tau,
+        Leak::Parametric { decay_input: true, .. } => op.gains[channel % op.gains.len()],
+        _ => 1.0,
+    }
+}
+
+/// Leaks that were learned are those of the checkpoint; returns how many there are.
+pub fn assert_leaks(q: &QuantizedModel, tensors: &Tensors) -> usize {
+    let mut leaks = 0;
+    for (id, node) in q.network().iter() {
+        let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
+        let Leak::Parametric { decay_input, of, per_channel } = neuron.leak else { continue };
+        let tensor = match of {
+            Learned::W => "w",
+            Learned::Tau => "tau",
+            Learned::Beta => "beta",
+        };
+        let values = &tensors[&format!("{}.{tensor}", node.name)];
+        assert_eq!(values.len(), if per_channel { node.shape.channels } else { 1 });
+        assert_eq!(op.keeps.len(), values.len());
+        for (c, &value) in values.iter().enumerate() {
+            let value = f64::from(value);
+            let kept = match of {
+                // 1 - sigmoid(w).
+                Learned::W => 1.0 / (1.0 + value.exp()),
+                Learned::Tau => 1.0 - 1.0 / value,
+                Learned::Beta => value,
+            };
+            assert_eq!(parts_kept(neuron.leak, &op.keeps, c), nearest_parts(kept), "{} {c}", node.name);
+            let gain = if decay_input { 1.0 / (1.0 - kept) } else { 1.0 };
+            assert!((op.gains[c] / gain - 1.0).abs() < 1e-9, "{} {c}", node.name);
+            leaks += 1;
+        }
+    }
+    leaks
 }
 
 /// Floor of that part of x + 1/2.
@@ -113,28 +163,60 @@ pub fn naive_neuron(
     input: &Frames<i64>,
     timesteps: usize,
 ) -> (Frames<i64>, Vec<u32>) {
-    let (values, parts) = (input.shape.values(), parts_kept(neuron.leak));
+    let values = input.shape.values();
     let mut membrane = vec![0; values];
     let mut saturations = vec![0; timesteps];
     let mut cells = (0..values).cycle();
     let output = fill(timesteps, input.shape, |t, at, c| {
         let v = &mut membrane[cells.next().unwrap()];
-        let fires_at = op.thresholds[c % op.thresholds.len()];
+        let (fires_at, parts) =
+            (op.thresholds[c % op.thresholds.len()], parts_kept(neuron.leak, &op.keeps, c));
         let g = *v + value_at(input, t, at, c, 0);
-        let left = match (g >= fires_at, neuron.reset, neuron.fire) {
-            (false, ..) => g,
-            (true, Reset::Zero | Reset::To(_), _) => 0,
-            (true, Reset::Subtract, Fire::AtThreshold) => g - fires_at,
-            (true, Reset::Subtract, Fire::AboveThreshold) => g - (fires_at - 1),
+        let fires = g >= fires_at;
+        let threshold = if neuron.fire == Fire::AtThreshold { fires_at } else { fires_at - 1 };
+        // What comes off before the leak, and behind it.
+        let amounts = match (neuron.reset, &op.reset) {
+            (Reset::Zero | Reset::To(_), _) => [g, 0],
+            (Reset::Subtract, _) => [threshold, 0],
+            (Reset::SubtractDelayed, _) => [0, threshold],
+            (Reset::None, _) => [0, 0],
+            (Reset::SubtractAmount(_), QuantizedReset::SubtractAmount { amounts }) => {
+                [amounts[c % amounts.len()], 0]
+            }
+            (reset, integers) => unreachable!("{reset:?} {integers:?}"),
         };
-        let (step, limit) = (1i64 << discarded(kept(fires_at - 1, parts), bits), 1i64 << (bits - 1));
-        let stored = kept(left, parts).div_euclid(step);
+        let leave = |g: i64, [before, behind]: [i64; 2]| match neuron.reset {
+            Reset::Zero | Reset::To(_) => 0,
+            _ => kept(g - before, parts) - behind,
+        };
+        // Hard resets leave 0; of the others the word holds the lowest that a spike leaves, too.
+        let ends = [kept(fires_at - 1, parts), leave(fires_at, amounts).min(0)];
+        let step = 1i64 << ends.map(|end| discarded(end, bits)).into_iter().max().unwrap();
+        let limit = 1i64 << (bits - 1);
+        let after = if fires { leave(g, amounts) } else { kept(g, parts) };
+        let stored = after.div_euclid(step);
         let clamped = stored.max(-limit).min(limit - 1);
         saturations[t] += u32::from(clamped != stored);
         *v = clamped * step;
-        i64::from(g >= fires_at)
+        i64::from(fires)
     });
     (output, saturations)
+}
+
+/// The last, the sum or the largest of the potentials of all timesteps.
+fn naive_readout(readout: Readout, keeps: &[Keep], input: &Frames<i64>, timesteps: usize) -> Frames<i64> {
+    fill(1, input.shape, |_, at, c| {
+        let mut potentials: Vec<i64> = Vec::new();
+        for t in 0..timesteps {
+            let before = potentials.last().map_or(0, |&g| kept(g, parts_kept(readout.leak, keeps, c)));
+            potentials.push(before + value_at(input, t, at, c, 0));
+        }
+        match readout.over {
+            ReadoutOver::Last => *potentials.last().unwrap(),
+            ReadoutOver::Mean => potentials.iter().sum(),
+            ReadoutOver::Max => *potentials.iter().max().unwrap(),
+        }
+    })
 }
 
 /// Spikes of Loihi, and clamped or wrapped values per timestep.
@@ -158,8 +240,8 @@ fn naive_loihi(op: &QuantizedLoihi, input: &Frames<i64>, timesteps: usize) -> (F
 }
 
 /// The fewest low bits without which `highest` is less than 2^(bits-1).
-pub fn discarded(highest: i64, bits: u32) -> u32 {
-    (0..64).find(|&d| halved(highest, d) < 1 << (bits - 1)).unwrap()
+pub fn discarded(value: i64, bits: u32) -> u32 {
+    (0..64).find(|&d| (-(1 << (bits - 1))..1 << (bits - 1)).contains(&halved(value, d))).unwrap()
 }
 
 /// (x M + 2^(S-1)) >> S as the floor of an exact quotient, then clamped; counts the clamped.
@@ -333,6 +415,9 @@ pub fn naive(
         (Op::MeanTimesteps, _) => {
             fill(1, node.shape, |_, at, c| (0..timesteps).map(|t| value_at(inputs[0], t, at, c, 0)).sum())
         }
+        (Op::Readout(readout), QuantizedOp::Readout(op)) => {
+            naive_readout(*readout, &op.keeps, inputs[0], timesteps)
+        }
         (op, quantized) => panic!("{op:?} as {quantized:?}"),
     };
     (value, saturations)
@@ -385,6 +470,10 @@ pub fn naive_activity(
     saturations: &[u32],
 ) -> NodeActivity {
     let (node, value) = (q.network().node(id), &values[id.index()]);
+    if let Op::Readout(_) = node.op {
+        let step = StepActivity { neuron_updates: value.data.len() as u32, ..StepActivity::default() };
+        return NodeActivity { steps: vec![step; q.network().timesteps] };
+    }
     let step = |t: usize| {
         let mut step = StepActivity::default();
         if let Op::Weighted(op) = &node.op {
@@ -441,17 +530,13 @@ pub fn assert_thresholds(q: &QuantizedModel) {
     for (id, node) in q.network().iter() {
         let (Op::Neuron(neuron), QuantizedOp::Neuron(op)) = (&node.op, q.op(id)) else { continue };
         let input = node.inputs[0].index();
-        let gain = match neuron.leak {
-            Leak::HalfWithInput => 2.0,
-            Leak::Tau { tau, decay_input: true } | Leak::Parametric { tau, decay_input: true } => tau,
-            _ => 1.0,
-        };
         let reset = if let Reset::To(value) = neuron.reset { value } else { 0.0 };
-        let real = gain * (neuron.threshold - reset);
-        // The smallest count of inputs that is at least what is kept of as many, and one more.
-        let lost = (1 << 30) - parts_kept(neuron.leak);
-        let adds_up = (2..).find(|&r| r >= q.network().timesteps as i64 || r * lost >= 1 << 30).unwrap();
         for (c, step) in steps[input].iter().enumerate() {
+            let real = gain_of(neuron.leak, op, c) * (neuron.threshold - reset);
+            // The smallest count of inputs that is at least what is kept of as many, and one more.
+            let lost = (1 << 30) - parts_kept(neuron.leak, &op.keeps, c);
+            let timesteps = q.network().timesteps as i64;
+            let adds_up = (2..).find(|&r| r >= timesteps || r * lost >= 1 << 30).unwrap();
             let threshold = op.thresholds[c % op.thresholds.len()];
             let [below, at] = [threshold - 1, threshold].map(|th| th as f64 * step);
             let slack = if step.log2().fract() == 0.0 { 0.0 } else { 1e-9 * real };
@@ -459,7 +544,7 @@ pub fn assert_thresholds(q: &QuantizedModel) {
                 Fire::AtThreshold => below < real + slack && at >= real - slack,
                 Fire::AboveThreshold => below <= real + slack && at > real - slack,
             };
-            let never = threshold == q.bounds()[input] * adds_up + 1 && at < real;
+            let never = threshold == q.bounds()[input] * adds_up + 1 && at <= real;
             assert!(smallest || never, "{}: {threshold} steps of {step}", node.name);
         }
     }

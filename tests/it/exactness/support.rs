@@ -13,14 +13,14 @@ pub use spiq::exec::{
     wave_size,
 };
 pub use spiq::model::{
-    Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Model,
-    ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Reset,
-    Sample, Weights, Window, fold,
+    Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Learned, Model,
+    ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Readout,
+    ReadoutOver, Reset, Sample, Weights, Window, fold,
 };
 pub use spiq::num::{Accumulator, Format, Keep, Overflow, Requantizer, Word};
 pub use spiq::quant::{
     Calibration, FixedPoint, Precision, QuantizedLoihi, QuantizedModel, QuantizedNeuron, QuantizedOp,
-    QuantizedWeighted, Setting, quantize,
+    QuantizedReset, QuantizedWeighted, Setting, quantize,
 };
 pub use spiq::tensor::{Frames, Shape};
 

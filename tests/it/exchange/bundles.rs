@@ -117,6 +117,17 @@ fn bundles_that_make_no_sense_are_refused() {
         ("manifest.json: timesteps: 0 is not in 1..=64", refusal(set("/timesteps", json!(0)))),
         ("manifest.json: images: 0 is not in", refusal(set("/images", json!(0)))),
         ("manifest.json: nodes: none", refusal(set("/nodes", json!([])))),
+        (
+            "node lif: amounts: only a reset of \"subtract\" has any",
+            refusal(|m| m["nodes"][2]["operation"]["amounts"] = json!({"shape": [1], "values": [3]})),
+        ),
+        (
+            "layer lif: amounts: -3 is not in 0..=70368744177664",
+            refusal(|m| {
+                m["nodes"][2]["operation"]["reset"] = json!("subtract");
+                m["nodes"][2]["operation"]["amounts"] = json!({"shape": [1], "values": [-3]});
+            }),
+        ),
         ("node a: inputs: b: no such node before it", refusal(set("/nodes/1/inputs", json!(["b"])))),
         ("node a: inputs: 0 are not what this operation reads", refusal(set("/nodes/1/inputs", json!([])))),
         (

@@ -62,13 +62,16 @@ fn assert_membranes(model: &QuantizedModel, dir: &std::path::Path) {
             );
             let g = before + x[i];
             assert_eq!(spikes[i] == 1, g >= th, "{} {i}", node.name);
-            let left = match (g >= th, op.subtract) {
-                (false, _) => g,
-                (true, false) => 0,
-                (true, true) => g - th + i64::from(op.strict),
-            };
             let limit = 1i64 << (word.bits - 1);
-            let kept = ((2 * left + 1) * i64::from(op.keep.multiplier)).div_euclid(2 << op.keep.shift);
+            let keep = op.keep(channel(i));
+            let leak = |left: i64| ((2 * left + 1) * i64::from(keep.multiplier)).div_euclid(2 << keep.shift);
+            let amount = op.amount(channel(i));
+            let kept = match (g >= th, amount) {
+                (false, _) => leak(g),
+                (true, None) => 0,
+                (true, Some(amount)) if op.reset == QuantizedReset::SubtractDelayed => leak(g) - amount,
+                (true, Some(amount)) => leak(g - amount),
+            };
             let stored = kept.div_euclid(1 << d).clamp(-limit, limit - 1);
             assert_eq!(membranes[i], stored * (1 << d), "{} {i}", node.name);
         }
@@ -161,11 +164,10 @@ fn weights_in_steps_are_the_integers() {
             }
             QuantizedOp::AddMembrane(_) => 2,
             QuantizedOp::Neuron(op) => {
-                let Op::Neuron(neuron) = &node.op else { panic!("{node:?}") };
                 let real = floats(format!("{}.threshold", node.name));
                 for (c, real) in real.iter().enumerate() {
                     let threshold = op.thresholds[c % op.thresholds.len()] - i64::from(op.strict);
-                    let expected = threshold as f64 / neuron.leak.gain();
+                    let expected = threshold as f64 / op.gains[c % op.gains.len()];
                     assert!((real - expected).abs() <= 1e-12 * expected.abs(), "{}", node.name);
                 }
                 1
@@ -324,7 +326,10 @@ impl Mem<'_> {
         let shape = if self.layer["kind"] == "weighted" { "output_shape" } else { "value_shape" };
         let [channels, height, width] = self.shape(shape);
         let threshold = self.read("thresh", self.number("threshold_bits"));
+        let amount = self.read("amount", self.number("amount_bits"));
         let discard = self.read("discard", 8);
+        let multiplier = self.read("multiplier", 20);
+        assert!(multiplier.iter().all(|&m| m < 1 << self.number("multiplier_bits").max(1)));
         let limit = 1i64 << (self.number("membrane_bits") - 1);
         let mut v = vec![0; x[0].len()];
         for (t, x) in x.iter().enumerate() {
@@ -333,12 +338,13 @@ impl Mem<'_> {
                 let c = i / (height * width) % channels;
                 let g = *v + x[i];
                 let fires = g >= threshold[c];
-                let left = match (fires, self.layer["reset"] == "subtract") {
-                    (false, _) => g,
-                    (true, false) => 0,
-                    (true, true) => g - threshold[c] + i64::from(self.layer["strict"] == true),
+                let leak = |left: i64| ((2 * left + 1) * multiplier[c]) >> (self.number("shift") + 1);
+                let kept = match self.layer["reset"].as_str() {
+                    Some("zero") if fires => 0,
+                    Some("subtract") if fires => leak(g - amount[c]),
+                    Some("subtract_delayed") if fires => leak(g) - amount[c],
+                    _ => leak(g),
                 };
-                let kept = ((2 * left + 1) * self.number("multiplier")) >> (self.number("shift") + 1);
                 *v = (kept >> discard[c]).clamp(-limit, limit - 1) << discard[c];
                 fired.push(i64::from(fires));
             }

@@ -62,6 +62,17 @@ fn other_neurons() {
     let config = "Shift(threshold: 10, shift: 0, reset: Subtract, fire: AboveThreshold)";
     let (code, text, _) = replay(config, &[7; 5], &[0, 1, 1, 0, 1], &[7, 4, 1, 8, 5], &[]);
     assert_eq!(code, 0, "{text}");
+    // Keeps 3/4, and 10 less where it fired: 7, 5; 12 fires, 9 - 10; 6, 4; 11 fires, 8 - 10; 5.
+    let config = "Shift(threshold: 10, multiplier: 3, shift: 2, reset: SubtractDelayed)";
+    let (code, text, _) = replay(config, &[7; 5], &[0, 1, 0, 1, 0], &[5, -1, 4, -2, 4], &[]);
+    assert_eq!(code, 0, "{text}");
+    // 12 of 14 and of 11: 2, -1; nothing of 7, 14 and so on.
+    let config = "Shift(threshold: 10, shift: 0, reset: SubtractAmount(12.0))";
+    let (code, text, _) = replay(config, &[7; 4], &[0, 1, 0, 1], &[7, 2, 9, 4], &[]);
+    assert_eq!(code, 0, "{text}");
+    let config = "Shift(threshold: 10, shift: 0, reset: None)";
+    let (code, text, _) = replay(config, &[7; 4], &[0, 1, 1, 1], &[7, 14, 21, 28], &[]);
+    assert_eq!(code, 0, "{text}");
     // A word of 4 bits under a threshold of 40: V < 20 has 5 bits and a sign, 2 are discarded.
     let config = "Shift(threshold: 40, membrane_bits: 4)";
     let (code, text, _) = replay(config, &[21; 4], &[0; 4], &[8, 12, 16, 16], &[]);
@@ -79,6 +90,14 @@ fn what_does_not_fit_is_refused() {
         ("s.npy: shape: [3, 1], expected [2, 1]", refusal("lif", &[0; 3], &[])),
         ("--reset-at: 2, and the recording has 2 timesteps", refusal("lif", &[0; 2], &["--reset-at", "2"])),
         ("n.ron: threshold: 0 is not in", refusal("Shift(threshold: 0)", &[0; 2], &[])),
+        (
+            "n.ron: reset: an amount of 1.5 is no whole number from 1 to 2^40",
+            refusal("Shift(threshold: 1, reset: SubtractAmount(1.5))", &[0; 2], &[]),
+        ),
+        (
+            "n.ron: reset: a membrane of integers resets to 0",
+            refusal("Shift(threshold: 1, reset: To(-1.0))", &[0; 2], &[]),
+        ),
         ("n.ron: shift: 31 is not in", refusal("Shift(threshold: 1, shift: 31)", &[0; 2], &[])),
         ("n.ron: membrane_bits: 33", refusal("Shift(threshold: 1, membrane_bits: 33)", &[0; 2], &[])),
         (

@@ -75,8 +75,8 @@ class Model:
         input_shape: tuple[int, int, int] | None = None,
         max: int = 1,
         fire: Literal["above", "at"] = "above",
-        reset: Literal["zero", "subtract"] = "zero",
-        readout: Literal["exact", "mean"] = "exact",
+        reset: Literal["zero", "subtract", "subtract-delayed", "none"] = "zero",
+        readout: Literal["last", "mean", "max"] | None = None,
         name: str | None = None,
     ) -> Model: ...
     @property

@@ -175,7 +175,7 @@ class Model(_Subject):
         max=1,
         fire="above",
         reset="zero",
-        readout="exact",
+        readout=None,
         name=None,
     ):
         """A network of snnTorch, SpikingJelly, Norse and others, by their exports (needs ``pip install 'spiq[nir]'``).
@@ -191,8 +191,9 @@ class Model(_Subject):
             input_shape: Channels, height and width of an input that NIR holds in one row.
             max: The largest value of the input.
             fire: ``"above"`` or ``"at"`` the threshold; SpikingJelly fires at it.
-            reset: What a spike leaves: ``"zero"`` or ``"subtract"``.
-            readout: ``"mean"`` takes the mean over timesteps in the place of leaky readouts.
+            reset: What a spike leaves: ``"zero"``, ``"subtract"``, ``"subtract-delayed"`` (snnTorch's default) or
+                ``"none"``.
+            readout: Which potential of a leaky readout is read: ``"last"``, ``"mean"`` or ``"max"``.
             name: What reports call it; without, the name of the file.
 
         Raises:
