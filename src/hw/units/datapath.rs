@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::work::Work;
 use crate::error::{Fault, Result};
 use crate::hw::EventTable;
-use crate::hw::sourced::Sourced;
+use crate::hw::sourced::{Sourced, positive};
 
 /// Widths of a product that a unit takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,30 @@ pub struct Takes {
     pub inputs: &'static str,
     /// Widest sum; `None` where sums are whole words.
     pub sum_bits: Option<u32>,
+}
+
+/// Widths of weights, inputs and sums of a unit that states each of them.
+pub(super) struct Widths<'a> {
+    pub max_weight_bits: &'a Sourced<u32>,
+    pub input_bits: &'a Sourced<u32>,
+    pub accumulator_bits: &'a Sourced<u32>,
+}
+
+impl Widths<'_> {
+    pub fn check(&self) -> Result<(), Fault> {
+        positive("max_weight_bits", self.max_weight_bits, 32)?;
+        positive("input_bits", self.input_bits, 32)?;
+        positive("accumulator_bits", self.accumulator_bits, 64)
+    }
+
+    pub fn takes(&self) -> Takes {
+        Takes {
+            weight_bits: self.max_weight_bits.value,
+            input_bits: self.input_bits.value,
+            inputs: "input_bits",
+            sum_bits: Some(self.accumulator_bits.value),
+        }
+    }
 }
 
 /// Products by the shape of their sums.

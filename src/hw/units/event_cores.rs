@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::datapath::{Datapath, ProductShape, Takes};
+use super::datapath::{Datapath, ProductShape, Takes, Widths};
 use super::spike_search::{Search, WeightStream, cycles};
 use super::work::Work;
 use crate::check::in_range;
@@ -176,6 +176,11 @@ impl EventCores {
         self.writes_back.iter().find(|done| done.work == work)
     }
 
+    fn widths(&self) -> Widths<'_> {
+        let Self { max_weight_bits, input_bits, accumulator_bits, .. } = self;
+        Widths { max_weight_bits, input_bits, accumulator_bits }
+    }
+
     fn check_event(&self) -> Result<(), Fault> {
         let EventTime { fixed_cycles, tap_cycles, least_taps, sum_cycles, neuron_cycles, neurons } =
             &self.event;
@@ -261,18 +266,11 @@ impl Datapath for EventCores {
         }
         self.check_sweep()?;
         self.check_overheads()?;
-        positive("max_weight_bits", &self.max_weight_bits, 32)?;
-        positive("input_bits", &self.input_bits, 32)?;
-        positive("accumulator_bits", &self.accumulator_bits, 64)
+        self.widths().check()
     }
 
     fn takes(&self) -> Option<Takes> {
-        Some(Takes {
-            weight_bits: self.max_weight_bits.value,
-            input_bits: self.input_bits.value,
-            inputs: "input_bits",
-            sum_bits: Some(self.accumulator_bits.value),
-        })
+        Some(self.widths().takes())
     }
 
     fn refuses_shape(&self, shape: ProductShape) -> Option<&'static str> {
