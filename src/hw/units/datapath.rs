@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::layout::Layout;
@@ -62,15 +64,43 @@ pub(super) fn check_kinds(kinds: Option<&[ProductKind]>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What kinds of product a unit tells apart.
+/// What a unit of `kinds` takes instead of a product of `shape`, if it does not take it.
+pub(super) fn refuses_kind(kinds: Option<&[ProductKind]>, shape: ProductShape) -> Option<String> {
+    let kinds = kinds.filter(|kinds| !kinds.contains(&shape.kind()))?;
+    Some(format!("products of kinds {kinds:?} (kinds)"))
+}
+
+/// What of a product units tell apart beside its widths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProductShape {
     /// Output positions.
     pub positions: usize,
+    /// Positions of the kernel.
+    pub taps: usize,
     /// Groups that do not mix.
     pub groups: usize,
     /// True if it reads spikes.
     pub reads_spikes: bool,
+}
+
+impl ProductShape {
+    /// What kind of sums it has.
+    pub fn kind(&self) -> ProductKind {
+        if self.groups > 1 {
+            ProductKind::Grouped
+        } else if self.taps > 1 {
+            ProductKind::Convolution
+        } else {
+            ProductKind::Pointwise
+        }
+    }
+}
+
+impl fmt::Display for ProductShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reads = if self.reads_spikes { "spikes" } else { "integers" };
+        write!(f, "{:?} sums of {reads} at {} positions", self.kind(), self.positions)
+    }
 }
 
 /// How a unit is charged.
@@ -111,13 +141,8 @@ pub trait Datapath {
         None
     }
 
-    /// Kinds of products that it takes; all where it is `None`.
-    fn kinds(&self) -> Option<&[ProductKind]> {
-        None
-    }
-
     /// What it takes instead, if it takes no product of `shape`.
-    fn refuses_shape(&self, _shape: ProductShape) -> Option<&'static str> {
+    fn refuses_shape(&self, _shape: ProductShape) -> Option<String> {
         None
     }
 

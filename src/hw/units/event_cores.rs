@@ -273,16 +273,22 @@ impl Datapath for EventCores {
         Some(self.widths().takes())
     }
 
-    fn refuses_shape(&self, shape: ProductShape) -> Option<&'static str> {
-        let ProductShape { positions, groups, reads_spikes } = shape;
-        let takes = |kind| self.takes.is_none_or(|takes| takes == kind);
-        match (groups, reads_spikes, positions) {
-            (2.., ..) => Some("layers of one group"),
-            (_, false, _) if !takes(LayerKind::Integers) => Some("spikes (takes)"),
-            (_, true, 1) if !takes(LayerKind::Vectors) => Some("other layers (takes)"),
-            (_, true, 2..) if !takes(LayerKind::Maps) => Some("other layers (takes)"),
-            _ => None,
+    fn refuses_shape(&self, shape: ProductShape) -> Option<String> {
+        if shape.groups > 1 {
+            return Some("layers of one group".to_owned());
         }
+        let kind = match (shape.reads_spikes, shape.positions) {
+            (false, _) => LayerKind::Integers,
+            (true, 1) => LayerKind::Vectors,
+            (true, _) => LayerKind::Maps,
+        };
+        let takes = self.takes.filter(|&takes| takes != kind)?;
+        let takes_in_words = match takes {
+            LayerKind::Maps => "spikes to outputs at several positions",
+            LayerKind::Vectors => "spikes to outputs at a single position",
+            LayerKind::Integers => "integers",
+        };
+        Some(format!("{takes_in_words} (takes: {takes:?})"))
     }
 
     fn does(&self, work: Work) -> bool {

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::datapath::{Datapath, ProductKind, Takes, Widths, check_kinds};
+use super::datapath::{Datapath, ProductKind, ProductShape, Takes, Widths, check_kinds, refuses_kind};
 use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
@@ -76,8 +76,8 @@ impl Datapath for Systolic {
         Some(self.widths().takes())
     }
 
-    fn kinds(&self) -> Option<&[ProductKind]> {
-        self.kinds.as_deref()
+    fn refuses_shape(&self, shape: ProductShape) -> Option<String> {
+        refuses_kind(self.kinds.as_deref(), shape)
     }
 
     /// Rows stand for what columns do not, and what stays is along neither of the ways that the rest streams.
