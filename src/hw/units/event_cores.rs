@@ -43,7 +43,7 @@ pub struct EventCores {
     pub sweep: Option<Sweep>,
     /// Time beside events and neurons.
     #[serde(default)]
-    pub overheads: Overheads,
+    pub overheads: EventOverheads,
     /// Work beside products and neurons that is done where outputs are written.
     #[serde(default)]
     pub writes_back: Vec<WriteBack>,
@@ -126,7 +126,7 @@ pub struct Sweep {
 /// Cycles beside those of events and neurons.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Overheads {
+pub struct EventOverheads {
     /// Of a layer.
     pub layer_cycles: Option<Sourced<u32>>,
     /// Of a pass over output channels.

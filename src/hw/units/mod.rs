@@ -14,7 +14,9 @@ mod work;
 mod zeros;
 
 pub use datapath::{Charged, Datapath, LaneTile, ProductKind, ProductShape, Takes};
-pub use event_cores::{Channels, EventCores, EventTime, LayerKind, LoopOrder, Overheads, Sweep, WriteBack};
+pub use event_cores::{
+    Channels, EventCores, EventOverheads, EventTime, LayerKind, LoopOrder, Sweep, WriteBack,
+};
 pub use layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 pub use many_core::ManyCore;
 pub use overhead::{Overhead, Step};
