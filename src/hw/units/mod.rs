@@ -24,7 +24,7 @@ pub use processor::Processor;
 pub use spike_lanes::{MultiBit, SpikeLanes};
 pub use spike_search::{Chunks, Done, DuringSweep, Lists, Once, Queue, Search, WeightStream};
 pub use systolic::{Edges, Systolic};
-pub use vector::Vector;
+pub use vector::{NEURON_BITS, Vector};
 pub use work::Work;
 pub use zeros::{InputChunks, Products, Windows, Zeros};
 
