@@ -22,7 +22,7 @@ pub use many_core::ManyCore;
 pub use overhead::{Overhead, Step};
 pub use processor::Processor;
 pub use spike_lanes::{MultiBit, SpikeLanes};
-pub use spike_search::{Chunks, Done, DuringSweep, Lists, Once, Queue, Search, WeightStream};
+pub use spike_search::{Chunks, Done, DuringSweep, Encoder, Lists, Once, Queue, Search, WeightStream};
 pub use systolic::{Edges, Systolic};
 pub use vector::{NEURON_BITS, Vector};
 pub use work::Work;

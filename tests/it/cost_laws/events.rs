@@ -87,7 +87,7 @@ fn neurons_with_every_addition() {
 fn a_search_that_additions_hide() {
     let [zero, one] = [0, 1].map(sourced);
     let text = format!(
-        "search: Lists(map_cycles: {one}, chunks: PerMap{one}, chunk_cycles: {one}, spike_cycles: {one}, \
+        "search: Lists(encoder: (map_cycles: {one}, chunks: PerMap{one}, chunk_cycles: {one}, spike_cycles: {one}), \
          hand_over_cycles: {zero}, notice_cycles: {zero}, next_cycles: {zero}, idle_cycles: {zero}, \
          during_sweep: {}, done: {}, done_cycles: {zero}),",
         sourced("Waits"),
