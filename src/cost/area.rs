@@ -1,9 +1,7 @@
 use super::parts::AreaMm2;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Hardware, MemorySpec, MultiBit, Operand, SpikeLanes, Systolic, Unit, Vector};
+use crate::hw::{Hardware, MemorySpec, MultiBit, NEURON_BITS, Operand, SpikeLanes, Systolic, Unit, Vector};
 
-/// Width of a neuron lane's registers and adder.
-const NEURON_BITS: f64 = 16.0;
 /// Width of a requantizer's multiplier.
 const MULTIPLIER_BITS: f64 = 16.0;
 /// Area of a gate equivalent (a NAND2) at 28 nm, in um2: 0.9576 at 40 nm (TSMC 40G, 12 tracks) at twice the density,

@@ -165,15 +165,7 @@ mod tests {
         // Two channels, positions with 2, 0 and 1 events; a 1x3 kernel with padding 1 sees
         // 2, 3 and 1 of them.
         let input = Frames { frames: 1, shape: Shape::new(2, 1, 3), data: vec![1, 1, 0, 0, 0, 1] };
-        let geometry = ConvGeometry {
-            in_channels: 2,
-            out_channels: 4,
-            kernel: [1, 3],
-            stride: [1, 1],
-            pad: [0, 1],
-            dilation: [1, 1],
-            groups: 1,
-        };
+        let geometry = ConvGeometry::centred([1, 3], [2, 4], 1);
         let step = count_products(&input, &geometry, false).steps[0];
         assert_eq!((step.input_events, step.gathered_events), (3, 6));
         assert_eq!((step.accumulations, step.multiplications), (24, 0));

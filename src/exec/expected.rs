@@ -249,23 +249,10 @@ impl Binomial {
 mod tests {
     use super::*;
 
-    fn conv(kernel: [usize; 2], channels: usize, groups: usize) -> ConvGeometry {
-        let pad = [kernel[0] / 2, kernel[1] / 2];
-        ConvGeometry {
-            in_channels: channels,
-            out_channels: 4,
-            kernel,
-            stride: [1, 1],
-            pad,
-            dilation: [1, 1],
-            groups,
-        }
-    }
-
     #[test]
     fn a_three_by_one_image_by_hand() {
         // Two channels; a 1x3 kernel with padding 1 sees 2, 3 and 2 positions, so 4, 6 and 4 of 6 inputs.
-        let step = products(&conv([1, 3], 2, 1), Shape::new(2, 1, 3), false, 0.5);
+        let step = products(&ConvGeometry::centred([1, 3], [2, 4], 1), Shape::new(2, 1, 3), false, 0.5);
         assert_eq!((step.input_events, step.gathered_events), (3, 7));
         assert_eq!((step.accumulations, step.multiplications), (28, 0));
         // Two at a time: the larger of 4 and of 6 coins, then 4 coins. With F = (1, 5, 11, 15, 16)/16 and
@@ -277,7 +264,11 @@ mod tests {
         assert_eq!(step.wave_peaks[..2], [7, two.round() as u32]);
         // All at once, and every larger wave alike: 6 - (1 + 175 + 2662 + 9450 + 14592 + 16128)/16384.
         assert!(step.wave_peaks[2..].iter().all(|&peak| peak == 3), "{step:?}");
-        assert_eq!(products(&conv([1, 3], 2, 2), Shape::new(2, 1, 3), true, 0.5).multiplications, 14);
+        assert_eq!(
+            products(&ConvGeometry::centred([1, 3], [2, 4], 2), Shape::new(2, 1, 3), true, 0.5)
+                .multiplications,
+            14
+        );
     }
 
     /// Against all outcomes of a few coins, one by one.
@@ -312,7 +303,7 @@ mod tests {
 
     #[test]
     fn no_rate_is_no_work_and_rate_one_is_all() {
-        let (geometry, input) = (conv([3, 3], 6, 1), Shape::new(6, 7, 9));
+        let (geometry, input) = (ConvGeometry::centred([3, 3], [6, 4], 1), Shape::new(6, 7, 9));
         assert_eq!(products(&geometry, input, false, 0.0), StepActivity::default());
         let all = crate::tensor::Frames { frames: 1, shape: input, data: vec![1u8; input.values()] };
         let executed = super::super::activity::count_products(&all, &geometry, false).steps[0];
@@ -321,7 +312,7 @@ mod tests {
 
     #[test]
     fn more_spikes_are_more_work() {
-        let geometry = conv([3, 3], 6, 3);
+        let geometry = ConvGeometry::centred([3, 3], [6, 4], 3);
         let steps: Vec<StepActivity> = (0..=100)
             .map(|i| products(&geometry, Shape::new(6, 7, 9), false, f64::from(i) / 100.0))
             .collect();
@@ -341,7 +332,7 @@ mod tests {
     #[test]
     fn windows_fire_where_one_of_their_values_does() {
         // Windows of 2, 3 and 2 values.
-        let windows = fan_ins(&conv([1, 3], 1, 1), Shape::new(1, 1, 3));
+        let windows = fan_ins(&ConvGeometry::centred([1, 3], [1, 4], 1), Shape::new(1, 1, 3));
         assert!((any_of(0.5, &windows) - (0.75 + 0.875 + 0.75) / 3.0).abs() < 1e-15);
         assert_eq!(neighbours(3, 2), [4, 4, 6, 6, 4, 4]);
         assert_eq!((any(0.0, 9), any(1.0, 9), any(0.25, 1)), (0.0, 1.0, 0.25));

@@ -307,19 +307,6 @@ mod tests {
     use super::*;
     use crate::tensor::Shape;
 
-    fn conv(kernel: [usize; 2], channels: usize, groups: usize) -> ConvGeometry {
-        let pad = [kernel[0] / 2, kernel[1] / 2];
-        ConvGeometry {
-            in_channels: channels,
-            out_channels: 4,
-            kernel,
-            stride: [1, 1],
-            pad,
-            dilation: [1, 1],
-            groups,
-        }
-    }
-
     /// Five rows of four inputs: 0110, 1110, 0110, 1000, 1111.
     #[test]
     fn a_tile_by_hand() {
@@ -336,7 +323,7 @@ mod tests {
     fn windows_by_hand() {
         let data = vec![1, 1, 0, 0, 0, 1, /* t = 1 */ 1, 0, 0, 0, 1, 0];
         let input = Frames { frames: 2, shape: Shape::new(2, 1, 3), data };
-        let matrix = SpikeMatrix::gather(&input, &conv([1, 3], 2, 1), 0);
+        let matrix = SpikeMatrix::gather(&input, &ConvGeometry::centred([1, 3], [2, 4], 1), 0);
         assert_eq!((matrix.rows, matrix.columns, matrix.timesteps), (6, 6, 2));
         // At t = 0 the positions see 2, 3 and 1 spikes, at t = 1 they see 1, 2 and 1.
         assert_eq!(matrix.row_spikes().collect::<Vec<_>>(), [2, 1, 3, 2, 1, 1]);
@@ -348,7 +335,7 @@ mod tests {
         let windows = Pattern::Windows { positions: 2, timesteps: 2 };
         assert_eq!(matrix.count(windows), PatternCount { steps: 8, ..PatternCount::default() });
         // Groups see one channel each.
-        let groups = conv([1, 3], 2, 2);
+        let groups = ConvGeometry::centred([1, 3], [2, 4], 2);
         let of = |group| SpikeMatrix::gather(&input, &groups, group).row_spikes().sum::<u32>();
         assert_eq!((of(0), of(1)), (2 + 2 + 2, 2 + 2));
     }
@@ -358,7 +345,7 @@ mod tests {
     fn chunks_by_hand() {
         let data = vec![1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 0];
         let input = Frames { frames: 1, shape: Shape::new(5, 1, 3), data };
-        let matrix = SpikeMatrix::gather(&input, &conv([1, 1], 5, 1), 0);
+        let matrix = SpikeMatrix::gather(&input, &ConvGeometry::centred([1, 1], [5, 4], 1), 0);
         let steps = |inputs, at_once| matrix.count(Pattern::Chunks { inputs, at_once }).steps;
         // Rows 11001, 11100 and 00010, the last input a chunk of its own: 1 + 1, 1 + 1 and 1 + 1 steps of four spikes,
         // 1 + 1, 2 + 1 and 1 + 1 of two, 2 + 1, 3 + 1 and 1 + 1 of one.
@@ -371,7 +358,8 @@ mod tests {
     fn inputs_by_hand() {
         let data = vec![1, 1, 1, 0, 0, 1, /* t = 1 */ 1, 0, 0, 1, 1, 0];
         let input = Frames { frames: 2, shape: Shape::new(2, 1, 3), data };
-        let counted = |pattern| count(pattern, &input, &conv([1, 3], 2, 1)).inputs.to_vec();
+        let counted =
+            |pattern| count(pattern, &input, &ConvGeometry::centred([1, 3], [2, 4], 1)).inputs.to_vec();
         assert_eq!(counted(Pattern::Maps), [2, 2, /* t = 1 */ 2, 1]);
         assert_eq!(counted(Pattern::Positions { group: 1 }), [2, 1, 1, /* t = 1 */ 1, 1, 1]);
         // The last position has nobody to share with.
@@ -409,7 +397,7 @@ mod tests {
             columns in 1usize..65,
         ) {
             let input = draw(Shape::new(7, 4, 5), 4, rate, seed);
-            let matrix = SpikeMatrix::gather(&input, &conv([3, 3], 7, 1), 0);
+            let matrix = SpikeMatrix::gather(&input, &ConvGeometry::centred([3, 3], [7, 4], 1), 0);
             let spikes: u64 = matrix.row_spikes().map(u64::from).sum();
             let windows = |positions, timesteps| matrix.count(Pattern::Windows { positions, timesteps }).steps;
             prop_assert_eq!(windows(1, 1), spikes);

@@ -36,16 +36,7 @@ impl SpikeMatrix {
     /// Independent spikes of `rate`, padding and all: the same for the same arguments.
     pub fn drawn(positions: usize, timesteps: usize, columns: usize, rate: f64, seed: u64) -> Self {
         let spikes = draw(Shape::new(columns, positions, 1), timesteps, rate, seed);
-        let geometry = ConvGeometry {
-            in_channels: columns,
-            out_channels: 1,
-            kernel: [1, 1],
-            stride: [1, 1],
-            pad: [0, 0],
-            dilation: [1, 1],
-            groups: 1,
-        };
-        Self::gather(&spikes, &geometry, 0)
+        Self::gather(&spikes, &ConvGeometry::centred([1, 1], [columns, 1], 1), 0)
     }
 
     /// What `group` of a layer of `geometry` reads of `input`.

@@ -114,18 +114,6 @@ mod tests {
         taps: 1,
     };
 
-    fn conv(channels: usize, groups: usize) -> ConvGeometry {
-        ConvGeometry {
-            in_channels: channels,
-            out_channels: channels,
-            kernel: [3, 3],
-            stride: [1, 1],
-            pad: [1, 1],
-            dilation: [1, 1],
-            groups,
-        }
-    }
-
     fn steps(shape: WaveShape, input: &Frames<u8>, geometry: &ConvGeometry) -> u64 {
         let mut waves = Waves::new(shape, input.shape.width, 9);
         for group in 0..geometry.groups {
@@ -137,15 +125,7 @@ mod tests {
     /// Two channels of a map of one row and two columns, a kernel of 1 x 1: depthwise, each sees itself.
     #[test]
     fn depthwise_lanes_by_hand() {
-        let geometry = ConvGeometry {
-            in_channels: 2,
-            out_channels: 2,
-            kernel: [1, 1],
-            stride: [1, 1],
-            pad: [0, 0],
-            dilation: [1, 1],
-            groups: 2,
-        };
+        let geometry = ConvGeometry::centred([1, 1], [2, 2], 2);
         // Position 0 has spikes of both channels, position 1 none; at t = 1 each has one, of another channel.
         let data = vec![1, 1, 0, 0, /* t = 1 */ 1, 0, 0, 1];
         let input = Frames { frames: 2, shape: Shape::new(2, 1, 2), data };
@@ -164,7 +144,8 @@ mod tests {
 
     #[test]
     fn positions_in_a_line_are_what_is_always_counted() {
-        let (input, geometry) = (draw(Shape::new(5, 6, 7), 3, 0.3, 4), conv(5, 1));
+        let (input, geometry) =
+            (draw(Shape::new(5, 6, 7), 3, 0.3, 4), ConvGeometry::centred([3, 3], [5, 5], 1));
         let counted = count_products(&input, &geometry, false).total().wave_peaks;
         for (i, peaks) in counted.into_iter().enumerate() {
             assert_eq!(
@@ -180,7 +161,8 @@ mod tests {
 
     #[test]
     fn lanes_with_inputs_of_their_own_wait_longer_than_shared_ones() {
-        let (input, geometry) = (draw(Shape::new(8, 4, 4), 2, 0.4, 5), conv(8, 1));
+        let (input, geometry) =
+            (draw(Shape::new(8, 4, 4), 2, 0.4, 5), ConvGeometry::centred([3, 3], [8, 8], 1));
         let own = steps(WaveShape { taps: 9, ..ONE }, &input, &geometry);
         let shared = steps(WaveShape { inputs: 9, ..ONE }, &input, &geometry);
         let alone = steps(ONE, &input, &geometry);

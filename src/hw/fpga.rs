@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::MemorySpec;
 use super::sourced::{Sourced, number, positive};
 use super::sram::Sram;
-use super::units::{EventCores, MultiBit, SpikeLanes, Systolic, Unit, Unrolling, Vector};
+use super::units::{EventCores, MultiBit, NEURON_BITS, SpikeLanes, Systolic, Unit, Unrolling, Vector};
 use crate::error::Fault;
 
 /// A part, as far as a machine may use it.
@@ -46,9 +46,6 @@ pub struct Resources {
 
 /// Most of any resource.
 const MOST: u32 = 1 << 26;
-
-/// Width of a neuron lane's registers and adder.
-const NEURON_BITS: f64 = 16.0;
 
 /// Widest product of two n-bit values in look-up tables; wider ones take a multiplier. Designers do so, too: AMD's
 /// multiplier of 9 x 9 bits takes 115 of them (DS255, Virtex-7).

@@ -27,8 +27,9 @@ pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
 pub use units::{
-    Channels, Charged, Chunks, Datapath, Done, DuringSweep, Edges, EventCores, EventTime, InputChunks,
-    LaneTile, LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit, Once, Overhead, Overheads,
-    Processor, ProductKind, ProductShape, Products, Queue, Search, SpatialDim, SpikeLanes, Stationary, Step,
-    Sweep, Systolic, Takes, Unit, Unrolling, Vector, WeightStream, Windows, Work, WriteBack, Zeros,
+    Channels, Charged, Chunks, Datapath, Done, DuringSweep, Edges, Encoder, EventCores, EventOverheads,
+    EventTime, InputChunks, LaneTile, LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit,
+    NEURON_BITS, Once, Overhead, Processor, ProductKind, ProductShape, Products, Queue, Search, SpatialDim,
+    SpikeLanes, Stationary, Step, Sweep, Systolic, Takes, Unit, Unrolling, Vector, WeightStream, Windows,
+    Work, WriteBack, Zeros,
 };

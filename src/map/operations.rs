@@ -1,6 +1,6 @@
 //! What a fused layer does in one frame: a weighted sum, and operations without weights behind it.
 
-use crate::hw::{ProductKind, SpatialDim, Unrolling, Work};
+use crate::hw::{ProductShape, SpatialDim, Unrolling, Work};
 use crate::model::{Node, NodeId};
 use crate::quant::WeightForm;
 
@@ -79,15 +79,10 @@ impl Product {
         self.frames != InputFrames::PerTimestep
     }
 
-    /// What kind of sums it has.
-    pub fn kind(&self) -> ProductKind {
-        if self.groups > 1 {
-            ProductKind::Grouped
-        } else if self.taps > 1 {
-            ProductKind::Convolution
-        } else {
-            ProductKind::Pointwise
-        }
+    /// What units tell apart beside its widths.
+    pub fn shape(&self) -> ProductShape {
+        let Self { positions, taps, groups, .. } = *self;
+        ProductShape { positions, taps, groups, reads_spikes: self.input == Input::Spikes }
     }
 
     /// Output channels of one group.

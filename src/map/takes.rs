@@ -1,8 +1,8 @@
 //! What units take of a layer.
 
-use super::{Epilogue, Input, Layer, Product};
+use super::{Epilogue, Layer, Product};
 use crate::error::{Error, Result};
-use crate::hw::{Datapath, Hardware, ProductShape};
+use crate::hw::{Datapath, Hardware};
 
 /// True if `unit` takes weights, inputs and sums of `layer`'s widths.
 pub(super) fn takes(unit: &dyn Datapath, layer: &Layer) -> bool {
@@ -47,23 +47,10 @@ struct Refusal {
 /// Why `unit` does not take `product`, if it does not.
 fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     let takes = unit.takes().expect("a unit of products");
-    if let Some(kinds) = unit.kinds().filter(|kinds| !kinds.contains(&product.kind())) {
-        return Some(Refusal {
-            what: format!("a product of kind {:?}", product.kind()),
-            takes: format!("{kinds:?} (kinds)"),
-        });
+    if let Some(takes) = unit.refuses_shape(product.shape()) {
+        return Some(Refusal { what: product.shape().to_string(), takes });
     }
     let (weight, input, sum) = (product.weight_bits, product.input.bits(), product.accumulator_bits);
-    let (positions, groups) = (product.positions, product.groups);
-    let reads_spikes = product.input == Input::Spikes;
-    if let Some(takes) = unit.refuses_shape(ProductShape { positions, groups, reads_spikes }) {
-        let reads = if reads_spikes { "spikes" } else { "integers" };
-        let what = match groups {
-            1 => format!("{reads} to outputs at {positions} positions"),
-            _ => format!("{reads} in {groups} groups"),
-        };
-        return Some(Refusal { what, takes: takes.to_owned() });
-    }
     let refuse =
         |bits: u32, what: &str, takes: String| Some(Refusal { what: format!("{bits}-bit {what}"), takes });
     if weight == 32 {

@@ -20,6 +20,14 @@ pub struct ConvGeometry {
 }
 
 impl ConvGeometry {
+    /// Steps of one, and as much padding as keeps the size of a map under a kernel of an odd extent; `channels` in and
+    /// out.
+    pub fn centred(kernel: [usize; 2], channels: [usize; 2], groups: usize) -> Self {
+        let [in_channels, out_channels] = channels;
+        let pad = kernel.map(|extent| extent / 2);
+        Self { in_channels, out_channels, kernel, stride: [1, 1], pad, dilation: [1, 1], groups }
+    }
+
     /// Inputs of one output value.
     pub fn fan_in(&self) -> usize {
         self.in_channels / self.groups * self.taps()
@@ -113,15 +121,7 @@ mod tests {
 
     #[test]
     fn a_corner_of_a_3x3_convolution_reads_four_inputs() {
-        let g = ConvGeometry {
-            in_channels: 2,
-            out_channels: 5,
-            kernel: [3, 3],
-            stride: [1, 1],
-            pad: [1, 1],
-            dilation: [1, 1],
-            groups: 1,
-        };
+        let g = ConvGeometry::centred([3, 3], [2, 5], 1);
         let input = Shape::new(2, 4, 3);
         assert_eq!(g.output(input), Some(Shape::new(5, 4, 3)));
         let inside: Vec<_> = g.taps_of(input, 0, 0).filter_map(|(tap, p)| p.map(|p| (tap, p))).collect();
@@ -131,15 +131,7 @@ mod tests {
 
     #[test]
     fn taps_two_apart_skip_what_lies_between() {
-        let g = ConvGeometry {
-            in_channels: 1,
-            out_channels: 1,
-            kernel: [1, 3],
-            stride: [1, 2],
-            pad: [0, 1],
-            dilation: [1, 2],
-            groups: 1,
-        };
+        let g = ConvGeometry { stride: [1, 2], dilation: [1, 2], ..ConvGeometry::centred([1, 3], [1, 1], 1) };
         // A span of 5 on 7 columns with their padding.
         let input = Shape::new(1, 1, 5);
         assert_eq!((g.span(1), g.output(input)), (5, Some(Shape::new(1, 1, 2))));
@@ -149,15 +141,7 @@ mod tests {
 
     #[test]
     fn a_kernel_larger_than_its_input_has_no_output() {
-        let g = ConvGeometry {
-            in_channels: 1,
-            out_channels: 1,
-            kernel: [7, 7],
-            stride: [2, 2],
-            pad: [0, 0],
-            dilation: [1, 1],
-            groups: 1,
-        };
+        let g = ConvGeometry { stride: [2, 2], pad: [0, 0], ..ConvGeometry::centred([7, 7], [1, 1], 1) };
         assert_eq!(g.output(Shape::new(1, 6, 9)), None);
         assert_eq!(g.output(Shape::new(1, 7, 9)), Some(Shape::new(1, 1, 2)));
     }

@@ -43,17 +43,8 @@ mod tests {
 
     #[test]
     fn two_norms_and_a_scale_by_hand() {
-        let geometry = ConvGeometry {
-            in_channels: 1,
-            out_channels: 2,
-            kernel: [1, 1],
-            stride: [1, 1],
-            pad: [0, 0],
-            dilation: [1, 1],
-            groups: 1,
-        };
         let weighted = Weighted {
-            geometry,
+            geometry: ConvGeometry::centred([1, 1], [1, 2], 1),
             padding: Padding::Zero,
             bias: true,
             norms: vec!["a".into(), "b".into()],

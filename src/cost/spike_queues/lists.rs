@@ -44,15 +44,14 @@ struct ListState<'a> {
 
 impl<'a> ListState<'a> {
     fn new(rounds: &Rounds<'_>, search: &'a Lists, bits: usize) -> Self {
-        let chunks = u64::from(search.chunks.count(bits));
-        let map = u64::from(search.map_cycles.value) + u64::from(search.chunk_cycles.value) * chunks;
+        let map = search.encoder.silent_cycles(1, bits);
         let (event, clock) = (rounds.event, rounds.layer);
         Self { search, map, event, clock, idle: 0, noticed: 0, losing: 0..0, adding: 0, sweeping: 0 }
     }
 
     /// Searches a map, and hands its list over.
     fn map(&mut self, spikes: u64) {
-        self.clock += self.map + u64::from(self.search.spike_cycles.value) * spikes;
+        self.clock += self.map + u64::from(self.search.encoder.spike_cycles.value) * spikes;
         if spikes > 0 {
             if !self.losing.contains(&self.clock) {
                 let begins = self.clock.max(self.idle);

@@ -100,10 +100,9 @@ impl<'a> Rounds<'a> {
 
     /// Spikes that are found once, before the first is added.
     pub fn once(&self, search: &Once, maps: usize, bits: usize) -> Span {
-        let of_frame = cycles(&search.map_cycles) * maps as u64
-            + cycles(&search.chunk_cycles) * u64::from(search.chunks.count(bits))
-            + cycles(&search.timestep_cycles);
-        let found = |t| of_frame + cycles(&search.spike_cycles) * self.events(t);
+        let encoder = &search.encoder;
+        let of_frame = encoder.silent_cycles(maps as u64, bits) + cycles(&search.timestep_cycles);
+        let found = |t| of_frame + cycles(&encoder.spike_cycles) * self.events(t);
         let searching: u64 = (0..self.timesteps).map(found).sum();
         let least = cycles(&search.least_events);
         let events: u64 = (0..self.timesteps).map(|t| self.events(t).max(least)).sum();

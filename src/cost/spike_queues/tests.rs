@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::rounds::{Rounds, Span};
 use super::weights::{Halves, Streamed};
-use crate::hw::{Chunks, Done, DuringSweep, Lists, LoopOrder, Queue, Sourced, WeightStream};
+use crate::hw::{Chunks, Done, DuringSweep, Encoder, Lists, LoopOrder, Queue, Sourced, WeightStream};
 
 fn given<T>(value: T) -> Sourced<T> {
     Sourced::new(value, "test")
@@ -11,10 +11,12 @@ fn given<T>(value: T) -> Sourced<T> {
 /// Four cycles of a map without spikes; six of one with, and two for each of them.
 fn lists(during_sweep: DuringSweep, done: Done) -> Lists {
     Lists {
-        map_cycles: given(1),
-        chunks: Chunks::PerMap(given(1)),
-        chunk_cycles: given(2),
-        spike_cycles: given(2),
+        encoder: Encoder {
+            map_cycles: given(1),
+            chunks: Chunks::PerMap(given(1)),
+            chunk_cycles: given(2),
+            spike_cycles: given(2),
+        },
         hand_over_cycles: given(2),
         notice_cycles: given(1),
         next_cycles: given(1),
@@ -168,7 +170,7 @@ proptest! {
         let of = |event| rounds(&counts, items, passes, event);
         let lists = lists(DuringSweep::Waits, Done::Drained);
         let mut slow = lists.clone();
-        slow.spike_cycles = given(3);
+        slow.encoder.spike_cycles = given(3);
         let mut narrow = queue(group);
         narrow.write_cycles = given(20);
         let mut deep = queue(group);

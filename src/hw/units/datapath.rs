@@ -1,10 +1,12 @@
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::layout::Layout;
 use super::work::Work;
 use crate::error::{Fault, Result};
 use crate::hw::EventTable;
-use crate::hw::sourced::Sourced;
+use crate::hw::sourced::{Sourced, positive};
 
 /// Widths of a product that a unit takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,30 @@ pub struct Takes {
     pub inputs: &'static str,
     /// Widest sum; `None` where sums are whole words.
     pub sum_bits: Option<u32>,
+}
+
+/// Widths of weights, inputs and sums of a unit that states each of them.
+pub(super) struct Widths<'a> {
+    pub max_weight_bits: &'a Sourced<u32>,
+    pub input_bits: &'a Sourced<u32>,
+    pub accumulator_bits: &'a Sourced<u32>,
+}
+
+impl Widths<'_> {
+    pub fn check(&self) -> Result<(), Fault> {
+        positive("max_weight_bits", self.max_weight_bits, 32)?;
+        positive("input_bits", self.input_bits, 32)?;
+        positive("accumulator_bits", self.accumulator_bits, 64)
+    }
+
+    pub fn takes(&self) -> Takes {
+        Takes {
+            weight_bits: self.max_weight_bits.value,
+            input_bits: self.input_bits.value,
+            inputs: "input_bits",
+            sum_bits: Some(self.accumulator_bits.value),
+        }
+    }
 }
 
 /// Products by the shape of their sums.
@@ -38,15 +64,43 @@ pub(super) fn check_kinds(kinds: Option<&[ProductKind]>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What kinds of product a unit tells apart.
+/// What a unit of `kinds` takes instead of a product of `shape`, if it does not take it.
+pub(super) fn refuses_kind(kinds: Option<&[ProductKind]>, shape: ProductShape) -> Option<String> {
+    let kinds = kinds.filter(|kinds| !kinds.contains(&shape.kind()))?;
+    Some(format!("products of kinds {kinds:?} (kinds)"))
+}
+
+/// What of a product units tell apart beside its widths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProductShape {
     /// Output positions.
     pub positions: usize,
+    /// Positions of the kernel.
+    pub taps: usize,
     /// Groups that do not mix.
     pub groups: usize,
     /// True if it reads spikes.
     pub reads_spikes: bool,
+}
+
+impl ProductShape {
+    /// What kind of sums it has.
+    pub fn kind(&self) -> ProductKind {
+        if self.groups > 1 {
+            ProductKind::Grouped
+        } else if self.taps > 1 {
+            ProductKind::Convolution
+        } else {
+            ProductKind::Pointwise
+        }
+    }
+}
+
+impl fmt::Display for ProductShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reads = if self.reads_spikes { "spikes" } else { "integers" };
+        write!(f, "{:?} sums of {reads} at {} positions", self.kind(), self.positions)
+    }
 }
 
 /// How a unit is charged.
@@ -87,13 +141,8 @@ pub trait Datapath {
         None
     }
 
-    /// Kinds of products that it takes; all where it is `None`.
-    fn kinds(&self) -> Option<&[ProductKind]> {
-        None
-    }
-
     /// What it takes instead, if it takes no product of `shape`.
-    fn refuses_shape(&self, _shape: ProductShape) -> Option<&'static str> {
+    fn refuses_shape(&self, _shape: ProductShape) -> Option<String> {
         None
     }
 

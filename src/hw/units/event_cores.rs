@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::datapath::{Datapath, ProductShape, Takes};
+use super::datapath::{Datapath, ProductShape, Takes, Widths};
 use super::spike_search::{Search, WeightStream, cycles};
 use super::work::Work;
 use crate::check::in_range;
@@ -43,7 +43,7 @@ pub struct EventCores {
     pub sweep: Option<Sweep>,
     /// Time beside events and neurons.
     #[serde(default)]
-    pub overheads: Overheads,
+    pub overheads: EventOverheads,
     /// Work beside products and neurons that is done where outputs are written.
     #[serde(default)]
     pub writes_back: Vec<WriteBack>,
@@ -126,7 +126,7 @@ pub struct Sweep {
 /// Cycles beside those of events and neurons.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Overheads {
+pub struct EventOverheads {
     /// Of a layer.
     pub layer_cycles: Option<Sourced<u32>>,
     /// Of a pass over output channels.
@@ -174,6 +174,11 @@ impl EventCores {
     /// How the work `work` is done where outputs are written, if it is.
     pub fn write_back(&self, work: Work) -> Option<&WriteBack> {
         self.writes_back.iter().find(|done| done.work == work)
+    }
+
+    fn widths(&self) -> Widths<'_> {
+        let Self { max_weight_bits, input_bits, accumulator_bits, .. } = self;
+        Widths { max_weight_bits, input_bits, accumulator_bits }
     }
 
     fn check_event(&self) -> Result<(), Fault> {
@@ -261,30 +266,29 @@ impl Datapath for EventCores {
         }
         self.check_sweep()?;
         self.check_overheads()?;
-        positive("max_weight_bits", &self.max_weight_bits, 32)?;
-        positive("input_bits", &self.input_bits, 32)?;
-        positive("accumulator_bits", &self.accumulator_bits, 64)
+        self.widths().check()
     }
 
     fn takes(&self) -> Option<Takes> {
-        Some(Takes {
-            weight_bits: self.max_weight_bits.value,
-            input_bits: self.input_bits.value,
-            inputs: "input_bits",
-            sum_bits: Some(self.accumulator_bits.value),
-        })
+        Some(self.widths().takes())
     }
 
-    fn refuses_shape(&self, shape: ProductShape) -> Option<&'static str> {
-        let ProductShape { positions, groups, reads_spikes } = shape;
-        let takes = |kind| self.takes.is_none_or(|takes| takes == kind);
-        match (groups, reads_spikes, positions) {
-            (2.., ..) => Some("layers of one group"),
-            (_, false, _) if !takes(LayerKind::Integers) => Some("spikes (takes)"),
-            (_, true, 1) if !takes(LayerKind::Vectors) => Some("other layers (takes)"),
-            (_, true, 2..) if !takes(LayerKind::Maps) => Some("other layers (takes)"),
-            _ => None,
+    fn refuses_shape(&self, shape: ProductShape) -> Option<String> {
+        if shape.groups > 1 {
+            return Some("layers of one group".to_owned());
         }
+        let kind = match (shape.reads_spikes, shape.positions) {
+            (false, _) => LayerKind::Integers,
+            (true, 1) => LayerKind::Vectors,
+            (true, _) => LayerKind::Maps,
+        };
+        let takes = self.takes.filter(|&takes| takes != kind)?;
+        let takes_in_words = match takes {
+            LayerKind::Maps => "spikes to outputs at several positions",
+            LayerKind::Vectors => "spikes to outputs at a single position",
+            LayerKind::Integers => "integers",
+        };
+        Some(format!("{takes_in_words} (takes: {takes:?})"))
     }
 
     fn does(&self, work: Work) -> bool {

@@ -14,15 +14,17 @@ mod work;
 mod zeros;
 
 pub use datapath::{Charged, Datapath, LaneTile, ProductKind, ProductShape, Takes};
-pub use event_cores::{Channels, EventCores, EventTime, LayerKind, LoopOrder, Overheads, Sweep, WriteBack};
+pub use event_cores::{
+    Channels, EventCores, EventOverheads, EventTime, LayerKind, LoopOrder, Sweep, WriteBack,
+};
 pub use layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 pub use many_core::ManyCore;
 pub use overhead::{Overhead, Step};
 pub use processor::Processor;
 pub use spike_lanes::{MultiBit, SpikeLanes};
-pub use spike_search::{Chunks, Done, DuringSweep, Lists, Once, Queue, Search, WeightStream};
+pub use spike_search::{Chunks, Done, DuringSweep, Encoder, Lists, Once, Queue, Search, WeightStream};
 pub use systolic::{Edges, Systolic};
-pub use vector::Vector;
+pub use vector::{NEURON_BITS, Vector};
 pub use work::Work;
 pub use zeros::{InputChunks, Products, Windows, Zeros};
 

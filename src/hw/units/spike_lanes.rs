@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::datapath::{Datapath, LaneTile, ProductKind, Takes, check_kinds};
+use super::datapath::{Datapath, LaneTile, ProductKind, ProductShape, Takes, check_kinds, refuses_kind};
 use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary};
 use super::overhead::Overhead;
 use super::zeros::Zeros;
@@ -140,8 +140,8 @@ impl Datapath for SpikeLanes {
         })
     }
 
-    fn kinds(&self) -> Option<&[ProductKind]> {
-        self.kinds.as_deref()
+    fn refuses_shape(&self, shape: ProductShape) -> Option<String> {
+        refuses_kind(self.kinds.as_deref(), shape)
     }
 
     fn layouts(&self) -> Vec<Layout> {

@@ -20,12 +20,11 @@ pub enum Search {
     Once(Once),
 }
 
-/// Priority encoders that go through an input map in chunks, and hand over a list of its spikes. A map without spikes
-/// is not handed over.
+/// Priority encoders, which go through spikes in chunks.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lists {
-    /// Cycles to fetch a map.
+pub struct Encoder {
+    /// Cycles to fetch an input map; a vector is one.
     pub map_cycles: Sourced<u32>,
     /// What the encoder looks at together.
     pub chunks: Chunks,
@@ -33,6 +32,15 @@ pub struct Lists {
     pub chunk_cycles: Sourced<u32>,
     /// Cycles of a spike.
     pub spike_cycles: Sourced<u32>,
+}
+
+/// Priority encoders that go through an input map, and hand over a list of its spikes. A map without spikes
+/// is not handed over.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lists {
+    /// Of a map.
+    pub encoder: Encoder,
     /// Cycles to hand a list over to adders that are idle.
     pub hand_over_cycles: Sourced<u32>,
     /// Cycles after which the search sees that a list was taken by adders that were busy.
@@ -167,14 +175,8 @@ impl WeightStream {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
-    /// Cycles to fetch an input map; a vector is one.
-    pub map_cycles: Sourced<u32>,
-    /// What the encoder looks at together, of all inputs of a timestep.
-    pub chunks: Chunks,
-    /// Cycles of a chunk.
-    pub chunk_cycles: Sourced<u32>,
-    /// Cycles of a spike.
-    pub spike_cycles: Sourced<u32>,
+    /// Of all inputs of a timestep.
+    pub encoder: Encoder,
     /// Cycles of a timestep.
     pub timestep_cycles: Sourced<u32>,
     /// Events that a timestep without any takes the time of.
@@ -199,7 +201,22 @@ impl Chunks {
 
     fn check(&self) -> Result<(), Fault> {
         let (Self::PerMap(count) | Self::OfBits(count)) = self;
-        positive("search.chunks", count, 1 << 24)
+        positive("search.encoder.chunks", count, 1 << 24)
+    }
+}
+
+impl Encoder {
+    /// Cycles of `maps` of so many `bits` together, without those of spikes.
+    pub fn silent_cycles(&self, maps: u64, bits: usize) -> u64 {
+        let chunks = u64::from(self.chunks.count(bits));
+        u64::from(self.map_cycles.value) * maps + u64::from(self.chunk_cycles.value) * chunks
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        self.chunks.check()?;
+        cycles("search.encoder.map_cycles", &self.map_cycles)?;
+        cycles("search.encoder.chunk_cycles", &self.chunk_cycles)?;
+        cycles("search.encoder.spike_cycles", &self.spike_cycles)
     }
 }
 
@@ -215,13 +232,10 @@ impl Search {
 
 impl Lists {
     fn check(&self) -> Result<(), Fault> {
-        self.chunks.check()?;
+        self.encoder.check()?;
         has_source("search.during_sweep", &self.during_sweep.source)?;
         has_source("search.done", &self.done.source)?;
         [
-            ("search.map_cycles", &self.map_cycles),
-            ("search.chunk_cycles", &self.chunk_cycles),
-            ("search.spike_cycles", &self.spike_cycles),
             ("search.hand_over_cycles", &self.hand_over_cycles),
             ("search.notice_cycles", &self.notice_cycles),
             ("search.next_cycles", &self.next_cycles),
@@ -266,11 +280,8 @@ impl Queue {
 
 impl Once {
     fn check(&self) -> Result<(), Fault> {
-        self.chunks.check()?;
+        self.encoder.check()?;
         [
-            ("search.map_cycles", &self.map_cycles),
-            ("search.chunk_cycles", &self.chunk_cycles),
-            ("search.spike_cycles", &self.spike_cycles),
             ("search.timestep_cycles", &self.timestep_cycles),
             ("search.least_events", &self.least_events),
             ("search.more_passes", &self.more_passes),

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-use super::datapath::{Datapath, ProductKind, Takes, check_kinds};
+use super::datapath::{Datapath, ProductKind, ProductShape, Takes, Widths, check_kinds, refuses_kind};
 use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
@@ -49,6 +49,13 @@ pub enum Edges {
     Actual,
 }
 
+impl Systolic {
+    fn widths(&self) -> Widths<'_> {
+        let Self { max_weight_bits, input_bits, accumulator_bits, .. } = self;
+        Widths { max_weight_bits, input_bits, accumulator_bits }
+    }
+}
+
 impl Datapath for Systolic {
     fn name(&self) -> &str {
         &self.name
@@ -62,22 +69,15 @@ impl Datapath for Systolic {
             let value = f64::from(overhead.value);
             number("overhead_cycles", &Sourced::new(value, &overhead.source), -2.0, 1e6)?;
         }
-        positive("max_weight_bits", &self.max_weight_bits, 32)?;
-        positive("input_bits", &self.input_bits, 32)?;
-        positive("accumulator_bits", &self.accumulator_bits, 64)
+        self.widths().check()
     }
 
     fn takes(&self) -> Option<Takes> {
-        Some(Takes {
-            weight_bits: self.max_weight_bits.value,
-            input_bits: self.input_bits.value,
-            inputs: "input_bits",
-            sum_bits: Some(self.accumulator_bits.value),
-        })
+        Some(self.widths().takes())
     }
 
-    fn kinds(&self) -> Option<&[ProductKind]> {
-        self.kinds.as_deref()
+    fn refuses_shape(&self, shape: ProductShape) -> Option<String> {
+        refuses_kind(self.kinds.as_deref(), shape)
     }
 
     /// Rows stand for what columns do not, and what stays is along neither of the ways that the rest streams.

@@ -5,6 +5,9 @@ use super::work::Work;
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, positive};
 
+/// Width of a neuron lane's registers and adder.
+pub const NEURON_BITS: f64 = 16.0;
+
 /// Lanes for work beside the products. Several of them run side by side.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -347,12 +347,16 @@ fn machines_that_cannot_run_the_network() {
             change(&one_word, "(value: 64, source: \"design choice: no bit", "(value: 8, source: \"no bit");
         change(&one_byte, "value: 98304,", "value: 1,")
     };
+    let pointwise =
+        change(&edge, "multi_bit: BitSerial,", "multi_bit: BitSerial, kinds: [Pointwise, Grouped],");
     let flash = change(&bundled_text(CORTEX), "value: 1048576,", "value: 131072,");
     let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
         ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
         ("9-bit pixels on 8-bit units", (change(&bundled_text(SYSTOLIC), "(value: 17,", "(value: 8,"), "w4")),
+        ("convolutions on lanes for others", (pointwise, "w4")),
+        ("an image on cores for spikes", (bundled_text("hw_configs/exspike.ron"), "w4")),
         ("weights without DRAM", (without_dram.clone(), "w8")),
         ("not one output channel", (small(&edge), "w8")),
         ("weights in one byte without DRAM", (small(&without_dram), "w4")),
@@ -366,6 +370,10 @@ fn machines_that_cannot_run_the_network() {
       setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (multi_bit)
     9-bit pixels on 8-bit units
       setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware systolic-28 takes up to 8 (input_bits)
+    convolutions on lanes for others
+      setting w4: layer patch_embed.proj_conv: Convolution sums of integers at 784 positions, and hardware edge-28 takes products of kinds [Pointwise, Grouped] (kinds)
+    an image on cores for spikes
+      setting w4: layer patch_embed.proj_conv: Convolution sums of integers at 784 positions, and hardware exspike takes spikes to outputs at several positions (takes: Maps)
     weights without DRAM
       setting w8: the network: Weights need 171856 bytes, and memory weight SRAM of hardware edge-28 holds 98304 (capacity_bytes) and there is no dram
     not one output channel

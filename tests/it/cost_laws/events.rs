@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use spiq::exec::{Pattern, PatternCount, Patterns};
+use spiq::hw::ProductShape;
 
 use super::*;
 
@@ -86,7 +87,7 @@ fn neurons_with_every_addition() {
 fn a_search_that_additions_hide() {
     let [zero, one] = [0, 1].map(sourced);
     let text = format!(
-        "search: Lists(map_cycles: {one}, chunks: PerMap{one}, chunk_cycles: {one}, spike_cycles: {one}, \
+        "search: Lists(encoder: (map_cycles: {one}, chunks: PerMap{one}, chunk_cycles: {one}, spike_cycles: {one}), \
          hand_over_cycles: {zero}, notice_cycles: {zero}, next_cycles: {zero}, idle_cycles: {zero}, \
          during_sweep: {}, done: {}, done_cycles: {zero}),",
         sourced("Waits"),
@@ -112,5 +113,21 @@ proptest! {
             prop_assert!(close(slower.energy_j.total(), base.energy_j.total()));
             prop_assert_eq!(&slower.traffic_bits, &base.traffic_bits);
         }
+    }
+}
+
+#[test]
+fn cores_refuse_what_they_do_not_take() {
+    let spec = cores(&format!("fixed_cycles: {}", sourced(1)), "takes: Vectors,");
+    let hardware = spec.unit_machine().hardware;
+    let refuses = |groups, positions, reads_spikes| {
+        let shape = ProductShape { positions, taps: 1, groups, reads_spikes };
+        hardware.units[0].datapath().refuses_shape(shape)
+    };
+    assert_eq!(refuses(1, 1, true), None);
+    assert_eq!(refuses(2, 1, true).unwrap(), "layers of one group");
+    for (positions, reads_spikes) in [(2, true), (1, false)] {
+        let takes = refuses(1, positions, reads_spikes).unwrap();
+        assert_eq!(takes, "spikes to outputs at a single position (takes: Vectors)");
     }
 }

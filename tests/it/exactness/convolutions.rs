@@ -4,14 +4,7 @@ use super::support::*;
 
 #[derive(Debug, Clone)]
 struct ConvCase {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    pad: [usize; 2],
-    dilation: [usize; 2],
-    groups: usize,
-    /// Channels per group, in and out.
-    per_group: [usize; 2],
-    size: [usize; 2],
+    conv: Convolution,
     /// Spikes of a neuron that gates the image, or the image itself.
     spikes: bool,
     zero_point: u8,
@@ -32,36 +25,20 @@ fn conv_cases() -> impl Strategy<Value = ConvCase> {
     (window, channels, rest)
         .prop_map(|((kernel, stride, pad, dilation), (groups, per_group), rest)| {
             let (size, spikes, zero_point, fraction_bits, seed) = rest;
-            ConvCase {
-                kernel,
-                stride,
-                pad,
-                dilation,
-                groups,
-                per_group,
-                size,
-                spikes,
-                zero_point,
-                fraction_bits,
-                seed,
-            }
+            let conv = Convolution::new([kernel, stride, pad, dilation], groups, per_group, size);
+            ConvCase { conv, spikes, zero_point, fraction_bits, seed }
         })
-        .prop_filter("the kernel fits", |c| {
-            (0..2).all(|i| c.size[i] + 2 * c.pad[i] > (c.kernel[i] - 1) * c.dilation[i])
-        })
+        .prop_filter("the kernel fits", |case| case.conv.fits())
 }
 
 fn conv_network(case: &ConvCase) -> Network {
-    let channels = case.groups * case.per_group[0];
-    let shape = Shape::new(channels, case.size[0], case.size[1]);
-    let (mut net, mut x) = NetworkBuilder::new(shape, true, 2);
+    let channels = case.conv.geometry.in_channels;
+    let (mut net, mut x) = NetworkBuilder::new(case.conv.input(), true, 2);
     if case.spikes {
         let gate = net.conv("gate", x, Conv::new(channels, 1).groups(channels).bias()).unwrap();
         x = net.neuron("lif", gate, Neuron::lif(48.0)).unwrap();
     }
-    let conv = Conv::new(case.groups * case.per_group[1], case.kernel).stride(case.stride).pad(case.pad);
-    let conv = conv.dilation(case.dilation).groups(case.groups).bias();
-    let x = net.conv("conv", x, conv).unwrap();
+    let x = net.conv("conv", x, case.conv.layer()).unwrap();
     finish(net, x)
 }
 

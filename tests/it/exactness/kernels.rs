@@ -28,14 +28,7 @@ enum Source {
 #[derive(Debug, Clone)]
 struct Case {
     source: Source,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    pad: [usize; 2],
-    dilation: [usize; 2],
-    groups: usize,
-    /// Channels per group, in and out.
-    per_group: [usize; 2],
-    size: [usize; 2],
+    conv: Convolution,
     timesteps: usize,
     /// Bits of the codes.
     bits: u32,
@@ -71,25 +64,10 @@ fn cases(sources: &'static [Source], bits: std::ops::RangeInclusive<u32>) -> imp
     (0..sources.len(), window, channels, rest)
         .prop_map(|(source, (kernel, stride, pad, dilation), (groups, per_group), rest)| {
             let (size, timesteps, bits, density, seed) = rest;
-            let source = sources[source];
-            Case {
-                source,
-                kernel,
-                stride,
-                pad,
-                dilation,
-                groups,
-                per_group,
-                size,
-                timesteps,
-                bits,
-                density,
-                seed,
-            }
+            let conv = Convolution::new([kernel, stride, pad, dilation], groups, per_group, size);
+            Case { source: sources[source], conv, timesteps, bits, density, seed }
         })
-        .prop_filter("the kernel fits", |c| {
-            (0..2).all(|i| c.size[i] + 2 * c.pad[i] > (c.kernel[i] - 1) * c.dilation[i])
-        })
+        .prop_filter("the kernel fits", |case| case.conv.fits())
 }
 
 /// A network with everything that executes it.
@@ -132,15 +110,7 @@ impl Builder {
     /// X = x + bias, channel by channel.
     fn copy(&mut self, name: &str, x: NodeId, bias: &[i64]) -> NodeId {
         let channels = self.net.shape(x).channels;
-        let geometry = ConvGeometry {
-            in_channels: channels,
-            out_channels: channels,
-            kernel: [1; 2],
-            stride: [1; 2],
-            pad: [0; 2],
-            dilation: [1, 1],
-            groups: channels,
-        };
+        let geometry = ConvGeometry::centred([1, 1], [channels; 2], channels);
         let op = quantized_weighted(geometry, vec![1; channels], bias.to_vec(), 0, None);
         self.weighted(name, x, Conv::new(channels, 1).groups(channels).bias(), op)
     }
@@ -297,8 +267,8 @@ fn sample(case: &Case, dice: &mut Dice, shape: Shape) -> Sample {
 
 /// The layer under test with its source, and a neuron behind it.
 fn model_of(case: &Case, dice: &mut Dice) -> (QuantizedModel, Shape) {
-    let [ins, outs] = case.per_group.map(|channels| channels * case.groups);
-    let shape = Shape::new(ins, case.size[0], case.size[1]);
+    let geometry = case.conv.geometry;
+    let (ins, outs, shape) = (geometry.in_channels, geometry.out_channels, case.conv.input());
     let max = match case.source {
         Source::Grid | Source::PaddedGrid => MAX_EVENT,
         Source::Events(max) => max,
@@ -307,8 +277,7 @@ fn model_of(case: &Case, dice: &mut Dice) -> (QuantizedModel, Shape) {
     let constant = case.source == Source::Image;
     let (mut builder, input) = Builder::new(shape, constant, case.timesteps, max);
     let offsets: Vec<i64> = (0..ins).map(|_| dice.pick(&[-65_535, -32_768, -30_000, -1, 0])).collect();
-    let conv = Conv::new(outs, case.kernel).stride(case.stride).pad(case.pad).dilation(case.dilation);
-    let mut conv = conv.groups(case.groups).bias();
+    let mut conv = case.conv.layer();
     let x = match case.source {
         Source::Spikes => builder.spikes("spikes", input),
         Source::Levels(max) => builder.levels("levels", input, max),
@@ -319,15 +288,6 @@ fn model_of(case: &Case, dice: &mut Dice) -> (QuantizedModel, Shape) {
         conv = conv.clone().pad_with_bias();
         offsets.iter().map(|&x| GRID.saturate(x).0).collect()
     });
-    let geometry = ConvGeometry {
-        in_channels: ins,
-        out_channels: outs,
-        kernel: case.kernel,
-        stride: case.stride,
-        pad: case.pad,
-        dilation: case.dilation,
-        groups: case.groups,
-    };
     // What is left of 27 bits for codes and fraction bits.
     let log2 = |x: f64| x.log2().ceil() as u32;
     let taken = log2(geometry.fan_in() as f64) + log2(builder.bounds[x.index()] as f64);

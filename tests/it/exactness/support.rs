@@ -29,6 +29,43 @@ pub const STD: f64 = 256.0 / 255.0;
 /// A layer whose weights are integers with a largest magnitude of 127 keeps them as codes.
 pub const INTEGERS: &str = "Uniform(bits: 8, scale: Pow2, granularity: Layer, clip: Max)";
 
+/// A convolution, and rows and columns of the map that it reads.
+#[derive(Debug, Clone)]
+pub struct Convolution {
+    pub geometry: ConvGeometry,
+    pub size: [usize; 2],
+}
+
+impl Convolution {
+    /// A window of kernel, stride, padding and dilation, and groups of so many channels each, in and out.
+    pub fn new(
+        [kernel, stride, pad, dilation]: [[usize; 2]; 4],
+        groups: usize,
+        per_group: [usize; 2],
+        size: [usize; 2],
+    ) -> Self {
+        let [in_channels, out_channels] = per_group.map(|channels| channels * groups);
+        Self {
+            geometry: ConvGeometry { in_channels, out_channels, kernel, stride, pad, dilation, groups },
+            size,
+        }
+    }
+
+    pub fn fits(&self) -> bool {
+        self.geometry.output(self.input()).is_some()
+    }
+
+    pub fn input(&self) -> Shape {
+        let [height, width] = self.size;
+        Shape::new(self.geometry.in_channels, height, width)
+    }
+
+    pub fn layer(&self) -> Conv {
+        let ConvGeometry { out_channels, kernel, stride, pad, dilation, groups, .. } = self.geometry;
+        Conv::new(out_channels, kernel).stride(stride).pad(pad).dilation(dilation).groups(groups).bias()
+    }
+}
+
 /// A seeded source of numbers; the seed is printed, and shown where a test fails.
 pub struct Dice(pub ChaCha8Rng);
 
