@@ -8,8 +8,8 @@ use super::stalls::Stalls;
 use super::timeline::{timeline, waits};
 use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
 use crate::exec::Activity;
-use crate::hw::{Operand, PerOperand, Placement};
-use crate::map::{EpilogueKind, Home, Product};
+use crate::hw::{Operand, PerOperand, Placement, Work};
+use crate::map::{EpilogueKind, Home, Input, Parts, Product};
 
 /// A unit that takes a layer tile by tile.
 pub trait Tiled {
@@ -72,7 +72,7 @@ pub fn on_chip(unit: &impl Tiled, machine: &Machine, run: Run<'_>, known: Option
     let Run { layer, plan, timesteps, batch, .. } = run;
     let mut demand = match &layer.product {
         Some(product) => {
-            let mut demand = unit.product(machine, run, product, run.frames(product));
+            let mut demand = in_parts(unit, machine, run, product);
             hold_constant_sums(&mut demand, machine, run, product);
             demand
         }
@@ -129,6 +129,38 @@ impl OnChip {
         };
         if batch > 1.0 { all.divided_by(batch) } else { all }
     }
+}
+
+/// What `product` asks for, in as many parts of the bits of its inputs as accumulators make necessary: each but the last
+/// leaves its sums, and each but the first adds its own to them.
+fn in_parts(unit: &impl Tiled, machine: &Machine, run: Run<'_>, product: &Product) -> Demand {
+    let frames = run.frames(product);
+    let whole = unit.product(machine, run, product, frames);
+    let Parts { count, bits } = run.plan.parts(product, &machine.hardware);
+    if count == 1 {
+        return whole;
+    }
+    let takes = machine.hardware.unit(run.plan.unit).takes().expect("it takes a product");
+    let accumulator_bits = takes.sum_bits.unwrap_or(product.accumulator_bits);
+    let part = Product { input: Input::Integers { bits }, accumulator_bits, ..product.clone() };
+    let mut demand = unit.product(machine, run, &part, frames).repeated(f64::from(count));
+    let ideal = whole.array.ideal.min(demand.array.ideal);
+    demand.array.under_utilisation += demand.array.ideal - ideal;
+    demand.array.ideal = ideal;
+    let sum_bits = f64::from(product.accumulator_bits);
+    let again = f64::from(count - 1) * (product.positions * product.outputs) as f64 * frames;
+    let side_by_side = run.plan.channels.max(1) as f64;
+    let words = machine.padding(Operand::PartialSums, product.outputs as f64, side_by_side, sum_bits);
+    demand.read(Operand::PartialSums, again * sum_bits * words);
+    demand.write(Operand::PartialSums, again * sum_bits * words);
+    demand.operations_j.elementwise += again * machine.table.add_pj(sum_bits) * 1e-12;
+    if let Some(vector) = machine.hardware.vector_of(Work::Joins) {
+        let cycles = again / f64::from(vector.values_per_cycle.value);
+        demand.epilogue_cycles += cycles;
+        demand.ideal.joins += cycles;
+        demand.busy.joins += cycles;
+    }
+    demand
 }
 
 /// Times that all tiles of weights come: once for all images, or for each of them where rows of one image wait for their

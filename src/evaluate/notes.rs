@@ -26,6 +26,7 @@ pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Op
         .chain(of_batch(mapped.workload.batch))
         .chain(of_images_in_flight(machine.hardware.images_in_flight()))
         .chain(of_idle_lanes(mapped, machine))
+        .chain(of_parts(mapped, machine))
         .collect()
 }
 
@@ -88,6 +89,27 @@ fn of_batch(batch: usize) -> Option<String> {
     let message =
         format!("latency is that of {batch} images together, energy and cycles are those of one of them");
     (batch > 1).then_some(message)
+}
+
+/// Of sums that are wider than accumulators.
+fn of_parts(mapped: &MappedWorkload, machine: &Machine) -> Option<String> {
+    let layers = mapped.workload.layers.iter().zip(&mapped.plans);
+    let in_parts = layers.filter_map(|(layer, plan)| {
+        let product = layer.product.as_ref()?;
+        let parts = plan.parts(product, &machine.hardware).count;
+        let takes = machine.hardware.unit(plan.unit).takes()?;
+        (parts > 1).then_some((&layer.name, product.accumulator_bits, parts, takes.sum_bits?))
+    });
+    let in_parts: Vec<_> = in_parts.collect();
+    let &(name, sum, parts, widest) = in_parts.first()?;
+    let others = match in_parts.len() - 1 {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    Some(format!(
+        "{name}{others}: {sum}-bit sums come from inputs in {parts} parts of their bits, as accumulators have {widest}: \
+         more passes, and additions behind them"
+    ))
 }
 
 /// Of images that overlap.

@@ -1,7 +1,7 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
 use super::fixed::Wish;
-use super::{Dataflow, Layer, Order, Product};
+use super::{Dataflow, Layer, Order, Parts, Product};
 use crate::hw::{Hardware, LaneTile, Operand, PerOperand, Placement, SpatialDim, Stationary, Unrolling};
 
 /// How one layer runs.
@@ -105,6 +105,12 @@ impl Plan {
             (Some(product), Dataflow::Sequential | Dataflow::InputStationary) => product.group_outputs(),
             _ => self.lanes.extent(SpatialDim::OutputChannels) as usize,
         }
+    }
+
+    /// Parts of the bits of its inputs that `product` is taken in.
+    pub fn parts(&self, product: &Product, hardware: &Hardware) -> Parts {
+        let whole = Parts { count: 1, bits: product.input.bits() };
+        hardware.unit(self.unit).takes().and_then(|takes| product.parts(&takes)).unwrap_or(whole)
     }
 
     /// Groups that run side by side.

@@ -95,6 +95,7 @@ pub(super) fn partial_sum_bits(plan: &Plan, layer: &Layer, workload: &Workload, 
     sums_of_unit_bits(plan, layer, workload, hardware) * hardware.products_in_flight() as f64
 }
 
+/// Sums of one unit.
 fn sums_of_unit_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
     let Some(product) = &layer.product else { return 0.0 };
     if plan.dataflow == Dataflow::Sequential {
@@ -105,6 +106,7 @@ fn sums_of_unit_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: 
     let frames = if innermost && !once { workload.timesteps } else { 1 };
     let passes = plan.dataflow.sums_leave_the_array() && product.fan_in > plan.lanes.summed() as usize;
     let held = once && !plan.keeps_membranes(layer, hardware);
+    let passes = passes || plan.parts(product, hardware).count > 1;
     let channels = plan.channels.min(product.group_outputs()) * plan.groups(product);
     if let Some(tile) = plan.tile(hardware, product) {
         let rows = (product.positions * frames).min(tile.rows.value as usize);

@@ -67,7 +67,7 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
         return refuse(input, "inputs", takes);
     }
     match takes.sum_bits {
-        Some(widest) if sum > widest => {
+        Some(widest) if product.parts(&takes).is_none() => {
             let takes = format!(
                 "up to {widest} (accumulator_bits); a setting may declare narrower ones (accumulator)"
             );

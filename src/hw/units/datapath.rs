@@ -19,6 +19,8 @@ pub struct Takes {
     pub inputs: &'static str,
     /// Widest sum; `None` where sums are whole words.
     pub sum_bits: Option<u32>,
+    /// True if inputs whose sums are wider may come in parts of their bits, which are added up behind the unit.
+    pub in_parts: bool,
 }
 
 /// Widths of weights, inputs and sums of a unit that states each of them.
@@ -41,6 +43,7 @@ impl Widths<'_> {
             input_bits: self.input_bits.value,
             inputs: "input_bits",
             sum_bits: Some(self.accumulator_bits.value),
+            in_parts: false,
         }
     }
 }

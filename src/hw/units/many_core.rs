@@ -63,7 +63,7 @@ impl Datapath for ManyCore {
 
     fn takes(&self) -> Option<Takes> {
         let weight_bits = self.max_weight_bits.value;
-        Some(Takes { weight_bits, input_bits: 32, inputs: "input_bits", sum_bits: None })
+        Some(Takes { weight_bits, input_bits: 32, inputs: "input_bits", sum_bits: None, in_parts: false })
     }
 
     fn charged(&self) -> Charged {

@@ -45,7 +45,13 @@ impl Datapath for Processor {
 
     fn takes(&self) -> Option<Takes> {
         let word = self.word_bits.value;
-        Some(Takes { weight_bits: word, input_bits: word, inputs: "word_bits", sum_bits: None })
+        Some(Takes {
+            weight_bits: word,
+            input_bits: word,
+            inputs: "word_bits",
+            sum_bits: None,
+            in_parts: false,
+        })
     }
 
     fn charged(&self) -> Charged {

@@ -137,6 +137,7 @@ impl Datapath for SpikeLanes {
             },
             inputs: if self.max_input_bits.is_some() { "max_input_bits" } else { "multi_bit" },
             sum_bits: Some(self.accumulator_bits.value),
+            in_parts: true,
         })
     }
 

@@ -73,7 +73,7 @@ impl Datapath for Systolic {
     }
 
     fn takes(&self) -> Option<Takes> {
-        Some(self.widths().takes())
+        Some(Takes { in_parts: true, ..self.widths().takes() })
     }
 
     fn refuses_shape(&self, shape: ProductShape) -> Option<String> {

@@ -50,7 +50,7 @@ fn text_that_does_not_parse() {
     missing comma
       changed.ron:8:5: Expected comma
     unknown field
-      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `units`, `memories`, `dram`, `fpga`, `logic_leakage_w_per_mm2`, `control`, `placements`, `objective`, or `spike_encoding` instead
+      changed.ron:7:5: Unexpected field named `energy_tabel` in `Hardware`, expected one of `name`, `description`, `technology_nm`, `clock_hz`, `energy_table`, `units`, `memories`, `dram`, `fpga`, `logic_leakage_w_per_mm2`, `control`, `placements`, `objective`, `images_in_flight`, or `spike_encoding` instead
     missing field
       changed.ron:70:1: Unexpected missing field named `energy_table` in `Hardware`
     field given twice

@@ -142,3 +142,31 @@ proptest! {
         prop_assert!(cycles(lanes, inputs) >= operations / f64::from(2 * lanes * inputs) - 1e-9);
     }
 }
+
+/// Inputs of 25 bits whose sums have 39, in two parts of 16 bits for accumulators of 32.
+#[test]
+fn wide_sums_come_in_parts_of_the_bits_of_inputs() {
+    let narrow = Product { input: Input::Integers { bits: 25 }, ..product(2, 3, 2, 8) };
+    let wide = Product { accumulator_bits: 39, ..narrow.clone() };
+    let cost = |multi_bit, product: &Product| {
+        let units =
+            lanes_of("(keeps: Outputs, lanes: [(OutputChannels, 2)], source: \"test\")", "Dense", multi_bit);
+        let machine = Spec::roomy(units).unit_machine();
+        let layer = layer(product.clone(), Vec::new());
+        let activity = activity(product, &[vec![3, 3]]);
+        let plan = plan(&machine, Dataflow::OutputStationary, Placement::Outermost, 2);
+        layer_cost(&layer, &plan, &machine, &activity, 1)
+    };
+    // Two positions of three inputs, once or twice; bit by bit in 25 cycles each, or in 2 x 16.
+    for (multi_bit, ideal, idle) in [("Multiplier", 6.0, 6.0), ("BitSerial", 150.0, 42.0)] {
+        let (one, two) = (cost(multi_bit, &narrow), cost(multi_bit, &wide));
+        assert_eq!(array_cycles(&one), [ideal, 0.0, 0.0, 0.0]);
+        assert_eq!(array_cycles(&two), [ideal, idle, 0.0, 0.0]);
+        // Four sums wait for the second part, which fetches the weights again; the vector unit adds two a cycle.
+        let (one, two) = (&one.traffic_bits, &two.traffic_bits);
+        assert_eq!((one.partial_sums_read, two.partial_sums_read), (0.0, 4.0 * 39.0));
+        assert_eq!((one.partial_sums_written, two.partial_sums_written), (0.0, 4.0 * 39.0));
+        assert_eq!(two.weights_read - one.weights_read, 2.0 * 3.0 * 2.0 * 8.0);
+    }
+    assert_eq!(cost("Multiplier", &wide).busy.joins, 2.0);
+}

@@ -1,0 +1,95 @@
+//! Products of integers whose sums are wider than accumulators, in parts of the bits of their inputs.
+
+use super::{Input, Product};
+use crate::hw::Takes;
+
+/// How the bits of inputs meet weights: so many of them at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// Parts.
+    pub count: u32,
+    /// Bits of the widest of them.
+    pub bits: u32,
+}
+
+impl Product {
+    /// Parts of inputs whose sums fit what a unit `takes`; `None` if it takes none.
+    ///
+    /// A sum of w bits over inputs of b bits has weights of at most w - b + 1 bits together, sign and all, so parts of p
+    /// unsigned bits sum up to w - b + 2 + p.
+    pub fn parts(&self, takes: &Takes) -> Option<Parts> {
+        let bits = self.input.bits();
+        let excess = takes.sum_bits.map_or(0, |widest| self.accumulator_bits.saturating_sub(widest));
+        // 32 bits stand for the float network.
+        if excess == 0 || self.weight_bits == 32 {
+            return Some(Parts { count: 1, bits });
+        }
+        let splits = takes.in_parts && self.input != Input::Spikes;
+        let narrow = bits.checked_sub(excess + 2).filter(|&narrow| splits && narrow > 0)?;
+        Some(Parts { count: bits.div_ceil(narrow), bits: narrow })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::InputFrames;
+    use crate::model::NodeId;
+    use crate::num::signed_bits;
+    use crate::quant::WeightForm;
+
+    fn product(bits: u32, accumulator_bits: u32) -> Product {
+        Product {
+            node: NodeId(0),
+            positions: 1,
+            columns: 1,
+            fan_in: 4,
+            taps: 1,
+            outputs: 1,
+            groups: 1,
+            frames: InputFrames::PerTimestep,
+            input: Input::Integers { bits },
+            input_values: 4,
+            sums_of_spikes: false,
+            from_outside: false,
+            weight: WeightForm::Integer { bits: 8 },
+            weight_bits: 8,
+            accumulator_bits,
+        }
+    }
+
+    fn takes(sum_bits: u32, in_parts: bool) -> Takes {
+        Takes { weight_bits: 8, input_bits: 32, inputs: "multi_bit", sum_bits: Some(sum_bits), in_parts }
+    }
+
+    #[test]
+    fn by_hand() {
+        let parts =
+            |bits, sum, widest| product(bits, sum).parts(&takes(widest, true)).map(|p| (p.count, p.bits));
+        assert_eq!(parts(16, 28, 32), Some((1, 16)));
+        // 25 bits into sums of 39: 16 at a time fill 32 at most.
+        assert_eq!(parts(25, 39, 32), Some((2, 16)));
+        assert_eq!(parts(8, 20, 14), None);
+        assert_eq!(product(25, 39).parts(&takes(32, false)), None);
+        let spikes = Product { input: Input::Spikes, ..product(1, 39) };
+        assert_eq!(spikes.parts(&takes(32, true)), None);
+    }
+
+    /// Of weights that sum up to so much, and the smallest input of so many bits: parts sum up to less.
+    #[test]
+    fn sums_of_parts_fit() {
+        for bits in 4..24_u32 {
+            for weights in [1_i64, 3, 127, 500, 1 << 14] {
+                let input = 1_i64 << (bits - 2);
+                let accumulator_bits = signed_bits(-weights * input, weights * input);
+                for widest in 8..accumulator_bits {
+                    let parts = product(bits, accumulator_bits).parts(&takes(widest, true));
+                    let Some(Parts { count, bits: narrow }) = parts else { continue };
+                    assert!(count > 1 && count * narrow >= bits);
+                    let largest = weights * ((1 << narrow) - 1);
+                    assert!(signed_bits(-largest, largest) <= widest, "{bits} {weights} {widest}");
+                }
+            }
+        }
+    }
+}
