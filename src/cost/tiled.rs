@@ -141,7 +141,7 @@ fn in_parts(unit: &impl Tiled, machine: &Machine, run: Run<'_>, product: &Produc
         return whole;
     }
     let takes = machine.hardware.unit(run.plan.unit).takes().expect("it takes a product");
-    let accumulator_bits = takes.sum_bits.unwrap_or(product.accumulator_bits);
+    let accumulator_bits = takes.sum_bits.unwrap_or(64).min(product.accumulator_bits);
     let part = Product { input: Input::Integers { bits }, accumulator_bits, ..product.clone() };
     let mut demand = unit.product(machine, run, &part, frames).repeated(f64::from(count));
     let ideal = whole.array.ideal.min(demand.array.ideal);

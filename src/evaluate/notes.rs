@@ -91,24 +91,25 @@ fn of_batch(batch: usize) -> Option<String> {
     (batch > 1).then_some(message)
 }
 
-/// Of sums that are wider than accumulators.
+/// Of inputs or sums that are wider than a unit takes.
 fn of_parts(mapped: &MappedWorkload, machine: &Machine) -> Option<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
     let in_parts = layers.filter_map(|(layer, plan)| {
         let product = layer.product.as_ref()?;
         let parts = plan.parts(product, &machine.hardware).count;
-        let takes = machine.hardware.unit(plan.unit).takes()?;
-        (parts > 1).then_some((&layer.name, product.accumulator_bits, parts, takes.sum_bits?))
+        (parts > 1).then_some((&layer.name, product, parts))
     });
     let in_parts: Vec<_> = in_parts.collect();
-    let &(name, sum, parts, widest) = in_parts.first()?;
+    let &(name, product, parts) = in_parts.first()?;
     let others = match in_parts.len() - 1 {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
     Some(format!(
-        "{name}{others}: {sum}-bit sums come from inputs in {parts} parts of their bits, as accumulators have {widest}: \
-         more passes, and additions behind them"
+        "{name}{others}: {}-bit inputs with {}-bit sums come in {parts} parts of their bits, which is as wide as units \
+         and accumulators are: more passes, and additions behind them",
+        product.input.bits(),
+        product.accumulator_bits
     ))
 }
 

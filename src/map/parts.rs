@@ -1,4 +1,4 @@
-//! Products of integers whose sums are wider than accumulators, in parts of the bits of their inputs.
+//! Products of integers that are wider than a unit takes, or whose sums are, in parts of the bits of their inputs.
 
 use super::{Input, Product};
 use crate::hw::Takes;
@@ -13,19 +13,21 @@ pub struct Parts {
 }
 
 impl Product {
-    /// Parts of inputs whose sums fit what a unit `takes`; `None` if it takes none.
+    /// Parts of inputs that, and whose sums, fit what a unit `takes`; `None` if it takes none.
     ///
+    /// A part has no sign, but for the highest, so it has a bit less than an input that a unit takes.
     /// A sum of w bits over inputs of b bits has weights of at most w - b + 1 bits together, sign and all, so parts of p
     /// unsigned bits sum up to w - b + 2 + p.
     pub fn parts(&self, takes: &Takes) -> Option<Parts> {
         let bits = self.input.bits();
         let excess = takes.sum_bits.map_or(0, |widest| self.accumulator_bits.saturating_sub(widest));
         // 32 bits stand for the float network.
-        if excess == 0 || self.weight_bits == 32 {
+        if (excess == 0 && bits <= takes.input_bits) || self.weight_bits == 32 {
             return Some(Parts { count: 1, bits });
         }
         let splits = takes.in_parts && self.input != Input::Spikes;
-        let narrow = bits.checked_sub(excess + 2).filter(|&narrow| splits && narrow > 0)?;
+        let of_sums = if excess > 0 { bits.checked_sub(excess + 2)? } else { bits };
+        let narrow = Some(of_sums.min(takes.input_bits - 1)).filter(|&narrow| splits && narrow > 0)?;
         Some(Parts { count: bits.div_ceil(narrow), bits: narrow })
     }
 }
@@ -64,6 +66,9 @@ mod tests {
 
     #[test]
     fn by_hand() {
+        let narrow = Takes { input_bits: 17, ..takes(64, true) };
+        assert_eq!(product(26, 39).parts(&narrow), Some(Parts { count: 2, bits: 16 }));
+        assert_eq!(product(26, 39).parts(&Takes { input_bits: 1, ..narrow }), None);
         let parts =
             |bits, sum, widest| product(bits, sum).parts(&takes(widest, true)).map(|p| (p.count, p.bits));
         assert_eq!(parts(16, 28, 32), Some((1, 16)));

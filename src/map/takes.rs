@@ -59,7 +59,7 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     if weight > takes.weight_bits {
         return refuse(weight, "weights", format!("up to {} (max_weight_bits)", takes.weight_bits));
     }
-    if input > takes.input_bits {
+    if input > takes.input_bits && product.parts(&takes).is_none() {
         let takes = match takes.input_bits {
             1 => format!("spikes only ({})", takes.inputs),
             bits => format!("up to {bits} ({})", takes.inputs),

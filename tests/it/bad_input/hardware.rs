@@ -354,7 +354,10 @@ fn machines_that_cannot_run_the_network() {
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
         ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
-        ("9-bit pixels on 8-bit units", (change(&bundled_text(SYSTOLIC), "(value: 17,", "(value: 8,"), "w4")),
+        (
+            "pixels on an array for spikes",
+            (change(&bundled_text(SYSTOLIC), "(value: 17,", "(value: 1,"), "w4"),
+        ),
         ("convolutions on lanes for others", (pointwise, "w4")),
         ("an image on cores for spikes", (bundled_text("hw_configs/exspike.ron"), "w4")),
         ("weights without DRAM", (without_dram.clone(), "w8")),
@@ -368,8 +371,8 @@ fn machines_that_cannot_run_the_network() {
       setting w16: layer patch_embed.proj_conv: 16-bit weights, and hardware edge-28 takes up to 8 (max_weight_bits)
     pixels on lanes for spikes
       setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (multi_bit)
-    9-bit pixels on 8-bit units
-      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware systolic-28 takes up to 8 (input_bits)
+    pixels on an array for spikes
+      setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware systolic-28 takes spikes only (input_bits)
     convolutions on lanes for others
       setting w4: layer patch_embed.proj_conv: Convolution sums of integers at 784 positions, and hardware edge-28 takes products of kinds [Pointwise, Grouped] (kinds)
     an image on cores for spikes
