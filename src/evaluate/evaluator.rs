@@ -1,13 +1,15 @@
 use std::slice::from_ref;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::calibrated::has_ranges;
 use super::charge::Charge;
 use super::images::{Outcome, Run, Samples};
 use super::{Calibrated, Evaluation, LayerRate, notes};
 use crate::cost::{KnownPlans, Machine, MappedWorkload, patterns};
 use crate::error::Result;
-use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Rates, SpikeRecording};
+use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording};
 use crate::map::{FixedMapping, Workload};
 use crate::model::{DataSet, Images, Model, Network, Node, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
@@ -181,14 +183,12 @@ impl Evaluator {
     ) -> Result<Vec<Evaluation>> {
         let mut evaluations = match &self.source {
             Source::Images(samples) => self.execute(setting, machines, samples, progress)?,
-            Source::Rates(rates) => {
-                machines.iter().map(|machine| self.expect(setting, machine, rates)).collect::<Result<_>>()?
-            }
+            Source::Rates(rates) => self.expect(setting, machines, rates)?,
             Source::Recorded(recording) => {
                 let (workload, activity) =
                     (self.workload(setting)?, recording.activity(&patterns(machines, self.network()))?);
-                let charge = |machine| self.charge(setting, machine, workload.clone(), activity);
-                machines.iter().map(charge).collect::<Result<_>>()?
+                let charge = |machine: &Machine| self.charge(setting, machine, workload.clone(), activity);
+                side_by_side(machines, charge)?
             }
         };
         let note = match &setting.precision {
@@ -213,8 +213,15 @@ impl Evaluator {
         machines: &[Machine],
         progress: &(dyn Fn(&Setting) + Sync),
     ) -> Result<Vec<Vec<Evaluation>>> {
-        settings.iter().try_for_each(|setting| self.check(setting, machines))?;
-        settings.iter().map(|setting| self.evaluate(setting, machines, &|| progress(setting))).collect()
+        // What executes nothing tells soon.
+        if matches!(self.source, Source::Images(_)) {
+            settings.iter().try_for_each(|setting| self.check(setting, machines))?;
+        }
+        let evaluate = |setting: &Setting| {
+            let evaluations = self.evaluate(setting, machines, &|| progress(setting));
+            evaluations.map_err(|e| e.at_setting(&setting.name))
+        };
+        settings.iter().map(evaluate).collect()
     }
 
     fn execute(
@@ -306,15 +313,28 @@ impl Evaluator {
         Ok(self.charge_mapped(setting, machine, mapped, activity))
     }
 
-    /// Charges `machine` for the activity that follows from `rates`, which the mapper sees, too.
-    fn expect(&self, setting: &Setting, machine: &Machine, rates: &Rates) -> Result<Evaluation> {
-        let network = self.network();
-        let activity = [rates.activity_with(network, &patterns(from_ref(machine), network))];
-        let mapped = self.map(self.workload(setting)?, machine, &activity)?;
-        let mut evaluation = self.charge_mapped(setting, machine, mapped, &activity);
-        let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
-        evaluation.rates = rates.known(network).map(rate).collect();
-        Ok(evaluation)
+    /// Charges each of `machines` for the activity that follows from `rates`, which the mapper sees, too.
+    fn expect(&self, setting: &Setting, machines: &[Machine], rates: &Rates) -> Result<Vec<Evaluation>> {
+        let (network, workload) = (self.network(), self.workload(setting)?);
+        // Machines that look for nothing else in spikes share a draw of them.
+        let looked_for: Vec<Vec<Pattern>> = machines.iter().map(|m| patterns(from_ref(m), network)).collect();
+        let mut drawn: Vec<(&[Pattern], Activity)> = Vec::new();
+        for looked_for in &looked_for {
+            if drawn.iter().all(|(known, _)| *known != &looked_for[..]) {
+                drawn.push((looked_for, rates.activity_with(network, looked_for)));
+            }
+        }
+        let expect = |(machine, looked_for): (&Machine, &Vec<Pattern>)| {
+            let activity = drawn.iter().find(|(known, _)| *known == &looked_for[..]);
+            let activity = from_ref(&activity.expect("drawn above").1);
+            let mapped = self.map(workload.clone(), machine, activity)?;
+            let mut evaluation = self.charge_mapped(setting, machine, mapped, activity);
+            let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
+            evaluation.rates = rates.known(network).map(rate).collect();
+            Ok(evaluation)
+        };
+        let machines: Vec<_> = machines.iter().zip(&looked_for).collect();
+        side_by_side(&machines, |&machine| expect(machine))
     }
 
     fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
@@ -338,4 +358,13 @@ impl Evaluator {
         let counted = !matches!(self.source, Source::Rates(_));
         charge.evaluation(&setting.name, self.network(), &self.notes, counted)
     }
+}
+
+/// What `evaluate` makes of each of `items`, side by side; of several refusals the first is told.
+fn side_by_side<T: Sync>(
+    items: &[T],
+    evaluate: impl Fn(&T) -> Result<Evaluation> + Sync + Send,
+) -> Result<Vec<Evaluation>> {
+    let all: Vec<Result<Evaluation>> = items.par_iter().map(evaluate).collect();
+    all.into_iter().collect()
 }
