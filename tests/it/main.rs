@@ -27,6 +27,7 @@ mod reports;
 mod rtl;
 mod search;
 mod sensitivity;
+mod stored_codes;
 mod tables;
 mod tidy;
 mod torch_save;
