@@ -12,6 +12,7 @@ mod describe;
 mod exactness;
 mod exchange;
 mod families;
+mod forks;
 mod fuzz_corpus;
 mod gemm;
 mod integer_network;
