@@ -54,8 +54,8 @@ def executed(tmp_path, state, quantized, setting):
         f'Setting(name: "s", weights: {setting}, membrane_bits: 16, residual_bits: 16, layers: [("fc", '
         "Layer(weights: Uniform(bits: 8, scale: Free, granularity: Layer, clip: Max)))])"
     )
-    command = [SPIQ, "export", "torch", "--model", tmp_path / "net.ron", "--quant", tmp_path / "net_setting.ron"]
-    done = subprocess.run(list(map(str, [*command, "--out", tmp_path / "out"])), capture_output=True, text=True)
+    command = [SPIQ, "export", "torch", "--data", "noise", "--model", tmp_path / "net.ron"]
+    done = subprocess.run(list(map(str, [*command, "--quant", tmp_path / "net_setting.ron", "--out", tmp_path / "out"])), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return safetensors.load_file(next((tmp_path / "out").glob("*.safetensors")))["conv.weight"]
 

@@ -221,7 +221,7 @@ fn layers_that_do_not_fit_are_named() {
         (
             "wrong kind",
             "MaxPool(name: \"pool1\", size: 2, stride: 2),",
-            "MeanTimesteps(name: \"m\"),",
+            "Neuron(name: \"m\"),",
             "layer m: reads",
         ),
         (
