@@ -59,7 +59,8 @@ class Dice:
         if kind == "to":
             # One threshold for all, above what is reset to.
             rest, fires_at = one * self.pick([-0.25, 0.125, 0.25]), one * (thresholds.min() + 0.25)
-            return nir.LIF(tau=one * 2 * DT, r=one, v_leak=rest, v_threshold=fires_at, v_reset=rest)
+            r = one * self.pick([0.5, 1.0, 2.0])
+            return nir.LIF(tau=one * 2 * DT, r=r, v_leak=rest, v_threshold=fires_at, v_reset=rest)
         if kind == "channels":
             t = np.broadcast_to(self.generator.permutation(np.resize([2.0, 4 / 3, 8 / 7], channels[0])).reshape(channels), shape)
             r = t if self.pick([True, False]) else one

@@ -135,13 +135,19 @@ def at(entries, key):
     return None
 
 
-def state_dict(checkpoint, key=None):
-    """Tensors by name, in the order of the file."""
+def entries(checkpoint, key=None):
+    """The dictionary that holds tensors."""
     top = checkpoint if isinstance(checkpoint, dict) else {}
     candidates = [at(top, key)] if key else [*map(top.get, NESTED), top]
     found = next(filter(holds_tensors, candidates), None)
     if found is None:
         raise SystemExit(f"no tensors under {key or 'the top level, ' + ', '.join(NESTED)}")
+    return found
+
+
+def state_dict(checkpoint, key=None):
+    """Tensors by name, in the order of the file."""
+    found = entries(checkpoint, key)
     # Tensors that share memory are copied, since the format has no views.
     tensors = {name: value.detach().clone().contiguous() for name, value in found.items() if isinstance(value, torch.Tensor)}
     return without_wrappers(tensors)

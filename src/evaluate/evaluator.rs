@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording};
 use crate::map::{FixedMapping, Workload};
 use crate::model::{DataSet, Images, Model, Network, Node, Sample};
-use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting};
+use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, rounded_scales};
 
 /// What an evaluation needs beside a setting and machines, and owns: the model with its calibration, and images,
 /// rates or recorded spikes.
@@ -198,8 +198,20 @@ impl Evaluator {
             }
             Precision::Fixed(_) => None,
         };
-        evaluations.iter_mut().for_each(|e| e.notes.extend(note.map(str::to_owned)));
+        let notes: Vec<String> =
+            note.map(str::to_owned).into_iter().chain(self.note_of_scales(setting)?).collect();
+        evaluations.iter_mut().for_each(|e| e.notes.extend_from_slice(&notes));
         Ok(evaluations)
+    }
+
+    /// How far `setting` rounds the scales of codes that the checkpoint stores, where it has any.
+    fn note_of_scales(&self, setting: &Setting) -> Result<Option<String>> {
+        match &setting.precision {
+            Precision::Fixed(fixed) if self.network().weighted().any(|(.., op)| op.stored.is_some()) => {
+                Ok(rounded_scales(self.model(), &self.quantize(fixed)?))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// [`Evaluator::evaluate`] for each of `settings`; what cannot run is refused before anything long starts.

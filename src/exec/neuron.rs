@@ -62,6 +62,19 @@ impl<W: Word> NeuronLayer<W> for LeakyNeurons<W> {
 /// How often neurons alike, of one threshold, fire: `inputs` are `[image][timestep][position]`.
 pub fn count_spikes<W: Word>(op: &QuantizedNeuron, inputs: &[W], timesteps: usize, positions: usize) -> u64 {
     let cell = Cell::new(op, 0);
+    if cell.delayed.is_some() {
+        count_spikes_as::<W, true>(&cell, inputs, timesteps, positions)
+    } else {
+        count_spikes_as::<W, false>(&cell, inputs, timesteps, positions)
+    }
+}
+
+fn count_spikes_as<W: Word, const DELAYED: bool>(
+    cell: &Cell<W>,
+    inputs: &[W],
+    timesteps: usize,
+    positions: usize,
+) -> u64 {
     let mut membranes = vec![W::default(); positions];
     let mut spikes = 0;
     for image in inputs.chunks_exact(timesteps * positions) {
@@ -69,7 +82,7 @@ pub fn count_spikes<W: Word>(op: &QuantizedNeuron, inputs: &[W], timesteps: usiz
         for frame in image.chunks_exact(positions) {
             let step = |(v, &x): (&mut W, &W)| {
                 let fires;
-                (fires, *v, _) = cell.update(*v, x);
+                (fires, *v, _) = cell.update_as::<DELAYED>(*v, x);
                 u32::from(fires)
             };
             spikes += u64::from(membranes.iter_mut().zip(frame).map(step).sum::<u32>());
@@ -158,6 +171,13 @@ impl<W: Word> Cell<W> {
     /// from the membrane word. Returns whether it fires, V', and whether the word clamped it.
     #[inline(always)]
     pub fn update(&self, v: W, x: W) -> (bool, W, bool) {
+        if self.delayed.is_some() { self.update_as::<true>(v, x) } else { self.update_as::<false>(v, x) }
+    }
+
+    /// [`Self::update`] of a cell that subtracts behind the leak just where `DELAYED`: a loop that asks once is
+    /// compiled to vectors.
+    #[inline(always)]
+    pub fn update_as<const DELAYED: bool>(&self, v: W, x: W) -> (bool, W, bool) {
         let g = v + x;
         let fires = g >= self.threshold;
         let left = match self.subtract {
@@ -165,11 +185,11 @@ impl<W: Word> Cell<W> {
             None if fires => W::default(),
             _ => g,
         };
-        let kept = match self.delayed {
-            None => self.kept(left),
-            Some(amount) if fires => (self.kept(left) - amount) >> self.discard,
-            Some(_) => self.kept(left) >> self.discard,
-        };
+        let mut kept = self.kept(left);
+        if DELAYED {
+            let amount = self.delayed.filter(|_| fires).unwrap_or_default();
+            kept = (kept - amount) >> self.discard;
+        }
         let stored = kept.max(self.low).min(self.high);
         (fires, stored << self.discard, stored != kept)
     }

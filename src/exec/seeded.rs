@@ -73,7 +73,7 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
     }
     let note =
         format!("random weights of seed {seed}, normalizations calibrated on noise: accuracy means nothing");
-    Weights::from_tensors(tensors, vec![note])
+    Weights::made(network, tensors, vec![note])
 }
 
 struct Dice(ChaCha8Rng);
@@ -127,9 +127,15 @@ impl Dice {
             vec![0.0; op.geometry.out_channels]
         };
         for parameter in op.parameters(&node.name) {
-            let data = match parameter.name.strip_prefix(&node.name) {
-                Some(".weight") => weight.clone(),
-                Some(".bias") => bias.clone(),
+            let scales = op.stored.as_ref().and_then(|stored| {
+                let scales = stored.parameter(&node.name, op.geometry.out_channels)?;
+                // None of the weights is larger.
+                (scales == parameter).then(|| vec![stored.scale_of(spread); scales.len()])
+            });
+            let data = match (parameter.name.strip_prefix(&node.name), scales) {
+                (_, Some(scales)) => scales,
+                (Some(".weight"), _) => weight.clone(),
+                (Some(".bias"), _) => bias.clone(),
                 _ => continue,
             };
             tensors.insert(parameter.name, Tensor::new(parameter.shape, data));

@@ -144,7 +144,7 @@ impl NetworkBuilder {
         })?;
         let constant = from.constant;
         let Conv { padding, bias, norms, layer_scale, linear, .. } = conv;
-        let weighted = Weighted { geometry, padding, bias, norms, layer_scale, linear };
+        let weighted = Weighted { geometry, padding, bias, norms, layer_scale, linear, stored: None };
         self.weights = weights;
         self.push(name, Op::Weighted(weighted), vec![input], shape, Kind::PreActivation, constant)
     }

@@ -4,7 +4,7 @@ use super::families::{
     Layers, QkFormer, RepConv, SpikeDrivenV1, SpikeDrivenV2, SpikeDrivenV3, Spikformer, Spikingformer,
 };
 use super::neuron_override::NeuronOverride;
-use super::{Network, Node, Weights};
+use super::{Network, Node, QuantizedLayers, Weights};
 use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
@@ -23,6 +23,9 @@ pub struct ModelDescription {
     /// What differs from the neurons of the family; of several that name a layer, the last one holds.
     #[serde(default)]
     pub neurons: Vec<NeuronOverride>,
+    /// How the weights of a checkpoint are stored, where they are no real numbers.
+    #[serde(default)]
+    pub quantized: Vec<QuantizedLayers>,
     /// What the network looks at.
     pub input: InputSpec,
     /// Timesteps.
@@ -219,6 +222,13 @@ impl ModelDescription {
         for neurons in &self.neurons {
             neurons.apply(&mut network).map_err(|e| Error::field(path, "neurons", e.to_string()))?;
         }
+        for layers in &self.quantized {
+            layers.apply(&mut network).map_err(|e| Error::field(path, "quantized", e.to_string()))?;
+        }
+        if !self.quantized.is_empty() && self.family.unfused().is_some() {
+            let message = "convolutions that are fused have no codes of their own: rep_conv is Unfused";
+            return Err(Error::field(path, "quantized", message));
+        }
         if matches!(self.weights, WeightSource::Seeded(_)) && network.parameter_count() > MAX_SEEDED {
             let message = format!("{} random values are more than {MAX_SEEDED}", network.parameter_count());
             return Err(Error::field(path, "weights", message));
@@ -245,6 +255,8 @@ impl ModelDescription {
         struct Written<'a> {
             name: &'a str,
             family: Family,
+            #[serde(skip_serializing_if = "<[QuantizedLayers]>::is_empty")]
+            quantized: &'a [QuantizedLayers],
             input: &'a InputSpec,
             timesteps: usize,
             classes: usize,
@@ -254,6 +266,7 @@ impl ModelDescription {
         let written = Written {
             name: &self.name,
             family: Family::Layers(Layers::of(network)),
+            quantized: &self.quantized,
             input: &self.input,
             timesteps: self.timesteps,
             classes: self.classes,

@@ -7,6 +7,8 @@ pub struct FoldedLayer {
     pub weight: Vec<f64>,
     /// `[out]`.
     pub bias: Vec<f64>,
+    /// `[out]`: what one code is worth, where weights are stored as codes; below 0 where what follows changes signs.
+    pub steps: Option<Vec<f64>>,
 }
 
 /// PyTorch's default `eps` of batch normalization, which all families use.
@@ -21,19 +23,24 @@ pub fn fold(weighted: &Weighted, layer: &LayerWeights) -> FoldedLayer {
         Some(bias) => bias.iter().map(|&b| f64::from(b)).collect(),
         None => vec![0.0; weighted.geometry.out_channels],
     };
+    let mut steps: Option<Vec<f64>> =
+        layer.scales.map(|scales| scales.iter().map(|&scale| f64::from(scale)).collect());
+    let mut multiply = |weight: &mut [f64], channel: usize, factor: f64| {
+        weight[channel * fan_in..][..fan_in].iter_mut().for_each(|w| *w *= factor);
+        steps.iter_mut().for_each(|steps| steps[channel] *= factor);
+    };
     for norm in &layer.norms {
-        for (channel, row) in weight.chunks_exact_mut(fan_in).enumerate() {
+        for (channel, bias) in bias.iter_mut().enumerate() {
             let gain = f64::from(norm.weight[channel]) / (f64::from(norm.variance[channel]) + EPSILON).sqrt();
-            row.iter_mut().for_each(|w| *w *= gain);
-            bias[channel] =
-                (bias[channel] - f64::from(norm.mean[channel])) * gain + f64::from(norm.bias[channel]);
+            multiply(&mut weight, channel, gain);
+            *bias = (*bias - f64::from(norm.mean[channel])) * gain + f64::from(norm.bias[channel]);
         }
     }
     for (channel, &scale) in layer.layer_scale.into_iter().flatten().enumerate() {
-        weight[channel * fan_in..][..fan_in].iter_mut().for_each(|w| *w *= f64::from(scale));
+        multiply(&mut weight, channel, f64::from(scale));
         bias[channel] *= f64::from(scale);
     }
-    FoldedLayer { weight, bias }
+    FoldedLayer { weight, bias, steps }
 }
 
 #[cfg(test)]
@@ -50,6 +57,7 @@ mod tests {
             norms: vec!["a".into(), "b".into()],
             layer_scale: Some("scale".into()),
             linear: false,
+            stored: None,
         };
         let variance = [4.0 - 1e-5, 0.25 - 1e-5];
         let norm =
@@ -59,6 +67,7 @@ mod tests {
             bias: Some(&[1.0, 4.0]),
             norms: vec![norm(), norm()],
             layer_scale: Some(&[-2.0, 0.5]),
+            scales: Some(&[0.5, 0.25]),
         };
         let folded = fold(&weighted, &layer);
         // Gains 2/sqrt(4) = 1 and 1/sqrt(0.25) = 2, twice.
@@ -67,5 +76,6 @@ mod tests {
         // Then times -2 and 1/2.
         assert!(close(&folded.weight, &[-6.0, 10.0]), "{folded:?}");
         assert!(close(&folded.bias, &[0.0, -1.0]), "{folded:?}");
+        assert!(close(&folded.steps.unwrap(), &[-1.0, 0.5]));
     }
 }

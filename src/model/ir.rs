@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ClassToken, ConvGeometry, IntegerNeuron, Leak, Neuron, Parameter, Readout, Window};
+use super::{ClassToken, ConvGeometry, IntegerNeuron, Leak, Neuron, Parameter, Readout, StoredCodes, Window};
 use crate::tensor::Shape;
 
 /// Index of a node of a [`Network`].
@@ -183,6 +183,8 @@ pub struct Weighted {
     pub layer_scale: Option<String>,
     /// True for a linear layer, whose weight is stored [out, in].
     pub linear: bool,
+    /// How its weights are stored; `None` for real numbers.
+    pub stored: Option<StoredCodes>,
 }
 
 /// What lies around the input of a convolution.
@@ -422,6 +424,7 @@ impl Weighted {
         }
         let channels = |name: String, trained| Parameter { name, shape: vec![g.out_channels], trained };
         let mut all = vec![Parameter { name: format!("{name}.weight"), shape, trained: true }];
+        all.extend(self.stored.as_ref().and_then(|stored| stored.parameter(name, g.out_channels)));
         if self.bias {
             all.push(channels(format!("{name}.bias"), true));
         }

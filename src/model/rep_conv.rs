@@ -56,5 +56,5 @@ fn fuse_layers(first: &FoldedLayer, depthwise: &FoldedLayer, last: &FoldedLayer,
         first.bias[m] * gain + depthwise.bias[m]
     };
     let bias = |out: usize| last.bias[out] + (0..channels).map(|m| w3[(out, m)] * through(m)).sum::<f64>();
-    FoldedLayer { weight, bias: (0..channels).map(bias).collect() }
+    FoldedLayer { weight, bias: (0..channels).map(bias).collect(), steps: None }
 }

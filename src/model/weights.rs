@@ -1,6 +1,6 @@
 //! The parameters that a network reads from a checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::Dtype;
 
@@ -15,6 +15,8 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor<f32>>,
+    /// Per weight layer that is stored as codes, what one is worth: per output channel.
+    scales: BTreeMap<String, Vec<f32>>,
     /// The file that they are from, for messages.
     path: String,
     /// What a reader of results must know of them: conversions to single precision, made-up values.
@@ -32,6 +34,8 @@ pub struct LayerWeights<'a> {
     pub norms: Vec<BatchNorm<'a>>,
     /// `[out]`: the factor behind all of that.
     pub layer_scale: Option<&'a [f32]>,
+    /// `[out]`: what one code is worth, where the weights are stored as codes.
+    pub scales: Option<&'a [f32]>,
 }
 
 /// A batch normalization in evaluation mode; every slice is `[out]`.
@@ -74,10 +78,14 @@ impl Weights {
         }
         let mut tensors = BTreeMap::new();
         let mut dtypes = Vec::new();
+        let mut integers = BTreeSet::new();
         for parameter in network.parameters() {
             if let Some(stored) = checkpoint.get(&parameter.name) {
                 let data = values(stored, &parameter.name)
                     .map_err(|message| Error::field(path, &parameter.name, message))?;
+                if INTEGERS.contains(&stored.dtype) {
+                    integers.insert(parameter.name.clone());
+                }
                 tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
                 dtypes.push(stored.dtype);
             }
@@ -85,17 +93,41 @@ impl Weights {
         let mut notes = conversions(dtypes);
         notes.extend(fit::extra_note(&checkpoint, network));
         notes.extend(checkpoint.notes);
-        Ok(Self { tensors, path: path.to_owned(), notes })
+        Self { tensors, scales: BTreeMap::new(), path: path.to_owned(), notes }.with_codes(network, &integers)
     }
 
-    /// Parameters that the program made, and what a reader of results must know of them.
-    pub fn from_tensors(tensors: BTreeMap<String, Tensor<f32>>, notes: Vec<String>) -> Self {
-        Self { tensors, path: "weights that were made".to_owned(), notes }
+    /// Weights of `network` that are stored as codes become codes times scales; `integers` are tensors that hold
+    /// codes already.
+    fn with_codes(mut self, network: &Network, integers: &BTreeSet<String>) -> Result<Self> {
+        for (_, node, weighted) in network.weighted() {
+            let Some(stored) = &weighted.stored else { continue };
+            let name = format!("{}.weight", node.name);
+            let scales = stored.parameter(&node.name, weighted.geometry.out_channels);
+            let scales = scales.map(|scales| self.tensors[&scales.name].data.as_slice());
+            let (weight, fan_in) = (&self.tensors[&name], weighted.geometry.fan_in());
+            let found = stored
+                .dequantize(&weight.data, fan_in, scales, integers.contains(&name))
+                .map_err(|message| Error::field(&self.path, &name, message))?;
+            let weight = Tensor::new(weight.shape.clone(), found.weight);
+            self.tensors.insert(name, weight);
+            self.scales.insert(node.name.clone(), found.scales);
+        }
+        Ok(self)
+    }
+
+    /// Parameters of `network` that the program made, and what a reader of results must know of them.
+    ///
+    /// # Panics
+    /// If weights that are stored as codes have scales that are none.
+    pub fn made(network: &Network, tensors: BTreeMap<String, Tensor<f32>>, notes: Vec<String>) -> Self {
+        let path = "weights that were made".to_owned();
+        let made = Self { tensors, scales: BTreeMap::new(), path, notes };
+        made.with_codes(network, &BTreeSet::new()).expect("scales above 0")
     }
 
     /// These parameters in the place of those that they were made of.
     pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor<f32>>) -> Self {
-        Self { tensors, path: self.path.clone(), notes: self.notes.clone() }
+        Self { tensors, scales: BTreeMap::new(), path: self.path.clone(), notes: self.notes.clone() }
     }
 
     /// What is wrong with weights that make a network exceed single precision: names the largest of them.
@@ -186,9 +218,13 @@ impl Weights {
             bias: weighted.bias.then(|| get(format!("{}.bias", node.name))),
             norms: weighted.norms.iter().map(norm).collect(),
             layer_scale: weighted.layer_scale.clone().map(get),
+            scales: self.scales.get(&node.name).map(Vec::as_slice),
         }
     }
 }
+
+/// Types of codes.
+const INTEGERS: [Dtype; 4] = [Dtype::I8, Dtype::U8, Dtype::I16, Dtype::I32];
 
 /// The values of the parameter `name`, which are finite.
 fn values(stored: &StoredTensor, name: &str) -> Result<Vec<f32>, String> {
@@ -209,8 +245,8 @@ fn values(stored: &StoredTensor, name: &str) -> Result<Vec<f32>, String> {
 fn conversions(dtypes: Vec<Dtype>) -> Vec<String> {
     let mut counts: BTreeMap<Dtype, usize> = BTreeMap::new();
     dtypes.iter().for_each(|&dtype| *counts.entry(dtype).or_default() += 1);
-    let same = [Dtype::F32, Dtype::I8, Dtype::U8, Dtype::I16, Dtype::I32];
-    let converted = counts.iter().filter(|(dtype, _)| !same.contains(dtype));
+    let same = |dtype: &Dtype| *dtype == Dtype::F32 || INTEGERS.contains(dtype);
+    let converted = counts.iter().filter(|(dtype, _)| !same(dtype));
     let note = |(dtype, &count): (&Dtype, &usize)| {
         if count == dtypes.len() {
             format!("weights converted from {dtype} to F32")

@@ -56,7 +56,7 @@ mod tests {
     fn dead_channels_are_those_below_a_part_of_their_bias_or_threshold() {
         let limit = 2f64.powi(-34);
         let weight = vec![limit, -limit, limit * 1.01, 0.0, 2.5 * limit, -3.0 * limit, 1e-12, 3.1 * limit];
-        let mut layer = FoldedLayer { weight, bias: vec![0.0, -0.5, 3.0, -3.0] };
+        let mut layer = FoldedLayer { weight, bias: vec![0.0, -0.5, 3.0, -3.0], steps: None };
         clear_dead_channels(&mut layer, 2, 1.0);
         assert_eq!(layer.weight[..6], [0.0, 0.0, limit * 1.01, 0.0, 0.0, 0.0]);
         assert_eq!(layer.weight[6..], [1e-12, 3.1 * limit]);
@@ -68,8 +68,8 @@ mod tests {
         let step = 2f64.powi(-40);
         let scheme =
             |granularity| WeightScheme::Uniform { bits: 4, scale: Scale::Free, granularity, clip: Clip::Max };
-        let layer =
-            FoldedLayer { weight: vec![7.0 * step, -3.0 * step, 7.0 * step, step], bias: vec![128.0, 63.0] };
+        let weight = vec![7.0 * step, -3.0 * step, 7.0 * step, step];
+        let layer = FoldedLayer { weight, bias: vec![128.0, 63.0], steps: None };
         let widened = |granularity, gain| {
             let (mut codes, mut lsbs) = (vec![7, -3, 7, 1], vec![step; 2]);
             widen_steps(&layer, &scheme(granularity), gain, &mut codes, &mut lsbs);

@@ -8,10 +8,12 @@ mod neuron;
 mod quantized;
 mod quantizer;
 mod real_layer;
+mod scale_rounding;
 pub mod scheme;
 mod second_order;
 mod setting;
 mod statistics;
+mod stored_rows;
 
 pub use calibration::Calibration;
 pub use input::input_integers;
@@ -22,6 +24,7 @@ pub use neuron::{
 pub use quantized::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
 pub use quantizer::{quantize, quantize_layerwise};
 pub use real_layer::real_layer;
+pub use scale_rounding::rounded_scales;
 pub use scheme::{WeightForm, WeightScheme};
 pub use second_order::MAX_FAN_IN;
 pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};

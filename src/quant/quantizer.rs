@@ -8,6 +8,7 @@ use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
 use super::neuron::*;
 use super::quantized::*;
+use super::stored_rows::{of_classifier, stored_rows};
 use super::{
     Calibration, FixedPoint, InputStatistics, Wanted, WeightRounding, WeightScheme, input_integers,
     real_layer, second_order,
@@ -162,16 +163,9 @@ impl<'a> Quantizer<'a> {
 
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
         let mut layer = real_layer(self.model, self.setting.input, node, weighted);
-        let mut scheme = self.setting.weights_of(&node.name);
         let geometry = weighted.geometry;
-        if self.model.network.classifier() == Some(id) {
-            // Logits are compared with one another, so they share one scale.
-            scheme = scheme.per_layer();
-        } else if scheme.rounds_to_nearest() {
-            clear_dead_channels(&mut layer, geometry.fan_in(), self.threshold_of(id));
-        }
         let refuse = |message: String| {
-            let advice = match scheme {
+            let advice = match self.setting.weights_of(&node.name) {
                 WeightScheme::Stored { bits } => {
                     format!("; is w{bits} meant? int{bits} keeps weights that are integers already")
                 }
@@ -179,9 +173,7 @@ impl<'a> Quantizer<'a> {
             };
             Error::mismatch(format!("layer {}: {message}{advice}", node.name))
         };
-        if matches!(scheme, WeightScheme::Stored { .. }) {
-            self.check_stored(node, &layer).map_err(refuse)?;
-        }
+        let scheme = self.scheme(id, node, weighted, &mut layer).map_err(refuse)?;
         let statistics = self.statistics(id, node)?;
         let rows = self.rows(id, &layer, scheme, geometry, statistics);
         let rows = rows.map_err(refuse)?;
@@ -196,7 +188,7 @@ impl<'a> Quantizer<'a> {
         let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0]).collect();
         let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
             Some(bits) => bits,
-            None if matches!(scheme, WeightScheme::Stored { .. }) => 0,
+            None if scheme.is_exact() && layer.steps.is_none() => 0,
             None => default_fraction_bits(&steps, self.threshold_of(id)),
         };
         let fine = f64::from(fraction_bits).exp2();
@@ -219,6 +211,28 @@ impl<'a> Quantizer<'a> {
         Ok((QuantizedOp::Weighted(op), lsb))
     }
 
+    /// The scheme of a weight layer, whose weights it leaves as that scheme rounds them.
+    fn scheme(
+        &self,
+        id: NodeId,
+        node: &Node,
+        weighted: &Weighted,
+        layer: &mut FoldedLayer,
+    ) -> Result<WeightScheme, String> {
+        let (scheme, fan_in) = (self.setting.weights_of(&node.name), weighted.geometry.fan_in());
+        if scheme.is_exact() {
+            self.check_stored(node, weighted, layer)?;
+        }
+        if self.model.network.classifier() == Some(id) {
+            // Logits are compared with one another, so they share one scale.
+            return of_classifier(scheme, layer, fan_in);
+        }
+        if scheme.rounds_to_nearest() || layer.steps.is_some() {
+            clear_dead_channels(layer, fan_in, self.threshold_of(id));
+        }
+        Ok(scheme)
+    }
+
     /// Codes of all outputs of a layer and the scale of each.
     fn rows(
         &self,
@@ -228,6 +242,9 @@ impl<'a> Quantizer<'a> {
         geometry: ConvGeometry,
         statistics: Option<&InputStatistics>,
     ) -> Result<Arc<Rows>, String> {
+        if let (WeightScheme::Stored { bits }, Some(steps)) = (scheme, &layer.steps) {
+            return stored_rows(layer, steps, bits, geometry.fan_in()).map(Arc::new);
+        }
         let kept = &self.calibration.rounded;
         let rounding = self.setting.rounding_of(&self.model.network.node(id).name);
         match (rounding, statistics) {
@@ -268,7 +285,17 @@ impl<'a> Quantizer<'a> {
     }
 
     /// Refuses a layer whose integers would not be executed as they are stored.
-    fn check_stored(&self, node: &Node, layer: &FoldedLayer) -> Result<(), String> {
+    fn check_stored(&self, node: &Node, weighted: &Weighted, layer: &FoldedLayer) -> Result<(), String> {
+        if layer.steps.is_some() {
+            return Ok(());
+        }
+        if weighted.stored.is_some() {
+            return Err(
+                "stored codes meet an image whose channels have deviations of their own, which `input: \
+                        Fixed(bits, frac)` of a setting divides by"
+                    .to_owned(),
+            );
+        }
         let from = self.model.network.input_of(node, 0);
         if from.op == Op::Input && matches!(self.model.description.input, InputSpec::Image { .. }) {
             return Err("integer weights read `Integers` or `Events`, not a normalized `Image`".to_owned());

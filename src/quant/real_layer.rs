@@ -2,7 +2,8 @@ use super::{InputCoding, QuantizedOp, input_integers};
 use crate::model::{FoldedLayer, InputSpec, Model, Node, Weighted, fold};
 
 /// Weights and bias of `node` in real numbers, normalizations folded in. Those of a layer that reads the
-/// image carry its normalization, too: they multiply the image in steps of its integers.
+/// image carry its normalization, too: they multiply the image in steps of its integers. Codes that are stored stay
+/// codes only where all channels of the image are scaled alike.
 pub fn real_layer(model: &Model, coding: InputCoding, node: &Node, weighted: &Weighted) -> FoldedLayer {
     let mut layer = fold(weighted, &model.weights.layer(node, weighted));
     let input = &model.description.input;
@@ -24,5 +25,9 @@ pub fn real_layer(model: &Model, coding: InputCoding, node: &Node, weighted: &We
             *w *= steps / (white * std[channel]);
         }
     }
+    // Channels of the image that are worth different amounts leave no step of a code.
+    let alike = std.iter().all(|x| *x == std[0]);
+    layer.steps = layer.steps.filter(|_| alike);
+    layer.steps.iter_mut().flatten().for_each(|step| *step *= steps / (white * std[0]));
     layer
 }

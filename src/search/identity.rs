@@ -46,9 +46,8 @@ impl Identity {
         test: &Images,
     ) -> Result<Self> {
         // The name is what reports call the model, and weights are known by what they are.
-        // Neurons are part of the nodes.
-        let ModelDescription { name: _, family, neurons: _, input, timesteps, classes, weights: _ } =
-            &model.description;
+        // Neurons are part of the nodes, and so is how weights are stored.
+        let ModelDescription { family, input, timesteps, classes, .. } = &model.description;
         let mut seen = data.validation.clone();
         seen.truncate(validation.max(CALIBRATION_IMAGES.min(seen.len())));
         Ok(Self {

@@ -32,7 +32,9 @@ fn documented_descriptions_build() {
         (description.name.clone(), description.network("models.md").unwrap().parameter_count())
     });
     // 72 + 8, 8 thresholds, 1152 + 16, 7840 + 10.
-    let expected = [("my_v2".to_owned(), 15_112_208), ("small_cnn".to_owned(), 9106)];
+    // 864 + 64, 32 + 65 x 32, four of 1056 + 64, 330.
+    let expected = [("my_v2", 15_112_208), ("class_token", 7850), ("small_cnn", 9106)];
+    let expected = expected.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(built.collect::<Vec<_>>(), expected);
 }
 
@@ -63,7 +65,7 @@ fn stored(network: &spiq::model::Network) -> (Vec<u8>, Integers) {
 }
 
 fn small_cnn() -> (Model, Integers) {
-    let description = ModelDescription::parse(examples()[1], "models.md").unwrap();
+    let description = ModelDescription::parse(examples()[2], "models.md").unwrap();
     let network = description.network("models.md").unwrap();
     let (file, values) = stored(&network);
     let weights = Weights::parse(&file, "small_cnn.safetensors", &network).unwrap();
@@ -219,7 +221,7 @@ fn layers_that_do_not_fit_are_named() {
         (
             "wrong kind",
             "MaxPool(name: \"pool1\", size: 2, stride: 2),",
-            "MeanTimesteps(name: \"m\"),",
+            "Neuron(name: \"m\"),",
             "layer m: reads",
         ),
         (
@@ -277,8 +279,8 @@ fn layers_that_do_not_fit_are_named() {
         ),
     ];
     for (what, from, to, expected) in cases {
-        let text = examples()[1].replacen(from, to, 1);
-        assert_ne!(text, examples()[1], "{what}");
+        let text = examples()[2].replacen(from, to, 1);
+        assert_ne!(text, examples()[2], "{what}");
         let told = ModelDescription::parse(&text, "m.ron").and_then(|d| d.network("m.ron")).unwrap_err();
         assert!(told.to_string().contains(expected), "{what}: {told}");
     }
@@ -294,7 +296,7 @@ fn layers_that_do_not_fit_are_named() {
             )
         })
         .collect();
-    let text = examples()[1].replacen("MaxPool(name: \"pool1\", size: 2, stride: 2),", &doubled, 1);
+    let text = examples()[2].replacen("MaxPool(name: \"pool1\", size: 2, stride: 2),", &doubled, 1);
     let told = ModelDescription::parse(&text, "m.ron").and_then(|d| d.network("m.ron")).unwrap_err();
     let expected = "m.ron: family: layer a31: sums of up to 2147483648 and 2147483648 spikes";
     assert_eq!(told.to_string(), expected);

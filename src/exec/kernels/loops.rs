@@ -66,11 +66,18 @@ impl FloatNeuron<'_> {
         if self.above { potential > threshold } else { potential >= threshold }
     }
 
-    /// One timestep of a neuron: whether it fires, and its membrane `v`.
+    /// One timestep of a neuron: 1 where it fires, and its membrane `v`; `DELAYED` where a spike subtracts behind
+    /// the next leak.
     #[inline(always)]
-    fn update(self, leak: FloatLeak, [threshold, amount]: [f32; 2], v: &mut f32, x: f32) -> bool {
+    fn update<const DELAYED: bool>(
+        self,
+        leak: FloatLeak,
+        [threshold, amount]: [f32; 2],
+        v: &mut f32,
+        x: f32,
+    ) -> f32 {
         let mut g = leak.potential(*v, x);
-        if self.reset == FloatReset::SubtractDelayed && self.fires(*v, threshold) {
+        if DELAYED && self.fires(*v, threshold) {
             g -= amount;
         }
         let fires = self.fires(g, threshold);
@@ -80,7 +87,7 @@ impl FloatNeuron<'_> {
             FloatReset::SubtractDelayed => g,
         };
         *v = if fires { left } else { g };
-        fires
+        if fires { 1.0 } else { 0.0 }
     }
 }
 
@@ -90,6 +97,22 @@ const BLOCK: usize = 64;
 /// All timesteps of one channel of neurons; see [`super::neuron()`].
 #[inline(always)]
 pub fn neurons<W: Word>(
+    cell: &Cell<W>,
+    x: &[W],
+    positions: usize,
+    bit: u8,
+    spikes: &mut [u8],
+    counters: (&mut [u32], &mut [u32]),
+) {
+    if cell.delayed.is_some() {
+        neurons_as::<W, true>(cell, x, positions, bit, spikes, counters);
+    } else {
+        neurons_as::<W, false>(cell, x, positions, bit, spikes, counters);
+    }
+}
+
+#[inline(always)]
+fn neurons_as<W: Word, const DELAYED: bool>(
     cell: &Cell<W>,
     x: &[W],
     positions: usize,
@@ -107,7 +130,7 @@ pub fn neurons<W: Word>(
             let (mut fires_now, mut clamps_now) = (0, 0);
             for ((v, &x), spikes) in membrane.iter_mut().zip(x).zip(spikes) {
                 let (fires, clamps);
-                (fires, *v, clamps) = cell.update(*v, x);
+                (fires, *v, clamps) = cell.update_as::<DELAYED>(*v, x);
                 *spikes |= if fires { bit } else { 0 };
                 fires_now += u32::from(fires);
                 clamps_now += u32::from(clamps);
@@ -425,13 +448,26 @@ define_loops! { ($)
         let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
         for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
             let values = v.iter_mut().zip(x).zip(spikes).zip(thresholds.iter().zip(amounts));
-            if let &[leak] = neuron.leaks {
-                for (((v, &x), spike), (&threshold, &amount)) in values {
-                    *spike = f32::from(u8::from(neuron.update(leak, [threshold, amount], v, x)));
+            let delayed = neuron.reset == FloatReset::SubtractDelayed;
+            match neuron.leaks {
+                &[leak] if delayed => {
+                    for (((v, &x), spike), (&threshold, &amount)) in values {
+                        *spike = neuron.update::<true>(leak, [threshold, amount], v, x);
+                    }
                 }
-            } else {
-                for ((((v, &x), spike), (&threshold, &amount)), &leak) in values.zip(neuron.leaks) {
-                    *spike = f32::from(u8::from(neuron.update(leak, [threshold, amount], v, x)));
+                &[leak] => {
+                    for (((v, &x), spike), (&threshold, &amount)) in values {
+                        *spike = neuron.update::<false>(leak, [threshold, amount], v, x);
+                    }
+                }
+                leaks => {
+                    for ((((v, &x), spike), (&threshold, &amount)), &leak) in values.zip(leaks) {
+                        *spike = if delayed {
+                            neuron.update::<true>(leak, [threshold, amount], v, x)
+                        } else {
+                            neuron.update::<false>(leak, [threshold, amount], v, x)
+                        };
+                    }
                 }
             }
         }

@@ -122,9 +122,11 @@ impl<'a> Checkpoint<'a> {
     }
 }
 
-/// Counters of training, which no forward pass reads.
+/// Counters and flags of training, which no forward pass reads.
 pub(super) fn is_counter(name: &str) -> bool {
-    name == "n_averaged" || name == "num_batches_tracked" || name.ends_with(".num_batches_tracked")
+    const ENDS: [&str; 2] = ["num_batches_tracked", "init_state"];
+    let last = name.rsplit('.').next();
+    name == "n_averaged" || last.is_some_and(|last| ENDS.contains(&last))
 }
 
 /// True if every name begins with `wrapper`, but for counters that the wrapper itself keeps.

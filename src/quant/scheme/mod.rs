@@ -9,6 +9,7 @@ mod unit_floor;
 use serde::{Deserialize, Serialize};
 
 pub use codes::{Clip, Codes, Scale, WeightForm};
+pub use stored::with_step;
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
@@ -31,8 +32,8 @@ pub enum WeightScheme {
         /// Code width, 2..=16.
         bits: u32,
     },
-    /// Integers already: executed as the checkpoint holds them, one step worth 1. Such a layer needs an
-    /// input of integers and a bias of integers, and no normalization.
+    /// Codes that the checkpoint holds: executed as they are. Integers without a scale are worth 1 each: such a layer
+    /// needs an input of integers and a bias of integers, and no normalization.
     Stored {
         /// Code width, 2..=16.
         bits: u32,

@@ -1,0 +1,99 @@
+//! Forks of published models, as `docs/models.md` describes them.
+
+use spiq::exec::FloatExecutor;
+use spiq::load;
+use spiq::model::{Fire, Leak, Learned, Model, ModelDescription, Neuron, Op, Reset, Sample};
+use spiq::tensor::Frames;
+
+const DOCUMENTATION: &str = include_str!("../../docs/models.md");
+
+fn section() -> &'static str {
+    DOCUMENTATION.split("### Forks\n").nth(1).unwrap().split("QKFormer is computed").next().unwrap()
+}
+
+fn base() -> &'static str {
+    section().split("```text\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+/// Names and lines of the table.
+fn forks() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows =
+        section().lines().filter_map(|row| row.strip_prefix("| ")?.strip_suffix("` |")?.split_once(" | `"));
+    rows.filter(|(name, _)| *name != "fork")
+}
+
+/// The description of a fork: its line in the place of the family's, or behind it.
+fn described(line: &str) -> String {
+    let family = base().lines().find(|line| line.trim_start().starts_with("family:")).unwrap();
+    let written = format!("    {line}");
+    let lines = if line.starts_with("family:") { written } else { format!("{family}\n{written}") };
+    base().replace(family, &lines)
+}
+
+fn built(text: &str) -> Model {
+    assert!(text.trim().lines().count() <= 10, "{text}");
+    let description = ModelDescription::parse(text, "fork").unwrap();
+    let network = description.network("fork").unwrap();
+    load::random(description, network, 1).unwrap()
+}
+
+fn neurons(model: &Model) -> Vec<(&str, Neuron)> {
+    let neurons = model.network.nodes.iter();
+    let neurons = neurons
+        .filter_map(|node| if let Op::Neuron(n) = node.op { Some((node.name.as_str(), n)) } else { None });
+    neurons.collect()
+}
+
+fn logits(model: &Model) -> Vec<f32> {
+    let shape = model.network.nodes[0].shape;
+    let data = (0..shape.values()).map(|i| (i * 37 % 256) as u16).collect();
+    FloatExecutor::new(model).run(&Sample::from(Frames { frames: 1, shape, data })).logits
+}
+
+/// Each is at most ten lines, runs, and differs from what it is a fork of.
+#[test]
+fn every_fork_of_the_table_runs() {
+    let original = built(base());
+    let expected = logits(&original);
+    let mut names = Vec::new();
+    for (name, line) in forks() {
+        let model = built(&described(line));
+        assert_eq!(model.network.classes(), 10);
+        assert_ne!(model.network, original.network, "{name}");
+        assert!(logits(&model).iter().all(|x| x.is_finite()) && expected.len() == 10, "{name}");
+        names.push(name);
+    }
+    assert_eq!(names.len(), 10, "{names:?}");
+}
+
+#[test]
+fn forks_have_the_neurons_that_they_say() {
+    let line = |name: &str| forks().find(|(fork, _)| *fork == name).unwrap().1;
+    let of = |name: &str| built(&described(line(name)));
+    let leaks = |name: &str| -> Vec<Leak> { neurons(&of(name)).iter().map(|(_, n)| n.leak).collect() };
+    assert!(leaks("tau 1.5").iter().all(|leak| *leak == Leak::Tau { tau: 1.5, decay_input: true }));
+    assert!(leaks("integrate and fire").iter().all(|leak| *leak == Leak::None));
+    for (name, neuron) in neurons(&of("tau 4, input not decayed in front of the second layer of each MLP")) {
+        assert_eq!(neuron.leak, Leak::Tau { tau: 4.0, decay_input: !name.ends_with("fc1_lif") }, "{name}");
+    }
+    let parametric = of("parametric LIF");
+    let learned = parametric.network.parameters().iter().filter(|p| p.name.ends_with(".w")).count();
+    assert_eq!(learned, neurons(&parametric).len());
+    assert!(neurons(&of("soft reset")).iter().all(|(_, n)| n.reset == Reset::Subtract));
+    assert!(neurons(&of("threshold 0.5")).iter().all(|(_, n)| n.threshold == 0.5));
+    let leaky = Leak::Parametric { decay_input: false, of: Learned::Beta, per_channel: true };
+    let as_snntorch =
+        |n: &Neuron| (n.leak, n.reset, n.fire) == (leaky, Reset::SubtractDelayed, Fire::AboveThreshold);
+    assert!(neurons(&of("snnTorch's `Leaky`")).iter().all(|(_, n)| as_snntorch(n)));
+}
+
+/// A class token in front of 64 tokens of an average pooling, read alone by the head.
+#[test]
+fn a_fork_that_is_written_as_layers_runs() {
+    let text = section().split("```ron\n").nth(1).unwrap().split("```").next().unwrap();
+    let model = built(text);
+    let positions =
+        |name: &str| model.network.nodes.iter().find(|node| node.name == name).unwrap().shape.positions();
+    assert_eq!(["pool", "cls_token", "attn", "first"].map(positions), [64, 65, 65, 1]);
+    assert!(logits(&model).iter().any(|&x| x != 0.0));
+}
