@@ -191,9 +191,9 @@ pub fn search_table(search: &Search) -> String {
     }
     push_rows(&mut text, &rows);
     push_peaks(&mut text, search);
-    for run in search.runs.iter().filter(|run| run.best.is_none()) {
-        let missed = run.closest.as_ref().map_or_else(|| "nothing was tested".to_owned(), exceeded);
-        let _ = writeln!(text, "\n{}, seed {}: {missed}", run.strategy, run.seed);
+    // Where no run found anything, the error says it.
+    for run in search.runs.iter().filter(|run| search.best.is_some() && run.best.is_none()) {
+        let _ = writeln!(text, "\n{}, seed {}: {}", run.strategy, run.seed, nothing_found(run));
     }
     let _ = writeln!(
         text,
@@ -295,11 +295,22 @@ fn gated(gate: &GateSummary) -> String {
     }
 }
 
-/// Which budgets the closest setting of all runs exceeds and by how much.
+/// Which budgets the closest setting of all runs exceeds and by how much, and what ended the run that found it.
 pub fn closest(search: &Search) -> String {
-    let all = search.runs.iter().filter_map(|run| run.closest.as_ref());
-    all.min_by(|a, b| a.excess().total_cmp(&b.excess()))
-        .map_or_else(|| "no setting was tested: more evaluations are needed".to_owned(), exceeded)
+    let excess = |run: &&Run| run.closest.as_ref().map_or(f64::INFINITY, Closest::excess);
+    let nearest = search.runs.iter().min_by(|a, b| excess(a).total_cmp(&excess(b)));
+    nearest.map_or_else(|| "there is no strategy".to_owned(), nothing_found)
+}
+
+/// Why `run` has nothing to show, and what may help.
+fn nothing_found(run: &Run) -> String {
+    let closest = run.closest.as_ref().map_or_else(|| "no setting was tested".to_owned(), exceeded);
+    let ended = if run.exhausted {
+        "the evaluations ended the search: --max-evaluations allows for more"
+    } else {
+        "all candidates that may be better were looked at: only other budgets, or more choices of bits, allow for more"
+    };
+    format!("{closest}; {ended}")
 }
 
 /// Which budgets a setting exceeds and by how much, the least one first.

@@ -171,6 +171,16 @@ impl<'a, 's> Engine<'a, 's> {
         Ok(estimates.iter().map(cost).collect())
     }
 
+    /// Of each candidate, true where it meets all budgets beside the accuracy at the activity of the float network.
+    ///
+    /// # Errors
+    /// If a candidate is no setting.
+    pub fn fit_budgets(&mut self, candidates: &[Candidate]) -> Result<Vec<bool>, Stop> {
+        let estimates = self.estimates(candidates)?;
+        let fits = |figures: &Figures| self.problem.budgets.violations(figures).is_empty();
+        Ok(estimates.iter().map(|figures| figures.as_ref().is_some_and(fits)).collect())
+    }
+
     /// Cost at the candidate's own activity on a few images.
     ///
     /// # Errors
@@ -490,11 +500,18 @@ impl<'a, 's> Engine<'a, 's> {
         Ok((None, closest))
     }
 
-    /// Ends the run of `strategy` with its result.
+    /// Ends the run of `strategy` with its result; `exhausted` where its evaluations are used up.
     ///
     /// # Errors
     /// If the input is wrong.
-    pub fn finish(mut self, strategy: &str, seed: u64, started: Instant, asked_before: f64) -> Result<Run> {
+    pub fn finish(
+        mut self,
+        strategy: &str,
+        seed: u64,
+        exhausted: bool,
+        started: Instant,
+        asked_before: f64,
+    ) -> Result<Run> {
         let (best, closest) = self.verify()?;
         let own = started.elapsed().as_secs_f64() - (self.store.asked_seconds - asked_before);
         if let Some(best) = &best {
@@ -513,6 +530,7 @@ impl<'a, 's> Engine<'a, 's> {
             layers: best.as_ref().map(|b| self.space.layers(&b.candidate)).unwrap_or_default(),
             best,
             closest,
+            exhausted,
             gate: self.gate,
             trace: self.trace,
             steps: self.steps,

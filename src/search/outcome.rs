@@ -126,6 +126,8 @@ pub struct Run {
     pub best: Option<Verified>,
     /// Without one, what comes closest.
     pub closest: Option<Closest>,
+    /// True where it ended as its evaluations did, and not for want of candidates.
+    pub exhausted: bool,
     /// What the gate did, of strategies that have one.
     pub gate: Option<GateSummary>,
     /// Objective of the best accepted setting so far.

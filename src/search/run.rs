@@ -65,8 +65,10 @@ pub fn run_strategy<'s>(
 ) -> Result<Run> {
     let (started, asked) = (Instant::now(), store.asked_seconds);
     let mut engine = Engine::new(space, problem, strategy.is_sequential(), seed, store)?;
-    match strategy.run(&mut engine) {
-        Ok(()) | Err(Stop::Exhausted) => engine.finish(strategy.name(), seed, started, asked),
-        Err(Stop::Failed(error)) => Err(error),
-    }
+    let exhausted = match strategy.run(&mut engine) {
+        Ok(()) => false,
+        Err(Stop::Exhausted) => true,
+        Err(Stop::Failed(error)) => return Err(error),
+    };
+    engine.finish(strategy.name(), seed, exhausted, started, asked)
 }
