@@ -7,6 +7,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use crate::bad_input::support::Bench;
 use spiq::exec::{FloatExecutor, ScalarExecutor};
 use spiq::load;
 use spiq::model::{Model, ModelDescription, Op, Sample, Selection};
@@ -240,6 +241,21 @@ fn how_far_a_threshold_is_rounded_by_hand() {
     assert_eq!(neuron.thresholds, [427]);
     let expected = "scales of 1 layers of stored codes: thresholds, which are whole steps, differ by at most 7.81e-2 % (s)";
     assert_eq!(rounded_scales(&model, &quantized).unwrap(), expected);
+}
+
+/// A report says it of the settings that run stored codes, and of no other.
+#[test]
+fn a_report_says_how_far_scales_are_rounded() {
+    let bench = Bench::new();
+    bench.write("m.ron", text(LSQ, EVENTS));
+    let command = ["simulate", "--quiet", "--model", "m.ron", "--data", "noise", "--limit", "1"];
+    let output = bench.run(&[&command[..], &["--quant", "int4", "--quant", "w4"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = std::fs::read_to_string(bench.path("spiq-out/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let says =
+        |setting: usize| report["settings"][setting]["notes"].to_string().contains("layers of stored codes");
+    assert!(says(0) && !says(1), "{report}");
 }
 
 /// Images keep codes where all their channels are scaled alike, and else on a grid.
