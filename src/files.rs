@@ -124,6 +124,7 @@ bundle!(
     "models/sdtv3_5M.ron",
     "models/sdtv3_10M.ron",
     "models/sdtv3_19M.ron",
+    "models/spikeiandformer_8-384_imagenet.ron",
     "models/spikformer_1-384_cifar10.ron",
     "models/spikformer_2-256_cifar10dvs.ron",
     "models/spikformer_2-384_cifar10.ron",
@@ -139,10 +140,12 @@ bundle!(
     "models/spikingformer_8-384_imagenet.ron",
     "models/spikingformer_8-512_imagenet.ron",
     "models/spikingformer_8-768_imagenet.ron",
+    "models/vgg11_cifar10.ron",
     "models/rates/sdtv1_2-64_fashion.csv",
     "models/rates/sdtv1_4-512_cifar10.csv",
     "models/rates/spikformer_4-384_cifar10.csv",
     "models/rates/spikingformer_8-512_imagenet.csv",
+    "models/rates/vgg11_cifar10.csv",
     "models/neurons/lif.ron",
     "models/neurons/loihi.ron",
     "data/fashion-mnist/fashion-mnist.ron",
@@ -166,6 +169,7 @@ bundle!(
     "hw_configs/odin.ron",
     "hw_configs/sne.ron",
     "hw_configs/exspike.ron",
+    "hw_configs/spikeiand-28.ron",
 );
 
 impl Folder {

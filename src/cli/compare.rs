@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use super::progress::Bars;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    AsPublished, Comparison, HardwareSummary, MachineEvaluation, ModelSummary, Origin, PublishedWork,
+    Agreement, AsPublished, Comparison, Evaluation, HardwareSummary, MachineEvaluation, ModelSummary, Origin,
+    PublishedWork,
 };
 use crate::hw::Hardware;
 use crate::hw::published::Published;
@@ -37,7 +39,7 @@ pub struct Arguments {
     #[command(flatten)]
     activity: ActivityArguments,
     /// Show beside our figures those by the rules of the published evaluation that the machines are from, and
-    /// what it prints; needs --rates.
+    /// what it prints, which needs --rates; and how well a description predicts what else is published of it.
     #[arg(long)]
     as_published: bool,
     /// Write comparison.json, comparison.csv and plots/ here.
@@ -57,11 +59,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (machines, summaries) = load_machines(&arguments.hw)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
     let origin = activity::load(&arguments.activity, &model, &machines)?;
-    let published = if arguments.as_published { Some(Published::load()?) } else { None };
-    let by_rules = match &published {
-        Some(published) => as_published(published, &model, &machines, &origin)?,
-        None => vec![None; machines.len()],
-    };
+    let published =
+        if arguments.as_published { as_published(&model, &machines, &origin)? } else { Known::default() };
     output::check_target(&arguments.out, Owner::Comparison, &["plots"])?;
     let watcher = Bars::new(arguments.quiet);
     let source = origin.source()?;
@@ -70,13 +69,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     watcher.begin(origin.images());
     let evaluations = evaluator.evaluate(&setting, &machines, &|| watcher.step(&setting.name))?;
     watcher.end();
-    let machine = |((hardware, evaluation), published)| MachineEvaluation { hardware, evaluation, published };
+    let agreement = |name: &str| if arguments.as_published { Agreement::of(name) } else { Vec::new() };
+    let machine = |(hardware, evaluation): (HardwareSummary, Evaluation)| MachineEvaluation {
+        published: published.by_rules.get(&hardware.name).cloned(),
+        agreement: agreement(&hardware.name),
+        hardware,
+        evaluation,
+    };
     let comparison = Comparison {
         model: ModelSummary::new(&model),
         setting: setting.name,
         source,
-        machines: summaries.into_iter().zip(evaluations).zip(by_rules).map(machine).collect(),
-        published: published.map(|published| published.source),
+        machines: summaries.into_iter().zip(evaluations).map(machine).collect(),
+        published: published.source,
     };
     report::write_comparison(&comparison, &arguments.out)?;
     if arguments.json {
@@ -99,17 +104,38 @@ fn load_machines(specs: &[String]) -> Result<(Vec<Machine>, Vec<HardwareSummary>
     Ok((machines, summaries))
 }
 
-fn as_published(
-    published: &Published,
-    model: &Model,
-    machines: &[Machine],
-    origin: &Origin,
-) -> Result<Vec<Option<AsPublished>>> {
+/// What a published evaluation makes of machines.
+#[derive(Default)]
+struct Known {
+    /// By the name of a machine.
+    by_rules: BTreeMap<String, AsPublished>,
+    /// The evaluation, if it has one of the machines.
+    source: Option<String>,
+}
+
+/// Machines that the published evaluation has by its rules; others have to have published figures of their own.
+fn as_published(model: &Model, machines: &[Machine], origin: &Origin) -> Result<Known> {
+    let published = Published::load()?;
+    let mut known = Known::default();
+    let names = machines.iter().map(|machine| &machine.hardware.name);
+    let (with_rules, without): (Vec<_>, Vec<_>) =
+        names.partition(|name| published.machines.contains_key(*name));
+    if let Some(unknown) = without.into_iter().find(|name| Agreement::of(name).is_empty()) {
+        let message = format!(
+            "--as-published: nothing is published of hardware {unknown}; `spiq list hw` says of which"
+        );
+        return Err(Error::mismatch(message));
+    }
+    if with_rules.is_empty() {
+        return Ok(known);
+    }
     let Origin::Expected(rates) = origin else {
         return Err(Error::mismatch("--as-published counts spikes drawn at the rates of a file: --rates"));
     };
     let work = PublishedWork::new(&model.network, rates);
-    let on =
-        |machine: &Machine| work.on(published, &machine.hardware.name, &model.description.name).map(Some);
-    machines.iter().map(on).collect()
+    for name in with_rules {
+        known.by_rules.insert(name.clone(), work.on(&published, name, &model.description.name)?);
+    }
+    known.source = Some(published.source);
+    Ok(known)
 }

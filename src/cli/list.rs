@@ -3,7 +3,7 @@ use clap::{Args, ValueEnum};
 use super::print::print;
 use crate::error::Result;
 use crate::files::Folder;
-use crate::hw::{Energies, Hardware, table_names};
+use crate::hw::{Agreement, Energies, Hardware, table_names};
 use crate::model::{ModelDescription, WeightSource};
 
 /// Arguments of `spiq list`.
@@ -78,8 +78,12 @@ fn weights(source: &WeightSource) -> &'static str {
 }
 
 fn hardware() -> Result<Vec<(String, String)>> {
-    let names = Folder::Bundled("hw_configs").names("ron").into_iter();
-    names.map(|name| Ok((name.to_owned(), Hardware::load(name)?.0.description))).collect()
+    let mut rows = Vec::new();
+    for name in Folder::Bundled("hw_configs").names("ron") {
+        rows.push((name.to_owned(), Hardware::load(name)?.0.description));
+        rows.extend(Agreement::of(name).iter().map(|found| (String::new(), format!("  published {found}"))));
+    }
+    Ok(rows)
 }
 
 fn tables() -> Result<Vec<(String, String)>> {

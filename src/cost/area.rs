@@ -1,6 +1,9 @@
 use super::parts::AreaMm2;
 use crate::hw::table::EnergyTable;
-use crate::hw::{Hardware, MemorySpec, MultiBit, NEURON_BITS, Operand, SpikeLanes, Systolic, Unit, Vector};
+use crate::hw::{
+    Datapath, Hardware, MemorySpec, MultiBit, NEURON_BITS, Operand, SpikeLanes, Systolic, Unit, Unrolling,
+    Vector, Work,
+};
 
 /// Width of a requantizer's multiplier.
 const MULTIPLIER_BITS: f64 = 16.0;
@@ -11,6 +14,8 @@ const GATE_UM2_AT_28_NM: f64 = 0.49;
 const AND_GATES: f64 = 1.33;
 /// Gate equivalents of a selection of one of two bits.
 const SELECT_GATES: f64 = 2.33;
+/// Bits that adders of a large tree have above those of its leaves, on average: half of them one, a quarter two.
+const MEAN_CARRY_BITS: f64 = 2.0;
 
 /// Area of the units of `hardware` and of its memories; `None` for processors and cores, whose area is not described, or
 /// where the energy table has no areas.
@@ -50,9 +55,19 @@ fn unit_mm2(unit: &Unit, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> 
     }
 }
 
-/// An adder, a register for its sum and one for its weight, and what integers need, of as many lanes as the largest
-/// layout has.
+/// The largest of the layouts, and membranes that wait in the array.
 fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
+    let layouts = unit.layouts.iter().map(|layout| lanes_as(unit, &layout.lanes, table, gate_um2));
+    let mut largest = layouts.collect::<Option<Vec<_>>>()?.into_iter().max_by(|a, b| {
+        let [a, b] = [a, b].map(AreaMm2::total);
+        a.total_cmp(&b)
+    })?;
+    largest.registers += unit.kept_membranes() * table.register_area_um2(NEURON_BITS)? * 1e-6;
+    Some(largest)
+}
+
+/// An adder and a register for each sum, with a tree of adders where lanes share one; weights, and what integers need.
+fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
     let weight = f64::from(unit.max_weight_bits.value);
     let sum = f64::from(unit.accumulator_bits.value);
     let multiplier_um2 = match unit.multi_bit {
@@ -64,11 +79,12 @@ fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm
             table.multiply_area_um2(weight, input)?
         }
     };
-    let count = unit.layouts.iter().map(|layout| layout.lanes.lanes()).fold(0.0, f64::max);
-    let arithmetic_um2 = count * (table.add_area_um2(sum)? + multiplier_um2);
-    let registers_um2 = table.register_area_um2(sum)? + table.register_area_um2(weight)?;
-    let membranes_um2 = unit.kept_membranes() * table.register_area_um2(NEURON_BITS)?;
-    Some(array(arithmetic_um2, count * registers_um2 + membranes_um2))
+    let (count, sums) = (lanes.lanes(), lanes.lanes() / f64::from(unit.lanes_of_a_sum(lanes)));
+    let adders_um2 =
+        sums * table.add_area_um2(sum)? + (count - sums) * table.add_area_um2(weight + MEAN_CARRY_BITS)?;
+    let registers_um2 =
+        sums * table.register_area_um2(sum)? + unit.held_weights(lanes) * table.register_area_um2(weight)?;
+    Some(array(adders_um2 + count * multiplier_um2, registers_um2))
 }
 
 /// A multiplier, an adder and the registers of sum, weight and input for each unit.
@@ -93,7 +109,11 @@ fn vector(unit: &Vector, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> 
     // A neuron lane adds, compares (a subtraction) and keeps a potential; behind it, a multiplication
     // rescales what goes to the residual stream.
     let neuron_um2 = 2.0 * table.add_area_um2(NEURON_BITS)? + table.register_area_um2(NEURON_BITS)?;
-    let requantizer_um2 = table.multiply_area_um2(NEURON_BITS, MULTIPLIER_BITS)?;
+    let requantizer_um2 = if unit.does(Work::Requantization) {
+        table.multiply_area_um2(NEURON_BITS, MULTIPLIER_BITS)?
+    } else {
+        0.0
+    };
     // Spikes of attention meet in a gate each, and n of them are counted by about n full adders.
     let spike_um2 = AND_GATES * gate_um2 + table.add_area_um2(1.0)?;
     Some(AreaMm2 {

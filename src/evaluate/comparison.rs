@@ -2,6 +2,7 @@
 
 use super::published::AsPublished;
 use super::{ActivitySource, Evaluation, HardwareSummary, ModelSummary};
+pub use crate::hw::Agreement;
 
 /// Everything that one `compare` found out.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct MachineEvaluation {
     pub evaluation: Evaluation,
     /// By the rules of a published evaluation.
     pub published: Option<AsPublished>,
+    /// How well its description predicts what is published of it, if that was asked for.
+    pub agreement: Vec<Agreement>,
 }
 
 impl MachineEvaluation {

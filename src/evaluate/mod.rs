@@ -21,7 +21,7 @@ mod totals;
 
 pub use calibrated::Calibrated;
 pub use calibration_images::{CALIBRATION_IMAGES, CalibrationImages, calibrate};
-pub use comparison::{Comparison, MachineEvaluation};
+pub use comparison::{Agreement, Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, MemoryEvaluation,
     ModelSummary, RatesSummary, SpikesSummary,

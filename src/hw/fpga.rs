@@ -148,10 +148,14 @@ fn lanes(unit: &SpikeLanes) -> Resources {
 /// those lanes that share one.
 fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling) -> Resources {
     let (weight, sum) = (f64::from(unit.max_weight_bits.value), f64::from(unit.accumulator_bits.value));
-    let (count, summed) = (lanes.lanes(), f64::from(lanes.summed()));
+    let (count, summed) = (lanes.lanes(), f64::from(unit.lanes_of_a_sum(lanes)));
     let tree = if summed > 1.0 { count * (weight + summed.log2()) } else { 0.0 };
     let sums = count / summed * sum;
-    let mut all = Resources { luts: tree + sums, flip_flops: count * weight + sums, ..Resources::default() };
+    let mut all = Resources {
+        luts: tree + sums,
+        flip_flops: unit.held_weights(lanes) * weight + sums,
+        ..Resources::default()
+    };
     if unit.multi_bit == MultiBit::Multiplier {
         let [weight, input] = unit.multiplier_bits();
         all.add(product(weight, input).times(count));

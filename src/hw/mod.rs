@@ -16,6 +16,7 @@ pub mod sourced;
 pub mod sram;
 pub mod table;
 mod units;
+mod validation;
 
 pub use control::Control;
 pub use dram::{DramIdle, DramPort, DramSpec};
@@ -33,3 +34,4 @@ pub use units::{
     SpikeLanes, Stationary, Step, Sweep, Systolic, Takes, Unit, Unrolling, Vector, WeightStream, Windows,
     Work, WriteBack, Zeros,
 };
+pub use validation::{Agreement, Figure, Quantity};

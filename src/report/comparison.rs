@@ -10,7 +10,7 @@ use super::terminal::{Column, heading, lines, model_line, notes, source_line, wr
 use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    ActivitySource, AsPublished, Comparison, HardwareSummary, MachineEvaluation, ModelSummary,
+    ActivitySource, Agreement, AsPublished, Comparison, HardwareSummary, MachineEvaluation, ModelSummary,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -42,6 +42,7 @@ pub fn comparison_table(comparison: &Comparison) -> String {
     columns.push(Column::new("area", "mm2", machines.iter().map(area)));
     text.push_str(&lines(&columns));
     text.push_str(&published(comparison));
+    text.push_str(&agreement(machines));
     text.push('\n');
     text + &notes(
         machines.iter().map(|m| (m.hardware.name.as_str(), &m.evaluation.notes[..])),
@@ -95,6 +96,19 @@ fn published(comparison: &Comparison) -> String {
     format!("\nby the rules of {source}\n\n{}\n{}", lines(&columns), wrap(TRAFFIC))
 }
 
+/// How well descriptions predict what is published of their machines.
+fn agreement(machines: &[MachineEvaluation]) -> String {
+    let found = |m: &MachineEvaluation| {
+        let name = m.hardware.name.clone();
+        m.agreement
+            .iter()
+            .map(move |agreement| wrap(&format!("{name}: published {agreement}")))
+            .collect::<String>()
+    };
+    let all: String = machines.iter().map(found).collect();
+    if all.is_empty() { all } else { format!("\n{all}") }
+}
+
 fn difference(found: f64, printed: f64) -> String {
     format!("{:+.2}", 100.0 * (found / printed - 1.0))
 }
@@ -115,6 +129,8 @@ struct Machine<'a> {
     evaluation: Setting<'a>,
     dram_bits: f64,
     as_published: Option<&'a AsPublished>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<&'a [Agreement]>,
 }
 
 impl<'a> Machine<'a> {
@@ -124,6 +140,7 @@ impl<'a> Machine<'a> {
             evaluation: Setting(&machine.evaluation),
             dram_bits: machine.dram_bits(),
             as_published: machine.published.as_ref(),
+            agreement: Some(&machine.agreement[..]).filter(|found| !found.is_empty()),
         }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn comparison() -> Comparison {
             hardware: HardwareSummary { name: name.into(), sha256: "bb".repeat(32) },
             evaluation,
             published: None,
+            agreement: Vec::new(),
         }
     };
     let mut machines: Vec<_> =

@@ -131,8 +131,7 @@ fn what_cannot_be_compared_is_refused() {
     );
     assert_eq!(
         refusal(&[&["--hw", "edge-28", "--as-published"], &rates[..]].concat()),
-        "error: hardware edge-28 is not in the published evaluation: eyeriss-28, mint-28, prosperity-28, ptb-28, \
-         sato-28\n"
+        "error: --as-published: nothing is published of hardware edge-28; `spiq list hw` says of which\n"
     );
     assert!(!folder.path().join("out").exists());
 }

@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
 use super::datapath::{Datapath, LaneTile, ProductKind, ProductShape, Takes, check_kinds, refuses_kind};
-use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary};
+use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 use super::overhead::Overhead;
 use super::zeros::Zeros;
 use crate::error::Fault;
@@ -61,6 +61,20 @@ impl SpikeLanes {
     pub fn multiplier_bits(&self) -> [f64; 2] {
         let weight = f64::from(self.max_weight_bits.value);
         [weight, self.max_input_bits.as_ref().map_or(weight, |bits| f64::from(bits.value))]
+    }
+
+    /// Lanes of `lanes` that share a sum.
+    pub fn lanes_of_a_sum(&self, lanes: &Unrolling) -> u32 {
+        if self.sums_in_memory() { 1 } else { lanes.summed() }
+    }
+
+    /// Weights that `lanes` hold: those that step over zeros one each, others one for all positions and timesteps.
+    pub fn held_weights(&self, lanes: &Unrolling) -> f64 {
+        let shared = match self.zeros {
+            Zeros::Dense | Zeros::Gated => lanes.positions() * lanes.extent(SpatialDim::Timesteps),
+            _ => 1,
+        };
+        lanes.lanes() / f64::from(shared)
     }
 
     /// Membranes that wait in the array for the next timestep: one for each output that lanes keep, of the layout that

@@ -2,7 +2,7 @@ use serde::Deserialize;
 
 use super::blocks::{EIGHTH, MlpRatio, POOL, check_range, check_transformer};
 use crate::error::Result;
-use crate::model::{Attention, Conv, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
+use crate::model::{Attention, Conv, Gate, Network, NetworkBuilder, Neuron, NodeId, Parameter, ProductOrder};
 use crate::tensor::Shape;
 
 /// Spikformer (Zhou et al., ICLR 2023): spike addition, SSA.
@@ -25,6 +25,9 @@ pub struct Spikformer {
     pub order: ProductOrder,
     /// Factor behind the attention product.
     pub scale: f64,
+    /// How a branch joins the stream that it branched off.
+    #[serde(default)]
+    pub joins: Joins,
     /// Tokens of an unused position embedding, as the event-camera checkpoints hold it together
     /// with an unused last normalization; 0 for none.
     #[serde(default)]
@@ -38,6 +41,25 @@ pub enum Layers {
     Linear,
     /// `q_conv`, without bias in q, k, v (ImageNet, event cameras).
     Conv,
+}
+
+/// How a branch of spikes joins a stream of spikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Joins {
+    /// Both are counted.
+    #[default]
+    Sum,
+    /// The stream passes where the branch is silent: the IAND of Spike-IAND-Former (Chen and Chang, arXiv 2503.19643).
+    AndNot,
+}
+
+impl Joins {
+    fn join(self, net: &mut NetworkBuilder, name: &str, stream: NodeId, branch: NodeId) -> Result<NodeId> {
+        match self {
+            Self::Sum => net.add(name, stream, branch),
+            Self::AndNot => net.gate(name, stream, branch, Gate::AndNot),
+        }
+    }
 }
 
 impl Spikformer {
@@ -92,7 +114,7 @@ impl Spikformer {
         let conv = Conv::new(self.dim, 3).pad(1).norm("patch_embed.rpe_bn");
         let position = net.conv("patch_embed.rpe_conv", x, conv)?;
         let position = net.neuron("patch_embed.rpe_lif", position, Neuron::lif(1.0))?;
-        net.add("patch_embed.add", position, x)
+        self.joins.join(net, "patch_embed.add", x, position)
     }
 
     /// conv-BN-LIF, as every layer of a block.
@@ -122,7 +144,7 @@ impl Spikformer {
         let product = net.attention(&name("ssa"), &qkv, attention)?;
         let spikes = net.neuron(&name("attn_lif"), product, Neuron::lif(0.5))?;
         let branch = self.layer(net, &name("proj"), spikes, self.dim, true)?;
-        net.add(&name("add"), x, branch)
+        self.joins.join(net, &name("add"), x, branch)
     }
 
     fn mlp(&self, net: &mut NetworkBuilder, block: usize, x: NodeId) -> Result<NodeId> {
@@ -130,6 +152,6 @@ impl Spikformer {
         net.scope("blocks", format!("block.{block}"), format!("block.{block}.mlp"));
         let hidden = self.layer(net, &name("fc1"), x, self.mlp_ratio.hidden(self.dim), true)?;
         let branch = self.layer(net, &name("fc2"), hidden, self.dim, true)?;
-        net.add(&name("add"), x, branch)
+        self.joins.join(net, &name("add"), x, branch)
     }
 }

@@ -5,7 +5,7 @@ use spiq::hw::{Done, Hardware, Search};
 use spiq::tensor::Shape;
 
 use crate::cases::{Failure, Network, Recorded, cores, predict, predict_single, setting, single};
-use crate::{Folder, Row, list, number, text};
+use crate::cycles::{Folder, Row, list, number, text};
 
 /// The layers of the hybrid network: name, kernel, output channels and side of the map, and whether a pooling follows.
 const NETWORK: [(&str, usize, usize, bool); 7] = [
@@ -55,6 +55,7 @@ fn of_layer(folder: &Folder, case: &Value) -> Result<Vec<Row>, Failure> {
             published: number(case, field)? as f64,
             predicted: predict_single(&network, hardware, &setting(4, 16, None))?,
             remark: format!("{channels} channels in step"),
+            ..Row::default()
         });
     }
     Ok(rows)
@@ -105,7 +106,7 @@ fn of_network(folder: &Folder, json: &Value) -> Result<Vec<Row>, Failure> {
             case: format!("network {name}"),
             published: number(layer, "cycles")? as f64,
             predicted: own.cycles,
-            remark: String::new(),
+            ..Row::default()
         });
     }
     rows.push(Row {
@@ -113,7 +114,7 @@ fn of_network(folder: &Folder, json: &Value) -> Result<Vec<Row>, Failure> {
         case: "network".to_owned(),
         published: number(json, "total_cycles")? as f64,
         predicted: predicted.iter().map(|l| l.cycles).sum(),
-        remark: String::new(),
+        ..Row::default()
     });
     Ok(rows)
 }

@@ -4,7 +4,7 @@ use spiq::hw::Hardware;
 use spiq::tensor::Shape;
 
 use crate::cases::{Failure, Recorded, cores, predict_single, setting, single};
-use crate::{Folder, Row, list, number, text};
+use crate::cycles::{Folder, Row, list, number, text};
 
 const TIMESTEPS: usize = 10;
 
@@ -43,6 +43,7 @@ pub fn rows(folder: &Folder) -> Result<Vec<Row>, Failure> {
             published: number(case, "last")? as f64,
             predicted: predict_single(&network, hardware, &setting(4, 8, Some(8)))?,
             remark: remarks.join("; "),
+            ..Row::default()
         });
     }
     Ok(rows)

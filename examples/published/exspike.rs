@@ -7,7 +7,12 @@ use spiq::tensor::Shape;
 use crate::cases::{
     Failure, Network, Recorded, cores, of_positions, predict, predict_single, setting, single,
 };
-use crate::{Folder, Row, list, number, text};
+use crate::cycles::{Folder, Row, list, number, text};
+
+/// What was fitted of the weight stream, and the layers that it was fitted to.
+const CONSTANTS: &str =
+    "160 cycles of a stream that starts anew and 57 of a half of the buffer (weight_stream)";
+const FITTED: [usize; 2] = [3, 11];
 
 pub fn rows(folder: &Folder) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
@@ -56,6 +61,7 @@ fn of_layer(i: usize, case: &Value) -> Result<Row, Failure> {
         published: size("cycles")? as f64,
         predicted: predict_single(&network, hardware, &setting(8, 16, Some(16)))?,
         remark: format!("positions in groups of {group}; weights on chip"),
+        ..Row::default()
     })
 }
 
@@ -110,6 +116,8 @@ fn of_network(json: &Value, run: &Value) -> Result<Vec<Row>, Failure> {
             case: format!("VGG11 layer {layer}: groups of {group}; latency {latency}"),
             published: published as f64,
             predicted: own.cycles,
+            constant: CONSTANTS,
+            fits: FITTED.contains(&layer),
             remark: if pooled { "with the pooling behind it".to_owned() } else { String::new() },
         });
     }

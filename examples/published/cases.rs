@@ -136,7 +136,7 @@ pub fn setting(weight_bits: u32, membrane_bits: u32, sum_bits: Option<u32>) -> S
         format!("accumulator: (bits: {bits}, overflow: SaturateAtWriteback),")
     });
     format!(
-        "Setting(name: \"case\", weights: Uniform(bits: {weight_bits}, scale: Free, granularity: Channel, clip: Max), \
+        "Setting(name: \"w{weight_bits}\", weights: Uniform(bits: {weight_bits}, scale: Free, granularity: Channel, clip: Max), \
          membrane_bits: {membrane_bits}, residual_bits: 16, {sums})"
     )
 }

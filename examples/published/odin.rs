@@ -4,7 +4,7 @@ use spiq::hw::Hardware;
 use spiq::tensor::Shape;
 
 use crate::cases::{Failure, Recorded, predict_single, setting, single};
-use crate::{Folder, Row, list, number, text};
+use crate::cycles::{Folder, Row, list, number, text};
 
 const NEURONS: usize = 256;
 
@@ -40,6 +40,7 @@ pub fn rows(folder: &Folder) -> Result<Vec<Row>, Failure> {
             published: (number(case, "cycles")? + number(case, "leak_cycles")?) as f64,
             predicted: predict_single(&network, hardware, &setting(4, 8, Some(8)))?,
             remark: format!("{outputs} output spikes given"),
+            ..Row::default()
         });
     }
     Ok(rows)
