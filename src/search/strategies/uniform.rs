@@ -19,8 +19,9 @@ impl Strategy for Uniform {
 
 /// The cheapest uniform candidate that keeps the accuracy, taking for granted that more bits lose no more.
 ///
-/// The widest one that meets the budgets comes first, so that something is found with few evaluations, and then always
-/// the one in the middle of those that are cheaper than what was found, and no narrower than what lost too much.
+/// The widest one that meets the budgets comes first, so that something is found with few evaluations (or the cheapest
+/// where none does, which tells what the least is), and then always the one in the middle of those that are cheaper than
+/// what was found, and no narrower than what lost too much.
 ///
 /// # Errors
 /// [`Stop::Exhausted`] where the evaluations are used up.
@@ -54,8 +55,8 @@ struct Scan {
     within: Option<usize>,
     /// Those that lose too much: what is narrower in both, of the same scheme, loses more.
     beyond: Vec<usize>,
-    /// The widest one of those that meet the budgets.
-    widest: Option<usize>,
+    /// What is looked at first: the widest one of those that meet the budgets, or else the cheapest of all.
+    first: usize,
 }
 
 impl Scan {
@@ -72,7 +73,7 @@ impl Scan {
         all = order.iter().map(|&i| all[i].clone()).collect();
         let levels: Vec<[usize; 2]> = all.iter().map(|(level, _)| *level).collect();
         let fit = (0..all.len()).filter(|&i| fits[order[i]]);
-        let widest = fit.min_by_key(|&i| levels[i]);
+        let first = fit.min_by_key(|&i| levels[i]).unwrap_or(0);
         Ok(Self {
             power_of_two: levels.iter().map(|[w, _]| is_power_of_two(&engine.space.weights[*w])).collect(),
             tested: vec![false; all.len()],
@@ -81,7 +82,7 @@ impl Scan {
             meet: Vec::new(),
             within: None,
             beyond: Vec::new(),
-            widest,
+            first,
         })
     }
 
@@ -100,8 +101,8 @@ impl Scan {
 
     /// What to look at next; `None` where nothing is left that may be cheaper.
     fn next(&self) -> Option<usize> {
-        if let Some(widest) = self.widest.filter(|&widest| !self.tested[widest]) {
-            return Some(widest);
+        if self.tested.get(self.first) == Some(&false) {
+            return Some(self.first);
         }
         let end = self.cheapest().into_iter().chain(self.within).min().unwrap_or(self.candidates.len());
         let open: Vec<usize> = (0..end).filter(|&i| !self.tested[i] && !self.is_hopeless(i)).collect();
