@@ -136,14 +136,21 @@ impl OnChip {
 fn in_parts(unit: &impl Tiled, machine: &Machine, run: Run<'_>, product: &Product) -> Demand {
     let frames = run.frames(product);
     let whole = unit.product(machine, run, product, frames);
-    let Parts { count, bits } = run.plan.parts(product, &machine.hardware);
+    let parts = run.plan.parts(product, &machine.hardware);
+    let Parts { count, bits } = parts;
     if count == 1 {
         return whole;
     }
     let takes = machine.hardware.unit(run.plan.unit).takes().expect("it takes a product");
     let accumulator_bits = takes.sum_bits.unwrap_or(64).min(product.accumulator_bits);
-    let part = Product { input: Input::Integers { bits }, accumulator_bits, ..product.clone() };
-    let mut demand = unit.product(machine, run, &part, frames).repeated(f64::from(count));
+    let part = |bits: u32| {
+        let part = Product { input: Input::Integers { bits }, accumulator_bits, ..product.clone() };
+        unit.product(machine, run, &part, frames)
+    };
+    let last = part(parts.last_bits(product.input.bits()));
+    let mut demand = part(bits).repeated(f64::from(count - 1));
+    demand.waves += last.waves;
+    demand.follow(&last);
     let ideal = whole.array.ideal.min(demand.array.ideal);
     demand.array.under_utilisation += demand.array.ideal - ideal;
     demand.array.ideal = ideal;

@@ -8,8 +8,15 @@ use crate::hw::Takes;
 pub struct Parts {
     /// Parts.
     pub count: u32,
-    /// Bits of the widest of them.
+    /// Bits of all of them but the last.
     pub bits: u32,
+}
+
+impl Parts {
+    /// Bits of the last one, of inputs of `bits`.
+    pub fn last_bits(&self, bits: u32) -> u32 {
+        bits - (self.count - 1) * self.bits
+    }
 }
 
 impl Product {
@@ -28,7 +35,9 @@ impl Product {
         let splits = takes.in_parts && self.input != Input::Spikes;
         let of_sums = if excess > 0 { bits.checked_sub(excess + 2)? } else { bits };
         let narrow = Some(of_sums.min(takes.input_bits - 1)).filter(|&narrow| splits && narrow > 0)?;
-        Some(Parts { count: bits.div_ceil(narrow), bits: narrow })
+        // Parts as equal as can be; what is left is the last one.
+        let count = bits.div_ceil(narrow);
+        Some(Parts { count, bits: bits.div_ceil(count) })
     }
 }
 
@@ -67,13 +76,13 @@ mod tests {
     #[test]
     fn by_hand() {
         let narrow = Takes { input_bits: 17, ..takes(64, true) };
-        assert_eq!(product(26, 39).parts(&narrow), Some(Parts { count: 2, bits: 16 }));
+        assert_eq!(product(26, 39).parts(&narrow), Some(Parts { count: 2, bits: 13 }));
         assert_eq!(product(26, 39).parts(&Takes { input_bits: 1, ..narrow }), None);
         let parts =
             |bits, sum, widest| product(bits, sum).parts(&takes(widest, true)).map(|p| (p.count, p.bits));
         assert_eq!(parts(16, 28, 32), Some((1, 16)));
-        // 25 bits into sums of 39: 16 at a time fill 32 at most.
-        assert_eq!(parts(25, 39, 32), Some((2, 16)));
+        // 25 bits into sums of 39: 16 at a time fill 32 at most, and two parts have 13 and 12.
+        assert_eq!(parts(25, 39, 32), Some((2, 13)));
         assert_eq!(parts(8, 20, 14), None);
         assert_eq!(product(25, 39).parts(&takes(32, false)), None);
         let spikes = Product { input: Input::Spikes, ..product(1, 39) };
@@ -90,7 +99,7 @@ mod tests {
                 for widest in 8..accumulator_bits {
                     let parts = product(bits, accumulator_bits).parts(&takes(widest, true));
                     let Some(Parts { count, bits: narrow }) = parts else { continue };
-                    assert!(count > 1 && count * narrow >= bits);
+                    assert!(count > 1 && (1..=narrow).contains(&(bits - (count - 1) * narrow)));
                     let largest = weights * ((1 << narrow) - 1);
                     assert!(signed_bits(-largest, largest) <= widest, "{bits} {weights} {widest}");
                 }

@@ -14,8 +14,10 @@ pub(super) fn takes(unit: &dyn Datapath, layer: &Layer) -> bool {
 pub(super) fn check_units(layer: &Layer, hardware: &Hardware) -> Result<()> {
     let machine = &hardware.name;
     if let Some(product) = &layer.product {
-        let refusals = hardware.product_units().map(|(_, unit)| refusal(product, unit));
-        if let Some(first) = refusals.reduce(|first, next| first.and(next)).flatten() {
+        let refusals: Option<Vec<Refusal>> =
+            hardware.product_units().map(|(_, unit)| refusal(product, unit)).collect();
+        // What a unit for such layers lacks says more than what others are for.
+        if let Some(first) = refusals.and_then(|all| all.into_iter().min_by_key(|refusal| refusal.by_shape)) {
             return Err(Error::mismatch(format!(
                 "layer {}: {}, and hardware {machine} takes {}",
                 layer.name, first.what, first.takes
@@ -42,17 +44,20 @@ pub(super) fn check_units(layer: &Layer, hardware: &Hardware) -> Result<()> {
 struct Refusal {
     what: String,
     takes: String,
+    /// True where it takes no product of that shape, whatever its widths.
+    by_shape: bool,
 }
 
 /// Why `unit` does not take `product`, if it does not.
 fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     let takes = unit.takes().expect("a unit of products");
     if let Some(takes) = unit.refuses_shape(product.shape()) {
-        return Some(Refusal { what: product.shape().to_string(), takes });
+        return Some(Refusal { what: product.shape().to_string(), takes, by_shape: true });
     }
     let (weight, input, sum) = (product.weight_bits, product.input.bits(), product.accumulator_bits);
-    let refuse =
-        |bits: u32, what: &str, takes: String| Some(Refusal { what: format!("{bits}-bit {what}"), takes });
+    let refuse = |bits: u32, what: &str, takes: String| {
+        Some(Refusal { what: format!("{bits}-bit {what}"), takes, by_shape: false })
+    };
     if weight == 32 {
         return None;
     }

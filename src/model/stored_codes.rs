@@ -128,7 +128,11 @@ impl StoredCodes {
             None => self.found(weight, fan_in),
         };
         if let Some(row) = scales.iter().position(|scale| !scale.is_normal() || *scale <= 0.0) {
-            return Err(format!("a scale of {:?}, of channel {row}, is not above 0", scales[row]));
+            return Err(format!(
+                "a scale of {:?}, of channel {row}, is not above {:e}",
+                scales[row],
+                f32::MIN_POSITIVE
+            ));
         }
         let (low, high) = self.codes.range();
         let allowed = |w: f32| (low..=high).contains(&w) && (self.codes != Codes::Binary || w != 0.0);
@@ -217,7 +221,7 @@ mod tests {
         );
         assert_eq!(
             refusal(Codes::Signed(4), tensor(), &[1.0, 0.0], Some(&[0.5, 0.0])),
-            "a scale of 0.0, of channel 1, is not above 0"
+            "a scale of 0.0, of channel 1, is not above 1.1754944e-38"
         );
     }
 }

@@ -16,7 +16,8 @@ impl ZeroHandling for InputChunks {
         let rows = (product.positions * product.groups) as f64 * waves.frames;
         let events = waves.counted().total().gathered_events as f64 * waves.repeat();
         // Integers are no spikes: all of them are added.
-        let dense = rows * (product.fan_in as f64 / chunk).ceil() * (chunk / at_once).ceil();
+        let (whole, rest) = ((product.fan_in as f64 / chunk).floor(), product.fan_in as f64 % chunk);
+        let dense = rows * (whole * (chunk / at_once).ceil() + (rest / at_once).ceil());
         let counted = waves.pattern(self.pattern(waves.lanes));
         let steps = counted.map_or(dense, |counted| counted.steps as f64 * waves.repeat());
         let side_by_side = waves.walkers() / at_once;

@@ -25,6 +25,8 @@ pub struct Arrays {
 /// What one node yields.
 #[derive(Debug)]
 struct Values {
+    /// The file and the array, for messages.
+    place: String,
     key: String,
     /// `[frames, images, C, H, W]`, the second extent left out where there is one image.
     array: Array,
@@ -68,6 +70,11 @@ impl Arrays {
         self.by_node.contains_key(&id)
     }
 
+    /// Refuses other spikes of node `id` and `image` than those that were `derived` from what it reads.
+    pub fn check_follows(&self, id: NodeId, image: usize, derived: &Frames<i64>) -> Result<()> {
+        self.by_node.get(&id).map_or(Ok(()), |values| values.check_follows(image, derived))
+    }
+
     /// What node `id` yields of `image`: spikes, counts and levels as they are, of any other values whether they are
     /// zero.
     pub fn values(&self, id: NodeId, image: usize) -> Option<Frames<i64>> {
@@ -105,7 +112,8 @@ impl Values {
         in_range("images", images, &IMAGES).map_err(|fault| fault.at(&place))?;
         let array = file.read(&key)?;
         let distinct = node.frames(timesteps);
-        let values = Self { key, array, images, shape: node.shape, kind: node.kind, distinct };
+        let values =
+            Self { place: place.clone(), key, array, images, shape: node.shape, kind: node.kind, distinct };
         values.check(&place)?;
         Ok(values)
     }
@@ -143,6 +151,23 @@ impl Values {
                 format!("{here}, and {there} in {}, which holds the same values", first.key),
             ))
         })
+    }
+
+    /// Refuses other values of `image` than those that were `derived`.
+    fn check_follows(&self, image: usize, derived: &Frames<i64>) -> Result<()> {
+        let own = self.of_image(image);
+        let pairs = own.data.iter().zip(&derived.data).enumerate();
+        let Some((i, (here, follows))) = pairs.into_iter().find(|(_, (here, follows))| here != follows)
+        else {
+            return Ok(());
+        };
+        let (frame, rest) = (i / self.shape.values(), i % self.shape.values());
+        let (position, channel) = (rest / self.shape.channels, rest % self.shape.channels);
+        let start = (frame * self.images + image) * self.shape.values();
+        let place = start + channel * self.shape.positions() + position;
+        let message =
+            format!("{here}, and {follows} follows from what the file says of the layers before it");
+        Err(self.refuse(&self.place, place, message))
     }
 
     fn refuse(&self, place: &str, i: usize, message: String) -> Error {

@@ -37,6 +37,8 @@ pub struct SpikeRecording {
 enum Origin {
     /// The file holds them.
     Recorded,
+    /// The file holds them, and they follow from what the node reads, too.
+    Both,
     /// They follow from what the node reads.
     Derived,
     /// From nowhere.
@@ -56,7 +58,8 @@ impl SpikeRecording {
         let origins = origins(network, &arrays);
         check_complete(network, &origins, path)?;
         let image = |image| count(network, &arrays, &origins, image, patterns);
-        let activity = (0..arrays.images).into_par_iter().map(image).collect();
+        let activity: Vec<Result<Activity>> = (0..arrays.images).into_par_iter().map(image).collect();
+        let activity = activity.into_iter().collect::<Result<_>>()?;
         Ok(Self { path: path.to_owned(), sha256, patterns: patterns.to_vec(), activity })
     }
 
@@ -85,16 +88,16 @@ fn origins(network: &Network, arrays: &Arrays) -> Vec<Origin> {
     // Of values of many bits a recording only says whether they are zero: nothing follows from those.
     let mut exact = Vec::new();
     for (id, node) in network.iter() {
-        let origin = if arrays.has(id) {
-            Origin::Recorded
-        } else if is_exact(&node.op) && node.inputs.iter().all(|input| exact[input.index()]) {
-            Origin::Derived
-        } else {
-            Origin::Unknown
+        let follows = is_exact(&node.op) && node.inputs.iter().all(|input| exact[input.index()]);
+        let origin = match (arrays.has(id), follows) {
+            (true, true) if node.kind == Kind::Spikes => Origin::Both,
+            (true, _) => Origin::Recorded,
+            (false, true) => Origin::Derived,
+            (false, false) => Origin::Unknown,
         };
         exact.push(match origin {
             Origin::Recorded => node.kind.largest_count().is_some(),
-            Origin::Derived => true,
+            Origin::Derived | Origin::Both => true,
             Origin::Unknown => false,
         });
         origins.push(origin);
@@ -131,13 +134,16 @@ fn check_complete(network: &Network, origins: &[Origin], path: &str) -> Result<(
 }
 
 /// What `image` makes `network` do, and `patterns` of its spikes.
+///
+/// # Errors
+/// If the file says of a layer what does not follow from what it says of others.
 fn count(
     network: &Network,
     arrays: &Arrays,
     origins: &[Origin],
     image: usize,
     patterns: &[Pattern],
-) -> Activity {
+) -> Result<Activity> {
     let mut live = Live::new(network);
     let mut activity = Activity {
         nodes: network.nodes.iter().map(|node| updates(node, network.timesteps)).collect(),
@@ -146,6 +152,11 @@ fn count(
     for (id, node) in network.iter() {
         let value = match origins[id.index()] {
             Origin::Recorded => arrays.values(id, image),
+            Origin::Both => {
+                let derived = derive(network, node, &live);
+                arrays.check_follows(id, image, &derived)?;
+                Some(derived)
+            }
             Origin::Derived => Some(derive(network, node, &live)),
             Origin::Unknown => None,
         };
@@ -157,7 +168,7 @@ fn count(
             None => live.release(id, node),
         }
     }
-    activity
+    Ok(activity)
 }
 
 /// What `node` does whatever its values.

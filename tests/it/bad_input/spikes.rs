@@ -204,3 +204,28 @@ fn recordings_that_are_not_there_or_beside_images() {
     let flags = ["--model", "m.ron", "--spikes", "s.npz", "--data", "fashion-mnist"];
     assert!(bench.refuses(&flags).contains("fashion-mnist"), "{}", bench.refuses(&flags));
 }
+
+/// Behind a pooling `b` reads what follows from `a_lif`.
+#[test]
+fn spikes_that_do_not_follow_from_others() {
+    let bench = Bench::new();
+    let pooled = MODEL.replacen(
+        "    Conv(name: \"b\"",
+        "    MaxPool(name: \"pool\", size: (1, 2), stride: (1, 2)),\n    Conv(name: \"b\"",
+        1,
+    );
+    bench.write("m.ron", pooled);
+    let refuses = |b: &[u8]| {
+        let [image, a, b_lif] = [ones(&[1, 1, 1, 2]), ones(&[2, 2, 1, 2]), ones(&[2, 2, 1, 1])];
+        let b = npy("|u1", "(2, 2, 1, 1)", b);
+        let files = [("input.npy", &image[..]), ("a_lif.npy", &a), ("b.npy", &b), ("b_lif.npy", &b_lif)];
+        bench.write("s.npz", npz(&files));
+        let flags = ["simulate", "--model", "m.ron", "--quant", "w4", "--spikes", "s.npz", "--out", "done"];
+        let output = bench.run(&flags);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap().trim_end().to_owned())
+    };
+    assert_eq!(refuses(&[1, 1, 1, 1]), (Some(0), String::new()));
+    let message =
+        "error: s.npz: b: [1, 0, 0, 0]: 0, and 1 follows from what the file says of the layers before it";
+    assert_eq!(refuses(&[1, 1, 0, 1]), (Some(2), message.to_owned()));
+}
