@@ -332,7 +332,7 @@ fn what_no_stored_codes_can_be_is_refused() {
     };
     assert_eq!(
         changed("c2.alpha", 1, Dtype::F32, -0.5),
-        "file: c2.weight: a scale of -0.5, of channel 1, is not above 0"
+        "file: c2.weight: a scale of -0.5, of channel 1, is no normal number above 0"
     );
     assert_eq!(
         changed("c1.weight", 2, Dtype::I8, 9.0),

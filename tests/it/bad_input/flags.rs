@@ -35,11 +35,11 @@ fn files_that_are_not_there() {
     unknown model
       "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_2-256_cifar10, sdtv1_2-256_cifar10dvs, sdtv1_2-256_gesture, sdtv1_2-512_cifar10, sdtv1_4-512_cifar10, sdtv1_8-384_imagenet, sdtv1_8-512_imagenet and 1 more
     unknown hardware
-      "edge-29": neither a file nor one of the defaults: edge-28, systolic-28, cortex-m4, eyeriss-28, ptb-28, sato-28, mint-28, prosperity-28 and 8 more
+      "edge-29": neither a file nor one of the defaults: edge-28, systolic-28, cortex-m4, eyeriss-28, ptb-28, sato-28, mint-28, prosperity-28 and 9 more
     unknown data
       "mnist": neither a file nor one of the defaults: fashion-mnist
     empty name
-      "": neither a file nor one of the defaults: sdtv1_2-64_fashion, qkformer_10-384_imagenet, qkformer_10-512_imagenet, qkformer_10-768_imagenet, qkformer_4-256_cifar10dvs, qkformer_4-256_gesture, qkformer_4-384_cifar10, sdtv1_2-256_cifar10 and 31 more
+      "": neither a file nor one of the defaults: sdtv1_2-64_fashion, qkformer_10-384_imagenet, qkformer_10-512_imagenet, qkformer_10-768_imagenet, qkformer_4-256_cifar10dvs, qkformer_4-256_gesture, qkformer_4-384_cifar10, sdtv1_2-256_cifar10 and 33 more
     a folder
       out: a folder, not a file
     parent folder

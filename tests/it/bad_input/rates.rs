@@ -92,7 +92,7 @@ fn rates_that_are_not_there_or_do_not_fit() {
     no such file
       absent.csv: No such file or directory (os error 2)
     no such default
-      "absent": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_4-512_cifar10, spikformer_4-384_cifar10, spikingformer_8-512_imagenet
+      "absent": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_4-512_cifar10, spikformer_4-384_cifar10, spikingformer_8-512_imagenet, vgg11_cifar10
     of another model
       models/rates/spikingformer_8-512_imagenet.csv:9: layer: the network has no layer "patch_embed.proj1_lif"
     "#);

@@ -182,24 +182,26 @@ fn area_by_component() {
 /// by side.
 #[test]
 fn registers_of_lanes() {
-    let registers = |layouts: &str, zeros: &str| {
+    // Beside so many sums and weights of 32 bits.
+    let membranes = |layouts: &str, zeros: &str, words: f64| {
         let machine = Spec::roomy(lanes_of(layouts, zeros, "Absent")).machine();
         let table = &machine.table;
         let per_bit = |bits| table.register_area_um2(bits).unwrap();
         let um2 = machine.area_mm2.unwrap().registers * 1e6;
-        (um2 - 12.0 * 2.0 * per_bit(32.0)) / per_bit(16.0)
+        (um2 - words * per_bit(32.0)) / per_bit(16.0)
     };
     let layout = |keeps: &str, lanes: &str| format!("(keeps: {keeps}, lanes: [{lanes}], source: \"test\")");
-    // Three inputs of a sum share its membrane.
-    assert!(close(registers(&layout("Outputs", "(Positions, 12)"), "Skip"), 12.0));
-    assert!(close(registers(&layout("Outputs", "(Positions, 4), (Inputs, 3)"), "Skip"), 4.0));
+    // A sum and a weight for each of twelve lanes; three inputs of a sum share it and its membrane.
+    assert!(close(membranes(&layout("Outputs", "(Positions, 12)"), "Skip", 12.0 + 12.0), 12.0));
+    assert!(close(membranes(&layout("Outputs", "(Positions, 4), (Inputs, 3)"), "Skip", 4.0 + 12.0), 4.0));
+    // Positions in step share a weight.
     let without = [
-        (layout("Weights", "(Positions, 12)"), "Dense"),
-        (layout("Outputs", "(Timesteps, 4), (OutputChannels, 3)"), "Skip"),
-        (layout("Outputs", "(KernelTaps, 4), (OutputChannels, 3)"), "Scatter"),
+        (layout("Weights", "(Positions, 12)"), "Dense", 12.0 + 1.0),
+        (layout("Outputs", "(Timesteps, 4), (OutputChannels, 3)"), "Skip", 12.0 + 12.0),
+        (layout("Outputs", "(KernelTaps, 4), (OutputChannels, 3)"), "Scatter", 12.0 + 12.0),
     ];
-    for (layout, zeros) in without {
-        assert!(registers(&layout, zeros).abs() < 1e-6, "{layout}");
+    for (layout, zeros, words) in without {
+        assert!(membranes(&layout, zeros, words).abs() < 1e-6, "{layout}");
     }
 }
 

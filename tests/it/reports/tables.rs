@@ -17,30 +17,30 @@ fn table() {
     setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    fp32       100.00    0.00   32.00    637        404       1057    289.5    723.7  795.3   82.62  86.71  114.2     12.08
-    w8         100.00    0.00    8.00    168        202        378     83.1    207.8  230.5   18.84  19.93   90.7      2.74
+    fp32       100.00    0.00   32.00    637        404       1057    289.8    724.6  795.9   82.58  86.66  114.0     12.07
+    w8         100.00    0.00    8.00    168        202        378     83.9    209.6  232.1   16.59  17.67   79.1      2.41
     w4u8        80.00   20.00    4.00     90        101        199     68.6    171.4  187.6    6.15   6.77   35.9      0.91
     mixed      100.00    0.00    3.61     82        126        217     68.7    171.7  188.4    6.05   6.66   35.3      0.88
 
     peak   weight SRAM  activation SRAM   state SRAM
            of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
     -----  -----------  ---------------  -----------
-    fp32    95.8 100 %       56.7  89 %    0.1   0 %
-    w8      84.0  87 %       32.2  50 %    0.1   0 %
+    fp32    95.9 100 %       56.7  89 %    0.0   0 %
+    w8      95.0  99 %       32.2  50 %    0.1   0 %
     w4u8    89.7  93 %       32.2  50 %    0.0   0 %
     mixed   82.0  85 %       32.2  50 %    0.0   0 %
 
     time         lanes  vector unit  throughput  waits                longest wait
             busy ideal   busy ideal         1/s
     -----  -----------  -----------  ----------  -----  --------------------------
-    fp32    72 %  11 %    4 %   4 %        1382   28 %      weight SRAM read  24 %
-    w8      78 %  34 %   13 %  13 %        4812   22 %      weight SRAM read  16 %
+    fp32    72 %  11 %    4 %   4 %        1380   27 %      weight SRAM read  23 %
+    w8      77 %  34 %   13 %  12 %        4770   22 %      weight SRAM read  16 %
     w4u8    92 %  41 %   15 %  15 %        5834    7 %  activation SRAM read   4 %
     mixed   92 %  41 %   15 %  15 %        5826    7 %  activation SRAM read   4 %
 
     fp32: 9 % of the weights stay on chip: loading them once is not charged
     fp32: float network, charged as a datapath of 32-bit integers
-    w8: 37 % of the weights stay on chip: loading them once is not charged
+    w8: 53 % of the weights stay on chip: loading them once is not charged
     w4u8, mixed: all weights fit on chip and stay there: loading them once is not charged
     ");
 }
@@ -61,22 +61,22 @@ fn every_bundled_machine_runs() {
     setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00  167.8      202.2      378.5    84.92    212.3  230.5   19.09  19.93  89.93     2.689
+    w8         100.00    0.00    8.00  167.8      202.2      378.5    85.64    214.1  232.1   16.84  17.67  78.63     2.371
     pot3       100.00    0.00    3.00   70.1      202.2      280.8    55.99    140.0  151.1    5.39   5.80  38.49     0.789
 
     peak  weight SRAM  activation SRAM   state SRAM
           of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
     ----  -----------  ---------------  -----------
-    w8     84.0  87 %       32.2  50 %    0.1   0 %
+    w8     95.0  99 %       32.2  50 %    0.1   0 %
     pot3   70.1  73 %       32.2  50 %    0.0   0 %
 
     time        lanes  vector unit  throughput  waits                longest wait
            busy ideal   busy ideal         1/s
     ----  -----------  -----------  ----------  -----  --------------------------
-    w8     77 %  35 %   12 %  12 %        4711   22 %      weight SRAM read  17 %
+    w8     77 %  34 %   12 %  12 %        4670   23 %      weight SRAM read  17 %
     pot3   90 %  48 %   19 %  19 %        7144    9 %  activation SRAM read   5 %
 
-    w8: 37 % of the weights stay on chip: loading them once is not charged
+    w8: 53 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
     ");
     assert_snapshot!(row("systolic-28"), @r"
@@ -87,22 +87,22 @@ fn every_bundled_machine_runs() {
     setting  accuracy    drop    bits  model  membranes  footprint   cycles  latency  worst  energy  worst  power    energy
                     %  points  weight    KiB        KiB        KiB  kcycles       µs     µs      µJ     µJ     mW  pJ/synop
     -------  --------  ------  ------  -----  ---------  ---------  -------  -------  -----  ------  -----  -----  --------
-    w8         100.00    0.00    8.00  167.8      202.2      378.5    281.2    702.9  702.9   24.81  24.99  35.30     3.495
+    w8         100.00    0.00    8.00  167.8      202.2      378.5    278.9    697.2  697.2   24.11  24.28  34.58     3.395
     pot3       100.00    0.00    3.00   70.1      202.2      280.8    285.5    713.8  713.8   15.85  15.96  22.21     2.320
 
     peak  weight SRAM  activation SRAM   state SRAM
           of 96.0 KiB      of 64.0 KiB  of 64.0 KiB
     ----  -----------  ---------------  -----------
-    w8     91.4  95 %       32.2  50 %   49.0  77 %
+    w8     95.9 100 %       32.2  50 %   49.0  77 %
     pot3   70.1  73 %       32.2  50 %   52.6  82 %
 
     time        array  vector unit  throughput  waits                longest wait
            busy ideal   busy ideal         1/s
     ----  -----------  -----------  ----------  -----  --------------------------
-    w8     99 %  82 %   14 %  14 %        1423    0 %  activation SRAM read   0 %
+    w8     99 %  83 %   14 %  14 %        1434    0 %             DRAM read   0 %
     pot3  100 %  81 %   14 %  14 %        1401    0 %  activation SRAM read   0 %
 
-    w8: 55 % of the weights stay on chip: loading them once is not charged
+    w8: 59 % of the weights stay on chip: loading them once is not charged
     pot3: all weights fit on chip and stay there: loading them once is not charged
     ");
     assert_snapshot!(row("cortex-m4"), @r"
