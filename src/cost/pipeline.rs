@@ -4,8 +4,8 @@ use super::{LayerCost, Machine};
 use crate::hw::{Operand, Work};
 use crate::map::{Plan, Workload};
 
-/// Cycles from one image to the next, where the layers of `workload` by `plans` cost `costs`: those of the busiest unit, memory or bus,
-/// and no fewer than all layers take, shared out to the images in flight.
+/// Cycles from one image to the next, where the layers of `workload` by `plans` cost `costs`: those of the busiest unit,
+/// memory or bus, and no fewer than all layers take, shared out to the images in flight.
 ///
 /// A unit is taken by a whole layer whose product it has, waits for memories included, and a vector unit by a layer without
 /// a product, too.
