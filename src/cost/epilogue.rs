@@ -96,7 +96,7 @@ fn operation_pj(machine: &Machine, epilogue: &Epilogue) -> f64 {
         EpilogueKind::Join { from_bits, bits, shift } => {
             rescale_pj(from_bits, shift) + table.add_pj(f64::from(bits)) + table.register_pj(f64::from(bits))
         }
-        EpilogueKind::CountJoin { bits } => table.add_pj(f64::from(bits)),
+        EpilogueKind::CountJoin { bits, .. } => table.add_pj(f64::from(bits)),
         EpilogueKind::ClassToken { additions, bits, .. } => {
             let bits = f64::from(bits);
             additions as f64 * table.add_pj(bits) / epilogue.values.max(1) as f64 + table.register_pj(bits)

@@ -1,4 +1,5 @@
 use super::cost_model::run;
+use super::map_homes::settle;
 use super::mapper::{Choice, Mapper};
 use super::pipeline::{overlap, period_cycles};
 use super::prefetch::prefetch;
@@ -74,7 +75,7 @@ impl MappedWorkload {
             if best.as_ref().is_some_and(|best| !residency::may_beat(&mapper, best.score)) {
                 continue;
             }
-            match residency::choose(&mapper) {
+            match residency::choose(&mapper).map(|choice| settle(&mapper, choice)) {
                 Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
                     best = Some(choice)
                 }

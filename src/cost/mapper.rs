@@ -6,7 +6,7 @@ use super::front::{Front, Fronts};
 use super::prefetch::Outline;
 use super::{KnownPlans, Machine, plan_costs};
 use crate::exec::Activity;
-use crate::hw::{Operand, Placement};
+use crate::hw::{Objective, Operand, Placement};
 use crate::map::{
     FixedMapping, Plan, Residents, Workload, placed, prefetched, resident_candidates, stream_buffer_bits,
 };
@@ -129,6 +129,22 @@ impl Mapper<'_> {
     /// What it makes of it, `early` where the first weights come while the layer before runs.
     pub fn score_where(&self, early: bool, cost: &Outline) -> f64 {
         if early { self.score(&cost.least(self.machine)) } else { self.score(cost) }
+    }
+
+    /// How much better the score of the `whole` network gets, in small steps, where `after` takes the place of
+    /// `before`.
+    pub fn gain(&self, whole: &Outline, before: &Outline, after: &Outline) -> f64 {
+        let machine = self.machine;
+        let leakage_j = |cycles: f64| machine.leakage_w * machine.seconds(cycles);
+        let fewer_cycles = before.cycles - after.cycles;
+        let less_j = before.energy_j - after.energy_j + leakage_j(fewer_cycles);
+        match machine.hardware.objective {
+            Objective::Energy => less_j,
+            Objective::Latency => fewer_cycles,
+            Objective::EnergyDelay => {
+                less_j / (whole.energy_j + leakage_j(whole.cycles)) + fewer_cycles / whole.cycles
+            }
+        }
     }
 
     /// The network with its layers as they run.

@@ -11,7 +11,7 @@ use super::plan_costs;
 use super::prefetch::Outline;
 use super::ways::best_of_all;
 use crate::error::Result;
-use crate::hw::{MemorySpec, Objective, Operand, Placement};
+use crate::hw::{MemorySpec, Operand, Placement};
 use crate::map::{Home, Plan, Residents, candidates_at, free_weight_bits, unhindered, weights_home};
 
 /// Most sizes of the buffer for weights that pass through of which all are tried.
@@ -306,7 +306,8 @@ impl<'a> Residency<'a> {
             let none = self.around(&costs, i, &best.cost, early);
             let [half, all] = self.kept[i][&best.plan].map(|kept| self.around(&costs, i, &kept, early));
             let (first, second) = (outputs / 2, outputs - outputs / 2);
-            let (saved, more) = (self.gain(&whole, &none, &half), self.gain(&whole, &half, &all));
+            let (saved, more) =
+                (self.mapper.gain(&whole, &none, &half), self.mapper.gain(&whole, &half, &all));
             // Where time hides behind something else in the end, the first channels save more than the others.
             if first > 0 && saved * second as f64 > more * first as f64 {
                 save(first, saved);
@@ -331,22 +332,6 @@ impl<'a> Residency<'a> {
             all = all.then(&before);
         }
         all
-    }
-
-    /// How much better the score of the `whole` network gets, in small steps, where `after` takes the place of
-    /// `before`.
-    fn gain(&self, whole: &Outline, before: &Outline, after: &Outline) -> f64 {
-        let machine = self.mapper.machine;
-        let leakage_j = |cycles: f64| machine.leakage_w * machine.seconds(cycles);
-        let fewer_cycles = before.cycles - after.cycles;
-        let less_j = before.energy_j - after.energy_j + leakage_j(fewer_cycles);
-        match machine.hardware.objective {
-            Objective::Energy => less_j,
-            Objective::Latency => fewer_cycles,
-            Objective::EnergyDelay => {
-                less_j / (whole.energy_j + leakage_j(whole.cycles)) + fewer_cycles / whole.cycles
-            }
-        }
     }
 
     /// Per layer, output channels that stay in `room` bits; `None` if a layer that has to stay does not fit.

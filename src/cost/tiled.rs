@@ -240,9 +240,11 @@ fn passing(
             Operand::Activations => array[operand].read_bits,
             _ => 0.0,
         };
+        let (read, written) =
+            run.plan.passage(operand).map_or((1.0, 1.0), |passage| (passage.read, passage.written));
         let from_home = passing.of(run.plan.home[operand]);
-        from_home.written_bits += traffic.written_bits;
-        from_home.read_bits += traffic.read_bits - again;
+        from_home.written_bits += traffic.written_bits * written;
+        from_home.read_bits += (traffic.read_bits - again) * read;
     }
     passing
 }
@@ -285,7 +287,7 @@ fn pass_levels(demand: &mut Demand, machine: &Machine, operand: Operand, passing
 /// Adds what `product` loads of inputs: the image, and what lives elsewhere.
 fn load_inputs(passing: &mut Passing, machine: &Machine, run: Run<'_>, product: &Product) {
     let Run { plan, activity, timesteps, batch, .. } = run;
-    if !product.from_outside && !plan.passes(Operand::Activations) {
+    if !product.from_outside && !plan.input_passes() {
         return;
     }
     let input = encoded_input(machine, product, activity);

@@ -62,7 +62,7 @@ impl Epilogue {
             EpilogueKind::Requantize { residual: true, read_bits, .. } => {
                 (bits.activations_read, bits.residual_written) = (values * f64::from(read_bits), stored);
             }
-            EpilogueKind::CountJoin { bits: width } => {
+            EpilogueKind::CountJoin { read_bits: width, .. } => {
                 (bits.activations_read, bits.activations_written) = (values * f64::from(width), stored);
             }
             // The branch arrives from the neurons before it.

@@ -3,12 +3,13 @@
 use rayon::prelude::*;
 
 use super::fixed::{FixedMapping, Wish};
+use super::plan::Group;
 use super::residency::weights_home;
 use super::residents::Residents;
 use super::room::{on_chip_bits, too_small};
 use super::takes::{check_units, takes};
 use super::tiles::{halves, ladder, quotients};
-use super::{Dataflow, Home, Layer, Order, Plan, Product, Workload};
+use super::{Dataflow, Home, Layer, Order, Passage, Plan, Product, Workload};
 use crate::error::Result;
 use crate::hw::{
     Datapath, Hardware, Layout, MemorySpec, Operand, PerOperand, Placement, SpatialDim, Unrolling,
@@ -76,11 +77,11 @@ pub fn unhindered(layer: usize, workload: &Workload, hardware: &Hardware, placem
     };
     let unhindered = |plan: Plan| {
         let mut plan = Plan { order, ..plan };
-        for operand in [Operand::Membranes, Operand::Residual, Operand::Activations] {
-            let needed = on_chip_bits(&plan, (operand, 0), layer, workload, hardware, &residents);
-            if needed > room(operand) && hardware.dram.is_some() {
-                plan.home[operand] = Home::OffChip;
-            }
+        // Maps may stay in part.
+        let operand = Operand::Membranes;
+        let needed = on_chip_bits(&plan, (operand, 0), layer, workload, hardware, &residents);
+        if needed > room(operand) && hardware.dram.is_some() {
+            plan.home[operand] = Home::OffChip;
         }
         plan
     };
@@ -125,6 +126,56 @@ fn plans_of(
     }
 }
 
+/// What is settled of a layer before it gets another plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled {
+    /// Where its activations are.
+    pub activations: Passage,
+    /// Where its residual streams are.
+    pub residual: Passage,
+    /// The layers that it takes turns with.
+    pub group: Option<Group>,
+}
+
+/// Every legal plan of layer number `layer` that is `like` another one in where weights are and timesteps run, with its
+/// maps as `settled`, of those that `fixed` leaves open; in that many tiles of positions where it takes turns.
+pub fn settled_candidates(
+    layer: usize,
+    workload: &Workload,
+    hardware: &Hardware,
+    fixed: Option<&FixedMapping>,
+    residents: &Residents,
+    like: &Plan,
+    settled: Settled,
+) -> Vec<Plan> {
+    let layer = &workload.layers[layer];
+    let weights = like.home[Operand::Weights];
+    let mut space = Space::new(layer, workload, hardware, like.placement, residents, weights);
+    space.settled = Some(settled);
+    let open = fixed.and_then(|fixed| fixed.wish(&layer.name));
+    let in_turns = Wish { order: Some(like.order), ..Wish::default() };
+    let mut plans = space.plans(if settled.group.is_some() { Some(&in_turns) } else { open });
+    plans.retain(|plan| open.is_none_or(|wish| plan.is_as(wish)));
+    plans.iter_mut().for_each(|plan| plan.resident_channels = like.resident_channels);
+    plans
+}
+
+/// `plan` of layer number `layer` with its maps as `settled`, if there is room for them.
+pub fn settled_plan(
+    plan: Plan,
+    layer: usize,
+    workload: &Workload,
+    hardware: &Hardware,
+    residents: &Residents,
+    settled: Settled,
+) -> Option<Plan> {
+    let weights = plan.home[Operand::Weights];
+    let layer = &workload.layers[layer];
+    let mut space = Space::new(layer, workload, hardware, plan.placement, residents, weights);
+    space.settled = Some(settled);
+    space.placed(plan, &mut Vec::new())
+}
+
 /// All that decides which plans one layer has.
 struct Space<'a> {
     layer: &'a Layer,
@@ -136,6 +187,8 @@ struct Space<'a> {
     weights: Home,
     /// Per operand, its memories from units outward.
     levels: PerOperand<Vec<usize>>,
+    /// Where its maps are, if that is known.
+    settled: Option<Settled>,
 }
 
 impl<'a> Space<'a> {
@@ -148,7 +201,7 @@ impl<'a> Space<'a> {
         weights: Home,
     ) -> Self {
         let levels = PerOperand::from_fn(|operand| hardware.levels(operand).collect());
-        Self { layer, workload, hardware, placement, residents, weights, levels }
+        Self { layer, workload, hardware, placement, residents, weights, levels, settled: None }
     }
 
     /// Every legal plan, of those that `wish` leaves open.
@@ -243,11 +296,14 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// Tiles of positions to try: more than one, as they come out in steps of the array, or so many as asked.
+    /// Tiles of positions to try, as they come out in steps of the array, or so many as asked: more than one, unless inputs
+    /// that live farther out may come all together.
     fn position_tiles(&self, plan: &Plan, product: &Product, asked: Option<usize>) -> Vec<usize> {
         let steps = plan.position_steps(product, self.hardware, self.workload.timesteps).unwrap_or(1);
         let sizes = asked.map_or_else(|| ladder(steps).collect(), |tiles| vec![steps.div_ceil(tiles)]);
-        sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles > 1).collect()
+        let whole = self.settled.is_some_and(|settled| settled.activations.input > 0.0);
+        let fewest = if whole { 1 } else { 2 };
+        sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles >= fewest).collect()
     }
 
     /// `plan` with each operand where there is room for it, as near to units as can be; `None` if there is none. What
@@ -255,6 +311,9 @@ impl<'a> Space<'a> {
     fn placed(&self, mut plan: Plan, free: &mut Vec<f64>) -> Option<Plan> {
         free.clear();
         free.extend(self.hardware.memories.iter().map(MemorySpec::capacity_bits));
+        if let Some(settled) = &self.settled {
+            settled.apply(&mut plan);
+        }
         // Weights have their place already, or need one for the tiles that pass through.
         for operand in [
             Operand::Weights,
@@ -272,8 +331,10 @@ impl<'a> Space<'a> {
 
     /// The next home of `operand` behind `home`; `None` if there is none.
     fn farther_out(&self, home: Home, operand: Operand) -> Option<Home> {
+        let is_settled =
+            self.settled.is_some() && matches!(operand, Operand::Activations | Operand::Residual);
         match home {
-            _ if operand == Operand::Weights => None,
+            _ if operand == Operand::Weights || is_settled => None,
             Home::OnChip(level) if usize::from(level) + 1 < self.levels[operand].len() => {
                 Some(Home::OnChip(level + 1))
             }
@@ -299,6 +360,19 @@ impl<'a> Space<'a> {
             levels.for_each(|(&memory, level)| free[memory] -= needed(level));
         }
         fits
+    }
+}
+
+impl Settled {
+    /// Tells `plan` where its maps are.
+    fn apply(&self, plan: &mut Plan) {
+        (plan.activations, plan.residual) = (Some(self.activations), Some(self.residual));
+        plan.group = self.group;
+        for (operand, passage) in
+            [(Operand::Activations, self.activations), (Operand::Residual, self.residual)]
+        {
+            plan.home[operand] = if passage.passes() { Home::OffChip } else { Home::default() };
+        }
     }
 }
 

@@ -30,7 +30,7 @@ struct Spec {
 }
 
 /// What a file says of the mapping of one layer.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// What stays in the array.

@@ -7,6 +7,7 @@ mod dataflow;
 mod fixed;
 mod gemm;
 mod loads;
+mod maps;
 mod nest;
 mod occupancy;
 mod operations;
@@ -19,19 +20,24 @@ mod residents;
 mod room;
 mod takes;
 pub mod tiles;
+mod widths;
 mod workload;
 
 pub use bits::ExecutedBits;
-pub use candidates::{candidates, candidates_at, placed, resident_candidates, unhindered};
+pub use candidates::{
+    Settled, candidates, candidates_at, placed, resident_candidates, settled_candidates, settled_plan,
+    unhindered,
+};
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use gemm::{Dim, Gemm, Matrix};
+pub use maps::{Map, Passage};
 pub use nest::{Level, Loop, Nest};
 pub use occupancy::{MemoryPeak, OnChipBytes, occupancy, peaks};
 pub use operations::{Epilogue, EpilogueKind, Input, InputFrames, Product};
 pub use order::Order;
 pub use parts::Parts;
-pub use plan::{Home, Plan};
+pub use plan::{Group, Home, Plan};
 pub use residency::{free_weight_bits, prefetched, stream_buffer_bits, weights_home};
 pub use residents::Residents;
 pub use workload::{Layer, Workload};

@@ -66,7 +66,11 @@ pub fn occupancy(
                     on_chip_bits(plan, (operand, level), layer, workload, hardware, &residents);
             }
         }
-        if let (Some(true), Some((next, plan))) = (prefetched.get(i + 1), layers.get(i + 1)) {
+        // What takes turns has all its weights there already.
+        let apart = |next: &&(&Layer, &Plan)| {
+            next.1.group.is_none() || next.1.group.map(|g| g.first) != plan.group.map(|g| g.first)
+        };
+        if let (Some(true), Some((next, plan))) = (prefetched.get(i + 1), layers.get(i + 1).filter(apart)) {
             let passed = hardware.levels(Operand::Weights).zip(0..);
             for (memory, _) in passed.filter(|&(_, level)| plan.home[Operand::Weights] > Home::OnChip(level))
             {

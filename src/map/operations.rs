@@ -17,6 +17,8 @@ pub struct Product {
     pub fan_in: usize,
     /// Positions of the kernel; each has as many inputs as a group has input channels.
     pub taps: usize,
+    /// Rows of inputs that one row of outputs needs beyond the first.
+    pub halo_rows: usize,
     /// N: output channels, all groups.
     pub outputs: usize,
     /// Groups that do not mix.
@@ -218,6 +220,8 @@ pub enum EpilogueKind {
     CountJoin {
         /// Width of the sum.
         bits: u32,
+        /// Width of what is read from a memory.
+        read_bits: u32,
     },
     /// A learned token in front of a stream that is copied, with something learned added to it.
     ClassToken {

@@ -56,6 +56,7 @@ mod tests {
             columns: 1,
             fan_in: 4,
             taps: 1,
+            halo_rows: 0,
             outputs: 1,
             groups: 1,
             frames: InputFrames::PerTimestep,

@@ -1,7 +1,7 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
 use super::fixed::Wish;
-use super::{Dataflow, Layer, Order, Parts, Product};
+use super::{Dataflow, Layer, Order, Parts, Passage, Product};
 use crate::hw::{Hardware, LaneTile, Operand, PerOperand, Placement, SpatialDim, Stationary, Unrolling};
 
 /// How one layer runs.
@@ -26,6 +26,24 @@ pub struct Plan {
     pub resident_channels: usize,
     /// Per operand, where it lives.
     pub home: PerOperand<Home>,
+    /// Where some maps of activations stay on chip and others do not; `None` where all are at home.
+    pub activations: Option<Passage>,
+    /// Where some residual streams stay on chip and others do not.
+    pub residual: Option<Passage>,
+    /// The layers that it takes turns with, tile of positions by tile of positions.
+    pub group: Option<Group>,
+}
+
+/// A layer among those that run in turns, each a tile of positions at a time: what they leave for each other stays on chip
+/// one tile long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Group {
+    /// Number of the first layer.
+    pub first: usize,
+    /// How many layers there are.
+    pub layers: usize,
+    /// Weights of the others that pass through, which are on chip meanwhile, bits.
+    pub beside_bits: f64,
 }
 
 /// Where an operand of a layer lives.
@@ -61,7 +79,24 @@ impl Plan {
             order: Order::ChannelsOutermost,
             resident_channels: 0,
             home: PerOperand::default(),
+            activations: None,
+            residual: None,
+            group: None,
         }
+    }
+
+    /// Where maps of `operand` are, if they are not all in one place.
+    pub fn passage(&self, operand: Operand) -> Option<Passage> {
+        match operand {
+            Operand::Activations => self.activations,
+            Operand::Residual => self.residual,
+            _ => None,
+        }
+    }
+
+    /// True if what the product reads comes to the memory that feeds units tile by tile.
+    pub fn input_passes(&self) -> bool {
+        self.passes(Operand::Activations) && self.activations.is_none_or(|passage| passage.input > 0.0)
     }
 
     /// True if `operand` is read from and written to off-chip memory.
@@ -188,6 +223,7 @@ impl Plan {
                     layer.outputs()
                 )
             }
+            _ if self.passage(operand).is_some() => format!("part of the {}", operand.describe()),
             _ => operand.describe().to_owned(),
         };
         let spilled: Vec<_> =
@@ -199,7 +235,9 @@ impl Plan {
             Order::PositionsOutermost { tiles, .. } => format!(", positions in {tiles} tiles"),
             Order::ChannelsOutermost => String::new(),
         };
+        let fused =
+            self.group.map_or_else(String::new, |group| format!(" of {} layers in turns", group.layers));
         let side_by_side = self.side_by_side(layer);
-        format!("{dataflow}{side_by_side}, {placement}{once}{tiles}{behind}{spilled}")
+        format!("{dataflow}{side_by_side}, {placement}{once}{tiles}{fused}{behind}{spilled}")
     }
 }

@@ -28,8 +28,7 @@ impl Plan {
         // Weights that stream through the array come in pieces of a tile's channels.
         let streams = self.dataflow == Dataflow::InputStationary;
         let channels = if streams { n.min(self.channels as u64) } else { 1 };
-        let comes = product.from_outside
-            || [Operand::Weights, Operand::Activations].iter().any(|&operand| self.is_off_chip(operand));
+        let comes = product.from_outside || self.is_off_chip(Operand::Weights) || self.input_is_off_chip();
         let (chip_m, chip_n, outer) = match self.order {
             Order::ChannelsOutermost if comes || streams => (m, channels, vec![Dim::N]),
             Order::ChannelsOutermost => (m, n, Vec::new()),
@@ -107,12 +106,7 @@ impl Plan {
     }
 
     /// Steps of the array along the positions of `product`; `None` without an array.
-    pub(super) fn position_steps(
-        &self,
-        product: &Product,
-        hardware: &Hardware,
-        timesteps: usize,
-    ) -> Option<usize> {
+    pub fn position_steps(&self, product: &Product, hardware: &Hardware, timesteps: usize) -> Option<usize> {
         let OnUnits { gemm, units } = self.on_units(product, hardware, timesteps)?;
         Some(Nest::steps(self.dataflow, units, &gemm)[Dim::M as usize] as usize)
     }
@@ -138,9 +132,13 @@ impl Plan {
         Some(OnUnits { gemm, units: [u64::from(rows), columns] })
     }
 
+    fn input_is_off_chip(&self) -> bool {
+        self.is_off_chip(Operand::Activations) && self.input_passes()
+    }
+
     fn comes_from_outside(&self, matrix: Matrix, product: &Product) -> bool {
         match matrix {
-            Matrix::Inputs => product.from_outside || self.is_off_chip(Operand::Activations),
+            Matrix::Inputs => product.from_outside || self.input_is_off_chip(),
             Matrix::Weights => self.is_off_chip(Operand::Weights),
             Matrix::Outputs => self.is_off_chip(Operand::PartialSums),
         }

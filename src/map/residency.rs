@@ -16,10 +16,13 @@ pub fn prefetched(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> V
     let buffers: Vec<f64> = layers.map(|(layer, plan)| stream_buffer_bits(plan, layer, hardware)).collect();
     let fits_at = |i: usize, level: u8, capacity: f64| {
         let passing = |i: usize| {
-            if plans[i].home[Operand::Weights] > Home::OnChip(level) { buffers[i] } else { 0.0 }
+            let beside = plans[i].group.map_or(0.0, |group| group.beside_bits);
+            beside + if plans[i].home[Operand::Weights] > Home::OnChip(level) { buffers[i] } else { 0.0 }
         };
         let stay = if resident.level == level { resident.bits } else { 0.0 };
-        stay + passing(i - 1) + passing(i) <= capacity
+        let first = |i: usize| plans[i].group.map(|group| group.first);
+        let before = if first(i).is_some() && first(i) == first(i - 1) { 0.0 } else { passing(i - 1) };
+        stay + before + passing(i) <= capacity
     };
     let capacities = hardware.levels(Operand::Weights).map(|m| hardware.memories[m].capacity_bits()).zip(0..);
     let fits = |i: usize| {

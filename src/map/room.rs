@@ -43,7 +43,16 @@ pub(super) fn on_chip_bits(
     match operand {
         Operand::Weights => {
             let stay = if residents.level == level { residents.bits } else { 0.0 };
-            stay + if passes { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
+            let beside = plan.group.filter(|_| level == 0).map_or(0.0, |group| group.beside_bits);
+            stay + beside + if passes { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
+        }
+        Operand::Activations | Operand::Residual if level == 0 && plan.passage(operand).is_some() => {
+            let passing = if operand == Operand::Activations && plan.input_passes() {
+                input_tile_bits(plan, layer, workload, hardware)
+            } else {
+                0.0
+            };
+            passing + staying_bits(plan, operand, workload, hardware)
         }
         Operand::Activations if passes => input_tile_bits(plan, layer, workload, hardware),
         _ if home != Home::OnChip(level) => 0.0,
@@ -54,18 +63,24 @@ pub(super) fn on_chip_bits(
     }
 }
 
-/// Room for the inputs of one tile of positions, and for the next one while it is computed.
+/// Room for the inputs of one tile of positions, and for the next one, if there is one, while it is computed.
 fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &Hardware) -> f64 {
     match (plan.order, &layer.product) {
         (Order::PositionsOutermost { tiles, .. }, Some(product)) => {
             let frames = if plan.placement == Placement::Innermost { workload.timesteps } else { 1 };
             let frames = product.input_frames(frames);
             let values = product.input_values.div_ceil(tiles) * frames * workload.images_on_chip(hardware);
-            2.0 * values as f64 * f64::from(product.input.bits())
+            (values * tiles.min(2)) as f64 * f64::from(product.input.bits())
         }
         // Inputs stream by.
         _ => 0.0,
     }
+}
+
+/// Room for maps of `operand` that stay on chip while others do not.
+fn staying_bits(plan: &Plan, operand: Operand, workload: &Workload, hardware: &Hardware) -> f64 {
+    let bits = plan.passage(operand).map_or(0.0, |passage| passage.staying_bits);
+    bits * stored_frames(workload, plan.placement) * workload.images_on_chip(hardware) as f64
 }
 
 /// Bits of `operand` that are stored somewhere while `layer` runs by `plan`: weights once, all else for each image.
@@ -142,11 +157,16 @@ pub(super) fn peak_bits(
 
 /// Activations or residual stream alive while `layer` runs, for the timesteps that are stored.
 fn live_bits(layer: &Layer, operand: Operand, workload: &Workload, placement: Placement) -> f64 {
-    let frames = if placement == Placement::Innermost { workload.timesteps as f64 } else { 1.0 };
+    let frames = stored_frames(workload, placement);
     match operand {
         Operand::Residual => layer.live_residual_bits * frames,
         _ => layer.live_activation_bits * frames,
     }
+}
+
+/// Timesteps of a map that are stored.
+fn stored_frames(workload: &Workload, placement: Placement) -> f64 {
+    if placement == Placement::Innermost { workload.timesteps as f64 } else { 1.0 }
 }
 
 pub(super) fn too_small(hardware: &Hardware, operand: Operand, what: &str, needed_bits: f64) -> Error {

@@ -1,12 +1,11 @@
 //! What a network asks of any machine: fused layers with the bit width of every operand.
 
-use super::{Epilogue, EpilogueKind, Input, InputFrames, Product};
-use crate::hw::Hardware;
-use crate::model::{
-    Attention, ClassToken, Grid, Kind, Leak, Network, Neuron, Node, NodeId, Op, Readout, Reset,
-};
-use crate::num::{Keep, signed_bits};
-use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
+use super::maps::is_stored;
+use super::widths::{Float32, Widths, bits_of_count, stored_bits};
+use super::{Epilogue, EpilogueKind, Input, InputFrames, Map, Product};
+use crate::hw::{Hardware, Operand};
+use crate::model::{Attention, ClassToken, Grid, Kind, Network, Neuron, Node, NodeId, Op, Readout, Reset};
+use crate::quant::QuantizedModel;
 
 /// Biases and thresholds are words of this width.
 pub const PARAMETER_BITS: u32 = 32;
@@ -22,6 +21,8 @@ pub struct Workload {
     pub timesteps: usize,
     /// Images that go through each layer together, one after the other.
     pub batch: usize,
+    /// What layers leave for later ones.
+    pub maps: Vec<Map>,
 }
 
 /// A weight layer with everything that follows it up to the next one, or an attention.
@@ -41,126 +42,6 @@ pub struct Layer {
     pub live_activation_bits: f64,
     /// Residual stream alive while this layer runs, bits of one timestep.
     pub live_residual_bits: f64,
-}
-
-/// The widths that a number system gives to a network.
-trait Widths {
-    fn weight(&self, id: NodeId) -> (WeightForm, u32);
-    fn image_bits(&self) -> u32;
-    /// True if what comes from outside is 0 or 1 at every timestep: spikes.
-    fn has_spiking_input(&self) -> bool;
-    /// Signed width of what node `id` yields.
-    fn value_bits(&self, id: NodeId) -> u32;
-    fn accumulator_bits(&self, id: NodeId) -> u32;
-    fn membrane_bits(&self, id: NodeId) -> Option<u32>;
-    /// Bits that the leak of node `id` multiplies a potential by; 0 for a shift that all its channels share.
-    fn multiplier_bits(&self, id: NodeId, leak: Leak) -> u32;
-    fn residual_bits(&self) -> u32;
-    fn requantizes_by_shift(&self, id: NodeId) -> bool;
-}
-
-impl Widths for QuantizedModel {
-    fn weight(&self, id: NodeId) -> (WeightForm, u32) {
-        match self.op(id) {
-            QuantizedOp::Weighted(w) => (w.scheme.form(), w.scheme.bits()),
-            op => unreachable!("{op:?} has no weights"),
-        }
-    }
-
-    fn image_bits(&self) -> u32 {
-        signed_bits(-self.bounds()[0], self.bounds()[0])
-    }
-
-    fn has_spiking_input(&self) -> bool {
-        !self.network().nodes[0].constant && self.bounds()[0] == 1
-    }
-
-    fn value_bits(&self, id: NodeId) -> u32 {
-        let bound = self.bounds()[id.index()];
-        signed_bits(-bound, bound)
-    }
-
-    fn accumulator_bits(&self, id: NodeId) -> u32 {
-        match self.op(id) {
-            QuantizedOp::Weighted(w) => w.accumulator_bits,
-            op => unreachable!("{op:?} has no accumulator"),
-        }
-    }
-
-    fn membrane_bits(&self, id: NodeId) -> Option<u32> {
-        match self.op(id) {
-            QuantizedOp::Neuron(neuron) => neuron.membrane.as_ref().map(|word| word.bits),
-            // The voltage, and the current beside it.
-            QuantizedOp::Loihi(_) => Some(2 * LOIHI_BITS),
-            op => unreachable!("{op:?} has no membrane"),
-        }
-    }
-
-    fn multiplier_bits(&self, id: NodeId, leak: Leak) -> u32 {
-        let keeps = match self.op(id) {
-            QuantizedOp::Neuron(neuron) => &neuron.keeps,
-            QuantizedOp::Readout(readout) => &readout.keeps,
-            _ => return leak.initial().keep.multiplier_bits(),
-        };
-        match Keep::common_shift(keeps).0[..] {
-            [multiplier] => Keep { multiplier, shift: 0 }.multiplier_bits(),
-            ref several => signed_bits(0, several.iter().copied().max().unwrap_or(0).into()) - 1,
-        }
-    }
-
-    fn residual_bits(&self) -> u32 {
-        self.residual().bits
-    }
-
-    fn requantizes_by_shift(&self, id: NodeId) -> bool {
-        match self.op(id) {
-            QuantizedOp::Requantize { requantizers, .. } => requantizers.iter().all(|r| r.is_shift()),
-            QuantizedOp::AddMembrane(add) => add.branch.iter().flatten().all(|r| r.is_shift()),
-            _ => true,
-        }
-    }
-}
-
-/// Every operand 32 bits wide.
-struct Float32<'a>(&'a Network);
-
-impl Widths for Float32<'_> {
-    fn weight(&self, _: NodeId) -> (WeightForm, u32) {
-        (WeightForm::Integer { bits: 32 }, 32)
-    }
-
-    fn image_bits(&self) -> u32 {
-        32
-    }
-
-    fn has_spiking_input(&self) -> bool {
-        false
-    }
-
-    fn value_bits(&self, _: NodeId) -> u32 {
-        32
-    }
-
-    fn accumulator_bits(&self, _: NodeId) -> u32 {
-        32
-    }
-
-    fn membrane_bits(&self, id: NodeId) -> Option<u32> {
-        let counts = matches!(self.0.input_of(self.0.node(id), 0).kind, Kind::Count { .. });
-        (!counts).then_some(32)
-    }
-
-    fn multiplier_bits(&self, _: NodeId, leak: Leak) -> u32 {
-        leak.initial().keep.multiplier_bits()
-    }
-
-    fn residual_bits(&self) -> u32 {
-        32
-    }
-
-    fn requantizes_by_shift(&self, _: NodeId) -> bool {
-        true
-    }
 }
 
 impl Workload {
@@ -200,11 +81,16 @@ impl Workload {
                 _ => layer.epilogue.push(Epilogue::new(network, widths, id, node)),
             }
         }
-        let live = live_bits(network, widths, &home, layers.len());
-        for (layer, [activations, residual]) in layers.iter_mut().zip(live) {
-            (layer.live_activation_bits, layer.live_residual_bits) = (activations, residual);
+        let maps = Map::all(network, widths, &home);
+        for map in &maps {
+            for layer in &mut layers[map.alive.clone()] {
+                match map.operand {
+                    Operand::Residual => layer.live_residual_bits += map.bits,
+                    _ => layer.live_activation_bits += map.bits,
+                }
+            }
         }
-        Self { layers, timesteps: network.timesteps, batch: 1 }
+        Self { layers, timesteps: network.timesteps, batch: 1, maps }
     }
 
     /// Images that have room of their own in memories of `hardware`: those of all batches in flight.
@@ -318,6 +204,7 @@ impl Product {
             columns: node.shape.width,
             fan_in: weighted.geometry.fan_in(),
             taps: weighted.geometry.taps(),
+            halo_rows: weighted.geometry.dilation[0] * (weighted.geometry.kernel[0] - 1),
             outputs: weighted.geometry.out_channels,
             groups: weighted.geometry.groups,
             frames,
@@ -384,7 +271,10 @@ impl Epilogue {
             Op::ClassToken(token) => tokens(token, input.shape.values(), node, widths.residual_bits()),
             Op::FirstToken => EpilogueKind::Sum { additions: 0, bits: widths.value_bits(id) },
             Op::Gate(_) => EpilogueKind::Gate,
-            Op::Add(_) => EpilogueKind::CountJoin { bits: stored_bits(widths, id, node) },
+            Op::Add(_) => EpilogueKind::CountJoin {
+                bits: stored_bits(widths, id, node),
+                read_bits: stored_bits(widths, node.inputs[0], input),
+            },
             Op::Input | Op::Weighted(_) => unreachable!("not an epilogue"),
         };
         let stored_bits = if is_stored(network, id) { stored_bits(widths, id, node) } else { 0 };
@@ -449,59 +339,4 @@ fn spike_products(network: &Network, node: &Node, attention: Attention) -> Epilo
         sum_bits,
         reads: inputs().map(|i| i.shape.values() * planes(i.kind)).sum(),
     }
-}
-
-/// Width of an unsigned count.
-fn bits_of_count(max: u32) -> u32 {
-    u32::BITS - max.leading_zeros()
-}
-
-/// True for what goes to a memory: not what the next operation of the same fused layer consumes on
-/// the fly.
-fn is_stored(network: &Network, id: NodeId) -> bool {
-    let on_the_fly = |reader: &Node| {
-        let pools = |op: &Op| {
-            matches!(op, Op::MaxPool(_) | Op::AvgPool(_) | Op::MeanTokens) || op.is_over_timesteps()
-        };
-        reader.op.is_neuron() || pools(&reader.op)
-    };
-    let node = network.node(id);
-    // Where the tokens lie, the first of them does.
-    let is_sum = node.kind == Kind::PreActivation
-        || matches!(node.op, Op::MeanTokens | Op::FirstToken)
-        || node.op.is_over_timesteps();
-    !is_sum && !network.readers(id).all(|(_, reader)| on_the_fly(reader))
-}
-
-/// Width of one value of `node` in memory.
-fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
-    match node.kind {
-        Kind::Spikes => 1,
-        Kind::Image if widths.has_spiking_input() => 1,
-        Kind::Image => widths.image_bits(),
-        Kind::Count { max } | Kind::Levels { max, .. } => bits_of_count(max),
-        Kind::Grid(Grid::Residual) => widths.residual_bits(),
-        Kind::PreActivation | Kind::Grid(Grid::Activation) | Kind::Mean => widths.value_bits(id),
-    }
-}
-
-/// Per fused layer, bits of (activations, residual stream) that are alive while it runs, one
-/// timestep: all that it reads, yields, and leaves for later layers.
-fn live_bits(network: &Network, widths: &dyn Widths, home: &[Option<usize>], layers: usize) -> Vec<[f64; 2]> {
-    let mut alive = vec![[0.0; 2]; layers];
-    for (id, node) in network.iter().filter(|(id, _)| is_stored(network, *id)) {
-        let residual = node.kind == Kind::Grid(Grid::Residual);
-        let last = network.readers(id).max_by_key(|(reader, _)| *reader);
-        let Some((reader, dies)) = last.and_then(|(id, reader)| Some((reader, home[id.index()]?))) else {
-            continue;
-        };
-        // A join writes the stream that it yields over the stream that it read.
-        let overwritten = residual && matches!(reader.op, Op::Add(_)) && reader.inputs[0] == id;
-        let end = if overwritten { dies } else { dies + 1 };
-        let bits = node.shape.values() as f64 * f64::from(stored_bits(widths, id, node));
-        for layer in &mut alive[home[id.index()].unwrap_or(0)..end] {
-            layer[usize::from(residual)] += bits;
-        }
-    }
-    alive
 }

@@ -18,6 +18,7 @@ mod scatter;
 mod search;
 mod spiking;
 mod time;
+mod turns;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
@@ -184,6 +185,7 @@ fn product(positions: usize, fan_in: usize, outputs: usize, weight_bits: u32) ->
         columns: positions,
         fan_in,
         taps: 1,
+        halo_rows: 0,
         outputs,
         groups: 1,
         frames: InputFrames::PerTimestep,
@@ -249,7 +251,21 @@ fn plan(machine: &Machine, dataflow: Dataflow, placement: Placement, channels: u
     let (recompute, order) = (false, Order::ChannelsOutermost);
     let resident_channels = 0;
     let home = PerOperand::default();
-    Plan { unit, dataflow, lanes, placement, recompute, channels, order, resident_channels, home }
+    let (activations, residual, group) = (None, None, None);
+    Plan {
+        unit,
+        dataflow,
+        lanes,
+        placement,
+        recompute,
+        channels,
+        order,
+        resident_channels,
+        home,
+        activations,
+        residual,
+        group,
+    }
 }
 
 fn close(a: f64, b: f64) -> bool {
@@ -278,7 +294,12 @@ impl Case {
 
     /// Cost of the mapper's choice on `machine`, and its energy with leakage.
     fn best_on(&self, machine: &Machine) -> (LayerCost, f64) {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
+        let workload = Workload {
+            layers: vec![self.layer.clone()],
+            timesteps: self.timesteps,
+            batch: 1,
+            maps: Vec::new(),
+        };
         let mapped = MappedWorkload::best(workload, machine, std::slice::from_ref(&self.activity)).unwrap();
         let cost = mapped.costs(machine, &self.activity).remove(0);
         let leakage_j = machine.leakage_w * machine.seconds(cost.cycles.total());
@@ -292,14 +313,24 @@ impl Case {
 
     /// True if some plan is legal.
     fn fits(&self, machine: &Machine) -> bool {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
+        let workload = Workload {
+            layers: vec![self.layer.clone()],
+            timesteps: self.timesteps,
+            batch: 1,
+            maps: Vec::new(),
+        };
         let placements = [Placement::Innermost, Placement::Outermost];
         placements.into_iter().any(|p| candidates(&workload, &machine.hardware, p, None).is_ok())
     }
 
     /// Every legal plan with its cost.
     fn all(&self, machine: &Machine) -> Vec<(Plan, LayerCost)> {
-        let workload = Workload { layers: vec![self.layer.clone()], timesteps: self.timesteps, batch: 1 };
+        let workload = Workload {
+            layers: vec![self.layer.clone()],
+            timesteps: self.timesteps,
+            batch: 1,
+            maps: Vec::new(),
+        };
         let placements = [Placement::Innermost, Placement::Outermost];
         let plans =
             placements.map(|p| candidates(&workload, &machine.hardware, p, None).unwrap().concat()).concat();
@@ -429,7 +460,7 @@ fn room_is_taken_by_what_is_stored() {
     };
     let legal = |hardware: &Hardware, placement| {
         let layer = layer(product(40, 8, 4, 8), vec![neuron(160, 16)]);
-        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1 };
+        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1, maps: Vec::new() };
         candidates(&workload, hardware, placement, None).map_or(Vec::new(), |plans| plans.concat())
     };
     // 160 membranes of 16 bits: they stay in the accumulators, weight stationary they cannot.

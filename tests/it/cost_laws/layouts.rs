@@ -109,7 +109,8 @@ fn the_mapper_takes_lanes_for_groups_where_there_are_groups() {
     let spec = Spec::roomy(lanes_of(layouts, "Dense", "BitSerial"));
     let groups = |product: Product| {
         let activity = activity(&product, &[vec![2; product.positions]]);
-        let workload = Workload { layers: vec![layer(product, Vec::new())], timesteps: 1, batch: 1 };
+        let workload =
+            Workload { layers: vec![layer(product, Vec::new())], timesteps: 1, batch: 1, maps: Vec::new() };
         let mapped = MappedWorkload::best(workload, &spec.machine(), &[activity]).unwrap();
         mapped.plans[0].lanes.extent(spiq::hw::SpatialDim::Groups)
     };

@@ -11,7 +11,7 @@ use super::{Spec, activity, close, lanes, layer, product};
 pub fn layer_of_32_bytes() -> (Workload, Activity) {
     let layers = vec![layer(product(8, 4, 4, 8), vec![])];
     let activity = activity(layers[0].product.as_ref().unwrap(), &[vec![2; 8]]);
-    (Workload { layers, timesteps: 1, batch: 1 }, activity)
+    (Workload { layers, timesteps: 1, batch: 1, maps: Vec::new() }, activity)
 }
 
 /// Two tiles of 4 x 2 weights of 8 bits fill the 16 bytes beside the units. One picojoule for each bit moved.

@@ -121,7 +121,8 @@ fn the_mapper_tries_both_orders() {
 fn a_file_fixes_what_it_says() {
     let case = tight();
     let machine = case.spec.machine();
-    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+    let workload =
+        Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1, maps: Vec::new() };
     let with = |text: &str| {
         let fixed = FixedMapping::parse(text, "m.ron")?;
         let samples = std::slice::from_ref(&case.activity);
@@ -210,7 +211,7 @@ fn registers_of_lanes() {
 fn weights_of_the_next_layer_come_early_where_they_fit() {
     let layers: Vec<_> = (0..2).map(|_| layer(product(8, 4, 4, 8), vec![])).collect();
     let activity = activity(layers[0].product.as_ref().unwrap(), &[vec![2; 8]]);
-    let workload = Workload { layers, timesteps: 1, batch: 1 };
+    let workload = Workload { layers, timesteps: 1, batch: 1, maps: Vec::new() };
     let machine = |bytes: u64| {
         let mut spec = Spec { dram_bits: Some(1), ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
         spec.memories[0].1 = bytes;
@@ -248,7 +249,8 @@ fn weights_of_the_next_layer_come_early_where_they_fit() {
 fn inputs_of_the_next_layer_do_not_come_early() {
     let from = |from_outside| layer(Product { from_outside, ..product(8, 4, 4, 8) }, vec![]);
     let activity = activity(&product(8, 4, 4, 8), &[vec![2; 8]]);
-    let workload = Workload { layers: vec![from(false), from(true)], timesteps: 1, batch: 1 };
+    let workload =
+        Workload { layers: vec![from(false), from(true)], timesteps: 1, batch: 1, maps: Vec::new() };
     let load = |bytes: u64| {
         let mut spec = Spec { dram_bits: Some(16), ..Spec::roomy(lanes(2, 2, "Dense", "BitSerial")) };
         spec.memories[0].1 = bytes;
@@ -275,7 +277,7 @@ fn the_largest_tile_of_positions_needs_room() {
                      order: PositionsOutermost(tiles: 3, weights_stay: true))})";
         let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
         let layer = layer(product(40, 8, 4, 8), vec![]);
-        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1 };
+        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1, maps: Vec::new() };
         candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
     };
     assert_eq!((legal(168), legal(167)), (true, false));
@@ -293,7 +295,7 @@ fn two_tiles_of_inputs_need_room() {
         let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
         let frames = if constant { InputFrames::Repeated } else { InputFrames::PerTimestep };
         let layer = layer(Product { frames, ..product(40, 8, 4, 8) }, vec![]);
-        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1 };
+        let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1, maps: Vec::new() };
         candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
     };
     assert_eq!((legal(false, 64), legal(false, 63)), (true, false));

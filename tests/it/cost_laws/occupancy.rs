@@ -17,7 +17,7 @@ fn two_layers() -> Workload {
     let mut a = layer(product(3, 4, 5, 8), vec![neuron(15, 16)]);
     let mut b = layer(product(3, 5, 2, 4), vec![neuron(6, 8)]);
     (a.live_residual_bits, b.live_residual_bits) = (100.0, 7.0);
-    Workload { layers: vec![a, b], timesteps: 2, batch: 1 }
+    Workload { layers: vec![a, b], timesteps: 2, batch: 1, maps: Vec::new() }
 }
 
 /// Three memories of 1 KiB.
@@ -127,6 +127,7 @@ pub fn any_workload() -> impl Strategy<Value = Workload> {
         layers,
         timesteps,
         batch: 1,
+        maps: Vec::new(),
     })
 }
 

@@ -30,7 +30,7 @@ fn in_flight_on(spec: Spec, images: u32) -> Machine {
 fn three_layers() -> (Workload, Activity) {
     let layers = [(2, 2), (3, 1), (5, 5)]
         .map(|(fan_in, taps)| layer(Product { taps, ..product(4, fan_in, 2, 4) }, Vec::new()));
-    counted(Workload { layers: layers.to_vec(), timesteps: 1, batch: 1 })
+    counted(Workload { layers: layers.to_vec(), timesteps: 1, batch: 1, maps: Vec::new() })
 }
 
 #[test]

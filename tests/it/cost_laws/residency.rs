@@ -12,7 +12,7 @@ fn network(sizes: &[(usize, usize)], bits: u32) -> (Workload, Activity) {
         let product = Product { node: NodeId(i as u32), ..product(4, inputs, outputs, bits) };
         layer(product, Vec::new())
     });
-    let workload = Workload { layers: layers.collect(), timesteps: 1, batch: 1 };
+    let workload = Workload { layers: layers.collect(), timesteps: 1, batch: 1, maps: Vec::new() };
     let nodes = workload.layers.iter().map(|layer| {
         let product = layer.product.as_ref().unwrap();
         activity(product, &[vec![product.fan_in as u32 / 2; 4]]).nodes.remove(0)

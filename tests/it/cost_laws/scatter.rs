@@ -76,7 +76,7 @@ fn sums_of_a_map_have_room() {
     let held = |lanes: &str| {
         let (layer, activity) = scattered();
         let machine = spec(lanes).innermost().machine();
-        let workload = Workload { layers: vec![layer], timesteps: 2, batch: 1 };
+        let workload = Workload { layers: vec![layer], timesteps: 2, batch: 1, maps: Vec::new() };
         let mapped = MappedWorkload::best(workload, &machine, &[activity]).unwrap();
         let number = machine.hardware.innermost(Operand::PartialSums);
         occupancy(&mapped.workload, &machine.hardware, &mapped.plans, &mapped.prefetched)[0][number]

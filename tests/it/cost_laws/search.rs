@@ -49,7 +49,7 @@ proptest! {
     #[test]
     fn many_plans_cost_what_each_of_them_does(case in cramped(), outermost: bool) {
         let machine = case.spec.machine();
-        let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+        let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1, maps: Vec::new() };
         let placement = if outermost { Placement::Outermost } else { Placement::Innermost };
         let Ok(plans) = candidates(&workload, &machine.hardware, placement, None) else { return Ok(()) };
         let costs = plan_costs(&workload, &case.layer, &plans[0], &machine, &case.activity, LayerCost::clone);
@@ -69,7 +69,7 @@ proptest! {
     fn two_placements_are_as_good_as_the_better_one(case in cramped()) {
         let score = |placements: &'static str| {
             let machine = Spec { placements, ..case.spec.clone() }.machine();
-            let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+            let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1, maps: Vec::new() };
             let best = MappedWorkload::best(workload, &machine, std::slice::from_ref(&case.activity)).ok()?;
             let cost = best.costs(&machine, &case.activity).remove(0);
             Some(machine.score(cost.cycles.total(), cost.energy_j.total()))
@@ -83,7 +83,8 @@ proptest! {
 
 /// Score of the best of all plans: every number of channels, every number of tiles of positions.
 fn least_of_all(case: &Case, machine: &Machine) -> Option<f64> {
-    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+    let workload =
+        Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1, maps: Vec::new() };
     let p = case.product();
     let tiles = (2..=p.positions * case.timesteps).flat_map(|tiles| {
         ["true", "false"].map(|stay| format!("PositionsOutermost(tiles: {tiles}, weights_stay: {stay})"))
@@ -111,7 +112,8 @@ fn least_of_all(case: &Case, machine: &Machine) -> Option<f64> {
 /// Score of the mapper's choice over that of the best plan; `None` where nothing fits, for either.
 fn ratio(case: &Case) -> Option<f64> {
     let machine = case.spec.machine();
-    let workload = Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1 };
+    let workload =
+        Workload { layers: vec![case.layer.clone()], timesteps: case.timesteps, batch: 1, maps: Vec::new() };
     let best = MappedWorkload::best(workload, &machine, std::slice::from_ref(&case.activity));
     let least = least_of_all(case, &machine);
     assert_eq!(best.is_ok(), least.is_some(), "{case:?}");

@@ -31,7 +31,7 @@ const CRATES: [(&str, &[&str]); 23] = [
         "rayon",
         &[
             "cli/",
-            "cost/residency.rs",
+            "cost/",
             "evaluate/",
             "exchange/",
             "exec/",

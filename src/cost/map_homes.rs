@@ -1,0 +1,69 @@
+//! Which maps between layers stay on chip: those that save most for their room. Where a map has no room, the layers that
+//! yield and read it may take turns, tile by tile, so that a tile of it is enough (`turns.rs`).
+
+use rayon::prelude::*;
+
+use super::mapper::{Choice, Mapper, Running};
+use super::prefetch::Outline;
+use super::settling::{Settling, State};
+use super::turns;
+
+/// `choice` with a home for every map: plans that were chosen one by one may see one on chip where it is written, and off
+/// chip where it is read.
+pub fn settle(mapper: &Mapper, choice: Choice) -> Choice {
+    let Some(settling) = Settling::new(mapper, &choice) else { return choice };
+    let base = settling.start(&choice);
+    let kept = keep(&settling, base.clone());
+    let in_turns = turns::take(&settling, base.clone());
+    let states = [turns::take(&settling, kept.clone()), kept, keep(&settling, in_turns), base];
+    let planned = |state| mapper.finish(&settling.replan(&state, &choice));
+    let choices: Vec<Choice> = states.into_par_iter().map(planned).collect();
+    choices.into_iter().min_by(|a, b| a.score.total_cmp(&b.score)).expect("four of them")
+}
+
+/// Leaves maps on chip that have room there, those first that save most for it.
+fn keep(settling: &Settling, mut state: State) -> State {
+    let whole = settling.whole(&state);
+    let maps = &settling.mapper.workload.maps;
+    let open = |state: &State, map: usize| {
+        let in_tiles = state.turns[maps[map].alive.start].is_some_and(|turns| turns.holds(&maps[map]));
+        !state.stays[map] && !in_tiles
+    };
+    let saving = |map: usize| {
+        let (gain, _) = with_map(settling, &state, map, &whole)?;
+        Some((map, gain / (maps[map].bits * maps[map].alive.len() as f64)))
+    };
+    let candidates = (0..maps.len()).into_par_iter().filter(|&map| open(&state, map));
+    let mut savings: Vec<(usize, f64)> = candidates.filter_map(saving).collect();
+    // Stable: of equals the first in the network stays.
+    savings.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (map, _) in savings {
+        if let Some((gain, layers)) = with_map(settling, &state, map, &whole).filter(|(gain, _)| *gain > 0.0)
+        {
+            debug_assert!(gain.is_finite());
+            state.stays[map] = true;
+            layers.into_iter().for_each(|(layer, running)| state.layers[layer] = running);
+        }
+    }
+    state
+}
+
+/// What is gained where `map` stays too, and the layers that run otherwise then; `None` if it has no room.
+fn with_map(
+    settling: &Settling,
+    state: &State,
+    map: usize,
+    whole: &Outline,
+) -> Option<(f64, Vec<(usize, Running)>)> {
+    let mut with = state.clone();
+    with.stays[map] = true;
+    let mut gain = 0.0;
+    let mut layers = Vec::new();
+    for layer in settling.concerned_by(state, &settling.mapper.workload.maps[map]) {
+        let before = &state.layers[layer];
+        let running = settling.mapper.running(layer, settling.settled(layer, before.plan, &with)?);
+        gain += settling.mapper.gain(whole, &before.cost, &running.cost);
+        layers.push((layer, running));
+    }
+    Some((gain, layers))
+}

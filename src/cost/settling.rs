@@ -1,0 +1,201 @@
+//! A network of which some maps have no room on chip: where they are, and how its layers run with them there.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::mapper::{Choice, Mapper, Running};
+use super::prefetch::Outline;
+use crate::hw::Operand;
+use crate::map::{
+    Group, Map, Order, Passage, Plan, Residents, Settled, settled_candidates, settled_plan,
+    stream_buffer_bits,
+};
+
+/// A network of which some maps have no room on chip.
+pub struct Settling<'a> {
+    pub mapper: &'a Mapper<'a>,
+    /// Weights that stay.
+    pub residents: Residents,
+    /// Per map, true if the plans do not leave it on chip.
+    passing: Vec<bool>,
+    /// Per layer, true if such a map is alive while it runs.
+    pub touched: Vec<bool>,
+}
+
+/// Where maps are, and how layers run with them there.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Per map, true if it stays on chip as a whole.
+    pub stays: Vec<bool>,
+    /// Per layer, the layers that it takes turns with.
+    pub turns: Vec<Option<Turns>>,
+    /// How the layers run.
+    pub layers: Vec<Running>,
+}
+
+/// Layers that take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    pub first: usize,
+    pub layers: usize,
+    /// Tiles of positions.
+    pub tiles: usize,
+}
+
+impl Turns {
+    pub fn range(self) -> Range<usize> {
+        self.first..self.first + self.layers
+    }
+
+    /// True if all that yield and read `map` take part.
+    pub fn holds(self, map: &Map) -> bool {
+        let within = |layer: &usize| self.range().contains(layer);
+        !map.from_outside && within(&map.alive.start) && map.products.iter().chain(&map.readers).all(within)
+    }
+}
+
+impl<'a> Settling<'a> {
+    /// `None` where all maps are on chip, or memories for them have others behind them.
+    pub fn new(mapper: &'a Mapper<'a>, choice: &Choice) -> Option<Self> {
+        let Mapper { workload, machine, .. } = *mapper;
+        let hardware = &machine.hardware;
+        let levels = |operand| hardware.levels(operand).count();
+        if hardware.dram.is_none() || levels(Operand::Activations) > 1 || levels(Operand::Residual) > 1 {
+            return None;
+        }
+        let passes = |map: &Map| {
+            let mut alive = choice.plans[map.alive.clone()].iter();
+            alive.any(|plan| plan.is_off_chip(map.operand))
+        };
+        let passing: Vec<bool> = workload.maps.iter().map(passes).collect();
+        let mut touched = vec![false; workload.layers.len()];
+        for (map, _) in workload.maps.iter().zip(&passing).filter(|(_, passes)| **passes) {
+            for layer in concerned(map) {
+                touched[layer] = true;
+            }
+        }
+        let residents = Residents::of(workload, hardware, &choice.plans);
+        passing.contains(&true).then_some(Self { mapper, residents, passing, touched })
+    }
+
+    /// Off chip is what any plan of `choice` leaves there.
+    pub fn start(&self, choice: &Choice) -> State {
+        let layers = choice.plans.iter().map(|&plan| Running { plan, cost: Outline::default() }).collect();
+        let stays = self.passing.iter().map(|passes| !passes).collect();
+        let mut state = State { stays, turns: vec![None; choice.plans.len()], layers };
+        let run = |layer: usize| {
+            let plan = state.layers[layer].plan;
+            let settled = if self.touched[layer] { self.settled(layer, plan, &state) } else { Some(plan) };
+            // Less stays than the plan was chosen with.
+            self.mapper.running(layer, settled.unwrap_or(plan))
+        };
+        state.layers = (0..choice.plans.len()).into_par_iter().map(run).collect();
+        state.layers = self.replan(&state, choice);
+        state
+    }
+
+    /// Layers whose plans change with the home of `map`.
+    pub fn concerned_by(&self, state: &State, map: &Map) -> Vec<usize> {
+        let together = |layer: usize| state.turns[layer].map_or(layer..layer + 1, Turns::range);
+        let mut layers: Vec<usize> = concerned(map).flat_map(together).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+
+    /// `plan` of layer number `layer` with its maps as `state` has them, if there is room for them; where there is none for
+    /// tiles of inputs, they come once for every tile of channels.
+    pub fn settled(&self, layer: usize, plan: Plan, state: &State) -> Option<Plan> {
+        let Mapper { workload, machine, .. } = *self.mapper;
+        let homes = self.homes(layer, state);
+        let hardware = &machine.hardware;
+        let settled = |plan| settled_plan(plan, layer, workload, hardware, &self.residents, homes);
+        let without_tiles = Plan { order: Order::ChannelsOutermost, ..plan };
+        settled(plan).or_else(|| if homes.group.is_none() { settled(without_tiles) } else { None })
+    }
+
+    /// Where the maps of layer number `layer` are.
+    fn homes(&self, layer: usize, state: &State) -> Settled {
+        let maps = &self.mapper.workload.maps;
+        let turns = state.turns[layer];
+        let together = turns.map_or(layer..layer + 1, Turns::range);
+        let bits = |number: usize| match turns.filter(|turns| turns.holds(&maps[number])) {
+            Some(turns) => Some(self.tile_bits(&maps[number], turns.tiles)),
+            None => state.stays[number].then_some(maps[number].bits),
+        };
+        let passage = |operand| Passage::of(maps, operand, layer, &together, bits);
+        Settled {
+            activations: passage(Operand::Activations),
+            residual: passage(Operand::Residual),
+            group: turns.map(|turns| self.group(layer, turns, state)),
+        }
+    }
+
+    fn group(&self, layer: usize, turns: Turns, state: &State) -> Group {
+        let others = turns.range().filter(|&other| other != layer);
+        let beside_bits = others.map(|other| self.buffer_bits(other, &state.layers[other].plan)).sum();
+        Group { first: turns.first, layers: turns.layers, beside_bits }
+    }
+
+    /// Room for weights of layer number `layer` that pass through by `plan`.
+    pub fn buffer_bits(&self, layer: usize, plan: &Plan) -> f64 {
+        stream_buffer_bits(plan, &self.mapper.workload.layers[layer], &self.mapper.machine.hardware)
+    }
+
+    /// Room that `map` needs where those that yield and read it take turns in `tiles` tiles: one of them, and the rows that
+    /// readers wait for, each behind the one before.
+    fn tile_bits(&self, map: &Map, tiles: usize) -> f64 {
+        let last = map.products.iter().chain(&map.readers).max().expect("a map is read");
+        let between = &self.mapper.workload.layers[map.alive.start + 1..=*last];
+        let halo: usize =
+            between.iter().filter_map(|layer| layer.product.as_ref()).map(|p| p.halo_rows).sum();
+        map.bits * (1.0 / tiles as f64 + halo as f64 / map.rows as f64).min(1.0)
+    }
+
+    /// The layers by the best plans that leave maps where `state` has them, and whose weights need no more room than those
+    /// of `choice`.
+    pub fn replan(&self, state: &State, choice: &Choice) -> Vec<Running> {
+        let run = |layer: usize| {
+            let running = state.layers[layer];
+            if !self.touched[layer] {
+                return running;
+            }
+            let early = choice.prefetched[layer];
+            let score = |running: &Running| self.mapper.score_where(early, &running.cost);
+            let others = self.others(layer, state).into_iter();
+            others.fold(running, |best, other| if score(&other) < score(&best) { other } else { best })
+        };
+        (0..state.layers.len()).into_par_iter().map(run).collect()
+    }
+
+    /// Layer number `layer` by every plan with its maps as `state` has them.
+    fn others(&self, layer: usize, state: &State) -> Vec<Running> {
+        let Mapper { workload, machine, fixed, .. } = *self.mapper;
+        let running = &state.layers[layer];
+        let room = self.buffer_bits(layer, &running.plan);
+        let homes = self.homes(layer, state);
+        let hardware = &machine.hardware;
+        let mut plans =
+            settled_candidates(layer, workload, hardware, fixed, &self.residents, &running.plan, homes);
+        plans.retain(|plan| self.buffer_bits(layer, plan) <= room);
+        let costs = self.mapper.costs(layer, &plans);
+        plans.into_iter().zip(costs).map(|(plan, cost)| Running { plan, cost }).collect()
+    }
+
+    /// Cost of all layers.
+    pub fn whole(&self, state: &State) -> Outline {
+        state.layers.iter().fold(Outline::default(), |sum, layer| sum.then(&layer.cost))
+    }
+
+    /// True if `map` has no room by the plans that were chosen one by one, and none has been made for it.
+    pub fn passes(&self, map: usize, state: &State) -> bool {
+        self.passing[map] && !state.stays[map]
+    }
+}
+
+/// Layers that yield, read, or wait beside `map`.
+fn concerned(map: &Map) -> impl Iterator<Item = usize> + '_ {
+    let readers = map.products.iter().chain(&map.readers).copied();
+    map.alive.clone().chain(readers.filter(|reader| !map.alive.contains(reader)))
+}
