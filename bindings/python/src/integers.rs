@@ -51,7 +51,11 @@ struct NeuronIntegers {
     thresholds: Vec<i64>,
     multiplier: u32,
     shift: u32,
-    subtract: bool,
+    /// What a spike subtracts: `zero` (all of the potential), `threshold`, `delayed` (the threshold, behind the leak) or
+    /// `amount`.
+    reset: &'static str,
+    /// Per channel or for all; empty of a hard reset.
+    amounts: Vec<i64>,
     strict: bool,
     membrane: Option<MembraneIntegers>,
 }
@@ -99,13 +103,7 @@ pub fn integers(model: &Model, quantized: &QuantizedModel, id: NodeId) -> Result
             let message = "leaks of channels have no module in PyTorch";
             return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
         }
-        QuantizedOp::Neuron(op) if matches!(op.reset, QuantizedReset::Zero | QuantizedReset::Subtract) => {
-            Integers { neuron: neuron(model, node, op), ..all }
-        }
-        QuantizedOp::Neuron(_) => {
-            let message = "spikes that subtract an amount, later or nothing have no module in PyTorch";
-            return Err(Error::mismatch(format!("layer {}: {message}", node.name)));
-        }
+        QuantizedOp::Neuron(op) => Integers { neuron: neuron(model, node, op), ..all },
         QuantizedOp::Levels { thresholds } => Integers { levels: Some(thresholds.clone()), ..all },
         QuantizedOp::Requantize { requantizers, format } => {
             Integers { requantize: Some(requantize(requantizers, *format, false)), ..all }
@@ -143,7 +141,17 @@ fn neuron(model: &Model, node: &Node, op: &QuantizedNeuron) -> Option<NeuronInte
         thresholds: op.thresholds.clone(),
         multiplier: op.keeps[0].multiplier,
         shift: op.keeps[0].shift,
-        subtract: op.reset == QuantizedReset::Subtract,
+        reset: match op.reset {
+            QuantizedReset::Zero => "zero",
+            QuantizedReset::Subtract => "threshold",
+            QuantizedReset::SubtractDelayed => "delayed",
+            QuantizedReset::SubtractAmount { .. } => "amount",
+        },
+        amounts: match &op.reset {
+            QuantizedReset::Zero => Vec::new(),
+            QuantizedReset::SubtractAmount { amounts } => amounts.clone(),
+            _ => op.thresholds.iter().map(|threshold| threshold - i64::from(op.strict)).collect(),
+        },
         strict: op.strict,
         membrane: op.membrane.as_ref().map(|MembraneWord { bits, discards }| MembraneIntegers {
             bits: *bits,

@@ -112,6 +112,10 @@ def check(network, reset):
         # Where a potential exceeds two thresholds, snnTorch takes the second one off in the next timestep.
         dict(beta=0.8, reset_mechanism="subtract", reset_delay=False, threshold=2.5),
         dict(beta=1.0, reset_mechanism="zero", learn_threshold=True),
+        # The default: what a spike takes off comes off one timestep later.
+        dict(beta=0.9),
+        dict(beta=0.2, threshold=0.6),
+        dict(beta=0.7, reset_mechanism="none"),
     ],
 )
 def test_leaky(kind, hidden, arguments):
@@ -127,8 +131,6 @@ def test_leaky(kind, hidden, arguments):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda snn: snn.Leaky(beta=0.5, init_hidden=True), 'reset_mechanism="subtract" takes the threshold off one'),
-        (lambda snn: snn.Leaky(beta=0.5, init_hidden=True, reset_mechanism="none"), 'reset_mechanism="none"'),
         (lambda snn: snn.Leaky(beta=torch.rand(6), init_hidden=True, reset_mechanism="zero"), "a beta of 6 values"),
         (lambda snn: snn.Synaptic(alpha=0.9, beta=0.5, init_hidden=True), "of the kind Synaptic are not built"),
         (

@@ -39,11 +39,23 @@ def keep(factor):
     return multiplier, shift
 
 
-def discards(thresholds, multiplier, shift, bits):
-    """Low bits that a membrane word of ``bits`` does not store: the highest potential below the threshold fits."""
-    highest = ((2 * thresholds - 1) * multiplier) >> (shift + 1)
+def discards(thresholds, multiplier, shift, bits, taken=None):
+    """Low bits that a membrane word of ``bits`` does not store: the highest potential below the threshold fits.
+
+    So does the lowest that a spike leaves, which takes ``taken`` behind the leak, where it does.
+    """
+    highest = kept(thresholds - 1, multiplier, shift)
     # Of what doubles hold, the exponent is the number of bits.
-    return np.maximum(np.frexp(highest.astype(np.float64))[1] + 1 - bits, 0).astype(np.int64)
+    needed = np.frexp(highest.astype(np.float64))[1]
+    if taken is not None:
+        lowest = np.minimum(kept(thresholds, multiplier, shift) - taken, 0)
+        needed = np.maximum(needed, np.frexp((-lowest - 1).clip(0).astype(np.float64))[1])
+    return np.maximum(needed + 1 - bits, 0).astype(np.int64)
+
+
+def kept(potential, multiplier, shift):
+    """What the leak leaves; half a step makes a reciprocal divide exactly."""
+    return ((2 * potential + 1) * multiplier) >> (shift + 1)
 
 
 def requantizers(ratios):

@@ -108,10 +108,13 @@ class Model(_Subject):
         cls,
         module,
         *,
-        family,
-        input,
         timesteps,
-        classes,
+        input_shape=None,
+        mean=None,
+        std=None,
+        family=None,
+        input=None,
+        classes=None,
         neurons=None,
         samples="noise",
         limit=2,
@@ -120,9 +123,11 @@ class Model(_Subject):
         ignore_extra=False,
         **hyperparameters,
     ):
-        """A live module of PyTorch: its state dict, and what its neurons compute.
+        """A live module of PyTorch: its state dict, what its neurons compute, and what of a family it is.
 
-        Threshold, leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF of
+        A module with the names of a published family needs no description: sizes are read from its parameters, what
+        pools from one forward pass, heads and scales from its attentions, where they say them, or by trying. Threshold,
+        leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF of
         ``clock_driven`` and ``activation_based``, one timestep or all at a time; snnTorch's ``Leaky``; or any module
         with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
         runs on a few images, one by one: each of its layers of neurons has to fire what the described network fires,
@@ -131,7 +136,13 @@ class Model(_Subject):
         Args:
             module: A ``torch.nn.Module`` in evaluation mode, on any device; it stays as it is, and its neurons are
                 reset.
-            family, input, timesteps, classes, name, ignore_extra, hyperparameters: As of :meth:`family`.
+            timesteps: Timesteps.
+            input_shape: ``(C, H, W)`` of images of 8 bits, which the module reads as ``(pixel / 255 - mean) / std``.
+            mean, std: Per channel; 0 and 1 without.
+            input: In the place of ``input_shape``, as of :meth:`family`.
+            family, hyperparameters: As of :meth:`family`; without ``family``, hyperparameters are what is known of it.
+            classes: Classes; without, those of the layer ``head``.
+            name, ignore_extra: As of :meth:`family`.
             neurons: What the neurons compute, in the place of what is read.
             samples: A :class:`Data`, or what makes one, whose first ``limit`` test images are run; None runs nothing.
             forward: ``forward(module, image)`` yields the logits of an image ``[1, C, H, W]``, or of events
@@ -143,11 +154,30 @@ class Model(_Subject):
         from . import torch as bridge
 
         parts = bridge._parts()[1]
+        parts.module.check(module)
+        described = dict(input=_input_of(input, input_shape, mean, std), timesteps=timesteps)
+        described |= dict(classes=parts.family.classes_of(module) if classes is None else classes)
+        described |= dict(name=name, ignore_extra=ignore_extra, neurons=neurons)
+        if family is not None:
+            found = [(family, {})]
+        else:
+            image = parts.family.blank(module, described["input"], timesteps)
+            found = parts.family.candidates(module, image, forward, hyperparameters)
+        first = None
+        for family, sizes in found:
+            try:
+                model = cls._read(module, parts, family, **described, **sizes | hyperparameters)
+                bridge.read_as(module, model, samples, limit, forward)
+                return model
+            except Error as error:
+                first = first or error
+        raise first
+
+    @classmethod
+    def _read(cls, module, parts, family, neurons, **described):
+        """``module`` as a network of ``family``, with what its neurons compute, unless ``neurons`` says it."""
         reading, kinds = parts.module, parts.neurons
-        reading.check(module)
         state = dict(module.state_dict())
-        described = dict(input=input, timesteps=timesteps, classes=classes, name=name, ignore_extra=ignore_extra)
-        described |= hyperparameters
         own, leaks = kinds.tensors_of(module)
         state = {key: value for key, value in state.items() if key not in own}
         if neurons is None:
@@ -159,9 +189,7 @@ class Model(_Subject):
             names = [node["name"] for node in plain._inner.nodes if node["kind"] == "neuron"]
             found = reading.layers_of(module, names) if names else {}
             neurons = [kinds.dynamics(name, part) for name, part in found.items()]
-        model = cls.family(family, state_dict=state, neurons=neurons, **described)
-        bridge.read_as(module, model, samples, limit, forward)
-        return model
+        return cls.family(family, state_dict=state, neurons=neurons, **described)
 
     @classmethod
     def from_nir(
@@ -446,3 +474,18 @@ class Hardware(_Subject):
 
     def __repr__(self):
         return f"<spiq.Hardware {self.name}>"
+
+
+def _input_of(input, shape, mean, std):
+    """What a network looks at: ``input``, or images of 8 bits of ``shape``."""
+    if (input is None) == (shape is None):
+        raise Error("from_torch: it takes input_shape=(C, H, W), or input=, and not both", field="input_shape")
+    if input is not None:
+        return input
+    shape = [int(extent) for extent in shape]
+    if len(shape) != 3:
+        raise Error(f"input_shape: {shape} is not (C, H, W)", field="input_shape")
+    channels = shape[0]
+    mean = [0.0] * channels if mean is None else [float(value) for value in mean]
+    std = [1.0] * channels if std is None else [float(value) for value in std]
+    return {"Image": {"shape": shape, "mean": mean, "std": std, "bits": 8}}

@@ -61,13 +61,17 @@ class Spiking:
 
 
 class Neuron(Spiking):
-    """g = V + X; fires iff g >= threshold; V is multiplier / 2^shift of what is left, stored >> discard and clamped."""
+    """g = V + X; fires iff g >= threshold; V is multiplier / 2^shift of what is left, stored >> discard and clamped.
+
+    A spike leaves nothing of g, or g less an amount; where that is ``delayed``, it is taken off behind the leak.
+    """
 
     def __init__(self, integers, shape, **arguments):
         super().__init__(**arguments)
         self.thresholds = along(integers["thresholds"], shape)
         self.multiplier, self.shift = integers["multiplier"], integers["shift"]
-        self.subtract, self.strict = integers["subtract"], integers["strict"]
+        self.reset_by, self.strict = integers["reset"], integers["strict"]
+        self.amounts = along(integers["amounts"], shape) if integers["amounts"] else None
         word = integers["membrane"]
         self.bits = None if word is None else word["bits"]
         self.discards = None if word is None else along(word["discards"], shape)
@@ -82,11 +86,13 @@ class Neuron(Spiking):
         g = x if self.v is None else self.v + x
         fires, inside = g >= thresholds, None
         if self.bits is not None:
-            left = g - (thresholds - int(self.strict)) if self.subtract else torch.zeros_like(g)
+            taken = g if self.amounts is None else self.amounts.to(x.device).expand_as(g)
+            taken = torch.where(fires, taken, torch.zeros_like(g))
+            delayed = self.reset_by == "delayed"
             discards, limit = self.discards.to(x.device), 1 << (self.bits - 1)
             # Half a step makes a reciprocal divide exactly; of a multiplier of 1 it leaves a shift.
-            kept = ((2 * torch.where(fires, left, g) + 1) * self.multiplier) >> (self.shift + 1)
-            stored = kept >> discards
+            kept = ((2 * (g if delayed else g - taken) + 1) * self.multiplier) >> (self.shift + 1)
+            stored = (kept - taken if delayed else kept) >> discards
             inside = (stored >= -limit) & (stored < limit)
             self.v = stored.clamp(-limit, limit - 1) << discards
         return g, fires, inside

@@ -87,17 +87,14 @@ def _leaky(neuron, one, refuse):
         raise refuse(f"neurons of the kind {kind} are not built")
     if neuron.inhibition or neuron.state_quant or one(neuron.graded_spikes_factor, "factor of spikes") != 1:
         raise refuse("inhibition, state_quant and graded spikes are not built")
-    mechanism = neuron.reset_mechanism
-    if mechanism == "none":
-        raise refuse('reset_mechanism="none" is not built: a spike has to reset its neuron')
-    if mechanism == "subtract" and neuron.reset_delay:
-        message = "takes the threshold off one timestep later, which is not built; reset_delay=False does at once"
-        raise refuse(f'reset_mechanism="subtract" {message}')
+    reset = {"zero": "Zero", "subtract": "Subtract", "none": "None"}[neuron.reset_mechanism]
+    if reset == "Subtract" and neuron.reset_delay:
+        reset = "SubtractDelayed"
     beta = min(max(one(neuron.beta, "beta"), 0.0), 1.0)
     return {
         "threshold": one(neuron.threshold, "threshold"),
         "leak": "None" if beta == 1 else {"Beta": beta},
-        "reset": {"zero": "Zero", "subtract": "Subtract"}[mechanism],
+        "reset": reset,
         "fire": "AboveThreshold",
     }
 

@@ -287,6 +287,8 @@ class TrainedNeuron(Trained, Neuron):
 
     def __init__(self, integers, shape, part, surrogate, steps_of, **arguments):
         super().__init__(integers, shape, steps=None, **arguments)
+        if self.reset_by == "amount" and any(integers["amounts"]):
+            raise Error("neurons whose spikes subtract an amount of their own are not trained", file="training")
         self.shape, self.steps_of, self.part, self.surrogate = shape, steps_of, part, surrogate
         self.heights, self.fixed_gain = integers["heights"], integers["gain"]
         self.learned = torch.is_tensor(getattr(part, "w", None)) and getattr(part, "tau", None) is None
@@ -298,8 +300,13 @@ class TrainedNeuron(Trained, Neuron):
         heights = np.asarray(self.heights)
         thresholds = quantizer.thresholds(tau, heights, np.asarray(self.steps_of()), self.strict)
         self.thresholds = along(thresholds, self.shape)
+        taken = thresholds - int(self.strict)
+        if self.reset_by in ("threshold", "delayed"):
+            self.amounts = along(taken, self.shape)
         if self.bits is not None:
-            self.discards = along(quantizer.discards(thresholds, self.multiplier, self.shift, self.bits), self.shape)
+            behind = taken if self.reset_by == "delayed" else None
+            word = quantizer.discards(thresholds, self.multiplier, self.shift, self.bits, behind)
+            self.discards = along(word, self.shape)
         self.height = along(heights, self.shape, torch.float64).to(x)
         return super().told(x)
 
@@ -328,8 +335,12 @@ class TrainedNeuron(Trained, Neuron):
         spikes = through(self.surrogate(potential - self.height).to(x.dtype), fires)
         if self.bits is not None:
             out = spikes.detach() if self.detached else spikes
-            left = potential - out * (self.height if self.subtract else potential)
-            self.real = through(left * self.gain * self.kept, self.v * steps, inside)
+            taken = out * (potential if self.amounts is None else self.height if self.reset_by != "amount" else 0.0)
+            if self.reset_by == "delayed":
+                left = potential * self.kept - taken
+            else:
+                left = (potential - taken) * self.kept
+            self.real = through(left * self.gain, self.v * steps, inside)
         return spikes * self.level
 
     def membrane(self, x):

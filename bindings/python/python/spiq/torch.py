@@ -35,7 +35,7 @@ def _parts():
         import torch
     except ImportError as error:
         raise ImportError("spiq.torch needs PyTorch, which is not installed: pip install torch") from error
-    names = ("apply", "module", "neurons", "train", "train_layers", "verify")
+    names = ("apply", "family", "module", "neurons", "train", "train_layers", "verify")
     return torch, SimpleNamespace(**{name: import_module(f"spiq._torch_{name}") for name in names})
 
 
