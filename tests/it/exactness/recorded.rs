@@ -66,7 +66,7 @@ fn random_networks_of_every_operation() {
         let timesteps = dice.int(1, 5) as usize;
         let (model, _, calibrated) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
-        let setting = any_setting(&mut dice, &scheme, 12, 12);
+        let setting = any_setting(&mut dice, &model.network, &scheme, 12, 12);
         let quantized = quantize(&model, &setting, &calibrate(&model, &calibrated)).unwrap();
         let images: Vec<Sample> = (0..images).map(|_| dice.image(&model.network)).collect();
         assert_recorded(&quantized, &images);
