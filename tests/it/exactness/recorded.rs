@@ -170,3 +170,35 @@ fn forms_of_one_recording() {
     let other = Pattern::Windows { positions: 5, timesteps: 1 };
     assert!(once.activity(&[other]).unwrap_err().to_string().contains("positions: 5"));
 }
+
+/// Images in a row are cut where the network starts anew, and each counts what it counts alone.
+#[test]
+fn images_in_a_row_are_images() {
+    let network = small();
+    let mut dice = Dice::new(5);
+    let mut spikes = |images: usize, channels: usize| -> Vec<u8> {
+        (0..images * 2 * channels * 3).map(|_| dice.int(0, 1) as u8).collect()
+    };
+    let layers = [("a.npy", 2, spikes(3, 2)), ("b.npy", 2, spikes(3, 2)), ("b_lif.npy", 4, spikes(3, 4))];
+    let load = |arrays: &[Vec<u8>]| {
+        let files: Vec<(&str, &[u8])> =
+            layers.iter().map(|(name, ..)| *name).zip(arrays.iter().map(|a| &a[..])).collect();
+        load_bytes(&npz(&files), &network).activity(&PATTERNS).unwrap().to_vec()
+    };
+    let alone = |image: usize| {
+        load(&layers.each_ref().map(|(_, channels, row)| {
+            let values = 2 * channels * 3;
+            bytes(&[2, *channels, 1, 3], &row[image * values..][..values])
+        }))
+    };
+    // .reshape(3, 2, C, 1, 3).swapaxes(0, 1)
+    let together = load(&layers.each_ref().map(|(_, channels, row)| {
+        let frame = channels * 3;
+        let swapped =
+            (0..2).flat_map(|t| (0..3).flat_map(move |image| &row[(image * 2 + t) * frame..][..frame]));
+        bytes(&[2, 3, *channels, 1, 3], &swapped.copied().collect::<Vec<_>>())
+    }));
+    let apart: Vec<Activity> = (0..3).flat_map(alone).collect();
+    assert_eq!(together, apart);
+    assert!(apart[0] != apart[1]);
+}
