@@ -226,7 +226,7 @@ def test_out_to_norse(tmp_path, kind):
         nodes.append(node(r=one, v_threshold=2 * threshold * one, v_reset=0 * one, **lif))
     nodes.append(nir.Output(np.array([8])))
     names = ["input", "first", "neuron", "flatten", "second", "last", "output"]
-    graph = nir.NIRGraph(dict(zip(names, nodes, strict=True)), list(zip(names[:-1], names[1:])), type_check=False)
+    graph = nir.NIRGraph(dict(zip(names, nodes, strict=True)), list(zip(names[:-1], names[1:], strict=True)), type_check=False)
     ron = convert(tmp_path, graph, "--timesteps", str(T), "--dt", "1e-3")
     dump = execute(tmp_path, ron, quant_of(tmp_path, kind))
     command = [sys.executable, HERE / "nir_export.py", "--dt", "1e-3", ron, tmp_path / "out.nir"]
