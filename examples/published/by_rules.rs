@@ -6,7 +6,7 @@ use spiq::hw::published::Published;
 use spiq::hw::{Figure, Quantity};
 use spiq::model::ModelDescription;
 
-use crate::cases::Failure;
+use super::cases::Failure;
 
 /// Latencies and energies of every machine and network of the evaluation.
 pub fn figures() -> Result<Vec<Figure>, Failure> {
@@ -28,11 +28,14 @@ pub fn figures() -> Result<Vec<Figure>, Failure> {
                     case: format!("{name}: by the rules of the evaluation"),
                     quantity,
                     predicted: milli(predicted)?,
+                    least: None,
+                    most: None,
                     published: milli(printed)?,
                     kind: "simulator of Prosperity's authors".to_owned(),
                     constant: String::new(),
                     fits: false,
                     remark: "one density, spikes drawn at random: real ones have more in common".to_owned(),
+                    varied: String::new(),
                 });
             }
         }

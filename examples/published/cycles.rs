@@ -7,9 +7,10 @@ use serde_json::Value;
 use spiq::hw::{Figure, Quantity};
 use spiq::npy::Array;
 use spiq::npz::Npz;
+use spiq::tensor::Shape;
 
-use crate::cases::{Failure, unpack};
-use crate::{exspike, odin, sne, snn_dse};
+use crate::cases::{Failure, Recorded, unpack};
+use crate::{exspike, odin, sne, snn_dse, spikformer};
 
 /// A case, and what became of it.
 #[derive(Default)]
@@ -35,11 +36,14 @@ impl From<Row> for Figure {
             quantity: Quantity::Cycles,
             // Parts of cycles add up to whole ones but for their last bits.
             predicted: predicted.round(),
+            least: None,
+            most: None,
             published,
             kind: "RTL, simulated".to_owned(),
             constant: constant.to_owned(),
             fits,
             remark,
+            varied: String::new(),
         }
     }
 }
@@ -51,7 +55,9 @@ pub fn figures(folder: &str) -> Result<Vec<Figure>, Failure> {
     rows.extend(odin::rows(&folder)?);
     rows.extend(sne::rows(&folder)?);
     rows.extend(exspike::rows(&folder)?);
-    Ok(rows.into_iter().map(Figure::from).collect())
+    let mut figures: Vec<Figure> = rows.into_iter().map(Figure::from).collect();
+    figures.extend(spikformer::figures(&folder)?);
+    Ok(figures)
 }
 
 /// The folder of cases.
@@ -98,4 +104,19 @@ pub fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, Failure> {
 /// A list in a case.
 pub fn list<'a>(value: &'a Value, field: &str) -> Result<&'a Vec<Value>, Failure> {
     Ok(value[field].as_array().ok_or_else(|| format!("{field}: no list"))?)
+}
+
+/// Spikes of `layer` of which a pooling of 2 x 2 makes those of `pooled`: the first of each window. Which others there were
+/// is not known.
+pub fn unpooled(layer: String, pooled: &Recorded) -> Recorded {
+    let Shape { channels, height, width } = pooled.shape;
+    let wide =
+        |row: &[u8]| row.iter().flat_map(|&spike| [spike, 0]).chain(vec![0; 2 * width]).collect::<Vec<u8>>();
+    let values = pooled.values.chunks(width).flat_map(wide).collect();
+    Recorded {
+        layer,
+        timesteps: pooled.timesteps,
+        shape: Shape::new(channels, 2 * height, 2 * width),
+        values,
+    }
 }

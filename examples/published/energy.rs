@@ -3,9 +3,9 @@
 use spiq::evaluate::Evaluation;
 use spiq::hw::{Figure, Quantity};
 
-use crate::cases::{Failure, setting};
-use crate::latency::{FIREFLY_T_CONSTANT, FIREFLY_T_RATE};
-use crate::on_network::OnNetwork;
+use super::cases::{Failure, setting};
+use super::latency::{FIREFLY_T_CONSTANT, FIREFLY_T_RATE};
+use super::on_network::{OnNetwork, lanes};
 
 /// Figures of one machine on one network.
 struct Of<'a> {
@@ -27,11 +27,14 @@ impl Of<'_> {
             case: self.network.case(part),
             quantity,
             predicted,
+            least: None,
+            most: None,
             published,
             kind: self.kind.to_owned(),
             constant: self.constant.to_owned(),
             fits: false,
             remark: remark.to_owned(),
+            varied: String::new(),
         }
     }
 }
@@ -63,27 +66,54 @@ const IAND_MEMORY_SHARE: f64 = 0.43;
 /// 198.46 thousand gates of 0.49 um2, the density that areas are counted at here.
 const IAND_LOGIC_MM2: f64 = 198.46e3 * 0.49e-6;
 
-fn spike_iand() -> Result<Vec<Figure>, Failure> {
-    let network =
-        OnNetwork::new("spikeiand-28", "spikeiandformer_8-384_imagenet", &setting(8, 16, Some(16)))?;
+/// The network that the authors name with their frames per second, which fit the larger one.
+const IAND_CIFAR10: &str = "Model(name: \"spikeiandformer_4-384_cifar10\", family: Spikformer(dim: 384, depth: 4, heads: 12, \
+    mlp_ratio: 4, pooling: (false, false, true, true), layers: Conv, order: KeyValueFirst, scale: 0.125, joins: AndNot), \
+    neurons: [Neurons(threshold: 0.5, leak: Beta(0.25))], input: Image(shape: (3, 32, 32), mean: [0.4914, 0.4822, 0.4465], \
+    std: [0.2470, 0.2435, 0.2616], bits: 8), timesteps: 4, classes: 10, weights: Seeded(1))";
+const IAND_VARIED: &str = "weights of 4 to 8 bits (assumed); 8-384 on ImageNet or 4-384 on CIFAR10 (derived from frames per second)";
+
+/// The accelerator on `network` with weights of `bits`.
+fn iand(network: &str, bits: u32) -> Result<OnNetwork, Failure> {
+    OnNetwork::new("spikeiand-28", network, &setting(bits, 16, Some(16)))?
+        .changed(|hardware| lanes(hardware, "array").max_weight_bits.value = bits)
+}
+
+/// Power of the chip and of its memories, in mW, and the area of its logic in mm2.
+fn of_iand(network: &OnNetwork) -> Result<[f64; 3], Failure> {
     let evaluation = network.at(1.0 - IAND_ZEROS)?;
     let area = evaluation.area_mm2.as_ref().ok_or("no area")?;
     let memory_mw = memory_j(&evaluation) / evaluation.latency_s * 1e3;
-    let total_mw = chip_mw(&evaluation);
+    Ok([chip_mw(&evaluation), memory_mw, area.logic()])
+}
+
+fn spike_iand() -> Result<Vec<Figure>, Failure> {
+    let imagenet = "spikeiandformer_8-384_imagenet";
+    let network = iand(imagenet, 8)?;
+    let predicted = of_iand(&network)?;
+    let ends =
+        [of_iand(&iand(imagenet, 4)?)?, of_iand(&iand(IAND_CIFAR10, 8)?)?, of_iand(&iand(IAND_CIFAR10, 4)?)?];
     let of = Of { network: &network, kind: "synthesis, no layout", constant: "" };
-    let unknown =
-        "network, widths and division of SRAM are not known; clock and control take an assumed 30 %";
-    let split = "without leakage and clocks of memories";
-    Ok(vec![
-        of.figure("power of the chip", Quantity::PowerMw, [total_mw, IAND_MW], unknown),
-        of.figure("power of memories", Quantity::PowerMw, [memory_mw, IAND_MW * IAND_MEMORY_SHARE], split),
-        of.figure(
-            "area of logic",
-            Quantity::AreaMm2,
-            [area.logic(), IAND_LOGIC_MM2],
-            "weights of 8 bits assumed",
+    let parts = [
+        (
+            "power of the chip",
+            Quantity::PowerMw,
+            IAND_MW,
+            "network, widths and division of SRAM are not known; clock and control take an assumed 30 %",
         ),
-    ])
+        (
+            "power of memories",
+            Quantity::PowerMw,
+            IAND_MW * IAND_MEMORY_SHARE,
+            "without leakage and clocks of memories",
+        ),
+        ("area of logic", Quantity::AreaMm2, IAND_LOGIC_MM2, "weights of 8 bits assumed"),
+    ];
+    let figure = |(i, (part, quantity, published, remark)): (usize, (&str, Quantity, f64, &str))| {
+        of.figure(part, quantity, [predicted[i], published], remark)
+            .within(&ends.map(|end| end[i]), IAND_VARIED)
+    };
+    Ok(parts.into_iter().enumerate().map(figure).collect())
 }
 
 /// Powers of designs on FPGAs, by the vendor's tool.

@@ -7,7 +7,7 @@ use spiq::tensor::Shape;
 use crate::cases::{
     Failure, Network, Recorded, cores, of_positions, predict, predict_single, setting, single,
 };
-use crate::cycles::{Folder, Row, list, number, text};
+use crate::cycles::{Folder, Row, list, number, text, unpooled};
 
 /// What was fitted of the weight stream, and the layers that it was fitted to.
 const CONSTANTS: &str =
@@ -69,7 +69,7 @@ fn of_network(json: &Value, run: &Value) -> Result<Vec<Row>, Failure> {
     let (group, latency) = (number(run, "positions_per_group")?, number(run, "ddr_latency")?);
     let layers = list(json, "layers")?;
     let mut texts = Vec::new();
-    let mut recorded = Vec::new();
+    let (mut recorded, mut before_pooling) = (Vec::new(), None);
     for (i, layer) in layers.iter().enumerate() {
         match text(layer, "type")? {
             "conv" => {
@@ -81,11 +81,16 @@ fn of_network(json: &Value, run: &Value) -> Result<Vec<Row>, Failure> {
                 let shape = Shape::new(inputs, side, side);
                 let mut values = spikes(&json["rows"][format!("{i},0")], inputs)?;
                 values.extend(spikes(&json["rows"][format!("{i},1")], inputs)?);
-                recorded.push(Recorded { layer: format!("layer{i}"), timesteps: 2, shape, values });
-                // Nobody but a pooling, or the readout, reads them.
-                if layers.get(i + 1).is_none_or(|next| next["type"] != "conv") {
-                    let shape = Shape::new(outputs, side, side);
-                    recorded.push(Recorded::silent(&format!("spikes{i}"), 2, shape));
+                let read = Recorded { layer: format!("layer{i}"), timesteps: 2, shape, values };
+                recorded.extend(before_pooling.take().map(|layer| unpooled(layer, &read)));
+                recorded.push(read);
+                match layers.get(i + 1).map(|next| &next["type"]) {
+                    Some(next) if next == "conv" => {}
+                    Some(next) if next == "pool" => before_pooling = Some(format!("spikes{i}")),
+                    _ => {
+                        let shape = Shape::new(outputs, side, side);
+                        recorded.push(Recorded::silent(&format!("spikes{i}"), 2, shape));
+                    }
                 }
             }
             "pool" => texts.push(format!("MaxPool(name: \"layer{i}\", size: 2, stride: 2)")),

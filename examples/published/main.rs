@@ -2,7 +2,7 @@
 //!
 //! Writes results/published: latency.csv and energy.csv from networks that come with the crate; cycles.csv from a folder
 //! of cases, if one is named (`snndse.json`, `odin.json`, `sne_engine.json`, `exspike_layers.json`,
-//! `exspike_vgg11.json.gz`, with their spikes); and a picture of all three:
+//! `exspike_vgg11.json.gz`, `spikformer_linear.json`, with their spikes); and a picture of all three:
 //!
 //!     cargo run --release --example published [-- FOLDER]
 
@@ -17,6 +17,7 @@ mod on_network;
 mod picture;
 mod sne;
 mod snn_dse;
+mod spikformer;
 
 use std::fs;
 

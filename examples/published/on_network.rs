@@ -5,12 +5,12 @@ use std::sync::Arc;
 use spiq::cost::Machine;
 use spiq::evaluate::{Evaluation, Evaluator};
 use spiq::exec::Rates;
-use spiq::hw::Hardware;
+use spiq::hw::{Hardware, Sourced, SpikeLanes, Step, Unit};
 use spiq::load;
-use spiq::model::Model;
+use spiq::model::{Model, ModelDescription};
 use spiq::quant::Setting;
 
-use crate::cases::Failure;
+use super::cases::Failure;
 
 /// A machine that runs one network at one setting.
 pub struct OnNetwork {
@@ -20,14 +20,33 @@ pub struct OnNetwork {
 }
 
 impl OnNetwork {
-    /// `setting` is a name or, in parentheses, a description.
+    /// `network` and `setting` are names or, in parentheses, descriptions.
     pub fn new(hardware: &str, network: &str, setting: &str) -> Result<Self, Failure> {
         let setting = match setting.split_once('(') {
             Some(_) => Setting::parse(setting, "setting.ron")?,
             None => Setting::load(setting)?,
         };
+        let model = match network.split_once('(') {
+            Some(_) => {
+                let description = ModelDescription::parse(network, "model.ron")?;
+                let built = description.network("model.ron")?;
+                load::random(description, built, 1)?
+            }
+            None => load::model(network)?,
+        };
         let machines = [Machine::new(Hardware::load(hardware)?.0)?];
-        Ok(Self { machines, model: Arc::new(load::model(network)?), setting })
+        Ok(Self { machines, model: Arc::new(model), setting })
+    }
+
+    /// The network on a machine that `change` makes of this one.
+    pub fn changed(&self, change: impl FnOnce(&mut Hardware)) -> Result<Self, Failure> {
+        let mut hardware = self.machines[0].hardware.clone();
+        change(&mut hardware);
+        Ok(Self {
+            machines: [Machine::new(hardware)?],
+            model: Arc::clone(&self.model),
+            setting: self.setting.clone(),
+        })
     }
 
     pub fn machine(&self) -> &str {
@@ -55,9 +74,30 @@ impl OnNetwork {
         Ok(evaluations.remove(0))
     }
 
+    /// Cycles of `layer`.
+    pub fn cycles(&self, evaluation: &Evaluation, layer: &str) -> Result<f64, Failure> {
+        let own = evaluation.layers.iter().find(|own| own.name == layer);
+        Ok(own.ok_or_else(|| format!("no layer {layer}"))?.cycles.total())
+    }
+
     /// Milliseconds of the layers of `evaluation` that `takes`.
     pub fn milliseconds(&self, evaluation: &Evaluation, takes: impl Fn(&str) -> bool) -> f64 {
         let own = evaluation.layers.iter().filter(|layer| takes(&layer.name));
         own.map(|layer| self.machines[0].seconds(layer.cycles.total()) * 1e3).sum()
     }
+}
+
+/// The lanes called `name`.
+pub fn lanes<'a>(hardware: &'a mut Hardware, name: &str) -> &'a mut SpikeLanes {
+    let named = hardware.units.iter_mut().find_map(|unit| match unit {
+        Unit::SpikeLanes(lanes) if lanes.name == name => Some(lanes),
+        _ => None,
+    });
+    named.expect("lanes of the description")
+}
+
+/// The cycles in which `lanes` add nothing at each `step`.
+pub fn pause(lanes: &mut SpikeLanes, step: Step) -> &mut Sourced<u32> {
+    let own = lanes.overheads.iter_mut().find(|overhead| overhead.per == step);
+    &mut own.expect("a pause of the description").cycles
 }

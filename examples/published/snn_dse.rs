@@ -5,7 +5,7 @@ use spiq::hw::{Done, Hardware, Search};
 use spiq::tensor::Shape;
 
 use crate::cases::{Failure, Network, Recorded, cores, predict, predict_single, setting, single};
-use crate::cycles::{Folder, Row, list, number, text};
+use crate::cycles::{Folder, Row, list, number, text, unpooled};
 
 /// The layers of the hybrid network: name, kernel, output channels and side of the map, and whether a pooling follows.
 const NETWORK: [(&str, usize, usize, bool); 7] = [
@@ -65,7 +65,7 @@ fn of_network(folder: &Folder, json: &Value) -> Result<Vec<Row>, Failure> {
     let published = list(json, "layers")?;
     let mut layers = Vec::new();
     let mut recorded = vec![Recorded::silent("conv1_1", 1, Shape::new(3, 32, 32))];
-    let mut channels = 3;
+    let (mut channels, mut before_pooling) = (3, None);
     for (name, outputs, side, pooled) in NETWORK {
         layers.push(format!(
             "Conv(name: \"{name}\", out_channels: {outputs}, kernel: 3, pad: 1), Neuron(name: \"{name}_spikes\")"
@@ -73,11 +73,13 @@ fn of_network(folder: &Folder, json: &Value) -> Result<Vec<Row>, Failure> {
         if name != "conv1_1" {
             let shape = Shape::new(channels, side, side);
             let values = folder.packed(&format!("snndse_net_{name}.npz"), side * side)?;
-            recorded.push(Recorded { layer: name.to_owned(), timesteps: 2, shape, values });
+            let read = Recorded { layer: name.to_owned(), timesteps: 2, shape, values };
+            recorded.extend(before_pooling.take().map(|layer| unpooled(layer, &read)));
+            recorded.push(read);
         }
         if pooled {
             layers.push(format!("MaxPool(name: \"{name}_pool\", size: 2, stride: 2)"));
-            recorded.push(Recorded::silent(&format!("{name}_spikes"), 2, Shape::new(outputs, side, side)));
+            before_pooling = Some(format!("{name}_spikes"));
         }
         channels = outputs;
     }
@@ -86,7 +88,9 @@ fn of_network(folder: &Folder, json: &Value) -> Result<Vec<Row>, Failure> {
         Linear(name: "fc2", out_features: 40, flatten: true), Neuron(name: "fc2_spikes")"#
             .to_owned(),
     );
-    recorded.push(Recorded::silent("fc1", 2, Shape::new(40, 4, 4)));
+    let read = Recorded::silent("fc1", 2, Shape::new(40, 4, 4));
+    recorded.extend(before_pooling.map(|layer| unpooled(layer, &read)));
+    recorded.push(read);
     recorded.push(Recorded::silent("fc2", 2, Shape::new(64, 1, 1)));
     recorded.push(Recorded::silent("fc2_spikes", 2, Shape::new(40, 1, 1)));
     let network = Network {

@@ -5,6 +5,10 @@
 What is not installed is skipped; SpikingJelly has an export to NIR since 2.0.
 """
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,7 +16,7 @@ torch = pytest.importorskip("torch")
 nir = pytest.importorskip("nir")
 pytest.importorskip("nirtorch")
 
-from test_nir import Dice, convert, executes, execute  # noqa: E402
+from test_nir import HERE, Dice, convert, executes, execute  # noqa: E402
 
 T = 5
 
@@ -131,33 +135,103 @@ def test_spikingjelly(tmp_path, tau, decay_input, rest, one, last):
     compare(dump, net, lambda: functional.reset_net(net))
 
 
-@executes
-@pytest.mark.parametrize("kind", ["lif", "iaf"])
-def test_norse(tmp_path, kind):
-    """LIFBoxCell of tau = 2 dt, with Norse's dt of 1 ms, and IAFCell."""
-    norse = pytest.importorskip("norse.torch")
+# Weights in steps of 1/64 and no further bits: currents of Loihi have 24.
+FEW = """Setting(name: "few", weights: Uniform(bits: 9, scale: Pow2, granularity: Layer, clip: Max),
+    membrane_bits: 32, residual_bits: 16, layers: [("*", Layer(fraction_bits: 0))])"""
+# Thresholds of both layers of neurons.
+NORSE = {"lif": (1.0, 1.25), "iaf": (4.0, 8.0), "cuba": (0.5, 4.0)}
 
-    def cell(threshold):
-        th = torch.tensor([threshold])
-        if kind == "iaf":
-            return norse.IAFCell(norse.IAFParameters(v_th=th, v_reset=torch.zeros(1)))
-        inverse = torch.tensor([500.0])
-        parameters = norse.LIFBoxParameters(tau_mem_inv=inverse, v_th=th, v_leak=torch.zeros(1), v_reset=torch.zeros(1))
-        return norse.LIFBoxCell(parameters)
 
-    first, (pool, flatten), second = layers_of(Dice(4))
-    one, last = (1.0, 1.25) if kind == "lif" else (4.0, 8.0)
-    net = norse.SequentialState(first, cell(one), pool, flatten, second, cell(last))
-    graph, dt = nir_of_norse([first, cell(one), pool, flatten, second, cell(last)])
-    dump = execute(tmp_path, convert(tmp_path, graph, "--timesteps", str(T), "--dt", dt))
+def norse_cell(norse, kind, threshold):
+    """A cell of Norse whose time constants are 2 dt, with Norse's dt of 1 ms."""
+    th, zero, inverse = torch.tensor([threshold]), torch.zeros(1), torch.tensor([500.0])
+    if kind == "iaf":
+        return norse.IAFCell(norse.IAFParameters(v_th=th, v_reset=zero))
+    fields = {"tau_mem_inv": inverse, "v_th": th, "v_leak": zero, "v_reset": zero}
+    if kind == "cuba":
+        return norse.LIFCell(norse.LIFParameters(tau_syn_inv=inverse, **fields))
+    return norse.LIFBoxCell(norse.LIFBoxParameters(**fields))
+
+
+def stateful(net):
+    """`net` of one frame, and what resets it."""
     state = [None]
 
     def forward(x):
         out, state[0] = net(x.float(), state[0])
-        return out
+        return out.reshape(len(x), -1)
 
-    net.float()
-    compare(dump, forward, lambda: state.__setitem__(0, None))
+    return forward, lambda: state.__setitem__(0, None)
+
+
+def quant_of(tmp_path, kind):
+    """The setting of a network with neurons of `kind`; None for that of the others."""
+    if kind != "cuba":
+        return None
+    (tmp_path / "few.ron").write_text(FEW)
+    return tmp_path / "few.ron"
+
+
+@executes
+@pytest.mark.parametrize("kind", list(NORSE))
+def test_norse(tmp_path, kind):
+    """LIFBoxCell, IAFCell, and LIFCell, whose export lacks the tau_syn / dt by which its current jumps."""
+    norse = pytest.importorskip("norse.torch")
+    first, (pool, flatten), second = layers_of(Dice(4))
+    one, last = (norse_cell(norse, kind, threshold) for threshold in NORSE[kind])
+    modules = [first, one, pool, flatten, second, last]
+    graph, dt = nir_of_norse(modules)
+    for node in graph.nodes.values():
+        if isinstance(node, nir.CubaLIF):
+            node.w_in = np.round(node.tau_syn / float(dt))
+    ron = convert(tmp_path, graph, "--timesteps", str(T), "--dt", dt)
+    compare(execute(tmp_path, ron, quant_of(tmp_path, kind)), *stateful(norse.SequentialState(*modules).float()))
+
+
+@executes
+def test_norse_readout(tmp_path):
+    """Potentials of LIBoxCell at the last timestep, up to what a leak drops."""
+    norse = pytest.importorskip("norse.torch")
+    first, (pool, flatten), second = layers_of(Dice(4))
+    integrator = norse.LIBoxCell(norse.LIBoxParameters(tau_mem_inv=torch.tensor([500.0]), v_leak=torch.zeros(1)))
+    modules = [first, norse_cell(norse, "lif", 1.0), pool, flatten, second, integrator]
+    graph, dt = nir_of_norse(modules)
+    flags = ["--timesteps", str(T), "--dt", dt, "--readout", "last"]
+    dump = execute(tmp_path, convert(tmp_path, graph, *flags))
+    step = json.loads((tmp_path / "dump" / "run.json").read_text())["logit_step"]
+    forward, reset = stateful(norse.SequentialState(*modules).float())
+    for image, logits in enumerate(dump["logits"] * step):
+        reset()
+        expected = [forward(torch.tensor(frame[None]))[0] for frame in dump["input"][:, image]][-1].detach().numpy()
+        assert np.abs(logits - expected).max() < T * step and np.abs(expected).max() > 100 * step
+
+
+@executes
+@pytest.mark.parametrize("kind", list(NORSE))
+def test_out_to_norse(tmp_path, kind):
+    """What nir_export.py writes, read and run by Norse, whose LIF knows no r but 1."""
+    norse = pytest.importorskip("norse.torch")
+    dice, nodes = Dice(6), [nir.Input(np.array([2, 6, 6]))]
+    for shape, threshold in zip([(6, 6, 6), (8,)], NORSE[kind], strict=True):
+        one = np.ones(shape)
+        lif = {"tau_mem" if kind == "cuba" else "tau": 2e-3 * one, "v_leak": 0 * one} if kind != "iaf" else {}
+        if kind == "cuba":
+            lif |= {"tau_syn": 2e-3 * one, "w_in": 2 * one}
+        if len(shape) == 1:
+            nodes.append(nir.Flatten({"input": np.array([6, 6, 6])}, 0, -1))
+            nodes.append(nir.Affine(dice.weights(8, 216), dice.weights(8)))
+        else:
+            nodes.append(nir.Conv2d((6, 6), dice.weights(6, 2, 3, 3), 1, 1, 1, 1, dice.weights(6)))
+        node = {"lif": nir.LIF, "iaf": nir.IF, "cuba": nir.CubaLIF}[kind]
+        nodes.append(node(r=one, v_threshold=2 * threshold * one, v_reset=0 * one, **lif))
+    nodes.append(nir.Output(np.array([8])))
+    names = ["input", "first", "neuron", "flatten", "second", "last", "output"]
+    graph = nir.NIRGraph(dict(zip(names, nodes, strict=True)), list(zip(names[:-1], names[1:], strict=True)), type_check=False)
+    ron = convert(tmp_path, graph, "--timesteps", str(T), "--dt", "1e-3")
+    dump = execute(tmp_path, ron, quant_of(tmp_path, kind))
+    command = [sys.executable, HERE / "nir_export.py", "--dt", "1e-3", ron, tmp_path / "out.nir"]
+    subprocess.run(list(map(str, command)), check=True)
+    compare(dump, *stateful(norse.from_nir(nir.read(tmp_path / "out.nir"), dt=1e-3)))
 
 
 def nir_of_norse(modules):

@@ -26,6 +26,10 @@ pub struct Figure {
     pub quantity: Quantity,
     /// By our description.
     pub predicted: f64,
+    /// The least that is predicted within what is not known; absent where no range of that is known.
+    pub least: Option<f64>,
+    /// The most.
+    pub most: Option<f64>,
     /// As published.
     pub published: f64,
     /// What the published figure comes from.
@@ -36,6 +40,8 @@ pub struct Figure {
     pub fits: bool,
     /// What is not known, or not modelled.
     pub remark: String,
+    /// What is varied between the least and the most, with its range, and whether that was measured, derived or assumed.
+    pub varied: String,
 }
 
 /// What is compared, and its unit.
@@ -74,15 +80,27 @@ struct Row<'a> {
     case: &'a str,
     quantity: Quantity,
     predicted: f64,
+    least: Option<f64>,
+    most: Option<f64>,
     published: f64,
     difference_percent: String,
     kind: &'a str,
     constant: &'a str,
     fits: bool,
     remark: &'a str,
+    varied: &'a str,
 }
 
 impl Figure {
+    /// Holds `ends` besides what is predicted, where `varied` is as far off as it may be.
+    #[must_use]
+    pub fn within(mut self, ends: &[f64], varied: &str) -> Self {
+        let ends = || ends.iter().copied().chain([self.predicted]);
+        (self.least, self.most) = (ends().reduce(f64::min), ends().reduce(f64::max));
+        self.varied = varied.to_owned();
+        self
+    }
+
     /// Difference of the prediction, relative to what is published.
     pub fn difference_percent(&self) -> f64 {
         100.0 * (self.predicted / self.published - 1.0)
@@ -101,12 +119,15 @@ impl Figure {
                 case: &figure.case,
                 quantity: figure.quantity,
                 predicted: rounded(figure.predicted),
+                least: figure.least.map(rounded),
+                most: figure.most.map(rounded),
                 published: rounded(figure.published),
                 difference_percent: format!("{:.3}", figure.difference_percent()),
                 kind: &figure.kind,
                 constant: &figure.constant,
                 fits: figure.fits,
                 remark: &figure.remark,
+                varied: &figure.varied,
             })?;
         }
         let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
@@ -210,19 +231,25 @@ mod tests {
             case: "a, b".to_owned(),
             quantity: Quantity::LatencyMs,
             predicted,
+            least: None,
+            most: None,
             published: 2.0,
             kind: "silicon".to_owned(),
             constant: constant.to_owned(),
             fits,
             remark: String::new(),
+            varied: String::new(),
         }
     }
 
     #[test]
     fn a_table_is_read_as_it_was_written() {
-        let figures = [figure(2.5, "", false), figure(2.0, "a rate of 0.1", true)];
+        let ranged = figure(2.0, "a rate of 0.1", true).within(&[1.5, 1.75], "1 to 2 (assumed)");
+        assert_eq!((ranged.least, ranged.most), (Some(1.5), Some(2.0)));
+        let figures = [figure(2.5, "", false), ranged];
         let text = Figure::to_csv(&figures).unwrap();
-        assert!(text.contains("chip,\"a, b\",latency_ms,2.5,2.0,25.000,silicon,,false,\n"), "{text}");
+        assert!(text.contains("chip,\"a, b\",latency_ms,2.5,,,2.0,25.000,silicon,,false,,\n"), "{text}");
+        assert!(text.contains(",2.0,1.5,2.0,2.0,0.000,") && text.contains(",1 to 2 (assumed)\n"), "{text}");
         assert_eq!(Figure::parse(&text).unwrap(), figures);
         assert!(Figure::parse(&text.replace("latency_ms", "miles")).is_err());
     }
@@ -248,6 +275,13 @@ mod tests {
             assert_eq!(hardware.name, figure.machine);
             assert!(
                 figure.predicted > 0.0 && figure.published > 0.0 && !figure.kind.is_empty(),
+                "{figure:?}"
+            );
+            let ends = [figure.least, figure.most].map(|end| end.unwrap_or(figure.predicted));
+            assert!(ends[0] <= figure.predicted && figure.predicted <= ends[1], "{figure:?}");
+            assert_eq!(
+                figure.least.is_some() && figure.most.is_some(),
+                !figure.varied.is_empty(),
                 "{figure:?}"
             );
         }

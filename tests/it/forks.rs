@@ -3,7 +3,7 @@
 use spiq::exec::FloatExecutor;
 use spiq::load;
 use spiq::model::{Fire, Leak, Learned, Model, ModelDescription, Neuron, Op, Reset, Sample};
-use spiq::tensor::Frames;
+use spiq::tensor::{Frames, Shape};
 
 const DOCUMENTATION: &str = include_str!("../../docs/models.md");
 
@@ -96,4 +96,52 @@ fn a_fork_that_is_written_as_layers_runs() {
         |name: &str| model.network.nodes.iter().find(|node| node.name == name).unwrap().shape.positions();
     assert_eq!(["pool", "cls_token", "attn", "first"].map(positions), [64, 65, 65, 1]);
     assert!(logits(&model).iter().any(|&x| x != 0.0));
+}
+
+/// Attention reads tokens in raster order; columns before rows is the transposed map, which only weights of positions
+/// tell from it.
+#[test]
+fn the_order_of_tokens_shows_only_where_positions_have_weights() {
+    let block = "Neuron(name: \"lif\", threshold: 0.2), \
+         Linear(name: \"q\", out_features: 8), Neuron(name: \"q_lif\", threshold: 0.1), \
+         Linear(name: \"k\", input: \"lif\", out_features: 8), Neuron(name: \"k_lif\", threshold: 0.1), \
+         Linear(name: \"v\", input: \"lif\", out_features: 8), Neuron(name: \"v_lif\", threshold: 0.1), \
+         Attention(name: \"attn\", inputs: [\"q_lif\", \"k_lif\", \"v_lif\"], \
+         attention: Product(heads: 2, scale: 0.25, order: QueryKeyFirst)), Neuron(name: \"attn_lif\", threshold: 0.5)";
+    let built = |token: &str, rest: &str, head: &str| {
+        let stem =
+            "Conv(name: \"stem\", out_channels: 8, kernel: 1), Requantize(name: \"stream\", grid: Residual)";
+        built(&format!(
+            "Model(name: \"m\", family: Layers([{stem}, {token} {block}, {rest} {head}, MeanTimesteps(name: \"t\")]), \
+             input: Events(shape: (2, 4, 4), max: 3), timesteps: 3, classes: 5, weights: Seeded(1))"
+        ))
+    };
+    let linear = "Linear(name: \"head\", out_features: 5)";
+    let flat = "Linear(name: \"head\", out_features: 5, flatten: true)";
+    let token = "ClassToken(name: \"cls\"),";
+    let first = "FirstToken(name: \"first\"),";
+    let mean = "MeanTokens(name: \"mean\"),";
+    // A third of the values are events, as it happens: most tokens differ from those around them.
+    let value = |t: usize, y: usize, x: usize, c: usize| {
+        let place = (t * 64 + y * 16 + x * 4 + c) as u32;
+        u16::from((place.wrapping_mul(2_654_435_761) >> 13).is_multiple_of(3))
+    };
+    let image = |transposed: bool, brightness: u16| {
+        let place = |i: usize| (i / 32, i / 8 % 4, i / 2 % 4, i % 2);
+        let of = |(t, y, x, c)| brightness * if transposed { value(t, x, y, c) } else { value(t, y, x, c) };
+        Sample::from(Frames {
+            frames: 3,
+            shape: Shape::new(2, 4, 4),
+            data: (0..96).map(|i| of(place(i))).collect(),
+        })
+    };
+    for (model, alike) in
+        [(built("", mean, linear), true), (built(token, first, linear), true), (built("", "", flat), false)]
+    {
+        let executor = FloatExecutor::new(&model);
+        let [rows, columns, dark] = [(false, 1), (true, 1), (false, 0)]
+            .map(|(turned, light)| executor.run(&image(turned, light)).logits);
+        let differ = |other: &[f32]| rows.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(differ(&dark) > 1e-3 && (differ(&columns) < 1e-5) == alike, "{rows:?} {columns:?} {dark:?}");
+    }
 }

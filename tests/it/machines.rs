@@ -1,19 +1,21 @@
 //! Machines whose RTL is public take as many cycles for stated spikes as their RTL (`tests/data/machines/README.md`).
 
+#[path = "../../examples/published/by_rules.rs"]
+mod by_rules;
 #[path = "../../examples/published/cases.rs"]
 mod cases;
-
-use std::sync::Arc;
+#[path = "../../examples/published/energy.rs"]
+mod energy;
+mod figures;
+#[path = "../../examples/published/latency.rs"]
+mod latency;
+#[path = "../../examples/published/on_network.rs"]
+mod on_network;
 
 use cases::{Network, Recorded, cores, of_positions, predict_single, setting, single, unpack};
 use serde_json::Value;
-use spiq::cost::Machine;
-use spiq::evaluate::Evaluator;
-use spiq::exec::Rates;
-use spiq::hw::{Done, Figure, Hardware, Quantity, Search};
-use spiq::load;
+use spiq::hw::{Done, Hardware, Search};
 use spiq::npz::Npz;
-use spiq::quant::Setting;
 use spiq::tensor::Shape;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/machines");
@@ -124,43 +126,4 @@ fn exspike_is_exact_where_weights_are_on_chip() {
         hardware.dram = None;
         assert_eq!(cycles(&network, hardware, &setting(8, 16, Some(16))), size("cycles") as f64);
     }
-}
-
-/// The figure of `machine` in results/published whose case begins with `case`.
-fn published(machine: &str, quantity: Quantity, case: &str) -> Figure {
-    let is_it = |figure: &Figure| {
-        figure.machine == machine && figure.quantity == quantity && figure.case.contains(case)
-    };
-    Figure::bundled().into_iter().find(is_it).unwrap()
-}
-
-/// As the table has it: three digits behind the point.
-fn assert_predicts(figure: &Figure, found: f64) {
-    assert!((figure.predicted - found).abs() < 5.1e-4, "{figure:?}: {found}");
-}
-
-/// 67.2157 s for 10,000 images at 200 MHz: github.com/xiaoyuehai/ExSpike, commit 51accc7, logs of the board. Densities are
-/// those of figure 2 of arXiv 2606.20414, and the latency of DDR3 was fitted to this figure.
-#[test]
-fn exspike_takes_its_time_on_the_board() {
-    let figure = published("exspike", Quantity::LatencyMs, "vgg11");
-    assert!(
-        figure.fits && (figure.published - 6.72157).abs() < 5.1e-4 && figure.difference_percent().abs() < 5.0
-    );
-    let model = Arc::new(load::model("vgg11_cifar10").unwrap());
-    let rates = Arc::new(Rates::load("vgg11_cifar10", &model.network).unwrap());
-    let setting = Setting::parse(&setting(8, 16, Some(16)), "setting.ron").unwrap();
-    let machines = [Machine::new(hardware("exspike")).unwrap()];
-    let evaluations =
-        Evaluator::expecting(model, rates).unwrap().evaluate(&setting, &machines, &|| ()).unwrap();
-    assert_predicts(&figure, evaluations[0].latency_s * 1e3);
-}
-
-/// 198.46 thousand gates: arXiv 2503.19643, synthesis at 28 nm; 0.49 um2 each.
-#[test]
-fn the_logic_of_the_spike_iand_former_accelerator() {
-    let figure = published("spikeiand-28", Quantity::AreaMm2, "logic");
-    assert!((figure.published - 198_460.0 * 0.49e-6).abs() < 5.1e-4);
-    let machine = Machine::new(hardware("spikeiand-28")).unwrap();
-    assert_predicts(&figure, machine.area_mm2.unwrap().logic());
 }

@@ -526,9 +526,10 @@ fn lists() {
     tpu-28              28 nm, dense 256 x 256 weight-stationary array at 700 MHz, 24 MiB buffer, 4 MiB of sums, DDR3: the first TPU
     loihi-14            14 nm, 4,096 cores of 1,024 neurons and 128 KiB of weights that exchange spikes, energies of whole events: a board of 32 Loihi chips
     firefly-t-16        Zynq UltraScale+ xczu5ev at 300 MHz: 8 positions and timesteps x 64 channels, each taking up to 4 spikes of 16 inputs a cycle, and an engine for attention beside them (FireFly-T, IEEE TC 75, arXiv 2505.12771)
-                          published latency (FPGA: frames per second, timer or count not said): 1 figure, off by +11.8 %; fitted: a spike rate of 0.047 everywhere, for the frames of the first network
-                          published power (FPGA: estimate of the vendor's tool): 1 figure, off by -85.1 %; fitted: a spike rate of 0.047 everywhere, for the frames of the first network
+                          published latency (FPGA: frames per second, timer or count not said): 1 figure, off by +11.6 %; fitted: a spike rate of 0.047 everywhere, for the frames of the first network
+                          published power (FPGA: estimate of the vendor's tool): 1 figure, off by -85.0 %; fitted: a spike rate of 0.047 everywhere, for the frames of the first network
     spikformer-fpga-16  Zynq UltraScale+ xczu7ev at 200 MHz: an array of filter rows for convolutions (864 additions a cycle) and a 16 x 16 array for linear layers, four timesteps side by side, no zeros skipped (Acta Phys. Sin. 75, 20260085; github.com/tooddler/FPGA_SpikingTransformer at 9ee1129)
+                          published cycles (RTL, simulated): 5 figures, off by -7.4 to +0.1 %
                           published latency (FPGA: latency, board or simulation not said): 3 figures, off by -0.2 to +88.7 %
                           published power (FPGA: estimate of the vendor's tool): 1 figure, off by -88.6 %
     snn-dse             FPGA at 100 MHz: event-driven cores, one per layer, whose channels are chosen layer by layer, and a dense core for the image; cycles as its RTL, energy of assumed ASIC memories and adders

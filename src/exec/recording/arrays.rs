@@ -219,6 +219,18 @@ fn images_of(shape: &[usize], node: &Node, timesteps: usize) -> Option<usize> {
 fn expected_shape(shape: &[usize], node: &Node, timesteps: usize) -> String {
     let Shape { channels, height, width } = node.shape;
     let once = if node.frames(timesteps) < timesteps { "1 or " } else { "" };
-    let frame = format!("{channels}, {height}, {width}]");
-    format!("{shape:?} instead of [{once}{timesteps}, {frame} or [{once}{timesteps}, images, {frame}")
+    let frame = format!("{channels}, {height}, {width}");
+    // State starts anew with every image, which only an extent of its own says.
+    let images = match *shape {
+        [frames, c, h, w] if Shape::new(c, h, w) == node.shape && frames > timesteps => frames / timesteps,
+        _ => 0,
+    };
+    let split = if images * timesteps == shape[0] {
+        format!("; {images} images in a row are .reshape({images}, {timesteps}, {frame}).swapaxes(0, 1)")
+    } else {
+        String::new()
+    };
+    format!(
+        "{shape:?} instead of [{once}{timesteps}, {frame}] or [{once}{timesteps}, images, {frame}]{split}"
+    )
 }

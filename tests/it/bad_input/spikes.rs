@@ -114,6 +114,8 @@ fn shapes_of_other_layers() {
     let cases = [
         ("timesteps", with("b.npy", &ones(&[3, 2, 1, 2]))),
         ("one timestep", with("b.npy", &ones(&[1, 2, 1, 2]))),
+        ("images in a row", with("b.npy", &ones(&[6, 2, 1, 2]))),
+        ("images in a row, and a part of one", with("b.npy", &ones(&[7, 2, 1, 2]))),
         ("timesteps of what is constant", with("a.npy", &ones(&[3, 1, 1, 2]))),
         ("channels last", with("b.npy", &ones(&[2, 1, 2, 2]))),
         ("tokens", with("b.npy", &ones(&[2, 2, 2]))),
@@ -127,6 +129,10 @@ fn shapes_of_other_layers() {
       s.npz: b: shape: [3, 2, 1, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
     one timestep
       s.npz: b: shape: [1, 2, 1, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
+    images in a row
+      s.npz: b: shape: [6, 2, 1, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]; 3 images in a row are .reshape(3, 2, 2, 1, 2).swapaxes(0, 1)
+    images in a row, and a part of one
+      s.npz: b: shape: [7, 2, 1, 2] instead of [2, 2, 1, 2] or [2, images, 2, 1, 2]
     timesteps of what is constant
       s.npz: a: shape: [3, 1, 1, 2] instead of [1 or 2, 1, 1, 2] or [1 or 2, images, 1, 1, 2]
     channels last

@@ -13,6 +13,10 @@ pub fn plain_tensors(network: &Network, dice: &mut Dice) -> Tensors {
         let deviation = 1.5 / (fan_in as f64).sqrt();
         let weight = (0..outs * fan_in).map(|_| (dice.bell() * deviation) as f32);
         all.insert(format!("{}.weight", node.name), weight.collect());
+        if let Some(scales) = op.stored.as_ref().and_then(|stored| stored.parameter(&node.name, outs)) {
+            let scale = (0..scales.len()).map(|_| (dice.real(0.2, 1.0) * deviation) as f32);
+            all.insert(scales.name.clone(), scale.collect());
+        }
         if op.bias {
             let bias = (0..outs).map(|_| (0.3 * dice.bell()) as f32);
             all.insert(format!("{}.bias", node.name), bias.collect());

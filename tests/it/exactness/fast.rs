@@ -61,7 +61,7 @@ fn random_networks_of_every_operation() {
         let (model, _, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
         let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
-        let setting = any_setting(&mut dice, &scheme, membrane, residual);
+        let setting = any_setting(&mut dice, &model.network, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         compared += assert_fast(&quantized, &dice.image(&model.network), &mut workspace);
     }

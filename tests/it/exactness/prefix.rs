@@ -27,7 +27,7 @@ fn a_run_from_the_first_difference_is_a_whole_run() {
         let timesteps = dice.int(1, 4) as usize;
         let (model, _, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
-        let setting = any_setting(&mut dice, &scheme, 12, 12);
+        let setting = any_setting(&mut dice, &model.network, &scheme, 12, 12);
         let base = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         let samples: Vec<_> = (0..3).map(|_| dice.image(&model.network)).collect();
         let layers: Vec<usize> =

@@ -66,7 +66,7 @@ fn random_networks_of_every_operation() {
         let timesteps = dice.int(1, 5) as usize;
         let (model, _, calibrated) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
-        let setting = any_setting(&mut dice, &scheme, 12, 12);
+        let setting = any_setting(&mut dice, &model.network, &scheme, 12, 12);
         let quantized = quantize(&model, &setting, &calibrate(&model, &calibrated)).unwrap();
         let images: Vec<Sample> = (0..images).map(|_| dice.image(&model.network)).collect();
         assert_recorded(&quantized, &images);
@@ -169,4 +169,36 @@ fn forms_of_one_recording() {
     // A machine may ask for no pattern that was not counted.
     let other = Pattern::Windows { positions: 5, timesteps: 1 };
     assert!(once.activity(&[other]).unwrap_err().to_string().contains("positions: 5"));
+}
+
+/// Images in a row are cut where the network starts anew, and each counts what it counts alone.
+#[test]
+fn images_in_a_row_are_images() {
+    let network = small();
+    let mut dice = Dice::new(5);
+    let mut spikes = |images: usize, channels: usize| -> Vec<u8> {
+        (0..images * 2 * channels * 3).map(|_| dice.int(0, 1) as u8).collect()
+    };
+    let layers = [("a.npy", 2, spikes(3, 2)), ("b.npy", 2, spikes(3, 2)), ("b_lif.npy", 4, spikes(3, 4))];
+    let load = |arrays: &[Vec<u8>]| {
+        let files: Vec<(&str, &[u8])> =
+            layers.iter().map(|(name, ..)| *name).zip(arrays.iter().map(|a| &a[..])).collect();
+        load_bytes(&npz(&files), &network).activity(&PATTERNS).unwrap().to_vec()
+    };
+    let alone = |image: usize| {
+        load(&layers.each_ref().map(|(_, channels, row)| {
+            let values = 2 * channels * 3;
+            bytes(&[2, *channels, 1, 3], &row[image * values..][..values])
+        }))
+    };
+    // .reshape(3, 2, C, 1, 3).swapaxes(0, 1)
+    let together = load(&layers.each_ref().map(|(_, channels, row)| {
+        let frame = channels * 3;
+        let swapped =
+            (0..2).flat_map(|t| (0..3).flat_map(move |image| &row[(image * 2 + t) * frame..][..frame]));
+        bytes(&[2, 3, *channels, 1, 3], &swapped.copied().collect::<Vec<_>>())
+    }));
+    let apart: Vec<Activity> = (0..3).flat_map(alone).collect();
+    assert_eq!(together, apart);
+    assert!(apart[0] != apart[1]);
 }

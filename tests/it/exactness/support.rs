@@ -13,9 +13,9 @@ pub use spiq::exec::{
     wave_size,
 };
 pub use spiq::model::{
-    Attention, ClassToken, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Learned, Model,
-    ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder, Readout,
-    ReadoutOver, Reset, Sample, Weights, Window, fold,
+    Attention, ClassToken, Codes, Conv, ConvGeometry, Fire, Gate, Grid, IntegerNeuron, Kind, Leak, Learned,
+    Model, ModelDescription, Network, NetworkBuilder, Neuron, Node, NodeId, Op, Parameter, ProductOrder,
+    Readout, ReadoutOver, Reset, Sample, Scale, StoredCodes, Weights, Window, fold,
 };
 pub use spiq::num::{Accumulator, Format, Keep, Overflow, Requantizer, Word};
 pub use spiq::quant::{

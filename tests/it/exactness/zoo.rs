@@ -236,9 +236,35 @@ fn zoo(dice: &mut Dice, timesteps: usize, exact: bool) -> spiq::Result<Network> 
     net.finish(Vec::new())
 }
 
-/// A zoo with realistic parameters, its parameters, and images.
+/// Codes of any kind and width, with any scale.
+fn any_codes(dice: &mut Dice) -> StoredCodes {
+    let bits = dice.int(2, 8) as u32;
+    let codes = dice.pick(&[Codes::Signed(bits), Codes::Signed(4), Codes::Narrow(bits), Codes::Binary]);
+    let scale = match dice.int(0, 3) {
+        0 => Scale::Largest,
+        1 => Scale::Constant(dice.real(0.02, 0.3)),
+        _ => Scale::Tensor("alpha".to_owned()),
+    };
+    let per_channel = !matches!(scale, Scale::Constant(_)) && dice.int(0, 2) > 0;
+    StoredCodes { codes, scale, per_channel }
+}
+
+/// Bits of a setting that holds `codes`.
+fn bits_of(codes: Codes) -> u32 {
+    match codes {
+        Codes::Signed(bits) | Codes::Narrow(bits) => bits,
+        Codes::Binary | Codes::Real => 2,
+    }
+}
+
+/// A zoo with realistic parameters, its parameters, and images. Where it need not be `exact`, some of its layers have
+/// weights that are stored as codes with scales.
 pub fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tensors, Vec<Sample>) {
-    let network = zoo(dice, timesteps, exact).unwrap();
+    let mut network = zoo(dice, timesteps, exact).unwrap();
+    for node in network.nodes.iter_mut().filter(|_| !exact) {
+        let Op::Weighted(weighted) = &mut node.op else { continue };
+        weighted.stored = (dice.int(0, 2) == 0).then(|| any_codes(dice));
+    }
     let images: Vec<Sample> = (0..2).map(|_| dice.image(&network)).collect();
     let tensors = realistic_tensors(&network, dice, &images);
     let mean = if exact { [0.0; 2] } else { [dice.real(0.0, 1.0), dice.real(0.0, 1.0)] };
@@ -259,8 +285,15 @@ pub fn any_scheme(dice: &mut Dice) -> String {
     }
 }
 
-/// A setting with a declared accumulator, or an image on a fixed grid, now and then.
-pub fn any_setting(dice: &mut Dice, scheme: &str, membrane_bits: u32, residual_bits: u32) -> FixedPoint {
+/// A setting with a declared accumulator, or an image on a fixed grid, now and then; layers of `network` whose weights
+/// are stored as codes run on these.
+pub fn any_setting(
+    dice: &mut Dice,
+    network: &Network,
+    scheme: &str,
+    membrane_bits: u32,
+    residual_bits: u32,
+) -> FixedPoint {
     let overflow = dice.pick(&["Wrap", "SaturateAtWriteback"]);
     let accumulator = match dice.int(0, 2) {
         0 => format!("accumulator: (bits: {}, overflow: {overflow}),", dice.int(4, 12)),
@@ -270,9 +303,66 @@ pub fn any_setting(dice: &mut Dice, scheme: &str, membrane_bits: u32, residual_b
         0 => format!("input: Fixed(bits: {}, frac: {}),", dice.int(3, 9), dice.int(0, 6)),
         _ => String::new(),
     };
+    let stored = network.weighted().filter_map(|(_, node, op)| {
+        let bits = bits_of(op.stored.as_ref()?.codes);
+        Some(format!("(\"{}\", Layer(weights: Stored(bits: {bits})))", node.name))
+    });
+    let layers = stored.collect::<Vec<_>>().join(", ");
     parsed(&format!(
-        "weights: {scheme}, membrane_bits: {membrane_bits}, residual_bits: {residual_bits}, {accumulator} {input}"
+        "weights: {scheme}, membrane_bits: {membrane_bits}, residual_bits: {residual_bits}, layers: [{layers}], \
+         {accumulator} {input}"
     ))
+}
+
+/// Codes are the numbers that `tensors` hold, over their scales and rounded, with the sign of what follows them; yields
+/// how many there are.
+fn assert_stored(quantized: &QuantizedModel, tensors: &Tensors) -> usize {
+    let classifier = quantized.network().classifier();
+    let mut compared = 0;
+    for (id, node, layer) in quantized.network().weighted().filter(|(id, ..)| Some(*id) != classifier) {
+        let (Some(stored), QuantizedOp::Weighted(op)) = (&layer.stored, quantized.op(id)) else { continue };
+        let weight = &tensors[&format!("{}.weight", node.name)];
+        let fan_in = layer.geometry.fan_in();
+        for (c, (row, codes)) in weight.chunks(fan_in).zip(op.codes.chunks(fan_in)).enumerate() {
+            let sharing = if stored.per_channel { row } else { &weight[..] };
+            let largest = sharing.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
+            let scale = match (&stored.scale, stored.codes) {
+                (Scale::Tensor(_), _) => {
+                    tensors[&format!("{}.alpha", node.name)][if stored.per_channel { c } else { 0 }]
+                }
+                (Scale::Constant(scale), _) => *scale as f32,
+                (_, Codes::Binary) => largest,
+                (_, Codes::Signed(bits) | Codes::Narrow(bits)) => largest / ((1 << (bits - 1)) - 1) as f32,
+                (_, Codes::Real) => unreachable!("they are stored"),
+            };
+            let factors =
+                layer.norms.iter().map(|norm| format!("{norm}.weight")).chain(layer.layer_scale.clone());
+            let sign = factors.map(|factor| tensors[&factor][c].signum()).product::<f32>();
+            let expected: Vec<i32> =
+                row.iter().map(|&w| (sign * code(stored.codes, w, scale)) as i32).collect();
+            assert_eq!(codes, expected, "{} channel {c}, {stored:?}", node.name);
+            compared += codes.len();
+        }
+    }
+    compared
+}
+
+/// The code of `weight` in training.
+fn code(codes: Codes, weight: f32, scale: f32) -> f32 {
+    let high = |bits: u32| ((1 << (bits - 1)) - 1) as f32;
+    let nearest = (weight / scale).round_ties_even();
+    match codes {
+        Codes::Binary => {
+            if weight < 0.0 {
+                -1.0
+            } else {
+                1.0
+            }
+        }
+        Codes::Signed(bits) => nearest.clamp(-high(bits) - 1.0, high(bits)),
+        Codes::Narrow(bits) => nearest.clamp(-high(bits), high(bits)),
+        Codes::Real => weight,
+    }
 }
 
 /// Every membrane has the width that the setting asks for.
@@ -286,16 +376,17 @@ fn assert_membrane_bits(quantized: &QuantizedModel, bits: u32) {
 #[test]
 fn every_node_and_counter_is_what_a_naive_computation_says() {
     let mut dice = Dice::new(77);
-    let (mut compared, mut saturated, mut learned) = (0, 0, 0);
+    let (mut compared, mut saturated, mut learned, mut stored) = (0, 0, 0, 0);
     for case in 0..60 {
         let timesteps = dice.int(1, 5) as usize;
         let (model, tensors, images) = zoo_model(&mut dice, timesteps, false);
         let scheme = any_scheme(&mut dice);
         let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
-        let setting = any_setting(&mut dice, &scheme, membrane, residual);
+        let setting = any_setting(&mut dice, &model.network, &scheme, membrane, residual);
         let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
         assert_thresholds(&quantized);
         learned += assert_leaks(&quantized, &tensors);
+        stored += assert_stored(&quantized, &tensors);
         assert_membrane_bits(&quantized, membrane);
         assert_nearest_tokens(&quantized, &tensors);
         assert!(quantized.fits_32_bits(), "case {case}: {:?}", quantized.bounds());
@@ -308,8 +399,10 @@ fn every_node_and_counter_is_what_a_naive_computation_says() {
         compared += values;
         saturated += clamped;
     }
-    println!("{compared} values, {saturated} saturations, {learned} leaks of a checkpoint");
-    assert!(compared > 500_000 && saturated > 1000 && learned > 50);
+    println!(
+        "{compared} values, {saturated} saturations, {learned} leaks and {stored} codes of a checkpoint"
+    );
+    assert!(compared > 500_000 && saturated > 1000 && learned > 50 && stored > 10_000);
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub fn any_network(dice: &mut Dice) -> (QuantizedModel, Vec<Sample>) {
     let (model, _, samples) = zoo_model(dice, timesteps, false);
     let scheme = any_scheme(dice);
     let (membrane, residual) = (dice.int(2, 20) as u32, dice.int(4, 16) as u32);
-    let setting = any_setting(dice, &scheme, membrane, residual);
+    let setting = any_setting(dice, &model.network, &scheme, membrane, residual);
     (quantize(&model, &setting, &calibrate(&model, &samples)).unwrap(), samples)
 }
 
