@@ -32,3 +32,4 @@ mod stored_codes;
 mod tables;
 mod tidy;
 mod torch_save;
+mod tutorials;
