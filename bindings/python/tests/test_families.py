@@ -10,7 +10,7 @@ import spiq
 
 torch = pytest.importorskip("torch")
 
-from spikformer import Spikformer, lively  # noqa: E402
+from spikformer import Lif, Spikformer, lively  # noqa: E402
 
 SHAPE = (1, 16, 16)
 
@@ -59,15 +59,63 @@ def test_heads_that_a_module_does_not_say_are_tried():
         spiq.Model.from_torch(network, input_shape=SHAPE, timesteps=3, heads=4)
 
 
-def test_what_is_no_family_is_named():
-    plain = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3)).eval()
-    with pytest.raises(spiq.Error, match="0.weight and its other parameters have the names of no family"):
-        spiq.Model.from_torch(plain, input_shape=SHAPE, timesteps=3, classes=2)
+class Step(Lif):
+    """One timestep at a time."""
+
+    def forward(self, x):
+        return self.step(x)
+
+
+class Steps(torch.nn.Module):
+    """Of no family: layers one behind the other, in a loop over timesteps."""
+
+    def __init__(self, timesteps=4):
+        super().__init__()
+        torch.manual_seed(5)
+        self.timesteps = timesteps
+        self.features = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 6, 3, padding=1, bias=False), torch.nn.BatchNorm2d(6), Step(tau=1.5), torch.nn.MaxPool2d(2),
+            torch.nn.Conv2d(6, 8, (3, 1), stride=(1, 2), padding=(1, 0), groups=2), torch.nn.Dropout(0.1), Step(0.7),
+            torch.nn.AvgPool2d(2),
+        )
+        self.last = torch.nn.Linear(8 * 4 * 2, 10)
+        self.lif = Step(v_reset=None)
+        self.out = torch.nn.Linear(10, 3)
+        with torch.no_grad():
+            for part in self.modules():
+                if isinstance(part, (torch.nn.Conv2d, torch.nn.Linear)):
+                    part.weight *= 4
+
+    def forward(self, x):
+        steps = [self.out(self.lif(self.last(self.features(x).flatten(1)))) for _ in range(self.timesteps)]
+        return sum(steps) / self.timesteps
+
+
+def test_layers_that_follow_each_other_need_no_description():
+    network = Steps().eval()
+    model = spiq.Model.from_torch(network, input_shape=SHAPE, timesteps=4)
+    assert list(model.layers)[:2] == ["features.0", "features.2"]
+    found = spiq.torch.verify(network, "w4u6", "noise", limit=2)
+    assert found.equal and all(row["values"] for row in found.layers), str(found)
+
+
+class Shifted(Steps):
+    """Adds something between two layers."""
+
+    def forward(self, x):
+        maps = 1.0 + self.features(x)
+        return sum(self.out(self.lif(self.last(maps.flatten(1)))) for _ in range(self.timesteps))
+
+
+def test_what_is_no_chain_is_named():
+    network = Steps().eval()
+    network.features[3] = torch.nn.Softmax(1)
+    with pytest.raises(spiq.Error, match="features.3: a layer of the kind Softmax is not known") as caught:
+        spiq.Model.from_torch(network, input_shape=SHAPE, timesteps=4)
+    assert caught.value.layer == "features.3"
+    with pytest.raises(spiq.Error, match="last: its input is not what a layer before it yields"):
+        spiq.Model.from_torch(Shifted().eval(), input_shape=SHAPE, timesteps=4)
     network = fork(dim=24, depth=1, heads=3, mlp_ratio=2, pooling=(True, False, True, False), scale=0.3)
-    del network.patch_embed.rpe_conv
-    network.patch_embed.rpe_conv = torch.nn.Identity()
-    with pytest.raises(spiq.Error):
-        spiq.Model.from_torch(network, input_shape=SHAPE, timesteps=3)
     with pytest.raises(spiq.Error, match="input_shape"):
         spiq.Model.from_torch(network, timesteps=3)
 

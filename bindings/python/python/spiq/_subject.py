@@ -126,7 +126,8 @@ class Model(_Subject):
         """A live module of PyTorch: its state dict, what its neurons compute, and what of a family it is.
 
         A module with the names of a published family needs no description: sizes are read from its parameters, what
-        pools from one forward pass, heads and scales from its attentions, where they say them, or by trying. Threshold,
+        pools from one forward pass, heads and scales from its attentions, where they say them, or by trying. Nor does one
+        whose layers follow each other: convolutions, matrices, normalizations, neurons, poolings. Threshold,
         leak and reset are read from each layer of neurons (SpikingJelly's LIF, IF and parametric LIF of
         ``clock_driven`` and ``activation_based``, one timestep or all at a time; snnTorch's ``Leaky``; or any module
         with ``v_threshold``, ``v_reset`` and, if it leaks, ``tau`` and ``decay_input``). The module then
@@ -141,7 +142,7 @@ class Model(_Subject):
             mean, std: Per channel; 0 and 1 without.
             input: In the place of ``input_shape``, as of :meth:`family`.
             family, hyperparameters: As of :meth:`family`; without ``family``, hyperparameters are what is known of it.
-            classes: Classes; without, those of the layer ``head``.
+            classes: Classes; without, those of the layer ``head``, or of the last matrix.
             name, ignore_extra: As of :meth:`family`.
             neurons: What the neurons compute, in the place of what is read.
             samples: A :class:`Data`, or what makes one, whose first ``limit`` test images are run; None runs nothing.
@@ -161,8 +162,8 @@ class Model(_Subject):
         if family is not None:
             found = [(family, {})]
         else:
-            image = parts.family.blank(module, described["input"], timesteps)
-            found = parts.family.candidates(module, image, forward, hyperparameters)
+            image = parts.family.noise(module, described["input"], timesteps)
+            found = parts.family.candidates(module, image, forward, timesteps, hyperparameters)
         first = None
         for family, sizes in found:
             try:

@@ -5,6 +5,7 @@ import itertools
 
 import torch
 
+from . import _torch_chain as chain
 from . import _torch_module as reading
 from . import _torch_neurons as neurons
 from ._error import Error
@@ -201,19 +202,21 @@ _FAMILIES = {
 }
 
 
-def candidates(module, image, forward, known):
+def candidates(module, image, forward, timesteps, known):
     """What ``module`` may be, the likeliest first, as (family, hyperparameters): all have the shapes of its parameters;
     what these do not say (heads, a factor of an attention) the next one has otherwise.
 
     Args:
         image: An image as the module reads it.
         forward: ``forward(module, image)`` runs it; None calls it.
+        timesteps: Timesteps.
         known: Hyperparameters that are said.
 
     Raises:
-        Error: If its parameters have the names of no family; ``field`` is the first of them.
+        Error: If its parameters have the names of no family, and its layers do not follow each other.
     """
-    read = Read(module, image, forward or (lambda module, image: module(image)))
+    run = forward or (lambda module, image: module(image))
+    read = Read(module, image, run)
     found = []
     for family, sizes_of in _FAMILIES.items():
         try:
@@ -222,26 +225,24 @@ def candidates(module, image, forward, known):
             message = f"module: it looks like a {family}, and has no layer {missing.args[0]}, or does not call it"
             raise Error(message, file="module", field=missing.args[0]) from None
         found += [way for i, way in enumerate(ways) if way not in ways[:i]]
-    if not found:
-        first = next(iter(read.shapes), "nothing")
-        message = f"module: {first} and its other parameters have the names of no family: describe it, as family="
-        raise Error(f'{message}"Layers", layers=[...]', file="module", field=first)
-    return found
+    return found or [("Layers", {"layers": chain.layers(module, image, run, timesteps)})]
 
 
-def blank(module, input, timesteps):
-    """An image of zeros ``[1, C, H, W]``, or events ``[1, T, C, H, W]``, as ``module`` reads them."""
+def noise(module, input, timesteps):
+    """An image ``[1, C, H, W]``, or events ``[1, T, C, H, W]``, as ``module`` reads them."""
     (kind, about), = input.items()
     shape = tuple(about["shape"])
     frames = (1, *shape) if kind == "Image" else (1, timesteps, *shape)
     types = [value.dtype for value in module.parameters() if value.is_floating_point()]
-    return torch.zeros(frames, dtype=types[0] if types else torch.float32, device=reading.device_of(module))
+    values = torch.rand(frames, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return values.to(reading.device_of(module), types[0] if types else torch.float32)
 
 
 def classes_of(module):
-    """Rows of the last matrix."""
-    prefix = _prefix(module)
-    head = module.state_dict().get(f"{prefix}head.weight")
+    """Rows of the layer ``head``, or of the last matrix."""
+    state, prefix = module.state_dict(), _prefix(module)
+    matrices = [value for value in state.values() if value.dim() == 2]
+    head = state.get(f"{prefix}head.weight", matrices[-1] if matrices else None)
     if head is None:
-        raise Error("module: it has no layer head: say classes=", file="module", layer="head")
+        raise Error("module: it has no matrix behind all: say classes=", file="module", field="classes")
     return head.shape[0]
