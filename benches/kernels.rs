@@ -53,8 +53,9 @@ fn lookups(c: &mut Criterion) {
                 group.bench_function(BenchmarkId::new(name, bits), |b| {
                     b.iter(|| {
                         // As few channels at a time as the executor takes.
-                        for first in (0..outs).step_by(12) {
-                            let count = 12.min(outs - first);
+                        let most = cpu.channels_of_a_tile();
+                        for first in (0..outs).step_by(most) {
+                            let count = most.min(outs - first);
                             let tables = matrix.tables(cpu, first, count, &mut room);
                             lookup(cpu, &tables, black_box(&index), stride, &mut out[first * stride..]);
                         }

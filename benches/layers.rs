@@ -2,18 +2,19 @@
 //!
 //!     cargo bench --bench layers -- sdtv2_15M w4 [THREADS [RUNS]]
 //!
-//! Of each layer the fastest of RUNS runs (ten); many of them make a profile of the runs alone; neurons that run together with the layer before them are part of
-//! its time. GMAC/s count inputs that are zero, as the peaks of data sheets do.
+//! Of each layer the fastest of RUNS runs (ten); many of them make a profile of the runs alone. Neurons that run
+//! together with the layer before them are part of its time; of `fp32`, counting a layer is part of the next one.
+//! GMAC/s count inputs that are zero, as the peaks of data sheets do.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spiq::exec::{FastExecutor, FloatExecutor, Isa, Workspace};
 use spiq::load;
-use spiq::model::{DataSet, Kind, Network, Node, Op};
-use spiq::quant::{Precision, Setting, quantize};
+use spiq::model::{DataSet, Kind, Network, Node, Op, Sample};
+use spiq::quant::{Precision, QuantizedModel, Setting, quantize};
 
 /// Counts what is allocated.
 struct Counting;
@@ -56,19 +57,42 @@ fn main() {
     }
     let model = load::model(name).unwrap_or_else(|error| panic!("{error}"));
     let sample = DataSet::load_for("noise", &model.description).unwrap().test.sample(0).unwrap();
-    let Precision::Fixed(setting) = Setting::load(spec).unwrap().precision else { return };
-    let network = quantize(&model, &setting, &FloatExecutor::new(&model).calibrate(&sample)).unwrap();
-    let executor = FastExecutor::new(&network, Isa::best());
+    let (float, runs) = (FloatExecutor::new(&model), number(1).unwrap_or(10));
+    match Setting::load(spec).unwrap().precision {
+        Precision::Float32 => print(&model.network, &float_times(&model.network, &float, &sample, runs)),
+        Precision::Fixed(setting) => {
+            let network = quantize(&model, &setting, &float.calibrate(&sample)).unwrap();
+            integers(&network, &sample, runs);
+        }
+    }
+}
+
+/// The fastest of `runs` of each layer of the reference.
+fn float_times(network: &Network, float: &FloatExecutor, sample: &Sample, runs: usize) -> Vec<Duration> {
+    let mut fastest = vec![Duration::MAX; network.nodes.len()];
+    for _ in 0..runs {
+        let mut start = Instant::now();
+        float.run_observed(sample, |id, _| {
+            fastest[id.index()] = fastest[id.index()].min(start.elapsed());
+            start = Instant::now();
+        });
+    }
+    fastest
+}
+
+/// Layers of the fast executor, and what it allocates.
+fn integers(network: &QuantizedModel, sample: &Sample, runs: usize) {
+    let executor = FastExecutor::new(network, Isa::best());
     let mut fastest = vec![Duration::MAX; network.network().nodes.len()];
     let mut workspace = Workspace::default();
-    for _ in 0..number(1).unwrap_or(10) {
-        executor.run_timed(&sample, &mut workspace, |id, time| {
+    for _ in 0..runs {
+        executor.run_timed(sample, &mut workspace, |id, time| {
             fastest[id.index()] = fastest[id.index()].min(time);
         });
     }
     print(network.network(), &fastest);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    drop(executor.run(&sample, &mut workspace));
+    drop(executor.run(sample, &mut workspace));
     println!(
         "{} allocations in a run of {} nodes",
         ALLOCATIONS.load(Ordering::Relaxed) - before,

@@ -104,7 +104,10 @@ impl<T: Copy + Default> Frames<T> {
     /// Applies `f` to every value, with its channel.
     pub fn map<U>(&self, mut f: impl FnMut(T, usize) -> U) -> Frames<U> {
         let channels = self.shape.channels;
-        let data = self.data.chunks_exact(channels).flat_map(|c| c.iter().enumerate()).map(|(c, &x)| f(x, c));
-        Frames { frames: self.frames, shape: self.shape, data: data.collect() }
+        let mut data = Vec::with_capacity(self.data.len());
+        for pixel in self.data.chunks_exact(channels) {
+            data.extend(pixel.iter().enumerate().map(|(c, &x)| f(x, c)));
+        }
+        Frames { frames: self.frames, shape: self.shape, data }
     }
 }

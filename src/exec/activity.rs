@@ -2,7 +2,7 @@
 
 use super::patterns::{Pattern, PatternCount, Patterns};
 use crate::model::{ConvGeometry, NodeId};
-use crate::tensor::Frames;
+use crate::tensor::{Frames, Shape};
 
 /// Waves are counted for 2^0 .. 2^10 positions at once.
 pub const WAVE_SIZES: usize = 11;
@@ -114,14 +114,9 @@ fn count_step<T: Copy + Default + PartialEq>(
     geometry: &ConvGeometry,
     multi_bit: bool,
 ) -> StepActivity {
-    let events = |pixel: &[T]| pixel.iter().filter(|&&x| x != T::default()).count() as u32;
+    let events = |pixel: &[T]| pixel.iter().map(|&x| u32::from(x != T::default())).sum();
     let per_input: Vec<u32> = input.at(t).chunks_exact(input.shape.channels).map(events).collect();
-    let out = geometry.output(input.shape).expect("checked when the network was built");
-    let gathered = |position: usize| -> u32 {
-        let taps = geometry.taps_of(input.shape, position / out.width, position % out.width);
-        taps.filter_map(|(_, p)| p).map(|p| per_input[p]).sum()
-    };
-    let gathered: Vec<u32> = (0..out.positions()).map(gathered).collect();
+    let gathered = gathered(&per_input, input.shape, geometry);
     let mut step = StepActivity {
         input_events: per_input.iter().sum(),
         gathered_events: gathered.iter().map(|&events| u64::from(events)).sum(),
@@ -137,6 +132,28 @@ fn count_step<T: Copy + Default + PartialEq>(
     step
 }
 
+/// The events of what each output position reads: sums along rows of the kernel, then along its columns.
+fn gathered(per_input: &[u32], input: Shape, geometry: &ConvGeometry) -> Vec<u32> {
+    let out = geometry.output(input).expect("checked when the network was built");
+    let read = |axis: usize, at: usize, tap: usize| {
+        (at * geometry.stride[axis] + tap * geometry.dilation[axis]).wrapping_sub(geometry.pad[axis])
+    };
+    let mut of_rows = Vec::with_capacity(input.height * out.width);
+    for row in per_input.chunks_exact(input.width) {
+        let inside = |x: usize, tap: usize| row.get(read(1, x, tap)).copied().unwrap_or(0);
+        let taps = 0..geometry.kernel[1];
+        of_rows.extend((0..out.width).map(|x| taps.clone().map(|tap| inside(x, tap)).sum::<u32>()));
+    }
+    let mut sums = vec![0; out.positions()];
+    for (y, sums) in sums.chunks_exact_mut(out.width).enumerate() {
+        let rows = (0..geometry.kernel[0]).map(|tap| read(0, y, tap)).filter(|&row| row < input.height);
+        for row in rows {
+            sums.iter_mut().zip(&of_rows[row * out.width..]).for_each(|(sum, events)| *sum += events);
+        }
+    }
+    sums
+}
+
 /// The busiest of 2^i consecutive positions, summed over waves: each level is the pairwise maximum
 /// of the one before.
 fn wave_peaks(mut events: Vec<u32>) -> [u32; WAVE_SIZES] {
@@ -149,7 +166,7 @@ fn wave_peaks(mut events: Vec<u32>) -> [u32; WAVE_SIZES] {
 
 /// Counts what a node yields that is not zero.
 pub fn count_outputs<T: Copy + Default + PartialEq>(output: &Frames<T>) -> NodeActivity {
-    let count = |t| output.at(t).iter().filter(|&&x| x != T::default()).count() as u32;
+    let count = |t| output.at(t).iter().map(|&x| u32::from(x != T::default())).sum();
     let steps =
         (0..output.frames).map(|t| StepActivity { output_events: count(t), ..StepActivity::default() });
     NodeActivity { steps: steps.collect() }
@@ -158,7 +175,6 @@ pub fn count_outputs<T: Copy + Default + PartialEq>(output: &Frames<T>) -> NodeA
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::Shape;
 
     #[test]
     fn a_three_by_one_image_by_hand() {

@@ -120,7 +120,6 @@ impl Dice {
         let fan_in = op.geometry.fan_in() as f32;
         let spread = (3.0 / fan_in).sqrt();
         let weight = self.list(op.geometry.weights(), -spread, spread);
-        let rows = op.geometry.rows(|i| weight[i]);
         let bias = if op.bias {
             self.list(op.geometry.out_channels, -0.1, 0.1)
         } else {
@@ -140,7 +139,7 @@ impl Dice {
             };
             tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
         }
-        FloatLayer { rows, bias, padding: Vec::new() }
+        FloatLayer::new(&op.geometry, |i| weight[i], bias)
     }
 
     /// Norm after norm: its mean and variance are those of `value`, its gain and shift are drawn.

@@ -32,3 +32,4 @@ mod words;
 
 pub use executor::{FastExecutor, Workspace};
 pub use snapshot::Snapshot;
+pub(super) use threads::{MACS_OF_A_THREAD, are_worth, in_tiles};

@@ -1,14 +1,17 @@
-//! Kernels for AVX2: 16-entry tables, low and high bytes of their sums shuffled apart.
+//! Kernels for AVX2: 16-entry tables of bytes. Sums of more bits are two digits, which are looked up and added up in
+//! bytes apart for as many tables as provably fit.
 
 // One index runs over several arrays of vectors.
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::*;
 
+use super::float::{self, FloatInputs, FloatNeuron, FloatRows};
+use super::float_matrix::FloatMatrix;
 use super::instructions::InstructionSet;
-use super::loops::{FloatNeuron, Loops, Rescale, generic, loops_compiled_for, neurons};
+use super::loops::{Loops, Rescale, generic, loops_compiled_for, neurons};
 use super::products::{Pairs, ProductMatrix};
-use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables, sum_of_words};
+use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
 use crate::exec::neuron::Cell;
 
 /// Entries of a table.
@@ -35,7 +38,7 @@ impl InstructionSet for Avx2 {
     }
 
     fn table_layout(&self) -> TableLayout {
-        TableLayout { inputs: 4, order: TableOrder::Apart }
+        TableLayout { inputs: 4, order: TableOrder::Digits }
     }
 
     fn channels_of_a_tile(&self) -> usize {
@@ -44,10 +47,19 @@ impl InstructionSet for Avx2 {
 
     /// # Safety
     /// As the trait says.
+    #[target_feature(enable = "avx2")]
     unsafe fn expand(&self, matrix: &LookupMatrix, halves: &[u8], tables: &mut [u8]) {
         let pairs = halves.chunks_exact(matrix.bytes_of_halves());
         let tables = tables.chunks_exact_mut(matrix.bytes_of_a_table());
-        pairs.zip(tables).for_each(|(halves, table)| expand_one(matrix.entry, halves, table));
+        for (halves, table) in pairs.zip(tables) {
+            // SAFETY: one pair of halves, and one table.
+            unsafe {
+                match matrix.entry {
+                    Entry::Byte => expand_bytes(halves.as_ptr(), table.as_mut_ptr()),
+                    Entry::Word => expand_digits(matrix.digit, halves.as_ptr(), table.as_mut_ptr()),
+                }
+            }
+        }
     }
 
     /// # Safety
@@ -97,6 +109,13 @@ impl InstructionSet for Avx2 {
     /// # Safety
     /// As the trait says.
     #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn float_products(&self, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
+        float::products::<16>(matrix, inputs, out);
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx2,popcnt")]
     unsafe fn neuron(
         &self,
         cell: &Cell,
@@ -111,15 +130,43 @@ impl InstructionSet for Avx2 {
     }
 }
 
-/// The table of two halves of four entries.
-fn expand_one(entry: Entry, halves: &[u8], table: &mut [u8]) {
-    for i in 0..16 {
-        let (low, high) = (i & 3, 4 + (i >> 2));
-        match entry {
-            Entry::Byte => table[i] = halves[low] + halves[high],
-            // Low bytes before high bytes: a byte shuffle looks up each.
-            Entry::Word => [table[i], table[16 + i]] = sum_of_words(halves, low, high).to_le_bytes(),
-        }
+/// The table of bytes of two halves of four entries.
+///
+/// # Safety
+/// 8 bytes can be read from `halves`, and 16 written to `table`.
+#[target_feature(enable = "avx2")]
+unsafe fn expand_bytes(halves: *const u8, table: *mut u8) {
+    let low = _mm_setr_epi8(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    let high = _mm_setr_epi8(4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7);
+    // SAFETY: passed on.
+    unsafe {
+        let pair = _mm_loadl_epi64(halves.cast());
+        let sums = _mm_add_epi8(_mm_shuffle_epi8(pair, low), _mm_shuffle_epi8(pair, high));
+        _mm_storeu_si128(table.cast(), sums);
+    }
+}
+
+/// The tables of the two digits of the sums of two halves of four entries of 16 bits.
+///
+/// # Safety
+/// 16 bytes can be read from `halves`, and 32 written to `table`.
+#[target_feature(enable = "avx2")]
+unsafe fn expand_digits(digit: u32, halves: *const u8, table: *mut u8) {
+    // Bytes of the words 0 to 3, again and again; of the words 4 and 5, and 6 and 7, four times each.
+    let low = _mm256_set1_epi64x(0x0706_0504_0302_0100);
+    let high = _mm256_setr_epi64x(
+        0x0908_0908_0908_0908,
+        0x0b0a_0b0a_0b0a_0b0a,
+        0x0d0c_0d0c_0d0c_0d0c,
+        0x0f0e_0f0e_0f0e_0f0e,
+    );
+    let (mask, digit) = (_mm256_set1_epi16((1 << digit) - 1), _mm_cvtsi32_si128(digit as i32));
+    // SAFETY: passed on.
+    unsafe {
+        let pair = _mm256_broadcastsi128_si256(_mm_loadu_si128(halves.cast()));
+        let sums = _mm256_add_epi16(_mm256_shuffle_epi8(pair, low), _mm256_shuffle_epi8(pair, high));
+        let digits = _mm256_packus_epi16(_mm256_and_si256(sums, mask), _mm256_srl_epi16(sums, digit));
+        _mm256_storeu_si256(table.cast(), _mm256_permute4x64_epi64::<0b11_01_10_00>(digits));
     }
 }
 
@@ -140,44 +187,60 @@ struct Rows<'a> {
 unsafe fn channel_of_block(tables: &Tables, channel: usize, rows: Rows, out: &mut [i32]) {
     let mut at = 0;
     while at < rows.width {
-        let wide = tables.matrix.entry == Entry::Byte && rows.width - at >= 2 * LANES;
+        let wide = rows.width - at >= 2 * LANES;
         // SAFETY: 64 or 128 columns of the block are left.
         unsafe {
             match (tables.matrix.entry, wide) {
                 (Entry::Byte, true) => bytes::<4>(tables, channel, rows, at, &mut out[at..]),
                 (Entry::Byte, false) => bytes::<2>(tables, channel, rows, at, &mut out[at..]),
-                (Entry::Word, _) => words::<2>(tables, channel, rows, at, &mut out[at..]),
+                (Entry::Word, true) => digits::<4>(tables, channel, rows, at, &mut out[at..]),
+                (Entry::Word, false) => digits::<2>(tables, channel, rows, at, &mut out[at..]),
             }
         }
         at += if wide { 2 * LANES } else { LANES };
     }
 }
 
-/// One channel at `J` vectors of positions, tables of 16-bit sums.
+/// One channel at `J` vectors of positions, tables of two digits.
 ///
 /// # Safety
 /// `J` vectors can be read behind column `at` of each row, and written to `out`.
 #[target_feature(enable = "avx2")]
-unsafe fn words<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
+unsafe fn digits<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
     let from = tables.of(channel);
-    let (mut lower, mut upper) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
-    for row in rows.start..rows.run.end {
-        // SAFETY: a table, and `J` vectors of row `row`.
-        unsafe {
-            let table: *const __m128i = from.as_ptr().add(row * 2 * TABLE).cast();
-            let low = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
-            let high = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
-            for j in 0..J {
-                let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
-                let bytes = _mm256_loadu_si256(bytes.cast());
-                let (low, high) = (_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, bytes));
-                lower[j] = _mm256_add_epi16(lower[j], _mm256_unpacklo_epi8(low, high));
-                upper[j] = _mm256_add_epi16(upper[j], _mm256_unpackhi_epi8(low, high));
+    let low_byte = _mm256_set1_epi16(255);
+    let digit = _mm_cvtsi32_si128(tables.matrix.digit as i32);
+    let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    let mut row = rows.start;
+    for &end in &rows.run.parts {
+        let (mut low, mut high) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+        while row < end {
+            // SAFETY: two tables, and `J` vectors of row `row`.
+            unsafe {
+                let table: *const __m128i = from.as_ptr().add(row * 2 * TABLE).cast();
+                let lows = _mm256_broadcastsi128_si256(_mm_loadu_si128(table));
+                let highs = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.add(1)));
+                for j in 0..J {
+                    let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
+                    let bytes = _mm256_loadu_si256(bytes.cast());
+                    low[j] = _mm256_add_epi8(low[j], _mm256_shuffle_epi8(lows, bytes));
+                    high[j] = _mm256_add_epi8(high[j], _mm256_shuffle_epi8(highs, bytes));
+                }
             }
+            row += 1;
+        }
+        for j in 0..J {
+            let high_even = _mm256_sll_epi16(_mm256_and_si256(high[j], low_byte), digit);
+            let high_odd = _mm256_sll_epi16(_mm256_srli_epi16::<8>(high[j]), digit);
+            even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(low[j], low_byte));
+            odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(low[j]));
+            even[j] = _mm256_add_epi16(even[j], high_even);
+            odd[j] = _mm256_add_epi16(odd[j], high_odd);
         }
     }
+    let (matrix, first) = (tables.matrix, rows.start == 0);
     // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-    unsafe { store_all(tables.matrix, tables.first + channel, rows.start == 0, lower, upper, out) };
+    unsafe { store_all(matrix, tables.first + channel, first, even, odd, out) };
 }
 
 /// One channel at `J` vectors of positions, tables of 8-bit sums.
@@ -210,16 +273,12 @@ unsafe fn bytes<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at:
             odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
         }
     }
-    let (mut lower, mut upper) = (even, odd);
-    for j in 0..J {
-        lower[j] = _mm256_unpacklo_epi16(even[j], odd[j]);
-        upper[j] = _mm256_unpackhi_epi16(even[j], odd[j]);
-    }
+    let (matrix, first) = (tables.matrix, rows.start == 0);
     // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-    unsafe { store_all(tables.matrix, tables.first + channel, rows.start == 0, lower, upper, out) };
+    unsafe { store_all(matrix, tables.first + channel, first, even, odd, out) };
 }
 
-/// Writes the sums of `J` vectors of positions: the first and the last 8 of each 16.
+/// Writes the sums of `J` vectors of positions, the even and the odd ones apart.
 ///
 /// # Safety
 /// `J` vectors can be written to `out`.
@@ -228,16 +287,19 @@ unsafe fn store_all<const J: usize>(
     matrix: &LookupMatrix,
     channel: usize,
     first: bool,
-    lower: [__m256i; J],
-    upper: [__m256i; J],
+    even: [__m256i; J],
+    odd: [__m256i; J],
     out: &mut [i32],
 ) {
     let shift = _mm_cvtsi32_si128(matrix.shift as i32);
     let bias = first.then_some(matrix.bias[channel]);
     for j in 0..J {
+        // The first and the last 8 of each 16.
+        let lower = _mm256_unpacklo_epi16(even[j], odd[j]);
+        let upper = _mm256_unpackhi_epi16(even[j], odd[j]);
         let halves = [
-            _mm256_permute2x128_si256::<0x20>(lower[j], upper[j]),
-            _mm256_permute2x128_si256::<0x31>(lower[j], upper[j]),
+            _mm256_permute2x128_si256::<0x20>(lower, upper),
+            _mm256_permute2x128_si256::<0x31>(lower, upper),
         ];
         for (k, half) in halves.into_iter().enumerate() {
             // SAFETY: 16 values of vector `j` of `out`.

@@ -6,8 +6,10 @@
 use std::arch::x86_64::*;
 
 use super::avx2::Avx2;
+use super::float::{FloatInputs, FloatNeuron, FloatRows};
+use super::float_matrix::FloatMatrix;
 use super::instructions::InstructionSet;
-use super::loops::{FloatNeuron, Loops, Rescale, generic, loops_compiled_for};
+use super::loops::{Loops, Rescale, generic, loops_compiled_for};
 use super::products::{Pairs, ProductMatrix};
 use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
 use crate::exec::neuron::Cell;
@@ -133,6 +135,14 @@ impl InstructionSet for Avx512 {
                 }
             }
         }
+    }
+
+    /// # Safety
+    /// As the trait says.
+    unsafe fn float_products(&self, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
+        // The compiler makes more of vectors of 256 bits.
+        // SAFETY: whoever has these instructions has those.
+        unsafe { Avx2.float_products(matrix, inputs, out) }
     }
 
     /// # Safety

@@ -1,7 +1,9 @@
 //! Kernels as safe functions of a [`Cpu`], which check what their callers hand in.
 
 use super::cpu::Cpu;
-use super::loops::{FloatNeuron, Rescale, loops_of_a_cpu};
+use super::float::{FloatInputs, FloatNeuron, FloatRows};
+use super::float_matrix::FloatMatrix;
+use super::loops::{Rescale, loops_of_a_cpu};
 use super::products::{Pairs, ProductMatrix};
 use super::tables::{LANES, Line, LookupMatrix, TableRoom, Tables, Weights};
 use crate::exec::neuron::Cell;
@@ -76,6 +78,13 @@ pub fn products(
     assert!(out.len().is_multiple_of(stride) && first + out.len() / stride <= matrix.outs);
     // SAFETY: a `Cpu` exists only for instructions that the processor has, and the lengths were checked.
     unsafe { cpu.instructions().products(matrix, first, pairs, stride, out) }
+}
+
+/// Sums of every column of the float reference, the same on every processor: a bias, then taps and channels upwards,
+/// products and sums rounded apart.
+pub fn float_products(cpu: Cpu, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
+    // SAFETY: a `Cpu` exists only for instructions that the processor has.
+    unsafe { cpu.instructions().float_products(matrix, inputs, out) }
 }
 
 /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;

@@ -2,6 +2,8 @@
 
 use std::panic::RefUnwindSafe;
 
+use super::float::{self, FloatInputs, FloatRows};
+use super::float_matrix::FloatMatrix;
 use super::loops::{Loops, neurons};
 use super::portable;
 use super::products::{Pairs, ProductMatrix};
@@ -65,6 +67,14 @@ pub trait InstructionSet: Loops + RefUnwindSafe {
         out: &mut [i32],
     ) {
         portable::products(matrix, first, pairs, stride, out);
+    }
+
+    /// See [`super::float_products()`].
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn float_products(&self, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
+        float::products::<8>(matrix, inputs, out);
     }
 
     /// See [`super::neuron()`].

@@ -1,7 +1,7 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
+use super::float::{self, FloatInputs, FloatNeuron};
 use crate::exec::neuron::Cell;
-use crate::model::FloatLeak;
 use crate::num::Word;
 
 /// (x M + 2^(S-1)) >> S, saturated.
@@ -35,59 +35,6 @@ impl Rescale {
             *out = value as i32;
         }
         clamped
-    }
-}
-
-/// Neurons of the float reference.
-#[derive(Debug, Clone, Copy)]
-pub struct FloatNeuron<'a> {
-    /// What V becomes before it fires: per channel, or one for all.
-    pub leaks: &'a [FloatLeak],
-    /// Fires only above its threshold, not at it.
-    pub above: bool,
-    /// What a spike leaves.
-    pub reset: FloatReset,
-}
-
-/// What a spike leaves of the potential of the float reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FloatReset {
-    /// 0.
-    Zero,
-    /// The potential without the amount of the channel.
-    Subtract,
-    /// All of it, of which the amount is missing behind the next leak.
-    SubtractDelayed,
-}
-
-impl FloatNeuron<'_> {
-    #[inline(always)]
-    fn fires(self, potential: f32, threshold: f32) -> bool {
-        if self.above { potential > threshold } else { potential >= threshold }
-    }
-
-    /// One timestep of a neuron: 1 where it fires, and its membrane `v`; `DELAYED` where a spike subtracts behind
-    /// the next leak.
-    #[inline(always)]
-    fn update<const DELAYED: bool>(
-        self,
-        leak: FloatLeak,
-        [threshold, amount]: [f32; 2],
-        v: &mut f32,
-        x: f32,
-    ) -> f32 {
-        let mut g = leak.potential(*v, x);
-        if DELAYED && self.fires(*v, threshold) {
-            g -= amount;
-        }
-        let fires = self.fires(g, threshold);
-        let left = match self.reset {
-            FloatReset::Zero => 0.0,
-            FloatReset::Subtract => g - amount,
-            FloatReset::SubtractDelayed => g,
-        };
-        *v = if fires { left } else { g };
-        if fires { 1.0 } else { 0.0 }
     }
 }
 
@@ -410,28 +357,15 @@ define_loops! { ($)
         }
     }
 
-    /// Adds to `out` the row of each event's channel times its value, one after the other. Products and sums
-    /// are rounded apart, so that the result does not depend on the instruction set.
-    fn add_rows(events: &[(u32, f32)], rows: &[f32], out: &mut [f32]) {
-        let length = out.len();
-        let mut chunks = out.chunks_exact_mut(BLOCK);
-        let mut first = 0;
-        for out in &mut chunks {
-            // Sums that stay in registers.
-            let mut sums = [0.0; BLOCK];
-            sums.copy_from_slice(out);
-            for &(channel, a) in events {
-                let row = &rows[channel as usize * length + first..][..BLOCK];
-                sums.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
-            }
-            out.copy_from_slice(&sums);
-            first += BLOCK;
-        }
-        let out = chunks.into_remainder();
-        for &(channel, a) in events {
-            let row = &rows[channel as usize * length + first..][..out.len()];
-            out.iter_mut().zip(row).for_each(|(x, &w)| *x += w * a);
-        }
+    /// Channel by channel: `rows` of `[tap][channel]`, all columns of `out`.
+    fn float_depthwise(rows: &[f32], bias: &[f32], inputs: FloatInputs, out: &mut [f32]) {
+        float::depthwise(rows, bias, inputs, out);
+    }
+
+    /// Which of the `channels` of each position, rows of `stride`, are not zero: `[position][word]`; true if all of
+    /// those are 1.
+    fn nonzero_bits(values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
+        float::nonzero_bits(values, stride, channels, bits)
     }
 
     /// One timestep of neurons, pixel by pixel; `thresholds` and the `amounts` that a spike subtracts are those of the
@@ -444,32 +378,6 @@ define_loops! { ($)
         membranes: &mut [f32],
         spikes: &mut [f32],
     ) {
-        let channels = thresholds.len();
-        let pixels = membranes.chunks_exact_mut(channels).zip(input.chunks_exact(channels));
-        for ((v, x), spikes) in pixels.zip(spikes.chunks_exact_mut(channels)) {
-            let values = v.iter_mut().zip(x).zip(spikes).zip(thresholds.iter().zip(amounts));
-            let delayed = neuron.reset == FloatReset::SubtractDelayed;
-            match neuron.leaks {
-                &[leak] if delayed => {
-                    for (((v, &x), spike), (&threshold, &amount)) in values {
-                        *spike = neuron.update::<true>(leak, [threshold, amount], v, x);
-                    }
-                }
-                &[leak] => {
-                    for (((v, &x), spike), (&threshold, &amount)) in values {
-                        *spike = neuron.update::<false>(leak, [threshold, amount], v, x);
-                    }
-                }
-                leaks => {
-                    for ((((v, &x), spike), (&threshold, &amount)), &leak) in values.zip(leaks) {
-                        *spike = if delayed {
-                            neuron.update::<true>(leak, [threshold, amount], v, x)
-                        } else {
-                            neuron.update::<false>(leak, [threshold, amount], v, x)
-                        };
-                    }
-                }
-            }
-        }
+        float::neurons(neuron, (thresholds, amounts), input, (membranes, spikes));
     }
 }

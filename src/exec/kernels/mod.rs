@@ -7,6 +7,8 @@
 
 mod cpu;
 mod dispatch;
+mod float;
+mod float_matrix;
 mod instructions;
 mod loops;
 mod portable;
@@ -23,6 +25,8 @@ mod avx512;
 pub use super::neuron::Cell;
 pub use cpu::{Cpu, Isa};
 pub use dispatch::*;
-pub use loops::{FloatNeuron, FloatReset, Rescale};
+pub use float::{FloatForm, FloatInputs, FloatNeuron, FloatReset, FloatRows};
+pub use float_matrix::FloatMatrix;
+pub use loops::Rescale;
 pub use products::{Pairs, ProductMatrix};
 pub use tables::{BLOCK, Entry, LANES, LookupMatrix, TableLayout, TableRoom, Tables};

@@ -35,7 +35,9 @@ pub struct TableLayout {
 pub(super) enum TableOrder {
     /// `[channel][row][entry]`, of sums of 8 or of 16 bits.
     Apart,
-    /// `[row][entry][channel]`, of sums of 16 bits.
+    /// `[channel][row][digit][entry]`: sums of 8 bits, or two digits of them, the low one first.
+    Digits,
+    /// `[tile][row][entry][channel]`, of sums of 16 bits.
     SideBySide,
 }
 
@@ -51,6 +53,8 @@ pub struct LookupMatrix {
     /// Width of the entries.
     pub(super) entry: Entry,
     pub(super) runs: Vec<Run>,
+    /// Bits of the low digit of an entry, where entries have two.
+    pub(super) digit: u32,
     /// X = (acc << shift) + bias, the subtracted negative weights included.
     pub(super) shift: u32,
     pub(super) bias: Vec<i32>,
@@ -79,7 +83,7 @@ pub enum Entry {
 pub(super) struct Run {
     /// The row behind it.
     pub end: usize,
-    /// The rows behind its parts, whose sums fit 8 bits; only for entries of 8 bits.
+    /// The rows behind its parts, whose sums fit 8 bits; only for entries or digits of 8 bits.
     pub parts: Vec<usize>,
 }
 
@@ -113,7 +117,7 @@ impl<'a> Tables<'a> {
         assert!(start + count <= channels);
         let length = matrix.rows * matrix.bytes_of_a_table();
         let bytes = match matrix.layout.order {
-            TableOrder::Apart => &bytes_of(lines)[start * length..][..count * length],
+            TableOrder::Apart | TableOrder::Digits => &bytes_of(lines)[start * length..][..count * length],
             TableOrder::SideBySide => &bytes_of(lines)[..channels * length],
         };
         Self { matrix, first, count, bytes, interleaved: (channels, start) }
@@ -132,7 +136,7 @@ impl<'a> Tables<'a> {
     pub fn one(&self, i: usize) -> Tables<'a> {
         assert!(i < self.count);
         let bytes = match self.matrix.layout.order {
-            TableOrder::Apart => self.of(i),
+            TableOrder::Apart | TableOrder::Digits => self.of(i),
             TableOrder::SideBySide => self.bytes,
         };
         let interleaved = (self.interleaved.0, self.interleaved.1 + i);
@@ -160,11 +164,16 @@ impl LookupMatrix {
                 bias[out] = bias[out].wrapping_sub(negated_lowest(weights) << shift);
             }
         }
-        let (entry, runs) = runs(layout.order, &sums, outs);
+        let (mut entry, mut runs, mut digit) = (Entry::Word, runs_of_words(&sums, outs), 0);
+        if layout.order != TableOrder::SideBySide && split_bytes(&mut runs, &sums, outs) {
+            entry = Entry::Byte;
+        } else if layout.order == TableOrder::Digits {
+            digit = split_digits(&mut runs, &sums, outs);
+        }
         let rows_of = codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(width));
         let weights =
             Weights::Halves(rows_of.flat_map(|weights| halves(weights, width / 2, entry)).collect());
-        Some(Self { rows, outs, weights, layout, entry, runs, shift, bias })
+        Some(Self { rows, outs, weights, layout, entry, runs, digit, shift, bias })
     }
 
     /// Bytes of all tables.
@@ -220,10 +229,9 @@ fn halves(weights: &[i32], half: usize, entry: Entry) -> Vec<u8> {
     sums.flat_map(|sum| sum.to_le_bytes().into_iter().take(entry.bytes())).collect()
 }
 
-/// The sum of two entries of 16 bits.
-pub(super) fn sum_of_words(halves: &[u8], low: usize, high: usize) -> u16 {
-    let half = |i: usize| u16::from_le_bytes([halves[2 * i], halves[2 * i + 1]]);
-    half(low) + half(high)
+/// Entry `i` of 16 bits.
+pub(super) fn word_of(halves: &[u8], i: usize) -> u16 {
+    u16::from_le_bytes([halves[2 * i], halves[2 * i + 1]])
 }
 
 /// Bytes as entries of 16 bits.
@@ -259,26 +267,49 @@ fn partial_sums(weights: &[i32]) -> [u16; 8] {
     sums
 }
 
-/// The width of the entries and the runs of rows that fit, from the largest sum of each table,
-/// `[row][out]`.
-fn runs(order: TableOrder, sums: &[u16], outs: usize) -> (Entry, Vec<Run>) {
-    let mut runs = Vec::new();
-    let (mut start, mut parts) = (0, 0);
-    for end in ends(sums, outs, 0xffff, ROWS_OF_A_RUN) {
-        let part_ends = match sums.iter().max() {
-            Some(0..=255) => ends(&sums[start * outs..end * outs], outs, 0xff, ROWS_OF_A_RUN),
-            _ => Vec::new(),
-        };
-        parts += part_ends.len();
-        runs.push(Run { end, parts: part_ends.iter().map(|part| start + part).collect() });
-        start = end;
+/// The runs of rows that fit 16 bits, from the largest sum of each table, `[row][out]`.
+fn runs_of_words(sums: &[u16], outs: usize) -> Vec<Run> {
+    ends(sums, outs, 0xffff, ROWS_OF_A_RUN).into_iter().map(|end| Run { end, parts: Vec::new() }).collect()
+}
+
+/// Splits runs into parts whose sums fit 8 bits; false where that is not worth it.
+fn split_bytes(runs: &mut [Run], sums: &[u16], outs: usize) -> bool {
+    if sums.iter().max().is_none_or(|&largest| largest > 0xff) {
+        return false;
     }
+    let parts = parts(runs, sums, outs, ROWS_OF_A_RUN);
+    let (rows, count) = (sums.len() / outs, parts.iter().map(Vec::len).sum::<usize>());
     // Widening costs as much as a few look-ups.
-    let bytes = order == TableOrder::Apart && parts > 0 && (parts == runs.len() || start >= 2 * parts);
-    if !bytes {
-        runs.iter_mut().for_each(|run| run.parts.clear());
+    let worth = count == runs.len() || rows >= 2 * count;
+    if worth {
+        runs.iter_mut().zip(parts).for_each(|(run, parts)| run.parts = parts);
     }
-    (if bytes { Entry::Byte } else { Entry::Word }, runs)
+    worth
+}
+
+/// Splits runs into parts in which the sums of either digit fit 8 bits; returns the bits of the low one, with which
+/// there are fewest.
+fn split_digits(runs: &mut [Run], sums: &[u16], outs: usize) -> u32 {
+    let of_digit = |digit: u32| {
+        let high: Vec<u16> = sums.iter().map(|sum| sum >> digit).collect();
+        // Of the low digit, anything may come up.
+        (digit, parts(runs, &high, outs, 0xff / ((1 << digit) - 1)))
+    };
+    let fit = (3..=8).filter(|digit| sums.iter().all(|sum| sum >> digit <= 0xff));
+    let fewest = fit.map(of_digit).min_by_key(|(_, parts)| parts.iter().map(Vec::len).sum::<usize>());
+    let (digit, parts) = fewest.expect("a digit of 8 bits leaves one of 8");
+    runs.iter_mut().zip(parts).for_each(|(run, parts)| run.parts = parts);
+    digit
+}
+
+/// Per run, the rows behind its parts, of at most `most` rows, whose sums fit 8 bits.
+fn parts(runs: &[Run], sums: &[u16], outs: usize, most: usize) -> Vec<Vec<usize>> {
+    let starts = std::iter::once(0).chain(runs.iter().map(|run| run.end));
+    let of_run = |(start, run): (usize, &Run)| {
+        let ends = ends(&sums[start * outs..run.end * outs], outs, 0xff, most);
+        ends.into_iter().map(|end| start + end).collect()
+    };
+    starts.zip(runs).map(of_run).collect()
 }
 
 /// Ends of runs of at most `most` rows whose sums stay within `limit` in every channel.

@@ -104,3 +104,98 @@ fn products_are_weighted_sums() {
         }
     }
 }
+
+/// Sums of the float reference by plain loops: from the bias on, taps, then channels upwards.
+fn float_sums(rows: &[f32], bias: &[f32], inputs: FloatInputs) -> Vec<f32> {
+    let outs = bias.len();
+    let mut sums = Vec::new();
+    for sources in inputs.sources.chunks_exact(inputs.taps) {
+        let mut column = bias.to_vec();
+        for (tap, &source) in sources.iter().enumerate() {
+            let first = source as usize * inputs.stride;
+            let pixel = inputs.values.get(first..first + inputs.channels).unwrap_or(inputs.padding);
+            for (channel, x) in pixel.iter().enumerate() {
+                let row = &rows[(tap * inputs.channels + channel) * outs..][..outs];
+                column.iter_mut().zip(row).for_each(|(sum, w)| *sum += w * x);
+            }
+        }
+        sums.extend(column);
+    }
+    sums
+}
+
+#[test]
+fn float_products_have_one_order() {
+    // Channels, outputs, taps, columns: ragged panels, words and blocks of columns.
+    let cases = [(5, 3, 4, 2), (70, 45, 1, 7), (64, 112, 3, 13), (200, 130, 2, 140)];
+    for (channels, outs, taps, columns) in cases.into_iter().take(if cfg!(miri) { 2 } else { 4 }) {
+        println!("{channels} channels, {outs} outputs, {taps} taps, {columns} columns");
+        let reals = |seed, count| numbers(seed, count, -999, 999).into_iter().map(|x| x as f32 / 64.1);
+        let (stride, positions) = (channels + 3, 6);
+        let (rows, bias): (Vec<f32>, Vec<f32>) =
+            (reals(7, taps * channels * outs).collect(), reals(8, outs).collect());
+        let padding: Vec<f32> = reals(9, channels).map(|x| x.signum().max(0.0)).collect();
+        let sources: Vec<u32> =
+            numbers(10, columns * taps, 0, positions as i64).into_iter().map(|x| x as u32).collect();
+        for form in [FloatForm::Spikes, FloatForm::Sparse, FloatForm::Dense] {
+            let value =
+                |x: f32| if form == FloatForm::Spikes { x.signum().max(0.0) } else { x.max(-3.0) + 3.0 };
+            let values: Vec<f32> = reals(11, positions * stride).map(value).collect();
+            for cpu in cpus() {
+                let name = cpu.isa().name();
+                let words = channels.div_ceil(64);
+                let mut bits = vec![0; (positions + 1) * words];
+                let (inside, outside) = bits.split_at_mut(positions * words);
+                let spikes = nonzero_bits(cpu, &values, stride, channels, inside);
+                assert_eq!(spikes, form == FloatForm::Spikes, "{name}");
+                assert!(nonzero_bits(cpu, &padding, channels, channels, outside));
+                let (padding, sources) = (&padding[..], &sources[..]);
+                let bits = &bits;
+                let inputs =
+                    FloatInputs { values: &values, stride, channels, bits, padding, sources, taps, form };
+                let matrix = FloatMatrix::new(taps * channels, &bias, |row, out| rows[row * outs + out]);
+                let mut out = vec![f32::NAN; columns * (outs + 1)];
+                let of_columns = FloatRows { data: &mut out[1..], stride: outs + 1 };
+                float_products(cpu, &matrix, inputs, of_columns);
+                let expected = float_sums(&rows, &bias, inputs);
+                for (out, expected) in out.chunks_exact(outs + 1).zip(expected.chunks_exact(outs)) {
+                    assert!(out[0].is_nan(), "{name} writes behind its outputs");
+                    assert!(out[1..] == *expected, "{name}, {form:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_products_have_one_order() {
+    for channels in [3, 32, 77] {
+        let real = |x: &i32| *x as f32 / 64.1;
+        let (values, rows) = (numbers(12, 4 * channels, -99, 99), numbers(13, 2 * channels, -99, 99));
+        let (values, rows): (Vec<f32>, Vec<f32>) =
+            (values.iter().map(real).collect(), rows.iter().map(real).collect());
+        let (bias, padding) = (vec![0.3; channels], vec![0.7; channels]);
+        let inputs = FloatInputs {
+            values: &values,
+            stride: channels,
+            channels,
+            bits: &[],
+            padding: &padding,
+            sources: &[0, 4, 3, 1],
+            taps: 2,
+            form: FloatForm::Dense,
+        };
+        let at = |channel: usize| {
+            let x = |position: usize| values[position * channels + channel];
+            let (first, second) = (rows[channel], rows[channels + channel]);
+            [0.3 + first * x(0) + second * 0.7, 0.3 + first * x(3) + second * x(1)]
+        };
+        for cpu in cpus() {
+            let mut out = vec![0.0; 2 * channels];
+            float_depthwise(cpu, &rows, &bias, inputs, &mut out);
+            for channel in 0..channels {
+                assert_eq!([out[channel], out[channels + channel]], at(channel), "{}", cpu.isa().name());
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Weights of products of the float reference.
+
+/// Output channels of a panel, whose sums stay in registers.
+pub const PANEL: usize = 64;
+/// The last panel is as wide as its output channels need, in vectors of so many.
+const VECTOR: usize = 16;
+
+/// The weights and biases of a product, `[panel][row][output channel]`.
+#[derive(Debug, Default)]
+pub struct FloatMatrix {
+    outs: usize,
+    rows: usize,
+    weights: Vec<f32>,
+    /// Per output channel, with those that fill the last panel.
+    bias: Vec<f32>,
+}
+
+/// Some output channels of a product.
+#[derive(Debug, Clone, Copy)]
+pub struct Panel<'a> {
+    /// The first of them.
+    pub first: usize,
+    /// How many.
+    pub outs: usize,
+    /// So many, and zeros that fill a vector.
+    pub width: usize,
+    /// `[row][width]`.
+    pub weights: &'a [f32],
+    /// Per output channel.
+    pub bias: &'a [f32],
+}
+
+impl FloatMatrix {
+    /// As many outputs as biases; `weight` is asked for rows and outputs.
+    pub fn new(rows: usize, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
+        let outs = bias.len();
+        let mut padded = bias.to_vec();
+        padded.resize(outs.next_multiple_of(VECTOR), 0.0);
+        let mut weights = Vec::with_capacity(rows * padded.len());
+        for first in (0..padded.len()).step_by(PANEL) {
+            let (end, width) = (outs.min(first + PANEL), PANEL.min(padded.len() - first));
+            for row in 0..rows {
+                weights.extend((first..end).map(|out| weight(row, out)));
+                weights.resize(weights.len() + first + width - end, 0.0);
+            }
+        }
+        Self { outs, rows, weights, bias: padded }
+    }
+
+    /// Output channels.
+    pub fn outs(&self) -> usize {
+        self.outs
+    }
+
+    /// Inputs of an output.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Biases of the output channels.
+    pub fn bias(&self) -> &[f32] {
+        &self.bias[..self.outs]
+    }
+
+    /// All panels.
+    pub(super) fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
+        self.bias.chunks(PANEL).enumerate().map(|(i, bias)| {
+            let (first, width) = (i * PANEL, bias.len());
+            let weights = &self.weights[first * self.rows..][..width * self.rows];
+            Panel { first, outs: width.min(self.outs - first), width, weights, bias }
+        })
+    }
+}
