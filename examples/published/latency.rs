@@ -11,9 +11,9 @@ use super::on_network::{OnNetwork, lanes, pause};
 const FIREFLY_T_FPS: [f64; 2] = [907.0, 630.0];
 const FIREFLY_T_NETWORKS: [&str; 2] = ["spikingformer_4-256_cifar10", "spikingformer_2-512_cifar100"];
 /// Spike rate of every layer, fitted to the first of them to three digits.
-pub const FIREFLY_T_RATE: f64 = 0.047;
+pub const FIREFLY_T_RATE: f64 = 0.046;
 /// In words.
-pub const FIREFLY_T_CONSTANT: &str = "a spike rate of 0.047 everywhere, for the frames of the first network";
+pub const FIREFLY_T_CONSTANT: &str = "a spike rate of 0.046 everywhere, for the frames of the first network";
 
 /// Its weight buffer is not known: bytes with the rate that then fits best. The least is assumed; with the most, all
 /// buffers take 96 of the 100 block memories that are published.
