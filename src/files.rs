@@ -96,6 +96,8 @@ macro_rules! bundle {
 bundle!(
     "models/sdtv1_2-64_fashion.ron",
     "models/sdtv1_2-64_fashion.safetensors",
+    "models/qkformer_3-96_fashion.ron",
+    "models/qkformer_3-96_fashion.safetensors",
     "models/settings/mixed.ron",
     "models/settings/pot3-calibrated.ron",
     "models/settings/w2-calibrated.ron",

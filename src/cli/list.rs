@@ -57,7 +57,7 @@ fn models() -> Result<Vec<(String, String)>> {
     names
         .map(|name| {
             let (description, network, _) = ModelDescription::load(name)?;
-            let (family, weights) = (description.family.name(), weights(&description.weights));
+            let (family, weights) = (description.family.name(), weights(&description));
             let text = format!(
                 "{family}, {} parameters{weights}, input {}, {} timesteps, {} classes",
                 network.parameter_count(),
@@ -70,10 +70,11 @@ fn models() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-fn weights(source: &WeightSource) -> &'static str {
-    match source {
-        WeightSource::File(_) => "",
-        WeightSource::Seeded(_) => " (random weights)",
+fn weights(description: &ModelDescription) -> String {
+    match (&description.trained, &description.weights) {
+        (Some(trained), _) => format!(" ({:.2} % of {})", 100.0 * trained.test_accuracy, trained.data),
+        (None, WeightSource::Seeded(_)) => " (random weights)".to_owned(),
+        (None, WeightSource::File(_)) => String::new(),
     }
 }
 

@@ -34,6 +34,20 @@ pub struct ModelDescription {
     pub classes: usize,
     /// Where the weights come from.
     pub weights: WeightSource,
+    /// What they reached where they were trained.
+    #[serde(default)]
+    pub trained: Option<Trained>,
+}
+
+/// Accuracy of weights in the float network, as whoever trained them measured it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trained {
+    /// Name of the data set.
+    #[serde(deserialize_with = "crate::name::title")]
+    pub data: String,
+    /// Share of its test images whose class is right.
+    pub test_accuracy: f64,
 }
 
 /// Published families; one more is one file in `families/` and one line in each place here.
@@ -278,6 +292,11 @@ impl ModelDescription {
     fn check(&self) -> Result<(), Fault> {
         in_range("timesteps", self.timesteps, &TIMESTEPS)?;
         in_range("classes", self.classes, &(1..=100_000))?;
+        if let Some(Trained { test_accuracy, .. }) = &self.trained
+            && !(0.0..=1.0).contains(test_accuracy)
+        {
+            return Err(Fault::new("trained.test_accuracy", format!("{test_accuracy:?} is not in 0..=1")));
+        }
         let shape = self.input.shape();
         in_range("input.shape: channels", shape.channels, &INPUT_CHANNELS)?;
         in_range("input.shape: height", shape.height, &INPUT_EXTENT)?;

@@ -33,7 +33,7 @@ pub use class_token::{ClassToken, LearnedTokens};
 pub use conv::{ConvGeometry, Taps};
 pub use conv_request::Conv;
 pub use data::{DataSet, Images, Sample};
-pub use description::{Family, InputSpec, Model, ModelDescription, WeightSource};
+pub use description::{Family, InputSpec, Model, ModelDescription, Trained, WeightSource};
 pub use fold::{FoldedLayer, fold};
 pub use ir::{
     Attention, Gate, Grid, Join, Kind, Network, Node, NodeId, Op, Operations, Padding, ProductOrder, Scope,

@@ -39,7 +39,7 @@ fn files_that_are_not_there() {
     unknown data
       "mnist": neither a file nor one of the defaults: fashion-mnist
     empty name
-      "": neither a file nor one of the defaults: sdtv1_2-64_fashion, qkformer_10-384_imagenet, qkformer_10-512_imagenet, qkformer_10-768_imagenet, qkformer_4-256_cifar10dvs, qkformer_4-256_gesture, qkformer_4-384_cifar10, sdtv1_2-256_cifar10 and 33 more
+      "": neither a file nor one of the defaults: sdtv1_2-64_fashion, qkformer_3-96_fashion, qkformer_10-384_imagenet, qkformer_10-512_imagenet, qkformer_10-768_imagenet, qkformer_4-256_cifar10dvs, qkformer_4-256_gesture, qkformer_4-384_cifar10 and 34 more
     a folder
       out: a folder, not a file
     parent folder

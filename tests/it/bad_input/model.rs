@@ -25,9 +25,9 @@ fn text_that_does_not_parse() {
     missing parenthesis
       changed.ron:8:18: Expected opening `(`
     unknown field
-      changed.ron:6:5: Unexpected field named `time_steps` in `Model`, expected one of `name`, `family`, `neurons`, `quantized`, `input`, `timesteps`, `classes`, or `weights` instead
+      changed.ron:6:5: Unexpected field named `time_steps` in `Model`, expected one of `name`, `family`, `neurons`, `quantized`, `input`, `timesteps`, `classes`, `weights`, or `trained` instead
     missing field
-      changed.ron:8:1: Unexpected missing field named `classes` in `Model`
+      changed.ron:9:1: Unexpected missing field named `classes` in `Model`
     fraction for a count
       changed.ron:6:17: Expected comma
     negative count
