@@ -94,7 +94,7 @@ class Steps(torch.nn.Module):
 def test_layers_that_follow_each_other_need_no_description():
     network = Steps().eval()
     model = spiq.Model.from_torch(network, input_shape=SHAPE, timesteps=4)
-    assert list(model.layers)[:2] == ["features.0", "features.2"]
+    assert list(model.layers)[:3] == ["input", "features.0", "features.2"]
     found = spiq.torch.verify(network, "w4u6", "noise", limit=2)
     assert found.equal and all(row["values"] for row in found.layers), str(found)
 
@@ -109,8 +109,8 @@ class Shifted(Steps):
 
 def test_what_is_no_chain_is_named():
     network = Steps().eval()
-    network.features[3] = torch.nn.Softmax(1)
-    with pytest.raises(spiq.Error, match="features.3: a layer of the kind Softmax is not known") as caught:
+    network.features[3] = torch.nn.LPPool2d(1, 2).eval()
+    with pytest.raises(spiq.Error, match="features.3: a layer of the kind LPPool2d is not known") as caught:
         spiq.Model.from_torch(network, input_shape=SHAPE, timesteps=4)
     assert caught.value.layer == "features.3"
     with pytest.raises(spiq.Error, match="last: its input is not what a layer before it yields"):
@@ -154,7 +154,8 @@ FAMILIES = {
 def test_the_six_families_say_their_sizes(family):
     timesteps = 1 if family == "SpikeDrivenV3" else 2
     described = dict(input=IMAGE, timesteps=timesteps, classes=7)
-    module = oracle({"name": "x", "family": {"": family, **FAMILIES[family]}, **described})
+    spelled = described | {"input": {"": "Image", **IMAGE["Image"]}}
+    module = oracle({"name": "x", "family": {"": family, **FAMILIES[family]}, **spelled})
     model = spiq.Model.from_torch(module, input_shape=(3, 32, 32), timesteps=timesteps)
     expected = spiq.Model.family(family, state_dict=module.state_dict(), **described, **FAMILIES[family])
     assert model.layers == expected.layers

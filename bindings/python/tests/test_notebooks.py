@@ -36,7 +36,8 @@ def test_from_pth_to_3_bits(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shown, space = execute(NOTEBOOKS / "from_pth_to_3_bits.ipynb")
     assert (tmp_path / "w3u4.ron").exists() and (tmp_path / "net_w3u4.pth").exists()
-    assert space["found"].values > 0 and "w3u4" in shown[1] and shown[-1].count("<table>") == 2
+    assert space["found"].values > 0 and any("w3u4" in text for text in shown)
+    assert shown[-1].count("<table>") == 2
     accuracy = space["report"].to_dict()["settings"][0]["accuracy"]
     assert accuracy > 0.6, "what is shown is a network that has learned"
 

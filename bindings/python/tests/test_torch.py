@@ -309,7 +309,7 @@ def ints(x):
 
 def layer(integers, shape=(), many=True, **arguments):
     rounding = _torch_layers.Rounding()
-    neuron = dict(thresholds=[8], multiplier=1, shift=1, subtract=False, strict=False, membrane=None) | integers
+    neuron = dict(thresholds=[8], multiplier=1, shift=1, reset="zero", amounts=[], strict=False, membrane=None) | integers
     steps = dict(steps=ints(1.0), level=1.0) | arguments
     return _torch_layers.Neuron(neuron, shape, many=many, rounding=rounding, **steps)
 
@@ -324,7 +324,11 @@ def test_neurons_by_hand():
     # g: 5, 2 + 5 = 7, 3 + 5 = 8 fires, 0 + 7 = 7, 3 + 0.
     assert fires(layer({"membrane": word(4)}), 5, 5, 5, 7, 0) == [0, 0, 1, 0, 0]
     # The rest of 10 - 8 stays, halved: 1 + 7 fires.
-    assert fires(layer({"membrane": word(4), "subtract": True}), 10, 7) == [1, 1]
+    assert fires(layer({"membrane": word(4), "reset": "threshold", "amounts": [8]}), 10, 7) == [1, 1]
+    # Behind the leak: 10 >> 1 = 5 less 8 are -3, and -3 + 10 = 7 does not fire; 7 >> 1 = 3, and 3 + 5 = 8 does.
+    assert fires(layer({"membrane": word(4), "reset": "delayed", "amounts": [8]}), 10, 10, 5) == [1, 0, 1]
+    # Nothing comes off: 10 >> 1 = 5, 5 + 3 = 8 fires, 4 + 3 does not.
+    assert fires(layer({"membrane": word(4), "reset": "amount", "amounts": [0]}), 10, 3, 3) == [1, 1, 0]
     # 7 >> 1 = 3, of which the low bit is not stored: 2 + 5 = 7 instead of 8.
     assert fires(layer({"membrane": word(4, discard=1)}), 7, 5) == [0, 0]
     # -9 >> 1 = -5, clamped to -2 of 2 bits: -2 + 10 = 8 fires.
@@ -339,14 +343,16 @@ def test_neurons_by_hand():
     st.lists(st.lists(st.integers(-60, 60), min_size=3, max_size=3), min_size=1, max_size=6),
     st.lists(st.integers(1, 40), min_size=3, max_size=3),
     st.sampled_from([(1, 0), (1, 1), (1, 2), (1, 3), (3, 2), (0, 0), (21845, 16), (29491, 15)]),
-    st.booleans(),
+    st.sampled_from(["zero", "threshold", "delayed", "amount"]),
     st.booleans(),
     st.integers(2, 6),
     st.integers(0, 3),
 )
-def test_neurons_against_a_loop(x, thresholds, kept, subtract, strict, bits, discard):
+def test_neurons_against_a_loop(x, thresholds, kept, reset, strict, bits, discard):
     multiplier, shift = kept
-    integers = dict(thresholds=thresholds, multiplier=multiplier, shift=shift, subtract=subtract, strict=strict)
+    amounts = {"zero": [], "amount": [3, 0, 5]}.get(reset, [threshold - strict for threshold in thresholds])
+    integers = dict(thresholds=thresholds, multiplier=multiplier, shift=shift, reset=reset, strict=strict)
+    integers["amounts"] = amounts
     integers["membrane"] = {"bits": bits, "discards": [discard] * 3}
     expected = []
     v = [0] * 3
@@ -355,8 +361,10 @@ def test_neurons_against_a_loop(x, thresholds, kept, subtract, strict, bits, dis
         for c in range(3):
             g = v[c] + frame[c]
             fires = g >= thresholds[c]
-            left = g if not fires else g - (thresholds[c] - strict) if subtract else 0
-            stored = (2 * left + 1) * multiplier // 2 ** (shift + 1) // 2**discard
+            taken = 0 if not fires else amounts[c] if amounts else g
+            left = g if reset == "delayed" else g - taken
+            kept = (2 * left + 1) * multiplier // 2 ** (shift + 1)
+            stored = (kept - taken if reset == "delayed" else kept) // 2**discard
             stored = max(-(2 ** (bits - 1)), min(2 ** (bits - 1) - 1, stored))
             v[c] = stored * 2**discard
             spikes.append(int(fires))

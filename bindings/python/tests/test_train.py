@@ -139,7 +139,8 @@ def test_gradients_by_hand():
         gain=2.0,
         multiplier=1,
         shift=1,
-        subtract=False,
+        reset="zero",
+        amounts=[],
         strict=False,
         membrane={"bits": 3, "discards": [0]},
     )
