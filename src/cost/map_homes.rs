@@ -16,9 +16,9 @@ pub fn settle(mapper: &Mapper, choice: Choice) -> Choice {
     let kept = keep(&settling, base.clone());
     let in_turns = turns::take(&settling, base.clone());
     let states = [turns::take(&settling, kept.clone()), kept, keep(&settling, in_turns), base];
-    let planned = |state| mapper.finish(&settling.replan(&state, &choice));
-    let choices: Vec<Choice> = states.into_par_iter().map(planned).collect();
-    choices.into_iter().min_by(|a, b| a.score.total_cmp(&b.score)).expect("four of them")
+    let score = |state: &State| mapper.score(&settling.whole(state));
+    let best = states.into_iter().min_by(|a, b| score(a).total_cmp(&score(b))).expect("four of them");
+    mapper.finish(&settling.replan(&best, &choice))
 }
 
 /// Leaves maps on chip that have room there, those first that save most for it.
