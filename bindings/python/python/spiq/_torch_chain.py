@@ -69,22 +69,27 @@ def _calls(module, image, forward):
     for name, part in module.named_modules():
         if _is_layer(part) and not any(name.startswith(f"{other}.") for other in _neurons(module)):
             hooks.append(part.register_forward_hook(hook(name)))
-    try:
-        with torch.no_grad():
-            _forget(module)
-            forward(module, image)
-    finally:
-        for handle in hooks:
-            handle.remove()
-        _forget(module)
+    observe(module, image, forward, hooks)
     if not calls:
         raise Error("module: it calls no layer", file="module")
     return calls
 
 
-def _forget(module):
-    for part in module.modules():
-        reset(part)
+def observe(module, image, forward, hooks):
+    """Runs ``module`` on ``image`` and takes ``hooks`` away; its neurons have seen nothing before, nor behind."""
+
+    def forget():
+        for part in module.modules():
+            reset(part)
+
+    try:
+        with torch.no_grad():
+            forget()
+            forward(module, image)
+    finally:
+        for handle in hooks:
+            handle.remove()
+        forget()
 
 
 def _is_neuron(part):

@@ -7,7 +7,6 @@ import torch
 
 from . import _torch_chain as chain
 from . import _torch_module as reading
-from . import _torch_neurons as neurons
 from ._error import Error
 
 _SCALES = ("scale",)
@@ -36,14 +35,7 @@ class Read:
             for name, part in inside.items()
             if isinstance(part, torch.nn.Conv2d)
         ]
-        try:
-            with torch.no_grad():
-                _forget(module)
-                forward(module, image)
-        finally:
-            for hook in hooks:
-                hook.remove()
-            _forget(module)
+        chain.observe(module, image, forward, hooks)
 
     def _seen(self, name):
         def hook(_, inputs):
@@ -74,11 +66,6 @@ class Read:
 
     def heads(self, channels):
         return self.said(_HEADS, [n for n in (8, 16, 12, 6, 4, 3, 2, 1) if channels % n == 0])
-
-
-def _forget(module):
-    for part in module.modules():
-        neurons.reset(part)
 
 
 def _is_number(part, name):
