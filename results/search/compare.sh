@@ -9,7 +9,7 @@ found=target/search
 search() {
     name=$1
     shift
-    $spiq search --max-evaluations 30 --max-accuracy-drop 0.015 --out $found/$name "$@"
+    $spiq search --confidence 0 --max-evaluations 30 --max-accuracy-drop 0.015 --out $found/$name "$@"
     cp $found/$name/setting.ron $out/$name.ron
 }
 footprint="--minimize footprint --max-energy 10uJ"
@@ -21,7 +21,7 @@ search energy $energy $plain
 search latency $latency $plain
 for drift in relative threshold flips rates; do
     for slack in 1 1.25; do
-        $spiq search --strategy aq4svit-greedy --accelerated --audit --drift $drift --slack $slack --max-evaluations 30 \
+        $spiq search --confidence 0 --strategy aq4svit-greedy --accelerated --audit --drift $drift --slack $slack --max-evaluations 30 \
             --max-accuracy-drop 0.015 $footprint --out $found/gate-$drift-$slack
     done
 done

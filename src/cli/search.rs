@@ -14,7 +14,8 @@ use crate::search::log::Log;
 use crate::search::{Budgets, Loaded, Request, SearchWatcher, Session, Terms};
 
 /// Flags that a search may be resumed with; all others are part of what it is.
-const RESUMED_WITH: [&str; 7] = ["resume", "strategy", "seed", "max_evaluations", "threads", "quiet", "json"];
+const RESUMED_WITH: [&str; 8] =
+    ["resume", "strategy", "seed", "max_evaluations", "threads", "explain", "quiet", "json"];
 
 /// Runs `spiq search`: 0 if budgets are met, 1 if not.
 pub fn run(arguments: &Arguments, given: &Given) -> Result<u8> {
@@ -54,7 +55,9 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
     if arguments.json {
         print_json(&report::search_json(&search, &session.request)?)?
     } else {
-        print(&format!("{}\nWrote {}\n", report::search_table(&search), dir.display()))?
+        let layers = if arguments.explain { report::explanation } else { report::layers_table };
+        let layers = layers(&search).unwrap_or_default();
+        print(&format!("{}\n{layers}\nWrote {}\n", report::search_table(&search), dir.display()))?
     }
     Ok(match search.best {
         Some(_) => 0,
@@ -70,7 +73,7 @@ fn check_resumed(given: &Given) -> Result<()> {
     given.beside(&RESUMED_WITH).map_or(Ok(()), |flag| {
         Err(Error::mismatch(format!(
             "{flag}: a search that is resumed keeps its own; with --resume go --strategy, --seed and \
-             --max-evaluations, to extend it, --threads, --quiet and --json"
+             --max-evaluations, to extend it, --threads, --explain, --quiet and --json"
         )))
     })
 }

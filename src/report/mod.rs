@@ -10,6 +10,7 @@ mod fixture;
 mod json;
 mod plots;
 mod search;
+mod search_layers;
 mod sensitivity;
 mod table;
 mod tables;
@@ -25,6 +26,7 @@ use crate::output::{OutputFolder, Owner};
 pub use comparison::{comparison_table, comparison_to_json};
 pub use json::to_json;
 pub use search::{closest, search_json, search_table, with_unit, write_search};
+pub use search_layers::{explanation, layers_table};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 

@@ -10,8 +10,8 @@ use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
 use crate::output::Owner;
 use crate::search::{
-    Closest, Figures, Final, FinalMemory, Front, FrontPoint, GateSummary, Request, Run, Search, Step,
-    Violation,
+    Closest, Figures, Final, FinalMemory, Front, FrontPoint, GateSummary, Promise, Promised, Request, Run,
+    Search, Step, Violation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -58,6 +58,8 @@ struct Report<'a> {
     /// Of the float network.
     validation_accuracy: f64,
     test_accuracy: f64,
+    /// What is promised of unseen images.
+    promise: Option<Promise>,
     /// The float network charged as 32-bit integers.
     float: &'a Figures,
     runs: Vec<RunReport<'a>>,
@@ -96,6 +98,7 @@ pub fn search_json(search: &Search, request: &Request) -> Result<String> {
         test_images: search.images[1],
         validation_accuracy: search.reference_accuracy[0],
         test_accuracy: search.reference_accuracy[1],
+        promise: search.promise,
         float: &search.float,
         runs: runs.collect(),
         r#final: best.map(|best| Final { setting: "setting.ron".to_owned(), ..best }),
@@ -191,6 +194,7 @@ pub fn search_table(search: &Search) -> String {
     }
     push_rows(&mut text, &rows);
     push_peaks(&mut text, search);
+    push_promises(&mut text, search);
     // Where no run found anything, the error says it.
     for run in search.runs.iter().filter(|run| search.best.is_some() && run.best.is_none()) {
         let _ = writeln!(text, "\n{}, seed {}: {}", run.strategy, run.seed, nothing_found(run));
@@ -204,6 +208,27 @@ pub fn search_table(search: &Search) -> String {
     );
     push_papers(&mut text, search);
     text
+}
+
+/// Per run, what is promised of unseen images and because of what.
+fn push_promises(text: &mut String, search: &Search) {
+    let points = |drop: f64| fixed(100.0 * drop, 2);
+    for run in &search.runs {
+        let Some(Promised { confidence, images, lost, gained, most_drop, looks }) = run.promised else {
+            continue;
+        };
+        let _ = writeln!(
+            text,
+            "\n{}, seed {}: loses at most {} points on unseen images like these, with {} % confidence: of {images} held-out images {lost} are lost and {gained} gained, the last of {looks} tests",
+            run.strategy,
+            run.seed,
+            points(most_drop),
+            100.0 * confidence,
+        );
+    }
+    if let Some(reason) = &search.unpromised {
+        let _ = writeln!(text, "\nnothing is promised of unseen images: {reason}");
+    }
 }
 
 /// Per run, what each on-chip memory holds at its peak, with its share of the capacity.
@@ -272,7 +297,7 @@ fn row(search: &Search, run: &Run, found: Option<&Final>) -> Vec<String> {
     cells
 }
 
-fn push_rows(text: &mut String, rows: &[Vec<String>]) {
+pub(super) fn push_rows(text: &mut String, rows: &[Vec<String>]) {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -306,7 +331,7 @@ pub fn closest(search: &Search) -> String {
 fn nothing_found(run: &Run) -> String {
     let closest = run.closest.as_ref().map_or_else(|| "no setting was tested".to_owned(), exceeded);
     let ended = if run.exhausted {
-        "the evaluations ended the search: --max-evaluations allows for more"
+        "the evaluations (or --max-seconds) ended the search: --max-evaluations allows for more"
     } else {
         "all candidates that may be better were looked at: only other budgets, or more choices of bits, allow for more"
     };

@@ -99,6 +99,11 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// True if accuracy is what it is about.
+    pub fn is_of_accuracy(&self) -> bool {
+        self.unit.is_empty()
+    }
+
     /// How far beyond the limit, as a fraction of it; of an accuracy, the difference itself.
     pub fn excess(&self) -> f64 {
         match self.unit {

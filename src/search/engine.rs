@@ -1,13 +1,15 @@
 //! The loop that all strategies share: it answers them through the fidelities, counts what they use, holds
 //! them to the budget of evaluations, and verifies what they found on the whole validation set.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::outcome::{Closest, Fidelity, GateSummary, Run, Step, TraceStep, Verified};
+use super::outcome::{Conclusion, Fidelity, GateSummary, LayerOutlook, Run, Step, TraceStep, Verified};
 use super::paired::{Decision, decide};
 use super::store::Store;
 use super::{Batch, Candidate, Figures, Knob, Problem, Space, Violation};
@@ -16,8 +18,10 @@ use crate::quant::Setting;
 
 /// Cost of exceeding a limit by its own size, in objectives of the widest setting.
 const PENALTY: f64 = 10.0;
-/// Candidates that may be verified whatever was used before.
-const FINALISTS: usize = 4;
+/// Validation sets that are kept for verification, as long as they are no more than [`MOST_KEPT`] of all: the cheapest
+/// that a test accepted is nearly always what is found.
+const KEPT: f64 = 2.0;
+const MOST_KEPT: f64 = 0.25;
 
 /// Why a strategy ends before its own end.
 #[derive(Debug)]
@@ -76,12 +80,19 @@ pub struct Engine<'a, 's> {
     /// Objective of the widest setting.
     scale: f64,
     used: HashMap<String, Used>,
+    looked_at: BTreeSet<Candidate>,
     images: u64,
     seconds: f64,
+    seed: u64,
+    started: Instant,
+    /// Seconds that the oracle had taken before.
+    asked_before: f64,
     /// Tested and met all budgets, with their costs.
     accepted: BTreeMap<Candidate, f64>,
     /// Tested and did not, with how far they are beyond the budgets.
     missed: BTreeMap<Candidate, f64>,
+    /// Those of them that exceed nothing but the accuracy drop, with their costs.
+    near: BTreeMap<Candidate, f64>,
     steps: Vec<Step>,
     trace: Vec<TraceStep>,
     /// What the gate of the strategy did, if it has one.
@@ -100,6 +111,7 @@ impl<'a, 's> Engine<'a, 's> {
         seed: u64,
         store: &'a mut Store<'s>,
     ) -> Result<Self> {
+        let (started, asked_before) = (Instant::now(), store.asked_seconds);
         let widest = store.oracle.charge(&space.setting(&space.widest(), "widest")?)?;
         let scale = problem.objective.of(&widest);
         Ok(Self {
@@ -110,10 +122,15 @@ impl<'a, 's> Engine<'a, 's> {
             dice: ChaCha8Rng::seed_from_u64(seed),
             scale,
             used: HashMap::new(),
+            looked_at: BTreeSet::new(),
             images: 0,
             seconds: 0.0,
+            seed,
+            started,
+            asked_before,
             accepted: BTreeMap::new(),
             missed: BTreeMap::new(),
+            near: BTreeMap::new(),
             steps: Vec::new(),
             trace: Vec::new(),
             gate: None,
@@ -140,11 +157,39 @@ impl<'a, 's> Engine<'a, 's> {
         self.images as f64 / self.store.oracle.images() as f64
     }
 
-    /// Part of the evaluations that is left, 0..=1; some are kept for verification.
+    /// Part of the evaluations or of the time that is left, whichever is less, 0..=1; some evaluations are kept for
+    /// verification.
     pub fn left(&self) -> f64 {
+        let used = self.evaluations() / self.searched();
+        let waited = self.problem.max_seconds.map_or(0.0, |most| self.spent_seconds() / most);
+        (1.0 - used.max(waited)).max(0.0)
+    }
+
+    /// Time so far; answers that another run had asked for count as long as they took then.
+    fn spent_seconds(&self) -> f64 {
+        let own = self.started.elapsed().as_secs_f64() - (self.store.asked_seconds - self.asked_before);
+        self.seconds + own.max(0.0)
+    }
+
+    /// Images that may still be executed before verification.
+    pub fn images_left(&self) -> f64 {
+        self.left() * self.searched() * self.images() as f64
+    }
+
+    /// Validation sets that may be executed before verification.
+    fn searched(&self) -> f64 {
         let all = self.problem.max_evaluations;
-        let search = all - (FINALISTS as f64).min(all / 2.0);
-        (1.0 - self.evaluations() / search).max(0.0)
+        all - KEPT.min(MOST_KEPT * all)
+    }
+
+    /// Images of a batch.
+    pub fn batch_images(&self) -> usize {
+        self.store.oracle.batch_images(0)
+    }
+
+    /// Images that a candidate runs for its own cost.
+    pub fn charged_images(&self) -> usize {
+        self.store.oracle.charged_images()
     }
 
     /// Knobs at the granularity of the problem.
@@ -171,6 +216,15 @@ impl<'a, 's> Engine<'a, 's> {
         Ok(estimates.iter().map(cost).collect())
     }
 
+    /// The objective of each candidate at the activity of the float network; nothing where the machine cannot run it.
+    ///
+    /// # Errors
+    /// If a candidate is no setting.
+    pub fn objectives(&mut self, candidates: &[Candidate]) -> Result<Vec<Option<f64>>> {
+        let objective = |figures: &Option<Figures>| figures.as_ref().map(|f| self.problem.objective.of(f));
+        Ok(self.estimates(candidates)?.iter().map(objective).collect())
+    }
+
     /// Of each candidate, true where it meets all budgets beside the accuracy at the activity of the float network.
     ///
     /// # Errors
@@ -191,7 +245,7 @@ impl<'a, 's> Engine<'a, 's> {
         let is_new = self.used.get(&id).is_none_or(|used| !used.own && used.batches == 0);
         let figures = self.own(candidate)?;
         if is_new {
-            self.images += self.store.oracle.charged_images() as u64;
+            self.images += self.charged_images() as u64;
         }
         Ok(self.cost_of(&figures))
     }
@@ -246,6 +300,9 @@ impl<'a, 's> Engine<'a, 's> {
             let accuracy = if within { 0.0 } else { sum.drop() - allowed };
             let beyond = accuracy.max(0.0) + violations.iter().map(Violation::excess).sum::<f64>();
             self.missed.insert(candidate.clone(), beyond);
+            if violations.is_empty() {
+                self.near.insert(candidate.clone(), cost);
+            }
         }
         Ok(Verdict { within, meets, sum, cost })
     }
@@ -265,21 +322,6 @@ impl<'a, 's> Engine<'a, 's> {
             sum.add(batch);
         }
         sum.mean_divergence()
-    }
-
-    /// Whether an accepted candidate meets everything on the whole validation set; it is no longer accepted
-    /// if not.
-    ///
-    /// # Errors
-    /// If the input is wrong.
-    pub fn confirm(&mut self, candidate: &Candidate) -> Result<bool, Stop> {
-        let verified = self.full(candidate)?;
-        let excess: f64 = verified.violations.iter().map(Violation::excess).sum();
-        if excess > 0.0 {
-            self.accepted.remove(candidate);
-            self.missed.insert(candidate.clone(), excess);
-        }
-        Ok(verified.violations.is_empty())
     }
 
     /// Marks a candidate that others will resemble: they start where they first differ from it.
@@ -354,6 +396,7 @@ impl<'a, 's> Engine<'a, 's> {
         let known = self.store.known(&id).expect("batches were run");
         let mut sum = Batch::default();
         known.batches[..count].iter().for_each(|batch| sum.add(batch));
+        self.looked_at.insert(candidate.clone());
         let used = self.used.entry(id).or_default();
         let ran = known.batches.iter().zip(&known.batch_seconds).take(count);
         for (batch, seconds) in ran.skip(used.batches) {
@@ -463,77 +506,49 @@ impl<'a, 's> Engine<'a, 's> {
         best
     }
 
-    /// Verifies what was found: the cheapest accepted candidate that meets everything on the whole
-    /// validation set, or else the one that comes closest.
-    fn verify(&mut self) -> Result<(Option<Verified>, Option<Closest>)> {
-        let by_value = |list: &BTreeMap<Candidate, f64>| {
-            let mut list: Vec<(f64, Candidate)> = list.iter().map(|(c, &v)| (v, c.clone())).collect();
-            list.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-            list
-        };
-        let mut closest: Option<Closest> = None;
-        let mut tried = HashSet::new();
-        let accepted = by_value(&self.accepted);
-        if accepted.is_empty() && self.missed.is_empty() {
-            // The evaluations ended before the first test.
-            self.missed.insert(self.space.widest(), 0.0);
-        }
-        let missed = by_value(&self.missed).into_iter().take(1);
-        for (i, (_, candidate)) in accepted.into_iter().enumerate() {
-            if i >= FINALISTS && self.evaluations() >= self.problem.max_evaluations {
-                break;
-            }
-            let verified = self.full(&candidate)?;
-            if verified.violations.is_empty() {
-                return Ok((Some(verified), None));
-            }
-            tried.insert(candidate);
-            closest = Closest::nearer(closest, verified);
-        }
-        for (_, candidate) in missed.filter(|(_, c)| !tried.contains(c)) {
-            let verified = self.full(&candidate)?;
-            if verified.violations.is_empty() {
-                return Ok((Some(verified), None));
-            }
-            closest = Closest::nearer(closest, verified);
-        }
-        Ok((None, closest))
+    /// Every candidate that images were run of for this run, and what they say of it.
+    pub fn looked_at(&self) -> impl Iterator<Item = (&Candidate, Batch)> {
+        self.looked_at.iter().map(|candidate| {
+            let id = self.space.id(candidate);
+            let ran = self.used.get(&id).map_or(0, |used| used.batches);
+            let known = self.store.known(&id).map_or(&[][..], |known| &known.batches);
+            let mut sum = Batch::default();
+            known.iter().take(ran).for_each(|batch| sum.add(batch));
+            (candidate, sum)
+        })
     }
 
-    /// Ends the run of `strategy` with its result; `exhausted` where its evaluations are used up.
-    ///
-    /// # Errors
-    /// If the input is wrong.
+    /// The run of `strategy` with what it `found`; `exhausted` where its evaluations or its time are used up.
     pub fn finish(
         mut self,
         strategy: &str,
-        seed: u64,
         exhausted: bool,
-        started: Instant,
-        asked_before: f64,
-    ) -> Result<Run> {
-        let (best, closest) = self.verify()?;
-        let own = started.elapsed().as_secs_f64() - (self.store.asked_seconds - asked_before);
+        found: Conclusion,
+        outlook: Vec<LayerOutlook>,
+    ) -> Run {
+        let Conclusion { best, promised, closest } = found;
         if let Some(best) = &best {
             let objective = self.problem.objective.of(&best.measured.figures);
             self.trace.push(TraceStep { evaluations: self.evaluations(), objective });
         }
-        let label = Run::label(strategy, seed);
+        let label = Run::label(strategy, self.seed);
         let text = |verified: &Verified| self.space.ron(&verified.candidate, &label);
-        Ok(Run {
+        Run {
             strategy: strategy.to_owned(),
-            seed,
+            seed: self.seed,
             evaluations: self.evaluations(),
             candidates: self.used.len(),
-            seconds: self.seconds + own.max(0.0),
+            seconds: self.spent_seconds(),
             setting: best.as_ref().map(text),
             layers: best.as_ref().map(|b| self.space.layers(&b.candidate)).unwrap_or_default(),
+            outlook,
             best,
+            promised,
             closest,
             exhausted,
             gate: self.gate,
             trace: self.trace,
             steps: self.steps,
-        })
+        }
     }
 }

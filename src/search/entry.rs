@@ -62,6 +62,15 @@ pub enum Entry {
         /// Time it took.
         seconds: f64,
     },
+    /// All held-out validation images.
+    HeldOut {
+        /// Which setting.
+        id: String,
+        /// What they say.
+        batch: Batch,
+        /// Time it took.
+        seconds: f64,
+    },
     /// All test images, of a setting that was found.
     Final {
         /// Which setting.
@@ -142,6 +151,12 @@ impl Answered {
                 check_seconds(*seconds)?;
                 check_measured(id, measured)?;
                 self.once("full", id)
+            }
+            Entry::HeldOut { id, batch, seconds } => {
+                check_id(id)?;
+                check_seconds(*seconds)?;
+                check_batch(batch)?;
+                self.once("heldout", id)
             }
             Entry::Final { id, measured } => {
                 check_measured(id, measured)?;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::log::{DataPart, Log};
 use super::session::Session;
+use super::store::HeldOut;
 use super::{
-    Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Request, Run, Search, Space, Store,
-    Strategy, legal, measure, run_strategy, runs,
+    DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Problem, Promise,
+    Request, Run, Search, Space, Store, Strategy, legal, measure, run_strategy, runs,
 };
 use crate::check::in_range;
 use crate::cost::Machine;
@@ -37,6 +38,11 @@ pub struct Loaded {
     data: DataSet,
     /// Validation images that are looked at.
     validation: Images,
+    /// Those that only tell whether what was found keeps the promise.
+    held_out: Images,
+    promise: Option<Promise>,
+    /// Why there is none.
+    unpromised: Option<String>,
     /// Test images of the final report.
     test: Images,
 }
@@ -83,7 +89,12 @@ impl Loaded {
             check("validation_images", count, validation.len())?;
             validation.truncate(count);
         }
-        Ok(Self { machine, model, data, validation, test })
+        let (promise, unpromised) = promise(request, validation.len()).map_err(refuse)?;
+        let mut held_out = validation.clone();
+        let looked_at = validation.len() - promise.map_or(0, |promise| promise.images as usize);
+        validation.truncate(looked_at);
+        held_out.select(looked_at..held_out.len());
+        Ok(Self { machine, model, data, validation, held_out, promise, unpromised, test })
     }
 
     /// What all answers depend on. Reads every image.
@@ -91,7 +102,8 @@ impl Loaded {
     /// # Errors
     /// If an image does not decode.
     pub fn identity(&self) -> Result<Identity> {
-        Identity::of(&self.model, &self.machine, &self.data, self.validation.len(), &self.test)
+        let validation = self.validation.len() + self.held_out.len();
+        Identity::of(&self.model, &self.machine, &self.data, validation, &self.test)
     }
 
     /// Goes through with the search of `session`, of which `watcher` hears.
@@ -114,17 +126,30 @@ impl Loaded {
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;
         watcher.keeps(&session.log);
-        let mut store = Store::logged(&oracle, std::mem::take(&mut session.answers), &mut session.log)?;
+        let unseen = NetworkOracle::new(&evaluator, &self.machine, Backend::default(), &self.held_out)?;
+        let held_out = self.promise.map(|promise| HeldOut { oracle: &unseen, promise });
+        let answers = std::mem::take(&mut session.answers);
+        let mut store = Store::logged(&oracle, answers, &mut session.log)?.promising(held_out);
+        let problem = self.problem(&request);
         store.float_accuracy(DataPart::Validation, || self.run_float(&oracle, watcher))?;
         let mut runs = Vec::new();
         for (strategy, space) in strategies.iter().zip(&spaces) {
             let seeds = if strategy.is_random() { &request.seeds[..] } else { &request.seeds[..1] };
             for &seed in seeds {
                 watcher.looks(strategy.name(), seed);
-                runs.push(run_strategy(strategy.as_ref(), space, &request.problem, seed, &mut store)?);
+                runs.push(run_strategy(strategy.as_ref(), space, &problem, seed, &mut store)?);
             }
         }
         self.report(&request, &oracle, &mut store, runs, watcher)
+    }
+
+    /// What strategies are given: less may be lost on the images that they look at than is promised of others.
+    fn problem(&self, request: &Request) -> Problem {
+        let mut problem = request.problem.clone();
+        if let Some(target) = self.promise.and_then(|promise| promise.target()) {
+            problem.budgets.accuracy_drop = target;
+        }
+        problem
     }
 
     /// Accuracy of the float network on the validation images.
@@ -177,6 +202,8 @@ impl Loaded {
             images: [self.validation.len(), self.test.len()],
             objective: request.problem.objective,
             accuracy_drop: request.problem.budgets.accuracy_drop,
+            promise: self.promise,
+            unpromised: self.unpromised.clone(),
             reference_accuracy: [store.reference_accuracy()?, test_accuracy],
             float: oracle.float_figures()?,
             runs,
@@ -214,6 +241,33 @@ impl Loaded {
             Evaluator::new(Arc::clone(&self.model), &self.data, images, &|| watcher.step("reading"))?;
         watcher.end();
         Ok(evaluator.keeping_layers())
+    }
+}
+
+/// What `request` promises where half of the `validation` images are held out, or why it promises nothing although that
+/// was not declined.
+fn promise(request: &Request, validation: usize) -> Result<(Option<Promise>, Option<String>), Fault> {
+    let (allowed, confidence) =
+        (request.problem.budgets.accuracy_drop, request.confidence.unwrap_or(DEFAULT_CONFIDENCE));
+    if confidence == 0.0 {
+        return Ok((None, None));
+    }
+    let promise = Promise { allowed, confidence, images: (validation / 2) as u32 };
+    if promise.target().is_some() {
+        return Ok((Some(promise), None));
+    }
+    let (percent, points) = (100.0 * confidence, 100.0 * allowed);
+    let message = match promise.least_images() {
+        Some(least) => format!(
+            "a drop of at most {points} points on unseen images, promised with {percent} %, takes {} validation images \
+             (half of them held out), and {validation} are looked at",
+            2 * least
+        ),
+        None => format!("a drop of at most {points} points on unseen images cannot be promised"),
+    };
+    match request.confidence {
+        Some(_) => Err(Fault::new("confidence", format!("{message}; 0 promises nothing"))),
+        None => Ok((None, Some(message))),
     }
 }
 

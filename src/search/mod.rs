@@ -15,9 +15,11 @@ pub mod log;
 mod network;
 mod oracle;
 mod outcome;
+mod outlook;
 mod paired;
 mod pareto;
 mod problem;
+mod promise;
 mod request;
 mod run;
 mod session;
@@ -39,16 +41,18 @@ pub use loaded::{Loaded, SearchWatcher};
 pub use network::{NetworkOracle, measure};
 pub use oracle::{Batch, Figures, Measured, Oracle};
 pub use outcome::{
-    Closest, Fidelity, Final, FinalMemory, GateSummary, Run, Search, Step, TraceStep, Verified,
+    Closest, Fidelity, Final, FinalMemory, GateSummary, LayerOutlook, PartOutlook, Run, Search, Step,
+    StepOutlook, TraceStep, Verified,
 };
 pub use paired::{Decision, decide};
 pub use pareto::{Front, FrontPoint};
 pub use problem::{Problem, Widths};
+pub use promise::{DEFAULT_CONFIDENCE, Promise, Promised};
 pub use request::{Request, Terms, short_name};
 pub use run::{legal, run_strategy};
 pub use session::Session;
 pub use space::{Candidate, Choice, Granularity, Knob, LayerChoice, Part, Space, Unit, is_power_of_two};
-pub use store::Store;
+pub use store::{HeldOut, Store};
 pub use strategies::runs;
 pub use strategy::{Quantizer, Strategy};
 pub use strategy_name::{Form, Name};

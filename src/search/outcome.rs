@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Figures, LayerChoice, Measured, Objective, Violation};
+use super::{Candidate, Figures, LayerChoice, Measured, Objective, Promise, Promised, Violation};
 
 /// How a candidate was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ pub enum Fidelity {
     Test,
     /// The whole validation set with its activity.
     Full,
+    /// Validation images that no strategy looks at.
+    HeldOut,
 }
 
 /// One look at one candidate, in the order of a run.
@@ -104,6 +106,52 @@ pub struct GateSummary {
     pub falsely_rejected: usize,
 }
 
+/// What the verification of a run came to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Conclusion {
+    /// The best setting that meets everything on the validation set.
+    pub best: Option<Verified>,
+    /// What is promised of it.
+    pub promised: Option<Promised>,
+    /// Without one, what comes closest.
+    pub closest: Option<Closest>,
+}
+
+/// What the widths of a layer lose, and what others would bring.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerOutlook {
+    /// Its name.
+    pub layer: String,
+    /// Of its weights; absent where there is nothing to choose.
+    pub weights: Option<PartOutlook>,
+    /// Of the membranes of its neurons.
+    pub membranes: Option<PartOutlook>,
+}
+
+/// Half of a [`LayerOutlook`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartOutlook {
+    /// `w4`, `pot3`; of membranes `u8`.
+    pub level: String,
+    /// Its part of all that is expected to be lost, 0..=1.
+    pub loss_share: f64,
+    /// One step narrower.
+    pub narrower: Option<StepOutlook>,
+    /// One step wider.
+    pub wider: Option<StepOutlook>,
+}
+
+/// What one step alone would bring.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepOutlook {
+    /// What it leads to.
+    pub level: String,
+    /// Change of the objective at the activity of the float network, base units.
+    pub objective: f64,
+    /// Expected change of the drop of accuracy.
+    pub accuracy_drop: f64,
+}
+
 /// One run of one strategy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Run {
@@ -122,8 +170,12 @@ pub struct Run {
     pub setting: Option<String>,
     /// Its layers.
     pub layers: Vec<LayerChoice>,
+    /// What they lose, and what a step would bring.
+    pub outlook: Vec<LayerOutlook>,
     /// The best setting that meets everything on the validation set.
     pub best: Option<Verified>,
+    /// What is promised of it.
+    pub promised: Option<Promised>,
     /// Without one, what comes closest.
     pub closest: Option<Closest>,
     /// True where it ended as its evaluations did, and not for want of candidates.
@@ -197,6 +249,10 @@ pub struct Search {
     pub objective: Objective,
     /// Allowed accuracy drop.
     pub accuracy_drop: f64,
+    /// What is promised of unseen images; nothing where it was not asked for.
+    pub promise: Option<Promise>,
+    /// Why nothing is, where it was not declined.
+    pub unpromised: Option<String>,
     /// Accuracy of the float network on validation and test images.
     pub reference_accuracy: [f64; 2],
     /// The float network charged as 32-bit integers.

@@ -14,6 +14,10 @@ pub struct Problem {
     pub objective: Objective,
     /// Images that a strategy may execute, in validation sets.
     pub max_evaluations: f64,
+    /// Time that a strategy may take before it verifies what it found; what it finds then depends on how fast the
+    /// processor is.
+    #[serde(default)]
+    pub max_seconds: Option<f64>,
     /// What is chosen together, where a strategy does not say so itself.
     pub granularity: Granularity,
     /// What a gate looks at.

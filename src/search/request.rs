@@ -30,6 +30,10 @@ pub struct Request {
     /// Validation images that are looked at.
     #[serde(default)]
     pub validation_images: Option<usize>,
+    /// Chance with which the allowed drop of accuracy is kept on unseen images: none at 0, and where nothing is said,
+    /// the default if there are images enough. Logs that do not say were written before there were promises.
+    #[serde(default = "nothing_promised")]
+    pub confidence: Option<f64>,
     /// What is wanted.
     pub problem: Problem,
     /// What is tried.
@@ -43,6 +47,14 @@ pub struct Request {
     /// What the answers depend on.
     pub identity: Identity,
 }
+
+/// Of logs that say nothing of it.
+fn nothing_promised() -> Option<f64> {
+    Some(0.0)
+}
+
+/// What more images could not be found for.
+const MOST_CONFIDENCE: f64 = 0.9999;
 
 /// How far a search looks: all that may still change when it is resumed, and only grow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +105,10 @@ impl Request {
         check_source("selection.key", self.selection.key.as_deref().unwrap_or("-"))?;
         check_source("hardware", &self.hardware)?;
         check_source("data", &self.data)?;
+        let confidence = self.confidence.unwrap_or_default();
+        refuse_if(!(0.0..=MOST_CONFIDENCE).contains(&confidence), "confidence", || {
+            format!("{confidence} is not in 0..={MOST_CONFIDENCE} (0.95 stands for 95 %)")
+        })?;
         self.terms().check()?;
         self.check_strategies()?;
         self.problem.check()?;
@@ -136,6 +152,10 @@ impl Problem {
         let slack = self.slack;
         refuse_if(!(1.0..=1000.0).contains(&slack), "problem.slack", || {
             format!("{slack} is not in 1..=1000")
+        })?;
+        let seconds = self.max_seconds.unwrap_or(1.0);
+        refuse_if(!(seconds > 0.0 && seconds.is_finite()), "problem.max_seconds", || {
+            format!("{seconds} is not above 0")
         })?;
         let budgets = &self.budgets;
         check_drop(budgets.accuracy_drop)
@@ -181,6 +201,7 @@ pub fn short_name(field: &str) -> &str {
         "widths.power_of_two" => "power_of_two_bits",
         "widths.membranes" => "membrane_bits",
         "problem.max_evaluations" => "max_evaluations",
+        "problem.max_seconds" => "max_seconds",
         "problem.slack" => "slack",
         "problem.budgets.accuracy_drop" => "max_accuracy_drop",
         "problem.budgets.model_bytes" => "max_model",

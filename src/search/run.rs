@@ -1,10 +1,9 @@
 //! What a machine leaves of a space, and one run of one strategy.
 
-use std::time::Instant;
-
 use super::engine::{Engine, Stop};
 use super::oracle::Oracle;
 use super::outcome::Run;
+use super::outlook::outlook;
 use super::problem::Problem;
 use super::space::Space;
 use super::store::Store;
@@ -63,12 +62,14 @@ pub fn run_strategy<'s>(
     seed: u64,
     store: &mut Store<'s>,
 ) -> Result<Run> {
-    let (started, asked) = (Instant::now(), store.asked_seconds);
     let mut engine = Engine::new(space, problem, strategy.is_sequential(), seed, store)?;
     let exhausted = match strategy.run(&mut engine) {
         Ok(()) => false,
         Err(Stop::Exhausted) => true,
         Err(Stop::Failed(error)) => return Err(error),
     };
-    engine.finish(strategy.name(), seed, exhausted, started, asked)
+    let found = engine.conclude()?;
+    let outlook =
+        found.best.as_ref().map_or_else(|| Ok(Vec::new()), |best| outlook(&mut engine, &best.candidate))?;
+    Ok(engine.finish(strategy.name(), exhausted, found, outlook))
 }

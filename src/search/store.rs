@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::drift::LayerDrift;
 use super::log::{DataPart, Entry, Log, Logged};
-use super::{Batch, Figures, Measured, Oracle};
+use super::{Batch, Figures, Measured, Oracle, Promise};
 use crate::error::{Error, Result};
 use crate::quant::Setting;
 
@@ -30,14 +30,27 @@ pub struct Known {
     pub drift: Option<(Vec<LayerDrift>, usize, f64)>,
     /// The whole validation set, and seconds.
     pub full: Option<(Measured, f64)>,
+    /// All held-out validation images, and seconds.
+    pub held_out: Option<(Batch, f64)>,
     /// All test images.
     pub on_test: Option<Measured>,
+}
+
+/// Validation images that no strategy looks at, and what is promised because of them.
+#[derive(Clone, Copy)]
+pub struct HeldOut<'a> {
+    /// Who runs them.
+    pub oracle: &'a dyn Oracle,
+    /// What is to be promised.
+    pub promise: Promise,
 }
 
 /// Shared by all strategies of a search.
 pub struct Store<'a> {
     /// Who is asked.
     pub oracle: &'a dyn Oracle,
+    /// Who verifies what was found.
+    pub held_out: Option<HeldOut<'a>>,
     known: HashMap<String, Known>,
     /// Accuracy of the float network on either part of the data.
     float: HashMap<DataPart, f64>,
@@ -49,7 +62,13 @@ pub struct Store<'a> {
 impl<'a> Store<'a> {
     /// Knows nothing, and keeps what it learns to itself.
     pub fn new(oracle: &'a dyn Oracle) -> Self {
-        Self { oracle, known: HashMap::new(), float: HashMap::new(), log: None, asked_seconds: 0.0 }
+        let (known, float) = (HashMap::new(), HashMap::new());
+        Self { oracle, held_out: None, known, float, log: None, asked_seconds: 0.0 }
+    }
+
+    /// Verifies what is found on `held_out`.
+    pub fn promising(self, held_out: Option<HeldOut<'a>>) -> Self {
+        Self { held_out, ..self }
     }
 
     /// Knows the `answers` of `log`, which grows by what it learns.
@@ -87,6 +106,9 @@ impl<'a> Store<'a> {
             }
             Entry::Full { id, measured, seconds } => {
                 self.known.entry(id).or_default().full = Some((measured, seconds));
+            }
+            Entry::HeldOut { id, batch, seconds } => {
+                self.known.entry(id).or_default().held_out = Some((batch, seconds));
             }
             Entry::Final { id, measured } => self.known.entry(id).or_default().on_test = Some(measured),
             // How far a search looks is no answer.
@@ -218,6 +240,22 @@ impl<'a> Store<'a> {
         let seconds = self.took(start);
         self.record(Entry::Full { id: id.to_owned(), measured: measured.clone(), seconds })?;
         Ok(measured)
+    }
+
+    /// A setting on the images that `oracle` holds out.
+    pub fn on_held_out(&mut self, oracle: &dyn Oracle, id: &str, setting: &Setting) -> Result<(Batch, f64)> {
+        if let Some(known) = self.known.get(id).and_then(|known| known.held_out) {
+            return Ok(known);
+        }
+        let start = Instant::now();
+        let mut batch = Batch::default();
+        oracle.run(setting, 0, &mut |more| {
+            batch.add(&more);
+            true
+        })?;
+        let seconds = self.took(start);
+        self.record(Entry::HeldOut { id: id.to_owned(), batch, seconds })?;
+        Ok((batch, seconds))
     }
 
     fn took(&mut self, start: Instant) -> f64 {

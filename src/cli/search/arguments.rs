@@ -42,6 +42,10 @@ pub struct Arguments {
     /// Look at only the first N validation images (of those that --limit leaves).
     #[arg(long, value_name = "N")]
     pub validation_images: Option<usize>,
+    /// Chance with which the allowed drop of accuracy is kept on unseen images, too: half of the validation images are held
+    /// out and decide about what was found; 0 promises nothing [default: 0.95, where there are images enough].
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    pub confidence: Option<f64>,
     /// A file of budgets, as in Budget(max_footprint: "160KiB", max_accuracy_drop: 0.015).
     #[arg(long, value_name = "FILE")]
     pub budget: Option<String>,
@@ -87,6 +91,9 @@ pub struct Arguments {
     /// Images that each strategy may execute, in validation sets.
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub max_evaluations: u32,
+    /// Seconds that each strategy may take before it verifies what it found; what it finds then depends on the processor.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub max_seconds: Option<f64>,
     /// What is chosen together, where the strategy leaves it open.
     #[arg(long, value_name = "WHAT", default_value = "tensor", value_parser = keyword::<Granularity>())]
     pub granularity: Granularity,
@@ -126,6 +133,10 @@ pub struct Arguments {
     /// Threads to run on [default: one per core]; the results do not depend on it.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Show what one step wider or narrower would bring in each layer of the setting found, and which layers are the
+    /// obstacles; with --resume, of a search that is finished, too.
+    #[arg(long)]
+    pub explain: bool,
     /// Draw no progress bar.
     #[arg(long)]
     pub quiet: bool,
@@ -145,10 +156,12 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         data: arguments.data.clone(),
         limit: arguments.limit,
         validation_images: arguments.validation_images,
+        confidence: arguments.confidence,
         problem: Problem {
             budgets: budgets(arguments)?,
             objective: arguments.minimize,
             max_evaluations: f64::from(arguments.max_evaluations),
+            max_seconds: arguments.max_seconds,
             granularity: arguments.granularity,
             metric: arguments.drift,
             slack: arguments.slack,

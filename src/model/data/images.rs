@@ -128,7 +128,7 @@ impl Images {
     }
 
     /// Keeps the samples of `range`, which are there.
-    pub(super) fn select(&mut self, range: Range<usize>) {
+    pub fn select(&mut self, range: Range<usize>) {
         self.first += range.start;
         self.labels = self.labels[range].to_vec();
     }

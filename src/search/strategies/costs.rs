@@ -8,6 +8,8 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two}
 
 /// Savings below this part of the widest setting's cost are none.
 pub const WORTHWHILE: f64 = 1e-4;
+/// Part of the images that are left which measuring activity may take knob by knob.
+const ACTIVITY_PART: f64 = 0.15;
 
 /// Costs around a center.
 pub struct Costs {
@@ -46,18 +48,41 @@ impl Costs {
         Ok(costs)
     }
 
+    /// Measures how activity changes costs, knob by knob, or where the evaluations are too few for that, all knobs of a
+    /// part together, each of which is then taken to change as much as the others.
     fn measure_activity(&mut self, engine: &mut Engine) -> Result<(), Stop> {
-        let at_center = (self.own / self.estimate).ln();
-        for k in 0..self.knobs.len() {
-            for level in 0..self.activity[k].len() {
-                let candidate = self.center.with(&self.knobs[k], level);
-                let estimate = engine.cost(&candidate)?;
-                if estimate.is_finite() {
-                    self.activity[k][level] = (engine.own_cost(&candidate)? / estimate).ln() - at_center;
-                }
+        let levels: usize = self.activity.iter().map(Vec::len).sum();
+        let affordable = ACTIVITY_PART * engine.images_left() / engine.charged_images() as f64;
+        if levels as f64 <= affordable {
+            for k in 0..self.knobs.len() {
+                self.activity[k] = self.activity_of(engine, &self.knobs[k])?;
+            }
+            return Ok(());
+        }
+        for part in [Part::Weights, Part::Membranes] {
+            let of_part: Vec<usize> = (0..self.knobs.len()).filter(|&k| self.knobs[k].part == part).collect();
+            let units = of_part.iter().flat_map(|&k| self.knobs[k].units.clone()).collect();
+            let together = self.activity_of(engine, &Knob { units, part })?;
+            for &k in &of_part {
+                self.activity[k] = together.iter().map(|all| all / of_part.len() as f64).collect();
             }
         }
         Ok(())
+    }
+
+    /// Per level of `knob`, the logarithm of the factor by which its activity changes the cost of the center.
+    fn activity_of(&self, engine: &mut Engine, knob: &Knob) -> Result<Vec<f64>, Stop> {
+        let (at_center, levels) = ((self.own / self.estimate).ln(), engine.space.levels(knob.part));
+        let factor = |level: usize| {
+            let candidate = self.center.with(knob, level);
+            let estimate = engine.cost(&candidate)?;
+            // What the machine refuses has no activity.
+            if !estimate.is_finite() {
+                return Ok(0.0);
+            }
+            Ok((engine.own_cost(&candidate)? / estimate).ln() - at_center)
+        };
+        (0..levels).map(factor).collect()
     }
 
     /// Costs of changes to `center`.

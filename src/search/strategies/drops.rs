@@ -113,6 +113,11 @@ impl Drops {
         self.fitted.as_ref().map_or(self.prior[0], |fitted| fitted.line)
     }
 
+    /// Drop for each loss, near the limit.
+    pub fn per_loss(&self) -> f64 {
+        self.line()[1].max(0.0)
+    }
+
     /// The loss at which `drop` is expected, as far as the line reaches.
     pub fn loss_of(&self, drop: f64) -> f64 {
         let line = self.line();

@@ -35,9 +35,9 @@ impl Strategy for Ilp {
 /// Of what the model proposes, the untested candidate with the largest saving times the chance that it keeps
 /// the accuracy.
 pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candidate>, Stop> {
-    let least = engine.best().map(|(_, cost)| cost);
     let center = model.costs.own();
-    // Without anything accepted yet, what is likely comes first.
+    let least = engine.best().map(|(_, cost)| cost).or_else(|| model.keeps.then_some(center));
+    // Without anything that keeps the accuracy yet, what is likely comes first.
     let worth = |cost: f64, chance: f64| least.map_or(chance, |least| (least - cost) * chance);
     let mut ranked: Vec<(f64, Proposal)> = model
         .proposals(engine.space)

@@ -3,6 +3,7 @@
 mod aq4svit;
 mod costs;
 mod drops;
+pub(super) mod forecast;
 mod ilp;
 mod knapsack;
 mod losses;

@@ -139,11 +139,11 @@ fn by_crowding(mut front: Vec<Member>) -> Vec<Member> {
 
 /// Tests the last population, what is expected to save most first; what a test says is learnt.
 fn test_front(engine: &mut Engine, mut model: Surrogate, mut front: Vec<Member>) -> Result<(), Stop> {
-    model.fit();
+    model.forecast.fit();
     loop {
         let least = engine.best().map(|(_, cost)| cost);
         let worth = |m: &Member| {
-            let chance = model.chance(&m.candidate, engine.space);
+            let chance = model.forecast.chance(&m.candidate, engine.space);
             least.map_or(chance, |least| (least - m.cost) * chance)
         };
         let best = (0..front.len()).max_by(|&a, &b| worth(&front[a]).total_cmp(&worth(&front[b])));

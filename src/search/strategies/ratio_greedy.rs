@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use super::costs::WORTHWHILE;
+use super::ilp::proposal;
 use super::surrogate::Surrogate;
 use crate::search::{Candidate, Engine, Quantizer, Space, Stop, Strategy};
 
@@ -34,7 +35,12 @@ impl Strategy for RatioGreedy {
         let mut model = Surrogate::start(engine)?;
         let (mut failures, mut skipped) = (0, HashSet::new());
         while failures < PATIENCE {
-            let Some(next) = promising(engine.space, &model, &skipped) else { break };
+            let next = match promising(engine.space, &model, &skipped) {
+                // At the end of the path there may be savings away from it.
+                None => proposal(engine, &model)?,
+                next => next,
+            };
+            let Some(next) = next else { break };
             let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
             // The model of costs is additive, the machine is not.
             if model.costs.measured(engine, &next)? >= least {
@@ -59,7 +65,7 @@ fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Candidate>) -> 
         saved += saving;
         let pairs = model.knobs.iter().zip(&levels);
         let candidate = pairs.fold(model.center.clone(), |c, (knob, &level)| c.with(knob, level));
-        let chance = model.chance(&candidate, space);
+        let chance = model.forecast.chance(&candidate, space);
         if chance < HOPELESS {
             break;
         }
@@ -75,7 +81,7 @@ fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Candidate>) -> 
 fn steepest(space: &Space, model: &Surrogate, levels: &[usize]) -> Option<(Move, f64)> {
     let change = |k: usize, to: usize| {
         let (costs, from) = (model.costs.added(k), levels[k]);
-        let lost = model.added(k, to, space) - model.added(k, from, space);
+        let lost = model.forecast.added(k, to, space) - model.forecast.added(k, from, space);
         (k, to, costs[from] - costs[to], lost)
     };
     let knobs = 0..model.knobs.len();

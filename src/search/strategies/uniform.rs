@@ -1,4 +1,14 @@
-use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy, is_power_of_two};
+use super::forecast::Forecast;
+use crate::search::{
+    Batch, Candidate, Engine, Granularity, Part, Quantizer, Stop, Strategy, is_power_of_two,
+};
+
+/// Weight and membrane bits that nearly every network keeps most of its accuracy at.
+const COMMON_BITS: [u32; 2] = [4, 8];
+/// A candidate that keeps the accuracy with a smaller chance is not worth its images.
+const HOPELESS: f64 = 0.1;
+/// Such a chance where uniform candidates are only what a search starts from.
+const HOPELESS_START: f64 = 0.3;
 
 /// One choice for the whole network: the cheapest that keeps accuracy and budgets.
 pub struct Uniform;
@@ -13,54 +23,60 @@ impl Strategy for Uniform {
     }
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
-        scan(engine).map(|_| ())
+        scan(engine, HOPELESS).map(|_| ())
     }
 }
 
 /// The cheapest uniform candidate that keeps the accuracy, taking for granted that more bits lose no more.
 ///
 /// The widest one that meets the budgets comes first, so that something is found with few evaluations (or the cheapest
-/// where none does, which tells what the least is), and then always the one in the middle of those that are cheaper than
-/// what was found, and no narrower than what lost too much.
+/// where none does, which tells what the least is), then one of common widths, in whose losses all others are
+/// forecast; from there on always the one with the largest saving times the chance that it keeps the accuracy.
 ///
 /// # Errors
 /// [`Stop::Exhausted`] where the evaluations are used up.
-pub fn scan(engine: &mut Engine) -> Result<Option<Candidate>, Stop> {
-    let mut scan = Scan::new(engine)?;
-    while let Some(level) = scan.next() {
+pub fn start(engine: &mut Engine) -> Result<Option<Candidate>, Stop> {
+    scan(engine, HOPELESS_START)
+}
+
+/// [`start`] as far as any candidate keeps the accuracy with at least that chance.
+fn scan(engine: &mut Engine, least_chance: f64) -> Result<Option<Candidate>, Stop> {
+    let mut scan = Scan::new(engine, least_chance)?;
+    while let Some(level) = scan.next(engine) {
         let verdict = engine.test(&scan.candidates[level])?;
-        scan.learn(level, verdict.within, verdict.meets);
-        while let (None, Some(cheapest)) = (scan.next(), scan.cheapest()) {
-            if engine.confirm(&scan.candidates[cheapest])? {
-                return Ok(Some(scan.candidates.swap_remove(cheapest)));
-            }
-            scan.learn(cheapest, false, false);
-        }
+        scan.learn(engine, level, verdict.within, verdict.meets, verdict.sum);
     }
-    Ok(scan.within.map(|level| scan.candidates.swap_remove(level)))
+    let found = scan.cheapest().or(scan.within);
+    Ok(found.map(|level| scan.candidates.swap_remove(level)))
 }
 
 /// Uniform candidates, the cheapest first.
 struct Scan {
     candidates: Vec<Candidate>,
+    costs: Vec<f64>,
     /// Levels of weights and of membranes.
     levels: Vec<[usize; 2]>,
     /// True for powers of two.
     power_of_two: Vec<bool>,
-    /// Looked at.
-    tested: Vec<bool>,
+    /// Per candidate, what was seen of it.
+    seen: Vec<Option<Batch>>,
     /// Those that meet everything.
     meet: Vec<usize>,
     /// The first one that keeps the accuracy, and not the budgets.
     within: Option<usize>,
     /// Those that lose too much: what is narrower in both, of the same scheme, loses more.
     beyond: Vec<usize>,
-    /// What is looked at first: the widest one of those that meet the budgets, or else the cheapest of all.
-    first: usize,
+    /// What is looked at first, in this order: the widest one of those that meet the budgets, or else the cheapest of
+    /// all, and the one of common widths.
+    first: [usize; 2],
+    /// What the others lose, once the first ones ran.
+    forecast: Option<Forecast>,
+    /// A candidate that keeps the accuracy with a smaller chance is not looked at.
+    least_chance: f64,
 }
 
 impl Scan {
-    fn new(engine: &mut Engine) -> Result<Self, Stop> {
+    fn new(engine: &mut Engine, least_chance: f64) -> Result<Self, Stop> {
         let (weights, membranes) = (engine.space.weights.len(), engine.space.membranes.len());
         let levels = (0..weights).flat_map(|w| (0..membranes).map(move |m| [w, m]));
         let mut all: Vec<([usize; 2], Candidate)> =
@@ -73,16 +89,26 @@ impl Scan {
         all = order.iter().map(|&i| all[i].clone()).collect();
         let levels: Vec<[usize; 2]> = all.iter().map(|(level, _)| *level).collect();
         let fit = (0..all.len()).filter(|&i| fits[order[i]]);
-        let first = fit.min_by_key(|&i| levels[i]).unwrap_or(0);
+        let widest = fit.min_by_key(|&i| levels[i]).unwrap_or(0);
+        let power_of_two: Vec<bool> =
+            levels.iter().map(|[w, _]| is_power_of_two(&engine.space.weights[*w])).collect();
+        let apart = |&i: &usize| {
+            let bits = [Part::Weights, Part::Membranes].map(|p| engine.space.bits(p, levels[i][p as usize]));
+            (power_of_two[i], bits[0].abs_diff(COMMON_BITS[0]), bits[1].abs_diff(COMMON_BITS[1]))
+        };
+        let common = (0..all.len()).min_by_key(apart).unwrap_or(0);
         Ok(Self {
-            power_of_two: levels.iter().map(|[w, _]| is_power_of_two(&engine.space.weights[*w])).collect(),
-            tested: vec![false; all.len()],
+            costs: order.iter().map(|&i| costs[i]).collect(),
+            seen: vec![None; all.len()],
             candidates: all.into_iter().map(|(_, candidate)| candidate).collect(),
             levels,
+            power_of_two,
             meet: Vec::new(),
             within: None,
             beyond: Vec::new(),
-            first,
+            first: [widest, common],
+            forecast: None,
+            least_chance,
         })
     }
 
@@ -100,22 +126,51 @@ impl Scan {
     }
 
     /// What to look at next; `None` where nothing is left that may be cheaper.
-    fn next(&self) -> Option<usize> {
-        if self.tested.get(self.first) == Some(&false) {
-            return Some(self.first);
+    fn next(&self, engine: &Engine) -> Option<usize> {
+        if let Some(first) = self.first.into_iter().find(|&i| self.seen.get(i) == Some(&None)) {
+            return Some(first);
         }
-        let end = self.cheapest().into_iter().chain(self.within).min().unwrap_or(self.candidates.len());
-        let open: Vec<usize> = (0..end).filter(|&i| !self.tested[i] && !self.is_hopeless(i)).collect();
-        open.get(open.len() / 2).copied()
+        let found = self.cheapest().into_iter().chain(self.within).min();
+        let end = found.unwrap_or(self.candidates.len());
+        let most = self.costs.get(end).or(self.costs.last())?;
+        let worth = |i: usize| {
+            let chance = self.chance(engine, i);
+            (chance >= self.least_chance || found.is_none()).then_some(((most - self.costs[i]) * chance, i))
+        };
+        let open = (0..end).filter(|&i| self.seen[i].is_none() && !self.is_hopeless(i));
+        open.filter_map(worth).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, i)| i)
     }
 
-    fn learn(&mut self, i: usize, within: bool, meets: bool) {
-        self.tested[i] = true;
-        self.meet.retain(|&known| known != i);
+    /// The chance that candidate number `i` keeps the accuracy.
+    fn chance(&self, engine: &Engine, i: usize) -> f64 {
+        self.forecast.as_ref().map_or(1.0, |forecast| forecast.chance(&self.candidates[i], engine.space))
+    }
+
+    fn learn(&mut self, engine: &Engine, i: usize, within: bool, meets: bool, sum: Batch) {
+        self.seen[i] = Some(sum);
         match (within, meets) {
             (_, true) => self.meet.push(i),
             (true, false) => self.within = Some(self.within.map_or(i, |known| known.min(i))),
             (false, false) => self.beyond.push(i),
         }
+        if let Some(forecast) = &mut self.forecast {
+            forecast.learn(engine, &self.candidates[i], &sum);
+            forecast.fit();
+        } else if i == self.first[1] {
+            self.forecast = Some(self.begin_forecast(engine));
+        }
+    }
+
+    /// In losses of the candidate of common widths, after all that was seen.
+    fn begin_forecast(&self, engine: &Engine) -> Forecast {
+        let knobs = engine.space.knobs(Granularity::Network);
+        let mut forecast = Forecast::new(engine, knobs, self.candidates[self.first[1]].clone());
+        for (candidate, sum) in self.candidates.iter().zip(&self.seen) {
+            if let Some(sum) = sum {
+                forecast.learn(engine, candidate, sum);
+            }
+        }
+        forecast.fit();
+        forecast
     }
 }

@@ -231,6 +231,6 @@ fn budgets_that_cannot_be_met_end_with_exit_code_1() {
     footprint
       error: no setting found meets the budgets; the closest (2.00 bits): footprint of 84.29 KiB is 36.29 KiB beyond 48.00 KiB; all candidates that may be better were looked at: only other budgets, or more choices of bits, allow for more
     peak
-      error: no setting found meets the budgets; the closest (2.00 bits): peak of activation SRAM of 32.16 KiB is 24.16 KiB beyond 8.000 KiB; all candidates that may be better were looked at: only other budgets, or more choices of bits, allow for more
+      error: no setting found meets the budgets; the closest (4.00 bits): peak of activation SRAM of 32.16 KiB is 24.16 KiB beyond 8.000 KiB; all candidates that may be better were looked at: only other budgets, or more choices of bits, allow for more
     ");
 }

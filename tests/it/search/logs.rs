@@ -26,6 +26,7 @@ fn request() -> Request {
         data: "d.ron".into(),
         limit: Some(60),
         validation_images: None,
+        confidence: Some(0.0),
         problem: Problem {
             budgets: Budgets { footprint_bytes: Some(3e5), ..problem().budgets },
             ..problem()
@@ -210,19 +211,19 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     seeds twice
       log.jsonl:1: seeds: 2 twice
     a negative seed
-      log.jsonl:1:589: invalid value: integer `-1`, expected u64
+      log.jsonl:1:625: invalid value: integer `-1`, expected u64
     strategies
       log.jsonl:1: strategies: there is none
     strategies twice
       log.jsonl:1: strategies: ilp twice
     a strategy
-      log.jsonl:1:558: unknown variant `magic`, expected one of `uniform`, `random`, `qsvit`, `aq4svit-greedy`, `aq4svit-beam`, `spikehq`, `ratio-greedy`, `ilp`, `nsga2`, `all`
+      log.jsonl:1:594: unknown variant `magic`, expected one of `uniform`, `random`, `qsvit`, `aq4svit-greedy`, `aq4svit-beam`, `spikehq`, `ratio-greedy`, `ilp`, `nsga2`, `all`
     evaluations
       log.jsonl:1: problem.max_evaluations: 0.5 is not a whole number up to 4294967295
     no evaluations
       log.jsonl:1: problem.max_evaluations: -60 is not above 0
     beyond numbers
-      log.jsonl:1:368: number out of range
+      log.jsonl:1:385: number out of range
     slack
       log.jsonl:1: problem.slack: 0.5 is not in 1..=1000
     drop
@@ -242,9 +243,9 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     an escape
       log.jsonl:1: model: "\u{1b}[31mred" is empty or has control characters
     an unknown field
-      log.jsonl:1:140: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
+      log.jsonl:1:140: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `confidence`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     a budget that is none
-      log.jsonl:1:281: unknown field `powre_w`, expected one of `accuracy_drop`, `model_bytes`, `footprint_bytes`, `peak_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
+      log.jsonl:1:298: unknown field `powre_w`, expected one of `accuracy_drop`, `model_bytes`, `footprint_bytes`, `peak_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
     accuracy
       log.jsonl:2: accuracy: 1.5 is not in 0..=1
     lost
@@ -302,7 +303,7 @@ fn a_line_that_is_missing_or_out_of_place_is_noticed() {
     empty
       log.jsonl:2:0: EOF while parsing a value
     no header
-      log.jsonl:1:11: unknown field `fidelity`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
+      log.jsonl:1:11: unknown field `fidelity`, expected one of `model`, `weights`, `selection`, `hardware`, `data`, `limit`, `validation_images`, `confidence`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     unsealed
       log.jsonl:1: checksum: the line has none: no search of this version wrote it
     "###);

@@ -188,11 +188,11 @@ fn a_resumed_search_is_extended_or_the_flag_refused() {
     ];
     assert_snapshot!(lines(cases, |flags| ended(&resume(&bench, "a", flags), 2)), @r###"
     another model
-      error: --model: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --quiet and --json
+      error: --model: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --explain, --quiet and --json
     a default
-      error: --minimize: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --quiet and --json
+      error: --minimize: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --explain, --quiet and --json
     a switch
-      error: --calibrated: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --quiet and --json
+      error: --calibrated: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --explain, --quiet and --json
     fewer strategies
       error: --strategy: random, uniform of the search that is resumed is left out: it can only be extended
     fewer seeds
@@ -202,7 +202,7 @@ fn a_resumed_search_is_extended_or_the_flag_refused() {
     fewer evaluations
       error: --max-evaluations: 8 is less than the 9 that the search was begun with: it can only be extended
     another budget
-      error: --max-accuracy-drop: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --quiet and --json
+      error: --max-accuracy-drop: a search that is resumed keeps its own; with --resume go --strategy, --seed and --max-evaluations, to extend it, --threads, --explain, --quiet and --json
     "###);
     assert_eq!(fs::read(bench.path("a/log.jsonl")).unwrap(), log);
 }

@@ -2,7 +2,8 @@
 
 use spiq::search::strategies::{Name, knapsack, named};
 use spiq::search::{
-    Budgets, Knob, Objective, Part, Problem, Quantizer, Run, Space, Store, Strategy, legal, run_strategy,
+    Budgets, Fidelity, HeldOut, Knob, Objective, Part, Problem, Promise, Quantizer, Run, Space, Store,
+    Strategy, legal, run_strategy,
 };
 
 use super::synthetic::{Synthetic, fixed, network, problem, widths};
@@ -59,6 +60,53 @@ fn what_is_emitted_meets_every_budget() {
             assert!(run.evaluations <= 70.0, "{}: {} evaluations", run.strategy, run.evaluations);
         }
     }
+}
+
+/// What is found with 4,000 held-out images on which networks lose `times` as much as on those of the search.
+fn run_promising(times: f64) -> Run {
+    let (oracle, unseen) = (Synthetic::new(), Synthetic::more_fragile(times));
+    let promise = Promise { allowed: 0.015, confidence: 0.95, images: 4000 };
+    let accuracy_drop = promise.target().unwrap();
+    let budgets = Budgets { accuracy_drop, ..Budgets::default() };
+    let problem = Problem { budgets, max_evaluations: 20.0, ..problem() };
+    let strategy = &named(Name::Ilp, false)[0];
+    let space = legal(strategy.quantizer().space(&network(), &widths()), &oracle).unwrap();
+    let mut store = Store::new(&oracle).promising(Some(HeldOut { oracle: &unseen, promise }));
+    run_strategy(strategy.as_ref(), &space, &problem, 1, &mut store).unwrap()
+}
+
+/// Held-out images that lose what the search saw promise the cheapest setting; where they lose more, a safer one is
+/// found, and where all is lost, none.
+#[test]
+fn held_out_images_decide_what_is_promised() {
+    let alike = run_promising(1.0);
+    let promised = alike.promised.unwrap();
+    assert!(promised.most_drop <= 0.015 && promised.looks > 1, "{promised:?}");
+    let looks = alike.steps.iter().filter(|step| step.fidelity == Fidelity::HeldOut).count();
+    assert_eq!(looks, promised.looks);
+    let fragile = run_promising(2.0);
+    assert!(footprint(&fragile).unwrap() > footprint(&alike).unwrap());
+    assert!(fragile.promised.unwrap().most_drop <= 0.015);
+    let lost = run_promising(1e5);
+    assert!(lost.best.is_none() && lost.promised.is_none() && lost.closest.is_some());
+}
+
+/// A step wider of the most fragile layer gives back accuracy and costs memory, a narrower one the other way round.
+#[test]
+fn layers_say_what_a_step_would_bring() {
+    let run = run(named(Name::Ilp, false)[0].as_ref(), &problem(), 1);
+    assert_eq!(run.outlook.len(), run.layers.len());
+    let parts = run.outlook.iter().flat_map(|layer| layer.weights.iter().chain(&layer.membranes));
+    let mut steps = 0;
+    for part in parts {
+        assert!((0.0..=1.0).contains(&part.loss_share), "{part:?}");
+        for (step, sign) in [(&part.wider, 1.0), (&part.narrower, -1.0)] {
+            let Some(step) = step else { continue };
+            assert!(sign * step.objective >= 0.0 && sign * step.accuracy_drop <= 0.0, "{part:?}");
+            steps += 1;
+        }
+    }
+    assert!(steps > 20, "{steps}");
 }
 
 /// Settings with narrower membranes keep to half of what they take elsewhere; the papers' own forms leave them wide,

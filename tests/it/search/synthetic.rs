@@ -31,6 +31,13 @@ impl Synthetic {
         Self { space, fragility, silence: 0.0 }
     }
 
+    /// Of which every unit loses `times` as many images.
+    pub fn more_fragile(times: f64) -> Self {
+        let mut oracle = Self::new();
+        oracle.fragility.iter_mut().for_each(|lost| *lost *= times);
+        oracle
+    }
+
     /// With narrow membranes that save up to `silence` of the energy.
     pub fn firing_less(silence: f64) -> Self {
         Self { silence, ..Self::new() }
@@ -112,6 +119,7 @@ pub fn problem() -> Problem {
         budgets: Budgets { accuracy_drop: 0.015, ..Budgets::default() },
         objective: Objective::Footprint,
         max_evaluations: 60.0,
+        max_seconds: None,
         granularity: Granularity::Tensor,
         metric: DriftMetric::Relative,
         slack: 1.25,

@@ -85,6 +85,7 @@ def search(
     accelerated=_ASKED["accelerated"],
     seeds=tuple(_ASKED["seeds"]),
     max_evaluations=_PROBLEM["max_evaluations"],
+    max_seconds=None,
     granularity=_PROBLEM["granularity"],
     drift=_PROBLEM["metric"],
     slack=_PROBLEM["slack"],
@@ -95,6 +96,7 @@ def search(
     calibrated=_WIDTHS["calibrated"],
     limit=None,
     validation_images=None,
+    confidence=None,
     out="spiq-search",
     resume=False,
     threads=None,
@@ -121,6 +123,7 @@ def search(
         accelerated: Give the papers' strategies scales per channel, membranes and tests that stop when decided.
         seeds: Seeds of random choices.
         max_evaluations: Images that each strategy may execute, in validation sets.
+        max_seconds: Time that each strategy may take before it verifies what it found.
         granularity: What is chosen together, where the strategy leaves it open.
         drift: Which drift of membranes a gate looks at.
         slack: How many times as far as the farthest that kept its accuracy a candidate may drift.
@@ -131,6 +134,8 @@ def search(
         calibrated: Round weights by calibration images, and match thresholds to firing rates.
         limit: Only the first validation and the first test images.
         validation_images: Only the first validation images.
+        confidence: Chance with which the allowed drop is kept on unseen images, too, told from half of the validation
+            images, which are held out; 0 promises nothing, None stands for 0.95 where there are images enough.
         out: Folder of the results and of the log, which keeps every answer at once.
         resume: Go on with the search whose log is in ``out``; strategies, seeds and max_evaluations may be more.
         threads: Threads to run on; the results do not depend on it.
@@ -162,11 +167,13 @@ def search(
     wanted = {
         "limit": limit,
         "validation_images": validation_images,
+        "confidence": confidence,
         "minimize": minimize,
         "strategies": _listed(strategies),
         "accelerated": accelerated,
         "seeds": list(seeds),
         "max_evaluations": max_evaluations,
+        "max_seconds": max_seconds,
         "granularity": granularity,
         "drift": drift,
         "slack": slack,
