@@ -19,7 +19,7 @@
 //!
 //! Data flows one way, and the modules show it; a module imports only from those above it:
 //!
-//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`npy`], [`npz`], [`output`], [`name`], [`check`], [`watch`],
+//! 1. [`num`], [`tensor`], [`files`], [`ron_file`], [`ron_tree`], [`npy`], [`npz`], [`output`], [`name`], [`check`], [`watch`],
 //!    [`error`]: fixed-point numbers, arrays, files, folders of results, names, who watches and ends what takes long,
 //!    and the error that a user sees.
 //! 2. [`model`]: layer IR, families, weights, data sets.
@@ -32,8 +32,9 @@
 //! 8. [`evaluate`]: one (model, setting, hardware, data) -> one evaluation.
 //! 9. [`sensitivity`]: what it costs to quantize one layer, and what foretells it.
 //! 10. [`search`]: the setting of each layer that meets budgets.
-//! 11. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
-//! 12. [`cli`]: the command line.
+//! 11. [`explore`]: machines and settings together: fields that vary, fronts, and what decides them.
+//! 12. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
+//! 13. [`cli`]: the command line.
 
 pub mod check;
 pub mod cli;
@@ -42,6 +43,7 @@ pub mod error;
 pub mod evaluate;
 pub mod exchange;
 pub mod exec;
+pub mod explore;
 pub mod files;
 pub mod hw;
 pub mod load;
@@ -55,6 +57,7 @@ pub mod output;
 pub mod quant;
 pub mod report;
 pub mod ron_file;
+pub mod ron_tree;
 pub mod search;
 pub mod sensitivity;
 pub mod tensor;

@@ -143,6 +143,31 @@ pub fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
     }
 }
 
+/// Those of `known` that are spelled most like `name`: the first few, nearest first.
+pub fn nearest(name: &str, known: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let mut known: Vec<(usize, &str)> = known.iter().map(|other| (edits(name, other), *other)).collect();
+    known.sort_unstable();
+    known.dedup();
+    let names: Vec<&str> = known.into_iter().map(|(_, name)| name).take(NAMED).collect();
+    names.join(", ")
+}
+
+/// Fewest letters to insert, remove or replace that make `a` of `b` (Levenshtein), case aside.
+fn edits(a: &str, b: &str) -> usize {
+    let [a, b] = [a, b].map(|text| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// True if `name` is `pattern`, whose first `*` stands for any characters.
 pub fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
@@ -229,6 +254,13 @@ mod tests {
         assert_eq!(first_of(&["a", "b", "c"], 3), "a, b, c");
         assert_eq!(first_of(&["a", "b", "c", "d", "e"].map(str::to_owned), 3), "a, b, c and 2 more");
         assert_eq!(first_of(&[] as &[&str], 3), "");
+    }
+
+    #[test]
+    fn the_nearest_names_come_first() {
+        assert_eq!([("kitten", "sitting"), ("", "abc"), ("Ab", "aB")].map(|(a, b)| edits(a, b)), [3, 3, 0]);
+        assert_eq!(nearest("clokc", &["units", "clock", "name", "clock"]), "clock, name, units");
+        assert_eq!(nearest("x", &[]), "");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::activity::{self, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
 use super::print::{print, print_json};
 use super::progress::Bars;
+use super::set::SetArguments;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -33,6 +34,8 @@ pub struct Arguments {
     /// Accelerators, comma-separated: built in, or paths of hardware descriptions.
     #[arg(long, value_name = "H", value_delimiter = ',', required = true)]
     hw: Vec<String>,
+    #[command(flatten)]
+    set: SetArguments,
     /// A setting: w8, w4, pot3, w4u8, a built-in setting or the path of a setting file.
     #[arg(long, value_name = "Q", default_value = "w8")]
     quant: String,
@@ -56,7 +59,7 @@ pub struct Arguments {
 /// Runs `spiq compare`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
-    let (machines, summaries) = load_machines(&arguments.hw)?;
+    let (machines, summaries) = load_machines(&arguments.hw, &arguments.set)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
     let origin = activity::load(&arguments.activity, &model, &machines)?;
     let published =
@@ -91,10 +94,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn load_machines(specs: &[String]) -> Result<(Vec<Machine>, Vec<HardwareSummary>)> {
+fn load_machines(specs: &[String], set: &SetArguments) -> Result<(Vec<Machine>, Vec<HardwareSummary>)> {
     let (mut machines, mut summaries) = (Vec::new(), Vec::<HardwareSummary>::new());
     for spec in specs {
-        let (hardware, sha256) = Hardware::load(spec)?;
+        let (hardware, sha256) = Hardware::load(&set.of(spec)?)?;
         if summaries.iter().any(|other| other.name == hardware.name) {
             return Err(Error::mismatch(format!("--hw: two machines are named {}", hardware.name)));
         }

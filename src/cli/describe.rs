@@ -3,6 +3,7 @@ use serde::Serialize;
 
 use super::mapping::MappingDescription;
 use super::print::{print, print_json};
+use super::set::SetArguments;
 use super::subject::Bounded;
 use crate::cost::{self, FootprintBytes};
 use crate::error::Result;
@@ -26,6 +27,8 @@ pub struct Arguments {
     /// description.
     #[arg(long, value_name = "H", requires = "quant")]
     hw: Option<String>,
+    #[command(flatten)]
+    set: SetArguments,
     /// Choose the mapping for the spikes of these rates, in the place of the same rate everywhere.
     #[arg(long, value_name = "R", requires = "hw")]
     rates: Option<String>,
@@ -109,8 +112,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         None => None,
     };
     let quantized = bounded.as_ref().map(|bounded| &bounded.model);
-    let mapping = match (quantized, &arguments.hw) {
-        (Some(model), Some(hw)) => Some(MappingDescription::new(model, hw, arguments.rates.as_deref())?),
+    let mapping = match (quantized, arguments.set.of_optional(arguments.hw.as_deref())?) {
+        (Some(model), Some(hw)) => Some(MappingDescription::new(model, &hw, arguments.rates.as_deref())?),
         _ => None,
     };
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();

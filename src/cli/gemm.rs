@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::flags::check_flag;
 use super::print::{print, print_json};
+use super::set::SetArguments;
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
@@ -41,6 +42,8 @@ pub struct Arguments {
     /// of a hardware description.
     #[arg(long, value_name = "H")]
     hw: Option<String>,
+    #[command(flatten)]
+    set: SetArguments,
     /// Take the loops of this file in the place of chosen ones.
     #[arg(long, value_name = "FILE", conflicts_with = "dataflow")]
     mapping: Option<String>,
@@ -136,7 +139,8 @@ impl Request {
             EdgesFlag::Actual => Edges::Actual,
         };
         let array = ArrayTiming { rows, columns, edges, overhead_cycles: arguments.overhead };
-        let machine = arguments.hw.as_ref().map(|hw| machine(hw)).transpose()?;
+        let machine =
+            arguments.set.of_optional(arguments.hw.as_deref())?.map(|hw| machine(&hw)).transpose()?;
         Ok(Self { operands, array, machine, loops: loops(arguments, &gemm)? })
     }
 

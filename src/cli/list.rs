@@ -2,6 +2,7 @@ use clap::{Args, ValueEnum};
 
 use super::print::print;
 use crate::error::Result;
+use crate::explore::Space;
 use crate::files::Folder;
 use crate::hw::{Agreement, Energies, Hardware, table_names};
 use crate::model::{ModelDescription, WeightSource};
@@ -27,6 +28,8 @@ enum What {
     Data,
     /// Rates of layers.
     Rates,
+    /// Spaces to explore.
+    Spaces,
 }
 
 /// Runs `spiq list`.
@@ -38,6 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         What::Settings => names("models/settings", "ron"),
         What::Data => names("data/fashion-mnist", "ron"),
         What::Rates => names("models/rates", "csv"),
+        What::Spaces => spaces()?,
     };
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows
@@ -85,6 +89,11 @@ fn hardware() -> Result<Vec<(String, String)>> {
         rows.extend(Agreement::of(name).iter().map(|found| (String::new(), format!("  published {found}"))));
     }
     Ok(rows)
+}
+
+fn spaces() -> Result<Vec<(String, String)>> {
+    let names = Folder::Bundled("hw_configs/spaces").names("ron").into_iter();
+    names.map(|name| Ok((name.to_owned(), Space::load(name)?.0.name))).collect()
 }
 
 fn tables() -> Result<Vec<(String, String)>> {

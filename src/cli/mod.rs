@@ -4,6 +4,8 @@ mod activity;
 mod checkpoint;
 mod compare;
 mod describe;
+mod evaluate;
+mod explore;
 mod export;
 mod flags;
 mod gemm;
@@ -11,14 +13,18 @@ mod given;
 mod keyword;
 mod list;
 mod mapping;
+mod merge;
+mod plan;
 mod print;
 mod progress;
 mod run;
 mod search;
 mod sensitivity;
+mod set;
 mod simulate;
 mod subject;
 mod validate;
+mod work;
 
 use std::ffi::OsString;
 
@@ -50,6 +56,16 @@ enum Command {
     Sensitivity(sensitivity::Arguments),
     /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
     Search(Box<search::Arguments>),
+    /// Evaluates one machine at one setting as JSON, for optimisers; --serve answers requests line by line.
+    Evaluate(Box<evaluate::Arguments>),
+    /// Evaluates machines and settings together: fields of a machine that vary, fronts, and what decides them.
+    Explore(explore::Arguments),
+    /// Plans an exploration for any number of workers, a line for each evaluation.
+    Plan(plan::Arguments),
+    /// Makes evaluations of a plan, beside other workers; what is made already is skipped.
+    Work(work::Arguments),
+    /// Puts together what workers made of a plan: the files of `spiq explore`.
+    Merge(merge::Arguments),
     /// Writes a quantized model for other programs: torch, golden or rtl.
     Export(export::Arguments),
     /// Re-runs golden bundles, or a recorded neuron, and compares every integer.
@@ -58,12 +74,12 @@ enum Command {
     Describe(describe::Arguments),
     /// Cycles and accesses of one matrix product on a dense array.
     Gemm(gemm::Arguments),
-    /// Lists what is built in: models, hw, tables, settings or data.
+    /// Lists what is built in: models, hw, tables, settings, data, rates or spaces.
     List(list::Arguments),
 }
 
 /// Runs the command that `words` are, the program's name first; 0 for success, 1 for integers that differ, budgets
-/// that cannot be met or a result that somebody removed, 2 for bad input, 130 for a search that Ctrl-C ended.
+/// or constraints that cannot be met or a result that somebody removed, 2 for bad input, 130 for a search that Ctrl-C ended.
 pub fn main(words: Vec<OsString>) -> u8 {
     let matches = Arguments::command().get_matches_from(&words);
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
@@ -83,6 +99,11 @@ fn run(command: Command, given: &Given) -> Result<u8> {
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
         Command::Search(arguments) => return search::run(&arguments, given),
+        Command::Evaluate(arguments) => return evaluate::run(&arguments),
+        Command::Explore(arguments) => return explore::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments)?,
+        Command::Work(arguments) => work::run(&arguments)?,
+        Command::Merge(arguments) => return merge::run(&arguments),
         Command::Export(arguments) => export::run(&arguments)?,
         Command::Validate(arguments) => return validate::run(&arguments),
         Command::Describe(arguments) => describe::run(&arguments)?,

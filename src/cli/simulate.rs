@@ -9,6 +9,7 @@ use super::checkpoint::CheckpointArguments;
 use super::flags::check_flag;
 use super::print::{print, print_json};
 use super::progress::Bars;
+use super::set::SetArguments;
 use crate::check::repeated;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
@@ -37,6 +38,8 @@ pub struct Arguments {
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
+    #[command(flatten)]
+    set: SetArguments,
     /// Energies to charge, comma-separated: names of tables (`spiq list tables`), `horowitz-45@28` for one
     /// scaled to 28 nm, or paths of .ron files. All are compared, the first one is reported in full
     /// [default: the hardware's own].
@@ -117,7 +120,7 @@ fn request(arguments: &Arguments) -> Result<SimulationRequest> {
     if let Some(name) = repeated(settings.iter().map(|setting| &*setting.name)) {
         return Err(Error::mismatch(format!("--quant: two settings are named {name}")));
     }
-    let (hardware, hardware_sha256) = Hardware::load(&arguments.hw)?;
+    let (hardware, hardware_sha256) = Hardware::load(&arguments.set.of(&arguments.hw)?)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
     if let Some(table) = repeated(arguments.table.iter().map(String::as_str)) {
         return Err(Error::mismatch(format!("--table: {table} is given twice")));

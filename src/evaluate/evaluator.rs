@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::calibrated::has_ranges;
 use super::charge::Charge;
 use super::images::{Outcome, Run, Samples};
-use super::{Calibrated, Evaluation, LayerRate, notes};
+use super::{Calibrated, Evaluation, LayerRate, Observed, notes};
 use crate::cost::{KnownPlans, Machine, MappedWorkload, patterns};
 use crate::error::Result;
 use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording};
@@ -244,21 +244,75 @@ impl Evaluator {
         progress: &(dyn Fn() + Sync),
     ) -> Result<Vec<Evaluation>> {
         let patterns = patterns(machines, self.network());
+        self.running(setting, &patterns, |workload, run| {
+            self.measure(setting, machines, workload, samples, run, progress)
+        })
+    }
+
+    /// What `go` makes of the network of `setting`, and of what runs an image and counts `patterns`.
+    fn running<T>(
+        &self,
+        setting: &Setting,
+        patterns: &[Pattern],
+        go: impl FnOnce(Workload, Run) -> Result<T>,
+    ) -> Result<T> {
         match &setting.precision {
             Precision::Float32 => {
                 let float = FloatExecutor::new(self.model());
-                let workload = Workload::float32(self.network());
-                let run = |sample: &Sample| Outcome::from(float.run_with(sample, &patterns));
-                self.measure(setting, machines, workload, samples, &run, progress)
+                let run = |sample: &Sample| Outcome::from(float.run_with(sample, patterns));
+                go(Workload::float32(self.network()), &run)
             }
             Precision::Fixed(fixed) => {
                 let quantized = self.quantize(fixed)?;
-                let workload = Workload::quantized(&quantized);
                 let executor = IntegerExecutor::new(&quantized, self.engine);
-                let run = |sample: &Sample| Outcome::from(executor.run_with(sample, &patterns));
-                self.measure(setting, machines, workload, samples, &run, progress)
+                let run = |sample: &Sample| Outcome::from(executor.run_with(sample, patterns));
+                go(Workload::quantized(&quantized), &run)
             }
         }
+    }
+
+    /// Runs every image at `setting` once, or expects or was given what it does, for machines that look for `patterns` in
+    /// spikes and are charged for the first `charged` images; `progress` is told of every image.
+    ///
+    /// # Errors
+    /// If the setting does not fit the model, or a recording did not count the patterns.
+    pub fn observe(
+        &self,
+        setting: &Setting,
+        patterns: &[Pattern],
+        charged: usize,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Observed> {
+        let observed = |workload, accuracy, mapping, charged| Observed {
+            setting: setting.clone(),
+            workload,
+            accuracy,
+            mapping,
+            charged,
+        };
+        let known = match &self.source {
+            Source::Images(samples) => {
+                return self.running(setting, patterns, |workload, run| {
+                    let mapping = samples.mapping_activity(run);
+                    let (activity, accuracy) = samples.observe(charged, run, progress)?;
+                    Ok(observed(workload, Some(accuracy), mapping, activity))
+                });
+            }
+            Source::Rates(rates) => vec![rates.activity_with(self.network(), patterns)],
+            Source::Recorded(recording) => recording.activity(patterns)?.to_vec(),
+        };
+        Ok(observed(self.workload(setting)?, None, known.clone(), known))
+    }
+
+    /// What `observed` costs `machine`, which looks for the patterns that were observed: nothing is executed.
+    /// `accuracy_drop` is left open.
+    ///
+    /// # Errors
+    /// If the machine cannot run it.
+    pub fn charge_observed(&self, observed: &Observed, machine: &Machine) -> Result<Evaluation> {
+        let mapped = self.map(observed.workload.clone(), machine, &observed.mapping)?;
+        let evaluation = self.charge_mapped(&observed.setting, machine, mapped, &observed.charged);
+        Ok(Evaluation { accuracy: observed.accuracy, ..evaluation })
     }
 
     fn measure(

@@ -79,6 +79,31 @@ impl Samples {
         Ok(correct as f64 / images.len() as f64)
     }
 
+    /// Runs every image; `progress` is told of each. What the first `kept` did, and the share of all that were classified as
+    /// their labels say.
+    pub fn observe(
+        &self,
+        kept: usize,
+        run: Run,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<(Vec<Activity>, f64)> {
+        let images = &self.measured;
+        let (mut activity, mut correct) = (Vec::new(), 0);
+        for chunk in chunks(images.len()) {
+            let outcome = |i: usize| {
+                let outcome = run(&images.sample(i)?);
+                progress();
+                let right = outcome.prediction == images.labels[i] as usize;
+                Ok((right, (i < kept).then_some(outcome.activity)))
+            };
+            for (right, kept) in chunk.into_par_iter().map(outcome).collect::<Result<Vec<_>>>()? {
+                correct += usize::from(right);
+                activity.extend(kept);
+            }
+        }
+        Ok((activity, correct as f64 / images.len() as f64))
+    }
+
     /// Share of images that `run` classifies as their labels say.
     pub fn accuracy(&self, run: &(dyn Fn(&Sample) -> usize + Sync)) -> Result<f64> {
         let images = &self.measured;

@@ -9,6 +9,7 @@ mod evaluator;
 mod fit;
 mod images;
 mod notes;
+mod observed;
 mod origin;
 mod published;
 mod rate_matching;
@@ -28,6 +29,7 @@ pub use evaluation::{
 };
 pub use evaluator::Evaluator;
 pub use fit::fits;
+pub use observed::Observed;
 pub use origin::Origin;
 pub use published::{AsPublished, PublishedWork};
 pub use rate_matching::{RateMatching, quantize_on};

@@ -1,7 +1,9 @@
 use std::collections::HashSet;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::{Change, changed};
 use super::control::Control;
 use super::dram::DramSpec;
 use super::fpga::{Fpga, block_memory};
@@ -91,6 +93,47 @@ pub enum Objective {
     EnergyDelay,
 }
 
+/// The text of a machine, of which variants can be made.
+#[derive(Debug, Clone)]
+pub struct Description {
+    text: String,
+    /// For messages.
+    path: String,
+}
+
+impl Description {
+    /// Reads that of `spec`, the name of a default or a path to a `.ron` file.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn load(spec: &str) -> Result<Self> {
+        let (folder, name) = Folder::locate("hw_configs", spec)?;
+        Ok(Self { text: folder.read_text(&name)?, path: folder.path(&name) })
+    }
+
+    /// Its text with `changes`, as it would stand in a file.
+    ///
+    /// # Errors
+    /// If a path leads nowhere, or a value is not what its field takes.
+    pub fn text_with(&self, changes: &[Change]) -> Result<String> {
+        if changes.is_empty() {
+            return Ok(self.text.clone());
+        }
+        changed(&self.text, changes, &|text| parse_ron::<Hardware>(text, &self.path).map(|_| ()))
+    }
+
+    /// The machine with `changes`, and the SHA-256 of the text that has them.
+    ///
+    /// # Errors
+    /// Those of [`Self::text_with`] and [`Hardware::parse`].
+    pub fn changed(&self, changes: &[Change]) -> Result<(Hardware, String)> {
+        let text = self.text_with(changes)?;
+        let changes: String = changes.iter().map(|change| format!("+{change}")).collect();
+        let hardware = Hardware::parse(&text, &format!("{}{changes}", self.path))?;
+        Ok((hardware, sha256([text.as_bytes()])))
+    }
+}
+
 /// Fields that descriptions of version 0.1 had, with what says it now.
 const FORMER_FIELDS: [(&str, &str); 2] = [
     (
@@ -115,12 +158,16 @@ fn of_version_0_1(error: Error) -> Error {
 }
 
 impl Hardware {
-    /// Loads `spec`, the name of a default or a path to a `.ron` file, with the SHA-256 of its text.
+    /// Loads `spec`, the name of a default or a path to a `.ron` file, with the SHA-256 of its text. Fields may be changed
+    /// behind it, as in `edge-28+clock_hz=500e6`, which is its name then, too.
+    ///
+    /// # Errors
+    /// If there is no such description or field, or the description is wrong.
     pub fn load(spec: &str) -> Result<(Self, String)> {
-        let (folder, name) = Folder::locate("hw_configs", spec)?;
-        let text = folder.read_text(&name)?;
-        let hardware = Self::parse(&text, &folder.path(&name))?;
-        Ok((hardware, sha256([text.as_bytes()])))
+        let (base, changes) =
+            if Path::new(spec).exists() { (spec, Vec::new()) } else { Change::split(spec)? };
+        let description = Description::load(base)?;
+        description.changed(&changes)
     }
 
     /// Parses and checks a description; `path` is for messages.

@@ -1,5 +1,6 @@
 //! Hardware descriptions (`hw_configs/*.ron`), energy tables and memory technologies.
 
+mod changes;
 mod control;
 pub mod dram;
 mod energies;
@@ -18,12 +19,13 @@ pub mod table;
 mod units;
 mod validation;
 
+pub use changes::Change;
 pub use control::Control;
 pub use dram::{DramIdle, DramPort, DramSpec};
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use fpga::{Fpga, Resources, resources};
-pub use machine::{Hardware, Objective, Placement, SpikeEncoding};
+pub use machine::{Description, Hardware, Objective, Placement, SpikeEncoding};
 pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;

@@ -7,7 +7,10 @@
 //! first file and names the old ones and the new ones, and again after the last, with the new ones alone:
 //! whenever a run is killed, the next one knows what there may be.
 
+mod durable;
 mod list;
+
+pub use self::durable::write_durably;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -36,6 +39,10 @@ pub enum Owner {
     Sensitivity,
     /// `search.json`.
     Search,
+    /// `exploration.json`.
+    Exploration,
+    /// `plan.jsonl`.
+    Plan,
     /// `run.json` and arrays.
     Dump,
     /// `manifest.json` of golden bundles and of stimuli.
@@ -51,6 +58,8 @@ impl Owner {
             Self::Comparison => "comparison.sha256",
             Self::Sensitivity => "sensitivity.sha256",
             Self::Search => "search.sha256",
+            Self::Exploration => "exploration.sha256",
+            Self::Plan => "plan.sha256",
             Self::Dump => "dump.sha256",
             Self::Manifest => "manifest.sha256",
             Self::Torch => "torch.sha256",

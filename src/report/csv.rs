@@ -1,6 +1,8 @@
 //! The comma-separated files: one row per setting, one per setting and layer, one per setting and memory,
 //! one per setting, unit and kind of work.
 
+use std::io::Write;
+
 use super::column::{self, Cell, Column};
 use super::columns::{LAYER, MEMORY, SETTING, UNIT};
 use crate::error::{Error, Result};
@@ -88,13 +90,25 @@ pub(super) fn write(
     header: Vec<String>,
     rows: impl Iterator<Item = Vec<Cell>>,
 ) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_to(name, &mut bytes, header, rows)?;
+    Ok(bytes)
+}
+
+/// [`write`] to `out`, row by row.
+pub(super) fn write_to(
+    name: &str,
+    out: impl Write,
+    header: Vec<String>,
+    rows: impl Iterator<Item = Vec<Cell>>,
+) -> Result<()> {
     let failed = |source: csv::Error| Error::io(name, std::io::Error::other(source));
-    let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().comment(Some(b'#')).from_writer(out);
     writer.write_record(header.iter().map(|name| text(name))).map_err(failed)?;
     for row in rows {
         writer.write_record(row.iter().map(field)).map_err(failed)?;
     }
-    writer.into_inner().map_err(|error| Error::io(name, error.into_error()))
+    writer.flush().map_err(|source| Error::io(name, source))
 }
 
 /// Whole numbers without a point; others in the shortest form that reads back to the same value.

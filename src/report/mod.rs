@@ -5,6 +5,7 @@ mod column;
 mod columns;
 mod comparison;
 mod csv;
+mod exploration;
 #[cfg(test)]
 mod fixture;
 mod json;
@@ -24,6 +25,7 @@ use crate::evaluate::{Comparison, Evaluation, Simulation};
 use crate::output::{OutputFolder, Owner};
 
 pub use comparison::{comparison_table, comparison_to_json};
+pub use exploration::{exploration_json, exploration_table, unmet, write_exploration};
 pub use json::to_json;
 pub use search::{closest, search_json, search_table, with_unit, write_search};
 pub use search_layers::{explanation, layers_table};

@@ -11,6 +11,7 @@ mod dead_channels;
 mod describe;
 mod exactness;
 mod exchange;
+mod explore;
 mod families;
 mod forks;
 mod fuzz_corpus;

@@ -7,6 +7,7 @@ use clap::{Args, Command, FromArgMatches};
 
 use crate::cli::checkpoint::CheckpointArguments;
 use crate::cli::keyword::{keyword, keyword_after};
+use crate::cli::set::SetArguments;
 use crate::error::{Error, Fault, Result};
 use crate::hw::Hardware;
 use crate::name::Printable;
@@ -32,6 +33,8 @@ pub struct Arguments {
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     pub hw: String,
+    #[command(flatten)]
+    pub set: SetArguments,
     /// A built-in data set, or the path of a data description: the search looks at its validation images,
     /// the report at its test images.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
@@ -152,7 +155,7 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         model: arguments.model.clone(),
         weights: arguments.checkpoint.weights.as_ref().map(text).transpose()?,
         selection: arguments.checkpoint.selection(),
-        hardware: arguments.hw.clone(),
+        hardware: arguments.set.of(&arguments.hw)?,
         data: arguments.data.clone(),
         limit: arguments.limit,
         validation_images: arguments.validation_images,
@@ -202,7 +205,7 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
         )));
     }
     let mut budgets = match &arguments.budget {
-        Some(path) => budgets_of_file(path, &arguments.hw)?,
+        Some(path) => budgets_of_file(path, &arguments.set.of(&arguments.hw)?)?,
         None => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
     };
     if let Some(drop) = arguments.max_accuracy_drop {

@@ -10,6 +10,8 @@ use super::scene::{Align, HEAD, LABEL, MARGIN, Mark, Scene, WIDTH};
 const HEIGHT: f64 = 560.0;
 /// Radius of a point, pixels.
 const RADIUS: f64 = 4.0;
+/// Radius of a point of a cloud, pixels.
+const SMALL: f64 = 1.5;
 /// Pixels between two lines of the legend.
 const LEGEND_PITCH: f64 = 20.0;
 /// Widest entry of the legend, pixels.
@@ -23,8 +25,21 @@ pub(super) struct Line {
     pub colour: Colour,
     /// True for rings instead of discs.
     pub hollow: bool,
+    /// How its points are drawn.
+    pub style: Style,
     /// Across and upwards, in base units, in the order in which they are joined.
     pub points: Vec<(f64, f64)>,
+}
+
+/// How points of a colour are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// With lines between them.
+    Joined,
+    /// Each by itself.
+    Apart,
+    /// Small, each by itself.
+    Cloud,
 }
 
 /// What an axis shows.
@@ -33,6 +48,8 @@ pub(super) struct Quantity {
     pub name: String,
     /// Unit for the largest value.
     pub scale: fn(f64) -> Scale,
+    /// Whether the axis is logarithmic where values are far apart.
+    pub spread: bool,
 }
 
 /// What to draw.
@@ -61,7 +78,8 @@ impl Measure {
     fn new(quantity: &Quantity, values: &[f64]) -> Self {
         let scale = (quantity.scale)(values.iter().copied().fold(0.0, f64::max));
         let values: Vec<f64> = values.iter().map(|&v| scale.apply(v)).collect();
-        Self { axis: Axis::around(&values, 0.0), scale }
+        let axis = if quantity.spread { Axis::spread(&values) } else { Axis::around(&values, 0.0) };
+        Self { axis, scale }
     }
 
     fn place(&self, value: f64) -> f64 {
@@ -115,7 +133,7 @@ impl Lines {
         scene.marks.push(Mark::Rect([left - 1.0, bottom, right, bottom + 1.0], INK));
         let titled = |quantity: &Quantity, measure: &Measure| match measure.scale.unit.as_str() {
             "" => quantity.name.clone(),
-            unit => format!("{} ({unit})", quantity.name),
+            unit => format!("{} ({unit}{})", quantity.name, measure.axis.remark()),
         };
         scene.title_below(&titled(&self.x, x), (left + right) / 2.0, bottom + 46.0);
         scene.title_beside(&titled(&self.y, y), (top + bottom) / 2.0);
@@ -125,7 +143,7 @@ impl Lines {
     }
 
     fn draw_line(&self, scene: &mut Scene, line: &Line, places: &[(f64, f64)]) {
-        for pair in places.windows(2) {
+        for pair in places.windows(2).filter(|_| line.style == Style::Joined) {
             let (from, to) = (pair[0], pair[1]);
             if self.steps {
                 let corner = (to.0, from.1);
@@ -140,6 +158,10 @@ impl Lines {
 }
 
 fn draw_point(scene: &mut Scene, line: &Line, place: (f64, f64)) {
+    if line.style == Style::Cloud {
+        scene.marks.push(Mark::Circle(place, SMALL, line.colour));
+        return;
+    }
     scene.marks.push(Mark::Circle(place, RADIUS + 1.0, WHITE));
     scene.marks.push(Mark::Circle(place, RADIUS, line.colour));
     if line.hollow {

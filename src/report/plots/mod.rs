@@ -4,6 +4,7 @@ mod axis;
 mod backend;
 mod bars;
 mod comparison;
+mod exploration;
 mod figures;
 mod font;
 mod heat_map;
@@ -15,6 +16,7 @@ mod scene;
 mod search;
 mod sensitivity;
 
+pub(super) use exploration::render as render_exploration;
 pub(super) use search::render as render_search;
 pub(super) use sensitivity::render as render_sensitivity;
 

@@ -2,7 +2,7 @@
 
 use super::super::units::Scale;
 use super::bars::{Bars, Series};
-use super::lines::{Line, Lines, Quantity};
+use super::lines::{Line, Lines, Quantity, Style};
 use super::palette;
 use super::scene::Scene;
 use super::{Picture, backend};
@@ -46,7 +46,7 @@ fn lines(search: &Search, points: impl Fn(&Run) -> Vec<(f64, f64)>) -> Vec<Line>
         // Fronts of several seeds would cross: the first stands for all.
         if lines.iter().all(|line| line.label != run.strategy) {
             let (label, colour) = (run.strategy.clone(), palette::part(colour));
-            lines.push(Line { label, colour, hollow, points: points(run) });
+            lines.push(Line { label, colour, hollow, style: Style::Joined, points: points(run) });
         }
     }
     lines
@@ -59,7 +59,7 @@ fn front_scene(search: &Search, front: Front) -> Scene {
         Front::AccuracyEnergy => (point.figures.energy_j, accuracy(point)),
         Front::EnergyLatency => (point.figures.latency_s, point.figures.energy_j),
     };
-    let named = |name: &str, scale| Quantity { name: name.to_owned(), scale };
+    let named = |name: &str, scale| Quantity { name: name.to_owned(), scale, spread: false };
     let size: fn(f64) -> Scale = Scale::bytes;
     let energy: fn(f64) -> Scale = |largest| Scale::si(largest, "J");
     let latency: fn(f64) -> Scale = |largest| Scale::si(largest, "s");
@@ -107,8 +107,9 @@ fn trace(search: &Search) -> Scene {
         x: Quantity {
             name: "Evaluations, in validation sets executed".to_owned(),
             scale: |_| Scale { divisor: 1.0, unit: String::new() },
+            spread: false,
         },
-        y: Quantity { name: title, scale },
+        y: Quantity { name: title, scale, spread: false },
         steps: true,
         lines: lines(search, |run| run.trace.iter().map(|t| (t.evaluations, t.objective)).collect()),
     }

@@ -31,9 +31,10 @@ const fn target(name: &'static str, names: &'static str, run: fn(&[u8]) -> Resul
 const ANY_FILE: &str = ".tmp";
 
 /// All parsers.
-pub const TARGETS: [Target; 34] = [
+pub const TARGETS: [Target; 36] = [
     target("aedat", ANY_FILE, data::aedat),
     target("budget", "input.ron", search::budget),
+    target("changes", "=", search::changes),
     target("checkpoint", "input.pth", checkpoints::checkpoint),
     target("cifar10", "x.bin", data::cifar10),
     target("cifar100", "x.bin", data::cifar100),
@@ -65,6 +66,7 @@ pub const TARGETS: [Target; 34] = [
     target("sensitivity", "input.csv", search::sensitivity),
     target("setting", "input.ron", descriptions::setting),
     target("shorthand", "", descriptions::shorthand),
+    target("space", "input.ron", search::space),
     target("spikes", "x.npz", exchange::spikes),
 ];
 

@@ -1,6 +1,8 @@
-//! What searches and sensitivities read.
+//! What searches, explorations and sensitivities read.
 
 use spiq::Result;
+use spiq::explore::Space;
+use spiq::hw::{Change, Description};
 use spiq::search::{Budgets, log};
 use spiq::sensitivity::Imported;
 
@@ -10,6 +12,17 @@ use super::descriptions::NETWORK;
 pub fn budget(bytes: &[u8]) -> Result<()> {
     let files = Files::new(&[("input.ron", bytes)]);
     Budgets::load(&files.text("input.ron")).map(drop)
+}
+
+/// Changes of a built-in machine, a line each.
+pub fn changes(bytes: &[u8]) -> Result<()> {
+    let text = String::from_utf8_lossy(bytes);
+    let changes = text.lines().map(Change::parse).collect::<Result<Vec<_>>>()?;
+    Description::load("edge-28")?.changed(&changes).map(drop)
+}
+
+pub fn space(bytes: &[u8]) -> Result<()> {
+    Space::parse(&String::from_utf8_lossy(bytes), "input.ron").map(drop)
 }
 
 /// Every entry of a log, which a resumed search takes for its own.

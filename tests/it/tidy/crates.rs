@@ -26,7 +26,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("os_display", &["cli/search/"]),
     ("plotters", &["report/plots/backend.rs", "report/plots/font.rs"]),
     ("png", &["model/data/pictures/png.rs", "report/plots/backend.rs"]),
-    ("rand_chacha", &["exec/", "search/"]),
+    ("rand_chacha", &["exec/", "explore/", "search/"]),
     (
         "rayon",
         &[
@@ -35,6 +35,7 @@ const CRATES: [(&str, &[&str]); 23] = [
             "evaluate/",
             "exchange/",
             "exec/",
+            "explore/",
             "map/candidates.rs",
             "model/data/",
             "quant/",
@@ -48,7 +49,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("same_file", &["search/log.rs"]),
     // Descriptions and results are read and written in every layer.
     ("serde", &[""]),
-    ("serde_json", &["cli/", "exchange/", "report/", "ron_file.rs", "search/log.rs"]),
+    ("serde_json", &["cli/", "exchange/", "explore/plan.rs", "report/", "ron_file.rs", "search/log.rs"]),
     ("serde_path_to_error", &["ron_file.rs"]),
     ("sha2", &["files.rs", "model/data/"]),
     ("signal_hook", &["cli/search/interrupt.rs"]),

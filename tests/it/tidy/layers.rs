@@ -6,11 +6,11 @@ use super::paths::Paths;
 use super::sources::{Source, sources, without_literals};
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["name"],
     &["error"],
     &["check", "watch"],
-    &["ron_file", "npy", "files", "num", "tensor"],
+    &["ron_file", "ron_tree", "npy", "files", "num", "tensor"],
     &["output", "npz"],
     &["model"],
     &["quant"],
@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 16] = [
     &["evaluate"],
     &["sensitivity"],
     &["search"],
+    &["explore"],
     &["report", "exchange"],
     &["cli"],
 ];
@@ -30,7 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 4] = [
     ("hw", &["model", "quant", "exec"]),
     ("cost", &["tensor"]),
     ("exchange", &["hw", "map", "cost", "evaluate"]),
-    ("report", &["ron_file", "files", "num", "tensor", "model", "quant", "exec", "hw", "map"]),
+    ("report", &["ron_file", "ron_tree", "files", "num", "tensor", "model", "quant", "exec", "hw", "map"]),
 ];
 
 fn layer(module: &str) -> Option<usize> {

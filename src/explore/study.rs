@@ -1,0 +1,159 @@
+use rayon::prelude::*;
+
+use super::axes::Sample;
+use super::axis::{Axis, axes, changes, machines, numbered};
+use super::exploration::{Exploration, Names, Outcome};
+use super::prepared::Prepared;
+use super::space::Space;
+use crate::cost::Machine;
+use crate::error::{Error, Result};
+use crate::files::sha256;
+use crate::hw::{Description, Energies};
+use crate::quant::Setting;
+use crate::watch::Watcher;
+
+/// Machines that are made before any of them is charged.
+pub(super) const CHUNK: usize = 256;
+
+/// A space with all that does not depend on the machine.
+#[derive(Debug)]
+pub struct Study {
+    space: Space,
+    space_sha256: String,
+    /// `hardware`, `table` and the parameters.
+    axes: Vec<Axis>,
+    descriptions: Vec<Description>,
+    /// One per table; the machine's own where there is none.
+    tables: Vec<Option<Energies>>,
+    settings: Vec<Setting>,
+    networks: Vec<Prepared>,
+    sample: Option<Sample>,
+    /// Those that are evaluated, by their numbers.
+    machines: Vec<u64>,
+}
+
+/// A machine, or why there is none.
+type Made = Result<Machine, String>;
+
+impl Study {
+    /// Loads all that `space` names, whose text has the digest `space_sha256`, to evaluate every machine or those of
+    /// `sample`; `watcher` hears of every image.
+    ///
+    /// # Errors
+    /// If there are too many points, something does not load or does not fit a network, or a parameter is no field of a
+    /// machine.
+    pub fn new(
+        space: Space,
+        space_sha256: String,
+        sample: Option<Sample>,
+        watcher: &dyn Watcher,
+    ) -> Result<Self> {
+        let axes = axes(&space);
+        let machines = machines(&space, &numbered(&axes), sample)?;
+        let descriptions =
+            space.hardware.iter().map(|spec| Description::load(spec)).collect::<Result<Vec<_>>>()?;
+        descriptions.iter().try_for_each(|description| check_fields(&space, description))?;
+        let tables = match &space.tables[..] {
+            [] => vec![None],
+            tables => tables.iter().map(|table| Energies::load(table).map(Some)).collect::<Result<_>>()?,
+        };
+        let settings = space.settings.iter().map(|spec| Setting::load(spec)).collect::<Result<Vec<_>>>()?;
+        let networks = space.networks.iter().map(|spec| Prepared::load(spec, watcher));
+        let networks = networks.collect::<Result<_>>()?;
+        Ok(Self { space, space_sha256, axes, descriptions, tables, settings, networks, sample, machines })
+    }
+
+    /// Evaluates every point; `watcher` hears of every image that is executed, and `counter` of each point. One that is
+    /// refused does not stop the others.
+    pub fn explore(&mut self, watcher: &dyn Watcher, counter: &dyn Watcher) -> Exploration {
+        let mut outcomes = Vec::with_capacity(self.points());
+        counter.begin(self.points());
+        for first in (0..self.machines.len()).step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(self.machines.len());
+            let made: Vec<Made> = chunk.into_par_iter().map(|i| self.machine(i)).collect();
+            made.iter().flatten().for_each(|machine| self.observe(machine, watcher));
+            let of = |made: &Made| (0..self.of_machine()).map(|i| self.charge(made, i, counter)).collect();
+            let found: Vec<Vec<Outcome>> = made.par_iter().map(of).collect();
+            outcomes.extend(found.into_iter().flatten());
+        }
+        counter.end();
+        self.exploration(outcomes)
+    }
+
+    /// An exploration with these outcomes.
+    pub(super) fn exploration(&self, outcomes: Vec<Outcome>) -> Exploration {
+        let names = Names {
+            networks: self.networks.iter().map(|network| network.name().to_owned()).collect(),
+            settings: self.settings.iter().map(|setting| setting.name.clone()).collect(),
+        };
+        let sha256 = self.space_sha256.clone();
+        let found = Exploration::new(self.space.clone(), sha256, names, self.sample, outcomes);
+        found.expect("machines were counted before")
+    }
+
+    /// Points in all: machine by machine, of each network by network, of each setting by setting.
+    pub fn points(&self) -> usize {
+        self.machines.len() * self.of_machine()
+    }
+
+    /// Points of a machine.
+    pub(super) fn of_machine(&self) -> usize {
+        self.networks.len() * self.settings.len()
+    }
+
+    /// Number `i` of the machines that are evaluated, or why there is none.
+    pub(super) fn machine(&self, i: usize) -> Made {
+        let make = || {
+            let levels = numbered(&self.axes).levels(self.machines[i]);
+            let changes = changes(&self.space, &self.axes, &levels);
+            let (hardware, _) = self.descriptions[levels[0]].changed(&changes)?;
+            let machine = Machine::new(hardware)?;
+            match &self.tables[levels[1]] {
+                Some(table) => machine.charged_by(table.clone()),
+                None => Ok(machine),
+            }
+        };
+        make().map_err(|error: Error| error.to_string())
+    }
+
+    /// Executes what `machine` asks for and was not executed yet.
+    pub(super) fn observe(&mut self, machine: &Machine, watcher: &dyn Watcher) {
+        let Self { networks, settings, .. } = self;
+        networks.iter_mut().for_each(|network| network.observe(settings, machine, watcher));
+    }
+
+    /// What comes of point number `i` of a machine that was observed.
+    pub(super) fn charge(&self, made: &Made, i: usize, counter: &dyn Watcher) -> Outcome {
+        let (network, setting) = self.parts(i);
+        let figures = made.as_ref().map_err(Clone::clone).and_then(|m| network.charge(m, setting));
+        counter.step("");
+        match figures {
+            Ok(figures) => Outcome::Evaluated(Box::new(figures)),
+            Err(why) => Outcome::Refused(why.into_boxed_str()),
+        }
+    }
+
+    /// SHA-256 of all that point number `i` of a machine depends on.
+    pub(super) fn id(&self, made: &Made, i: usize) -> String {
+        let (network, setting) = self.parts(i);
+        let (machine, setting) = (format!("{made:?}"), format!("{setting:?}"));
+        sha256([env!("CARGO_PKG_VERSION"), &machine, network.sha256(), &setting])
+    }
+
+    fn parts(&self, i: usize) -> (&Prepared, &Setting) {
+        let settings = self.settings.len();
+        (&self.networks[i / settings], &self.settings[i % settings])
+    }
+}
+
+/// Refuses a parameter that is no field of the machine, or whose values are of another type, whatever the others are.
+fn check_fields(space: &Space, description: &Description) -> Result<()> {
+    for parameter in &space.parameters {
+        for value in parameter.values.all().expect("checked with the space") {
+            let changes = parameter.changes(&value).expect("checked with the space");
+            let checked = description.text_with(&changes);
+            checked.map_err(|e| Error::mismatch(format!("parameter {}: {e}", parameter.name)))?;
+        }
+    }
+    Ok(())
+}

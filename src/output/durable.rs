@@ -1,0 +1,44 @@
+//! Single files that are there whole or not at all, whoever is killed when.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes `bytes` to `path`, whose folder is made if it is not there: to a file beside it, which is on the disk before it
+/// takes its name.
+///
+/// # Errors
+/// If there is no room, or nothing can be written there.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        // Where folders cannot be synchronized, their names are on the disk when the system likes.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
+    };
+    write().map_err(|source| Error::io(path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.json");
+        write_durably(&path, b"first").unwrap();
+        write_durably(&path, b"2").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"2");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let message = write_durably(&path.join("c"), b"3").unwrap_err().to_string();
+        assert!(message.contains("b.json"), "{message}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Machines that are changed by paths, and explored.
+
+mod changes;
+mod function;
+mod processes;
+mod spaces;
