@@ -37,6 +37,7 @@ const CRATES: [(&str, &[&str]); 23] = [
             "exec/",
             "map/candidates.rs",
             "model/data/",
+            "model/fold.rs",
             "quant/",
             "search/",
             "sensitivity/",
