@@ -1,6 +1,7 @@
 //! The loop that all strategies share: it answers them through the fidelities, counts what they use, holds
 //! them to the budget of evaluations, and verifies what they found on the whole validation set.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 
@@ -76,6 +77,7 @@ pub struct Engine<'a, 's> {
     /// Objective of the widest setting.
     scale: f64,
     used: HashMap<String, Used>,
+    ids: RefCell<HashMap<Candidate, String>>,
     images: u64,
     seconds: f64,
     /// Tested and met all budgets, with their costs.
@@ -110,6 +112,7 @@ impl<'a, 's> Engine<'a, 's> {
             dice: ChaCha8Rng::seed_from_u64(seed),
             scale,
             used: HashMap::new(),
+            ids: RefCell::default(),
             images: 0,
             seconds: 0.0,
             accepted: BTreeMap::new(),
@@ -187,7 +190,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn own_cost(&mut self, candidate: &Candidate) -> Result<f64, Stop> {
         self.check()?;
-        let id = self.space.id(candidate);
+        let id = self.id(candidate);
         let is_new = self.used.get(&id).is_none_or(|used| !used.own && used.batches == 0);
         let figures = self.own(candidate)?;
         if is_new {
@@ -253,7 +256,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// Mean divergence of a candidate on the first `images` images, as far as this run executed them: whole
     /// batches, and at least one of them.
     pub fn divergence_of_first(&self, candidate: &Candidate, images: u32) -> f64 {
-        let id = self.space.id(candidate);
+        let id = self.id(candidate);
         // What others ran of it is known or not, depending on who came before.
         let ran = self.used.get(&id).map_or(0, |used| used.batches);
         let known = self.store.known(&id).map_or(&[][..], |known| &known.batches);
@@ -337,8 +340,18 @@ impl<'a, 's> Engine<'a, 's> {
         if self.left() > 0.0 { Ok(()) } else { Err(Stop::Exhausted) }
     }
 
-    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
+    /// What names a candidate in the log. It is the hash of a text, and asked for again and again.
+    fn id(&self, candidate: &Candidate) -> String {
+        if let Some(id) = self.ids.borrow().get(candidate) {
+            return id.clone();
+        }
         let id = self.space.id(candidate);
+        self.ids.borrow_mut().insert(candidate.clone(), id.clone());
+        id
+    }
+
+    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
+        let id = self.id(candidate);
         let setting = self.space.setting(candidate, &id)?;
         Ok((id, setting))
     }
@@ -430,7 +443,7 @@ impl<'a, 's> Engine<'a, 's> {
             Some(Ruling::Accepted) | None => None,
         };
         self.steps.push(Step {
-            setting: self.space.id(candidate),
+            setting: self.id(candidate),
             fidelity,
             images,
             accuracy_drop: sum.map(Batch::drop),
