@@ -180,7 +180,7 @@ fn float_spikes(model: &Model, samples: &[Sample]) -> Vec<Vec<u64>> {
     let nothing = || vec![Vec::new(); model.network.nodes.len()];
     let of_image = |sample: &Sample| {
         let mut spikes: Vec<Vec<u64>> = nothing();
-        float.run_observed(sample, |id: NodeId, value| {
+        float.values(sample, |id: NodeId, value| {
             if matches!(model.network.node(id).op, Op::Neuron(_)) {
                 let channels = value.shape.channels;
                 let mut counts = vec![0; channels];

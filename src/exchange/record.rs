@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::exec::{Backend, Execution, FloatExecutor, IntegerExecutor, Observed, ScalarExecutor};
+use crate::exec::{Backend, Execution, FloatExecutor, IntegerExecutor, Observed, ScalarExecutor, class_of};
 use crate::model::{Images, IntegerNeuron, Model, NodeId, Op};
 use crate::num::Word;
 use crate::quant::QuantizedModel;
@@ -116,7 +116,7 @@ pub fn record_float(model: &Model, images: &Images, wanted: Wanted, sink: Sink) 
     let executor = FloatExecutor::new(model);
     let run = |image: usize| {
         let mut failure = Ok(());
-        let execution = executor.run_observed(&images.sample(image)?, |id, value| {
+        let logits = executor.values(&images.sample(image)?, |id, value| {
             let node = model.network.node(id);
             let level = match node.op {
                 Op::IntegerNeuron(IntegerNeuron { norm, .. }) => norm as f32,
@@ -129,8 +129,7 @@ pub fn record_float(model: &Model, images: &Images, wanted: Wanted, sink: Sink) 
                 }
             }
         });
-        let prediction = execution.prediction();
-        failure.map(|()| Outcome { prediction, logits: execution.logits, saturations: Vec::new() })
+        failure.map(|()| Outcome { prediction: class_of(&logits), logits, saturations: Vec::new() })
     };
     (0..images.len()).into_par_iter().map(run).collect()
 }

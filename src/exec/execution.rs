@@ -15,14 +15,19 @@ pub struct Execution<L> {
 impl<L: PartialOrd> Execution<L> {
     /// The class with the largest logit, the first of equals.
     pub fn prediction(&self) -> usize {
-        let mut best = 0;
-        for (class, logit) in self.logits.iter().enumerate() {
-            if *logit > self.logits[best] {
-                best = class;
-            }
-        }
-        best
+        class_of(&self.logits)
     }
+}
+
+/// The class with the largest of `logits`, the first of equals.
+pub fn class_of<L: PartialOrd>(logits: &[L]) -> usize {
+    let mut best = 0;
+    for (class, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = class;
+        }
+    }
+    best
 }
 
 /// Runs what shows every node's values, and counts `patterns` of `network` on the way.

@@ -27,7 +27,7 @@ pub use activity::{
     Activity, NodeActivity, StepActivity, WAVE_SIZES, count_products, wave_size, wave_size_number,
 };
 pub use backend::{Backend, IntegerExecutor};
-pub use execution::Execution;
+pub use execution::{Execution, class_of};
 pub use fast::{FastExecutor, Snapshot, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::spike_matrix::{SpikeMatrix, draw};
 use super::waves::{WaveShape, Waves};
-use crate::model::{ConvGeometry, Kind, Network, NodeId, Op};
+use crate::model::{ConvGeometry, Kind, Network, Node, NodeId, Op, Weighted};
 use crate::tensor::Frames;
 
 /// What a machine wants to know of the spikes that a weight layer reads.
@@ -144,21 +146,31 @@ impl Patterns {
         }
     }
 
-    /// What random spikes of these rates lead to: `rates` holds, per node, the fraction of a weight layer's
-    /// inputs that spike. The draw is the same for the same network and rates.
-    pub fn drawn(pattern: Pattern, network: &Network, rates: &[Option<f64>]) -> Self {
-        let mut patterns = Self::new(pattern, network);
-        for (id, node, weighted) in network.weighted() {
+    /// What random spikes of these rates lead to, pattern by pattern: `rates` holds, per node, the fraction of a weight
+    /// layer's inputs that spike. The draw is the same for the same network and rates.
+    pub fn drawn(patterns: &[Pattern], network: &Network, rates: &[Option<f64>]) -> Vec<Self> {
+        let layer = |&(id, node, weighted): &(NodeId, &Node, &Weighted)| {
             let input = network.input_of(node, 0);
-            if !pattern.is_counted(weighted.geometry.groups, input.kind == Kind::Spikes) {
-                continue;
+            let spikes = input.kind == Kind::Spikes;
+            let is_counted = |pattern: &Pattern| pattern.is_counted(weighted.geometry.groups, spikes);
+            if !patterns.iter().any(is_counted) {
+                return Vec::new();
             }
             let rate = rates[id.index()].unwrap_or(0.0);
-            let frames = node.frames(network.timesteps);
-            let spikes = draw(input.shape, frames, rate, id.index() as u64);
-            patterns.nodes[id.index()] = count(pattern, &spikes, &weighted.geometry);
+            let spikes = draw(input.shape, node.frames(network.timesteps), rate, id.index() as u64);
+            let of = |pattern: &Pattern| match is_counted(pattern) {
+                true => count(*pattern, &spikes, &weighted.geometry),
+                false => PatternCount::default(),
+            };
+            patterns.iter().map(of).collect()
+        };
+        let layers: Vec<_> = network.weighted().collect();
+        let counted: Vec<Vec<PatternCount>> = layers.par_iter().map(layer).collect();
+        let mut drawn: Vec<Self> = patterns.iter().map(|&pattern| Self::new(pattern, network)).collect();
+        for ((id, ..), counts) in layers.iter().zip(counted) {
+            drawn.iter_mut().zip(counts).for_each(|(patterns, count)| patterns.nodes[id.index()] = count);
         }
-        patterns
+        drawn
     }
 }
 
@@ -174,8 +186,13 @@ fn count<T: Copy + Default + PartialEq>(
     let group = |group| SpikeMatrix::gather(input, geometry, group);
     if let Pattern::Waves(shape) = pattern {
         let out = geometry.output(input.shape).expect("checked when the network was built");
-        let mut waves = Waves::new(shape, out.width, geometry.kernel[0] * geometry.kernel[1]);
-        (0..geometry.groups).for_each(|number| waves.add(number, &group(number)));
+        let extents = [input.frames, geometry.groups];
+        let mut waves = Waves::new(shape, [out.height, out.width], extents, geometry.taps());
+        if geometry.groups == geometry.in_channels && shape.channels * shape.taps == 1 {
+            waves.add_depthwise(input, geometry);
+        } else {
+            (0..geometry.groups).for_each(|number| waves.add(number, &group(number)));
+        }
         return PatternCount { steps: waves.steps(), ..PatternCount::default() };
     }
     (0..geometry.groups).fold(PatternCount::default(), |mut sum, number| {
@@ -236,7 +253,7 @@ impl SpikeMatrix {
                 PatternCount { steps: self.chunks(inputs, at_once), ..PatternCount::default() }
             }
             Pattern::Waves(shape) => {
-                let mut waves = Waves::new(shape, self.positions(), 1);
+                let mut waves = Waves::new(shape, [1, self.positions()], [self.timesteps, 1], 1);
                 waves.add(0, self);
                 PatternCount { steps: waves.steps(), ..PatternCount::default() }
             }

@@ -66,8 +66,8 @@ impl Rates {
 
     /// [`Rates::activity`] with `patterns`, which are those of one random draw of spikes.
     pub fn activity_with(&self, network: &Network, patterns: &[Pattern]) -> Activity {
-        let drawn = patterns.iter().map(|&pattern| Patterns::drawn(pattern, network, &self.nodes));
-        Activity { patterns: drawn.collect(), ..expected::activity(network, &self.nodes) }
+        let patterns = Patterns::drawn(patterns, network, &self.nodes);
+        Activity { patterns, ..expected::activity(network, &self.nodes) }
     }
 
     /// The fraction of the inputs of weight layer `node` that are not zero.

@@ -72,6 +72,11 @@ impl SpikeMatrix {
         self.bits.chunks(self.words.max(1)).map(|row| row.iter().map(|word| word.count_ones()).sum())
     }
 
+    /// Spikes of row number `row`.
+    pub fn spikes_of(&self, row: usize) -> u32 {
+        self.bits[row * self.words..][..self.words].iter().map(|word| word.count_ones()).sum()
+    }
+
     /// Per window of `positions` consecutive positions and `timesteps` consecutive timesteps, the inputs that
     /// spike anywhere in it.
     pub fn windows(&self, positions: usize, timesteps: usize) -> Vec<usize> {

@@ -1,3 +1,5 @@
+use rayon::prelude::*;
+
 use super::{LayerWeights, Weighted};
 
 /// A weight layer with its batch normalizations folded in, in double precision.
@@ -11,35 +13,43 @@ pub struct FoldedLayer {
     pub steps: Option<Vec<f64>>,
 }
 
+/// Weights that are worth a thread.
+const WEIGHTS_OF_A_THREAD: usize = 1 << 14;
+
 /// PyTorch's default `eps` of batch normalization, which all families use.
 const EPSILON: f64 = 1e-5;
 
 /// w' = w g / sqrt(var + eps), b' = (b - mean) g / sqrt(var + eps) + beta, norm after norm; then both times the
 /// layer's scale.
 pub fn fold(weighted: &Weighted, layer: &LayerWeights) -> FoldedLayer {
-    let fan_in = weighted.geometry.fan_in();
-    let mut weight: Vec<f64> = layer.weight.iter().map(|&w| f64::from(w)).collect();
-    let mut bias = match layer.bias {
+    let (channels, fan_in) = (weighted.geometry.out_channels, weighted.geometry.fan_in());
+    let mut bias: Vec<f64> = match layer.bias {
         Some(bias) => bias.iter().map(|&b| f64::from(b)).collect(),
-        None => vec![0.0; weighted.geometry.out_channels],
+        None => vec![0.0; channels],
     };
-    let mut steps: Option<Vec<f64>> =
-        layer.scales.map(|scales| scales.iter().map(|&scale| f64::from(scale)).collect());
-    let mut multiply = |weight: &mut [f64], channel: usize, factor: f64| {
-        weight[channel * fan_in..][..fan_in].iter_mut().for_each(|w| *w *= factor);
-        steps.iter_mut().for_each(|steps| steps[channel] *= factor);
-    };
+    // Per channel, what its weights are multiplied by, one after the other.
+    let mut factors: Vec<Vec<f64>> = vec![Vec::new(); channels];
     for norm in &layer.norms {
         for (channel, bias) in bias.iter_mut().enumerate() {
             let gain = f64::from(norm.weight[channel]) / (f64::from(norm.variance[channel]) + EPSILON).sqrt();
-            multiply(&mut weight, channel, gain);
+            factors[channel].push(gain);
             *bias = (*bias - f64::from(norm.mean[channel])) * gain + f64::from(norm.bias[channel]);
         }
     }
     for (channel, &scale) in layer.layer_scale.into_iter().flatten().enumerate() {
-        multiply(&mut weight, channel, f64::from(scale));
+        factors[channel].push(f64::from(scale));
         bias[channel] *= f64::from(scale);
     }
+    let multiplied =
+        |x: f32, channel: usize| factors[channel].iter().fold(f64::from(x), |x, factor| x * factor);
+    let mut weight = vec![0.0; layer.weight.len()];
+    let rows = (weight.par_chunks_exact_mut(fan_in), layer.weight.par_chunks_exact(fan_in)).into_par_iter();
+    let rows = rows.enumerate().with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(fan_in));
+    rows.for_each(|(channel, (folded, stored))| {
+        folded.iter_mut().zip(stored).for_each(|(folded, &w)| *folded = multiplied(w, channel));
+    });
+    let step = |(channel, &scale): (usize, &f32)| multiplied(scale, channel);
+    let steps = layer.scales.map(|scales| scales.iter().enumerate().map(step).collect());
     FoldedLayer { weight, bias, steps }
 }
 

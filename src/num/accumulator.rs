@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// A hardware accumulator of a declared width. The sum is exact inside; what does not fit is decided once,
 /// when it is written back, so that the order of the additions never matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accumulator {
     /// Word width, sign included, 2..=48.
@@ -12,7 +12,7 @@ pub struct Accumulator {
 }
 
 /// What an accumulator does with a sum that does not fit it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overflow {
     /// Keeps the low bits, as two's complement.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::bounds::prove;
 use super::calibration::{Approach, Rows};
 use super::faint::{clear_dead_channels, widen_steps};
@@ -23,6 +25,8 @@ use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
 const THRESHOLD_STEPS: f64 = 256.0;
+/// Weights that are worth a thread.
+const WEIGHTS_OF_A_THREAD: usize = 1 << 14;
 /// No amount that a spike subtracts has more steps.
 const MAX_AMOUNT: i64 = 1 << 46;
 /// No pre-activation has more fraction bits.
@@ -466,11 +470,19 @@ fn quantize_rows(
             Ok((all.codes, vec![all.lsb; rows]))
         }
         Sharing::Channel => {
-            let quantized: Result<Vec<_>, _> =
-                weight.chunks_exact(fan_in).map(|row| scheme.quantize(row)).collect();
-            let quantized = quantized?;
-            let lsbs = quantized.iter().map(|q| q.lsb).collect();
-            Ok((quantized.into_iter().flat_map(|q| q.codes).collect(), lsbs))
+            let (mut codes, mut lsbs) = (vec![0; weight.len()], vec![0.0; rows]);
+            let all = (weight.par_chunks_exact(fan_in), codes.par_chunks_exact_mut(fan_in)).into_par_iter();
+            let round = |((weights, codes), lsb): ((&[f64], &mut [i32]), &mut f64)| {
+                let row = scheme.quantize(weights)?;
+                codes.copy_from_slice(&row.codes);
+                *lsb = row.lsb;
+                Ok(())
+            };
+            let rows: Vec<Result<(), String>> =
+                all.zip(&mut lsbs).with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(fan_in)).map(round).collect();
+            // Of several refusals the first row's is told.
+            rows.into_iter().collect::<Result<(), String>>()?;
+            Ok((codes, lsbs))
         }
     }
 }

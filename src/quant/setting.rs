@@ -19,7 +19,7 @@ pub struct Setting {
 }
 
 /// Number system of a setting.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// The float network.
     Float32,
@@ -28,7 +28,7 @@ pub enum Precision {
 }
 
 /// A fixed-point setting, as `models/settings/*.ron` spell it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Setting")]
 pub struct FixedPoint {
     /// What messages call it: a file, or a shorthand.
@@ -72,7 +72,7 @@ pub struct FixedPoint {
 }
 
 /// How weights become codes, at the scale and among the levels of their scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum WeightRounding {
     /// Each weight by itself.
     #[default]
@@ -113,7 +113,7 @@ fn default_activation_bits() -> u32 {
 }
 
 /// What a layer has of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Layer", default)]
 pub struct LayerOverride {
     /// Weights, of a weight layer.
@@ -131,6 +131,18 @@ pub struct LayerOverride {
     /// Rounding, of a weight layer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rounding: Option<WeightRounding>,
+}
+
+impl Precision {
+    /// The same integers, whatever messages and reports call them.
+    pub fn unnamed(&self) -> Self {
+        match self {
+            Self::Float32 => Self::Float32,
+            Self::Fixed(fixed) => {
+                Self::Fixed(FixedPoint { path: String::new(), name: String::new(), ..fixed.clone() })
+            }
+        }
+    }
 }
 
 impl Setting {
@@ -165,8 +177,15 @@ impl Setting {
 
     /// Parses and checks a setting file; `path` is for messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
-        let fixed = FixedPoint { path: path.to_owned(), ..parse_ron(text, path)? };
-        fixed.check().map_err(|fault| fault.at(path))?;
+        Self::of(FixedPoint { path: path.to_owned(), ..parse_ron(text, path)? })
+    }
+
+    /// A fixed-point setting that was put together.
+    ///
+    /// # Errors
+    /// If its numbers make no sense.
+    pub fn of(fixed: FixedPoint) -> Result<Self> {
+        fixed.check().map_err(|fault| fault.at(&fixed.path))?;
         Ok(Self { name: fixed.name.clone(), precision: Precision::Fixed(fixed) })
     }
 
@@ -208,20 +227,31 @@ impl FixedPoint {
             _ => return None,
         };
         Some(Self {
+            rounding: options.rounding,
+            bias_correction: options.bias_correction,
+            rate_matching: options.rate_matching,
+            ..Self::uniform(name, weights, number(membrane)?)
+        })
+    }
+
+    /// These weights and membranes in every layer, and what a file that says no more means; messages and reports call it
+    /// `name`.
+    pub fn uniform(name: &str, weights: WeightScheme, membrane_bits: u32) -> Self {
+        Self {
             path: name.to_owned(),
             name: name.to_owned(),
             weights,
-            membrane_bits: number(membrane)?,
+            membrane_bits,
             residual_bits: 16,
             residual_fraction_bits: None,
             input: InputCoding::ZeroPoint,
             accumulator: None,
             activation_bits: default_activation_bits(),
-            rounding: options.rounding,
-            bias_correction: options.bias_correction,
-            rate_matching: options.rate_matching,
+            rounding: WeightRounding::Nearest,
+            bias_correction: false,
+            rate_matching: false,
             layers: Vec::new(),
-        })
+        }
     }
 
     fn check(&self) -> Result<(), Fault> {

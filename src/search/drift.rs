@@ -120,7 +120,7 @@ fn float_traces(model: &Model, float: &FloatExecutor, sample: &Sample) -> Vec<Tr
     let network = &model.network;
     let mut inputs: Vec<Option<Frames<f32>>> = vec![None; network.nodes.len()];
     let mut traces = Vec::new();
-    float.run_observed(sample, |id, value| {
+    float.values(sample, |id, value| {
         let node = network.node(id);
         if is_compared(&node.op) {
             let input = inputs[node.inputs[0].index()].as_ref().expect("nodes run in order");

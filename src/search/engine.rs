@@ -3,6 +3,7 @@
 
 mod verify;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
@@ -81,6 +82,7 @@ pub struct Engine<'a, 's> {
     scale: f64,
     used: HashMap<String, Used>,
     looked_at: BTreeSet<Candidate>,
+    ids: RefCell<HashMap<Candidate, String>>,
     images: u64,
     seconds: f64,
     seed: u64,
@@ -123,6 +125,7 @@ impl<'a, 's> Engine<'a, 's> {
             scale,
             used: HashMap::new(),
             looked_at: BTreeSet::new(),
+            ids: RefCell::default(),
             images: 0,
             seconds: 0.0,
             seed,
@@ -241,7 +244,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn own_cost(&mut self, candidate: &Candidate) -> Result<f64, Stop> {
         self.check()?;
-        let id = self.space.id(candidate);
+        let id = self.id(candidate);
         let is_new = self.used.get(&id).is_none_or(|used| !used.own && used.batches == 0);
         let figures = self.own(candidate)?;
         if is_new {
@@ -310,7 +313,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// Mean divergence of a candidate on the first `images` images, as far as this run executed them: whole
     /// batches, and at least one of them.
     pub fn divergence_of_first(&self, candidate: &Candidate, images: u32) -> f64 {
-        let id = self.space.id(candidate);
+        let id = self.id(candidate);
         // What others ran of it is known or not, depending on who came before.
         let ran = self.used.get(&id).map_or(0, |used| used.batches);
         let known = self.store.known(&id).map_or(&[][..], |known| &known.batches);
@@ -379,8 +382,18 @@ impl<'a, 's> Engine<'a, 's> {
         if self.left() > 0.0 { Ok(()) } else { Err(Stop::Exhausted) }
     }
 
-    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
+    /// What names a candidate in the log. It is the hash of a text, and asked for again and again.
+    fn id(&self, candidate: &Candidate) -> String {
+        if let Some(id) = self.ids.borrow().get(candidate) {
+            return id.clone();
+        }
         let id = self.space.id(candidate);
+        self.ids.borrow_mut().insert(candidate.clone(), id.clone());
+        id
+    }
+
+    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
+        let id = self.id(candidate);
         let setting = self.space.setting(candidate, &id)?;
         Ok((id, setting))
     }
@@ -473,7 +486,7 @@ impl<'a, 's> Engine<'a, 's> {
             Some(Ruling::Accepted) | None => None,
         };
         self.steps.push(Step {
-            setting: self.space.id(candidate),
+            setting: self.id(candidate),
             fidelity,
             images,
             accuracy_drop: sum.map(Batch::drop),
@@ -509,7 +522,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// Every candidate that images were run of for this run, and what they say of it.
     pub fn looked_at(&self) -> impl Iterator<Item = (&Candidate, Batch)> {
         self.looked_at.iter().map(|candidate| {
-            let id = self.space.id(candidate);
+            let id = self.id(candidate);
             let ran = self.used.get(&id).map_or(0, |used| used.batches);
             let known = self.store.known(&id).map_or(&[][..], |known| &known.batches);
             let mut sum = Batch::default();

@@ -9,7 +9,7 @@ use super::keyword::keywords;
 use crate::error::{Error, Result};
 use crate::files::sha256;
 use crate::model::{Network, Node, Op};
-use crate::quant::{Setting, WeightScheme};
+use crate::quant::{FixedPoint, LayerOverride, Setting, WeightRounding, WeightScheme};
 
 /// A weight layer and the neurons between it and the next one.
 #[derive(Debug, Clone, PartialEq)]
@@ -223,7 +223,7 @@ impl Space {
     pub fn ron(&self, candidate: &Candidate, name: &str) -> String {
         let scheme = |level: u8| ron::to_string(&self.weights[usize::from(level)]).expect("plain numbers");
         let bits = |level: u8| self.membranes[usize::from(level)];
-        let first = candidate.0.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 });
+        let first = self.first(candidate);
         let calibration =
             if self.calibrated { "    rounding: SecondOrder,\n    rate_matching: true,\n" } else { "" };
         let mut text = format!(
@@ -247,7 +247,26 @@ impl Space {
     /// # Errors
     /// If a level is out of the range of settings.
     pub fn setting(&self, candidate: &Candidate, name: &str) -> Result<Setting> {
-        Setting::parse(&self.ron(candidate, name), name)
+        let weights = |choice: Choice| self.weights[usize::from(choice.weights)];
+        let membrane_bits = |choice: Choice| self.membranes[usize::from(choice.membranes)];
+        let first = self.first(candidate);
+        let mut fixed = FixedPoint::uniform(name, weights(first), membrane_bits(first));
+        if self.calibrated {
+            (fixed.rounding, fixed.rate_matching) = (WeightRounding::SecondOrder, true);
+        }
+        for (unit, &choice) in self.units.iter().zip(&candidate.0) {
+            let layer = LayerOverride { weights: Some(weights(choice)), ..LayerOverride::default() };
+            fixed.layers.push((unit.layer.clone(), layer));
+            let membranes = Some(membrane_bits(choice));
+            let neurons = LayerOverride { membrane_bits: membranes, ..LayerOverride::default() };
+            fixed.layers.extend(unit.neurons.iter().map(|neuron| (neuron.clone(), neurons)));
+        }
+        Setting::of(fixed)
+    }
+
+    /// What stands for the layers that a setting does not name.
+    fn first(&self, candidate: &Candidate) -> Choice {
+        candidate.0.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 })
     }
 
     /// What names a candidate wherever it was found: the first digits of the SHA-256 of its setting.

@@ -1,5 +1,6 @@
-use super::{Subject, class_of, run_isolated};
+use super::{Subject, run_isolated};
 use crate::error::Result;
+use crate::exec::class_of;
 
 /// What quantizing one layer alone costs.
 #[derive(Debug, Clone, PartialEq)]

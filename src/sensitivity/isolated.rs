@@ -40,14 +40,3 @@ pub fn run_isolated(
 fn logits(execution: &Execution<i64>, lsb: f64) -> Vec<f64> {
     execution.logits.iter().map(|&logit| logit as f64 * lsb).collect()
 }
-
-/// The class with the largest logit, the first of equals.
-pub fn class_of(logits: &[f64]) -> usize {
-    let mut best = 0;
-    for (class, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = class;
-        }
-    }
-    best
-}

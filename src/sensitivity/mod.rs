@@ -19,7 +19,7 @@ pub use correlation::spearman;
 pub use divergence::OutputDivergence;
 pub use drift::{Drift, MembraneDrift, SpikeFlips, isolated_drift, next_neurons};
 pub use imported::Imported;
-pub use isolated::{class_of, run_isolated};
+pub use isolated::run_isolated;
 pub use measure::Measure;
 pub use nuclear_norm::NuclearNorm;
 pub use subject::{Candidate, Choice, Subject};

@@ -1,5 +1,8 @@
 //! Weight layers of the float reference.
 
+use std::ops::Range;
+use std::sync::OnceLock;
+
 use super::super::fast::in_tiles;
 use super::super::kernels::{self, Cpu, FloatForm, FloatInputs, FloatMatrix, FloatRows};
 use super::inputs::{LOOKUPS_OF_AN_OPERATION, ProductInputs};
@@ -13,7 +16,13 @@ pub struct FloatLayer {
     pub bias: Vec<f32>,
     /// What the padding holds, per input channel; empty for zeros.
     pub padding: Vec<f32>,
+    /// The positions of one frame that outputs read, `[output][tap]`; [`OUTSIDE`] of the map. Made when the first frame
+    /// comes, for its shape.
+    reads: OnceLock<Vec<u32>>,
 }
+
+/// A tap on the padding.
+const OUTSIDE: u32 = u32::MAX;
 
 enum FloatWeights {
     /// Every input reaches every output.
@@ -24,16 +33,52 @@ enum FloatWeights {
 
 impl FloatLayer {
     /// Zeros around its input; `weight` yields the stored weight of an index.
-    pub fn new(geometry: &ConvGeometry, weight: impl Fn(usize) -> f32, bias: Vec<f32>) -> Self {
+    pub fn new(geometry: &ConvGeometry, weight: impl Fn(usize) -> f32 + Sync, bias: Vec<f32>) -> Self {
         let (taps, channels) = (geometry.taps(), geometry.in_channels);
         let weights = if geometry.groups == 1 {
-            let stored = |row: usize, out: usize| (out * channels + row % channels) * taps + row / channels;
-            FloatWeights::Full(FloatMatrix::new(taps * channels, &bias, |row, out| weight(stored(row, out))))
+            let weight = &weight;
+            FloatWeights::Full(FloatMatrix::new(taps * channels, &bias, |row| {
+                let (tap, channel) = (row / channels, row % channels);
+                move |out| weight((out * channels + channel) * taps + tap)
+            }))
         } else {
             FloatWeights::Grouped(geometry.rows(weight))
         };
-        Self { weights, bias, padding: Vec::new() }
+        Self { weights, bias, padding: Vec::new(), reads: OnceLock::new() }
     }
+
+    /// The positions that some columns of `input` read, timestep after timestep: `[column][tap]`; outside, the number of
+    /// positions.
+    fn sources(
+        &self,
+        g: &ConvGeometry,
+        input: &Frames<f32>,
+        shape: Shape,
+        columns: Range<usize>,
+    ) -> Vec<u32> {
+        let reads = self.reads.get_or_init(|| reads(g, input.shape, shape));
+        let (taps, positions) = (g.taps(), input.shape.positions());
+        let outside = (input.frames * positions) as u32;
+        let mut sources = Vec::with_capacity(columns.len() * taps);
+        let mut next = columns.start;
+        while next < columns.end {
+            // What is left of this timestep.
+            let (t, first) = (next / shape.positions(), next % shape.positions());
+            let count = (columns.end - next).min(shape.positions() - first);
+            let before = (t * positions) as u32;
+            let of_frame = &reads[first * taps..][..count * taps];
+            sources.extend(of_frame.iter().map(|&at| if at == OUTSIDE { outside } else { before + at }));
+            next += count;
+        }
+        sources
+    }
+}
+
+/// The positions of a frame of the shape `input` that each output of `shape` reads, `[output][tap]`.
+fn reads(g: &ConvGeometry, input: Shape, shape: Shape) -> Vec<u32> {
+    let taps = |position: usize| g.taps_of(input, position / shape.width, position % shape.width);
+    let at = |(_, at): (usize, Option<usize>)| at.map_or(OUTSIDE, |at| at as u32);
+    (0..shape.positions()).flat_map(|position| taps(position).map(at)).collect()
 }
 
 /// Weighted sums and bias.
@@ -47,14 +92,14 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
         FloatWeights::Full(matrix) => {
             let inputs = ProductInputs::new(&input.data, g.in_channels, padding);
             in_tiles(work, g.out_channels, &mut output.data, |first, out| {
-                let sources = sources(g, (input, shape), first..first + out.len() / g.out_channels);
+                let sources = layer.sources(g, input, shape, first..first + out.len() / g.out_channels);
                 let rows = FloatRows { data: out, stride: g.out_channels };
                 let inputs = inputs.at(&sources, g.taps());
                 kernels::float_products(cpu, matrix, inputs, rows);
             });
         }
         FloatWeights::Grouped(rows) => in_tiles(work, g.out_channels, &mut output.data, |first, out| {
-            let sources = sources(g, (input, shape), first..first + out.len() / g.out_channels);
+            let sources = layer.sources(g, input, shape, first..first + out.len() / g.out_channels);
             if g.groups == g.in_channels && g.groups == g.out_channels {
                 let inputs = FloatInputs {
                     values: &input.data,
@@ -76,22 +121,6 @@ pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: S
         }),
     }
     output
-}
-
-/// The positions that some columns read, timestep after timestep: `[column][tap]`; outside, the number of positions.
-fn sources(
-    g: &ConvGeometry,
-    (input, shape): (&Frames<f32>, Shape),
-    columns: std::ops::Range<usize>,
-) -> Vec<u32> {
-    let (positions, outside) = (input.shape.positions(), input.frames * input.shape.positions());
-    let mut sources = Vec::with_capacity(columns.len() * g.taps());
-    for column in columns {
-        let (t, position) = (column / shape.positions(), column % shape.positions());
-        let taps = g.taps_of(input.shape, position / shape.width, position % shape.width);
-        sources.extend(taps.map(|(_, at)| at.map_or(outside, |at| t * positions + at) as u32));
-    }
-    sources
 }
 
 /// Adds to one column what its taps read, group by group.

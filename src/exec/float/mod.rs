@@ -61,7 +61,7 @@ impl<'a> FloatExecutor<'a> {
     /// What one image says about the ranges of every node.
     pub fn calibrate(&self, sample: &Sample) -> Calibration {
         let mut calibration = Calibration::new(self.model.network.nodes.len());
-        self.run_observed(sample, |id, value| {
+        self.values(sample, |id, value| {
             // What is no number would be lost in a maximum.
             let finite = |x: &f32| if x.is_finite() { x.abs() } else { f32::INFINITY };
             let magnitude = value.data.iter().map(finite).fold(0.0, f32::max);
@@ -76,21 +76,38 @@ impl<'a> FloatExecutor<'a> {
         sample: &Sample,
         mut observe: impl FnMut(NodeId, &Frames<f32>),
     ) -> Execution<f32> {
-        let mut live = Live::new(&self.model.network);
         let mut activity = Activity::default();
+        let logits = self.pass(sample, |id, node, live, value| {
+            observe(id, value);
+            activity.nodes.push(self.count(node, live, value));
+        });
+        Execution { logits, activity }
+    }
+
+    /// Runs one image, counts nothing, and shows what every node yields; returns the logits.
+    pub fn values(&self, sample: &Sample, mut observe: impl FnMut(NodeId, &Frames<f32>)) -> Vec<f32> {
+        self.pass(sample, |id, _, _, value| observe(id, value))
+    }
+
+    /// Runs one image, and shows every node with what it reads and what it yields.
+    fn pass(
+        &self,
+        sample: &Sample,
+        mut observe: impl FnMut(NodeId, &Node, &Live<f32>, &Frames<f32>),
+    ) -> Vec<f32> {
+        let mut live = Live::new(&self.model.network);
         for (id, node) in self.model.network.iter() {
             let value = self.node(id, node, &live, sample);
-            observe(id, &value);
-            activity.nodes.push(self.count(node, &live, &value));
+            observe(id, node, &live, &value);
             live.finish(id, node, value);
         }
-        Execution { logits: live.into_last().map_or_else(Vec::new, |frames| frames.data), activity }
+        live.into_last().map_or_else(Vec::new, |frames| frames.data)
     }
 
     /// Runs one image and shows what every weight layer reads, and what its padding holds: one value per input
     /// channel, or none for zeros.
     pub fn run_inputs(&self, sample: &Sample, mut observe: impl FnMut(NodeId, &Frames<f32>, &[f32])) {
-        self.run_observed(sample, |id, value| {
+        self.values(sample, |id, value| {
             let readers = self.model.network.readers(id);
             for (reader, _) in readers.filter(|(_, node)| matches!(node.op, Op::Weighted(_))) {
                 observe(reader, value, &self.layer(reader).padding);

@@ -1,9 +1,13 @@
 //! Weights of products of the float reference.
 
+use rayon::prelude::*;
+
 /// Output channels of a panel, whose sums stay in registers.
 pub const PANEL: usize = 64;
 /// The last panel is as wide as its output channels need, in vectors of so many.
 const VECTOR: usize = 16;
+/// Weights that are worth a thread.
+const WEIGHTS_OF_A_THREAD: usize = 1 << 16;
 
 /// The weights and biases of a product, `[panel][row][output channel]`.
 #[derive(Debug, Default)]
@@ -31,19 +35,24 @@ pub struct Panel<'a> {
 }
 
 impl FloatMatrix {
-    /// As many outputs as biases; `weight` is asked for rows and outputs.
-    pub fn new(rows: usize, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
+    /// As many outputs as biases; `weights` yields, of a row, the weights of outputs.
+    pub fn new<W: Fn(usize) -> f32>(
+        rows: usize,
+        bias: &[f32],
+        weights_of: impl Fn(usize) -> W + Sync,
+    ) -> Self {
         let outs = bias.len();
         let mut padded = bias.to_vec();
         padded.resize(outs.next_multiple_of(VECTOR), 0.0);
-        let mut weights = Vec::with_capacity(rows * padded.len());
-        for first in (0..padded.len()).step_by(PANEL) {
-            let (end, width) = (outs.min(first + PANEL), PANEL.min(padded.len() - first));
-            for row in 0..rows {
-                weights.extend((first..end).map(|out| weight(row, out)));
-                weights.resize(weights.len() + first + width - end, 0.0);
+        let mut weights = vec![0.0; rows * padded.len()];
+        let panels = weights.par_chunks_mut((rows * PANEL).max(1)).enumerate();
+        panels.with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(rows * PANEL + 1)).for_each(|(panel, weights)| {
+            let (first, width) = (panel * PANEL, weights.len() / rows);
+            for (row, line) in weights.chunks_exact_mut(width).enumerate() {
+                let weight = weights_of(row);
+                line.iter_mut().zip(first..outs).for_each(|(line, out)| *line = weight(out));
             }
-        }
+        });
         Self { outs, rows, weights, bias: padded }
     }
 

@@ -117,7 +117,7 @@ impl Engine<'_, '_> {
         let mut all = Vec::new();
         for (candidate, &cost) in self.accepted.iter().chain(&self.near) {
             let mut sum = Batch::default();
-            let known = self.store.known(&self.space.id(candidate)).expect("what is accepted was run");
+            let known = self.store.known(&self.id(candidate)).expect("what is accepted was run");
             known.batches.iter().for_each(|batch| sum.add(batch));
             all.push((sum.drop(), cost, candidate));
         }

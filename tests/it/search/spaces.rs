@@ -1,5 +1,6 @@
 //! Partitions, steps and settings.
 
+use spiq::quant::Setting;
 use spiq::search::{Candidate, Granularity, Part, Quantizer, Space};
 
 use super::synthetic::{fixed, network, widths};
@@ -76,6 +77,10 @@ fn a_setting_file_says_what_the_candidate_chose() {
         }
     }
     assert_ne!(space.id(&candidate), space.id(&space.widest()));
+    for space in [Space { calibrated: true, ..space.clone() }, space] {
+        let read = Setting::parse(&space.ron(&candidate, "found"), "found").unwrap();
+        assert_eq!(space.setting(&candidate, "found").unwrap(), read);
+    }
 }
 
 #[test]

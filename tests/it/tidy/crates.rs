@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str]); 23] = [
             "explore/",
             "map/candidates.rs",
             "model/data/",
+            "model/fold.rs",
             "quant/",
             "search/",
             "sensitivity/",
