@@ -1,5 +1,6 @@
 //! Hardware descriptions (`hw_configs/*.ron`), energy tables and memory technologies.
 
+mod constants;
 mod control;
 pub mod dram;
 mod energies;
@@ -18,6 +19,7 @@ pub mod table;
 mod units;
 mod validation;
 
+pub use constants::Constant;
 pub use control::Control;
 pub use dram::{DramIdle, DramPort, DramSpec};
 pub use energies::{Energies, names as table_names};

@@ -36,6 +36,8 @@ pub enum Owner {
     Sensitivity,
     /// `search.json`.
     Search,
+    /// `report.html`, drawn from a file of results that is there.
+    Page,
     /// `run.json` and arrays.
     Dump,
     /// `manifest.json` of golden bundles and of stimuli.
@@ -51,6 +53,7 @@ impl Owner {
             Self::Comparison => "comparison.sha256",
             Self::Sensitivity => "sensitivity.sha256",
             Self::Search => "search.sha256",
+            Self::Page => "page.sha256",
             Self::Dump => "dump.sha256",
             Self::Manifest => "manifest.sha256",
             Self::Torch => "torch.sha256",
