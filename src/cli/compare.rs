@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::activity::{self, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
+use super::given::Given;
 use super::print::{print, print_json};
 use super::progress::Bars;
 use super::set::SetArguments;
@@ -45,7 +46,7 @@ pub struct Arguments {
     /// what it prints, which needs --rates; and how well a description predicts what else is published of it.
     #[arg(long)]
     as_published: bool,
-    /// Write comparison.json, comparison.csv and plots/ here.
+    /// Write report.html, comparison.json, comparison.csv and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
     /// Print the comparison as JSON instead of a table.
@@ -57,7 +58,7 @@ pub struct Arguments {
 }
 
 /// Runs `spiq compare`.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
     let (machines, summaries) = load_machines(&arguments.hw, &arguments.set)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
@@ -67,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     output::check_target(&arguments.out, Owner::Comparison, &["plots"])?;
     let watcher = Bars::new(arguments.quiet);
     let source = origin.source()?;
-    let evaluator = origin.evaluator(&model, &watcher)?;
+    let evaluator = origin.evaluator(&model, &watcher)?.explaining();
     evaluator.check(&setting, &machines)?;
     watcher.begin(origin.images());
     let evaluations = evaluator.evaluate(&setting, &machines, &|| watcher.step(&setting.name))?;
@@ -85,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         source,
         machines: summaries.into_iter().zip(evaluations).map(machine).collect(),
         published: published.source,
+        command: given.command(&["out", "json", "quiet"]),
     };
     report::write_comparison(&comparison, &arguments.out)?;
     if arguments.json {
@@ -101,8 +103,9 @@ fn load_machines(specs: &[String], set: &SetArguments) -> Result<(Vec<Machine>, 
         if summaries.iter().any(|other| other.name == hardware.name) {
             return Err(Error::mismatch(format!("--hw: two machines are named {}", hardware.name)));
         }
-        summaries.push(HardwareSummary { name: hardware.name.clone(), sha256 });
-        machines.push(Machine::new(hardware)?);
+        let machine = Machine::new(hardware)?;
+        summaries.push(HardwareSummary::new(&machine, sha256));
+        machines.push(machine);
     }
     Ok((machines, summaries))
 }

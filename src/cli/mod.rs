@@ -17,6 +17,7 @@ mod merge;
 mod plan;
 mod print;
 mod progress;
+mod report;
 mod run;
 mod search;
 mod sensitivity;
@@ -50,6 +51,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Charges several accelerators for one network at one setting.
     Compare(compare::Arguments),
+    /// Draws report.html anew from the JSON that simulate, compare or search left in a folder.
+    Report(report::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),
     /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
@@ -94,8 +97,9 @@ pub fn main(words: Vec<OsString>) -> u8 {
 
 fn run(command: Command, given: &Given) -> Result<u8> {
     match command {
-        Command::Simulate(arguments) => simulate::run(&arguments)?,
-        Command::Compare(arguments) => compare::run(&arguments)?,
+        Command::Simulate(arguments) => simulate::run(&arguments, given)?,
+        Command::Compare(arguments) => compare::run(&arguments, given)?,
+        Command::Report(arguments) => report::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
         Command::Search(arguments) => return search::run(&arguments, given),

@@ -7,13 +7,14 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use super::activity::{self, ActivityArguments};
 use super::checkpoint::CheckpointArguments;
 use super::flags::check_flag;
+use super::given::Given;
 use super::print::{print, print_json};
 use super::progress::Bars;
 use super::set::SetArguments;
 use crate::check::repeated;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
-use crate::evaluate::{SimulationRequest, charged_machines};
+use crate::evaluate::{Presentation, SimulationRequest, charged_machines};
 use crate::exec::Backend;
 use crate::hw::Hardware;
 use crate::map::FixedMapping;
@@ -23,6 +24,10 @@ use crate::report;
 
 /// Settings that are compared when none is asked for.
 const DEFAULT_SETTINGS: [&str; 8] = ["fp32", "w8", "w6", "w4", "w3", "pot3", "w4u8", "mixed"];
+
+/// Flags that no figure depends on.
+const RESULTS_DO_NOT_DEPEND_ON: [&str; 7] =
+    ["out", "json", "threads", "isa", "quiet", "plot_all_layers", "trace"];
 
 /// Most images of a batch.
 const MAX_BATCH: usize = 65_536;
@@ -58,9 +63,18 @@ pub struct Arguments {
     /// to have room for each.
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch: usize,
-    /// Write report.json, settings.csv, layers.csv, rates/ and plots/ here.
+    /// Write report.html, report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
+    /// The setting whose layers are drawn and explained [default: w4, or the first quantized one].
+    #[arg(long, value_name = "Q")]
+    plot_setting: Option<String>,
+    /// Draw every layer of a network that has more of them than a picture shows.
+    #[arg(long)]
+    plot_all_layers: bool,
+    /// Write trace.json, too: when layers, units and memories are at work, for ui.perfetto.dev or chrome://tracing.
+    #[arg(long)]
+    trace: bool,
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -89,8 +103,8 @@ fn engine(name: &str) -> Result<Backend> {
 }
 
 /// Runs `spiq simulate`.
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let request = request(arguments)?;
+pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
+    let request = request(arguments, given)?;
     output::check_target(&arguments.out, Owner::Report, &["plots", "rates"])?;
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
@@ -107,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// A checked request: everything is loaded, everything fits.
-fn request(arguments: &Arguments) -> Result<SimulationRequest> {
+fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
     arguments.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
     check_flag("--batch", arguments.batch, 1..=MAX_BATCH)?;
     let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
@@ -119,6 +133,11 @@ fn request(arguments: &Arguments) -> Result<SimulationRequest> {
     let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
     if let Some(name) = repeated(settings.iter().map(|setting| &*setting.name)) {
         return Err(Error::mismatch(format!("--quant: two settings are named {name}")));
+    }
+    if let Some(name) = &arguments.plot_setting
+        && settings.iter().all(|setting| setting.name != *name)
+    {
+        return Err(Error::mismatch(format!("--plot-setting: {name} is none of the settings that are run")));
     }
     let (hardware, hardware_sha256) = Hardware::load(&arguments.set.of(&arguments.hw)?)?;
     let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
@@ -137,5 +156,11 @@ fn request(arguments: &Arguments) -> Result<SimulationRequest> {
         engine,
         mapping,
         batch: arguments.batch,
+        presentation: Presentation {
+            command: given.command(&RESULTS_DO_NOT_DEPEND_ON),
+            featured: arguments.plot_setting.clone(),
+            all_layers: arguments.plot_all_layers,
+            trace: arguments.trace,
+        },
     })
 }

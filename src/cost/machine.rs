@@ -141,6 +141,21 @@ impl Machine {
         Ok(machine)
     }
 
+    /// A machine that `hardware` describes, charged by the same energies.
+    ///
+    /// # Errors
+    /// Those of [`Machine::new`].
+    pub fn with_hardware(&self, hardware: Hardware) -> Result<Self> {
+        let machine = Self::new(hardware)?;
+        match &self.events {
+            Some(events) => machine.charged_by(Energies::Events(Box::new(events.clone()))),
+            None if machine.table != self.table => {
+                machine.charged_by(Energies::Units(Box::new(self.table.clone())))
+            }
+            None => Ok(machine),
+        }
+    }
+
     /// Relative figures of memories replace all that is known of them.
     fn use_memories_of(&mut self, table: &EnergyTable) {
         let Some(figures) = table.memory() else { return };

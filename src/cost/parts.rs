@@ -234,6 +234,8 @@ pub struct LayerCost {
     pub loaded_weight_bits: f64,
     /// Time that the bus, or a slower memory on its way, was busy.
     pub transfer_cycles: f64,
+    /// Equal tiles that it comes in; 0 of a unit without a timeline.
+    pub tiles: f64,
 }
 
 impl LayerCost {
@@ -249,6 +251,7 @@ impl LayerCost {
             loaded_bits: self.loaded_bits / images,
             loaded_weight_bits: self.loaded_weight_bits / images,
             transfer_cycles: self.transfer_cycles / images,
+            tiles: self.tiles / images,
         }
     }
 
@@ -263,5 +266,6 @@ impl LayerCost {
         self.loaded_bits += other.loaded_bits;
         self.loaded_weight_bits += other.loaded_weight_bits;
         self.transfer_cycles += other.transfer_cycles;
+        self.tiles += other.tiles;
     }
 }

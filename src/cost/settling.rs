@@ -146,8 +146,9 @@ impl<'a> Settling<'a> {
     /// Room that `map` needs where those that yield and read it take turns in `tiles` tiles: one of them, and the rows that
     /// readers wait for, each behind the one before.
     fn tile_bits(&self, map: &Map, tiles: usize) -> f64 {
-        let last = map.products.iter().chain(&map.readers).max().expect("a map is read");
-        let between = &self.mapper.workload.layers[map.alive.start + 1..=*last];
+        // What its own layer alone reads waits for no other.
+        let last = map.products.iter().chain(&map.readers).max().copied().unwrap_or(map.alive.start);
+        let between = &self.mapper.workload.layers[map.alive.start + 1..=last];
         let halo: usize =
             between.iter().filter_map(|layer| layer.product.as_ref()).map(|p| p.halo_rows).sum();
         map.bits * (1.0 / tiles as f64 + halo as f64 / map.rows as f64).min(1.0)

@@ -126,8 +126,9 @@ impl OnChip {
             loaded_bits: demand.loaded_bits,
             loaded_weight_bits: demand.loaded_weight_bits,
             transfer_cycles: times.load + times.store,
+            tiles: demand.tiles.max(1.0),
         };
-        if batch > 1.0 { all.divided_by(batch) } else { all }
+        if batch > 1.0 { LayerCost { tiles: all.tiles, ..all.divided_by(batch) } } else { all }
     }
 }
 

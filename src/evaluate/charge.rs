@@ -1,14 +1,16 @@
 //! A machine that is charged for images, and the evaluation that this leads to.
 
+use super::bottlenecks::{Mapped, bottlenecks};
 use super::summary::summarize_layer;
 use super::time::Worked;
+use super::timeline::timeline;
 use super::totals::{Counters, LayerTotals, Totals, count};
 use super::{Evaluation, LayerEvaluation, MemoryEvaluation, StallEvaluation, UnitEvaluation, notes};
 use crate::cost::{
     Cycles, EnergyJ, LayerCost, Machine, MappedWorkload, Stalls, TrafficBits, footprint_bytes,
 };
 use crate::exec::Activity;
-use crate::map::OnChipBytes;
+use crate::map::{FixedMapping, OnChipBytes};
 use crate::model::Network;
 
 /// One machine, how a workload is mapped onto it, and what it was charged for so far.
@@ -71,8 +73,7 @@ impl<'a> Charge<'a> {
         let sum = |get: fn(&LayerEvaluation) -> f64| layers.iter().map(get).sum::<f64>();
         let (seconds, period_cycles) = (machine.seconds(cycles.total()), totals.period_cycles / images);
         let period_s = machine.seconds(period_cycles);
-        let batch = workload.batch as f64;
-        let leakage_j = sum(|layer| layer.leakage_j);
+        let (batch, leakage_j) = (workload.batch as f64, sum(|layer| layer.leakage_j));
         let of_machine = notes::of_machine(machine, &self.mapped, counted.then_some(totals.images));
         Evaluation {
             name: setting.to_owned(),
@@ -100,7 +101,24 @@ impl<'a> Charge<'a> {
             area_mm2: machine.area_mm2,
             rates: totals.rates(network),
             layers,
+            bottlenecks: Vec::new(),
+            timeline: Vec::new(),
         }
+    }
+
+    /// Adds to `evaluation`, which is of this, the heaviest layers with what would help them, and the timeline: `samples`
+    /// are what the mapper saw, and `fixed` is what a file left it.
+    pub fn explain(
+        &self,
+        evaluation: &mut Evaluation,
+        network: &Network,
+        fixed: Option<&FixedMapping>,
+        samples: &[Activity],
+    ) {
+        let Self { machine, mapped, .. } = self;
+        let layers = &evaluation.layers;
+        evaluation.bottlenecks = bottlenecks(&Mapped { network, machine, mapped, fixed, samples }, layers);
+        evaluation.timeline = timeline(machine, mapped, layers);
     }
 
     fn layers(&self, on_chip: &[Vec<OnChipBytes>]) -> Vec<LayerEvaluation> {
@@ -118,6 +136,12 @@ impl<'a> Charge<'a> {
             layer.leakage_j *= share;
             layer
         };
-        layers.zip(on_chip).map(summarize).collect()
+        let mut layers: Vec<LayerEvaluation> = layers.zip(on_chip).map(summarize).collect();
+        let mut start_cycles = 0.0;
+        for layer in &mut layers {
+            layer.start_cycles = start_cycles;
+            start_cycles += layer.cycles.total();
+        }
+        layers
     }
 }

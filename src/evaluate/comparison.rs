@@ -17,6 +17,8 @@ pub struct Comparison {
     pub machines: Vec<MachineEvaluation>,
     /// Where the published rules are from, if they were asked for.
     pub published: Option<String>,
+    /// What to type to run it again; empty where it was not run by a command.
+    pub command: String,
 }
 
 /// One machine of a [`Comparison`].

@@ -1,10 +1,10 @@
 use serde::Serialize;
 
-use super::{StallEvaluation, UnitEvaluation};
+use super::{Bottleneck, StallEvaluation, Track, UnitEvaluation};
 use crate::cost::{
-    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, MappedWorkload, TrafficBits, WorkCycles,
+    AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, Machine, MappedWorkload, TrafficBits, WorkCycles,
 };
-use crate::hw::Hardware;
+use crate::hw::{Constant, Hardware, MemorySpec, Operand, Unit};
 use crate::map::{MemoryPeak, OnChipBytes, peaks};
 use crate::model::Model;
 
@@ -44,6 +44,92 @@ pub struct HardwareSummary {
     pub name: String,
     /// SHA-256 of the description.
     pub sha256: String,
+    /// What its energies come from.
+    pub energies: String,
+    /// Clock.
+    pub clock_hz: f64,
+    /// Units, with the operations that they do in a cycle at the most.
+    pub units: Vec<UnitSummary>,
+    /// On-chip memories, from units outward in the order of the description, and off-chip memory behind them.
+    pub memories: Vec<MemorySummary>,
+    /// Every constant of the description, and energies of its table, with their sources.
+    pub constants: Vec<Constant>,
+}
+
+/// A unit of a machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitSummary {
+    /// Its name.
+    pub name: String,
+    /// Synaptic operations or values per cycle at the most; absent of cores and processors, which have no lanes.
+    pub lanes: Option<f64>,
+    /// True if it takes products.
+    pub takes_products: bool,
+}
+
+/// A memory of a machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemorySummary {
+    /// Its name; `DRAM` of the one off chip.
+    pub name: String,
+    /// What units take from it and leave there, as traffic calls it; empty where other memories are between.
+    pub feeds_units: Vec<&'static str>,
+    /// Bits that it moves in a cycle at the most.
+    pub bits_per_cycle: f64,
+}
+
+impl HardwareSummary {
+    /// Of `machine`, whose description has the SHA-256 `sha256`.
+    pub fn new(machine: &Machine, sha256: String) -> Self {
+        let hardware = &machine.hardware;
+        let unit = |unit: &Unit| UnitSummary {
+            name: unit.datapath().name().to_owned(),
+            lanes: lanes(unit),
+            takes_products: unit.datapath().takes().is_some(),
+        };
+        let memory = |(number, memory): (usize, &MemorySpec)| MemorySummary {
+            name: memory.name.clone(),
+            feeds_units: Operand::ALL
+                .into_iter()
+                .filter(|&operand| machine.inner[operand] == number)
+                .map(traffic_name)
+                .collect(),
+            bits_per_cycle: machine.bandwidth_bits_per_cycle(number),
+        };
+        let dram = machine.dram.map(|dram| MemorySummary {
+            name: "DRAM".to_owned(),
+            feeds_units: vec!["dram"],
+            bits_per_cycle: dram.bits_per_cycle,
+        });
+        Self {
+            name: hardware.name.clone(),
+            sha256,
+            energies: machine.table_name().to_owned(),
+            clock_hz: hardware.clock_hz.value,
+            units: hardware.units.iter().map(unit).collect(),
+            memories: hardware.memories.iter().enumerate().map(memory).chain(dram).collect(),
+            constants: hardware.constants(&machine.table),
+        }
+    }
+}
+
+/// Lanes of `unit` in its widest layout.
+fn lanes(unit: &Unit) -> Option<f64> {
+    match unit {
+        Unit::Vector(unit) => Some(f64::from(unit.values_per_cycle.value)),
+        _ => unit.datapath().layouts().iter().map(|layout| layout.lanes.lanes()).reduce(f64::max),
+    }
+}
+
+/// What [`TrafficBits`] calls it, before `_read` and `_written`.
+fn traffic_name(operand: Operand) -> &'static str {
+    match operand {
+        Operand::Weights => "weights",
+        Operand::Activations => "activations",
+        Operand::PartialSums => "partial_sums",
+        Operand::Membranes => "membranes",
+        Operand::Residual => "residual",
+    }
 }
 
 /// The images of a [`Simulation`](super::Simulation).
@@ -143,6 +229,10 @@ pub struct LayerEvaluation {
     pub spikes: f64,
     /// Values clamped or wrapped, all timesteps.
     pub saturations: f64,
+    /// Cycles of the layers before it.
+    pub start_cycles: f64,
+    /// Equal tiles that it comes in; layers that take turns do so tile by tile.
+    pub tiles: f64,
     /// Cycles by cause.
     pub cycles: Cycles,
     /// What units wait for in them, the longest first.
@@ -174,19 +264,23 @@ pub struct MemoryEvaluation {
     pub peak_bytes: OnChipBytes,
     /// The first layer that runs then; empty where there is no layer.
     pub layer: String,
+    /// What it holds while each layer runs.
+    pub held_bytes: Vec<f64>,
 }
 
 impl MemoryEvaluation {
     /// Every memory of `hardware` while `mapped` runs there, whose layers have `on_chip` there.
     pub fn all(mapped: &MappedWorkload, hardware: &Hardware, on_chip: &[Vec<OnChipBytes>]) -> Vec<Self> {
         let layers = &mapped.workload.layers;
-        let evaluation = |peak: MemoryPeak| Self {
+        let held = |memory: usize| on_chip.iter().map(|layer| layer[memory].total()).collect();
+        let evaluation = |(memory, peak): (usize, MemoryPeak)| Self {
+            held_bytes: held(memory),
             name: peak.memory,
             capacity_bytes: peak.capacity_bytes,
             peak_bytes: peak.bytes,
             layer: layers.get(peak.layer).map_or_else(String::new, |layer| layer.name.clone()),
         };
-        peaks(hardware, on_chip).into_iter().map(evaluation).collect()
+        peaks(hardware, on_chip).into_iter().enumerate().map(evaluation).collect()
     }
 
     /// The peak as a fraction of the capacity.
@@ -248,6 +342,11 @@ pub struct Evaluation {
     pub rates: Vec<LayerRate>,
     /// Per layer, in order of execution.
     pub layers: Vec<LayerEvaluation>,
+    /// The layers that cost most, the heaviest first; empty where nobody asked for them.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// When layers, units and memories are at work; empty where nobody asked for it.
+    #[serde(skip)]
+    pub timeline: Vec<Track>,
 }
 
 impl Evaluation {

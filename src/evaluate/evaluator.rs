@@ -27,6 +27,7 @@ pub struct Evaluator {
     engine: Backend,
     mapping: Option<FixedMapping>,
     batch: usize,
+    explains: bool,
 }
 
 /// Where activity comes from.
@@ -107,6 +108,7 @@ impl Evaluator {
             engine: Backend::default(),
             mapping: None,
             batch: 1,
+            explains: false,
         }
     }
 
@@ -123,6 +125,12 @@ impl Evaluator {
     /// With so many images going through each layer together, which are charged as if each did the same.
     pub fn with_batch(self, batch: usize) -> Self {
         Self { batch, ..self }
+    }
+
+    /// With the layers that cost most in every evaluation, why they do, and what would help, and with the timeline: the
+    /// network is mapped and charged again for each change of the machine that is tried.
+    pub fn explaining(self) -> Self {
+        Self { explains: true, ..self }
     }
 
     /// For many settings that share layers: a layer is rounded once per scheme.
@@ -331,7 +339,7 @@ impl Evaluator {
         };
         let mut charges: Vec<Charge> = machines.iter().map(charge).collect::<Result<_>>()?;
         let accuracy = Some(samples.charge(&workload, &mut charges, run, progress)?);
-        let evaluation = |charge: &Charge| Evaluation { accuracy, ..self.summarize(setting, charge) };
+        let evaluation = |charge: &Charge| Evaluation { accuracy, ..self.summarize(setting, charge, &seen) };
         Ok(charges.iter().map(evaluation).collect())
     }
 
@@ -417,12 +425,17 @@ impl Evaluator {
     ) -> Evaluation {
         let mut charge = Charge::new(machine, mapped, self.network());
         activity.iter().for_each(|image| charge.add_activity(image));
-        self.summarize(setting, &charge)
+        self.summarize(setting, &charge, activity)
     }
 
-    fn summarize(&self, setting: &Setting, charge: &Charge) -> Evaluation {
+    /// `seen` is what the mapper saw.
+    fn summarize(&self, setting: &Setting, charge: &Charge, seen: &[Activity]) -> Evaluation {
         let counted = !matches!(self.source, Source::Rates(_));
-        charge.evaluation(&setting.name, self.network(), &self.notes, counted)
+        let mut evaluation = charge.evaluation(&setting.name, self.network(), &self.notes, counted);
+        if self.explains {
+            charge.explain(&mut evaluation, self.network(), self.mapping.as_ref(), seen);
+        }
+        evaluation
     }
 }
 

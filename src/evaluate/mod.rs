@@ -1,5 +1,6 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
 
+mod bottlenecks;
 mod calibrated;
 mod calibration_images;
 mod charge;
@@ -18,14 +19,17 @@ mod statistics;
 mod summary;
 mod tables;
 mod time;
+mod timeline;
 mod totals;
+mod track;
 
+pub use bottlenecks::{Bottleneck, Cause, Effect, Remedy};
 pub use calibrated::Calibrated;
 pub use calibration_images::{CALIBRATION_IMAGES, CalibrationImages, calibrate};
 pub use comparison::{Agreement, Comparison, MachineEvaluation};
 pub use evaluation::{
     ActivitySource, DataSummary, Evaluation, HardwareSummary, LayerEvaluation, LayerRate, MemoryEvaluation,
-    ModelSummary, RatesSummary, SpikesSummary,
+    MemorySummary, ModelSummary, RatesSummary, SpikesSummary, UnitSummary,
 };
 pub use evaluator::Evaluator;
 pub use fit::fits;
@@ -33,7 +37,9 @@ pub use observed::Observed;
 pub use origin::Origin;
 pub use published::{AsPublished, PublishedWork};
 pub use rate_matching::{RateMatching, quantize_on};
-pub use simulation::{Simulation, SimulationRequest, charged_machines};
+pub use simulation::{Presentation, Simulation, SimulationRequest, charged_machines};
 pub use statistics::{add_statistics, collect_statistics};
 pub use tables::{TableCost, TableEvaluation};
 pub use time::{StallEvaluation, UnitEvaluation};
+pub use timeline::TILES_SHOWN;
+pub use track::{Slice, Track};

@@ -25,6 +25,33 @@ pub struct Simulation {
     pub settings: Vec<Evaluation>,
     /// The same settings by every table of energies asked for; one table if none was.
     pub tables: Vec<TableEvaluation>,
+    /// What a report of it shows.
+    pub presentation: Presentation,
+}
+
+/// What a report of a simulation shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Presentation {
+    /// What to type to run it again; empty where it was not run by a command.
+    pub command: String,
+    /// The setting whose layers stand for those of all; where it is left out, four-bit weights, the most usual choice,
+    /// or else the first setting that is quantized.
+    pub featured: Option<String>,
+    /// True to draw every layer of a network that has more of them than a picture shows.
+    pub all_layers: bool,
+    /// True to leave the timelines of all settings.
+    pub trace: bool,
+}
+
+impl Simulation {
+    /// The setting whose layers stand for those of all.
+    pub fn featured(&self) -> Option<&Evaluation> {
+        let settings = &self.settings;
+        let named = |name: &str| settings.iter().find(|setting| setting.name == name);
+        let quantized = || settings.iter().find(|setting| setting.name != "fp32");
+        let asked = self.presentation.featured.as_deref().and_then(named);
+        asked.or_else(|| named("w4")).or_else(quantized).or(settings.first())
+    }
 }
 
 /// What is simulated: everything is loaded.
@@ -46,6 +73,8 @@ pub struct SimulationRequest {
     pub mapping: Option<FixedMapping>,
     /// Images that go through each layer together, at least one.
     pub batch: usize,
+    /// What a report of it shows.
+    pub presentation: Presentation,
 }
 
 impl SimulationRequest {
@@ -56,8 +85,11 @@ impl SimulationRequest {
     pub fn run(&self, watcher: &dyn Watcher) -> Result<Simulation> {
         let source = self.origin.source()?;
         let evaluator = self.origin.evaluator(&self.model, watcher)?;
-        let evaluator =
-            evaluator.with_engine(self.engine).with_mapping(self.mapping.clone()).with_batch(self.batch);
+        let evaluator = evaluator
+            .with_engine(self.engine)
+            .with_mapping(self.mapping.clone())
+            .with_batch(self.batch)
+            .explaining();
         watcher.begin(self.origin.images() * self.settings.len());
         let by_setting =
             evaluator.evaluate_all(&self.settings, &self.machines, &|setting| watcher.step(&setting.name))?;
@@ -72,11 +104,16 @@ impl SimulationRequest {
         for evaluation in &mut settings {
             evaluation.accuracy_drop = reference.zip(evaluation.accuracy).map(|(float, mine)| float - mine);
         }
-        let hardware = HardwareSummary {
-            name: self.machines[0].hardware.name.clone(),
-            sha256: self.hardware_sha256.clone(),
-        };
-        Ok(Simulation { model: ModelSummary::new(&self.model), hardware, source, settings, tables })
+        let hardware = HardwareSummary::new(&self.machines[0], self.hardware_sha256.clone());
+        let presentation = self.presentation.clone();
+        Ok(Simulation {
+            model: ModelSummary::new(&self.model),
+            hardware,
+            source,
+            settings,
+            tables,
+            presentation,
+        })
     }
 
     /// Accuracy of the float network, which may be one of the settings that were evaluated.

@@ -43,6 +43,8 @@ pub fn summarize_layer(
         spike_rate: ratio(counters.spikes, counters.neuron_updates),
         spikes: counters.spikes / images,
         saturations: counters.saturations / images,
+        start_cycles: 0.0,
+        tiles: totals.cost.tiles / images,
         leakage_j: machine.leakage_w * machine.seconds(cycles.total()),
         cycles,
         stalls: StallEvaluation::all(&totals.cost.stalls.divided_by(images), &machine.hardware),

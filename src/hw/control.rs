@@ -1,10 +1,10 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::sourced::{Sourced, number};
 use crate::error::Fault;
 
 /// What clocks, steers and connects units and memories, as shares of the chip.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
     /// Share of the dynamic energy on chip.

@@ -80,7 +80,7 @@ const FORMER_PARTS: [(&str, &str); 7] = [
 const MAX_BUS_WIDTH_BITS: u32 = 16_384;
 
 /// Off-chip memory.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DramSpec {
     /// Name of a DRAM part.
@@ -95,7 +95,7 @@ pub struct DramSpec {
 }
 
 /// A port through which a chip reaches its off-chip memory in bursts, one outstanding at a time.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DramPort {
     /// Bits that it moves in a cycle of the chip.
@@ -123,7 +123,7 @@ impl DramPort {
 }
 
 /// What a DRAM does when nothing is transferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DramIdle {
     /// Its devices wait in power-down. The time and the energy to wake them are not counted.
     PowerDown,

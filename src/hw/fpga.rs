@@ -13,7 +13,7 @@ use super::units::{EventCores, MultiBit, NEURON_BITS, SpikeLanes, Systolic, Unit
 use crate::error::Fault;
 
 /// A part, as far as a machine may use it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fpga {
     /// Its name.

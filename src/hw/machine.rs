@@ -17,7 +17,7 @@ use crate::files::{Folder, sha256};
 use crate::ron_file::parse_ron;
 
 /// A described machine. Every constant names its source.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hardware {
     /// What reports call it.
@@ -61,7 +61,7 @@ pub struct Hardware {
 }
 
 /// How the spikes of a tensor lie in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum SpikeEncoding {
     /// One bit per value.
     #[default]
@@ -83,7 +83,7 @@ pub enum Placement {
 }
 
 /// What the mapper minimises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Objective {
     /// Energy.
     Energy,
@@ -174,6 +174,17 @@ impl Hardware {
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let hardware: Self = parse_ron(text, path).map_err(of_version_0_1)?;
         hardware.check().map_err(|fault| fault.at(path))?;
+        Ok(hardware)
+    }
+
+    /// The same description with a change, checked like any other.
+    ///
+    /// # Errors
+    /// The field that is wrong after it.
+    pub fn changed(&self, change: impl FnOnce(&mut Self)) -> Result<Self> {
+        let mut hardware = self.clone();
+        change(&mut hardware);
+        hardware.check().map_err(|fault| fault.at(&self.name))?;
         Ok(hardware)
     }
 

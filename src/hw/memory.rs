@@ -1,13 +1,13 @@
 //! On-chip memories of a hardware description.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::operand::Operand;
 use super::sourced::Sourced;
 use super::sram::SramCell;
 
 /// An on-chip memory.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemorySpec {
     /// What messages call it.
@@ -32,7 +32,7 @@ pub struct MemorySpec {
 }
 
 /// Where energy, leakage and area of a memory come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemoryMacro {
     /// Interpolated CACTI points.
     Cacti(SramCell),

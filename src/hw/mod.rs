@@ -1,6 +1,7 @@
 //! Hardware descriptions (`hw_configs/*.ron`), energy tables and memory technologies.
 
 mod changes;
+mod constants;
 mod control;
 pub mod dram;
 mod energies;
@@ -20,6 +21,7 @@ mod units;
 mod validation;
 
 pub use changes::Change;
+pub use constants::Constant;
 pub use control::Control;
 pub use dram::{DramIdle, DramPort, DramSpec};
 pub use energies::{Energies, names as table_names};

@@ -43,6 +43,8 @@ pub enum Owner {
     Exploration,
     /// `plan.jsonl`.
     Plan,
+    /// `report.html`, drawn from a file of results that is there.
+    Page,
     /// `run.json` and arrays.
     Dump,
     /// `manifest.json` of golden bundles and of stimuli.
@@ -60,6 +62,7 @@ impl Owner {
             Self::Search => "search.sha256",
             Self::Exploration => "exploration.sha256",
             Self::Plan => "plan.sha256",
+            Self::Page => "page.sha256",
             Self::Dump => "dump.sha256",
             Self::Manifest => "manifest.sha256",
             Self::Torch => "torch.sha256",

@@ -67,6 +67,8 @@ pub(super) enum Value<T: 'static> {
     Text(fn(&T) -> &str),
     /// A list in JSON, and one remark in CSV.
     Lines(fn(&T) -> &[String]),
+    /// A list of numbers, for JSON alone.
+    Numbers(fn(&T) -> &[f64]),
     /// A list of objects in JSON, and one remark in CSV.
     Stalls(fn(&T) -> &[StallEvaluation]),
     Whole(fn(&T) -> u32),
@@ -133,6 +135,7 @@ impl<T> Column<T> {
         let cell = match &self.value {
             Value::Text(text) => Cell::Text(text(row).to_owned()),
             Value::Lines(lines) => Cell::Text(lines(row).join("; ")),
+            Value::Numbers(_) => Cell::Absent,
             Value::Stalls(stalls) => {
                 let stalls: Vec<String> = stalls(row).iter().map(StallEvaluation::to_string).collect();
                 Cell::Text(stalls.join("; "))
@@ -227,6 +230,7 @@ impl<T> Row<'_, T> {
             match value {
                 Value::Text(text) => map.serialize_entry(name, text(row))?,
                 Value::Lines(lines) => map.serialize_entry(name, lines(row))?,
+                Value::Numbers(numbers) => map.serialize_entry(name, numbers(row))?,
                 Value::Stalls(stalls) => map.serialize_entry(name, stalls(row))?,
                 Value::Whole(number) => map.serialize_entry(name, &number(row))?,
                 Value::Number(number) => map.serialize_entry(name, &number(row))?,

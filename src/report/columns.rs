@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, LayerEvaluation, MemoryEvaluation, Simulation, UnitEvaluation};
 
 use Quantity::{Bytes, Count, Name, Percent, Plain, Si};
-use Value::{Lines, Number, Optional, Stalls, Text, Whole};
+use Value::{Lines, Number, Numbers, Optional, Stalls, Text, Whole};
 
 type OfSetting = Column<Evaluation>;
 type OfLayer = Column<LayerEvaluation>;
@@ -118,6 +118,9 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
         "",
         &[one("total", |l| l.cycles.total()), parts(Cycles::LABELS, |l| l.cycles.parts())],
     ),
+    OfLayer::new("start_cycles", Number(|l| l.start_cycles)),
+    OfLayer::new("end_cycles", Number(|l| l.start_cycles + l.cycles.total())),
+    OfLayer::new("tiles", Number(|l| l.tiles)),
     OfLayer::new("stall_cycles", Number(|l| l.cycles.stalls())),
     OfLayer::new("stalls", Stalls(|l| &l.stalls)),
     OfLayer::group("busy", "cycles", &[parts(WorkCycles::LABELS, |l| l.busy_cycles.parts())]),
@@ -156,6 +159,7 @@ pub(super) const MEMORY: &[Column<MemoryEvaluation>] = &[
     ),
     OfMemory::new("share", Number(MemoryEvaluation::share)),
     OfMemory::new("layer", Text(|m| &m.layer)),
+    OfMemory::new("held_bytes", Numbers(|m| &m.held_bytes)).not_in_csv(),
 ];
 
 /// Refuses a simulation with a number that is infinite or none at all: JSON has no word for it,

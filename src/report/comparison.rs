@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::bottlenecks;
 use super::column::{self, Cell};
 use super::columns::{self, SETTING};
 use super::csv;
@@ -43,6 +44,9 @@ pub fn comparison_table(comparison: &Comparison) -> String {
     text.push_str(&lines(&columns));
     text.push_str(&published(comparison));
     text.push_str(&agreement(machines));
+    if let Some(first) = machines.first() {
+        text.push_str(&bottlenecks::section(&first.hardware.name, &first.evaluation));
+    }
     text.push('\n');
     text + &notes(
         machines.iter().map(|m| (m.hardware.name.as_str(), &m.evaluation.notes[..])),
@@ -117,6 +121,7 @@ fn difference(found: f64, printed: f64) -> String {
 struct Report<'a> {
     schema_version: u32,
     spiq_version: &'static str,
+    command: &'a str,
     model: &'a ModelSummary,
     source: &'a ActivitySource,
     published_rules: Option<&'a str>,
@@ -154,6 +159,7 @@ pub fn comparison_to_json(comparison: &Comparison) -> Result<String> {
     let report = Report {
         schema_version: SCHEMA_VERSION,
         spiq_version: env!("CARGO_PKG_VERSION"),
+        command: &comparison.command,
         model: &comparison.model,
         source: &comparison.source,
         published_rules: comparison.published.as_deref(),

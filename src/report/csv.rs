@@ -163,7 +163,7 @@ mod tests {
             + ExecutedBits::LABELS.len()
             + TrafficBits::LABELS.len()
             + WorkCycles::LABELS.len();
-        assert_eq!(header.len(), 1 + parts + 21);
+        assert_eq!(header.len(), 1 + parts + 24);
         assert_eq!(rows.len(), 160);
         assert_eq!(rows[21][..2], ["w8".to_owned(), simulation.settings[1].layers[1].name.clone()]);
     }

@@ -4,9 +4,10 @@ use crate::cost::{
     AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, OnChipBytes, TrafficBits, WorkCycles,
 };
 use crate::evaluate::{
-    ActivitySource, AsPublished, Comparison, DataSummary, Evaluation, HardwareSummary, LayerEvaluation,
-    LayerRate, MachineEvaluation, MemoryEvaluation, ModelSummary, RatesSummary, Simulation, StallEvaluation,
-    UnitEvaluation,
+    ActivitySource, AsPublished, Bottleneck, Cause, Comparison, DataSummary, Effect, Evaluation,
+    HardwareSummary, LayerEvaluation, LayerRate, MachineEvaluation, MemoryEvaluation, MemorySummary,
+    ModelSummary, Presentation, RatesSummary, Remedy, Simulation, StallEvaluation, UnitEvaluation,
+    UnitSummary,
 };
 
 const SETTINGS: [(&str, f64, f64, f64); 8] = [
@@ -30,7 +31,7 @@ pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
             notes: vec!["weights converted from F16 to F32".into()],
             sha256: "aa".repeat(32),
         },
-        hardware: HardwareSummary { name: "edge-128".into(), sha256: "bb".repeat(32) },
+        hardware: hardware("edge-128"),
         source: ActivitySource::Data(DataSummary {
             name: "fashion-mnist".into(),
             images: 1000,
@@ -38,6 +39,30 @@ pub(crate) fn simulation(settings: usize, layers: usize) -> Simulation {
         }),
         settings: (0..settings).map(|index| setting(index, layers)).collect(),
         tables: Vec::new(),
+        presentation: Presentation::default(),
+    }
+}
+
+/// A machine of lanes and a vector unit with two memories.
+fn hardware(name: &str) -> HardwareSummary {
+    let unit = |name: &str, lanes, takes_products| UnitSummary { name: name.into(), lanes, takes_products };
+    let memory = |name: &str, feeds_units: &[&'static str], bits_per_cycle| MemorySummary {
+        name: name.into(),
+        feeds_units: feeds_units.to_vec(),
+        bits_per_cycle,
+    };
+    HardwareSummary {
+        name: name.into(),
+        sha256: "bb".repeat(32),
+        energies: "sata-28".into(),
+        clock_hz: 200e6,
+        units: vec![unit("lanes", Some(128.0), true), unit("vector unit", Some(64.0), false)],
+        memories: vec![
+            memory("weight SRAM", &["weights"], 512.0),
+            memory("state SRAM", &["activations", "partial_sums", "membranes", "residual"], 512.0),
+            memory("DRAM", &["dram"], 32.0),
+        ],
+        constants: Vec::new(),
     }
 }
 
@@ -58,12 +83,7 @@ pub(crate) fn comparison() -> Comparison {
     let simulation = simulation(2, 3);
     let machine = |(name, mut evaluation): (&str, Evaluation)| {
         evaluation.traffic_bits.dram_read = 8e6;
-        MachineEvaluation {
-            hardware: HardwareSummary { name: name.into(), sha256: "bb".repeat(32) },
-            evaluation,
-            published: None,
-            agreement: Vec::new(),
-        }
+        MachineEvaluation { hardware: hardware(name), evaluation, published: None, agreement: Vec::new() }
     };
     let mut machines: Vec<_> =
         ["edge-a", "edge-b"].into_iter().zip(simulation.settings).map(machine).collect();
@@ -80,6 +100,7 @@ pub(crate) fn comparison() -> Comparison {
         source: simulation.source,
         machines,
         published: Some("a paper".into()),
+        command: String::new(),
     }
 }
 
@@ -87,10 +108,11 @@ fn setting(index: usize, layers: usize) -> Evaluation {
     let (name, accuracy, bits, microjoules) = SETTINGS[index % SETTINGS.len()];
     let round = index / SETTINGS.len();
     let name = if round == 0 { name.to_owned() } else { format!("{name}-{round}") };
-    let rows: Vec<LayerEvaluation> = (0..layers).map(|l| layer(l, layers, bits, microjoules)).collect();
+    let mut rows: Vec<LayerEvaluation> = (0..layers).map(|l| layer(l, layers, bits, microjoules)).collect();
     let mut cycles = Cycles::default();
     let mut energy_j = EnergyJ::default();
-    for row in &rows {
+    for row in &mut rows {
+        row.start_cycles = cycles.total();
         cycles.add_scaled(&row.cycles, 1.0);
         energy_j.add_scaled(&row.energy_j, 1.0);
     }
@@ -128,7 +150,29 @@ fn setting(index: usize, layers: usize) -> Evaluation {
         saturations: 12.0,
         area_mm2: Some(AreaMm2 { arithmetic: 0.5, weight_memory: 1.25, ..AreaMm2::default() }),
         rates: rows.iter().map(|row| LayerRate { layer: row.name.clone(), rate: row.input_rate }).collect(),
+        timeline: Vec::new(),
+        bottlenecks: rows.iter().take(2).map(bottleneck).collect(),
         layers: rows,
+    }
+}
+
+/// What is said of the first layers: the first one has a remedy.
+fn bottleneck(row: &LayerEvaluation) -> Bottleneck {
+    let cause = |part, words: &str| Cause { part, share: 0.5, words: words.to_owned() };
+    let remedy = Remedy {
+        change: "twice the lanes of lanes".to_owned(),
+        layer: Effect { energy_ratio: 0.9, cycles_ratio: 0.25 },
+        network: Effect { energy_ratio: 0.99, cycles_ratio: 0.8 },
+        area_mm2: Some(0.125),
+    };
+    Bottleneck {
+        layer: row.name.clone(),
+        energy_share: 0.2,
+        cycles_share: 0.1,
+        energy_cause: cause("dram", "DRAM for weights, 2.0 KiB"),
+        cycles_cause: cause("imbalance", "lanes that wait for the slowest beside them"),
+        tried: vec!["twice the lanes of lanes".to_owned()],
+        remedy: row.name.ends_with("proj_conv").then_some(remedy),
     }
 }
 
@@ -165,9 +209,10 @@ fn units(rows: &[LayerEvaluation], total: f64) -> Vec<UnitEvaluation> {
 
 /// Weights up to what fits, and state that fills a quarter.
 fn memories(bits: f64) -> Vec<MemoryEvaluation> {
-    let memory = |name: &str, capacity_bytes: f64, peak_bytes| {
+    let memory = |name: &str, capacity_bytes: f64, peak_bytes: OnChipBytes| {
         let (name, layer) = (name.to_owned(), "patch_embed.proj_conv1".to_owned());
-        MemoryEvaluation { name, capacity_bytes, peak_bytes, layer }
+        let held_bytes = vec![peak_bytes.total(), 0.5 * peak_bytes.total()];
+        MemoryEvaluation { name, capacity_bytes, peak_bytes, layer, held_bytes }
     };
     let weights = (21_393.25 * bits).min(98_304.0);
     let state = OnChipBytes { partial_sums: 4096.0, membranes: 12_288.0, ..OnChipBytes::default() };
@@ -219,6 +264,8 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         spike_rate: 0.15,
         spikes: 1228.8,
         saturations: 0.5,
+        start_cycles: 0.0,
+        tiles: 4.0,
         cycles: cycles(weight, attention),
         stalls: stalls(1.0),
         busy_cycles: WorkCycles {

@@ -7,8 +7,8 @@ use super::column::Row;
 use super::columns::{self, LAYER, MEMORY, SETTING, UNIT};
 use crate::error::Error;
 use crate::evaluate::{
-    ActivitySource, DataSummary, Evaluation, HardwareSummary, ModelSummary, RatesSummary, Simulation,
-    SpikesSummary, TableEvaluation,
+    ActivitySource, Bottleneck, DataSummary, Evaluation, HardwareSummary, ModelSummary, RatesSummary,
+    Simulation, SpikesSummary, TableEvaluation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -29,6 +29,8 @@ pub fn to_json(simulation: &Simulation) -> crate::error::Result<String> {
     let report = Report {
         schema_version: SCHEMA_VERSION,
         spiq_version: env!("CARGO_PKG_VERSION"),
+        command: &simulation.presentation.command,
+        featured_setting: simulation.featured().map(|setting| setting.name.as_str()),
         model: &simulation.model,
         hardware: &simulation.hardware,
         data,
@@ -47,6 +49,8 @@ pub fn to_json(simulation: &Simulation) -> crate::error::Result<String> {
 struct Report<'a> {
     schema_version: u32,
     spiq_version: &'static str,
+    command: &'a str,
+    featured_setting: Option<&'a str>,
     model: &'a ModelSummary,
     hardware: &'a HardwareSummary,
     data: Option<&'a DataSummary>,
@@ -70,7 +74,28 @@ impl Serialize for Setting<'_> {
         map.serialize_entry("units", &units)?;
         let layers: Vec<_> = self.0.layers.iter().map(|layer| Row(LAYER, layer)).collect();
         map.serialize_entry("layers", &layers)?;
+        map.serialize_entry("bottlenecks", &Bottlenecks(&self.0.bottlenecks))?;
         map.end()
+    }
+}
+
+/// Layers that cost most, each with its sentence.
+struct Bottlenecks<'a>(&'a [Bottleneck]);
+
+impl Serialize for Bottlenecks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Said<'a> {
+            #[serde(flatten)]
+            bottleneck: &'a Bottleneck,
+            finding: String,
+            advice: String,
+        }
+        serializer.collect_seq(self.0.iter().map(|bottleneck| Said {
+            bottleneck,
+            finding: bottleneck.finding(),
+            advice: bottleneck.advice(),
+        }))
     }
 }
 

@@ -1,6 +1,7 @@
-//! What `simulate` shows and leaves behind: a table for the terminal, `report.json`, CSV files and
+//! What `simulate` shows and leaves behind: a table for the terminal, `report.html`, `report.json`, CSV files and
 //! pictures. Nothing is computed here beyond sums and units.
 
+mod bottlenecks;
 mod column;
 mod columns;
 mod comparison;
@@ -8,6 +9,7 @@ mod csv;
 mod exploration;
 #[cfg(test)]
 mod fixture;
+mod html;
 mod json;
 mod plots;
 mod search;
@@ -16,6 +18,7 @@ mod sensitivity;
 mod table;
 mod tables;
 mod terminal;
+mod trace;
 mod units;
 
 use std::path::Path;
@@ -26,14 +29,15 @@ use crate::output::{OutputFolder, Owner};
 
 pub use comparison::{comparison_table, comparison_to_json};
 pub use exploration::{exploration_json, exploration_table, unmet, write_exploration};
+pub use html::{SOURCES as HTML_SOURCES, html_page};
 pub use json::to_json;
 pub use search::{closest, search_json, search_table, with_unit, write_search};
 pub use search_layers::{explanation, layers_table};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 
-/// Writes `report.json`, `settings.csv`, `layers.csv`, `memories.csv`, `units.csv`, `tables.csv`, `rates/*.csv` (one per
-/// setting), `plots/*.svg` and `plots/*.png` into `dir`, which is made if it is not there.
+/// Writes `report.html`, `report.json`, `settings.csv`, `layers.csv`, `memories.csv`, `units.csv`, `tables.csv`, `rates/*.csv` (one per
+/// setting), `plots/*.svg` and `plots/*.png`, and `trace.json` where it was asked for, into `dir`, which is made if it is not there.
 ///
 /// Everything is rendered, then everything is written under temporary names, and only then put in
 /// place: a failure leaves an earlier result as it was.
@@ -45,7 +49,7 @@ pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
     write_files(render(simulation)?, Owner::Report, dir)
 }
 
-/// Writes `comparison.json`, `comparison.csv` and `plots/*` into `dir`, all or nothing as [`write()`] does.
+/// Writes `report.html`, `comparison.json`, `comparison.csv` and `plots/*` into `dir`, all or nothing as [`write()`] does.
 ///
 /// # Errors
 ///
@@ -54,6 +58,7 @@ pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
     let json = comparison_to_json(comparison)?;
     let mut files = vec![("comparison.csv".to_owned(), comparison::csv(comparison)?)];
     files.extend(pictures(plots::render_comparison(comparison)?));
+    files.push(page(&json, "comparison.json")?);
     files.push(("comparison.json".to_owned(), json.into_bytes()));
     write_files(files, Owner::Comparison, dir)
 }
@@ -98,8 +103,25 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
         files.push((name, csv::rates(simulation, setting)?));
     }
     files.extend(pictures(plots::render(simulation)?));
+    if simulation.presentation.trace {
+        files.push(("trace.json".to_owned(), trace::trace(simulation)?));
+    }
+    files.push(page(&json, "report.json")?);
     files.push(("report.json".to_owned(), json.into_bytes()));
     Ok(files)
+}
+
+/// The page that shows `json`, which the file `name` beside it holds.
+fn page(json: &str, name: &str) -> Result<(String, Vec<u8>)> {
+    Ok(("report.html".to_owned(), html_page(json, name)?.into_bytes()))
+}
+
+/// Writes `report.html` into `dir`: the page that shows `json`, which the file `path` holds.
+///
+/// # Errors
+/// Those of [`html_page`], or if the file cannot be written.
+pub fn write_page(json: &str, path: &str, dir: &Path) -> Result<()> {
+    write_files(vec![page(json, path)?], Owner::Page, dir)
 }
 
 fn pictures(pictures: Vec<plots::Picture>) -> impl Iterator<Item = (String, Vec<u8>)> {
@@ -159,6 +181,7 @@ mod tests {
                 "memories.csv",
                 "plots",
                 "rates",
+                "report.html",
                 "report.json",
                 "settings.csv",
                 "tables.csv",
@@ -183,7 +206,7 @@ mod tests {
         simulation.settings[1].latency_s = f64::NAN;
         assert!(write(&simulation, dir.path()).is_err());
         assert_eq!(fs::read(dir.path().join("report.json")).unwrap(), before);
-        assert_eq!(listing(dir.path()).len(), 9);
+        assert_eq!(listing(dir.path()).len(), 10);
     }
 
     /// The names of settings are free, those of files are not.

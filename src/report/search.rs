@@ -17,7 +17,7 @@ use crate::search::{
 /// Rises when a field changes its name, its unit or its meaning.
 const SCHEMA_VERSION: u32 = 3;
 
-/// Writes `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`.
+/// Writes `report.html`, `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`.
 ///
 /// # Errors
 /// If a file cannot be written; an earlier result is then as it was.
@@ -36,6 +36,7 @@ pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()
         files.push((format!("fronts/{stem}.csv"), front_csv(search, front)?));
     }
     files.extend(super::pictures(plots::render_search(search)?));
+    files.push(super::page(&json, "search.json")?);
     files.push(("search.json".to_owned(), json.into_bytes()));
     super::write_files(files, Owner::Search, dir)
 }

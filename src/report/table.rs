@@ -2,9 +2,9 @@
 
 use super::column::{self, Cell, Quantity, Shown};
 use super::columns::SETTING;
-use super::tables;
 use super::terminal::{Column, heading, lines, model_line, notes, source_line, wrap};
 use super::units::{Scale, decimals, fixed};
+use super::{bottlenecks, tables};
 use crate::evaluate::{Evaluation, MemoryEvaluation, Simulation, StallEvaluation, UnitEvaluation};
 
 /// One line per setting under a header that names model, hardware and data; below, one per setting of what on-chip
@@ -19,6 +19,9 @@ pub fn table(simulation: &Simulation) -> String {
     text.push_str(&lines(&columns));
     text.push_str(&peaks(settings));
     text.push_str(&times(settings));
+    if let Some(setting) = simulation.featured() {
+        text.push_str(&bottlenecks::section(&setting.name, setting));
+    }
     let mut remarks: String =
         model.notes.iter().map(|note| wrap(&format!("{}: {note}", model.name))).collect();
     remarks += &notes(settings.iter().map(|s| (s.name.as_str(), &s.notes[..])), "all settings");
@@ -160,6 +163,16 @@ fp32   92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
 w8     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
 w6     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
 w4     92 %  69 %    7 %   6 %        1720    3 %  weight SRAM read   2 %
+
+what costs most: w4
+
+patch_embed.proj_conv: 20 % of the energy, mostly DRAM for weights, 2.0 KiB (50 %); 10 % of the cycles, mostly lanes
+    that wait for the slowest beside them (50 %)
+-> with twice the lanes of lanes: 10 % less energy, 4.0 times faster; the network 1 % less energy, 20 % fewer cycles;
+    0.125 mm2 more
+patch_embed.proj_conv1: 20 % of the energy, mostly DRAM for weights, 2.0 KiB (50 %); 10 % of the cycles, mostly lanes
+    that wait for the slowest beside them (50 %)
+-> none of these helps: twice the lanes of lanes
 
 spikformer-tiny: weights converted from F16 to F32
 all settings: energies are those of the described 28 nm process

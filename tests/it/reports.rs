@@ -1,6 +1,8 @@
 //! What `spiq simulate` leaves behind and prints, from the outside: the program is run, its files
 //! are read.
 
+mod bottlenecks;
+mod pages;
 mod tables;
 
 use std::fs;
@@ -127,17 +129,26 @@ fn schema() {
     let mut text = String::new();
     keys(&REPORT, "report", &mut text);
     assert_snapshot!(text, @r"
-    report: data hardware model rates schema_version settings spikes spiq_version tables
+    report: command data featured_setting hardware model rates schema_version settings spikes spiq_version tables
     report.data: images name sha256
-    report.hardware: name sha256
+    report.hardware: clock_hz constants energies memories name sha256 units
+    report.hardware.constants[]: name source value
+    report.hardware.memories[]: bits_per_cycle feeds_units name
+    report.hardware.units[]: lanes name takes_products
     report.model: family name notes parameters sha256
-    report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits batch cycles energy_j energy_per_synaptic_operation_j footprint_bytes latency_s layers memories model_bytes name notes power_w saturations spikes stall_cycles stalls synaptic_operations throughput_images_per_s traffic_bits units worst_energy_j worst_latency_s
+    report.settings[]: accuracy accuracy_drop area_mm2 area_parts_mm2 average_weight_bits batch bottlenecks cycles energy_j energy_per_synaptic_operation_j footprint_bytes latency_s layers memories model_bytes name notes power_w saturations spikes stall_cycles stalls synaptic_operations throughput_images_per_s traffic_bits units worst_energy_j worst_latency_s
     report.settings[].area_parts_mm2: arithmetic attention control crossbars neurons other_memories registers requantizers weight_memory
+    report.settings[].bottlenecks[]: advice cycles_cause cycles_share energy_cause energy_share finding layer remedy tried
+    report.settings[].bottlenecks[].cycles_cause: part share words
+    report.settings[].bottlenecks[].energy_cause: part share words
+    report.settings[].bottlenecks[].remedy: area_mm2 change layer network
+    report.settings[].bottlenecks[].remedy.layer: cycles_ratio energy_ratio
+    report.settings[].bottlenecks[].remedy.network: cycles_ratio energy_ratio
     report.settings[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].energy_j: dynamic leakage total
     report.settings[].energy_j.dynamic: activation_memory attention control dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
     report.settings[].footprint_bytes: activations membrane parameters residual total weights
-    report.settings[].layers[]: accumulations block busy_cycles cycles dense_operations energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates on_chip_bytes saturations spike_rate spikes stall_cycles stalls synaptic_operations traffic_bits weight_bits weight_bytes
+    report.settings[].layers[]: accumulations block busy_cycles cycles dense_operations end_cycles energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates on_chip_bytes saturations spike_rate spikes stall_cycles stalls start_cycles synaptic_operations tiles traffic_bits weight_bits weight_bytes
     report.settings[].layers[].busy_cycles: attention integer_products joins means neurons pooling requantization spike_products
     report.settings[].layers[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].layers[].energy_j: dynamic leakage total
@@ -146,7 +157,7 @@ fn schema() {
     report.settings[].layers[].on_chip_bytes: activations membranes partial_sums residual weights
     report.settings[].layers[].stalls[]: cycles direction memory part
     report.settings[].layers[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
-    report.settings[].memories[]: capacity_bytes layer name peak_bytes share
+    report.settings[].memories[]: capacity_bytes held_bytes layer name peak_bytes share
     report.settings[].memories[].peak_bytes: activations membranes partial_sums residual total weights
     report.settings[].stalls[]: cycles direction memory part
     report.settings[].traffic_bits: activations_read activations_written dram_read dram_written membranes_read membranes_written partial_sums_read partial_sums_written residual_read residual_written weights_read weights_written
@@ -361,7 +372,7 @@ fn threads_kernels_and_working_directory_change_nothing() {
     let elsewhere = tempfile::tempdir().unwrap();
     let flags = quant(&SETTINGS, &["--limit", "20", "--threads", "1", "--isa", "scalar", "--json"]);
     let run = Run::new("reports-elsewhere", elsewhere.path(), &flags);
-    for name in ["report.json", "settings.csv", "layers.csv", "memories.csv", "rates/w4.csv"] {
+    for name in ["report.html", "report.json", "settings.csv", "layers.csv", "memories.csv", "rates/w4.csv"] {
         assert!(run.read(name) == RUN.read(name), "{name} differs");
     }
     for name in pictures(&RUN) {
@@ -399,7 +410,7 @@ fn seven_pictures_in_two_formats_and_nothing_else() {
         assert!(pixels.iter().any(|&byte| byte != pixels[0]), "{stem} is empty");
     }
     // With the list of them all.
-    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 9);
+    assert_eq!(fs::read_dir(&RUN.out).unwrap().count(), 10);
 }
 
 /// Names go into CSV, SVG and JSON as they are, and none of them breaks.

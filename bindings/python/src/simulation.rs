@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use spiq::check::repeated;
 use spiq::cost::Machine;
-use spiq::evaluate::{Origin, SimulationRequest, charged_machines};
+use spiq::evaluate::{Origin, Presentation, SimulationRequest, charged_machines};
 use spiq::exec::{Backend, Rates};
 use spiq::{Error, Result, report};
 
@@ -83,6 +83,7 @@ pub fn simulate(
             engine: Backend::default(),
             mapping: None,
             batch: 1,
+            presentation: Presentation::default(),
         })
     })()
     .map_err(|e| raised(py, &e, Some(network)))?;

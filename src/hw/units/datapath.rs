@@ -1,6 +1,6 @@
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::work::Work;
@@ -49,7 +49,7 @@ impl Widths<'_> {
 }
 
 /// Products by the shape of their sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProductKind {
     /// Over channels at one position: linear layers and 1x1 convolutions.
     Pointwise,
@@ -119,7 +119,7 @@ pub enum Charged {
 
 /// Sums of a few rows wait on chip while the weights of their inputs pass, some at a time; the next rows fetch
 /// the weights again.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaneTile {
     /// Rows of the spike matrix: positions times timesteps.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::datapath::{Datapath, ProductShape, Takes, Widths};
 use super::spike_search::{Search, WeightStream, cycles};
@@ -11,7 +11,7 @@ use crate::hw::sourced::{Sourced, has_source, integer, positive};
 
 /// Cores that take one input spike after the other, and add its weights to the sums of all that it reaches, some output
 /// channels in step. What is more than the channels in step goes through the spikes again.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventCores {
     /// What messages call it.
@@ -56,7 +56,7 @@ pub struct EventCores {
 }
 
 /// Layers that have cores of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LayerKind {
     /// Those that read spikes, with several output positions.
     Maps,
@@ -67,7 +67,7 @@ pub enum LayerKind {
 }
 
 /// Output channels in step, which a core may have its own number of for each layer.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channels {
     /// Of any layer that is not named.
@@ -80,7 +80,7 @@ pub struct Channels {
 }
 
 /// Which loop of a layer stands outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LoopOrder {
     /// All timesteps of some output channels, before those of the next ones.
     ChannelsOutermost,
@@ -89,7 +89,7 @@ pub enum LoopOrder {
 }
 
 /// Cycles of an event: the sum of what is stated.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventTime {
     /// Whatever the layer.
@@ -107,7 +107,7 @@ pub struct EventTime {
 }
 
 /// A pass over all neurons of the channels in step at the end of a timestep.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// Cycles of an output position.
@@ -124,7 +124,7 @@ pub struct Sweep {
 }
 
 /// Cycles beside those of events and neurons.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventOverheads {
     /// Of a layer.
@@ -140,7 +140,7 @@ pub struct EventOverheads {
 }
 
 /// Work that is done where outputs are written.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteBack {
     /// The work.

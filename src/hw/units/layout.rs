@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::Fault;
 use crate::hw::sourced::has_source;
 
 /// A direction of a product along which lanes work side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpatialDim {
     /// Timesteps of an output.
     Timesteps,
@@ -51,7 +51,7 @@ impl SpatialDim {
 }
 
 /// What stays in an array while the rest streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stationary {
     /// Sums.
     Outputs,
@@ -81,6 +81,12 @@ impl fmt::Display for Unrolling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let several = SpatialDim::ALL.into_iter().filter(|&dim| self.extent(dim) > 1);
         f.debug_list().entries(several.map(|dim| (dim, self.extent(dim)))).finish()
+    }
+}
+
+impl Serialize for Unrolling {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -164,7 +170,7 @@ pub struct Layout {
 }
 
 /// A layout as a description states it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Layout")]
 pub struct LayoutSpec {
     /// What stays.

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::datapath::{Charged, Datapath, Takes};
 use crate::error::{Fault, Result};
@@ -8,7 +8,7 @@ use crate::hw::{Energies, EventTable};
 /// Cores that each hold neurons, their weights and their state. A layer takes as many cores as its neurons or
 /// its weights need, works on them evenly, and ends a timestep before the next one starts. What cores have no
 /// unit for is done as synaptic operations: integers bit by bit, products of spikes and joins one by one.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManyCore {
     /// What messages call it.

@@ -28,10 +28,10 @@ pub use vector::{NEURON_BITS, Vector};
 pub use work::Work;
 pub use zeros::{InputChunks, Products, Windows, Zeros};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A unit of a machine.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Unit {
     /// Lanes that accumulate weights where there are spikes.

@@ -1,13 +1,13 @@
 //! Cycles that lanes take beside their work.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, positive};
 
 /// Cycles at every step of a loop in which no lane works: decoders, turns of buffers, fills and drains that nothing
 /// hides.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overhead {
     /// The loop.
@@ -17,7 +17,7 @@ pub struct Overhead {
 }
 
 /// Steps of the loops of a product on lanes, from the outermost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// A layer; at every timestep where they are outermost.
     Layer,

@@ -1,11 +1,11 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::datapath::{Charged, Datapath, Takes};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
 
 /// A scalar processor, which does everything; its energy per cycle covers its memories.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Processor {
     /// What messages call it.

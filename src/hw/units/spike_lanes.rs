@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::datapath::{Datapath, LaneTile, ProductKind, ProductShape, Takes, check_kinds, refuses_kind};
 use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
@@ -11,7 +11,7 @@ use crate::hw::sourced::{Sourced, positive};
 ///
 /// Where outputs stay, each accumulator belongs to one output, and its lane walks through the inputs of that output.
 /// Where weights stay, each lane holds one, and the inputs of a sum are added by a tree.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpikeLanes {
     /// What messages call it.
@@ -46,7 +46,7 @@ pub struct SpikeLanes {
 }
 
 /// How a multi-bit input meets a weight in spike lanes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MultiBit {
     /// One accumulation per input bit.
     BitSerial,

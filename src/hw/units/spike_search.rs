@@ -1,6 +1,6 @@
 //! How cores find the spikes that they take one after the other.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, has_source, integer, positive};
@@ -9,7 +9,7 @@ use crate::hw::sourced::{Sourced, has_source, integer, positive};
 const MAX_CYCLES: u64 = 1 << 24;
 
 /// How spikes come to the adders.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Search {
     /// A list for each input map: the adders take one while the next one is made.
@@ -21,7 +21,7 @@ pub enum Search {
 }
 
 /// Priority encoders, which go through spikes in chunks.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoder {
     /// Cycles to fetch an input map; a vector is one.
@@ -36,7 +36,7 @@ pub struct Encoder {
 
 /// Priority encoders that go through an input map, and hand over a list of its spikes. A map without spikes
 /// is not handed over.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lists {
     /// Of a map.
@@ -58,7 +58,7 @@ pub struct Lists {
 }
 
 /// What a priority encoder looks at together.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Chunks {
     /// So many equal parts of a map.
@@ -68,7 +68,7 @@ pub enum Chunks {
 }
 
 /// What becomes of a list that is ready during a sweep of neurons that began with idle adders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DuringSweep {
     /// It waits for the adders.
     Waits,
@@ -77,7 +77,7 @@ pub enum DuringSweep {
 }
 
 /// When a layer is done, for the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Done {
     /// When the last list was handed over: the next layer runs while this one adds and sweeps.
     HandedOver,
@@ -90,7 +90,7 @@ pub enum Done {
 ///
 /// Positions come in groups: the spikes that all of a group have are added once, and then those that each of them has
 /// beside. A group has as many parts, those of a single position only one.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
     /// Positions of a group.
@@ -127,7 +127,7 @@ pub struct Queue {
 /// them: a row has the weights of one input channel to the channels in step. A half is fetched in bursts, one after the
 /// other, as soon as adders have left the one before the last. A layer of more rows than both halves hold starts anew at
 /// every timestep but the first.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightStream {
     /// Rows of a half.
@@ -172,7 +172,7 @@ impl WeightStream {
 }
 
 /// A search that comes first.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
     /// Of all inputs of a timestep.

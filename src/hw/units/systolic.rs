@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::datapath::{Datapath, ProductKind, ProductShape, Takes, Widths, check_kinds, refuses_kind};
 use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
 
 /// `rows` x `columns` multiply-accumulate units, dense.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Systolic {
     /// What messages call it.
@@ -40,7 +40,7 @@ pub struct Systolic {
 }
 
 /// What a ragged tile fills and drains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Edges {
     /// The whole array, as in SCALE-Sim.
     #[default]

@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::datapath::Datapath;
 use super::work::Work;
@@ -9,7 +9,7 @@ use crate::hw::sourced::{Sourced, positive};
 pub const NEURON_BITS: f64 = 16.0;
 
 /// Lanes for work beside the products. Several of them run side by side.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vector {
     /// What messages call it.

@@ -1,13 +1,13 @@
 //! Ways to handle zeros: their list, their fields, and what each asks of a machine. What they cost is in `cost/zeros/`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::layout::{LayoutSpec, SpatialDim, Stationary};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, positive};
 
 /// What zeros save.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Zeros {
     /// Nothing.
@@ -28,7 +28,7 @@ pub enum Zeros {
 
 /// The lanes of a wave walk in step through the inputs that spike at any of their positions, in any timestep of a
 /// window, and stay as many cycles at each as the window has timesteps; its weights are read once.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Windows {
     /// Timesteps of a window.
@@ -38,7 +38,7 @@ pub struct Windows {
 /// In tiles of the spike matrix, a row (one position and timestep) starts from the sums of the row with the largest
 /// subset of its spikes, and only the remaining ones are added; one that equals an earlier row copies its sums in one
 /// cycle. A row is searched for in one cycle, while another tile is added up.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Products {
     /// Rows of a tile.
@@ -49,7 +49,7 @@ pub struct Products {
 
 /// Lanes for `Inputs` take as many spikes of a chunk of inputs in a cycle as there are of them; a chunk without spikes
 /// takes a cycle, too.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputChunks {
     /// Inputs of a chunk, at most 64.

@@ -27,7 +27,7 @@ pub(super) struct Series {
 }
 
 /// What to draw.
-pub(super) struct Bars<'a> {
+pub(super) struct Bars {
     /// Title of the figure.
     pub title: String,
     /// Second line of the title.
@@ -39,7 +39,7 @@ pub(super) struct Bars<'a> {
     /// Unit for the longest bar.
     pub scale: fn(f64) -> Scale,
     /// Name of each bar, from top to bottom.
-    pub names: Vec<&'a str>,
+    pub names: Vec<String>,
     /// Parts of the bars, from left to right.
     pub series: Vec<Series>,
 }
@@ -54,11 +54,45 @@ struct Layout {
     height: f64,
 }
 
-impl Bars<'_> {
+/// How often longer than all others a bar is that is cut, so that those can be read.
+const FAR_LONGER: f64 = 2.5;
+
+impl Bars {
+    /// The `most` longest bars in their order, and all others as one behind them.
+    #[must_use]
+    pub fn of_longest(mut self, most: usize, others: &str) -> Self {
+        let count = self.names.len();
+        if count <= most + 1 {
+            return self;
+        }
+        let mut longest: Vec<usize> = (0..count).collect();
+        longest.sort_by(|&a, &b| self.total(b).total_cmp(&self.total(a)).then(a.cmp(&b)));
+        let (kept, rest) = longest.split_at_mut(most);
+        kept.sort_unstable();
+        for series in &mut self.series {
+            let sum = rest.iter().map(|&bar| series.values[bar]).sum();
+            series.values = kept.iter().map(|&bar| series.values[bar]).chain([sum]).collect();
+        }
+        let names = kept.iter().map(|&bar| self.names[bar].clone());
+        self.names = names.chain([format!("{} {others}", rest.len())]).collect();
+        self
+    }
+
+    /// Where the axis ends: at the longest of `totals`, or behind the second longest where it is far longer than that.
+    fn end(totals: &[f64]) -> f64 {
+        let mut sorted = totals.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        match sorted[..] {
+            [first, second, _, ..] if second > 0.0 && first > FAR_LONGER * second => 1.25 * second,
+            [first, ..] => first,
+            [] => 0.0,
+        }
+    }
+
     /// Draws the chart.
     pub fn scene(&self) -> Scene {
         let totals: Vec<f64> = (0..self.names.len()).map(|bar| self.total(bar)).collect();
-        let longest = totals.iter().copied().fold(0.0, f64::max);
+        let longest = Self::end(&totals);
         let scale = (self.scale)(longest);
         let axis = Axis::from_zero(scale.apply(longest));
         // Three digits of each bar: a short one beside a long one is read as exactly.
@@ -67,9 +101,12 @@ impl Bars<'_> {
         let layout = self.layout(&totals);
         let bottom = layout.top + layout.height;
         let mut scene = Scene::new(WIDTH, bottom + FOOT, &self.title, &self.subtitle);
-        self.draw_axis(&mut scene, &layout, &axis, &scale.unit);
+        let is_cut = (0..self.names.len()).any(|bar| self.total(bar) > longest);
+        let unit =
+            if is_cut { format!("{}; a bar with a gap is longer", scale.unit) } else { scale.unit.clone() };
+        self.draw_axis(&mut scene, &layout, &axis, &unit);
         for (bar, total) in totals.iter().enumerate() {
-            self.draw_bar(&mut scene, &layout, &axis, &scale, (bar, total));
+            self.draw_bar(&mut scene, &layout, &axis, &scale, (bar, total, longest));
         }
         self.draw_legend(&mut scene, &layout);
         scene
@@ -129,13 +166,16 @@ impl Bars<'_> {
         layout: &Layout,
         axis: &Axis,
         scale: &Scale,
-        (bar, total): (usize, &str),
+        (bar, total, end): (usize, &str, f64),
     ) {
         let middle = layout.top + (bar as f64 + 0.5) * layout.pitch;
         let half = (0.38 * layout.pitch).min(16.0);
-        let name = font::shorten(self.names[bar], LABEL, NAME_LIMIT);
+        let name = font::shorten(&self.names[bar], LABEL, NAME_LIMIT);
         scene.label(&name, layout.left - 8.0, middle, Align::End);
-        let pixel = |value: f64| layout.left + axis.place(scale.apply(value)) * (layout.right - layout.left);
+        // The parts of a bar that is cut keep their shares.
+        let shrunk = if self.total(bar) > end { end / self.total(bar) } else { 1.0 };
+        let pixel =
+            |value: f64| layout.left + axis.place(scale.apply(value * shrunk)) * (layout.right - layout.left);
         let mut sum = 0.0;
         for series in &self.series {
             let start = pixel(sum);
@@ -146,6 +186,10 @@ impl Bars<'_> {
             if end - start > 4.0 && start > layout.left {
                 scene.marks.push(Mark::Rect([start, middle - half, start + 1.0, middle + half], WHITE));
             }
+        }
+        if shrunk < 1.0 {
+            let gap = pixel(0.93 * sum);
+            scene.marks.push(Mark::Rect([gap, middle - half - 2.0, gap + 5.0, middle + half + 2.0], WHITE));
         }
         let left = pixel(sum) + 5.0;
         let behind = [left - 2.0, middle - 7.0, left + font::width(total, LABEL) + 2.0, middle + 7.0];
@@ -170,5 +214,47 @@ impl Bars<'_> {
                 scene.label(series.label, left + 20.0, middle, Align::Start);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bars(values: &[f64]) -> Bars {
+        Bars {
+            title: String::new(),
+            subtitle: String::new(),
+            category: "Layer",
+            quantity: "Cycles",
+            scale: |largest| Scale::count(largest, "cycles"),
+            names: (0..values.len()).map(|bar| format!("layer {bar}")).collect(),
+            series: vec![Series { label: "all", colour: INK, values: values.to_vec() }],
+        }
+    }
+
+    #[test]
+    fn the_longest_stay_in_their_order_and_the_rest_is_one() {
+        let short = bars(&[1.0, 5.0, 2.0, 9.0, 3.0]).of_longest(2, "others");
+        assert_eq!(short.names, ["layer 1", "layer 3", "3 others"]);
+        assert_eq!(short.series[0].values, [5.0, 9.0, 6.0]);
+        // A bar for one other layer would be no shorter than that layer.
+        assert_eq!(bars(&[1.0, 5.0, 2.0]).of_longest(2, "others").names.len(), 3);
+    }
+
+    #[test]
+    fn one_bar_that_is_far_longer_is_cut() {
+        assert_eq!(Bars::end(&[100.0, 20.0, 10.0]), 25.0);
+        assert_eq!(Bars::end(&[40.0, 20.0, 10.0]), 40.0);
+        // Of two bars neither is an exception.
+        assert_eq!(Bars::end(&[100.0, 20.0]), 100.0);
+        assert_eq!(Bars::end(&[]), 0.0);
+        let words = |values: &[f64]| {
+            let boxes = bars(values).scene().text_boxes();
+            boxes.into_iter().map(|(text, _)| text).collect::<Vec<_>>().join(" ")
+        };
+        let cut = words(&[100.0, 20.0, 10.0]);
+        assert!(cut.contains("a bar with a gap is longer") && cut.contains("100"), "{cut}");
+        assert!(!words(&[40.0, 20.0, 10.0]).contains("gap"));
     }
 }

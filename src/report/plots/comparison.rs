@@ -43,7 +43,7 @@ fn scene(
         category: "Machine",
         quantity,
         scale,
-        names: comparison.machines.iter().map(|machine| machine.hardware.name.as_str()).collect(),
+        names: comparison.machines.iter().map(|machine| machine.hardware.name.clone()).collect(),
         series,
     }
     .scene()

@@ -14,18 +14,33 @@ pub(super) struct Figure {
     pub stem: &'static str,
     /// Draws it.
     pub draw: fn(&Simulation) -> Scene,
+    /// True if there is something to draw.
+    pub has_data: fn(&Simulation) -> bool,
 }
 
 /// Every figure of a report.
 pub(super) const FIGURES: &[Figure] = &[
-    Figure { stem: "energy_per_layer", draw: energy_per_layer },
-    Figure { stem: "cycles_per_layer", draw: cycles_per_layer },
-    Figure { stem: "footprint", draw: footprint },
-    Figure { stem: "energy", draw: energy },
-    Figure { stem: "accuracy_footprint", draw: accuracy_footprint },
-    Figure { stem: "accuracy_energy", draw: accuracy_energy },
-    Figure { stem: "power", draw: power },
+    Figure { stem: "energy_per_layer", draw: energy_per_layer, has_data: always },
+    Figure { stem: "cycles_per_layer", draw: cycles_per_layer, has_data: always },
+    Figure { stem: "footprint", draw: footprint, has_data: always },
+    Figure { stem: "energy", draw: energy, has_data: always },
+    Figure { stem: "accuracy_footprint", draw: accuracy_footprint, has_data: has_accuracy },
+    Figure { stem: "accuracy_energy", draw: accuracy_energy, has_data: has_accuracy },
+    Figure { stem: "power", draw: power, has_data: always },
 ];
+
+fn always(_: &Simulation) -> bool {
+    true
+}
+
+/// Images were executed, at one setting at least.
+fn has_accuracy(simulation: &Simulation) -> bool {
+    simulation.settings.iter().any(|setting| setting.accuracy.is_some())
+}
+
+/// Layers from which on a picture shows the longest bars alone, and how many.
+const MANY_LAYERS: usize = 40;
+const LONGEST_LAYERS: usize = 30;
 
 const ENERGY: &str = "Energy per inference";
 const CYCLES: &str = "Cycles per inference";
@@ -47,14 +62,6 @@ fn cycles(largest: f64) -> Scale {
 fn subtitle(simulation: &Simulation) -> String {
     let of = simulation.source.describe();
     format!("{} on {}, {of}", simulation.model.name, simulation.hardware.name)
-}
-
-/// The setting that stands for all in a figure of layers: four-bit weights, the most usual choice,
-/// or else the first one that is quantized.
-fn primary(simulation: &Simulation) -> Option<&Evaluation> {
-    let settings = &simulation.settings;
-    let four = settings.iter().find(|setting| setting.name == "w4");
-    four.or_else(|| settings.iter().find(|setting| setting.name != "fp32")).or(settings.first())
 }
 
 type Labels = &'static [(&'static str, &'static str)];
@@ -79,28 +86,29 @@ pub(super) fn energy_stack<T>(rows: &[T], parts: fn(&T) -> Vec<f64>, leakage: fn
     series
 }
 
-fn layers<'a>(
-    simulation: &'a Simulation,
+fn layers(
+    simulation: &Simulation,
     quantity: &'static str,
     scale: fn(f64) -> Scale,
     series: fn(&[LayerEvaluation]) -> Vec<Series>,
 ) -> Scene {
-    let setting = primary(simulation);
-    let rows: &'a [LayerEvaluation] = setting.map_or(&[], |setting| &setting.layers);
+    let setting = simulation.featured();
+    let rows: &[LayerEvaluation] = setting.map_or(&[], |setting| &setting.layers);
     let title = match setting {
         Some(setting) => format!("{quantity} by layer, setting {}", setting.name),
         None => format!("{quantity} by layer"),
     };
-    Bars {
+    let bars = Bars {
         title,
         subtitle: subtitle(simulation),
         category: "Layer",
         quantity,
         scale,
-        names: rows.iter().map(|layer| layer.name.as_str()).collect(),
+        names: rows.iter().map(|layer| layer.name.clone()).collect(),
         series: series(rows),
-    }
-    .scene()
+    };
+    let all = rows.len() <= MANY_LAYERS || simulation.presentation.all_layers;
+    if all { bars.scene() } else { bars.of_longest(LONGEST_LAYERS, "other layers").scene() }
 }
 
 fn settings(
@@ -115,7 +123,7 @@ fn settings(
         category: "Setting",
         quantity,
         scale,
-        names: simulation.settings.iter().map(|setting| setting.name.as_str()).collect(),
+        names: simulation.settings.iter().map(|setting| setting.name.clone()).collect(),
         series,
     }
     .scene()
@@ -179,14 +187,13 @@ fn accuracy_energy(simulation: &Simulation) -> Scene {
 #[cfg(test)]
 mod tests {
     use super::super::super::fixture;
-    use super::*;
 
     fn primary_of(names: &[&str]) -> Option<String> {
         let mut simulation = fixture::simulation(names.len(), 1);
         for (setting, name) in simulation.settings.iter_mut().zip(names) {
             setting.name = (*name).to_owned();
         }
-        primary(&simulation).map(|setting| setting.name.clone())
+        simulation.featured().map(|setting| setting.name.clone())
     }
 
     #[test]

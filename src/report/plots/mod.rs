@@ -33,14 +33,19 @@ pub(super) struct Picture {
     pub png: Vec<u8>,
 }
 
-/// Draws every figure of [`figures::FIGURES`]; all numbers must be finite.
+/// Draws every figure of [`figures::FIGURES`] that has something to show; all numbers must be finite.
 pub(super) fn render(simulation: &Simulation) -> Result<Vec<Picture>> {
     let draw = |figure: &figures::Figure| {
         let scene = (figure.draw)(simulation);
         let svg = backend::svg(&scene, figure.stem)?;
         Ok(Picture { stem: figure.stem, svg, png: backend::png(&scene, figure.stem)? })
     };
-    figures::FIGURES.iter().map(draw).collect()
+    figures::FIGURES.iter().filter(|figure| (figure.has_data)(simulation)).map(draw).collect()
+}
+
+/// The colours of parts as variables of a style sheet.
+pub(super) fn palette_css() -> String {
+    palette::css()
 }
 
 /// Draws the figures of a comparison of machines.
@@ -118,8 +123,26 @@ mod tests {
     #[test]
     fn every_degenerate_figure_renders() {
         for simulation in degenerate() {
-            assert_eq!(render(&simulation).unwrap().len(), figures::FIGURES.len());
+            let drawn = figures::FIGURES.iter().filter(|figure| (figure.has_data)(&simulation)).count();
+            assert_eq!(render(&simulation).unwrap().len(), drawn);
         }
+    }
+
+    /// A picture without a point says nothing.
+    #[test]
+    fn without_images_no_accuracy_is_drawn() {
+        let stems: Vec<_> =
+            render(&fixture::expected(2, 3)).unwrap().iter().map(|picture| picture.stem).collect();
+        assert_eq!(stems, ["energy_per_layer", "cycles_per_layer", "footprint", "energy", "power"]);
+    }
+
+    #[test]
+    fn many_layers_are_drawn_where_all_are_asked_for() {
+        let mut simulation = fixture::simulation(1, 120);
+        let height = |simulation: &Simulation| (figures::FIGURES[0].draw)(simulation).height;
+        assert!(height(&simulation) < 1000.0);
+        simulation.presentation.all_layers = true;
+        assert!(height(&simulation) > 2000.0);
     }
 
     #[test]
@@ -143,11 +166,11 @@ mod tests {
         for (stem, words) in [
             ("energy_per_layer", ["Energy per inference (µJ)", "Layer", "w4"]),
             ("cycles_per_layer", ["Cycles per inference (kcycles)", "Layer", "imbalance"]),
-            ("footprint", ["Footprint (KiB)", "Setting", "membranes"]),
-            ("energy", ["Energy per inference (µJ)", "Setting", "leakage"]),
+            ("footprint", ["Footprint (KiB", "Setting", "membranes"]),
+            ("energy", ["Energy per inference (µJ", "Setting", "leakage"]),
             ("accuracy_footprint", ["Footprint (KiB", "Accuracy (%)", "w4u8"]),
             ("accuracy_energy", ["Energy per inference (µJ", "Accuracy (%)", "pot3"]),
-            ("power", ["Average power (mW)", "Setting", "mixed"]),
+            ("power", ["Average power (mW", "Setting", "mixed"]),
         ] {
             for word in words {
                 assert!(svg(stem).contains(word), "{stem}: {word}");

@@ -140,7 +140,7 @@ fn bits(search: &Search, run: &Run, quantity: &'static str, get: fn(&LayerChoice
         category: "Layer",
         quantity,
         scale: |_| Scale { divisor: 1.0, unit: "bits".to_owned() },
-        names: shown.iter().map(|layer| layer.layer.as_str()).collect(),
+        names: shown.iter().map(|layer| layer.layer.clone()).collect(),
         series,
     }
     .scene()

@@ -6,12 +6,13 @@ use super::sources::{manifest, sources};
 use super::tree::{File, Module, Tree};
 
 /// Each crate with the files and folders below `src` that use it.
-const CRATES: [(&str, &[&str]); 23] = [
+const CRATES: [(&str, &[&str]); 24] = [
     ("clap", &["cli/"]),
     ("csv", &["exec/rates.rs", "hw/", "model/data/gesture.rs", "report/", "sensitivity/imported.rs"]),
     ("flate2", &["model/data/idx.rs"]),
     ("half", &["model/checkpoint/stored.rs"]),
     ("indicatif", &["cli/progress.rs"]),
+    ("maud", &["report/html/"]),
     ("libjpeg_turbo_rs", &["model/data/pictures/jpeg.rs"]),
     (
         "nalgebra",
@@ -23,7 +24,7 @@ const CRATES: [(&str, &[&str]); 23] = [
             "sensitivity/nuclear_norm.rs",
         ],
     ),
-    ("os_display", &["cli/search/"]),
+    ("os_display", &["cli/given.rs", "cli/search/"]),
     ("plotters", &["report/plots/backend.rs", "report/plots/font.rs"]),
     ("png", &["model/data/pictures/png.rs", "report/plots/backend.rs"]),
     ("rand_chacha", &["exec/", "explore/", "search/"]),
@@ -50,7 +51,18 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("same_file", &["search/log.rs"]),
     // Descriptions and results are read and written in every layer.
     ("serde", &[""]),
-    ("serde_json", &["cli/", "exchange/", "explore/plan.rs", "report/", "ron_file.rs", "search/log.rs"]),
+    (
+        "serde_json",
+        &[
+            "cli/",
+            "exchange/",
+            "explore/plan.rs",
+            "hw/constants.rs",
+            "report/",
+            "ron_file.rs",
+            "search/log.rs",
+        ],
+    ),
     ("serde_path_to_error", &["ron_file.rs"]),
     ("sha2", &["files.rs", "model/data/"]),
     ("signal_hook", &["cli/search/interrupt.rs"]),
