@@ -12,13 +12,21 @@ use super::turns;
 /// chip where it is read.
 pub fn settle(mapper: &Mapper, choice: Choice) -> Choice {
     let Some(settling) = Settling::new(mapper, &choice) else { return choice };
-    let base = settling.start(&choice);
-    let kept = keep(&settling, base.clone());
-    let in_turns = turns::take(&settling, base.clone());
-    let states = [turns::take(&settling, kept.clone()), kept, keep(&settling, in_turns), base];
-    let score = |state: &State| mapper.score(&settling.whole(state));
+    let emptied = settling.emptied(&choice);
+    let settled = |settling: &Settling| best_of(settling, &choice);
+    let found = [Some(settled(&settling)), emptied.as_ref().map(settled)];
+    found.into_iter().flatten().min_by(|a, b| a.score.total_cmp(&b.score)).expect("one of them")
+}
+
+/// The best that maps which stay and layers that take turns lead to, in either order, both together and none.
+fn best_of(settling: &Settling, choice: &Choice) -> Choice {
+    let base = settling.start(choice);
+    let kept = keep(settling, base.clone());
+    let in_turns = turns::take(settling, base.clone());
+    let states = [turns::take(settling, kept.clone()), kept, keep(settling, in_turns), base];
+    let score = |state: &State| settling.mapper.score(&settling.whole(state));
     let best = states.into_iter().min_by(|a, b| score(a).total_cmp(&score(b))).expect("four of them");
-    mapper.finish(&settling.replan(&best, &choice))
+    settling.mapper.finish(&settling.replan(&best, choice))
 }
 
 /// Leaves maps on chip that have room there, those first that save most for it.

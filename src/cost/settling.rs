@@ -69,14 +69,25 @@ impl<'a> Settling<'a> {
             alive.any(|plan| plan.is_off_chip(map.operand))
         };
         let passing: Vec<bool> = workload.maps.iter().map(passes).collect();
+        passing.contains(&true).then(|| Self::of(mapper, choice, passing))
+    }
+
+    /// The network with no map on chip: what the plans left there may have taken the room of what is worth more.
+    pub fn emptied(&self, choice: &Choice) -> Option<Self> {
+        let passing = vec![true; self.passing.len()];
+        self.passing.contains(&false).then(|| Self::of(self.mapper, choice, passing))
+    }
+
+    fn of(mapper: &'a Mapper<'a>, choice: &Choice, passing: Vec<bool>) -> Self {
+        let Mapper { workload, machine, .. } = *mapper;
         let mut touched = vec![false; workload.layers.len()];
         for (map, _) in workload.maps.iter().zip(&passing).filter(|(_, passes)| **passes) {
             for layer in concerned(map) {
                 touched[layer] = true;
             }
         }
-        let residents = Residents::of(workload, hardware, &choice.plans);
-        passing.contains(&true).then_some(Self { mapper, residents, passing, touched })
+        let residents = Residents::of(workload, &machine.hardware, &choice.plans);
+        Self { mapper, residents, passing, touched }
     }
 
     /// Off chip is what any plan of `choice` leaves there.
