@@ -135,3 +135,20 @@ fn what_cannot_be_compared_is_refused() {
     );
     assert!(!folder.path().join("out").exists());
 }
+
+/// A residual stream that just fits leaves no room for activations that are worth more: twice the memory costs no more than
+/// its dearer accesses.
+#[test]
+fn more_memory_for_maps_costs_next_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes =
+        [131_072, 262_144].map(|bytes| format!("edge-28+memories.activation SRAM.capacity_bytes={bytes}"));
+    let (network, hw) = ("sdtv1_4-512_cifar10", sizes.join(","));
+    let report =
+        report(folder.path(), &["--model", network, "--rates", network, "--quant", "w4", "--hw", &hw]);
+    let [less, more] = [0, 1].map(|i| {
+        let machine = &report["machines"][i];
+        number(machine, "/energy_j/total") * number(machine, "/latency_s")
+    });
+    assert!(more < 1.03 * less, "{more} beside {less} Js");
+}
