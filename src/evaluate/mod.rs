@@ -10,6 +10,7 @@ mod fit;
 mod images;
 mod notes;
 mod origin;
+mod prepared;
 mod published;
 mod rate_matching;
 mod simulation;
@@ -29,6 +30,7 @@ pub use evaluation::{
 pub use evaluator::Evaluator;
 pub use fit::fits;
 pub use origin::Origin;
+pub use prepared::Prepared;
 pub use published::{AsPublished, PublishedWork};
 pub use rate_matching::{RateMatching, quantize_on};
 pub use simulation::{Simulation, SimulationRequest, charged_machines};
