@@ -43,7 +43,7 @@ fn main() -> Result<(), Failure> {
     let cases = cases()?;
     let rates = Arc::new(Rates::uniform(&model.network, 0.1)?);
     let Precision::Fixed(fixed) = &setting.precision else { unreachable!("w8 is of integers") };
-    let quantized = Evaluator::expecting(Arc::clone(&model), Arc::clone(&rates))?.quantize(fixed)?;
+    let quantized = Evaluator::expecting(Arc::clone(&model), Arc::clone(&rates)).quantize(fixed)?;
     let mut rows = Vec::new();
     for case in &cases {
         for density in DENSITIES {

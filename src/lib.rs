@@ -10,7 +10,7 @@
 //! let model = Arc::new(load::model("sdtv1_2-64_fashion")?);
 //! let rates = Arc::new(Rates::load("sdtv1_2-64_fashion", &model.network)?);
 //! let machine = Machine::new(Hardware::load("edge-28")?.0)?;
-//! let evaluations = Evaluator::expecting(model, rates)?.evaluate(&Setting::load("w4")?, &[machine], &|| ())?;
+//! let evaluations = Evaluator::expecting(model, rates).evaluate(&Setting::load("w4")?, &[machine], &|| ())?;
 //! let (latency_us, energy_uj) = (evaluations[0].latency_s * 1e6, evaluations[0].total_energy_j() * 1e6);
 //! println!("{latency_us:.1} us and {energy_uj:.2} uJ per image");
 //! # assert!(latency_us > 10.0 && energy_uj > 1.0);

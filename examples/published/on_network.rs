@@ -69,7 +69,7 @@ impl OnNetwork {
     }
 
     fn with(&self, rates: Rates) -> Result<Evaluation, Failure> {
-        let evaluator = Evaluator::expecting(Arc::clone(&self.model), Arc::new(rates))?;
+        let evaluator = Evaluator::expecting(Arc::clone(&self.model), Arc::new(rates));
         let mut evaluations = evaluator.evaluate(&self.setting, &self.machines, &|| ())?;
         Ok(evaluations.remove(0))
     }

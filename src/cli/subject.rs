@@ -89,8 +89,8 @@ pub struct Bounded {
 
 impl Bounded {
     /// The integers of `model` at `quant` for what does not depend on ranges: widths, bounds and memory are those
-    /// of the formats, wherever their point lies, so every range is taken for [`ANY_RANGE`]. Only where weights or
-    /// thresholds themselves follow from calibration images, the validation images of `data` are run.
+    /// of the formats, wherever their point lies, so any range will do. Only where weights or thresholds themselves
+    /// follow from calibration images, the validation images of `data` are run.
     ///
     /// # Errors
     /// If a file does not load, or the setting or the data do not fit the model.
@@ -103,8 +103,7 @@ impl Bounded {
         let quantized = if fixed.needs_images(&model.network) {
             Self::calibrated(model, fixed, data)
         } else {
-            let mut calibration = Calibration::new(model.network.nodes.len());
-            calibration.magnitude.fill(ANY_RANGE);
+            let calibration = Calibration::of_any_range(model.network.nodes.len());
             quantize(&model, fixed, &calibration).map(|model| Self { model, calibrated_on: None })
         };
         quantized.map_err(|e| e.at_setting(&setting.name))
@@ -126,6 +125,3 @@ impl Bounded {
 
 /// What models are calibrated on that look at such images, unless data is named.
 const DEFAULT_DATA: &str = "fashion-mnist";
-
-/// A range that no requantizer finds too fine or too coarse.
-const ANY_RANGE: f64 = 8.0;

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::calibration_images::ranges;
 use super::{CalibrationImages, RateMatching, add_statistics, calibrate};
 use crate::error::Result;
-use crate::model::{DataSet, Images, Kind, Model};
+use crate::model::{DataSet, Grid, Images, Kind, Model, Network, Node};
 use crate::quant::{Calibration, FixedPoint, QuantizedModel};
 
 /// Makes networks of integers of one model. What settings need to know of calibration images is found out once,
@@ -13,8 +14,11 @@ use crate::quant::{Calibration, FixedPoint, QuantizedModel};
 pub struct Calibrated {
     model: Arc<Model>,
     validation: CalibrationImages,
-    calibration: Mutex<Calibration>,
+    /// `None` as long as no setting needed it.
+    calibration: Mutex<Option<Calibration>>,
     matching: RateMatching,
+    /// True where networks are charged and never run, so that most settings need no ranges.
+    only_charged: bool,
 }
 
 impl Calibrated {
@@ -31,7 +35,8 @@ impl Calibrated {
         progress: &(dyn Fn() + Sync),
     ) -> Result<Self> {
         let calibration = calibrate(&model, data, images, progress)?;
-        Ok(Self::knowing(model, data, calibration))
+        let validation = CalibrationImages::of(data, &model);
+        Ok(Self::of(model, validation, Some(calibration)))
     }
 
     /// Calibrated on the validation images of `data`, for a model that runs no other images.
@@ -44,29 +49,22 @@ impl Calibrated {
         Self::new(model, data, &none, &|| ())
     }
 
-    /// Calibrated on noise, where the model has ranges at all.
-    ///
-    /// # Errors
-    /// If values of the float network exceed single precision.
-    pub(super) fn on_noise(model: Arc<Model>) -> Result<Self> {
-        let mut noise = DataSet::load_for("noise", &model.description)?;
-        noise.test.truncate(0);
-        let calibration = if has_ranges(&model) {
-            calibrate(&model, &noise, &noise.test, &|| ())?
-        } else {
-            Calibration::new(model.network.nodes.len())
-        };
-        Ok(Self::knowing(model, &noise, calibration))
+    /// For networks that are charged and never run: nearly all widths are those of the formats, wherever their point lies.
+    /// What a setting needs beyond that is found out on noise.
+    pub(super) fn on_noise(model: Arc<Model>) -> Self {
+        let validation = CalibrationImages::noise(&model);
+        Self { only_charged: true, ..Self::of(model, validation, None) }
     }
 
-    fn knowing(model: Arc<Model>, data: &DataSet, calibration: Calibration) -> Self {
-        let validation = CalibrationImages::of(data, &model);
-        Self { model, validation, calibration: Mutex::new(calibration), matching: RateMatching::default() }
+    fn of(model: Arc<Model>, validation: CalibrationImages, calibration: Option<Calibration>) -> Self {
+        let (calibration, matching) = (Mutex::new(calibration), RateMatching::default());
+        Self { model, validation, calibration, matching, only_charged: false }
     }
 
     /// For many settings that share layers: a layer is rounded once per scheme.
     pub fn keeping_layers(mut self) -> Self {
-        self.calibration.get_mut().unwrap_or_else(PoisonError::into_inner).keeps_nearest = true;
+        let calibration = self.calibration.get_mut().unwrap_or_else(PoisonError::into_inner);
+        calibration.iter_mut().for_each(|calibration| calibration.keeps_nearest = true);
         self
     }
 
@@ -78,6 +76,19 @@ impl Calibrated {
     /// The calibration images.
     pub fn validation(&self) -> &CalibrationImages {
         &self.validation
+    }
+
+    /// What of `setting` is found out on noise, for want of images; `None` where nothing is.
+    pub(super) fn noise_note(&self, setting: &FixedPoint) -> Option<&'static str> {
+        if !self.only_charged {
+            None
+        } else if setting.needs_images(&self.model.network) {
+            Some("weights, thresholds and ranges are chosen on synthetic noise")
+        } else if ranges_matter(&self.model.network, setting) {
+            Some("ranges are chosen on synthetic noise")
+        } else {
+            None
+        }
     }
 
     /// Finds out what `setting` needs to know of the calibration images.
@@ -99,15 +110,35 @@ impl Calibrated {
     }
 
     fn known(&self, setting: &FixedPoint) -> Result<Calibration> {
+        if self.only_charged && self.noise_note(setting).is_none() {
+            return Ok(Calibration::of_any_range(self.model.network.nodes.len()));
+        }
         // What a thread that panicked left is whole: statistics are added when they are complete.
         let mut known = self.calibration.lock().unwrap_or_else(PoisonError::into_inner);
         let validation = self.validation.for_setting(&self.model.network, setting)?;
-        add_statistics(&self.model, validation, setting, &mut known)?;
+        let known = match &mut *known {
+            Some(known) => known,
+            none => none.insert(ranges(&self.model, validation)?),
+        };
+        add_statistics(&self.model, validation, setting, known)?;
         Ok(known.clone())
     }
 }
 
-/// True if `model` has values whose range a calibration chooses.
-pub(super) fn has_ranges(model: &Model) -> bool {
-    model.network.nodes.iter().any(|node| matches!(node.kind, Kind::Grid(_)))
+/// A grid of so many bits has enough of them behind its point, whatever its range: sums of what is read there need no
+/// bits of their own to be as fine as a threshold, and their biases are small beside them.
+const FINE_BITS: u32 = 16;
+
+/// True if a range may decide more of what `setting` makes of `network` than where a point lies: the width of sums
+/// of what is read from a coarse grid, or how far the scales of stored codes are rounded.
+fn ranges_matter(network: &Network, setting: &FixedPoint) -> bool {
+    let rounds_scales = network.weighted().any(|(.., weighted)| weighted.stored.is_some());
+    let is_coarse = |node: &Node| match node.kind {
+        Kind::Grid(Grid::Residual) => {
+            setting.residual_fraction_bits.is_none() && (rounds_scales || setting.residual_bits < FINE_BITS)
+        }
+        Kind::Grid(Grid::Activation) => rounds_scales || setting.activation_bits < FINE_BITS,
+        _ => false,
+    };
+    network.nodes.iter().any(is_coarse)
 }

@@ -32,6 +32,11 @@ impl CalibrationImages {
         Self { images, absent: None }
     }
 
+    /// Noise that `model` looks at.
+    pub(super) fn noise(model: &Model) -> Self {
+        Self { images: Images::noise(&model.description), absent: None }
+    }
+
     /// The images, whatever they are good for.
     pub fn images(&self) -> &Images {
         &self.images
@@ -113,16 +118,21 @@ pub fn calibrate(
     images: &Images,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Calibration> {
-    let nothing = || Calibration::new(model.network.nodes.len());
     let mut validation = data.validation.clone();
     validation.truncate(CALIBRATION_IMAGES);
     // Samples of no part have no shape to compare.
     let parts = if validation.is_empty() { &[images][..] } else { &[images, &validation] };
     check_fit(model, data, parts, progress)?;
+    ranges(model, &validation)
+}
+
+/// Ranges of `model` on `images`, if there are any.
+pub(super) fn ranges(model: &Model, images: &Images) -> Result<Calibration> {
+    let nothing = || Calibration::new(model.network.nodes.len());
     let float = FloatExecutor::new(model);
-    let calibration = (0..validation.len())
+    let calibration = (0..images.len())
         .into_par_iter()
-        .map(|i| Ok(float.calibrate(&validation.sample(i)?)))
+        .map(|i| Ok(float.calibrate(&images.sample(i)?)))
         .try_reduce(nothing, |a, b| Ok(a.merge(&b)))?;
     check_ranges(model, &calibration)?;
     Ok(calibration)

@@ -3,15 +3,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::calibrated::has_ranges;
 use super::charge::Charge;
 use super::images::{Outcome, Run, Samples};
-use super::{Calibrated, Evaluation, LayerRate, Observed, notes};
+use super::prepared::Recent;
+use super::{Calibrated, Evaluation, LayerRate, Observed, Prepared, notes};
 use crate::cost::{KnownPlans, Machine, MappedWorkload, patterns};
 use crate::error::Result;
-use crate::exec::{Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording};
+use crate::exec::{
+    Activity, Backend, FloatExecutor, IntegerExecutor, Pattern, Rates, SpikeRecording, class_of,
+};
 use crate::map::{FixedMapping, Workload};
-use crate::model::{DataSet, Images, Model, Network, Node, Sample};
+use crate::model::{DataSet, Images, Model, Network, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, rounded_scales};
 
 /// What an evaluation needs beside a setting and machines, and owns: the model with its calibration, and images,
@@ -22,8 +24,7 @@ pub struct Evaluator {
     source: Source,
     /// What a reader must know of where activity comes from.
     notes: Vec<String>,
-    /// True where settings are calibrated on synthetic noise for want of images.
-    on_noise: bool,
+    recent: Recent,
     engine: Backend,
     mapping: Option<FixedMapping>,
     batch: usize,
@@ -60,22 +61,17 @@ impl Evaluator {
         Ok(Self::of(calibrated, source, notes))
     }
 
-    /// Expects the activity that follows from `rates` and executes nothing; ranges, where `model` has any,
-    /// are calibrated on noise.
-    ///
-    /// # Errors
-    /// If values of the float network exceed single precision.
-    pub fn expecting(model: Arc<Model>, rates: Arc<Rates>) -> Result<Self> {
+    /// Expects the activity that follows from `rates` and executes nothing.
+    pub fn expecting(model: Arc<Model>, rates: Arc<Rates>) -> Self {
         let notes = notes::of_rates(&rates, &model.network);
-        Self::without_images(model, Source::Rates(rates), notes)
+        Self::of(Calibrated::on_noise(model), Source::Rates(rates), notes)
     }
 
     /// Charges for `recording` and executes nothing. What settings need to know of images is found out on the
     /// validation images of `data`, or on noise where there is none.
     ///
     /// # Errors
-    /// Those of [`Evaluator::new`], if `data` has no validation images, or values of the float network exceed single
-    /// precision.
+    /// Those of [`Evaluator::new`], and if `data` has no validation images.
     pub fn recorded(
         model: Arc<Model>,
         data: Option<&DataSet>,
@@ -83,7 +79,7 @@ impl Evaluator {
     ) -> Result<Self> {
         let mut notes = vec![format!("activity recorded in {}, not executed", recording.path)];
         let source = Source::Recorded(recording);
-        let Some(data) = data else { return Self::without_images(model, source, notes) };
+        let Some(data) = data else { return Ok(Self::of(Calibrated::on_noise(model), source, notes)) };
         data.validation_of("ranges are those of")?;
         let calibrated = Calibrated::on_validation(model, data)?;
         let images = calibrated.validation().images().len();
@@ -91,20 +87,12 @@ impl Evaluator {
         Ok(Self::of(calibrated, source, notes))
     }
 
-    fn without_images(model: Arc<Model>, source: Source, mut notes: Vec<String>) -> Result<Self> {
-        if has_ranges(&model) {
-            notes.push("ranges are chosen on synthetic noise".to_owned());
-        }
-        let calibrated = Calibrated::on_noise(model)?;
-        Ok(Self { on_noise: true, ..Self::of(calibrated, source, notes) })
-    }
-
     fn of(calibrated: Calibrated, source: Source, notes: Vec<String>) -> Self {
         Self {
             calibrated,
             source,
             notes,
-            on_noise: false,
+            recent: Recent::default(),
             engine: Backend::default(),
             mapping: None,
             batch: 1,
@@ -163,17 +151,29 @@ impl Evaluator {
     /// Names the setting, and the layer or memory that is too small.
     pub fn check(&self, setting: &Setting, machines: &[Machine]) -> Result<()> {
         let check = || {
-            let workload = self.workload(setting)?;
-            machines.iter().try_for_each(|machine| self.map(workload.clone(), machine, &[]).map(|_| ()))
+            let prepared = self.prepare(setting)?;
+            let map = |machine| self.map(prepared.workload.clone(), machine, &[]).map(|_| ());
+            machines.iter().try_for_each(map)
         };
         check().map_err(|e| e.at_setting(&setting.name))
     }
 
-    fn workload(&self, setting: &Setting) -> Result<Workload> {
-        match &setting.precision {
-            Precision::Float32 => Ok(Workload::float32(self.network())),
-            Precision::Fixed(fixed) => self.quantize(fixed).map(|quantized| Workload::quantized(&quantized)),
-        }
+    /// What `setting` makes of the network. Settings that were prepared last are kept, whatever they are called.
+    ///
+    /// # Errors
+    /// Those of [`Self::quantize`].
+    pub fn prepare(&self, setting: &Setting) -> Result<Arc<Prepared>> {
+        let precision = &setting.precision;
+        self.recent.get(precision, || match precision {
+            Precision::Float32 => {
+                Ok(Prepared { quantized: None, workload: Workload::float32(self.network()) })
+            }
+            Precision::Fixed(fixed) => {
+                let quantized = self.quantize(fixed)?;
+                let workload = Workload::quantized(&quantized);
+                Ok(Prepared { quantized: Some(quantized), workload })
+            }
+        })
     }
 
     /// Runs every image at `setting` once, or expects or was given what it does, and charges each of `machines` for
@@ -189,37 +189,26 @@ impl Evaluator {
         machines: &[Machine],
         progress: &(dyn Fn() + Sync),
     ) -> Result<Vec<Evaluation>> {
+        let prepared = self.prepare(setting)?;
+        let workload = &prepared.workload;
         let mut evaluations = match &self.source {
-            Source::Images(samples) => self.execute(setting, machines, samples, progress)?,
-            Source::Rates(rates) => self.expect(setting, machines, rates)?,
+            Source::Images(samples) => self.execute(setting, &prepared, machines, samples, progress)?,
+            Source::Rates(rates) => self.expect(setting, workload, machines, rates)?,
             Source::Recorded(recording) => {
-                let (workload, activity) =
-                    (self.workload(setting)?, recording.activity(&patterns(machines, self.network()))?);
+                let activity = recording.activity(&patterns(machines, self.network()))?;
                 let charge = |machine: &Machine| self.charge(setting, machine, workload.clone(), activity);
                 side_by_side(machines, charge)?
             }
         };
         let note = match &setting.precision {
             Precision::Float32 => Some("float network, charged as a datapath of 32-bit integers"),
-            Precision::Fixed(fixed) if self.on_noise && fixed.needs_images(self.network()) => {
-                Some("weights and thresholds are chosen on synthetic noise")
-            }
-            Precision::Fixed(_) => None,
+            Precision::Fixed(fixed) => self.calibrated.noise_note(fixed),
         };
-        let notes: Vec<String> =
-            note.map(str::to_owned).into_iter().chain(self.note_of_scales(setting)?).collect();
+        let of_scales =
+            prepared.quantized.as_ref().and_then(|integers| rounded_scales(self.model(), integers));
+        let notes: Vec<String> = note.map(str::to_owned).into_iter().chain(of_scales).collect();
         evaluations.iter_mut().for_each(|e| e.notes.extend_from_slice(&notes));
         Ok(evaluations)
-    }
-
-    /// How far `setting` rounds the scales of codes that the checkpoint stores, where it has any.
-    fn note_of_scales(&self, setting: &Setting) -> Result<Option<String>> {
-        match &setting.precision {
-            Precision::Fixed(fixed) if self.network().weighted().any(|(.., op)| op.stored.is_some()) => {
-                Ok(rounded_scales(self.model(), &self.quantize(fixed)?))
-            }
-            _ => Ok(None),
-        }
     }
 
     /// [`Evaluator::evaluate`] for each of `settings`; what cannot run is refused before anything long starts.
@@ -247,35 +236,31 @@ impl Evaluator {
     fn execute(
         &self,
         setting: &Setting,
+        prepared: &Prepared,
         machines: &[Machine],
         samples: &Samples,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Vec<Evaluation>> {
         let patterns = patterns(machines, self.network());
-        self.running(setting, &patterns, |workload, run| {
+        self.running(prepared, &patterns, |workload, run| {
             self.measure(setting, machines, workload, samples, run, progress)
         })
     }
 
-    /// What `go` makes of the network of `setting`, and of what runs an image and counts `patterns`.
+    /// What `go` makes of a network that was prepared, and of what runs an image and counts `patterns`.
     fn running<T>(
         &self,
-        setting: &Setting,
+        prepared: &Prepared,
         patterns: &[Pattern],
-        go: impl FnOnce(Workload, Run) -> Result<T>,
+        go: impl FnOnce(&Workload, Run) -> Result<T>,
     ) -> Result<T> {
-        match &setting.precision {
-            Precision::Float32 => {
-                let float = FloatExecutor::new(self.model());
-                let run = |sample: &Sample| Outcome::from(float.run_with(sample, patterns));
-                go(Workload::float32(self.network()), &run)
-            }
-            Precision::Fixed(fixed) => {
-                let quantized = self.quantize(fixed)?;
-                let executor = IntegerExecutor::new(&quantized, self.engine);
-                let run = |sample: &Sample| Outcome::from(executor.run_with(sample, patterns));
-                go(Workload::quantized(&quantized), &run)
-            }
+        let workload = &prepared.workload;
+        if let Some(quantized) = &prepared.quantized {
+            let executor = IntegerExecutor::new(quantized, self.engine);
+            go(workload, &|sample: &Sample| Outcome::from(executor.run_with(sample, patterns)))
+        } else {
+            let float = FloatExecutor::new(self.model());
+            go(workload, &|sample: &Sample| Outcome::from(float.run_with(sample, patterns)))
         }
     }
 
@@ -291,25 +276,26 @@ impl Evaluator {
         charged: usize,
         progress: &(dyn Fn() + Sync),
     ) -> Result<Observed> {
-        let observed = |workload, accuracy, mapping, charged| Observed {
+        let prepared = self.prepare(setting)?;
+        let observed = |accuracy, mapping, charged| Observed {
             setting: setting.clone(),
-            workload,
+            workload: prepared.workload.clone(),
             accuracy,
             mapping,
             charged,
         };
         let known = match &self.source {
             Source::Images(samples) => {
-                return self.running(setting, patterns, |workload, run| {
+                return self.running(&prepared, patterns, |_, run| {
                     let mapping = samples.mapping_activity(run);
                     let (activity, accuracy) = samples.observe(charged, run, progress)?;
-                    Ok(observed(workload, Some(accuracy), mapping, activity))
+                    Ok(observed(Some(accuracy), mapping, activity))
                 });
             }
             Source::Rates(rates) => vec![rates.activity_with(self.network(), patterns)],
             Source::Recorded(recording) => recording.activity(patterns)?.to_vec(),
         };
-        Ok(observed(self.workload(setting)?, None, known.clone(), known))
+        Ok(observed(None, known.clone(), known))
     }
 
     /// What `observed` costs `machine`, which looks for the patterns that were observed: nothing is executed.
@@ -327,7 +313,7 @@ impl Evaluator {
         &self,
         setting: &Setting,
         machines: &[Machine],
-        workload: Workload,
+        workload: &Workload,
         samples: &Samples,
         run: Run,
         progress: &(dyn Fn() + Sync),
@@ -338,7 +324,7 @@ impl Evaluator {
             Ok(Charge::new(machine, mapped, self.network()))
         };
         let mut charges: Vec<Charge> = machines.iter().map(charge).collect::<Result<_>>()?;
-        let accuracy = Some(samples.charge(&workload, &mut charges, run, progress)?);
+        let accuracy = Some(samples.charge(workload, &mut charges, run, progress)?);
         let evaluation = |charge: &Charge| Evaluation { accuracy, ..self.summarize(setting, charge, &seen) };
         Ok(charges.iter().map(evaluation).collect())
     }
@@ -350,7 +336,7 @@ impl Evaluator {
     pub fn float_accuracy(&self) -> Result<Option<f64>> {
         let Source::Images(samples) = &self.source else { return Ok(None) };
         let float = FloatExecutor::new(self.model());
-        samples.accuracy(&|sample| float.run(sample).prediction()).map(Some)
+        samples.accuracy(&|sample| class_of(&float.values(sample, |_, _| ()))).map(Some)
     }
 
     /// What `workload`, that of `setting`, costs `machine` where `activity`, one per image, is what it does: nothing
@@ -388,27 +374,21 @@ impl Evaluator {
     }
 
     /// Charges each of `machines` for the activity that follows from `rates`, which the mapper sees, too.
-    fn expect(&self, setting: &Setting, machines: &[Machine], rates: &Rates) -> Result<Vec<Evaluation>> {
-        let (network, workload) = (self.network(), self.workload(setting)?);
-        // Machines that look for nothing else in spikes share a draw of them.
-        let looked_for: Vec<Vec<Pattern>> = machines.iter().map(|m| patterns(from_ref(m), network)).collect();
-        let mut drawn: Vec<(&[Pattern], Activity)> = Vec::new();
-        for looked_for in &looked_for {
-            if drawn.iter().all(|(known, _)| *known != &looked_for[..]) {
-                drawn.push((looked_for, rates.activity_with(network, looked_for)));
-            }
-        }
-        let expect = |(machine, looked_for): (&Machine, &Vec<Pattern>)| {
-            let activity = drawn.iter().find(|(known, _)| *known == &looked_for[..]);
-            let activity = from_ref(&activity.expect("drawn above").1);
-            let mapped = self.map(workload.clone(), machine, activity)?;
-            let mut evaluation = self.charge_mapped(setting, machine, mapped, activity);
-            let rate = |(node, rate): (&Node, f64)| LayerRate { layer: node.name.clone(), rate };
-            evaluation.rates = rates.known(network).map(rate).collect();
-            Ok(evaluation)
-        };
-        let machines: Vec<_> = machines.iter().zip(&looked_for).collect();
-        side_by_side(&machines, |&machine| expect(machine))
+    fn expect(
+        &self,
+        setting: &Setting,
+        workload: &Workload,
+        machines: &[Machine],
+        rates: &Rates,
+    ) -> Result<Vec<Evaluation>> {
+        let network = self.network();
+        let activity = rates.activity_with(network, &patterns(machines, network));
+        let known: Vec<LayerRate> =
+            rates.known(network).map(|(node, rate)| LayerRate { layer: node.name.clone(), rate }).collect();
+        side_by_side(machines, |machine| {
+            let evaluation = self.charge(setting, machine, workload.clone(), from_ref(&activity))?;
+            Ok(Evaluation { rates: known.clone(), ..evaluation })
+        })
     }
 
     fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {

@@ -29,11 +29,11 @@ impl Origin {
     /// Reads the images, if there are any; `watcher` hears of each.
     ///
     /// # Errors
-    /// Those of [`Evaluator::new`], [`Evaluator::expecting`] or [`Evaluator::recorded`].
+    /// Those of [`Evaluator::new`] or [`Evaluator::recorded`].
     pub fn evaluator(&self, model: &Arc<Model>, watcher: &dyn Watcher) -> Result<Evaluator> {
         let data = match self {
             Self::Executed(data) => data,
-            Self::Expected(rates) => return Evaluator::expecting(Arc::clone(model), Arc::clone(rates)),
+            Self::Expected(rates) => return Ok(Evaluator::expecting(Arc::clone(model), Arc::clone(rates))),
             Self::Recorded(recording, data) => {
                 return Evaluator::recorded(Arc::clone(model), data.as_deref(), Arc::clone(recording));
             }

@@ -7,6 +7,9 @@ use crate::model::NodeId;
 /// Memory that the codes of layers which are kept may take.
 const ROUNDED_BYTES: usize = 512 << 20;
 
+/// A range that no requantizer finds too fine or too coarse.
+const ANY_RANGE: f64 = 8.0;
+
 /// What a float run over calibration images saw, per node of the network.
 #[derive(Debug, Clone)]
 pub struct Calibration {
@@ -29,6 +32,11 @@ impl Calibration {
         let coding = InputCoding::default();
         let (magnitude, inputs, rounded) = (vec![0.0; nodes], vec![None; nodes], Arc::default());
         Self { magnitude, inputs, coding, rounded, keeps_nearest: false }
+    }
+
+    /// For what does not depend on ranges: [`ANY_RANGE`] at every node.
+    pub fn of_any_range(nodes: usize) -> Self {
+        Self { magnitude: vec![ANY_RANGE; nodes], ..Self::new(nodes) }
     }
 
     /// The larger of both magnitudes, node by node: independent of the order of merging.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::slice::from_ref;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -12,8 +12,8 @@ use super::drift::{DriftReference, LayerDrift};
 use super::{Batch, Figures, Measured, Oracle};
 use crate::cost::{KnownPlans, Machine, patterns};
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluator;
-use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache};
+use crate::evaluate::{Evaluator, Prepared};
+use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache, class_of};
 use crate::map::Workload;
 use crate::model::{Images, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
@@ -52,7 +52,7 @@ pub struct NetworkOracle<'a> {
 
 /// A network that the next ones resemble, and its runs as far as they are kept.
 struct Anchor {
-    quantized: QuantizedModel,
+    prepared: Arc<Prepared>,
     batches: [Option<PrefixCache>; KEPT_BATCHES],
 }
 
@@ -112,10 +112,10 @@ impl<'a> NetworkOracle<'a> {
         }
         let float = FloatExecutor::new(self.evaluator.model());
         let run = |&i: &usize| {
-            let execution = float.run(&self.images.sample(i)?);
+            let logits = float.values(&self.images.sample(i)?, |_, _| ());
             progress();
-            let right = execution.prediction() == self.images.labels[i] as usize;
-            let logits: Vec<f64> = execution.logits.iter().map(|&x| f64::from(x)).collect();
+            let right = class_of(&logits) == self.images.labels[i] as usize;
+            let logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
             Ok(Reference { right, probabilities: softmax(&logits) })
         };
         let reference = self.order.par_iter().map(run).collect::<Result<Vec<_>>>()?;
@@ -146,6 +146,10 @@ impl<'a> NetworkOracle<'a> {
         Ok(Figures::from(&self.evaluator.charge(&setting, self.machine, workload, &self.activity)?))
     }
 
+    fn prepare(&self, setting: &Setting) -> Result<Arc<Prepared>> {
+        fixed(setting).and_then(|_| self.evaluator.prepare(setting))
+    }
+
     /// Runs the images of batch `number`, from where they differ from the anchor if that is known.
     fn execute(
         &self,
@@ -156,10 +160,10 @@ impl<'a> NetworkOracle<'a> {
         let sample = |rank: usize| self.images.sample(self.order[rank]);
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = match anchor.as_mut() {
-            Some(Anchor { quantized, batches }) if number < KEPT_BATCHES => {
+            Some(Anchor { prepared, batches }) if number < KEPT_BATCHES => {
                 if batches[number].is_none() {
                     let samples = ranks.clone().map(sample).collect::<Result<Vec<_>>>()?;
-                    let anchored = IntegerExecutor::new(quantized, self.engine);
+                    let anchored = IntegerExecutor::new(integers(prepared), self.engine);
                     batches[number] = Some(PrefixCache::record(&anchored, &samples, PREFIX_BYTES).0);
                 }
                 batches[number].as_ref().map(|cache| cache.shared_with(executor))
@@ -225,10 +229,11 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn anchor(&self, setting: &Setting) -> Result<()> {
-        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let prepared = self.prepare(setting)?;
         let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        if anchor.as_ref().is_none_or(|anchor| anchor.quantized.ops() != quantized.ops()) {
-            *anchor = Some(Anchor { quantized, batches: [const { None }; KEPT_BATCHES] });
+        if anchor.as_ref().is_none_or(|anchor| integers(&anchor.prepared).ops() != integers(&prepared).ops())
+        {
+            *anchor = Some(Anchor { prepared, batches: [const { None }; KEPT_BATCHES] });
         }
         Ok(())
     }
@@ -238,19 +243,20 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn charge_own(&self, setting: &Setting) -> Result<Figures> {
-        let quantized = self.evaluator.quantize(fixed(setting)?)?;
-        let executor = IntegerExecutor::new(&quantized, self.engine);
+        let prepared = self.prepare(setting)?;
+        let executor = IntegerExecutor::new(integers(&prepared), self.engine);
         let first = self.order[..self.charged_images()].par_iter();
         let patterns = patterns(from_ref(self.machine), &self.evaluator.model().network);
         let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
         let activity = first.map(run).collect::<Result<Vec<_>>>()?;
-        let workload = Workload::quantized(&quantized);
+        let workload = prepared.workload.clone();
         Ok(Figures::from(&self.evaluator.charge(setting, self.machine, workload, &activity)?))
     }
 
     fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
-        let quantized = self.evaluator.quantize(fixed(setting)?)?;
-        let executor = IntegerExecutor::new(&quantized, self.engine);
+        let prepared = self.prepare(setting)?;
+        let quantized = integers(&prepared);
+        let executor = IntegerExecutor::new(quantized, self.engine);
         let lsbs = quantized.lsbs().last().map_or(&[1.0][..], |lsbs| lsbs);
         for number in first..self.batches() {
             if !more(self.batch(number, lsbs, &executor)?) {
@@ -261,9 +267,9 @@ impl Oracle for NetworkOracle<'_> {
     }
 
     fn drift(&self, setting: &Setting) -> Result<(Vec<LayerDrift>, usize)> {
-        let quantized = self.evaluator.quantize(fixed(setting)?)?;
+        let prepared = self.prepare(setting)?;
         let reference = self.drift_reference()?;
-        Ok((reference.drift(self.evaluator.model(), &quantized), reference.images()))
+        Ok((reference.drift(self.evaluator.model(), integers(&prepared)), reference.images()))
     }
 
     fn measure(&self, setting: &Setting) -> Result<Measured> {
@@ -282,6 +288,11 @@ pub fn measure(evaluator: &Evaluator, machine: &Machine, setting: &Setting) -> R
     let evaluation = evaluator.evaluate(setting, from_ref(machine), &|| ())?.remove(0);
     let accuracy = evaluation.accuracy.expect("images were executed");
     Ok(Measured { accuracy, figures: Figures::from(&evaluation) })
+}
+
+/// What a fixed-point setting was prepared as.
+fn integers(prepared: &Prepared) -> &QuantizedModel {
+    prepared.quantized.as_ref().expect("a search looks at fixed-point settings")
 }
 
 fn fixed(setting: &Setting) -> Result<&FixedPoint> {

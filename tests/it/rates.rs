@@ -2,11 +2,17 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::Value;
+use spiq::evaluate::{Evaluator, calibrate};
 use spiq::exec::Rates;
 use spiq::files::Folder;
-use spiq::model::{Kind, ModelDescription};
+use spiq::load;
+use spiq::map::Workload;
+use spiq::model::{DataSet, Kind, ModelDescription};
+use spiq::quant::scheme::{Clip, Scale, Sharing};
+use spiq::quant::{Calibration, FixedPoint, Precision, Setting, WeightScheme, quantize};
 
 /// What `spiq simulate` reports with `flags`; its files are in `out`.
 fn simulate(out: &Path, flags: &[&str]) -> Value {
@@ -73,7 +79,7 @@ fn a_report_of_rates_says_so() {
             notes.contains("activity expected from models/rates/sdtv1_2-64_fashion.csv, not executed"),
             "{notes}"
         );
-        assert!(notes.contains("ranges are chosen on synthetic noise"), "{notes}");
+        assert!(!notes.contains("synthetic noise"), "nothing depends on ranges: {notes}");
         assert_eq!(number(setting, "/saturations"), 0.0);
         let (worst, mean) = (number(setting, "/worst_latency_s"), number(setting, "/latency_s"));
         assert!((worst / mean - 1.0).abs() < 1e-12, "{worst} {mean}");
@@ -143,4 +149,59 @@ fn published_rates_give_the_published_operations() {
     }
     assert!((with_padding / 6.4897e9 - 1.0).abs() < 0.001, "{with_padding}");
     assert!(executed < with_padding && executed > 0.9 * with_padding, "{executed}");
+}
+
+/// Formats have their widths wherever their point lies, so that nothing has to run to say what a network costs; only
+/// grids of few bits are calibrated.
+#[test]
+fn costs_do_not_depend_on_ranges() {
+    for name in ["v2", "spikingformer"] {
+        let path = format!("{}/tests/data/families/{name}.ron", env!("CARGO_MANIFEST_DIR"));
+        let model = Arc::new(load::model(&path).unwrap());
+        let noise = DataSet::load_for("noise", &model.description).unwrap();
+        let seen = calibrate(&model, &noise, &noise.test, &|| ()).unwrap();
+        let any = Calibration::of_any_range(model.network.nodes.len());
+        assert_ne!(seen.magnitude, any.magnitude);
+        let rates = Arc::new(Rates::uniform(&model.network, 0.2).unwrap());
+        let evaluator = Evaluator::expecting(Arc::clone(&model), rates);
+        let calibrated = |fixed: &FixedPoint, ranges: &Calibration| {
+            Workload::quantized(&quantize(&model, fixed, ranges).unwrap())
+        };
+        let expected = |fixed: &FixedPoint| {
+            evaluator.prepare(&Setting::of(fixed.clone()).unwrap()).unwrap().workload.clone()
+        };
+        for spec in ["w8", "w4u8", "w2", "pot3", "floor8"] {
+            let Precision::Fixed(fixed) = Setting::load(spec).unwrap().precision else { unreachable!() };
+            assert_eq!(calibrated(&fixed, &seen), calibrated(&fixed, &any), "{name} {spec}");
+            assert_eq!(calibrated(&fixed, &seen), expected(&fixed), "{name} {spec}");
+        }
+        let mut coarse = FixedPoint::uniform("coarse", uniform(4), 16);
+        (coarse.activation_bits, coarse.residual_bits) = (5, 6);
+        assert_eq!(calibrated(&coarse, &seen), expected(&coarse), "{name}");
+        if name == "v2" {
+            assert_ne!(calibrated(&coarse, &seen), calibrated(&coarse, &any), "a range decides no width");
+        }
+    }
+}
+
+/// Equal steps, a scale for each channel.
+fn uniform(bits: u32) -> WeightScheme {
+    WeightScheme::Uniform { bits, scale: Scale::Free, granularity: Sharing::Channel, clip: Clip::Max }
+}
+
+#[test]
+fn a_setting_is_prepared_once_whatever_it_is_called() {
+    let model = Arc::new(load::model("sdtv1_2-64_fashion").unwrap());
+    let rates = Arc::new(Rates::uniform(&model.network, 0.2).unwrap());
+    let evaluator = Evaluator::expecting(model, rates);
+    let w4 = Setting::load("w4").unwrap();
+    let four = Setting::parse(&w4.to_ron().unwrap().replace("\"w4\"", "\"four\""), "four.ron").unwrap();
+    assert_eq!((w4.name.as_str(), four.name.as_str()), ("w4", "four"));
+    let prepare = |setting: &Setting| evaluator.prepare(setting).unwrap();
+    let first = prepare(&w4);
+    assert!(first.quantized.is_some());
+    assert!(Arc::ptr_eq(&first, &prepare(&w4)) && Arc::ptr_eq(&first, &prepare(&four)));
+    let others = ["w8", "w4u8", "fp32"].map(|spec| prepare(&Setting::load(spec).unwrap()));
+    assert!(others.iter().all(|other| !Arc::ptr_eq(&first, other)));
+    assert!(others[2].quantized.is_none() && others[0].workload != others[1].workload);
 }
