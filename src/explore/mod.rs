@@ -12,6 +12,8 @@ mod function;
 mod parameter;
 mod plan;
 mod prepared;
+mod record;
+mod run;
 mod space;
 mod study;
 
@@ -24,6 +26,6 @@ pub use figure::{Figure, Figures};
 pub use front::front;
 pub use function::{Answer, Function};
 pub use parameter::{Parameter, Value, Values};
-pub use plan::{Missing, Part, Run, Worked};
+pub use run::{Missing, Part, Run, Worked};
 pub use space::{ActivitySpec, NetworkSpec, Space};
 pub use study::Study;

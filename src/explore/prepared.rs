@@ -1,6 +1,6 @@
 use std::path::Path;
 use std::slice::from_ref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::figure::{Figure, Figures, figures};
 use super::space::{ActivitySpec, NetworkSpec};
@@ -23,8 +23,8 @@ pub(super) struct Prepared {
     images: usize,
     /// Those of them that machines are charged for.
     charged: usize,
-    /// Accuracy of the float network on the images.
-    reference: Option<f64>,
+    /// Accuracy of the float network on the images, if there are any, when it was first asked for.
+    reference: OnceLock<Option<f64>>,
     /// SHA-256 of the network, its weights and where activity comes from.
     sha256: String,
     seen: Vec<Seen>,
@@ -59,10 +59,7 @@ impl Prepared {
         let source = format!("{:?} {charged}", origin.source()?);
         let sha256 = sha256([format!("{:?}", model.network), model.sha256.clone(), source]);
         let evaluator = origin.evaluator(model, watcher)?;
-        let images = origin.images();
-        watcher.begin(images);
-        let reference = evaluator.float_accuracy()?;
-        watcher.end();
+        let (images, reference) = (origin.images(), OnceLock::new());
         Ok(Self { evaluator, images, charged, reference, sha256, seen: Vec::new() })
     }
 
@@ -74,6 +71,14 @@ impl Prepared {
     /// SHA-256 of all that figures depend on beside the machine and the setting.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    fn reference(&self) -> Result<Option<f64>> {
+        if let Some(known) = self.reference.get() {
+            return Ok(*known);
+        }
+        let found = self.evaluator.float_accuracy()?;
+        Ok(*self.reference.get_or_init(|| found))
     }
 
     fn patterns(&self, machine: &Machine) -> Vec<Pattern> {
@@ -96,7 +101,8 @@ impl Prepared {
         watcher.begin(self.images * new.len());
         for setting in new {
             let progress = || watcher.step(&setting.name);
-            let observed = self.evaluator.observe(setting, &patterns, self.charged, &progress);
+            let observe = |_| self.evaluator.observe(setting, &patterns, self.charged, &progress);
+            let observed = self.reference().and_then(observe);
             let observed = observed.map_err(|error| error.at_setting(&setting.name).to_string());
             self.seen.push(Seen { setting: setting.clone(), patterns: patterns.clone(), observed });
         }
@@ -115,7 +121,8 @@ impl Prepared {
         let observed = seen.observed.as_ref().map_err(Clone::clone)?;
         let evaluation = self.evaluator.charge_observed(observed, machine).map_err(|e| e.to_string())?;
         let mut figures = figures(&evaluation);
-        if let Some((float, mine)) = self.reference.zip(evaluation.accuracy) {
+        let reference = self.reference.get().copied().flatten();
+        if let Some((float, mine)) = reference.zip(evaluation.accuracy) {
             figures[Figure::AccuracyDrop as usize] = float - mine;
         }
         Ok(figures)

@@ -109,6 +109,9 @@ impl Space {
         if self.networks.is_empty() {
             return Err(Fault::new("networks", "empty"));
         }
+        if let Some(twice) = repeated(self.networks.iter().map(|network| network.model.as_str())) {
+            return Err(Fault::new("networks", format!("{twice} stands there twice: points go by its name")));
+        }
         self.check_parameters()?;
         let mut objectives = HashSet::new();
         if let Some(twice) = self.objectives.iter().find(|objective| !objectives.insert(**objective)) {

@@ -5,6 +5,7 @@ use super::axis::{Axis, axes, changes, machines, numbered};
 use super::exploration::{Exploration, Names, Outcome};
 use super::prepared::Prepared;
 use super::space::Space;
+use crate::check::repeated;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::files::sha256;
@@ -58,6 +59,9 @@ impl Study {
             tables => tables.iter().map(|table| Energies::load(table).map(Some)).collect::<Result<_>>()?,
         };
         let settings = space.settings.iter().map(|spec| Setting::load(spec)).collect::<Result<Vec<_>>>()?;
+        if let Some(twice) = repeated(settings.iter().map(|setting: &Setting| setting.name.as_str())) {
+            return Err(Error::mismatch(format!("settings: two of them are named {twice}")));
+        }
         let networks = space.networks.iter().map(|spec| Prepared::load(spec, watcher));
         let networks = networks.collect::<Result<_>>()?;
         Ok(Self { space, space_sha256, axes, descriptions, tables, settings, networks, sample, machines })

@@ -249,6 +249,11 @@ fn bad_spaces_are_2_and_say_what_is_wrong() {
         ("\"area_mm2\"]", "\"area_mm2\", \"area_mm2\"]", "objectives: area_mm2 stands there twice"),
         ("networks: [(", "networks: [], other: [(", "Unexpected field named `other`"),
         (
+            "networks: [(",
+            "networks: [(model: \"sdtv1_2-64_fashion\", activity: Rates(\"x\")), (",
+            "networks: sdtv1_2-64_fashion stands there twice",
+        ),
+        (
             "List([32, 64])",
             many,
             "162000000 points (81000000 machines, 2 of each) are more than 10000000: --sample",
