@@ -62,7 +62,7 @@ impl Change {
                 format!("a layout {} of {} that keeps {:?}", layout.lanes, unit(number), layout.keeps)
             }
             Self::Lanes { unit: number } | Self::Vector { unit: number } => {
-                format!("twice the lanes of {}", unit(number))
+                format!("{} twice as wide", unit(number))
             }
             Self::Capacity { memory: number } => {
                 let memory = memory(number);
