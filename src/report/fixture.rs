@@ -160,7 +160,7 @@ fn setting(index: usize, layers: usize) -> Evaluation {
 fn bottleneck(row: &LayerEvaluation) -> Bottleneck {
     let cause = |part, words: &str| Cause { part, share: 0.5, words: words.to_owned() };
     let remedy = Remedy {
-        change: "twice the lanes of lanes".to_owned(),
+        change: "lanes twice as wide".to_owned(),
         layer: Effect { energy_ratio: 0.9, cycles_ratio: 0.25 },
         network: Effect { energy_ratio: 0.99, cycles_ratio: 0.8 },
         area_mm2: Some(0.125),
@@ -171,7 +171,7 @@ fn bottleneck(row: &LayerEvaluation) -> Bottleneck {
         cycles_share: 0.1,
         energy_cause: cause("dram", "DRAM for weights, 2.0 KiB"),
         cycles_cause: cause("imbalance", "lanes that wait for the slowest beside them"),
-        tried: vec!["twice the lanes of lanes".to_owned()],
+        tried: vec!["lanes twice as wide".to_owned()],
         remedy: row.name.ends_with("proj_conv").then_some(remedy),
     }
 }

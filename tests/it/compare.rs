@@ -148,7 +148,7 @@ fn more_memory_for_maps_costs_next_to_nothing() {
         report(folder.path(), &["--model", network, "--rates", network, "--quant", "w4", "--hw", &hw]);
     let [less, more] = [0, 1].map(|i| {
         let machine = &report["machines"][i];
-        number(machine, "/energy_j/total") * number(machine, "/latency_s")
+        number(machine, "/evaluation/energy_j/total") * number(machine, "/evaluation/latency_s")
     });
     assert!(more < 1.03 * less, "{more} beside {less} Js");
 }

@@ -57,6 +57,13 @@ impl Run {
     }
 }
 
+/// `table` without the sentences on what costs most, which tests of their own look at.
+fn without_sentences(table: &str) -> String {
+    let Some((before, rest)) = table.split_once("\nwhat costs most: ") else { return table.to_owned() };
+    let after = rest.splitn(3, "\n\n").nth(2).unwrap_or_default();
+    format!("{before}\n{after}")
+}
+
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

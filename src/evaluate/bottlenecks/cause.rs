@@ -227,7 +227,8 @@ impl Subject<'_> {
 
     fn layouts(&self) -> Vec<Change> {
         let Some(product) = self.product() else { return Vec::new() };
-        layouts(self.hardware, self.plan(), product.groups > 1, self.workload.timesteps as u32)
+        let (unit, lanes) = (self.plan().unit, self.plan().lanes.lanes() as u32);
+        layouts(self.hardware, unit, lanes, product.groups > 1, self.workload.timesteps as u32)
     }
 }
 

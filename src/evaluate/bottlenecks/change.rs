@@ -62,7 +62,7 @@ impl Change {
                 format!("a layout {} of {} that keeps {:?}", layout.lanes, unit(number), layout.keeps)
             }
             Self::Lanes { unit: number } | Self::Vector { unit: number } => {
-                format!("twice the lanes of {}", unit(number))
+                format!("{} twice as wide", unit(number))
             }
             Self::Capacity { memory: number } => {
                 let memory = memory(number);
@@ -129,13 +129,14 @@ impl Change {
     }
 }
 
-/// Twice the lanes along the first direction that has several.
+/// Twice the lanes for output channels, or for positions where there is one channel; as many where lanes are for groups,
+/// whose waits for each other would be others.
 fn doubled(lanes: Unrolling) -> Unrolling {
-    let wide = SpatialDim::ALL.into_iter().find(|&dim| lanes.extent(dim) > 1);
-    let dims: Vec<_> = SpatialDim::ALL
-        .into_iter()
-        .map(|dim| (dim, lanes.extent(dim) * if Some(dim) == wide { 2 } else { 1 }))
-        .collect();
+    let several = |dim: SpatialDim| lanes.extent(dim) > 1;
+    let wide = [SpatialDim::OutputChannels, SpatialDim::Positions].into_iter().find(|&dim| several(dim));
+    let factor = |dim| if Some(dim) == wide && !several(SpatialDim::Groups) { 2 } else { 1 };
+    let dims: Vec<_> =
+        SpatialDim::ALL.into_iter().map(|dim| (dim, lanes.extent(dim) * factor(dim))).collect();
     Unrolling::of(&dims)
 }
 
@@ -143,12 +144,17 @@ fn kib(bytes: f64) -> String {
     format!("{:.0} KiB", bytes / 1024.0)
 }
 
-/// Layouts for a layer whose lanes lack work or wait for each other, or whose operands are read too often: those that
-/// `hardware` lacks of these, for the unit of `plan`.
-pub(super) fn layouts(hardware: &Hardware, plan: &Plan, grouped: bool, timesteps: u32) -> Vec<Change> {
+/// Layouts for a layer whose lanes lack work or wait for each other, or whose operands are read too often: those with
+/// `lanes` that unit number `unit` of `hardware` lacks.
+pub(super) fn layouts(
+    hardware: &Hardware,
+    unit: usize,
+    lanes: u32,
+    grouped: bool,
+    timesteps: u32,
+) -> Vec<Change> {
     use SpatialDim::{Groups, Inputs, OutputChannels, Positions, Timesteps};
-    let Unit::SpikeLanes(unit) = &hardware.units[plan.unit] else { return Vec::new() };
-    let lanes = plan.lanes.lanes() as u32;
+    let Unit::SpikeLanes(described) = &hardware.units[unit] else { return Vec::new() };
     let of_groups: &[(Stationary, &[(SpatialDim, u32)])] = &[
         (Stationary::Outputs, &[(Groups, lanes)]),
         (Stationary::Outputs, &[(Groups, lanes / 4), (Positions, 4)]),
@@ -159,12 +165,12 @@ pub(super) fn layouts(hardware: &Hardware, plan: &Plan, grouped: bool, timesteps
         (Stationary::Outputs, &[(Timesteps, timesteps), (OutputChannels, lanes / timesteps)]),
         (Stationary::Weights, &[(Inputs, 16), (OutputChannels, lanes / 16)]),
     ];
-    let known: Vec<Layout> = unit.layouts.iter().map(LayoutSpec::layout).collect();
+    let known: Vec<Layout> = described.layouts.iter().map(LayoutSpec::layout).collect();
     let layouts = if grouped { of_groups } else { of_channels }
         .iter()
         .map(|&(keeps, dims)| Layout { keeps, lanes: Unrolling::of(dims) });
     let is_new = |layout: &Layout| f64::from(lanes) == layout.lanes.lanes() && !known.contains(layout);
-    layouts.filter(is_new).map(|layout| Change::Layout { unit: plan.unit, layout }).collect()
+    layouts.filter(is_new).map(|layout| Change::Layout { unit, layout }).collect()
 }
 
 /// Fewer bits for the weights of layer number `layer`: the next width below that settings have.
@@ -208,4 +214,56 @@ fn with_all_weights(hardware: &Hardware, workload: &Workload, plans: &[Plan], me
     let missing_bits: f64 = workload.layers.iter().zip(plans).map(missing).sum();
     let unit = 1024 * u64::from(described.banks());
     (described.capacity_bytes.value + (missing_bits / 8.0).ceil() as u64).next_multiple_of(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge() -> Hardware {
+        Hardware::load("edge-28").unwrap().0
+    }
+
+    #[test]
+    fn lanes_double_for_channels_and_groups_stay() {
+        use SpatialDim::{Groups, Inputs, OutputChannels, Positions};
+        let cases = [
+            (vec![(Positions, 4), (OutputChannels, 64)], vec![(Positions, 4), (OutputChannels, 128)]),
+            (vec![(Positions, 16)], vec![(Positions, 32)]),
+            (vec![(Inputs, 4), (OutputChannels, 64)], vec![(Inputs, 4), (OutputChannels, 128)]),
+            (vec![(Groups, 64), (Positions, 4)], vec![(Groups, 64), (Positions, 4)]),
+        ];
+        for (before, after) in cases {
+            assert_eq!(doubled(Unrolling::of(&before)), Unrolling::of(&after), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn layouts_have_as_many_lanes_and_are_none_of_the_described() {
+        let hardware = edge();
+        for (grouped, wanted) in [(true, 1), (false, 4)] {
+            let found = layouts(&hardware, 0, 256, grouped, 4);
+            assert_eq!(found.len(), wanted, "{found:?}");
+            for change in found {
+                let Change::Layout { unit: 0, layout } = change else { panic!("{change:?}") };
+                assert_eq!(layout.lanes.lanes(), 256.0);
+                assert!(!hardware.unit(0).layouts().contains(&layout));
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_machine_is_described_like_any_other() {
+        let hardware = edge();
+        let memory = |hardware: &Hardware| hardware.memories[0].clone();
+        let after = |change: Change| hardware.changed(|hardware| change.change(hardware)).unwrap();
+        assert_eq!(memory(&after(Change::Capacity { memory: 0 })).capacity_bytes.value, 196_608);
+        let wide = memory(&after(Change::Bandwidth { memory: 0 }));
+        assert_eq!((wide.banks(), wide.bandwidth_bits_per_cycle.value), (32, 2048));
+        assert_eq!(after(Change::Bus).dram.unwrap().bus_width_bits.value, 32);
+        // A word of every bank is all that a memory moves.
+        assert!(
+            hardware.changed(|hardware| hardware.memories[0].bandwidth_bits_per_cycle.value *= 2).is_err()
+        );
+    }
 }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod data;
 mod descriptions;
 mod exchange;
+mod results;
 mod search;
 
 use std::fs;
@@ -31,7 +32,7 @@ const fn target(name: &'static str, names: &'static str, run: fn(&[u8]) -> Resul
 const ANY_FILE: &str = ".tmp";
 
 /// All parsers.
-pub const TARGETS: [Target; 36] = [
+pub const TARGETS: [Target; 37] = [
     target("aedat", ANY_FILE, data::aedat),
     target("budget", "input.ron", search::budget),
     target("changes", "=", search::changes),
@@ -61,6 +62,7 @@ pub const TARGETS: [Target; 36] = [
     target("picture", "a.png", data::picture),
     target("rates", "input.csv", descriptions::rates),
     target("recorded_neuron", ANY_FILE, exchange::recorded_neuron),
+    target("results", "input.json", results::results),
     target("safetensors", "input.safetensors", checkpoints::safetensors),
     target("search_log", "log.jsonl", search::search_log),
     target("sensitivity", "input.csv", search::sensitivity),
