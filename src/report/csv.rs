@@ -95,7 +95,7 @@ pub(super) fn write(
     Ok(bytes)
 }
 
-/// [`write`] to `out`, row by row.
+/// [`write()`] to `out`, row by row.
 pub(super) fn write_to(
     name: &str,
     out: impl Write,

@@ -63,21 +63,23 @@ fn quantity(figure: Figure) -> Quantity {
     Quantity { name: figure.title().to_owned(), scale, spread: true }
 }
 
-/// All evaluated points of a network, or some of them, small and quiet.
-fn cloud(found: &Exploration, network: usize, x: Figure, y: Figure) -> Line {
-    let places: Vec<(f64, f64)> = found
-        .of_network(network)
-        .map(|(_, figures)| (x.of(figures), y.of(figures)))
-        .filter(|(x, y)| x.is_finite() && y.is_finite())
-        .collect();
-    let step = places.len().div_ceil(CLOUD).max(1);
-    Line {
-        label: "all points".to_owned(),
-        colour: palette::LEADER,
-        hollow: false,
-        style: Style::Cloud,
-        points: places.into_iter().step_by(step).collect(),
-    }
+/// All evaluated points of a network, or some of them, small and quiet: those that exceed a limit, if any do, and those
+/// that keep all.
+fn clouds(found: &Exploration, network: usize, x: Figure, y: Figure) -> Vec<Line> {
+    let cloud = |keeps: bool, label: &str, colour| {
+        let places: Vec<(f64, f64)> = found
+            .of_network(network)
+            .filter(|(_, figures)| found.meets(figures) == keeps)
+            .map(|(_, figures)| (x.of(figures), y.of(figures)))
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+            .collect();
+        let step = places.len().div_ceil(CLOUD).max(1);
+        let points = places.into_iter().step_by(step).collect();
+        Line { label: label.to_owned(), colour, hollow: false, style: Style::Cloud, points }
+    };
+    let exceeding = cloud(false, "exceed a limit", palette::part(7));
+    let keeping = cloud(true, "keep all limits", palette::LEADER);
+    if exceeding.points.is_empty() { vec![keeping] } else { vec![exceeding, keeping] }
 }
 
 fn of_front<'a>(found: &'a Exploration, front: &FrontOf) -> Vec<&'a Figures> {
@@ -99,7 +101,7 @@ fn pair(found: &Exploration, front: &FrontOf, x: Figure, y: Figure) -> Scene {
         x: quantity(x),
         y: quantity(y),
         steps: true,
-        lines: vec![cloud(found, front.network, x, y), best],
+        lines: clouds(found, front.network, x, y).into_iter().chain([best]).collect(),
     }
     .scene()
 }
@@ -108,7 +110,7 @@ fn pair(found: &Exploration, front: &FrontOf, x: Figure, y: Figure) -> Scene {
 fn triple(found: &Exploration, front: &FrontOf, [x, y, z]: [Figure; 3]) -> Scene {
     let mut points = of_front(found, front);
     points.sort_by(|a, b| z.of(a).total_cmp(&z.of(b)));
-    let mut lines = vec![cloud(found, front.network, x, y)];
+    let mut lines = clouds(found, front.network, x, y);
     let scale = (quantity(z).scale)(points.last().map_or(0.0, |f| z.of(f)));
     let shown = |value: f64| fixed(scale.apply(value), decimals(scale.apply(value).abs(), 3).min(4));
     for (class, points) in points.chunks(points.len().div_ceil(CLASSES).max(1)).enumerate() {
