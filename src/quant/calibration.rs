@@ -34,7 +34,7 @@ impl Calibration {
         Self { magnitude, inputs, coding, rounded, keeps_nearest: false }
     }
 
-    /// For what does not depend on ranges: [`ANY_RANGE`] at every node.
+    /// For what does not depend on ranges: `ANY_RANGE` at every node.
     pub fn of_any_range(nodes: usize) -> Self {
         Self { magnitude: vec![ANY_RANGE; nodes], ..Self::new(nodes) }
     }

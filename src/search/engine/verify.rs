@@ -67,7 +67,7 @@ impl Engine<'_, '_> {
     fn verify_promised(&mut self, held_out: HeldOut) -> Result<Conclusion> {
         let promise = held_out.promise;
         let (mut kept, mut looks) = (Vec::new(), 0);
-        for candidate in self.from_safe_to_cheap(promise.allowed) {
+        for candidate in self.safe_to_cheap(promise.allowed) {
             let seen = self.on_held_out(&candidate, held_out)?;
             looks += 1;
             if !promise.is_kept(&seen) {
@@ -113,7 +113,7 @@ impl Engine<'_, '_> {
     /// Candidates that lose no more than is allowed on the images of the search, of which none is cheaper and loses less
     /// than another, from the one that loses least to the one that costs least; of many only some. The last ones lose more
     /// than the search aimed at, and may be promised if held-out images are kinder.
-    fn from_safe_to_cheap(&self, allowed: f64) -> Vec<Candidate> {
+    fn safe_to_cheap(&self, allowed: f64) -> Vec<Candidate> {
         let mut all = Vec::new();
         for (candidate, &cost) in self.accepted.iter().chain(&self.near) {
             let mut sum = Batch::default();
@@ -130,7 +130,7 @@ impl Engine<'_, '_> {
             is_cheaper
         });
         let last = all.len().saturating_sub(1);
-        let steps = last.min(PROMISED - 1).max(1);
+        let steps = last.clamp(1, PROMISED - 1);
         let mut numbers: Vec<usize> = (0..=steps).map(|i| last * i / steps).collect();
         numbers.dedup();
         numbers.into_iter().filter_map(|i| all.get(i)).map(|(.., candidate)| (*candidate).clone()).collect()
