@@ -39,9 +39,9 @@ pub enum Values {
         /// Above 1.
         #[serde(default)]
         times: Option<f64>,
-        /// Above 0.
+        /// Above 0, a size with its unit where that is one.
         #[serde(default)]
-        plus: Option<f64>,
+        plus: Option<Value>,
     },
 }
 
@@ -90,7 +90,7 @@ impl Values {
     pub fn all(&self) -> Result<Vec<String>, String> {
         let all = match self {
             Self::List(values) => values.iter().map(Value::spelled).collect(),
-            Self::Steps { from, to, times, plus } => steps(from, to, *times, *plus)?,
+            Self::Steps { from, to, times, plus } => steps(from, to, *times, plus.as_ref())?,
         };
         match all.len() {
             0 => Err("there are none".to_owned()),
@@ -100,11 +100,11 @@ impl Values {
     }
 }
 
-fn steps(from: &Value, to: &Value, times: Option<f64>, plus: Option<f64>) -> Result<Vec<String>, String> {
+fn steps(from: &Value, to: &Value, times: Option<f64>, plus: Option<&Value>) -> Result<Vec<String>, String> {
     let number = |value: &Value| {
         value.number().filter(|n| n.is_finite()).ok_or_else(|| format!("{:?} is no number", value.spelled()))
     };
-    let (from, to) = (number(from)?, number(to)?);
+    let (from, to, plus) = (number(from)?, number(to)?, plus.map(number).transpose()?);
     if from > to {
         return Err(format!("from {from} is above to {to}"));
     }
@@ -156,6 +156,8 @@ mod tests {
     fn ranges_by_hand() {
         let sizes = values("Steps(from: \"32KiB\", to: \"128KiB\", times: 2)").unwrap();
         assert_eq!(sizes, ["32768", "65536", "131072"]);
+        let sizes = values("Steps(from: \"32KiB\", to: \"64KiB\", plus: \"16KiB\")").unwrap();
+        assert_eq!(sizes, ["32768", "49152", "65536"]);
         assert_eq!(
             values("Steps(from: 0.1, to: 0.3, plus: 0.1)").unwrap(),
             ["0.1", "0.2", "0.30000000000000004"]
@@ -177,6 +179,7 @@ mod tests {
             "Steps(from: 1, to: 2)",
             "Steps(from: 1, to: 2, plus: 1, times: 2)",
             "Steps(from: \"a\", to: 2, plus: 1)",
+            "Steps(from: 1, to: 2, plus: \"a\")",
             "Steps(from: 1, to: 1e9, plus: 1)",
             "Steps(from: 1, to: 2, by: 1)",
         ] {
