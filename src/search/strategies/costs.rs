@@ -9,7 +9,7 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two}
 /// Savings below this part of the widest setting's cost are none.
 pub const WORTHWHILE: f64 = 1e-4;
 /// Part of the images that are left which measuring activity may take knob by knob.
-const ACTIVITY_PART: f64 = 0.15;
+const ACTIVITY_PART: f64 = 0.25;
 
 /// Costs around a center.
 pub struct Costs {
