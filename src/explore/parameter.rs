@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
-use crate::hw::Change;
+use crate::hw::{Change, bytes};
 
 /// Most values of a parameter.
 const MAX_VALUES: usize = 10_000;
@@ -68,11 +68,7 @@ impl Value {
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => {
-                let units = [("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0), ("", 1.0)];
-                let (digits, factor) = units.iter().find_map(|(u, f)| Some((text.strip_suffix(u)?, f)))?;
-                digits.trim().parse::<f64>().ok().map(|number| number * factor)
-            }
+            Self::Text(text) => bytes(text).map(|bytes| bytes as f64).or_else(|| text.trim().parse().ok()),
         }
     }
 }

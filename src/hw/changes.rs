@@ -248,12 +248,14 @@ fn spelled_like(text: &str, old: &Tree, new: &str) -> String {
     bytes(new).map_or_else(|| new.to_owned(), |bytes| bytes.to_string())
 }
 
-/// Bytes of `64KiB`; `None` for anything else.
-fn bytes(text: &str) -> Option<u64> {
-    let (number, factor) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)]
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
-    number.trim().parse::<u64>().ok()?.checked_mul(factor)
+/// Bytes of `64KiB` or `1.5KiB`; `None` for anything else, and where they are not whole.
+pub fn bytes(text: &str) -> Option<u64> {
+    /// Whole numbers up to here are exact.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let units = [("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
+    let (number, factor) = units.iter().find_map(|(u, factor)| Some((text.strip_suffix(u)?, factor)))?;
+    let bytes = number.trim().parse::<f64>().ok()? * factor;
+    (bytes.fract() == 0.0 && (0.0..=MOST).contains(&bytes)).then_some(bytes as u64)
 }
 
 fn quoted(text: &str) -> String {
@@ -306,4 +308,18 @@ fn replaced(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
         text.replace_range(span, &new);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_are_whole_bytes() {
+        let sizes = ["64KiB", "1.5 MiB", "2GiB"].map(bytes);
+        assert_eq!(sizes, [Some(65_536), Some(1_572_864), Some(2_147_483_648)]);
+        for text in ["64", "0.3KiB", "-1KiB", "99999999GiB", "NaNKiB", "KiB"] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub mod table;
 mod units;
 mod validation;
 
-pub use changes::Change;
+pub use changes::{Change, bytes};
 pub use constants::Constant;
 pub use control::Control;
 pub use dram::{DramIdle, DramPort, DramSpec};
