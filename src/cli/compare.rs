@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::activity::{self, ActivityArguments};
-use super::checkpoint::CheckpointArguments;
 use super::given::Given;
+use super::model::ModelArguments;
 use super::print::{print, print_json};
 use super::progress::Bars;
 use super::set::SetArguments;
@@ -27,11 +27,8 @@ use crate::watch::Watcher;
 /// Flags of `spiq compare`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description.
-    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
-    model: String,
     #[command(flatten)]
-    checkpoint: CheckpointArguments,
+    model: ModelArguments,
     /// Accelerators, comma-separated: built in, or paths of hardware descriptions.
     #[arg(long, value_name = "H", value_delimiter = ',', required = true)]
     hw: Vec<String>,
@@ -61,7 +58,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
     let (machines, summaries) = load_machines(&arguments.hw, &arguments.set)?;
-    let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
+    let model = Arc::new(arguments.model.load()?);
     let origin = activity::load(&arguments.activity, &model, &machines)?;
     let published =
         if arguments.as_published { as_published(&model, &machines, &origin)? } else { Known::default() };

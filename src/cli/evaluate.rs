@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::activity::{self, ActivityArguments};
-use super::checkpoint::CheckpointArguments;
 use super::explore::RunArguments;
 use super::flags::check_flag;
+use super::model::ModelArguments;
 use super::print::print_json;
 use super::set::SetArguments;
 use crate::cost::Machine;
@@ -21,11 +21,8 @@ use crate::watch::{Unwatched, Watcher};
 /// Flags of `spiq evaluate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description.
-    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
-    model: String,
     #[command(flatten)]
-    checkpoint: CheckpointArguments,
+    model: ModelArguments,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
@@ -134,7 +131,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     // Whatever is wrong with the machine is said before images are read.
     let machine = Machine::new(Hardware::load(&hw)?.0)?;
     arguments.run.run("points", |images, _| {
-        let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
+        let model = Arc::new(arguments.model.load()?);
         let origin = activity::load(&arguments.activity, &model, &[machine])?;
         let all = origin.images();
         arguments.charged.map_or(Ok(()), |charged| check_flag("--charged", charged, 1..=all))?;
@@ -151,9 +148,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 /// Answers line by line; a request that is wrong is answered with an error, and the next one is read.
 fn serve(function: &mut Function, wanted: &Wanted, hw: &str, quant: &str) -> Result<u8> {
-    for line in std::io::stdin().lock().lines() {
+    for line in std::io::stdin().lock().split(b'\n') {
         let line = line.map_err(|source| Error::io("standard input", source))?;
-        if line.trim().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
         let text = match answer(function, &line, hw, quant, &Unwatched) {
@@ -167,12 +164,12 @@ fn serve(function: &mut Function, wanted: &Wanted, hw: &str, quant: &str) -> Res
 
 fn answer(
     function: &mut Function,
-    line: &str,
+    line: &[u8],
     hw: &str,
     quant: &str,
     watcher: &dyn Watcher,
 ) -> Result<Answer> {
-    let request: Request = serde_json::from_str(line).map_err(|error| Error::Syntax {
+    let request: Request = serde_json::from_slice(line).map_err(|error| Error::Syntax {
         path: "request".to_owned(),
         line: error.line(),
         column: error.column(),

@@ -5,6 +5,7 @@ use clap::Args;
 use super::flags::check_flag;
 use super::print::{print, print_json};
 use super::progress::Bars;
+use super::threads::ThreadsArguments;
 use crate::error::{Error, Result};
 use crate::explore::{Exploration, Sample, Space, Study};
 use crate::files::sha256;
@@ -42,9 +43,8 @@ pub struct SpaceArguments {
 /// Flags that say how it is run.
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Threads to run on [default: one per core]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: ThreadsArguments,
     /// Draw no progress bar.
     #[arg(long)]
     quiet: bool,
@@ -74,13 +74,7 @@ impl RunArguments {
         what: &'static str,
         run: impl FnOnce(&Bars, &Bars) -> Result<T> + Send,
     ) -> Result<T> {
-        self.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
-        let mut pool = rayon::ThreadPoolBuilder::new();
-        if let Some(threads) = self.threads {
-            pool = pool.num_threads(threads);
-        }
-        let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
-        pool.install(|| run(&Bars::new(self.quiet), &Bars::counting(what, self.quiet)))
+        self.threads.pool()?.install(|| run(&Bars::new(self.quiet), &Bars::counting(what, self.quiet)))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The command line: flags are parsed plainly, then turned into a checked request, then run.
 
 mod activity;
-mod checkpoint;
 mod compare;
 mod describe;
 mod evaluate;
@@ -14,6 +13,7 @@ mod keyword;
 mod list;
 mod mapping;
 mod merge;
+mod model;
 mod plan;
 mod print;
 mod progress;
@@ -24,6 +24,7 @@ mod sensitivity;
 mod set;
 mod simulate;
 mod subject;
+mod threads;
 mod validate;
 mod work;
 

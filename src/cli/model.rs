@@ -6,9 +6,12 @@ use crate::error::Result;
 use crate::load;
 use crate::model::{Model, Selection};
 
-/// Flags that say which weights a model runs with.
+/// Flags that say which model runs, and with which weights.
 #[derive(Debug, Args)]
-pub struct CheckpointArguments {
+pub struct ModelArguments {
+    /// A built-in model, or the path of a model description.
+    #[arg(long = "model", value_name = "M", default_value = "sdtv1_2-64_fashion")]
+    pub name: String,
     /// A checkpoint in the place of the weights that the model description names.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -23,14 +26,17 @@ pub struct CheckpointArguments {
     ignore_extra: bool,
 }
 
-impl CheckpointArguments {
+impl ModelArguments {
     /// Which tensors of the checkpoint are read.
     pub fn selection(&self) -> Selection {
         Selection { key: self.checkpoint_key.clone(), ignore_extra: self.ignore_extra }
     }
 
-    /// The model `spec` with these weights.
-    pub fn load(&self, spec: &str) -> Result<Model> {
-        load::model_with(spec, self.weights.as_deref(), &self.selection())
+    /// The model with these weights.
+    ///
+    /// # Errors
+    /// If a file does not load, or the weights do not fit the model.
+    pub fn load(&self) -> Result<Model> {
+        load::model_with(&self.name, self.weights.as_deref(), &self.selection())
     }
 }

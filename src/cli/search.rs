@@ -19,15 +19,7 @@ const RESUMED_WITH: [&str; 8] =
 
 /// Runs `spiq search`: 0 if budgets are met, 1 if not.
 pub fn run(arguments: &Arguments, given: &Given) -> Result<u8> {
-    let mut pool = rayon::ThreadPoolBuilder::new();
-    if let Some(threads) = arguments.threads {
-        if !(1..=1024).contains(&threads) {
-            return Err(Error::mismatch(format!("--threads: {threads} is not in 1..=1024")));
-        }
-        pool = pool.num_threads(threads);
-    }
-    let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
-    pool.install(|| run_here(arguments, given))
+    arguments.threads.pool()?.install(|| run_here(arguments, given))
 }
 
 fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::checkpoint::CheckpointArguments;
+use super::model::ModelArguments;
 use super::print::{print, print_json};
 use super::progress;
+use super::threads::ThreadsArguments;
 use crate::error::{Error, Result};
 use crate::model::DataSet;
 use crate::output::{self, Owner};
@@ -16,11 +17,8 @@ use crate::sensitivity::{Choice, Imported, Measure, Subject, measures, sensitivi
 /// Flags of `spiq sensitivity`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description.
-    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
-    model: String,
     #[command(flatten)]
-    checkpoint: CheckpointArguments,
+    model: ModelArguments,
     /// A built-in data set, or the path of a data description; only its validation images are looked at.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
     data: String,
@@ -44,9 +42,8 @@ pub struct Arguments {
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// Threads to run on [default: one per core]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: ThreadsArguments,
     /// Draw no progress bar.
     #[arg(long)]
     quiet: bool,
@@ -54,10 +51,7 @@ pub struct Arguments {
 
 /// Runs `spiq sensitivity`.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let threads = arguments.threads.unwrap_or(0);
-    if threads > 1024 || arguments.threads == Some(0) {
-        return Err(Error::mismatch(format!("--threads: {threads} is not in 1..=1024")));
-    }
+    let pool = arguments.threads.pool()?;
     if arguments.limit == 0 {
         return Err(Error::mismatch("--limit: 0 is not above 0"));
     }
@@ -73,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Precision::Fixed(fixed) = base.precision else {
         return Err(Error::mismatch("--base: fp32 has no integers to change a layer of"));
     };
-    let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
+    let model = Arc::new(arguments.model.load()?);
     let mut all = measures();
     for path in &arguments.import {
         let imported = Imported::load(path, &model.network)?;
@@ -86,10 +80,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(out) = &arguments.out {
         output::check_target(out, Owner::Sensitivity, &["plots"])?;
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
     let bar = progress::bar(all.len() as u64 + 1, arguments.quiet);
     let found = pool.install(|| {
         let subject = Subject::new(Arc::clone(&model), &data, fixed, choices, arguments.limit)?;

@@ -5,12 +5,13 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::activity::{self, ActivityArguments};
-use super::checkpoint::CheckpointArguments;
 use super::flags::check_flag;
 use super::given::Given;
+use super::model::ModelArguments;
 use super::print::{print, print_json};
 use super::progress::Bars;
 use super::set::SetArguments;
+use super::threads::ThreadsArguments;
 use crate::check::repeated;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
@@ -35,11 +36,8 @@ const MAX_BATCH: usize = 65_536;
 /// Flags of `spiq simulate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description.
-    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
-    model: String,
     #[command(flatten)]
-    checkpoint: CheckpointArguments,
+    model: ModelArguments,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     hw: String,
@@ -78,9 +76,8 @@ pub struct Arguments {
     /// Print the report as JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// Threads to run on [default: one per core]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: ThreadsArguments,
     /// Kernels that execute the integers; the results do not depend on it [default: the fastest that this
     /// processor has].
     #[arg(long, value_name = "ISA", value_parser = engines())]
@@ -104,14 +101,10 @@ fn engine(name: &str) -> Result<Backend> {
 
 /// Runs `spiq simulate`.
 pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
+    let threads = arguments.threads.pool()?;
     let request = request(arguments, given)?;
     output::check_target(&arguments.out, Owner::Report, &["plots", "rates"])?;
-    let mut pool = rayon::ThreadPoolBuilder::new();
-    if let Some(threads) = arguments.threads {
-        pool = pool.num_threads(threads);
-    }
-    let pool = pool.build().map_err(|e| Error::mismatch(format!("--threads: {e}")))?;
-    let simulation = pool.install(|| request.run(&Bars::new(arguments.quiet)))?;
+    let simulation = threads.install(|| request.run(&Bars::new(arguments.quiet)))?;
     report::write(&simulation, &arguments.out)?;
     if arguments.json {
         print_json(&report::to_json(&simulation)?)
@@ -122,7 +115,6 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
 
 /// A checked request: everything is loaded, everything fits.
 fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
-    arguments.threads.map_or(Ok(()), |threads| check_flag("--threads", threads, 1..=1024))?;
     check_flag("--batch", arguments.batch, 1..=MAX_BATCH)?;
     let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
     let names: Vec<&str> = if arguments.quant.is_empty() {
@@ -140,7 +132,7 @@ fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
         return Err(Error::mismatch(format!("--plot-setting: {name} is none of the settings that are run")));
     }
     let (hardware, hardware_sha256) = Hardware::load(&arguments.set.of(&arguments.hw)?)?;
-    let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
+    let model = Arc::new(arguments.model.load()?);
     if let Some(table) = repeated(arguments.table.iter().map(String::as_str)) {
         return Err(Error::mismatch(format!("--table: {table} is given twice")));
     }

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::checkpoint::CheckpointArguments;
 use super::flags::check_flag;
+use super::model::ModelArguments;
 use crate::error::{Error, Result};
 use crate::evaluate::{Calibrated, fits};
 use crate::load;
@@ -13,11 +13,8 @@ use crate::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting, 
 /// Flags that say what is executed on what.
 #[derive(Debug, Args)]
 pub struct SubjectArguments {
-    /// A built-in model, or the path of a model description.
-    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
-    pub model: String,
     #[command(flatten)]
-    pub checkpoint: CheckpointArguments,
+    pub model: ModelArguments,
     /// A setting: fp32, w8, w4u8, pot3, floor8, a built-in one or the path of a setting file.
     #[arg(long, value_name = "Q", default_value = "w8")]
     pub quant: String,
@@ -41,7 +38,7 @@ impl Subject {
     /// Loads everything; without `--limit`, `default_limit` images, or all.
     pub fn load(arguments: &SubjectArguments, default_limit: Option<usize>) -> Result<Self> {
         let setting = Setting::load(&arguments.quant)?;
-        let model = Arc::new(arguments.checkpoint.load(&arguments.model)?);
+        let model = Arc::new(arguments.model.load()?);
         let data = DataSet::load_for(&arguments.data, &model.description)?;
         let all = data.test.len();
         let limit = arguments.limit.unwrap_or(default_limit.unwrap_or(all).min(all));

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, FromArgMatches};
 
-use crate::cli::checkpoint::CheckpointArguments;
 use crate::cli::keyword::{keyword, keyword_after};
+use crate::cli::model::ModelArguments;
 use crate::cli::set::SetArguments;
+use crate::cli::threads::ThreadsArguments;
 use crate::error::{Error, Fault, Result};
 use crate::hw::Hardware;
 use crate::name::Printable;
@@ -25,11 +26,8 @@ const NO_OBJECTIVE: &str = "it is three figures: --minimize takes model (weights
 /// Flags of `spiq search`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A built-in model, or the path of a model description.
-    #[arg(long, value_name = "M", default_value = "sdtv1_2-64_fashion")]
-    pub model: String,
     #[command(flatten)]
-    pub checkpoint: CheckpointArguments,
+    pub model: ModelArguments,
     /// A built-in accelerator, or the path of a hardware description.
     #[arg(long, value_name = "H", default_value = "edge-28")]
     pub hw: String,
@@ -133,9 +131,8 @@ pub struct Arguments {
     /// Print search.json instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Threads to run on [default: one per core]; the results do not depend on it.
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub threads: ThreadsArguments,
     /// Show what one step wider or narrower would bring in each layer of the setting found, and which layers are the
     /// obstacles; with --resume, of a search that is finished, too.
     #[arg(long)]
@@ -152,9 +149,9 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         None => Err(Error::mismatch(format!("--weights: {path:?} is not UTF-8, as a log is"))),
     };
     Ok(Request {
-        model: arguments.model.clone(),
-        weights: arguments.checkpoint.weights.as_ref().map(text).transpose()?,
-        selection: arguments.checkpoint.selection(),
+        model: arguments.model.name.clone(),
+        weights: arguments.model.weights.as_ref().map(text).transpose()?,
+        selection: arguments.model.selection(),
         hardware: arguments.set.of(&arguments.hw)?,
         data: arguments.data.clone(),
         limit: arguments.limit,

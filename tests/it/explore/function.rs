@@ -75,17 +75,20 @@ fn requests_are_answered_line_by_line() {
         "",
         "{\"hw\": \"edge-28\"}",
     ];
-    child.stdin.take().unwrap().write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
+    let mut requests = (lines.join("\n") + "\n").into_bytes();
+    requests.extend(b"\xff\xfe\n{}\n");
+    child.stdin.take().unwrap().write_all(&requests).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), 6);
-    assert_eq!(answers[0], answers[5]);
+    assert_eq!(answers.len(), 8);
+    assert_eq!([&answers[5], &answers[7]], [&answers[0]; 2]);
     assert_eq!(answers[1]["hardware"], "edge-28+clock_hz=200000000.0");
     assert_eq!(answers[2]["setting"], "w3");
     assert!(answers[3]["error"].as_str().unwrap().contains("w99"));
     assert!(answers[4]["error"].as_str().unwrap().contains("unknown field `speed`"));
+    assert!(answers[6]["error"].as_str().unwrap().contains("request:1:"));
     let (_, alone, _) = evaluate(&["--quant", "w4"]);
     assert_eq!(serde_json::from_str::<Value>(&alone).unwrap(), answers[0]);
 }
