@@ -224,7 +224,7 @@ fn push_promises(text: &mut String, search: &Search) {
             run.strategy,
             run.seed,
             points(most_drop),
-            100.0 * confidence,
+            (1e4 * confidence).round() / 100.0,
         );
     }
     if let Some(reason) = &search.unpromised {

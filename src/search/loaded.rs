@@ -252,7 +252,10 @@ fn promise(request: &Request, validation: usize) -> Result<(Option<Promise>, Opt
     if confidence == 0.0 {
         return Ok((None, None));
     }
-    let promise = Promise { allowed, confidence, images: (validation / 2) as u32 };
+    let strategies = runs(&request.strategies, request.accelerated);
+    let seeds = |strategy: &dyn Strategy| if strategy.is_random() { request.seeds.len() } else { 1 };
+    let count = strategies.iter().map(|strategy| seeds(strategy.as_ref())).sum();
+    let promise = Promise::of_one(count, allowed, confidence, (validation / 2) as u32);
     if promise.target().is_some() {
         return Ok((Some(promise), None));
     }

@@ -62,6 +62,12 @@ pub struct Promised {
 }
 
 impl Promise {
+    /// Of one of so many `runs`, so that all of them together keep their promises with `confidence`, whichever is chosen
+    /// in the end (Bonferroni).
+    pub fn of_one(runs: usize, allowed: f64, confidence: f64, images: u32) -> Self {
+        Self { allowed, confidence: 1.0 - (1.0 - confidence) / runs as f64, images }
+    }
+
     /// Drop of accuracy on its own images that a search aims at, so that held-out images can tell; nothing where there
     /// are too few of these.
     pub fn target(&self) -> Option<f64> {
@@ -247,6 +253,16 @@ mod tests {
         assert_eq!(promise(500).target(), None);
         let least = promise(1).least_images().unwrap();
         assert!(promise(least).target().is_some() && (2300..2600).contains(&least), "{least}");
+    }
+
+    /// Five runs share an error of 5 %: each promises with 99 %, and aims lower for it.
+    #[test]
+    fn runs_share_the_error() {
+        let alone = Promise::of_one(1, 0.015, 0.95, 5000);
+        let shared = Promise::of_one(5, 0.015, 0.95, 5000);
+        assert_eq!(alone, promise(5000));
+        assert!((shared.confidence - 0.99).abs() < 1e-12);
+        assert!(shared.target().unwrap() < alone.target().unwrap());
     }
 
     #[test]

@@ -50,10 +50,13 @@ fn runs(search: &SearchDocument) -> Markup {
     let spent = |figure: fn(&Run) -> f64| {
         std::iter::once(None).chain(search.runs.iter().map(move |run| Some(figure(run))))
     };
+    let of_runs = || search.runs.iter().map(|run| run.promised.as_ref());
+    let promised = std::iter::once(None).chain(of_runs().map(|promised| Some(promised?.most_drop)));
     let float = &search.float;
     let table = Table::sortable("What was found, on test images", "run", names)
         .numbers("accuracy", Unit::Percent, finals(Some(search.test_accuracy), |f| f.accuracy))
         .numbers("drop", Unit::Points, finals(Some(0.0), |f| f.accuracy_drop))
+        .numbers("drop promised", Unit::Points, promised)
         .numbers(
             "bits per weight",
             Unit::Plain(""),
@@ -69,6 +72,12 @@ fn runs(search: &SearchDocument) -> Markup {
         .numbers("time", Unit::Plain("s"), spent(|run| run.seconds));
     html! {
         (table.markup())
+        @if let Some(promised) = of_runs().flatten().next() {
+            p {
+                "The drop promised is not exceeded on unseen images like these, with a confidence of "
+                (Unit::Percent.text(promised.confidence)) " for each run: held-out validation images have decided."
+            }
+        }
         @if search.runs.iter().any(|run| run.best.is_none()) {
             p { "A run without figures found nothing that meets all budgets." }
         }

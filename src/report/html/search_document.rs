@@ -38,6 +38,9 @@ pub(super) struct Run {
     pub seconds: f64,
     pub layers: Vec<Choice>,
     pub best: Option<Best>,
+    /// Absent from searches of earlier versions, which promised nothing.
+    #[serde(default)]
+    pub promised: Option<Promised>,
     pub trace: Vec<TraceStep>,
     pub r#final: Option<Final>,
     pub steps: Vec<Step>,
@@ -50,6 +53,12 @@ pub(super) struct Choice {
     pub membrane_bits: Option<u32>,
     #[serde(default)]
     pub power_of_two: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Promised {
+    pub confidence: f64,
+    pub most_drop: f64,
 }
 
 #[derive(Debug, Deserialize)]
