@@ -15,7 +15,7 @@ use crate::search::{Budgets, Loaded, Request, SearchWatcher, Session, Terms};
 
 /// Flags that a search may be resumed with; all others are part of what it is.
 const RESUMED_WITH: [&str; 8] =
-    ["resume", "strategy", "seed", "max_evaluations", "threads", "explain", "quiet", "json"];
+    ["resume", "strategy", "seed", "max-evaluations", "threads", "explain", "quiet", "json"];
 
 /// Runs `spiq search`: 0 if budgets are met, 1 if not.
 pub fn run(arguments: &Arguments, given: &Given) -> Result<u8> {
@@ -79,7 +79,7 @@ fn terms(begun: &Request, arguments: &Arguments, given: &Given) -> Terms {
     if given.has("seed") {
         seeds.clone_from(&arguments.seed);
     }
-    if given.has("max_evaluations") {
+    if given.has("max-evaluations") {
         max_evaluations = f64::from(arguments.max_evaluations);
     }
     Terms { strategies, seeds, max_evaluations }

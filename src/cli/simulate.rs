@@ -28,7 +28,7 @@ const DEFAULT_SETTINGS: [&str; 8] = ["fp32", "w8", "w6", "w4", "w3", "pot3", "w4
 
 /// Flags that no figure depends on.
 const RESULTS_DO_NOT_DEPEND_ON: [&str; 7] =
-    ["out", "json", "threads", "isa", "quiet", "plot_all_layers", "trace"];
+    ["out", "json", "threads", "isa", "quiet", "plot-all-layers", "trace"];
 
 /// Most images of a batch.
 const MAX_BATCH: usize = 65_536;
