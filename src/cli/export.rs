@@ -5,7 +5,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::print::print;
 use super::subject::{Subject, SubjectArguments};
 use crate::error::{Error, Result};
-use crate::exchange::{FloatType, Units, export_golden, export_rtl, export_torch, export_torch_float};
+use crate::exchange::{
+    FloatType, Units, export_golden, export_rtl, export_setting, export_torch, export_torch_float,
+};
 
 /// Arguments of `spiq export`.
 #[derive(Debug, Args)]
@@ -22,6 +24,18 @@ enum Format {
     Golden(FolderArguments),
     /// Stimuli and expected values of each layer for a hardware test bench [default: 1 image].
     Rtl(FolderArguments),
+    /// A setting file, and beside it the integers that calibration made of the model: with them the setting needs no
+    /// images and no time.
+    Setting(SettingArguments),
+}
+
+#[derive(Debug, Args)]
+struct SettingArguments {
+    #[command(flatten)]
+    subject: SubjectArguments,
+    /// Write here: a name that ends in .ron, with a .safetensors file beside it.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +106,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let quantized = subject.integers("a test bench")?;
             let layers = export_rtl(&quantized, subject.names(), &subject.images, &folder.out)?;
             (format!("{layers} layers, {} images", subject.images.len()), &folder.out)
+        }
+        Format::Setting(SettingArguments { subject, out }) => {
+            let subject = Subject::load(subject, Some(1))?;
+            let (setting, integers) = subject.kept()?;
+            export_setting(setting, &integers, out)?;
+            ("with its integers beside it".to_owned(), out)
         }
     };
     print(&format!("Wrote {} ({told})\n", out.display()))

@@ -19,12 +19,25 @@ use crate::evaluate::{Presentation, SimulationRequest, charged_machines};
 use crate::exec::Backend;
 use crate::hw::Hardware;
 use crate::map::FixedMapping;
+use crate::model::Model;
 use crate::output::{self, Owner};
-use crate::quant::Setting;
+use crate::quant::{Precision, Setting};
 use crate::report;
 
 /// Settings that are compared when none is asked for.
-const DEFAULT_SETTINGS: [&str; 8] = ["fp32", "w8", "w6", "w4", "w3", "pot3", "w4u8", "mixed"];
+const DEFAULT_SETTINGS: [&str; 11] = [
+    "fp32",
+    "w8",
+    "w4",
+    "w4-calibrated",
+    "w3",
+    "w3-calibrated",
+    "pot3",
+    "pot3-calibrated",
+    "w2-calibrated",
+    "w4u8",
+    "mixed",
+];
 
 /// Flags that no figure depends on.
 const RESULTS_DO_NOT_DEPEND_ON: [&str; 7] =
@@ -49,7 +62,8 @@ pub struct Arguments {
     #[arg(long, value_name = "T", value_delimiter = ',')]
     table: Vec<String>,
     /// A setting: fp32, w8, w4, pot3, w4u8 (weights 4, membranes 8), floor8, a built-in setting or
-    /// the path of a setting file; may be repeated [default: fp32 w8 w6 w4 w3 pot3 w4u8 mixed].
+    /// the path of a setting file; may be repeated [default: fp32 w8 w4 w3 pot3 w4u8 mixed, and of w4-, w3-, pot3- and w2-calibrated
+    /// those whose integers are kept for the model].
     #[arg(long, value_name = "Q")]
     quant: Vec<String>,
     #[command(flatten)]
@@ -113,16 +127,25 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     }
 }
 
+/// The settings called `names`; without any those of the defaults that take no calibration of `model` by images.
+fn settings(names: &[String], model: &Model) -> Result<Vec<Setting>> {
+    if !names.is_empty() {
+        return names.iter().map(|name| Setting::load(name)).collect();
+    }
+    let defaults = DEFAULT_SETTINGS.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
+    let is_ready = |setting: &Setting| match &setting.precision {
+        Precision::Float32 => true,
+        Precision::Fixed(fixed) => !fixed.needs_images(model),
+    };
+    Ok(defaults.into_iter().filter(is_ready).collect())
+}
+
 /// A checked request: everything is loaded, everything fits.
 fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
     check_flag("--batch", arguments.batch, 1..=MAX_BATCH)?;
     let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
-    let names: Vec<&str> = if arguments.quant.is_empty() {
-        DEFAULT_SETTINGS.to_vec()
-    } else {
-        arguments.quant.iter().map(String::as_str).collect()
-    };
-    let settings = names.into_iter().map(Setting::load).collect::<Result<Vec<_>>>()?;
+    let model = Arc::new(arguments.model.load()?);
+    let settings = settings(&arguments.quant, &model)?;
     if let Some(name) = repeated(settings.iter().map(|setting| &*setting.name)) {
         return Err(Error::mismatch(format!("--quant: two settings are named {name}")));
     }
@@ -132,7 +155,6 @@ fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
         return Err(Error::mismatch(format!("--plot-setting: {name} is none of the settings that are run")));
     }
     let (hardware, hardware_sha256) = Hardware::load(&arguments.set.of(&arguments.hw)?)?;
-    let model = Arc::new(arguments.model.load()?);
     if let Some(table) = repeated(arguments.table.iter().map(String::as_str)) {
         return Err(Error::mismatch(format!("--table: {table} is given twice")));
     }

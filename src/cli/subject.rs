@@ -54,6 +54,18 @@ impl Subject {
         self.calibrated.model()
     }
 
+    /// The setting, and its file of integers.
+    pub fn kept(&self) -> Result<(&FixedPoint, Vec<u8>)> {
+        match &self.setting.precision {
+            Precision::Float32 => Err(Error::mismatch("--quant: fp32 has no integers to keep")),
+            Precision::Fixed(fixed) => {
+                let integers =
+                    self.calibrated.integers(fixed).map_err(|e| e.at_setting(&self.setting.name))?;
+                Ok((fixed, integers))
+            }
+        }
+    }
+
     /// The network of integers; `None` for fp32.
     pub fn quantized(&self) -> Result<Option<QuantizedModel>> {
         match &self.setting.precision {
@@ -97,7 +109,7 @@ impl Bounded {
             return Err(Error::mismatch("--quant: fp32 has no integers whose width could be proven"));
         };
         let model = load::model(model)?;
-        let quantized = if fixed.needs_images(&model.network) {
+        let quantized = if fixed.needs_images(&model) {
             Self::calibrated(model, fixed, data)
         } else {
             let calibration = Calibration::of_any_range(model.network.nodes.len());

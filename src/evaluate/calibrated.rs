@@ -6,7 +6,7 @@ use super::calibration_images::ranges;
 use super::{CalibrationImages, RateMatching, add_statistics, calibrate};
 use crate::error::Result;
 use crate::model::{DataSet, Grid, Images, Kind, Model, Network, Node};
-use crate::quant::{Calibration, FixedPoint, QuantizedModel};
+use crate::quant::{Calibration, FixedPoint, KeptIntegers, QuantizedModel};
 
 /// Makes networks of integers of one model. What settings need to know of calibration images is found out once,
 /// and kept.
@@ -80,9 +80,9 @@ impl Calibrated {
 
     /// What of `setting` is found out on noise, for want of images; `None` where nothing is.
     pub(super) fn noise_note(&self, setting: &FixedPoint) -> Option<&'static str> {
-        if !self.only_charged {
+        if !self.only_charged || setting.kept_of(&self.model).is_some() {
             None
-        } else if setting.needs_images(&self.model.network) {
+        } else if setting.needs_images(&self.model) {
             Some("weights, thresholds and ranges are chosen on synthetic noise")
         } else if ranges_matter(&self.model.network, setting) {
             Some("ranges are chosen on synthetic noise")
@@ -109,13 +109,25 @@ impl Calibrated {
         self.matching.quantize(&self.model, self.validation.images(), setting, &calibration)
     }
 
+    /// The integers of `setting` for its file of integers: bytes of [`KeptIntegers`].
+    ///
+    /// # Errors
+    /// Those of [`Calibrated::quantize`].
+    pub fn integers(&self, setting: &FixedPoint) -> Result<Vec<u8>> {
+        let (quantized, calibration) = (self.quantize(setting)?, self.known(setting)?);
+        Ok(KeptIntegers::to_bytes(&self.model, &setting.asked_text(), &calibration.magnitude, &quantized))
+    }
+
     fn known(&self, setting: &FixedPoint) -> Result<Calibration> {
+        if let Some(kept) = setting.kept_of(&self.model) {
+            return Ok(Calibration::of_ranges(kept.ranges()));
+        }
         if self.only_charged && self.noise_note(setting).is_none() {
             return Ok(Calibration::of_any_range(self.model.network.nodes.len()));
         }
         // What a thread that panicked left is whole: statistics are added when they are complete.
         let mut known = self.calibration.lock().unwrap_or_else(PoisonError::into_inner);
-        let validation = self.validation.for_setting(&self.model.network, setting)?;
+        let validation = self.validation.for_setting(&self.model, setting)?;
         let known = match &mut *known {
             Some(known) => known,
             none => none.insert(ranges(&self.model, validation)?),

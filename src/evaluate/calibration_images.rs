@@ -42,12 +42,12 @@ impl CalibrationImages {
         &self.images
     }
 
-    /// The images, for `setting` of `network`.
+    /// The images, for `setting` of `model`.
     ///
     /// # Errors
     /// If there are none, and the setting depends on them.
-    pub fn for_setting(&self, network: &Network, setting: &FixedPoint) -> Result<&Images> {
-        match (&self.absent, purpose(network, setting)) {
+    pub fn for_setting(&self, model: &Model, setting: &FixedPoint) -> Result<&Images> {
+        match (&self.absent, purpose(model, setting)) {
             (Some(path), Some(purpose)) => {
                 let message = format!("missing, and {purpose}: add a part `validation: ...`");
                 Err(Error::field(path, "validation", message))
@@ -92,7 +92,10 @@ impl CalibrationImages {
 }
 
 /// What integers of `setting` are chosen for on images, if anything.
-fn purpose(network: &Network, setting: &FixedPoint) -> Option<&'static str> {
+fn purpose(model: &Model, setting: &FixedPoint) -> Option<&'static str> {
+    if setting.kept_of(model).is_some() {
+        return None;
+    }
     let is_ranged = |kind: Kind| match kind {
         Kind::Grid(Grid::Residual) => setting.residual_fraction_bits.is_none(),
         Kind::Grid(Grid::Activation) => true,
@@ -101,10 +104,10 @@ fn purpose(network: &Network, setting: &FixedPoint) -> Option<&'static str> {
     if setting.rate_matching {
         return Some("the setting matches thresholds on its images");
     }
-    if setting.needs_images(network) {
+    if setting.needs_images(model) {
         return Some("the setting rounds or corrects layers by what they read of its images");
     }
-    network.nodes.iter().any(|node| is_ranged(node.kind)).then_some("ranges are those of its images")
+    model.network.nodes.iter().any(|node| is_ranged(node.kind)).then_some("ranges are those of its images")
 }
 
 /// Ranges of `model` on validation images of `data`, if there are any; `images` are those to be run, and `progress`

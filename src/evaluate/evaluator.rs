@@ -206,7 +206,11 @@ impl Evaluator {
         };
         let of_scales =
             prepared.quantized.as_ref().and_then(|integers| rounded_scales(self.model(), integers));
-        let notes: Vec<String> = note.map(str::to_owned).into_iter().chain(of_scales).collect();
+        let kept = match &setting.precision {
+            Precision::Float32 => None,
+            Precision::Fixed(fixed) => fixed.kept_note(self.model()),
+        };
+        let notes: Vec<String> = note.map(str::to_owned).into_iter().chain(of_scales).chain(kept).collect();
         evaluations.iter_mut().for_each(|e| e.notes.extend_from_slice(&notes));
         Ok(evaluations)
     }

@@ -71,7 +71,7 @@ impl RateMatching {
         setting: &FixedPoint,
         calibration: &Calibration,
     ) -> Result<QuantizedModel> {
-        if !setting.rate_matching {
+        if !setting.rate_matching || setting.kept_of(model).is_some() {
             return quantize(model, setting, calibration);
         }
         let goal = self.goal(model, images)?;

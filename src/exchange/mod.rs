@@ -1,5 +1,5 @@
 //! What `spiq` exchanges with other programs, as `docs/formats.md` describes it: dumps of runs, golden
-//! bundles, weights for PyTorch, stimuli for RTL, recorded neurons.
+//! bundles, weights for PyTorch, settings with their integers, stimuli for RTL, recorded neurons.
 
 mod bundle;
 mod bundle_neurons;
@@ -10,6 +10,7 @@ mod npy;
 mod record;
 mod replay;
 mod rtl;
+mod setting;
 mod torch;
 mod validate;
 
@@ -21,5 +22,6 @@ pub use npy::{INT8, INT32, INT64, NpyReader, NpyWriter, UINT8};
 pub use record::{channels_first, channels_last};
 pub use replay::{NeuronConfig, Recording, ReplayMismatch, ReplayReport, replay};
 pub use rtl::export_rtl;
+pub use setting::export_setting;
 pub use torch::{FloatType, TorchTensor, Units, export_torch, export_torch_float, torch_tensors};
 pub use validate::{Coordinates, Mismatch, NodeReport, ValidationReport, validate};

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use tempfile::Builder;
+
 use crate::error::{Error, Result};
 
 /// Writes `bytes` to `path`, whose folder is made if it is not there: to a file beside it, which is on the disk before it
@@ -15,7 +17,7 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        let mut file = readable(Builder::new().prefix(".new-")).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -24,6 +26,13 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     write().map_err(|source| Error::io(path, source))
+}
+
+/// Temporary files are their maker's alone; those that stay may be read by whom the system's mask lets.
+fn readable<'a, 'b, 'c>(builder: &'a mut Builder<'b, 'c>) -> &'a mut Builder<'b, 'c> {
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 #[cfg(test)]

@@ -39,6 +39,11 @@ impl Calibration {
         Self { magnitude: vec![ANY_RANGE; nodes], ..Self::new(nodes) }
     }
 
+    /// For what depends on nothing but `ranges`, one per node.
+    pub fn of_ranges(ranges: &[f64]) -> Self {
+        Self { magnitude: ranges.to_vec(), ..Self::new(ranges.len()) }
+    }
+
     /// The larger of both magnitudes, node by node: independent of the order of merging.
     pub fn merge(mut self, other: &Self) -> Self {
         for (mine, theirs) in self.magnitude.iter_mut().zip(&other.magnitude) {

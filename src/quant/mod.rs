@@ -4,6 +4,7 @@ mod bounds;
 mod calibration;
 mod faint;
 mod input;
+mod kept;
 mod neuron;
 mod quantized;
 mod quantizer;
@@ -17,6 +18,7 @@ mod stored_rows;
 
 pub use calibration::Calibration;
 pub use input::input_integers;
+pub use kept::{KeptIntegers, LayerIntegers};
 pub use neuron::{
     LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReadout,
     QuantizedReset, per_channel,

@@ -12,8 +12,8 @@ use super::neuron::*;
 use super::quantized::*;
 use super::stored_rows::{of_classifier, stored_rows};
 use super::{
-    Calibration, FixedPoint, InputStatistics, Wanted, WeightRounding, WeightScheme, input_integers,
-    real_layer, second_order,
+    Calibration, FixedPoint, InputStatistics, KeptIntegers, LayerIntegers, Wanted, WeightRounding,
+    WeightScheme, input_integers, real_layer, second_order,
 };
 use crate::error::{Error, Result};
 use crate::model::{
@@ -38,7 +38,7 @@ const MAX_FRACTION_BITS: u32 = 16;
 /// If the setting names layers that the model lacks, asks for what only images can tell, or a bound does not
 /// fit 64-bit arithmetic.
 pub fn quantize(model: &Model, setting: &FixedPoint, calibration: &Calibration) -> Result<QuantizedModel> {
-    if setting.rate_matching {
+    if setting.rate_matching && setting.kept_of(model).is_none() {
         Err(Error::mismatch("thresholds are matched on calibration images, and none were run"))
     } else {
         quantize_layerwise(model, setting, calibration, |_, _, _| ())
@@ -57,7 +57,10 @@ pub fn quantize_layerwise(
     mut adjust: impl FnMut(NodeId, &Node, &mut QuantizedOp),
 ) -> Result<QuantizedModel> {
     setting.check_names(&model.network)?;
-    let mut quantizer = Quantizer::new(model, setting, calibration);
+    let kept = setting.kept_of(model);
+    kept.map_or(Ok(()), |kept| kept.check(model))?;
+    let ranges = kept.map(|kept| Calibration::of_ranges(kept.ranges()));
+    let mut quantizer = Quantizer::new(model, setting, kept, ranges.as_ref().unwrap_or(calibration));
     for (id, node) in model.network.iter() {
         let (mut op, lsb) = quantizer.op(id, node)?;
         // Whoever adjusts it may run it before.
@@ -78,6 +81,8 @@ pub fn quantize_layerwise(
 struct Quantizer<'a> {
     model: &'a Model,
     setting: &'a FixedPoint,
+    /// Where they are known, nothing is rounded.
+    kept: Option<&'a KeptIntegers>,
     calibration: &'a Calibration,
     residual: Format,
     ops: Vec<QuantizedOp>,
@@ -87,13 +92,18 @@ struct Quantizer<'a> {
 }
 
 impl<'a> Quantizer<'a> {
-    fn new(model: &'a Model, setting: &'a FixedPoint, calibration: &'a Calibration) -> Self {
+    fn new(
+        model: &'a Model,
+        setting: &'a FixedPoint,
+        kept: Option<&'a KeptIntegers>,
+        calibration: &'a Calibration,
+    ) -> Self {
         let stream = |node: &Node| node.kind == Kind::Grid(Grid::Residual);
         let seen = model.network.nodes.iter().zip(&calibration.magnitude).filter(|(node, _)| stream(node));
         let magnitude = seen.fold(0.0, |m: f64, (_, &x)| m.max(x));
         let mut residual = Format::for_magnitude(setting.residual_bits, magnitude);
         residual.fraction_bits = setting.residual_fraction_bits.unwrap_or(residual.fraction_bits);
-        Self { model, setting, calibration, residual, ops: vec![], bounds: vec![], lsbs: vec![] }
+        Self { model, setting, kept, calibration, residual, ops: vec![], bounds: vec![], lsbs: vec![] }
     }
 
     /// The integers of `node`, and what one step of them is worth.
@@ -104,7 +114,7 @@ impl<'a> Quantizer<'a> {
             Op::Neuron(Neuron { leak: Leak::Loihi { voltage_decay, current_decay }, threshold, .. }) => {
                 self.loihi(node, *voltage_decay, *current_decay, *threshold)
             }
-            Op::Neuron(neuron) => self.neuron(node, neuron),
+            Op::Neuron(neuron) => self.neuron(node, neuron)?,
             Op::IntegerNeuron(neuron) => self.integer_neuron(node, *neuron),
             Op::Requantize(grid) => self.requantize(id, node, *grid)?,
             Op::Add(Join::Membrane) => self.add_membrane(node)?,
@@ -167,41 +177,16 @@ impl<'a> Quantizer<'a> {
 
     fn weighted(&self, id: NodeId, node: &Node, weighted: &Weighted) -> Result<(QuantizedOp, Vec<f64>)> {
         let mut layer = real_layer(self.model, self.setting.input, node, weighted);
-        let geometry = weighted.geometry;
-        let refuse = |message: String| {
-            let advice = match self.setting.weights_of(&node.name) {
-                WeightScheme::Stored { bits } => {
-                    format!("; is w{bits} meant? int{bits} keeps weights that are integers already")
-                }
-                _ => String::new(),
-            };
-            Error::mismatch(format!("layer {}: {message}{advice}", node.name))
+        let scheme = self.scheme(id, node, weighted, &mut layer).map_err(|m| self.refused(node, &m))?;
+        let &[input_lsb] = self.lsb(node, 0) else {
+            return Err(self.refused(node, "reads values whose scale differs by channel"));
         };
-        let scheme = self.scheme(id, node, weighted, &mut layer).map_err(refuse)?;
-        let statistics = self.statistics(id, node)?;
-        let rows = self.rows(id, &layer, scheme, geometry, statistics);
-        let rows = rows.map_err(refuse)?;
-        let (mut codes, mut weight_lsb) = Arc::unwrap_or_clone(rows);
-        if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
-            correct_bias(&mut layer, &codes, &weight_lsb, seen);
-        }
-        let input_lsb = self.lsb(node, 0);
-        if input_lsb.len() != 1 {
-            return Err(refuse("reads values whose scale differs by channel".to_owned()));
-        }
-        let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0]).collect();
-        let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
-            Some(bits) => bits,
-            None if scheme.is_exact() && layer.steps.is_none() => 0,
-            None => default_fraction_bits(&steps, self.threshold_of(id)),
+        let LayerIntegers { codes, bias, fraction_bits, lsb } = match self.kept {
+            Some(kept) => kept.layer(node, scheme)?.clone(),
+            None => self.rounded(id, node, layer, scheme, weighted.geometry, input_lsb)?,
         };
-        let fine = f64::from(fraction_bits).exp2();
-        widen_steps(&layer, &scheme, fine / input_lsb[0], &mut codes, &mut weight_lsb);
-        let lsb: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb[0] / fine).collect();
-        let bias: Vec<i64> =
-            layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
         let op = QuantizedWeighted {
-            geometry,
+            geometry: weighted.geometry,
             codes,
             bias,
             fraction_bits,
@@ -213,6 +198,45 @@ impl<'a> Quantizer<'a> {
             accumulator: self.setting.accumulator_of(&node.name),
         };
         Ok((QuantizedOp::Weighted(op), lsb))
+    }
+
+    /// The integers of a weight layer that reads steps of `input_lsb`.
+    fn rounded(
+        &self,
+        id: NodeId,
+        node: &Node,
+        mut layer: FoldedLayer,
+        scheme: WeightScheme,
+        geometry: ConvGeometry,
+        input_lsb: f64,
+    ) -> Result<LayerIntegers> {
+        let statistics = self.statistics(id, node)?;
+        let rows = self.rows(id, &layer, scheme, geometry, statistics).map_err(|m| self.refused(node, &m))?;
+        let (mut codes, mut weight_lsb) = Arc::unwrap_or_clone(rows);
+        if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
+            correct_bias(&mut layer, &codes, &weight_lsb, seen);
+        }
+        let steps: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb).collect();
+        let fraction_bits = match self.setting.fraction_bits_of(&node.name) {
+            Some(bits) => bits,
+            None if scheme.is_exact() && layer.steps.is_none() => 0,
+            None => default_fraction_bits(&steps, self.threshold_of(id)),
+        };
+        let fine = f64::from(fraction_bits).exp2();
+        widen_steps(&layer, &scheme, fine / input_lsb, &mut codes, &mut weight_lsb);
+        let lsb: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb / fine).collect();
+        let bias = layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
+        Ok(LayerIntegers { codes, bias, fraction_bits, lsb })
+    }
+
+    fn refused(&self, node: &Node, message: &str) -> Error {
+        let advice = match self.setting.weights_of(&node.name) {
+            WeightScheme::Stored { bits } => {
+                format!("; is w{bits} meant? int{bits} keeps weights that are integers already")
+            }
+            _ => String::new(),
+        };
+        Error::mismatch(format!("layer {}: {message}{advice}", node.name))
     }
 
     /// The scheme of a weight layer, whose weights it leaves as that scheme rounds them.
@@ -344,7 +368,7 @@ impl<'a> Quantizer<'a> {
         }
     }
 
-    fn neuron(&self, node: &Node, neuron: &Neuron) -> (QuantizedOp, Vec<f64>) {
+    fn neuron(&self, node: &Node, neuron: &Neuron) -> Result<(QuantizedOp, Vec<f64>)> {
         let decays = self.model.weights.decays(node);
         let keeps: Vec<Keep> = decays.iter().map(|decay| decay.keep).collect();
         let gains: Vec<f64> = decays.iter().map(|decay| decay.gain).collect();
@@ -363,7 +387,10 @@ impl<'a> Quantizer<'a> {
             };
             smallest.min(unreachable(c))
         };
-        let thresholds: Vec<i64> = (0..channels).map(threshold).collect();
+        let thresholds: Vec<i64> = match self.kept {
+            Some(kept) => kept.thresholds(node)?.to_vec(),
+            None => (0..channels).map(threshold).collect(),
+        };
         // An amount is a whole number of steps, at least one.
         let amounts = |real: f64| {
             let whole = |c: usize| Rounding::HalfEven.round(steps(c, real)).clamp(1, MAX_AMOUNT);
@@ -383,7 +410,7 @@ impl<'a> Quantizer<'a> {
         let membrane = (!stateless).then_some(MembraneWord { bits, discards: Vec::new() });
         let strict = neuron.fire == Fire::AboveThreshold;
         let op = QuantizedNeuron { thresholds: Vec::new(), keeps, gains, reset, strict, membrane };
-        (QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0])
+        Ok((QuantizedOp::Neuron(op.with_thresholds(thresholds)), vec![1.0]))
     }
 
     /// Thresholds are whole steps of X, shifted as the input is.

@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::KeptIntegers;
 use super::scheme::{Clip, Scale, Sharing, WeightScheme};
 use crate::check::{ACCUMULATOR_BITS, FRACTION_BITS, MEMBRANE_BITS, in_range};
 use crate::error::{Error, Fault, Result};
-use crate::files::Folder;
-use crate::model::{Network, Node, Op};
+use crate::files::{Folder, MAX_WEIGHTS};
+use crate::model::{Model, Network, Node, Op};
 use crate::name::matches;
 use crate::num::Accumulator;
 use crate::ron_file::{parse_ron, to_ron};
@@ -69,6 +72,19 @@ pub struct FixedPoint {
     /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
     #[serde(default)]
     pub layers: Vec<(String, LayerOverride)>,
+    /// Files beside this one: the integers that calibration or training made of checkpoints at this setting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    integers: Vec<String>,
+    /// What those files hold.
+    #[serde(skip)]
+    kept: Vec<Kept>,
+}
+
+/// Integers of a setting; one whose fields were changed since has no use for them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Kept {
+    of: FixedPoint,
+    integers: Arc<KeptIntegers>,
 }
 
 /// How weights become codes, at the scale and among the levels of their scheme.
@@ -138,9 +154,7 @@ impl Precision {
     pub fn unnamed(&self) -> Self {
         match self {
             Self::Float32 => Self::Float32,
-            Self::Fixed(fixed) => {
-                Self::Fixed(FixedPoint { path: String::new(), name: String::new(), ..fixed.clone() })
-            }
+            Self::Fixed(fixed) => Self::Fixed(FixedPoint { kept: fixed.kept.clone(), ..fixed.as_asked() }),
         }
     }
 }
@@ -156,7 +170,11 @@ impl Setting {
             let meant = meant(spec).map_or_else(String::new, |meant| format!("is {meant} meant? "));
             Error::mismatch(format!("{e}; {meant}{SHORTHANDS}"))
         })?;
-        Self::parse(&folder.read_text(&file)?, &folder.path(&file))
+        let mut setting = Self::parse(&folder.read_text(&file)?, &folder.path(&file))?;
+        if let Precision::Fixed(fixed) = &mut setting.precision {
+            fixed.read_integers(&folder)?;
+        }
+        Ok(setting)
     }
 
     /// The setting that `spec` is a shorthand of, if it is one.
@@ -175,7 +193,11 @@ impl Setting {
         Ok(Some(Self { name: spec.to_owned(), precision }))
     }
 
-    /// Parses and checks a setting file; `path` is for messages.
+    /// Parses and checks the text of a setting file, without the files of integers that it names; `path` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// If it is no setting, or its numbers make no sense.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         Self::of(FixedPoint { path: path.to_owned(), ..parse_ron(text, path)? })
     }
@@ -251,7 +273,55 @@ impl FixedPoint {
             bias_correction: false,
             rate_matching: false,
             layers: Vec::new(),
+            integers: Vec::new(),
+            kept: Vec::new(),
         }
+    }
+
+    /// The setting with the integers of `file`, which stands beside it.
+    pub fn keeping(&self, file: &str) -> Self {
+        Self { integers: vec![file.to_owned()], kept: Vec::new(), ..self.clone() }
+    }
+
+    /// Reads the files of integers that it names in `folder`.
+    fn read_integers(&mut self, folder: &Folder) -> Result<()> {
+        let read = |file: &String| {
+            let path = folder.path(file);
+            let integers = KeptIntegers::parse(&folder.read(file, MAX_WEIGHTS)?, &path)?;
+            let of: Self = parse_ron(integers.setting(), &format!("{path}: setting"))?;
+            Ok(Kept { of: of.as_asked(), integers: Arc::new(integers) })
+        };
+        self.kept = self.integers.iter().map(read).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// The integers that are kept of `model` at this setting, as it is now.
+    pub fn kept_of(&self, model: &Model) -> Option<&KeptIntegers> {
+        let is_own = |kept: &&Kept| kept.integers.are_of(model) && kept.of == self.as_asked();
+        self.kept.iter().find(is_own).map(|kept| &*kept.integers)
+    }
+
+    /// What a reader must know of the integers that are kept, or not, of `model`.
+    pub fn kept_note(&self, model: &Model) -> Option<String> {
+        match (self.kept_of(model), &self.integers[..]) {
+            (Some(kept), _) => Some(format!("integers are those of {}", kept.path())),
+            (None, []) => None,
+            (None, [first, ..]) => {
+                Some(format!("{first} is of another checkpoint or setting: integers are made anew"))
+            }
+        }
+    }
+
+    /// What it asks for: without what it is called, and what is kept of it.
+    pub fn as_asked(&self) -> Self {
+        let (path, name, integers, kept) = Default::default();
+        Self { path, name, integers, kept, ..self.clone() }
+    }
+
+    /// Its text without what is kept of it, for a file of integers.
+    pub fn asked_text(&self) -> String {
+        let (integers, kept) = Default::default();
+        to_ron(&Self { integers, kept, ..self.clone() }, 3)
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -340,9 +410,11 @@ impl FixedPoint {
         }
     }
 
-    /// True if integers of `network` depend on more than ranges.
-    pub fn needs_images(&self, network: &Network) -> bool {
-        self.rate_matching || network.weighted().any(|(_, node, _)| self.wanted_of(&node.name).is_some())
+    /// True if integers of `model` depend on more than ranges, and are not kept.
+    pub fn needs_images(&self, model: &Model) -> bool {
+        let wants = |node: &Node| self.wanted_of(&node.name).is_some();
+        let depends = self.rate_matching || model.network.weighted().any(|(_, node, _)| wants(node));
+        depends && self.kept_of(model).is_none()
     }
 
     fn last_override<T>(&self, name: &str, get: impl Fn(&LayerOverride) -> Option<T>) -> Option<T> {
@@ -432,7 +504,8 @@ mod tests {
             let text = setting.to_ron().unwrap();
             let Precision::Fixed(fixed) = setting.precision else { panic!("{} is float", setting.name) };
             let again = Setting::parse(&text, &fixed.path).unwrap();
-            assert_eq!(again.precision, Precision::Fixed(fixed), "{text}");
+            // Files of integers are read with the folder, not with the text.
+            assert_eq!(again.precision, Precision::Fixed(FixedPoint { kept: Vec::new(), ..fixed }), "{text}");
         }
         assert_eq!(Setting::load("fp32").unwrap().to_ron(), None);
     }

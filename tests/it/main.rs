@@ -17,6 +17,7 @@ mod forks;
 mod fuzz_corpus;
 mod gemm;
 mod integer_network;
+mod kept_integers;
 mod lists;
 mod machines;
 mod nests;

@@ -130,6 +130,16 @@ impl WeightScheme {
         }
     }
 
+    /// True if `code` is one of its levels.
+    pub fn has_level(&self, code: i32) -> bool {
+        match *self {
+            Self::Uniform { bits, .. } => uniform::has_level(code, bits),
+            Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
+            Self::Stored { bits } => stored::has_level(code, bits),
+            Self::UnitFloor { .. } => true,
+        }
+    }
+
     /// True if codes are the nearest of their levels, so that another choice among them can be better.
     pub fn rounds_to_nearest(&self) -> bool {
         matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. })

@@ -23,6 +23,12 @@ pub fn code(weight: f64, lsb: f64, bits: u32) -> i32 {
     nearest_level(weight.abs() / lsb, max_exponent(bits)) * if weight < 0.0 { -1 } else { 1 }
 }
 
+/// True of 0 and the powers of two.
+pub fn has_level(code: i32, bits: u32) -> bool {
+    let magnitude = code.unsigned_abs();
+    magnitude == 0 || (magnitude.is_power_of_two() && magnitude <= 1 << max_exponent(bits))
+}
+
 /// The scale of the smallest squared error of `weights`, which counts as `importance` says.
 pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale) -> f64 {
     let full = largest(weights) / f64::from(max_exponent(bits)).exp2();

@@ -31,6 +31,11 @@ pub fn with_step(weights: &[f64], bits: u32, step: f64) -> Result<Codes, String>
     Ok(Codes { lsb: step.abs(), codes: weights.iter().map(code).collect::<Result<_, String>>()? })
 }
 
+/// True of codes of `bits` bits, and of the lowest with the sign of a step below 0.
+pub fn has_level(code: i32, bits: u32) -> bool {
+    i64::from(code).abs() <= 1 << (bits - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

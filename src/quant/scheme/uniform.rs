@@ -14,6 +14,11 @@ pub fn code(weight: f64, lsb: f64, bits: u32) -> i32 {
     Rounding::HalfEven.round(weight / lsb).clamp(-limit(bits), limit(bits)) as i32
 }
 
+/// True in the narrow range of `bits`.
+pub fn has_level(code: i32, bits: u32) -> bool {
+    i64::from(code).abs() <= limit(bits)
+}
+
 /// The scale of `weights`, whose squared errors count as `importance` says.
 pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale, clip: Clip) -> f64 {
     let full = largest(weights) / limit(bits) as f64;

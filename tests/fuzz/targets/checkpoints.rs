@@ -4,6 +4,7 @@ use std::io::{Cursor, Write};
 
 use spiq::Result;
 use spiq::model::{Checkpoint, Weights};
+use spiq::quant::KeptIntegers;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -45,4 +46,11 @@ pub fn pickle(bytes: &[u8]) -> Result<()> {
 pub fn safetensors(bytes: &[u8]) -> Result<()> {
     let length = (bytes.len() as u64).to_le_bytes();
     open(&[&length[..], bytes, &[0; 96]].concat(), "input.safetensors")
+}
+
+/// Integers that are kept beside a setting.
+pub fn integers(bytes: &[u8]) -> Result<()> {
+    let kept = KeptIntegers::parse(bytes, "input.safetensors")?;
+    let _ = kept.ranges();
+    Ok(())
 }

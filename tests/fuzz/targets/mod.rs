@@ -32,7 +32,7 @@ const fn target(name: &'static str, names: &'static str, run: fn(&[u8]) -> Resul
 const ANY_FILE: &str = ".tmp";
 
 /// All parsers.
-pub const TARGETS: [Target; 37] = [
+pub const TARGETS: [Target; 38] = [
     target("aedat", ANY_FILE, data::aedat),
     target("budget", "input.ron", search::budget),
     target("changes", "=", search::changes),
@@ -50,6 +50,7 @@ pub const TARGETS: [Target; 37] = [
     target("hardware", "input.ron", descriptions::hardware),
     target("idx_images", ANY_FILE, data::idx_images),
     target("idx_labels", ANY_FILE, data::idx_labels),
+    target("integers", "input.safetensors", checkpoints::integers),
     target("layers", "input.ron", descriptions::layers),
     target("mapping", "input.ron", descriptions::mapping),
     target("model", "input.ron", descriptions::model),

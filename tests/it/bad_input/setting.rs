@@ -84,7 +84,7 @@ fn files_that_do_not_parse() {
     missing bracket
       changed.ron:13:1: Expected opening `(`
     unknown field
-      changed.ron:5:5: Unexpected field named `membrane_bit` in `Setting`, expected one of `name`, `weights`, `membrane_bits`, `residual_bits`, `residual_fraction_bits`, `input`, `accumulator`, `activation_bits`, `rounding`, `bias_correction`, `rate_matching`, or `layers` instead
+      changed.ron:5:5: Unexpected field named `membrane_bit` in `Setting`, expected one of `name`, `weights`, `membrane_bits`, `residual_bits`, `residual_fraction_bits`, `input`, `accumulator`, `activation_bits`, `rounding`, `bias_correction`, `rate_matching`, `layers`, or `integers` instead
     missing field
       changed.ron:12:1: Unexpected missing field named `membrane_bits` in `Setting`
     text for a number

@@ -47,7 +47,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ),
     // The setting that a search found is written as a file of settings.
     ("ron", &["ron_file.rs", "search/space.rs"]),
-    ("safetensors", &["exchange/torch.rs", "model/"]),
+    ("safetensors", &["exchange/torch.rs", "model/", "quant/kept.rs"]),
     ("same_file", &["search/log.rs"]),
     // Descriptions and results are read and written in every layer.
     ("serde", &[""]),
