@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::check::{TIMESTEPS, in_range};
 use crate::error::{Error, Result};
 use crate::exec::seeded_weights;
 use crate::files::{self, Folder, MAX_WEIGHTS, sha256};
@@ -16,16 +17,46 @@ use crate::model::{
 /// # Errors
 /// Names the file, and the position, field or tensor that is wrong.
 pub fn model(spec: &str) -> Result<Model> {
-    model_with(spec, None, &Selection::default())
+    model_with(spec, None, &Selection::default(), None)
 }
 
 /// As [`model`], with the weights of `checkpoint`, where there is one, for those that the description
-/// names; of a checkpoint, `selection` says which tensors are read.
+/// names, and with so many `timesteps` where it is said; of a checkpoint, `selection` says which tensors are read.
 ///
 /// # Errors
-/// Those of [`model`], and if `selection` chooses among random weights.
-pub fn model_with(spec: &str, checkpoint: Option<&Path>, selection: &Selection) -> Result<Model> {
-    let (description, network, folder) = ModelDescription::load(spec)?;
+/// Those of [`model`], and if `selection` chooses among random weights, or the network cannot have so many timesteps.
+pub fn model_with(
+    spec: &str,
+    checkpoint: Option<&Path>,
+    selection: &Selection,
+    timesteps: Option<usize>,
+) -> Result<Model> {
+    let described = ModelDescription::load(spec)?;
+    let own = described.0.timesteps;
+    let Some(timesteps) = timesteps.filter(|&timesteps| timesteps != own) else {
+        return described_model(described, checkpoint, selection);
+    };
+    let mut model = described_model(at(described, spec, timesteps)?, checkpoint, selection)?;
+    let note = format!("runs {timesteps} timesteps; its description has {own}");
+    model.weights.notes.push(note);
+    Ok(model)
+}
+
+type Described = (ModelDescription, Network, Folder);
+
+/// The network of a description that says another number of timesteps.
+fn at((description, _, folder): Described, spec: &str, timesteps: usize) -> Result<Described> {
+    in_range("timesteps", timesteps, &TIMESTEPS).map_err(|fault| fault.at(spec))?;
+    let description = ModelDescription { timesteps, ..description };
+    let network = description.network(spec)?;
+    Ok((description, network, folder))
+}
+
+fn described_model(
+    (description, network, folder): Described,
+    checkpoint: Option<&Path>,
+    selection: &Selection,
+) -> Result<Model> {
     // Of weights that are built in the neurons are known.
     let is_trained_here = checkpoint.is_none() && matches!(folder, Folder::Bundled(_));
     let (bytes, path) = match (checkpoint, &description.weights) {

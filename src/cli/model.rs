@@ -24,6 +24,9 @@ pub struct ModelArguments {
     /// never left out.
     #[arg(long)]
     ignore_extra: bool,
+    /// Run so many timesteps instead of those that the description says.
+    #[arg(long, value_name = "T")]
+    pub timesteps: Option<usize>,
 }
 
 impl ModelArguments {
@@ -37,6 +40,6 @@ impl ModelArguments {
     /// # Errors
     /// If a file does not load, or the weights do not fit the model.
     pub fn load(&self) -> Result<Model> {
-        load::model_with(&self.name, self.weights.as_deref(), &self.selection())
+        load::model_with(&self.name, self.weights.as_deref(), &self.selection(), self.timesteps)
     }
 }

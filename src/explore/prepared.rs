@@ -46,7 +46,7 @@ impl Prepared {
     /// If something does not load or does not fit the model.
     pub fn load(spec: &NetworkSpec, watcher: &dyn Watcher) -> Result<Self> {
         let weights = spec.weights.as_ref().map(Path::new);
-        let model = Arc::new(load::model_with(&spec.model, weights, &Selection::default())?);
+        let model = Arc::new(load::model_with(&spec.model, weights, &Selection::default(), None)?);
         let (origin, charged) = origin(&spec.activity, &model)?;
         Self::of(&model, &origin, charged, watcher)
     }

@@ -7,7 +7,7 @@ use super::neuron_override::NeuronOverride;
 use super::{Network, Node, QuantizedLayers, Weights};
 use crate::check::{INPUT_CHANNELS, INPUT_EXTENT, TIMESTEPS, in_range};
 use crate::error::{Error, Fault, Result};
-use crate::files::Folder;
+use crate::files::{Folder, sha256};
 use crate::ron_file::{parse_ron, to_ron};
 use crate::tensor::Shape;
 
@@ -201,6 +201,16 @@ pub struct Model {
     pub weights: Weights,
     /// SHA-256 of the weights file, or of the seeded weights.
     pub sha256: String,
+}
+
+impl Model {
+    /// SHA-256 of layers, input, timesteps and parameters: equal for models that compute the same, whatever they are
+    /// called.
+    pub fn identity(&self) -> String {
+        let weights = WeightSource::Seeded(0);
+        let unnamed = ModelDescription { name: String::new(), weights, ..self.description.clone() };
+        sha256([unnamed.as_layers(&self.network), self.sha256.clone()])
+    }
 }
 
 impl ModelDescription {

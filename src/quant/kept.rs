@@ -29,7 +29,7 @@ pub struct KeptIntegers {
     path: String,
     /// Of the file.
     sha256: String,
-    /// SHA-256 of the checkpoint.
+    /// [`Model::identity`].
     model_sha256: String,
     /// Text of the setting.
     setting: String,
@@ -97,7 +97,7 @@ impl KeptIntegers {
                 _ => {}
             }
         }
-        let (model_sha256, setting) = (model.sha256.clone(), setting.to_owned());
+        let (model_sha256, setting) = (model.identity(), setting.to_owned());
         let about = to_ron(&About { version: VERSION, model_sha256, setting }, 1);
         let views = tensors.iter().map(|(name, dtype, bytes)| {
             let count = bytes.len() / (dtype.bitsize() / 8);
@@ -186,9 +186,9 @@ impl KeptIntegers {
         &self.setting
     }
 
-    /// True if they are of the checkpoint of `model`.
+    /// True if they are of `model`.
     pub fn are_of(&self, model: &Model) -> bool {
-        self.model_sha256 == model.sha256
+        self.model_sha256 == model.identity()
     }
 
     /// Per node, the largest magnitude that it yielded on calibration images.

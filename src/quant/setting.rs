@@ -72,7 +72,7 @@ pub struct FixedPoint {
     /// Overrides by name, or by prefix with a `*` at the end; the last that matches wins.
     #[serde(default)]
     pub layers: Vec<(String, LayerOverride)>,
-    /// Files beside this one: the integers that calibration or training made of checkpoints at this setting.
+    /// Files beside this one: the integers that calibration or training made of models at this setting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     integers: Vec<String>,
     /// What those files hold.
@@ -307,7 +307,7 @@ impl FixedPoint {
             (Some(kept), _) => Some(format!("integers are those of {}", kept.path())),
             (None, []) => None,
             (None, [first, ..]) => {
-                Some(format!("{first} is of another checkpoint or setting: integers are made anew"))
+                Some(format!("{first} is of another model or setting: integers are made anew"))
             }
         }
     }

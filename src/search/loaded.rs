@@ -57,7 +57,8 @@ impl Loaded {
         // Before anything that takes long to load.
         check_memories(request, &hardware).map_err(refuse)?;
         let weights = request.weights.as_ref().map(Path::new);
-        let model = Arc::new(load::model_with(&request.model, weights, &request.selection)?);
+        let model =
+            Arc::new(load::model_with(&request.model, weights, &request.selection, request.timesteps)?);
         let data = DataSet::load_for(&request.data, &model.description)?;
         Self::of(request, Machine::new(hardware)?, model, data, refuse)
     }

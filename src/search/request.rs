@@ -21,6 +21,9 @@ pub struct Request {
     /// Which tensors of it are read.
     #[serde(default)]
     pub selection: Selection,
+    /// Timesteps, where they are not those of its description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timesteps: Option<usize>,
     /// Machine, as the user named it.
     pub hardware: String,
     /// Data, as the user named it.

@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use spiq::evaluate::Calibrated;
 use spiq::exchange::export_setting;
 use spiq::load;
-use spiq::model::{DataSet, Model};
+use spiq::model::{DataSet, Model, Selection};
 use spiq::quant::{Calibration, FixedPoint, KeptIntegers, LayerOverride, Precision, Setting, quantize};
 use tempfile::TempDir;
 
@@ -66,13 +66,14 @@ fn kept_integers_are_those_of_calibration() {
     }
 }
 
-/// One layer more, other membranes or another checkpoint, and the integers are made anew.
+/// Other membranes, layers, timesteps or weights, and the integers are made anew.
 #[test]
 fn integers_of_something_else_are_not_used() {
     let folder = TempDir::new().unwrap();
     let (v1, other) = (model("v1"), model("v1_odd"));
     let setting = kept(&folder, &calibrated(&v1), "w3+rate");
-    assert!(setting.kept_of(&v1).is_some() && setting.kept_of(&other).is_none());
+    assert!(setting.kept_of(&v1).is_some());
+    assert!(setting.kept_of(&other).is_none());
     let narrow = LayerOverride { membrane_bits: Some(4), ..LayerOverride::default() };
     let changed = setting.with_layer("*", narrow);
     assert!(changed.kept_of(&v1).is_none());
@@ -80,6 +81,20 @@ fn integers_of_something_else_are_not_used() {
     let found = calibrated(&v1).quantize(&changed).unwrap();
     let plain = fixed(Setting::load("w3+rate").unwrap()).with_layer("*", narrow);
     assert_eq!(found.ops(), calibrated(&v1).quantize(&plain).unwrap().ops());
+}
+
+/// Weights alone do not make integers: timesteps decide which thresholds fire as often.
+#[test]
+fn integers_of_other_timesteps_are_not_used() {
+    let name = "sdtv1_2-64_fashion";
+    let (own, shorter) =
+        (load::model(name).unwrap(), load::model_with(name, None, &Selection::default(), Some(2)));
+    let shorter = shorter.unwrap();
+    assert_eq!(own.sha256, shorter.sha256);
+    for spec in ["w4-calibrated", "w3-calibrated", "w2-calibrated", "pot3-calibrated"] {
+        let setting = fixed(Setting::load(spec).unwrap());
+        assert!(setting.kept_of(&own).is_some() && setting.kept_of(&shorter).is_none(), "{spec}");
+    }
 }
 
 /// Bytes do not depend on who writes them when.

@@ -34,5 +34,6 @@ mod sensitivity;
 mod stored_codes;
 mod tables;
 mod tidy;
+mod timesteps;
 mod torch_save;
 mod tutorials;

@@ -14,6 +14,7 @@ use std::path::Path;
 use spiq::files::Folder;
 use spiq::hw::Hardware;
 use spiq::hw::table::EnergyTable;
+use spiq::load;
 use spiq::model::{DataSet, ModelDescription};
 use spiq::quant::Setting;
 
@@ -232,6 +233,12 @@ fn every_description_is_bundled_and_parses() {
     described("data/fashion-mnist")
         .iter()
         .for_each(|name| assert_eq!(DataSet::load(name).unwrap().name, *name));
+    for name in described("models/zoo") {
+        let model = load::model(root().join(format!("models/zoo/{name}.ron")).to_str().unwrap()).unwrap();
+        assert_eq!(model.description.name, name);
+        assert!(model.description.trained.is_some(), "{name}");
+        assert!(root().join(format!("python/train/{name}.log")).exists(), "{name}");
+    }
     for name in described("hw_configs/tables") {
         let path = format!("hw_configs/tables/{name}.ron");
         let table = EnergyTable::parse(&fs::read_to_string(root().join(&path)).unwrap(), &path).unwrap();

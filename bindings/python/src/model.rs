@@ -55,9 +55,10 @@ impl Model {
         weights: Option<PathBuf>,
         key: Option<String>,
         ignore_extra: bool,
+        timesteps: Option<usize>,
     ) -> PyResult<Self> {
         let selection = Selection { key, ignore_extra };
-        let loaded = py.detach(|| load::model_with(spec, weights.as_deref(), &selection));
+        let loaded = py.detach(|| load::model_with(spec, weights.as_deref(), &selection, timesteps));
         loaded.map(|model| Self(Arc::new(model))).map_err(|e| plain(py, &e))
     }
 

@@ -77,6 +77,7 @@ impl Wanted {
             model: names.model,
             weights: None,
             selection: Selection::default(),
+            timesteps: None,
             hardware: names.hardware,
             data: names.data,
             limit: self.limit,

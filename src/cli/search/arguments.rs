@@ -152,6 +152,7 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         model: arguments.model.name.clone(),
         weights: arguments.model.weights.as_ref().map(text).transpose()?,
         selection: arguments.model.selection(),
+        timesteps: arguments.model.timesteps,
         hardware: arguments.set.of(&arguments.hw)?,
         data: arguments.data.clone(),
         limit: arguments.limit,

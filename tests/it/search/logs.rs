@@ -22,6 +22,7 @@ fn request() -> Request {
         model: "m.ron".into(),
         weights: None,
         selection: Selection::default(),
+        timesteps: None,
         hardware: "edge-28".into(),
         data: "d.ron".into(),
         limit: Some(60),

@@ -31,6 +31,7 @@ class Model:
         weights: _Path | Mapping[str, _Array] | None = None,
         key: str | None = None,
         ignore_extra: bool = False,
+        timesteps: int | None = None,
     ) -> None: ...
     @classmethod
     def family(

@@ -42,20 +42,23 @@ class Model(_Subject):
             the checkpoint.
         key: Which dictionary of a nested checkpoint is read, keys joined by dots.
         ignore_extra: Leave out tensors that no layer reads; ``notes`` list them.
+        timesteps: Run so many instead of those that the file of the description says.
     """
 
     #: What a converter said of it.
     _notes = ()
 
-    def __init__(self, spec="sdtv1_2-64_fashion", *, weights=None, key=None, ignore_extra=False):
+    def __init__(self, spec="sdtv1_2-64_fashion", *, weights=None, key=None, ignore_extra=False, timesteps=None):
         text = text_of(spec, "model")
         if text is not None:
+            if timesteps is not None:
+                raise Error("model: timesteps are a field of a description that is no file", field="timesteps")
             if weights is None or isinstance(weights, (str, os.PathLike)):
                 raise Error("model: a description that is no file takes a dict of weights", file="model")
             self._inner = _spiq.Model.described(text, "model", _selected(weights), ignore_extra)
         elif weights is None or isinstance(weights, (str, os.PathLike)):
             path = None if weights is None else os.fspath(weights)
-            self._inner = _spiq.Model.load(spec_of(spec, "model"), path, key, ignore_extra)
+            self._inner = _spiq.Model.load(spec_of(spec, "model"), path, key, ignore_extra, timesteps)
         else:
             raise Error("model: weights of a named model are a file; Model.family takes a state_dict", file="model")
 
