@@ -1,6 +1,5 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
-use super::fixed::Wish;
 use super::{Dataflow, Layer, Order, Parts, Passage, Product};
 use crate::hw::{Hardware, LaneTile, Operand, PerOperand, Placement, SpatialDim, Stationary, Unrolling};
 
@@ -151,15 +150,6 @@ impl Plan {
     /// Groups that run side by side.
     pub fn groups(&self, product: &Product) -> usize {
         product.groups.min(self.lanes.extent(SpatialDim::Groups) as usize)
-    }
-
-    /// True if it is as `wish` says.
-    pub(super) fn is_as(&self, wish: &Wish) -> bool {
-        wish.dataflow.is_none_or(|dataflow| dataflow == self.dataflow)
-            && wish.lanes.is_none_or(|lanes| lanes == self.lanes)
-            && wish.channels.is_none_or(|channels| channels == self.channels)
-            && wish.order.is_none_or(|order| order == self.order)
-            && wish.recompute.is_none_or(|recompute| recompute == self.recompute)
     }
 
     /// True if one frame of `product` serves all timesteps.

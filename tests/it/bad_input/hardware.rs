@@ -412,13 +412,13 @@ fn mappings_that_do_not_fit() {
     unknown layer
       mapping.ron: layers: rpe_conv: no such layer
     unknown field
-      mapping.ron:1:50: Unexpected field named `tile` in `Wish`, expected one of `dataflow`, `lanes`, `channels`, `order`, or `recompute` instead
+      mapping.ron:1:50: Unexpected field named `tile` in `Layer`, expected one of `unit`, `dataflow`, `lanes`, `channels`, `order`, `recompute`, `weights`, `resident_channels`, `membranes`, `partial_sums`, `activations`, or `residual` instead
     no channel
       mapping.ron: layers: patch_embed.rpe_conv: channels: 0 is too few
     more channels than lanes
-      mapping.ron: layers: patch_embed.rpe_conv: no legal plan has channels 65: the array, the layer or a memory is too small for it
+      mapping.ron: layers: patch_embed.rpe_conv: channels: no legal plan has 65; beside the rest of the file it may be 64, 32, 22, 16, 13, 11, ...
     a dataflow that lanes do not have
-      mapping.ron: layers: patch_embed.rpe_conv: no legal plan has dataflow InputStationary: the array, the layer or a memory is too small for it
+      mapping.ron: layers: patch_embed.rpe_conv: dataflow: no legal plan has InputStationary; beside the rest of the file it may be OutputStationary, WeightStationary
     no tile
       mapping.ron: layers: patch_embed.rpe_conv: order: tiles: 0 is too few
     "#);
