@@ -162,17 +162,17 @@ impl Plan {
         if self.runs_once(product) { T::from(1) } else { timesteps }
     }
 
-    /// Groups and timesteps that run side by side, in words.
+    /// Groups, timesteps and images that run side by side, in words.
     fn side_by_side(&self, layer: &Layer) -> String {
         let Some(product) = &layer.product else { return String::new() };
-        let groups = match self.groups(product) {
+        let lanes = |dim: SpatialDim| self.lanes.extent(dim) as usize;
+        let several = |count: usize, what: &str| match count {
             1 => String::new(),
-            groups => format!(", {groups} groups side by side"),
+            _ => format!(", {count} {what} side by side"),
         };
-        match self.lanes.extent(SpatialDim::Timesteps) {
-            1 => groups,
-            timesteps => format!("{groups}, {timesteps} timesteps side by side"),
-        }
+        several(self.groups(product), "groups")
+            + &several(lanes(SpatialDim::Timesteps), "timesteps")
+            + &several(lanes(SpatialDim::Batch), "images")
     }
 
     /// Share of the weights of `layer` that come from off chip for every image.
