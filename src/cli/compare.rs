@@ -18,6 +18,7 @@ use crate::evaluate::{
 };
 use crate::hw::Hardware;
 use crate::hw::published::Published;
+use crate::map::FixedMapping;
 use crate::model::Model;
 use crate::output::{self, Owner};
 use crate::quant::Setting;
@@ -39,6 +40,10 @@ pub struct Arguments {
     quant: String,
     #[command(flatten)]
     activity: ActivityArguments,
+    /// Fix the mapping of layers as this file says (docs/cost.md), on every machine; or a file for each of them,
+    /// comma-separated, in their order.
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    mapping: Vec<String>,
     /// Show beside our figures those by the rules of the published evaluation that the machines are from, and
     /// what it prints, which needs --rates; and how well a description predicts what else is published of it.
     #[arg(long)]
@@ -65,7 +70,8 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     output::check_target(&arguments.out, Owner::Comparison, &["plots"])?;
     let watcher = Bars::new(arguments.quiet);
     let source = origin.source()?;
-    let evaluator = origin.evaluator(&model, &watcher)?.explaining();
+    let mappings = mappings(&arguments.mapping, &machines)?;
+    let evaluator = origin.evaluator(&model, &watcher)?.with_mappings(mappings).explaining();
     evaluator.check(&setting, &machines)?;
     watcher.begin(origin.images());
     let evaluations = evaluator.evaluate(&setting, &machines, &|| watcher.step(&setting.name))?;
@@ -105,6 +111,16 @@ fn load_machines(specs: &[String], set: &SetArguments) -> Result<(Vec<Machine>, 
         machines.push(machine);
     }
     Ok((machines, summaries))
+}
+
+/// What `files` fix, by the names of machines.
+fn mappings(files: &[String], machines: &[Machine]) -> Result<BTreeMap<String, FixedMapping>> {
+    if files.len() > 1 && files.len() != machines.len() {
+        let message = format!("--mapping: {} files for {} machines (--hw)", files.len(), machines.len());
+        return Err(Error::mismatch(message));
+    }
+    let names = machines.iter().map(|machine| machine.hardware.name.clone());
+    names.zip(files.iter().cycle()).map(|(name, file)| Ok((name, FixedMapping::load(file)?))).collect()
 }
 
 /// What a published evaluation makes of machines.

@@ -1,7 +1,8 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::mapping::MappingDescription;
+use super::fixed::MappingArguments;
+use super::mapping::{Mapped, MappingDescription};
 use super::print::{print, print_json};
 use super::set::SetArguments;
 use super::subject::Bounded;
@@ -32,12 +33,17 @@ pub struct Arguments {
     /// Choose the mapping for the spikes of these rates, in the place of the same rate everywhere.
     #[arg(long, value_name = "R", requires = "hw")]
     rates: Option<String>,
+    #[command(flatten)]
+    mapping: MappingArguments,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
     /// Print a description of the network layer by layer, as a start for one that differs.
     #[arg(long, conflicts_with_all = ["quant", "json"])]
     as_layers: bool,
+    /// Print the mapping as a file that --mapping reads, all of it fixed.
+    #[arg(long, requires = "hw", conflicts_with_all = ["json", "as_layers"])]
+    as_mapping: bool,
 }
 
 /// What `--json` prints.
@@ -112,10 +118,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         None => None,
     };
     let quantized = bounded.as_ref().map(|bounded| &bounded.model);
-    let mapping = match (quantized, arguments.set.of_optional(arguments.hw.as_deref())?) {
-        (Some(model), Some(hw)) => Some(MappingDescription::new(model, &hw, arguments.rates.as_deref())?),
+    let mapped = match (quantized, arguments.set.of_optional(arguments.hw.as_deref())?) {
+        (Some(model), Some(hw)) => Some(mapped(arguments, model, &hw)?),
         _ => None,
     };
+    if let Some(mapped) = mapped.as_ref().filter(|_| arguments.as_mapping) {
+        return print(&mapped.file());
+    }
     let unused = network.unused.iter().map(|p| p.len() as u64).sum();
     let described = Description {
         name: &description.name,
@@ -133,7 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .enumerate()
             .map(|(i, node)| layer(&network, node, quantized.map(|model| (model, i))))
             .collect(),
-        mapping,
+        mapping: mapped.as_ref().map(MappingDescription::new),
     };
     if arguments.json {
         let json = serde_json::to_string_pretty(&described).expect("integers and names");
@@ -141,6 +150,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         print(&table(&described))
     }
+}
+
+/// The network of `model` on the machine `hw`.
+fn mapped(arguments: &Arguments, model: &QuantizedModel, hw: &str) -> Result<Mapped> {
+    let fixed = arguments.mapping.fixed()?;
+    let workload = Workload::quantized(model).in_batches_of(arguments.mapping.batch()?);
+    Mapped::new(model.network(), workload, hw, arguments.rates.as_deref(), fixed.as_ref())
 }
 
 fn layer<'a>(network: &Network, node: &'a Node, quantized: Option<(&QuantizedModel, usize)>) -> Layer<'a> {

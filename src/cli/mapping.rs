@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::evaluate::MemoryEvaluation;
 use crate::exec::Rates;
 use crate::hw::{Hardware, Operand, Resources, resources};
-use crate::map::{Layer, Plan, Workload};
-use crate::quant::QuantizedModel;
+use crate::map::{FixedMapping, Layer, Plan, Workload};
+use crate::model::Network;
 
 /// Share of spikes that is taken where nothing is known of them.
 const ASSUMED_RATE: f64 = 0.1;
@@ -70,14 +70,28 @@ struct MappedLayer {
     homes: BTreeMap<String, String>,
 }
 
-impl MappingDescription {
-    /// The mapping that machine `hw` chooses for `model`, from `rates` or from the same rate everywhere.
+/// A network on a machine.
+pub struct Mapped {
+    machine: Machine,
+    mapped: MappedWorkload,
+    /// Where the spikes that the mapper saw come from.
+    activity: String,
+}
+
+impl Mapped {
+    /// `workload`, that of `network`, as machine `hw` runs it where `fixed` leaves that open, chosen from `rates` or from the
+    /// same rate everywhere.
     ///
     /// # Errors
     /// If a file does not load, or the machine cannot run the network.
-    pub fn new(model: &QuantizedModel, hw: &str, rates: Option<&str>) -> Result<Self> {
+    pub fn new(
+        network: &Network,
+        workload: Workload,
+        hw: &str,
+        rates: Option<&str>,
+        fixed: Option<&FixedMapping>,
+    ) -> Result<Self> {
         let machine = Machine::new(Hardware::load(hw)?.0)?;
-        let network = model.network();
         let (rates, activity) = match rates {
             Some(spec) => {
                 let rates = Rates::load(spec, network)?;
@@ -90,20 +104,32 @@ impl MappingDescription {
             }
         };
         let expected = rates.activity_with(network, &patterns(std::slice::from_ref(&machine), network));
-        let mapped =
-            MappedWorkload::best(Workload::quantized(model), &machine, std::slice::from_ref(&expected))?;
+        let mapped = MappedWorkload::best_of(workload, &machine, std::slice::from_ref(&expected), fixed)?;
+        Ok(Self { machine, mapped, activity })
+    }
+
+    /// All that was chosen, as a file that fixes it.
+    pub fn file(&self) -> String {
+        self.mapped.fixed(&self.machine.hardware).text()
+    }
+}
+
+impl MappingDescription {
+    /// Of `described`.
+    pub fn new(described: &Mapped) -> Self {
+        let Mapped { machine, mapped, activity } = described;
         let layers = mapped.workload.layers.iter().zip(&mapped.plans);
         let on_chip = mapped.occupancy(&machine.hardware);
-        Ok(Self {
-            memories: MemoryEvaluation::all(&mapped, &machine.hardware, &on_chip),
+        Self {
+            memories: MemoryEvaluation::all(mapped, &machine.hardware, &on_chip),
             layers: layers
-                .map(|(layer, plan)| MappedLayer::new(layer, plan, &machine, &mapped.workload))
+                .map(|(layer, plan)| MappedLayer::new(layer, plan, machine, &mapped.workload))
                 .collect(),
             hardware: machine.hardware.name.clone(),
             area_mm2: machine.area_mm2,
             fpga: FpgaUse::new(&machine.hardware),
-            activity,
-        })
+            activity: activity.clone(),
+        }
     }
 
     /// The same as text.

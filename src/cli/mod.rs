@@ -6,6 +6,7 @@ mod describe;
 mod evaluate;
 mod explore;
 mod export;
+mod fixed;
 mod flags;
 mod gemm;
 mod given;

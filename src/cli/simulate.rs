@@ -5,7 +5,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::activity::{self, ActivityArguments};
-use super::flags::check_flag;
+use super::fixed::MappingArguments;
 use super::given::Given;
 use super::model::ModelArguments;
 use super::print::{print, print_json};
@@ -18,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Presentation, SimulationRequest, charged_machines};
 use crate::exec::Backend;
 use crate::hw::Hardware;
-use crate::map::FixedMapping;
 use crate::model::Model;
 use crate::output::{self, Owner};
 use crate::quant::{Precision, Setting};
@@ -43,9 +42,6 @@ const DEFAULT_SETTINGS: [&str; 11] = [
 const RESULTS_DO_NOT_DEPEND_ON: [&str; 7] =
     ["out", "json", "threads", "isa", "quiet", "plot-all-layers", "trace"];
 
-/// Most images of a batch.
-const MAX_BATCH: usize = 65_536;
-
 /// Flags of `spiq simulate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -68,13 +64,8 @@ pub struct Arguments {
     quant: Vec<String>,
     #[command(flatten)]
     activity: ActivityArguments,
-    /// Fix the mapping of layers as this file says (docs/cost.md); the rest is chosen.
-    #[arg(long, value_name = "FILE")]
-    mapping: Option<String>,
-    /// Images that go through each layer together: weights from off chip come once for all of them, and all else has
-    /// to have room for each.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    batch: usize,
+    #[command(flatten)]
+    mapping: MappingArguments,
     /// Write report.html, report.json, settings.csv, layers.csv, rates/ and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-out")]
     out: PathBuf,
@@ -142,7 +133,7 @@ fn settings(names: &[String], model: &Model) -> Result<Vec<Setting>> {
 
 /// A checked request: everything is loaded, everything fits.
 fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
-    check_flag("--batch", arguments.batch, 1..=MAX_BATCH)?;
+    let batch = arguments.mapping.batch()?;
     let engine = arguments.isa.as_deref().map_or(Ok(Backend::default()), engine)?;
     let model = Arc::new(arguments.model.load()?);
     let settings = settings(&arguments.quant, &model)?;
@@ -160,7 +151,7 @@ fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
     }
     let machines = charged_machines(Machine::new(hardware)?, &arguments.table)?;
     let origin = activity::load(&arguments.activity, &model, &machines)?;
-    let mapping = arguments.mapping.as_ref().map(|file| FixedMapping::load(file)).transpose()?;
+    let mapping = arguments.mapping.fixed()?;
     Ok(SimulationRequest {
         model,
         machines,
@@ -169,7 +160,7 @@ fn request(arguments: &Arguments, given: &Given) -> Result<SimulationRequest> {
         settings,
         engine,
         mapping,
-        batch: arguments.batch,
+        batch,
         presentation: Presentation {
             command: given.command(&RESULTS_DO_NOT_DEPEND_ON),
             featured: arguments.plot_setting.clone(),

@@ -7,26 +7,45 @@ use super::mapper::{Choice, Mapper, Running};
 use super::prefetch::Outline;
 use super::settling::{Settling, State};
 use super::turns;
+use crate::error::{Error, Result};
+use crate::map::{Home, Shortage, Wishes};
 
 /// `choice` with a home for every map: plans that were chosen one by one may see one on chip where it is written, and off
 /// chip where it is read.
-pub fn settle(mapper: &Mapper, choice: Choice) -> Choice {
-    let Some(settling) = Settling::new(mapper, &choice) else { return choice };
+///
+/// # Errors
+/// If what a file fixes has no room.
+pub fn settle(mapper: &Mapper, choice: Choice) -> Result<Choice> {
+    let Some(settling) = Settling::new(mapper, &choice) else { return Ok(choice) };
     let emptied = settling.emptied(&choice);
-    let settled = |settling: &Settling| best_of(settling, &choice);
-    let found = [Some(settled(&settling)), emptied.as_ref().map(settled)];
-    found.into_iter().flatten().min_by(|a, b| a.score.total_cmp(&b.score)).expect("one of them")
+    let found = std::iter::once(&settling).chain(&emptied).map(|settling| best_of(settling, &choice));
+    let (settled, refused): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
+    let best = settled.into_iter().flatten().min_by(|a, b| a.score.total_cmp(&b.score));
+    let refusal = refused.into_iter().filter_map(Result::err).next_back();
+    best.ok_or_else(|| refusal.expect("a choice or a refusal"))
 }
 
 /// The best that maps which stay and layers that take turns lead to, in either order, both together and none.
-fn best_of(settling: &Settling, choice: &Choice) -> Choice {
-    let base = settling.start(choice);
+fn best_of(settling: &Settling, choice: &Choice) -> Result<Choice> {
+    let base = settling.start(choice).map_err(|(layer, shortage)| refusal(settling, layer, &shortage))?;
     let kept = keep(settling, base.clone());
     let in_turns = turns::take(settling, base.clone());
     let states = [turns::take(settling, kept.clone()), kept, keep(settling, in_turns), base];
     let score = |state: &State| settling.mapper.score(&settling.whole(state));
     let best = states.into_iter().min_by(|a, b| score(a).total_cmp(&score(b))).expect("four of them");
-    settling.mapper.finish(&settling.replan(&best, choice))
+    let home = |&stays: &bool| if stays { Home::default() } else { Home::OffChip };
+    let maps = best.stays.iter().map(home).collect();
+    Ok(Choice { maps, ..settling.mapper.finish(&settling.replan(&best, choice)) })
+}
+
+/// Why a layer does not run with maps where a file wants them.
+fn refusal(settling: &Settling, layer: usize, shortage: &Shortage) -> Error {
+    let Mapper { workload, machine, fixed, .. } = *settling.mapper;
+    let name = &workload.layers[layer].name;
+    let message = format!("while {name} runs, {}", shortage.describe(&machine.hardware));
+    let takes_turns = |fixed: &Wishes| fixed.turns().iter().any(|turns| turns.range().contains(&layer));
+    let fixed = fixed.expect("without a file something has room");
+    fixed.fault(if takes_turns(fixed) { "turns" } else { "maps" }, message)
 }
 
 /// Leaves maps on chip that have room there, those first that save most for it.
@@ -35,7 +54,7 @@ fn keep(settling: &Settling, mut state: State) -> State {
     let maps = &settling.mapper.workload.maps;
     let open = |state: &State, map: usize| {
         let in_tiles = state.turns[maps[map].alive.start].is_some_and(|turns| turns.holds(&maps[map]));
-        !state.stays[map] && !in_tiles
+        settling.fixed_home(map).is_none() && !state.stays[map] && !in_tiles
     };
     let saving = |map: usize| {
         let (gain, _) = with_map(settling, &state, map, &whole)?;
@@ -69,7 +88,7 @@ fn with_map(
     let mut layers = Vec::new();
     for layer in settling.concerned_by(state, &settling.mapper.workload.maps[map]) {
         let before = &state.layers[layer];
-        let running = settling.mapper.running(layer, settling.settled(layer, before.plan, &with)?);
+        let running = settling.mapper.running(layer, settling.settled(layer, before.plan, &with).ok()?);
         gain += settling.mapper.gain(whole, &before.cost, &running.cost);
         layers.push((layer, running));
     }

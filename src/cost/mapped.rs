@@ -7,7 +7,7 @@ use super::{KnownPlans, LayerCost, Machine, residency};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::Hardware;
-use crate::map::{FixedMapping, OnChipBytes, Plan, Workload, occupancy};
+use crate::map::{FixedMapping, Home, OnChipBytes, Plan, Workload, occupancy};
 
 /// A workload with the plan that was chosen for each layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub struct MappedWorkload {
     pub plans: Vec<Plan>,
     /// Per layer, true if its first weights fit beside what the layer before it keeps on chip.
     pub prefetched: Vec<bool>,
+    /// Per map, where it is, or tiles of it where layers take turns.
+    pub maps: Vec<Home>,
 }
 
 impl MappedWorkload {
@@ -65,9 +67,10 @@ impl MappedWorkload {
         fixed: Option<&FixedMapping>,
         known: Option<&KnownPlans>,
     ) -> Result<Self> {
-        let placements = &machine.hardware.placements;
-        fixed.map_or(Ok(()), |fixed| fixed.check(&workload, placements))?;
-        let placements = placements.iter().filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)));
+        let fixed = fixed.map(|fixed| fixed.on(&workload, &machine.hardware)).transpose()?;
+        let fixed = fixed.as_ref();
+        let placements = machine.hardware.placements.iter();
+        let placements = placements.filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)));
         let mapper = |&placement| Mapper { workload: &workload, machine, samples, placement, fixed, known };
         let mut best: Option<Choice> = None;
         let mut refusal = None;
@@ -75,7 +78,7 @@ impl MappedWorkload {
             if best.as_ref().is_some_and(|best| !residency::may_beat(&mapper, best.score)) {
                 continue;
             }
-            match residency::choose(&mapper).map(|choice| settle(&mapper, choice)) {
+            match residency::choose(&mapper).and_then(|choice| settle(&mapper, choice)) {
                 Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
                     best = Some(choice)
                 }
@@ -84,10 +87,17 @@ impl MappedWorkload {
             }
         }
         match (best, refusal) {
-            (Some(Choice { plans, prefetched, .. }), _) => Ok(Self { workload, plans, prefetched }),
+            (Some(Choice { plans, prefetched, maps, .. }), _) => {
+                Ok(Self { workload, plans, prefetched, maps })
+            }
             (None, Some(refusal)) => Err(refusal),
             (None, None) => unreachable!("a hardware description has at least one placement"),
         }
+    }
+
+    /// All of it as a file that fixes it, on `hardware`.
+    pub fn fixed(&self, hardware: &Hardware) -> FixedMapping {
+        FixedMapping::of(&self.workload, hardware, &self.plans, &self.maps)
     }
 
     /// What each on-chip memory of `hardware` holds while each layer runs.

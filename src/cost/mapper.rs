@@ -8,7 +8,7 @@ use super::{KnownPlans, Machine, plan_costs};
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
 use crate::map::{
-    FixedMapping, Plan, Residents, Workload, placed, prefetched, resident_candidates, stream_buffer_bits,
+    Home, Plan, Residents, Wishes, Workload, placed, prefetched, resident_candidates, stream_buffer_bits,
 };
 
 /// Plans of all layers, and what the objective makes of them.
@@ -18,6 +18,8 @@ pub struct Choice {
     pub plans: Vec<Plan>,
     /// Per layer, true if its first weights come while the layer before it runs.
     pub prefetched: Vec<bool>,
+    /// Per map, where it is.
+    pub maps: Vec<Home>,
     /// Less is better.
     pub score: f64,
 }
@@ -33,7 +35,7 @@ pub struct Mapper<'a> {
     /// Where the loop over timesteps stands.
     pub placement: Placement,
     /// What a file fixes.
-    pub fixed: Option<&'a FixedMapping>,
+    pub fixed: Option<&'a Wishes>,
     /// What is known of plans, where there is something to learn for.
     pub known: Option<&'a KnownPlans>,
 }
@@ -104,13 +106,19 @@ impl Mapper<'_> {
         Some(Running { plan, cost: best.cost })
     }
 
+    /// Output channels of layer number `layer` that a file wants to stay on chip for good.
+    pub fn resident_channels(&self, layer: usize) -> Option<usize> {
+        self.fixed?.resident_channels(layer)
+    }
+
     /// `running` of layer number `layer` beside `residents`: what shares a memory with weights that stay may have no room
     /// there. `None` if the machine has none at all.
     pub fn beside(&self, running: Running, layer: usize, residents: &Residents) -> Option<Running> {
         if self.weights_are_alone() {
             return Some(running);
         }
-        let there = placed(running.plan, layer, self.workload, &self.machine.hardware, residents)?;
+        let there =
+            placed(running.plan, layer, self.workload, &self.machine.hardware, self.fixed, residents)?;
         Some(if there == running.plan { running } else { self.running(layer, there) })
     }
 
@@ -156,6 +164,7 @@ impl Mapper<'_> {
             before = if comes { layer.cost.early(&before, self.machine) } else { layer.cost };
             all = all.then(&before);
         }
-        Choice { plans, prefetched, score: self.score(&all) }
+        let maps = vec![Home::default(); self.workload.maps.len()];
+        Choice { plans, prefetched, maps, score: self.score(&all) }
     }
 }

@@ -9,6 +9,7 @@ mod encoding;
 mod epilogue;
 mod event_cores;
 mod events;
+mod fixed_residents;
 mod footprint;
 mod front;
 mod gemm;

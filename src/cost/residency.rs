@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::fixed_residents;
 use super::front::Best;
 use super::mapper::{Choice, Mapper, Running, Tried};
 use super::plan_costs;
@@ -12,7 +13,7 @@ use super::prefetch::Outline;
 use super::ways::best_of_all;
 use crate::error::Result;
 use crate::hw::{MemorySpec, Operand, Placement};
-use crate::map::{Home, Plan, Residents, candidates_at, free_weight_bits, unhindered, weights_home};
+use crate::map::{Home, Plan, Residents, Wishes, candidates_at, free_weight_bits, unhindered, weights_home};
 
 /// Most sizes of the buffer for weights that pass through of which all are tried.
 const MAX_BUFFERS: usize = 16;
@@ -70,10 +71,6 @@ pub fn may_beat(mapper: &Mapper, known: f64) -> bool {
 pub fn choose(mapper: &Mapper) -> Result<Choice> {
     let Mapper { workload, machine, placement, fixed, .. } = *mapper;
     let hardware = &machine.hardware;
-    let try_at = |home| -> Result<Vec<Tried>> {
-        let plans = candidates_at(home, workload, hardware, placement, fixed)?;
-        Ok(plans.into_par_iter().enumerate().map(|(layer, plans)| mapper.try_all(layer, plans)).collect())
-    };
     let alone = |tried: &[Tried]| {
         let best = |t: &Tried| {
             let best = t.fronts.alone.best(f64::INFINITY).expect("a layer has a plan");
@@ -81,25 +78,40 @@ pub fn choose(mapper: &Mapper) -> Result<Choice> {
         };
         mapper.finish(&tried.iter().map(best).collect::<Vec<_>>())
     };
-    let home = weights_home(workload, hardware, placement)?;
-    let mut tried = try_at(home)?;
-    let mut best = alone(&tried);
-    if home != Home::OffChip {
+    let asked = fixed_residents::home_of_all(mapper)?;
+    let home = asked.map_or_else(|| weights_home(workload, hardware, placement), Ok)?;
+    let mut best = None;
+    if home != Home::OffChip && fixed.is_none_or(|fixed| fixed.let_all_weights_stay(workload)) {
+        let all = alone(&try_all(mapper, candidates_at(home, workload, hardware, placement, fixed)?));
         // In a memory that holds more than weights they may leave no room for what is worth more.
-        if mapper.weights_are_alone() || hardware.dram.is_none() {
-            return Ok(best);
+        if mapper.weights_are_alone() || hardware.dram.is_none() || asked.is_some() {
+            return Ok(all);
         }
-        let Ok(streaming) = try_at(Home::OffChip) else { return Ok(best) };
-        tried = streaming;
+        best = Some(all);
+    }
+    let tried = match fixed_residents::streaming(mapper) {
+        Ok(plans) => try_all(mapper, plans),
+        Err(refusal) => return best.ok_or(refusal),
+    };
+    if fixed.is_none_or(Wishes::let_no_weights_stay) {
         best = better(best, Some(alone(&tried)));
     }
     let room = free_weight_bits(workload, hardware, placement)?;
-    Ok(Residency::new(mapper, &tried, room).best(best))
+    let best = Residency::new(mapper, &tried, room).best(best);
+    best.ok_or_else(|| fixed_residents::refusal(mapper, &tried, room))
+}
+
+/// The best of the `plans` of each layer.
+fn try_all(mapper: &Mapper, plans: Vec<Vec<Plan>>) -> Vec<Tried> {
+    plans.into_par_iter().enumerate().map(|(layer, plans)| mapper.try_all(layer, plans)).collect()
 }
 
 /// The better one of two choices, of equals the first.
-fn better(choice: Choice, other: Option<Choice>) -> Choice {
-    other.filter(|other| other.score < choice.score).unwrap_or(choice)
+fn better(choice: Option<Choice>, other: Option<Choice>) -> Option<Choice> {
+    match (choice, other) {
+        (Some(choice), Some(other)) => Some(if other.score < choice.score { other } else { choice }),
+        (choice, other) => choice.or(other),
+    }
 }
 
 /// Sizes of a buffer that leave room for weights that stay, the largest first: those that plans need, and of
@@ -178,7 +190,9 @@ struct Saving {
 impl<'a> Residency<'a> {
     fn new(mapper: &'a Mapper<'a>, tried: &'a [Tried], room: f64) -> Self {
         let mut buffers = buffers(tried);
-        buffers.retain(|&bits| bits <= room);
+        // What is fixed leaves so much.
+        buffers.extend(fixed_residents::bits(mapper).map(|bits| room - bits));
+        buffers.retain(|&bits| (0.0..=room).contains(&bits));
         let keep = |(layer, tried): (usize, &Tried)| {
             let outputs = mapper.workload.layers[layer].outputs();
             // A plan that need not fit a buffer takes over where all weights stay.
@@ -193,7 +207,8 @@ impl<'a> Residency<'a> {
             let mut all = BTreeMap::new();
             let fronts = [&tried.fronts.alone, &tried.fronts.early];
             let bests = buffers.iter().flat_map(|&bits| fronts.map(|front| front.best(bits)));
-            for best in bests.flatten().filter(|_| outputs > 0) {
+            let is_open = outputs > 0 && mapper.resident_channels(layer).is_none();
+            for best in bests.flatten().filter(|_| is_open) {
                 all.entry(best.plan).or_insert_with(|| kept(best));
             }
             all
@@ -204,7 +219,7 @@ impl<'a> Residency<'a> {
     }
 
     /// The best choice; `alone` if nothing that stays improves it.
-    fn best(&self, alone: Choice) -> Choice {
+    fn best(&self, alone: Option<Choice>) -> Option<Choice> {
         let polished = self.tried.len() <= POLISHED_LAYERS;
         let of_room = |room: f64| {
             let of_size = move |&buffer_bits: &f64| {
@@ -226,13 +241,17 @@ impl<'a> Residency<'a> {
         self.improve(&mut best, &mut filled, &forced);
         let polished = filled.map(|fill| Fill { polished: true, ..fill });
         self.improve(&mut best, &mut filled, polished.as_slice());
-        let all = best_of_all(self.mapper, self.tried, self.room, best.score);
-        let residents = all.map(|layers| self.beside_each_other(&layers));
-        better(best, residents.flatten())
+        if self.mapper.fixed.is_some_and(Wishes::fix_residents) {
+            return best;
+        }
+        let known = best.as_ref().map_or(f64::INFINITY, |best| best.score);
+        let all = best_of_all(self.mapper, self.tried, self.room, known);
+        let residents = all.and_then(|layers| self.beside_each_other(&layers));
+        better(best, residents)
     }
 
     /// Takes the best that `fills` lead to if that is better than `best`; of equals the first, whichever thread was first.
-    fn improve(&self, best: &mut Choice, last: &mut Option<Fill>, fills: &[Fill]) {
+    fn improve(&self, best: &mut Option<Choice>, last: &mut Option<Fill>, fills: &[Fill]) {
         let filled: Vec<Option<Filled>> = fills.par_iter().map(|&fill| self.filled(fill)).collect();
         // Each layer once, and not whenever a thread meets it.
         let stays =
@@ -242,8 +261,9 @@ impl<'a> Residency<'a> {
         let place = |filled: &Option<Filled>| filled.as_ref().and_then(|filled| self.place(filled));
         let choices: Vec<Option<Choice>> = filled.par_iter().map(place).collect();
         for (&fill, choice) in fills.iter().zip(choices) {
-            if let Some(choice) = choice.filter(|choice| choice.score < best.score) {
-                (*best, *last) = (choice, Some(fill));
+            let improves = |choice: &Choice| best.as_ref().is_none_or(|best| choice.score < best.score);
+            if let Some(choice) = choice.filter(improves) {
+                (*best, *last) = (Some(choice), Some(fill));
             }
         }
     }
@@ -268,8 +288,18 @@ impl<'a> Residency<'a> {
     /// What stays as `fill` says; `None` if there is no room.
     fn filled(&self, fill: Fill) -> Option<Filled<'a>> {
         let tried = self.tried;
-        let best = |t: &'a Tried| t.fronts.of(fill.early).best(fill.buffer_bits);
-        let streaming: Vec<Option<&Best>> = tried.iter().map(best).collect();
+        let best = |(layer, t): (usize, &'a Tried)| {
+            let passes = !self.stays_whole(layer, self.mapper.resident_channels(layer).unwrap_or(0));
+            t.fronts.of(fill.early).best(fill.buffer_bits).filter(|_| passes)
+        };
+        let streaming: Vec<Option<&Best>> = tried.iter().enumerate().map(best).collect();
+        let lacks_plan = |i: usize| {
+            let channels = self.mapper.resident_channels(i);
+            streaming[i].is_none() && channels.is_some_and(|channels| !self.stays_whole(i, channels))
+        };
+        if (0..tried.len()).any(lacks_plan) {
+            return None;
+        }
         let buffer = |i: usize| streaming[i].map_or(0.0, |best| best.buffer_bits);
         let pairs = (1..tried.len()).map(|i| buffer(i - 1) + buffer(i));
         let taken = if fill.early { pairs.fold(fill.buffer_bits, f64::max) } else { fill.buffer_bits };
@@ -293,7 +323,9 @@ impl<'a> Residency<'a> {
         let costs: Vec<Option<&Outline>> = streaming.iter().map(|best| best.map(|best| &best.cost)).collect();
         let whole = costs.iter().copied().flatten().fold(Outline::default(), |sum, cost| sum.then(cost));
         let mut savings = Vec::new();
-        for (i, layer) in self.mapper.workload.layers.iter().enumerate().filter(|(_, l)| l.outputs() > 0) {
+        let is_open = |i: usize| streaming[i].is_none() || self.mapper.resident_channels(i).is_none();
+        let layers = self.mapper.workload.layers.iter().enumerate();
+        for (i, layer) in layers.filter(|&(i, layer)| layer.outputs() > 0 && is_open(i)) {
             let outputs = layer.outputs();
             let mut save = |channels: usize, score: f64| {
                 let per_bit = score / (channels as f64 * layer.channel_bits());
@@ -336,8 +368,13 @@ impl<'a> Residency<'a> {
 
     /// Per layer, output channels that stay in `room` bits; `None` if a layer that has to stay does not fit.
     fn fill(&self, streaming: &[Option<&Best>], savings: &[Saving], room: f64) -> Option<Vec<usize>> {
-        let mut channels = vec![0; streaming.len()];
-        let mut room = room;
+        let fixed = |i: usize| self.mapper.resident_channels(i).filter(|_| streaming[i].is_some());
+        let mut channels: Vec<usize> = (0..streaming.len()).map(|i| fixed(i).unwrap_or(0)).collect();
+        let layers = self.mapper.workload.layers.iter().zip(&channels);
+        let mut room = layers.fold(room, |room, (layer, &n)| room - n as f64 * layer.channel_bits());
+        if room < 0.0 {
+            return None;
+        }
         for saving in savings.iter().filter(|saving| saving.per_bit > 0.0) {
             let layer = &self.mapper.workload.layers[saving.layer];
             let fit = (room / layer.channel_bits()).floor().max(0.0) as usize;

@@ -1,15 +1,13 @@
 //! A network of which some maps have no room on chip: where they are, and how its layers run with them there.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::mapper::{Choice, Mapper, Running};
 use super::prefetch::Outline;
 use crate::hw::Operand;
 use crate::map::{
-    Group, Map, Order, Passage, Plan, Residents, Settled, settled_candidates, settled_plan,
-    stream_buffer_bits,
+    Group, Home, Map, Order, Passage, Plan, Residents, Settled, Shortage, Turns, Wishes, maps_have_homes,
+    settled_candidates, settled_plan, stream_buffer_bits,
 };
 
 /// A network of which some maps have no room on chip.
@@ -34,53 +32,34 @@ pub struct State {
     pub layers: Vec<Running>,
 }
 
-/// Layers that take turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turns {
-    pub first: usize,
-    pub layers: usize,
-    /// Tiles of positions.
-    pub tiles: usize,
-}
-
-impl Turns {
-    pub fn range(self) -> Range<usize> {
-        self.first..self.first + self.layers
-    }
-
-    /// True if all that yield and read `map` take part.
-    pub fn holds(self, map: &Map) -> bool {
-        let within = |layer: &usize| self.range().contains(layer);
-        !map.from_outside && within(&map.alive.start) && map.products.iter().chain(&map.readers).all(within)
-    }
-}
-
 impl<'a> Settling<'a> {
     /// `None` where all maps are on chip, or memories for them have others behind them.
     pub fn new(mapper: &'a Mapper<'a>, choice: &Choice) -> Option<Self> {
-        let Mapper { workload, machine, .. } = *mapper;
-        let hardware = &machine.hardware;
-        let levels = |operand| hardware.levels(operand).count();
-        if hardware.dram.is_none() || levels(Operand::Activations) > 1 || levels(Operand::Residual) > 1 {
+        let Mapper { workload, machine, fixed, .. } = *mapper;
+        if !maps_have_homes(&machine.hardware) {
             return None;
         }
-        let passes = |map: &Map| {
+        let passes = |(number, map): (usize, &Map)| {
             let mut alive = choice.plans[map.alive.clone()].iter();
-            alive.any(|plan| plan.is_off_chip(map.operand))
+            let passes = alive.any(|plan| plan.is_off_chip(map.operand));
+            fixed.and_then(|fixed| fixed.map(number)).map_or(passes, |home| home == Home::OffChip)
         };
-        let passing: Vec<bool> = workload.maps.iter().map(passes).collect();
-        passing.contains(&true).then(|| Self::of(mapper, choice, passing))
+        let passing: Vec<bool> = workload.maps.iter().enumerate().map(passes).collect();
+        let settles = passing.contains(&true) || fixed.is_some_and(Wishes::fix_maps);
+        settles.then(|| Self::of(mapper, choice, passing))
     }
 
-    /// The network with no map on chip: what the plans left there may have taken the room of what is worth more.
+    /// The network with no map on chip that may be elsewhere: what the plans left there may have taken the room of what is
+    /// worth more.
     pub fn emptied(&self, choice: &Choice) -> Option<Self> {
-        let passing = vec![true; self.passing.len()];
-        self.passing.contains(&false).then(|| Self::of(self.mapper, choice, passing))
+        let stays = |map: usize| self.fixed_home(map).is_some_and(|home| home != Home::OffChip);
+        let passing: Vec<bool> = (0..self.passing.len()).map(|map| !stays(map)).collect();
+        (passing != self.passing).then(|| Self::of(self.mapper, choice, passing))
     }
 
     fn of(mapper: &'a Mapper<'a>, choice: &Choice, passing: Vec<bool>) -> Self {
-        let Mapper { workload, machine, .. } = *mapper;
-        let mut touched = vec![false; workload.layers.len()];
+        let Mapper { workload, machine, fixed, .. } = *mapper;
+        let mut touched = vec![fixed.is_some_and(Wishes::fix_maps); workload.layers.len()];
         for (map, _) in workload.maps.iter().zip(&passing).filter(|(_, passes)| **passes) {
             for layer in concerned(map) {
                 touched[layer] = true;
@@ -90,20 +69,34 @@ impl<'a> Settling<'a> {
         Self { mapper, residents, passing, touched }
     }
 
-    /// Off chip is what any plan of `choice` leaves there.
-    pub fn start(&self, choice: &Choice) -> State {
+    /// Where a file wants map number `map`.
+    pub fn fixed_home(&self, map: usize) -> Option<Home> {
+        self.mapper.fixed?.map(map)
+    }
+
+    /// Off chip is what any plan of `choice` leaves there; maps and turns that a file fixes are as it says.
+    ///
+    /// # Errors
+    /// The layer, and what has no room while it runs.
+    pub fn start(&self, choice: &Choice) -> Result<State, (usize, Shortage)> {
         let layers = choice.plans.iter().map(|&plan| Running { plan, cost: Outline::default() }).collect();
         let stays = self.passing.iter().map(|passes| !passes).collect();
         let mut state = State { stays, turns: vec![None; choice.plans.len()], layers };
+        for &turns in self.mapper.fixed.map_or(&[][..], Wishes::turns) {
+            state.turns[turns.range()].fill(Some(turns));
+        }
+        let fixed = self.mapper.fixed.is_some_and(Wishes::fix_maps);
         let run = |layer: usize| {
             let plan = state.layers[layer].plan;
-            let settled = if self.touched[layer] { self.settled(layer, plan, &state) } else { Some(plan) };
-            // Less stays than the plan was chosen with.
-            self.mapper.running(layer, settled.unwrap_or(plan))
+            let settled = if self.touched[layer] { self.settled(layer, plan, &state) } else { Ok(plan) };
+            // Without a file less stays than the plan was chosen with.
+            let plan = settled.or_else(|shortage| if fixed { Err((layer, shortage)) } else { Ok(plan) })?;
+            Ok(self.mapper.running(layer, plan))
         };
-        state.layers = (0..choice.plans.len()).into_par_iter().map(run).collect();
+        let layers: Vec<Result<Running, _>> = (0..choice.plans.len()).into_par_iter().map(run).collect();
+        state.layers = layers.into_iter().collect::<Result<_, _>>()?;
         state.layers = self.replan(&state, choice);
-        state
+        Ok(state)
     }
 
     /// Layers whose plans change with the home of `map`.
@@ -115,15 +108,19 @@ impl<'a> Settling<'a> {
         layers
     }
 
-    /// `plan` of layer number `layer` with its maps as `state` has them, if there is room for them; where there is none for
-    /// tiles of inputs, they come once for every tile of channels.
-    pub fn settled(&self, layer: usize, plan: Plan, state: &State) -> Option<Plan> {
-        let Mapper { workload, machine, .. } = *self.mapper;
+    /// `plan` of layer number `layer` with its maps as `state` has them; where there is no room for tiles of inputs, they come
+    /// once for every tile of channels.
+    ///
+    /// # Errors
+    /// What has no room.
+    pub fn settled(&self, layer: usize, plan: Plan, state: &State) -> Result<Plan, Shortage> {
+        let Mapper { workload, machine, fixed, .. } = *self.mapper;
         let homes = self.homes(layer, state);
         let hardware = &machine.hardware;
-        let settled = |plan| settled_plan(plan, layer, workload, hardware, &self.residents, homes);
+        let settled = |plan| settled_plan(plan, layer, workload, hardware, fixed, &self.residents, homes);
         let without_tiles = Plan { order: Order::ChannelsOutermost, ..plan };
-        settled(plan).or_else(|| if homes.group.is_none() { settled(without_tiles) } else { None })
+        let bound = fixed.is_some_and(|fixed| fixed.fixes_order(layer)) || homes.group.is_some();
+        settled(plan).or_else(|shortage| if bound { Err(shortage) } else { settled(without_tiles) })
     }
 
     /// Where the maps of layer number `layer` are.
@@ -175,17 +172,17 @@ impl<'a> Settling<'a> {
             }
             let early = choice.prefetched[layer];
             let score = |running: &Running| self.mapper.score_where(early, &running.cost);
-            let others = self.others(layer, state).into_iter();
+            let room = self.buffer_bits(layer, &running.plan);
+            let others = self.others(layer, state, room).into_iter();
             others.fold(running, |best, other| if score(&other) < score(&best) { other } else { best })
         };
         (0..state.layers.len()).into_par_iter().map(run).collect()
     }
 
-    /// Layer number `layer` by every plan with its maps as `state` has them.
-    fn others(&self, layer: usize, state: &State) -> Vec<Running> {
+    /// Layer number `layer` by every plan with its maps as `state` has them, whose weights pass through `room` bits.
+    fn others(&self, layer: usize, state: &State, room: f64) -> Vec<Running> {
         let Mapper { workload, machine, fixed, .. } = *self.mapper;
         let running = &state.layers[layer];
-        let room = self.buffer_bits(layer, &running.plan);
         let homes = self.homes(layer, state);
         let hardware = &machine.hardware;
         let mut plans =

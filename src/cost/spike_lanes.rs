@@ -6,7 +6,7 @@ use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
 use super::{Demand, LayerCost, Machine, Traffic, overheads};
 use crate::exec::Pattern;
-use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling};
+use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling, Zeros};
 use crate::map::{Dataflow, Input, Plan, Product};
 use crate::quant::WeightForm;
 
@@ -20,13 +20,23 @@ impl CostModel for SpikeLanes {
     }
 
     fn patterns(&self, lanes: &Unrolling) -> Vec<Pattern> {
-        handling(&self.zeros).patterns(lanes)
+        handling(&self.zeros).patterns(&lanes.without(SpatialDim::Batch))
     }
 }
 
 impl Tiled for SpikeLanes {
-    /// What `product` asks for, with the spikes of the run.
+    /// What `product` asks for, with the spikes of the run: for one of the images that run side by side, an even share.
     fn product(&self, machine: &Machine, run: Run<'_>, product: &Product, frames: f64) -> Demand {
+        let images = f64::from(run.plan.lanes.extent(SpatialDim::Batch));
+        let plan = Plan { lanes: run.plan.lanes.without(SpatialDim::Batch), ..*run.plan };
+        let demand = self.product_of_image(machine, Run { plan: &plan, ..run }, product, frames);
+        if images > 1.0 { share_lanes(self, demand, &plan, images, run.batch) } else { demand }
+    }
+}
+
+impl SpikeLanes {
+    /// What `product` asks for of the lanes for one image.
+    fn product_of_image(&self, machine: &Machine, run: Run<'_>, product: &Product, frames: f64) -> Demand {
         let style = handling(&self.zeros);
         let waves = Waves::new(run, product, frames);
         let mut demand = match run.plan.dataflow {
@@ -48,6 +58,20 @@ impl Tiled for SpikeLanes {
         demand.on_chip[Operand::Activations].read_bits *= encoded_input(machine, product, run.activity);
         demand
     }
+}
+
+/// The share of one image, of a `batch`, in what lanes for so many `images` side by side take; `demand` is that of lanes for
+/// one. What is the same for all of them comes once: weights that stay in lanes, and rows that lanes in step add.
+fn share_lanes(unit: &SpikeLanes, demand: Demand, plan: &Plan, images: f64, batch: f64) -> Demand {
+    let share = (batch / images).ceil() / batch;
+    let mut shared = Demand { array: demand.array.times(share), waves: demand.waves * share, ..demand };
+    shared.array.ideal = demand.array.ideal / images;
+    shared.array.under_utilisation += demand.array.ideal * (share - 1.0 / images);
+    let in_step = matches!(unit.zeros, Zeros::Dense | Zeros::Gated);
+    if in_step || plan.dataflow == Dataflow::WeightStationary {
+        shared.on_chip[Operand::Weights] = demand.on_chip[Operand::Weights].times(share);
+    }
+    shared
 }
 
 /// Accumulation (or multiplication) and the accumulator register of one weight.

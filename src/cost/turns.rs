@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::mapper::{Mapper, Running};
 use super::prefetch::Outline;
-use super::settling::{Settling, State, Turns};
+use super::settling::{Settling, State};
 use crate::hw::{MemorySpec, Operand};
-use crate::map::{Dataflow, EpilogueKind, InputFrames, Layer, Map, Order, Plan, tiles::quotients};
+use crate::map::{Map, Turns, tiles::quotients};
 
 /// Most layers that take turns.
 const MAX_LAYERS: usize = 8;
@@ -67,19 +67,21 @@ fn runs(settling: &Settling, state: &State) -> Vec<Range<usize>> {
     for first in 0..can.len() {
         let mut weight_bits = 0.0;
         for end in first + 1..=can.len().min(first + MAX_LAYERS) {
-            let plan = by_tiles(state.layers[end - 1].plan, 1);
-            weight_bits += settling.buffer_bits(end - 1, &plan);
+            let turns = Turns { first, layers: end - first, tiles: 1 };
+            weight_bits += settling.buffer_bits(end - 1, &turns.by_tiles(state.layers[end - 1].plan));
             if !can[end - 1] || weight_bits > room {
                 break;
             }
-            let turns = Turns { first, layers: end - first, tiles: 1 };
             let between = |layer: usize| {
                 let crosses =
                     |map: &Map| map.alive.start < layer && turns.holds(map) && is_read_from(map, layer);
                 let maps = workload.maps.iter().enumerate();
                 maps.into_iter().any(|(number, map)| crosses(map) && settling.passes(number, state))
             };
-            if end - first > 1 && (first + 1..end).all(between) {
+            let is_fixed =
+                |(number, map): (usize, &Map)| settling.fixed_home(number).is_some() && turns.holds(map);
+            let open = !workload.maps.iter().enumerate().any(is_fixed);
+            if end - first > 1 && open && (first + 1..end).all(between) {
                 all.push(first..end);
             }
         }
@@ -92,34 +94,13 @@ fn is_read_from(map: &Map, layer: usize) -> bool {
     map.products.iter().chain(&map.readers).any(|&reader| reader >= layer)
 }
 
-/// True if every position that layer number `layer` yields needs but some of those that it reads.
+/// True if layer number `layer` can take turns by its plan, and a file leaves that open.
 fn can_take_turns(settling: &Settling, layer: usize, state: &State) -> bool {
     let Mapper { workload, fixed, .. } = *settling.mapper;
-    let Layer { name, product, epilogue, .. } = &workload.layers[layer];
-    let is_local = |kind: &EpilogueKind| match kind {
-        EpilogueKind::Neuron { .. }
-        | EpilogueKind::IntegerNeuron { .. }
-        | EpilogueKind::Requantize { .. }
-        | EpilogueKind::Join { .. }
-        | EpilogueKind::CountJoin { .. }
-        | EpilogueKind::Gate
-        | EpilogueKind::Pool { .. } => true,
-        EpilogueKind::ClassToken { .. } | EpilogueKind::Sum { .. } | EpilogueKind::SpikeProducts { .. } => {
-            false
-        }
-    };
-    let by_tiles =
-        matches!(state.layers[layer].plan.dataflow, Dataflow::OutputStationary | Dataflow::WeightStationary);
-    product.as_ref().is_some_and(|product| product.frames != InputFrames::BehindMean)
-        && epilogue.iter().all(|epilogue| is_local(&epilogue.kind))
-        && by_tiles
+    workload.layers[layer].is_local()
+        && state.layers[layer].plan.dataflow.comes_in_positions()
         && state.turns[layer].is_none()
-        && fixed.and_then(|fixed| fixed.wish(name)).is_none()
-}
-
-/// `plan` with its weights on chip while so many tiles of positions pass.
-fn by_tiles(plan: Plan, tiles: usize) -> Plan {
-    Plan { order: Order::PositionsOutermost { tiles, weights_stay: true }, ..plan }
+        && fixed.and_then(|fixed| fixed.layer(layer)).is_none()
 }
 
 /// The layers of `run` in the fewest tiles that have room.
@@ -130,11 +111,11 @@ fn in_turns(settling: &Settling, state: &State, run: &Range<usize>, whole: &Outl
         let mut with = state.clone();
         for layer in run.clone() {
             with.turns[layer] = Some(turns);
-            with.layers[layer].plan = by_tiles(state.layers[layer].plan, tiles);
+            with.layers[layer].plan = turns.by_tiles(state.layers[layer].plan);
         }
         let (mut gain, mut layers) = (0.0, Vec::new());
         for layer in run.clone() {
-            let plan = settling.settled(layer, with.layers[layer].plan, &with)?;
+            let plan = settling.settled(layer, with.layers[layer].plan, &with).ok()?;
             let running = settling.mapper.running(layer, plan);
             gain += settling.mapper.gain(whole, &state.layers[layer].cost, &running.cost);
             layers.push(running);

@@ -27,6 +27,11 @@ impl<'a> Charge<'a> {
         Self { machine, mapped, totals }
     }
 
+    /// The machine.
+    pub fn machine(&self) -> &'a Machine {
+        self.machine
+    }
+
     /// What one image costs, per layer.
     pub fn costs(&self, activity: &Activity) -> Vec<LayerCost> {
         self.mapped.costs(self.machine, activity)

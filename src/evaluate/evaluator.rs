@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::slice::from_ref;
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub struct Evaluator {
     notes: Vec<String>,
     recent: Recent,
     engine: Backend,
-    mapping: Option<FixedMapping>,
+    /// By the name of the machine that they are for.
+    mappings: BTreeMap<String, FixedMapping>,
     batch: usize,
     explains: bool,
 }
@@ -94,7 +96,7 @@ impl Evaluator {
             notes,
             recent: Recent::default(),
             engine: Backend::default(),
-            mapping: None,
+            mappings: BTreeMap::new(),
             batch: 1,
             explains: false,
         }
@@ -105,9 +107,9 @@ impl Evaluator {
         Self { engine, ..self }
     }
 
-    /// With the mapping as `fixed` says, as far as it says.
-    pub fn with_mapping(self, fixed: Option<FixedMapping>) -> Self {
-        Self { mapping: fixed, ..self }
+    /// With the mapping onto each machine, by its name, as `fixed` says, as far as it says.
+    pub fn with_mappings(self, fixed: BTreeMap<String, FixedMapping>) -> Self {
+        Self { mappings: fixed, ..self }
     }
 
     /// With so many images going through each layer together, which are charged as if each did the same.
@@ -129,6 +131,11 @@ impl Evaluator {
     /// The model.
     pub fn model(&self) -> &Model {
         self.calibrated.model()
+    }
+
+    /// What is fixed of the mapping onto `machine`.
+    fn fixed_on(&self, machine: &Machine) -> Option<&FixedMapping> {
+        self.mappings.get(&machine.hardware.name)
     }
 
     fn network(&self) -> &Network {
@@ -371,7 +378,7 @@ impl Evaluator {
         activity: &[Activity],
         known: &KnownPlans,
     ) -> Result<Evaluation> {
-        let mapping = self.mapping.as_ref();
+        let mapping = self.fixed_on(machine);
         let workload = workload.in_batches_of(self.batch);
         let mapped = MappedWorkload::best_knowing(workload, machine, activity, mapping, known)?;
         Ok(self.charge_mapped(setting, machine, mapped, activity))
@@ -397,7 +404,7 @@ impl Evaluator {
 
     fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
         let workload = workload.in_batches_of(self.batch);
-        MappedWorkload::best_of(workload, machine, samples, self.mapping.as_ref())
+        MappedWorkload::best_of(workload, machine, samples, self.fixed_on(machine))
     }
 
     fn charge_mapped(
@@ -417,7 +424,7 @@ impl Evaluator {
         let counted = !matches!(self.source, Source::Rates(_));
         let mut evaluation = charge.evaluation(&setting.name, self.network(), &self.notes, counted);
         if self.explains {
-            charge.explain(&mut evaluation, self.network(), self.mapping.as_ref(), seen);
+            charge.explain(&mut evaluation, self.network(), self.fixed_on(charge.machine()), seen);
         }
         evaluation
     }

@@ -85,9 +85,10 @@ impl SimulationRequest {
     pub fn run(&self, watcher: &dyn Watcher) -> Result<Simulation> {
         let source = self.origin.source()?;
         let evaluator = self.origin.evaluator(&self.model, watcher)?;
+        let names = self.machines.iter().map(|machine| machine.hardware.name.clone());
         let evaluator = evaluator
             .with_engine(self.engine)
-            .with_mapping(self.mapping.clone())
+            .with_mappings(names.zip(self.mapping.iter().cycle().cloned()).collect())
             .with_batch(self.batch)
             .explaining();
         watcher.begin(self.origin.images() * self.settings.len());

@@ -135,13 +135,17 @@ impl Description {
 }
 
 /// Fields that descriptions of version 0.1 had, with what says it now.
-const FORMER_FIELDS: [(&str, &str); 2] = [
+const FORMER_FIELDS: [(&str, &str); 6] = [
     (
         "compute",
         "units: [SpikeLanes(name, layouts, zeros, ..), Vector(name, values_per_cycle, ..)]; what stays in an array is \
          in its layouts, or in keeps",
     ),
     ("stationary", "what a layout keeps, and keeps of a Systolic"),
+    ("positions", "(Positions, P) or, where weights stay, (Inputs, P) of the lanes of a layout"),
+    ("channels", "(OutputChannels, C) of the lanes of each layout"),
+    ("skipping", "zeros"),
+    ("vector", "a unit of its own: Vector(name: \"vector unit\", values_per_cycle, spike_bits_per_cycle)"),
 ];
 
 /// Says what became of a field that descriptions of version 0.1 had.

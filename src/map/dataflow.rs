@@ -54,6 +54,11 @@ impl Dataflow {
         Some(Axes { rows, columns, stream, stationary })
     }
 
+    /// True if a product may be computed some positions at a time.
+    pub fn comes_in_positions(self) -> bool {
+        matches!(self, Self::OutputStationary | Self::WeightStationary)
+    }
+
     /// True if partial sums go to a memory between the passes over the inputs, and to the neurons.
     pub fn sums_leave_the_array(self) -> bool {
         matches!(self, Self::WeightStationary | Self::InputStationary)

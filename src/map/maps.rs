@@ -9,6 +9,8 @@ use crate::model::{Grid, Kind, Network, Node, NodeId, Op};
 /// Spikes, counts, an image, or a residual stream, from the layer that yields it to the last one that reads it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Map {
+    /// The node that yields it.
+    pub name: String,
     /// Activations, or the residual stream.
     pub operand: Operand,
     /// The layers that run while it is needed, the first of which yields it.
@@ -104,6 +106,7 @@ impl Map {
             list.extend(layer);
         }
         Some(Self {
+            name: node.name.clone(),
             operand: if residual { Operand::Residual } else { Operand::Activations },
             alive: from.unwrap_or(0)..end,
             bits: node.shape.values() as f64 * f64::from(stored_bits(widths, id, node)),

@@ -15,18 +15,23 @@ mod order;
 mod parts;
 mod plan;
 mod plan_nest;
+mod refusal;
 mod residency;
 mod residents;
 mod room;
+mod space;
 mod takes;
 pub mod tiles;
+mod turns;
 mod widths;
+mod wishes;
 mod workload;
+mod written;
 
 pub use bits::ExecutedBits;
 pub use candidates::{
-    Settled, candidates, candidates_at, placed, resident_candidates, settled_candidates, settled_plan,
-    unhindered,
+    candidates, candidates_at, placed, resident_candidates, settled_candidates, settled_plan,
+    streaming_candidates, unhindered,
 };
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
@@ -40,4 +45,7 @@ pub use parts::Parts;
 pub use plan::{Group, Home, Plan};
 pub use residency::{free_weight_bits, prefetched, stream_buffer_bits, weights_home};
 pub use residents::Residents;
+pub use space::{Settled, Shortage};
+pub use turns::Turns;
+pub use wishes::{Wish, Wishes, maps_have_homes};
 pub use workload::{Layer, Workload};

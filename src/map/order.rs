@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Deserialize;
 
 /// Which tiles of a layer come from off chip one after the other, outermost first.
@@ -13,4 +15,16 @@ pub enum Order {
         /// True if all weights of the layer stay on chip meanwhile, so that they come once, too.
         weights_stay: bool,
     },
+}
+
+impl fmt::Display for Order {
+    /// As a file states it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChannelsOutermost => f.write_str("ChannelsOutermost"),
+            Self::PositionsOutermost { tiles, weights_stay } => {
+                write!(f, "PositionsOutermost(tiles: {tiles}, weights_stay: {weights_stay})")
+            }
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
-use super::fixed::Wish;
 use super::{Dataflow, Layer, Order, Parts, Passage, Product};
 use crate::hw::{Hardware, LaneTile, Operand, PerOperand, Placement, SpatialDim, Stationary, Unrolling};
 
@@ -153,15 +152,6 @@ impl Plan {
         product.groups.min(self.lanes.extent(SpatialDim::Groups) as usize)
     }
 
-    /// True if it is as `wish` says.
-    pub(super) fn is_as(&self, wish: &Wish) -> bool {
-        wish.dataflow.is_none_or(|dataflow| dataflow == self.dataflow)
-            && wish.lanes.is_none_or(|lanes| lanes == self.lanes)
-            && wish.channels.is_none_or(|channels| channels == self.channels)
-            && wish.order.is_none_or(|order| order == self.order)
-            && wish.recompute.is_none_or(|recompute| recompute == self.recompute)
-    }
-
     /// True if one frame of `product` serves all timesteps.
     pub fn runs_once(&self, product: &Product) -> bool {
         product.is_constant() && !self.recompute
@@ -172,17 +162,17 @@ impl Plan {
         if self.runs_once(product) { T::from(1) } else { timesteps }
     }
 
-    /// Groups and timesteps that run side by side, in words.
+    /// Groups, timesteps and images that run side by side, in words.
     fn side_by_side(&self, layer: &Layer) -> String {
         let Some(product) = &layer.product else { return String::new() };
-        let groups = match self.groups(product) {
+        let lanes = |dim: SpatialDim| self.lanes.extent(dim) as usize;
+        let several = |count: usize, what: &str| match count {
             1 => String::new(),
-            groups => format!(", {groups} groups side by side"),
+            _ => format!(", {count} {what} side by side"),
         };
-        match self.lanes.extent(SpatialDim::Timesteps) {
-            1 => groups,
-            timesteps => format!("{groups}, {timesteps} timesteps side by side"),
-        }
+        several(self.groups(product), "groups")
+            + &several(lanes(SpatialDim::Timesteps), "timesteps")
+            + &several(lanes(SpatialDim::Batch), "images")
     }
 
     /// Share of the weights of `layer` that come from off chip for every image.

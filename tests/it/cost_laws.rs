@@ -4,6 +4,7 @@
 mod batch;
 mod bundled;
 mod events;
+mod fixed;
 mod fpga;
 mod from_spikes;
 mod laws;

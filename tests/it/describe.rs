@@ -158,3 +158,52 @@ fn calibrated_settings_are_described_as_they_run() {
     );
     assert!(!text(model, "w4").contains("calibrated on"));
 }
+
+/// The file that `describe` prints gives the figures that were chosen, to the byte, where it is read again.
+#[test]
+fn a_mapping_that_is_printed_is_one_that_is_read() {
+    let bench = Bench::new();
+    let small = [
+        "--set",
+        "memories.weight SRAM.capacity_bytes=32KiB",
+        "--set",
+        "memories.activation SRAM.capacity_bytes=2KiB",
+    ];
+    let run = |command: &[&str], flags: &[&str]| {
+        let rates = ["--rates", "sdtv1_2-64_fashion"];
+        let output = bench.run(&[command, &small, &rates, flags].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let describe = ["describe", "sdtv1_2-64_fashion", "--quant", "w4", "--hw", "edge-28"];
+    let file = run(&describe, &["--as-mapping"]);
+    assert!(file.starts_with("NetworkMapping(\n    timesteps: Innermost,\n    layers: {\n"), "{file}");
+    for word in ["resident_channels: ", "weights: OnChip(\"weight SRAM\")", "maps: {", ": OffChip"] {
+        assert!(file.contains(word), "{word} in\n{file}");
+    }
+    bench.write("chosen.ron", &file);
+    let fixed = ["--mapping", "chosen.ron"];
+    assert_eq!(run(&describe, &[&fixed[..], &["--as-mapping"]].concat()), file);
+    assert_eq!(run(&describe, &fixed), run(&describe, &[]));
+    for command in ["simulate", "compare"] {
+        let command = [command, "--quiet", "--json", "--quant", "w4", "--hw", "edge-28"];
+        let figures = |flags: &[&str]| {
+            let mut report: Value = serde_json::from_str(&run(&command, flags)).unwrap();
+            without(&mut report, &["command", "bottlenecks"]);
+            report
+        };
+        assert_eq!(figures(&fixed), figures(&[]));
+    }
+}
+
+/// Takes out what depends on what else there could be: the command, and changes of the machine that the file stands against.
+fn without(value: &mut Value, keys: &[&str]) {
+    match value {
+        Value::Object(fields) => {
+            keys.iter().for_each(|key| _ = fields.remove(*key));
+            fields.values_mut().for_each(|field| without(field, keys));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| without(value, keys)),
+        _ => {}
+    }
+}

@@ -131,6 +131,7 @@ impl Subject<'_> {
         let Some(product) = self.product() else { return ragged };
         let plan = self.plan();
         let used = |dim: SpatialDim| match dim {
+            SpatialDim::Batch => self.workload.batch,
             SpatialDim::Timesteps => plan.frames(product, self.workload.timesteps),
             SpatialDim::Positions => product.positions,
             SpatialDim::Rows => product.positions / product.columns.max(1),
@@ -234,6 +235,7 @@ impl Subject<'_> {
 
 fn words_of(dim: SpatialDim) -> &'static str {
     match dim {
+        SpatialDim::Batch => "images",
         SpatialDim::Timesteps => "timesteps",
         SpatialDim::Positions => "positions",
         SpatialDim::Rows => "rows",

@@ -10,6 +10,8 @@ use crate::hw::sourced::has_source;
 /// A direction of a product along which lanes work side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpatialDim {
+    /// Images of a batch.
+    Batch,
     /// Timesteps of an output.
     Timesteps,
     /// Output positions, row by row of the map as one line.
@@ -31,10 +33,11 @@ pub enum SpatialDim {
 }
 
 impl SpatialDim {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     /// All of them.
     pub const ALL: [Self; Self::COUNT] = [
+        Self::Batch,
         Self::Timesteps,
         Self::Positions,
         Self::Rows,
@@ -134,6 +137,13 @@ impl Unrolling {
     /// Lanes along `dim`.
     pub fn extent(&self, dim: SpatialDim) -> u32 {
         self.0[dim as usize]
+    }
+
+    /// With one lane along `dim`.
+    #[must_use]
+    pub fn without(mut self, dim: SpatialDim) -> Self {
+        self.0[dim as usize] = 1;
+        self
     }
 
     /// Lanes along all of `dims` together.

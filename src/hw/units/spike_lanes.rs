@@ -68,13 +68,15 @@ impl SpikeLanes {
         if self.sums_in_memory() { 1 } else { lanes.summed() }
     }
 
-    /// Weights that `lanes` hold: those that step over zeros one each, others one for all positions and timesteps.
+    /// Weights that `lanes` hold: those that step over zeros one each, others one for all images, positions and timesteps.
     pub fn held_weights(&self, lanes: &Unrolling) -> f64 {
         let shared = match self.zeros {
-            Zeros::Dense | Zeros::Gated => lanes.positions() * lanes.extent(SpatialDim::Timesteps),
-            _ => 1,
+            Zeros::Dense | Zeros::Gated => {
+                f64::from(lanes.positions()) * lanes.along(&[SpatialDim::Timesteps, SpatialDim::Batch])
+            }
+            _ => 1.0,
         };
-        lanes.lanes() / f64::from(shared)
+        lanes.lanes() / shared
     }
 
     /// Membranes that wait in the array for the next timestep: one for each output that lanes keep, of the layout that

@@ -390,6 +390,29 @@ fn machines_that_cannot_run_the_network() {
     ");
 }
 
+/// Whoever moves a description of version 0.1 field by field is told at each of them what says it now.
+#[test]
+fn every_field_of_version_0_1_is_told_what_it_is_now() {
+    let edge = bundled_text("hw_configs/edge-28.ron");
+    let former = |from: &str, to: &str| {
+        let text = change(&edge, from, to);
+        let message = Hardware::parse(&text, "edge.ron").unwrap_err().to_string();
+        assert!(message.starts_with("edge.ron:") && message.ends_with(" (docs/machines.md)"), "{message}");
+        let (_, message) = message.split_once("is now ").unwrap();
+        message.trim_end_matches(" (docs/machines.md)").to_owned()
+    };
+    let lanes = "            name: \"lanes\",";
+    let with = |field: &str| former(lanes, &format!("{lanes} {field}"));
+    assert!(former("    units: [", "    compute: [").starts_with("units: [SpikeLanes("));
+    assert_eq!(with("skipping: Skip,"), "zeros");
+    assert!(with("positions: (value: 4, source: \"test\"),").starts_with("(Positions, P)"));
+    assert!(with("channels: (value: 64, source: \"test\"),").starts_with("(OutputChannels, C)"));
+    assert!(with("stationary: [Outputs],").starts_with("what a layout keeps"));
+    assert!(
+        with("vector: (values_per_cycle: (value: 64, source: \"test\")),").starts_with("a unit of its own")
+    );
+}
+
 /// Mappings of a file that do not parse, name no layer, or do not fit.
 #[test]
 fn mappings_that_do_not_fit() {
@@ -412,13 +435,13 @@ fn mappings_that_do_not_fit() {
     unknown layer
       mapping.ron: layers: rpe_conv: no such layer
     unknown field
-      mapping.ron:1:50: Unexpected field named `tile` in `Wish`, expected one of `dataflow`, `lanes`, `channels`, `order`, or `recompute` instead
+      mapping.ron:1:50: Unexpected field named `tile` in `Layer`, expected one of `unit`, `dataflow`, `lanes`, `channels`, `order`, `recompute`, `weights`, `resident_channels`, `membranes`, `partial_sums`, `activations`, or `residual` instead
     no channel
       mapping.ron: layers: patch_embed.rpe_conv: channels: 0 is too few
     more channels than lanes
-      mapping.ron: layers: patch_embed.rpe_conv: no legal plan has channels 65: the array, the layer or a memory is too small for it
+      mapping.ron: layers: patch_embed.rpe_conv: channels: no legal plan has 65; beside the rest of the file it may be 64, 32, 22, 16, 13, 11, ...
     a dataflow that lanes do not have
-      mapping.ron: layers: patch_embed.rpe_conv: no legal plan has dataflow InputStationary: the array, the layer or a memory is too small for it
+      mapping.ron: layers: patch_embed.rpe_conv: dataflow: no legal plan has InputStationary; beside the rest of the file it may be OutputStationary, WeightStationary
     no tile
       mapping.ron: layers: patch_embed.rpe_conv: order: tiles: 0 is too few
     "#);

@@ -51,8 +51,74 @@ fn each_image_has_room_of_its_own() {
     assert_eq!([1, 2, 3].map(off_chip), [false, false, true]);
 }
 
+/// A unit of lanes for so many images and two output channels.
+fn side_by_side(images: u32, keeps: &str, zeros: &str) -> Machine {
+    let layout =
+        format!("(keeps: {keeps}, lanes: [(Batch, {images}), (OutputChannels, 2)], source: \"test\")");
+    Spec::roomy(lanes_of(&layout, zeros, "BitSerial")).innermost().unit_machine()
+}
+
+/// Three positions of six inputs, by two channels of 8 bits: 18 steps of an image, and 288 bits of weights in step.
+#[test]
+fn images_side_by_side_by_hand() {
+    let layer = layer(product(3, 6, 2, 8), Vec::new());
+    let activity = activity(layer.product.as_ref().unwrap(), &[vec![3, 1, 2]]);
+    let cost = |machine: &Machine, dataflow, batch: f64| {
+        cost_of(machine, &layer, &plan(machine, dataflow, Placement::Innermost, 2), &activity, batch)
+    };
+    let machine = side_by_side(2, "Outputs", "Dense");
+    let weights = |cost: &LayerCost| cost.traffic_bits.weights_read - layer.parameter_bits();
+    // One image leaves half of the lanes idle; two fill them; three take two rounds.
+    for (batch, rounds) in [(1.0, 1.0), (2.0, 1.0), (3.0, 2.0), (4.0, 2.0)] {
+        let cost = cost(&machine, Dataflow::OutputStationary, batch);
+        let [ideal, idle, ..] = array_cycles(&cost);
+        assert!(close(ideal, 9.0) && close(ideal + idle, 18.0 * rounds / batch), "{batch} {:?}", cost.cycles);
+        assert!(close(weights(&cost), 288.0 * rounds / batch), "{batch}");
+        // Each image has operations and inputs of its own.
+        assert!(
+            close(cost.traffic_bits.activations_read, 18.0)
+                && close(cost.energy_j.synapse * 1e12, 2.0 * 36.0)
+        );
+    }
+    // Those that skip zeros have rows of weights of their own: six events.
+    let skip = cost(&side_by_side(2, "Outputs", "Skip"), Dataflow::OutputStationary, 2.0);
+    assert!(close(weights(&skip), 6.0 * 16.0) && close(array_cycles(&skip)[0], 3.0));
+    // Weights that stay in lanes come there once: six inputs one after the other, three positions each.
+    let stays = cost(&side_by_side(2, "Weights", "Dense"), Dataflow::WeightStationary, 2.0);
+    assert!(close(weights(&stays), 96.0 / 2.0) && close(array_cycles(&stays)[0], 9.0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// As many images as lanes for them take no longer than one alone on lanes without, and no more energy; fewer leave
+    /// lanes idle; more lanes never take longer; nothing is faster than operations over lanes.
+    #[test]
+    fn lanes_for_images_do_what_lanes_do(
+        positions in 1usize..9, fan_in in 1usize..9, outputs in 1usize..7, images in 2u32..6, batch in 1u32..9,
+        keeps in prop::sample::select(&["Outputs", "Weights"][..]),
+        zeros in prop::sample::select(&["Dense", "Gated", "Skip"][..]),
+    ) {
+        let layer = layer(product(positions, fan_in, outputs, 4), Vec::new());
+        let activity = activity(layer.product.as_ref().unwrap(), &[vec![fan_in as u32 / 2; positions]]);
+        let dataflow = if keeps == "Outputs" { Dataflow::OutputStationary } else { Dataflow::WeightStationary };
+        let cost = |lanes: u32, batch: u32| {
+            let machine = side_by_side(lanes, keeps, zeros);
+            let plan = plan(&machine, dataflow, Placement::Innermost, 2);
+            cost_of(&machine, &layer, &plan, &activity, f64::from(batch))
+        };
+        let [alone, full, some, more] =
+            [cost(1, 1), cost(images, images), cost(images, batch), cost(images + 1, batch)];
+        let array = |cost: &LayerCost| array_cycles(cost).iter().sum::<f64>();
+        prop_assert!(close(array(&full) * f64::from(images), array(&alone)), "{full:?} {alone:?}");
+        prop_assert!(full.energy_j.total() <= alone.energy_j.total() * (1.0 + 1e-9));
+        let rounds = f64::from(batch.div_ceil(images));
+        prop_assert!(close(array(&some) * f64::from(batch), array(&alone) * rounds));
+        prop_assert!(array(&more) <= array(&some) * (1.0 + 1e-9));
+        prop_assert!(some.cycles.ideal <= array(&some) * (1.0 + 1e-9));
+        prop_assert!(close(some.ideal.spike_products * f64::from(images), alone.ideal.spike_products));
+        prop_assert!(close(array(&cost(1, batch)), array(&alone)));
+    }
 
     #[test]
     fn energy_of_an_image_never_grows_where_all_fits(

@@ -145,12 +145,13 @@ fn a_file_fixes_what_it_says() {
     assert_eq!(refused("NetworkMapping(layers: {\"lair\": ()})"), "m.ron: layers: lair: no such layer");
     assert_eq!(
         refused("NetworkMapping(layers: {\"layer\": (channels: 5)})"),
-        "m.ron: layers: layer: no legal plan has channels 5: the array, the layer or a memory is too small for it"
+        "m.ron: layers: layer: channels: no legal plan has 5: weights need 320 bytes, and m0 has 128 left of 128 \
+         (capacity_bytes); beside the rest of the file it may be 2, 1, 4, 3"
     );
     assert_eq!(
         refused("NetworkMapping(layers: {\"layer\": (dataflow: InputStationary)})"),
-        "m.ron: layers: layer: no legal plan has dataflow InputStationary: the array, the layer or a memory is \
-         too small for it"
+        "m.ron: layers: layer: dataflow: no legal plan has InputStationary; beside the rest of the file it may be \
+         OutputStationary, WeightStationary"
     );
     assert_eq!(
         refused("NetworkMapping(layers: {\"layer\": (channels: 0)})"),
@@ -226,7 +227,7 @@ fn weights_of_the_next_layer_come_early_where_they_fit() {
     let costs = |bytes: u64| {
         let (machine, plans) = (machine(bytes), small.plans.clone());
         let prefetched = prefetched(&workload, &machine.hardware, &plans);
-        let mapped = MappedWorkload { prefetched, plans, workload: workload.clone() };
+        let mapped = MappedWorkload { prefetched, plans, workload: workload.clone(), maps: Vec::new() };
         let dram = machine.dram.unwrap().bits_per_cycle;
         (mapped.prefetched.clone(), mapped.costs(&machine, &activity), dram)
     };
@@ -278,7 +279,9 @@ fn the_largest_tile_of_positions_needs_room() {
         let fixed = FixedMapping::parse(fixed, "m.ron").unwrap();
         let layer = layer(product(40, 8, 4, 8), vec![]);
         let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1, maps: Vec::new() };
-        candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
+        let hardware = spec.machine().hardware;
+        let fixed = fixed.on(&workload, &hardware).unwrap();
+        candidates(&workload, &hardware, Placement::Innermost, Some(&fixed)).is_ok()
     };
     assert_eq!((legal(168), legal(167)), (true, false));
 }
@@ -296,7 +299,9 @@ fn two_tiles_of_inputs_need_room() {
         let frames = if constant { InputFrames::Repeated } else { InputFrames::PerTimestep };
         let layer = layer(Product { frames, ..product(40, 8, 4, 8) }, vec![]);
         let workload = Workload { layers: vec![layer], timesteps: 4, batch: 1, maps: Vec::new() };
-        candidates(&workload, &spec.machine().hardware, Placement::Innermost, Some(&fixed)).is_ok()
+        let hardware = spec.machine().hardware;
+        let fixed = fixed.on(&workload, &hardware).unwrap();
+        candidates(&workload, &hardware, Placement::Innermost, Some(&fixed)).is_ok()
     };
     assert_eq!((legal(false, 64), legal(false, 63)), (true, false));
     assert_eq!((legal(true, 16), legal(true, 15)), (true, false));

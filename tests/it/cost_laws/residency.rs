@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use spiq::map::{FixedMapping, Residents, placed, prefetched, resident_candidates};
+use spiq::map::{Residents, placed, prefetched, resident_candidates};
 
 use super::*;
 
@@ -23,7 +23,8 @@ fn network(sizes: &[(usize, usize)], bits: u32) -> (Workload, Activity) {
 
 fn score(machine: &Machine, workload: &Workload, activity: &Activity, plans: Vec<Plan>) -> f64 {
     let early = prefetched(workload, &machine.hardware, &plans);
-    let mapped = MappedWorkload { workload: workload.clone(), plans, prefetched: early };
+    let workload = workload.clone();
+    let mapped = MappedWorkload { workload, plans, prefetched: early, maps: Vec::new() };
     let costs = mapped.costs(machine, activity);
     let sum = |of: fn(&LayerCost) -> f64| costs.iter().map(of).sum::<f64>();
     machine.score(sum(|c| c.cycles.total()), sum(|c| c.energy_j.total()))
@@ -39,12 +40,11 @@ fn brute_force(machine: &Machine, workload: &Workload, activity: &Activity) -> f
         let residents = Residents::new(workload, counts.clone(), 0);
         let legal = |i: usize| -> Vec<Plan> {
             let all = if counts[i] == workload.layers[i].outputs() {
-                resident_candidates(i, workload, hardware, Placement::Innermost, None::<&FixedMapping>)
-                    .unwrap()
+                resident_candidates(i, workload, hardware, Placement::Innermost, None).unwrap()
             } else {
                 streams[i].iter().map(|plan| Plan { resident_channels: counts[i], ..*plan }).collect()
             };
-            all.into_iter().filter_map(|plan| placed(plan, i, workload, hardware, &residents)).collect()
+            all.into_iter().filter_map(|plan| placed(plan, i, workload, hardware, None, &residents)).collect()
         };
         let choices: Vec<Vec<Plan>> = (0..counts.len()).map(legal).collect();
         if choices.iter().all(|plans| !plans.is_empty()) {

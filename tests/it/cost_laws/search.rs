@@ -96,6 +96,7 @@ fn least_of_all(case: &Case, machine: &Machine) -> Option<f64> {
             let text =
                 format!("NetworkMapping(layers: {{\"layer\": (channels: {channels}, order: {order})}})");
             let fixed = FixedMapping::parse(&text, "fixed.ron").unwrap();
+            let fixed = fixed.on(&workload, &machine.hardware).unwrap();
             for placement in [Placement::Innermost, Placement::Outermost] {
                 let plans = candidates(&workload, &machine.hardware, placement, Some(&fixed));
                 for plan in plans.unwrap_or_default().concat() {

@@ -14,7 +14,7 @@ use super::{Spec, activity, lanes, layer, neuron, product};
 
 /// Layers one behind the other: each yields `channels[i + 1]` spikes at `positions`, and needs `halo[i]` rows more than one.
 #[derive(Debug, Clone)]
-struct Chain {
+pub struct Chain {
     positions: usize,
     channels: Vec<usize>,
     halo: Vec<usize>,
@@ -24,6 +24,12 @@ struct Chain {
 }
 
 impl Chain {
+    /// At one timestep, half of the inputs spikes, and every position by itself.
+    pub fn of(channels: &[usize], positions: usize) -> Self {
+        let halo = vec![0; channels.len() - 1];
+        Self { positions, channels: channels.to_vec(), halo, timesteps: 1, density: 0.5 }
+    }
+
     fn len(&self) -> usize {
         self.halo.len()
     }
@@ -36,6 +42,7 @@ impl Chain {
     /// Map number i is what layer i reads.
     fn map(&self, i: usize) -> Map {
         Map {
+            name: format!("map {i}"),
             operand: Operand::Activations,
             alive: i.saturating_sub(1)..i + 1,
             bits: (self.positions * self.channels[i]) as f64,
@@ -46,7 +53,7 @@ impl Chain {
         }
     }
 
-    fn workload(&self) -> Workload {
+    pub fn workload(&self) -> Workload {
         let maps: Vec<Map> = (0..self.len()).map(|i| self.map(i)).collect();
         let layer = |i: usize| {
             let mut neurons = neuron(self.positions * self.channels[i + 1], 8);
@@ -62,7 +69,7 @@ impl Chain {
         Workload { layers, timesteps: self.timesteps, batch: 1, maps }
     }
 
-    fn activity(&self) -> Activity {
+    pub fn activity(&self) -> Activity {
         let events = |i: usize| {
             let spikes = (self.density * self.channels[i] as f64).ceil() as u32;
             vec![vec![spikes; self.positions]; self.timesteps]
@@ -72,10 +79,15 @@ impl Chain {
     }
 
     /// All weights stay, sums and membranes have room, and `bytes` are there for activations.
-    fn machine(bytes: u64) -> Machine {
+    pub fn machine(bytes: u64) -> Machine {
+        Self::machine_of([1 << 20, bytes])
+    }
+
+    /// Sums and membranes have room, and so many bytes are there for weights and activations.
+    pub fn machine_of([weights, activations]: [u64; 2]) -> Machine {
         let mut spec =
             Spec { objective: "Energy", ..Spec::roomy(lanes(1, 4, "Dense", "BitSerial")).innermost() };
-        spec.memories[1].1 = bytes;
+        (spec.memories[0].1, spec.memories[1].1) = (weights, activations);
         spec.machine()
     }
 }
@@ -83,8 +95,7 @@ impl Chain {
 #[test]
 fn three_layers_take_turns_by_hand() {
     // 8 positions of 4 spikes between three layers: 32 bits each, and room for 24.
-    let chain =
-        Chain { positions: 8, channels: vec![4, 4, 4, 4], halo: vec![0, 0, 0], timesteps: 1, density: 0.5 };
+    let chain = Chain::of(&[4, 4, 4, 4], 8);
     let (workload, activity) = (chain.workload(), chain.activity());
     let mapped = |bytes: u64| {
         let machine = Chain::machine(bytes);
@@ -175,7 +186,7 @@ fn least(chain: &Chain, machine: &Machine) -> f64 {
     least
 }
 
-fn any_chain() -> impl Strategy<Value = (Chain, u64)> {
+pub fn any_chain() -> impl Strategy<Value = (Chain, u64)> {
     let channels = prop::collection::vec(1usize..9, 5);
     let halo = prop::collection::vec(0usize..3, 4);
     let sizes = (2usize..5, 2usize..9, 1usize..3, 0.0..1.0f64, 1u64..40);
@@ -214,6 +225,7 @@ proptest! {
 fn a_stream_that_a_join_overwrites_is_read() {
     // Layer 0 yields a stream, layer 1 spikes of it, layer 2 writes the sum over it.
     let map = |operand, alive, bits, products: &[usize], readers: &[usize]| Map {
+        name: String::new(),
         operand,
         alive,
         bits,
