@@ -24,7 +24,7 @@ pub struct ModelArguments {
     /// never left out.
     #[arg(long)]
     ignore_extra: bool,
-    /// Run so many timesteps instead of those that the description says.
+    /// Run so many timesteps instead of those that the description says; a search goes on comparing with these.
     #[arg(long, value_name = "T")]
     pub timesteps: Option<usize>,
 }

@@ -345,8 +345,16 @@ impl Evaluator {
     /// # Errors
     /// If an image is no longer there.
     pub fn float_accuracy(&self) -> Result<Option<f64>> {
+        self.float_accuracy_of(self.model())
+    }
+
+    /// Accuracy on the images, if there are any, of the float network of `model`, which looks at images alike.
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn float_accuracy_of(&self, model: &Model) -> Result<Option<f64>> {
         let Source::Images(samples) = &self.source else { return Ok(None) };
-        let float = FloatExecutor::new(self.model());
+        let float = FloatExecutor::new(model);
         samples.accuracy(&|sample| class_of(&float.values(sample, |_, _| ()))).map(Some)
     }
 

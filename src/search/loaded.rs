@@ -16,7 +16,7 @@ use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
 use crate::exec::Backend;
 use crate::hw::{Hardware, MemorySpec};
 use crate::load;
-use crate::model::{DataSet, Images, Model};
+use crate::model::{DataSet, Images, Model, ModelDescription};
 use crate::quant::Setting;
 use crate::watch::Watcher;
 
@@ -35,6 +35,8 @@ pub struct Loaded {
     /// The machine.
     pub machine: Machine,
     model: Arc<Model>,
+    /// What it is compared with: the model with the timesteps of its description.
+    described: Arc<Model>,
     data: DataSet,
     /// Validation images that are looked at.
     validation: Images,
@@ -57,10 +59,16 @@ impl Loaded {
         // Before anything that takes long to load.
         check_memories(request, &hardware).map_err(refuse)?;
         let weights = request.weights.as_ref().map(Path::new);
-        let model =
-            Arc::new(load::model_with(&request.model, weights, &request.selection, request.timesteps)?);
+        let load = |timesteps| load::model_with(&request.model, weights, &request.selection, timesteps);
+        let described = Arc::new(load(None)?);
+        let model = match request.timesteps {
+            Some(timesteps) if timesteps != described.description.timesteps => {
+                Arc::new(load(Some(timesteps))?)
+            }
+            _ => Arc::clone(&described),
+        };
         let data = DataSet::load_for(&request.data, &model.description)?;
-        Self::of(request, Machine::new(hardware)?, model, data, refuse)
+        Ok(Self { described, ..Self::of(request, Machine::new(hardware)?, model, data, refuse)? })
     }
 
     /// Of what is loaded already, as `request` says; `refuse` says where a number of it was read.
@@ -95,7 +103,8 @@ impl Loaded {
         let looked_at = validation.len() - promise.map_or(0, |promise| promise.images as usize);
         validation.truncate(looked_at);
         held_out.select(looked_at..held_out.len());
-        Ok(Self { machine, model, data, validation, held_out, promise, unpromised, test })
+        let described = Arc::clone(&model);
+        Ok(Self { machine, model, described, data, validation, held_out, promise, unpromised, test })
     }
 
     /// What all answers depend on. Reads every image.
@@ -122,12 +131,12 @@ impl Loaded {
         let spaces =
             strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
         let evaluator = self.evaluator(&self.validation, watcher)?;
-        let oracle = NetworkOracle::new(&evaluator, &self.machine, Backend::default(), &self.validation)?;
+        let oracle = self.oracle(&evaluator, &self.validation)?;
         let legal = |space: Space| legal(space, &oracle);
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;
         watcher.keeps(&session.log);
-        let unseen = NetworkOracle::new(&evaluator, &self.machine, Backend::default(), &self.held_out)?;
+        let unseen = self.oracle(&evaluator, &self.held_out)?;
         let held_out = self.promise.map(|promise| HeldOut { oracle: &unseen, promise });
         let answers = std::mem::take(&mut session.answers);
         let mut store = Store::logged(&oracle, answers, &mut session.log)?.promising(held_out);
@@ -142,6 +151,20 @@ impl Loaded {
             }
         }
         self.report(&request, &oracle, &mut store, runs, watcher)
+    }
+
+    fn oracle<'a>(&'a self, evaluator: &'a Evaluator, images: &'a Images) -> Result<NetworkOracle<'a>> {
+        let oracle = NetworkOracle::new(evaluator, &self.machine, Backend::default(), images)?;
+        Ok(oracle.compared_with(&self.described))
+    }
+
+    /// What reports call the model.
+    fn name(&self) -> String {
+        let ModelDescription { name, timesteps, .. } = &self.model.description;
+        match *timesteps == self.described.description.timesteps {
+            true => name.clone(),
+            false => format!("{name} with {timesteps} timesteps"),
+        }
     }
 
     /// What strategies are given: less may be lost on the images that they look at than is promised of others.
@@ -179,7 +202,7 @@ impl Loaded {
             Ok(evaluator.get().expect("made above"))
         };
         let test_accuracy = store.float_accuracy(DataPart::Test, || {
-            Ok(on_test()?.float_accuracy()?.expect("images are executed"))
+            Ok(on_test()?.float_accuracy_of(&self.described)?.expect("images are executed"))
         })?;
         let mut finals = Vec::new();
         for run in &runs {
@@ -197,7 +220,7 @@ impl Loaded {
         let found = (0..runs.len()).filter_map(|i| Some((objective(&runs[i])?, i)));
         let best = found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i);
         Ok(Search {
-            model: self.model.description.name.clone(),
+            model: self.name(),
             hardware: self.machine.hardware.name.clone(),
             data: self.data.name.clone(),
             images: [self.validation.len(), self.test.len()],

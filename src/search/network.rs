@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluator, Prepared};
 use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache, class_of};
 use crate::map::Workload;
-use crate::model::{Images, Sample};
+use crate::model::{Images, Model, Sample};
 use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
 
 /// Images of a batch: what a sequential test looks at before it decides again.
@@ -34,6 +34,8 @@ const ORDER_SEED: u64 = 0;
 /// A network with its validation images.
 pub struct NetworkOracle<'a> {
     evaluator: &'a Evaluator,
+    /// Whose float classes are those to keep.
+    compared_with: &'a Model,
     machine: &'a Machine,
     engine: Backend,
     images: &'a Images,
@@ -82,6 +84,7 @@ impl<'a> NetworkOracle<'a> {
         let activity = charged.par_iter().map(activity).collect::<Result<_>>()?;
         Ok(Self {
             evaluator,
+            compared_with: evaluator.model(),
             machine,
             engine,
             images,
@@ -92,6 +95,11 @@ impl<'a> NetworkOracle<'a> {
             drift: OnceLock::new(),
             anchor: Mutex::default(),
         })
+    }
+
+    /// What is lost is lost against `model`, which may run other timesteps than the network that is searched.
+    pub fn compared_with(self, model: &'a Model) -> Self {
+        Self { compared_with: model, ..self }
     }
 
     /// Runs the float network on all images, once; `progress` is told of each.
@@ -110,7 +118,7 @@ impl<'a> NetworkOracle<'a> {
         if let Some(reference) = self.reference.get() {
             return Ok(reference);
         }
-        let float = FloatExecutor::new(self.evaluator.model());
+        let float = FloatExecutor::new(self.compared_with);
         let run = |&i: &usize| {
             let logits = float.values(&self.images.sample(i)?, |_, _| ());
             progress();

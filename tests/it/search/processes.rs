@@ -292,3 +292,21 @@ fn killed_searches_end_as_whole_ones() {
     ended(&resume(&bench, "a", &[]), 0);
     assert_eq!(result(&bench, "a"), result(&bench, "whole"));
 }
+
+/// What a network with fewer timesteps loses is lost against the network as it is described.
+#[test]
+fn a_search_of_fewer_timesteps_compares_with_the_described_network() {
+    let bench = bench();
+    ended(&search(&bench, &[&SHORT[..], &["--out", "described"]].concat()), 0);
+    ended(&search(&bench, &[&SHORT[..], &["--timesteps", "1", "--out", "fewer"]].concat()), 0);
+    let [described, fewer] = ["described", "fewer"].map(|folder| result(&bench, folder).0);
+    for part in ["validation_accuracy", "test_accuracy"] {
+        assert_eq!(described[part], fewer[part]);
+    }
+    assert_eq!(fewer["model"], "tiny with 1 timesteps");
+    let latency = |result: &Value| result["float"]["latency_s"].as_f64().unwrap();
+    assert!(latency(&fewer) < latency(&described));
+    cut(&bench, "fewer", "resumed", 4);
+    ended(&resume(&bench, "resumed", &[]), 0);
+    assert_eq!(result(&bench, "resumed").0, fewer);
+}
