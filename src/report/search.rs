@@ -1,5 +1,6 @@
 //! What `spiq search` shows and leaves behind: `search.json`, settings, fronts and pictures.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -10,8 +11,8 @@ use super::units::{Scale, decimals, fixed};
 use crate::error::{Error, Result};
 use crate::output::Owner;
 use crate::search::{
-    Closest, Figures, Final, FinalMemory, Front, FrontPoint, GateSummary, Promise, Promised, Request, Run,
-    Search, Step, Violation,
+    Closest, Figures, Final, FinalMemory, Front, FrontPoint, GateSummary, LayerChoice, Promise, Promised,
+    Request, Run, Search, Step, Violation,
 };
 
 /// Rises when a field changes its name, its unit or its meaning.
@@ -73,6 +74,8 @@ struct RunReport<'a> {
     run: &'a Run,
     setting_file: Option<String>,
     r#final: Option<&'a Final>,
+    /// What each layer has in every setting on a front, by the setting.
+    fronts: BTreeMap<String, Vec<LayerChoice>>,
     steps: &'a [Step],
 }
 
@@ -85,6 +88,7 @@ pub fn search_json(search: &Search, request: &Request) -> Result<String> {
         run,
         setting_file: run.setting.is_some().then(|| setting_file(run)),
         r#final: found.as_ref(),
+        fronts: Front::layers(search, run),
         steps: &run.steps,
     });
     let best = search.best.and_then(|best| search.finals[best].clone());

@@ -487,6 +487,7 @@ impl<'a, 's> Engine<'a, 's> {
         };
         self.steps.push(Step {
             setting: self.id(candidate),
+            candidate: candidate.clone(),
             fidelity,
             images,
             accuracy_drop: sum.map(Batch::drop),
@@ -552,6 +553,7 @@ impl<'a, 's> Engine<'a, 's> {
             evaluations: self.evaluations(),
             candidates: self.used.len(),
             seconds: self.spent_seconds(),
+            space: self.space.clone(),
             setting: best.as_ref().map(text),
             layers: best.as_ref().map(|b| self.space.layers(&b.candidate)).unwrap_or_default(),
             outlook,

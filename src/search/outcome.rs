@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Figures, LayerChoice, Measured, Objective, Promise, Promised, Violation};
+use super::{Candidate, Figures, LayerChoice, Measured, Objective, Promise, Promised, Space, Violation};
 
 /// How a candidate was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,6 +25,9 @@ pub enum Fidelity {
 pub struct Step {
     /// Names the setting.
     pub setting: String,
+    /// Its choices.
+    #[serde(skip)]
+    pub candidate: Candidate,
     /// How it was looked at.
     pub fidelity: Fidelity,
     /// Images that the answer rests on.
@@ -165,6 +168,9 @@ pub struct Run {
     pub candidates: usize,
     /// Time; answers that another run had asked for count as long as they took then.
     pub seconds: f64,
+    /// What its candidates choose among.
+    #[serde(skip)]
+    pub space: Space,
     /// The setting file of what was found.
     #[serde(skip)]
     pub setting: Option<String>,

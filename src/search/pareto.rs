@@ -1,10 +1,10 @@
 //! What no other setting of a run beats in two figures at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Figures, Run, Search, Step};
+use super::{Figures, LayerChoice, Run, Search, Step};
 
 /// Images from which on an accuracy is good enough for a front.
 const IMAGES: u32 = 1000;
@@ -49,6 +49,15 @@ impl Front {
             Self::AccuracyEnergy => [point.accuracy_drop, point.figures.energy_j],
             Self::EnergyLatency => [point.figures.energy_j, point.figures.latency_s],
         }
+    }
+
+    /// What each layer has in every setting of `run` that is on a front, by the name of the setting.
+    pub fn layers(search: &Search, run: &Run) -> BTreeMap<String, Vec<LayerChoice>> {
+        let on_any = Self::ALL.iter().flat_map(|(front, _)| front.of(search, run));
+        let on_any: BTreeSet<String> = on_any.map(|point| point.setting).collect();
+        let steps = run.steps.iter().filter(|step| on_any.contains(&step.setting));
+        let candidates: BTreeMap<&str, _> = steps.map(|step| (&*step.setting, &step.candidate)).collect();
+        candidates.into_iter().map(|(id, candidate)| (id.to_owned(), run.space.layers(candidate))).collect()
     }
 
     /// The points of `run` that no other beats, by the second figure.

@@ -33,9 +33,14 @@ impl Cell {
         &self.text
     }
 
+    /// Its shade, if it has one.
+    pub fn percent(&self) -> Option<f64> {
+        self.shade.map(|shade| (100.0 * shade).round())
+    }
+
     /// In HTML.
     pub fn markup(&self) -> Markup {
-        let shade = self.shade.map(|shade| format!("--shade:{:.0}%", 100.0 * shade));
+        let shade = self.percent().map(|shade| format!("--shade:{shade}%"));
         html! {
             td.number[self.value.is_some()].shaded[self.shade.is_some()] data-value=[self.value] style=[shade] {
                 (self.text)

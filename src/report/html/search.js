@@ -10,16 +10,25 @@ function looked(run) {
   return [...last.values()];
 }
 
-/** Says which setting was chosen, and marks its column of bits. */
+/** Says which setting was chosen, and puts its bits into the column of its run. */
 function chooseRun(run, step) {
   const figures = Object.keys(UNITS).map((key) => `${key.split("_")[0]} ${quantity(step[key], UNITS[key])}`);
   const accuracy = quantity(data.accuracy - step.accuracy_drop, "%");
-  const bits = step.setting === run.best ? "its bits are marked below" : "its bits are not in this file";
+  const columns = run.fronts[step.setting];
+  const bits = columns ? "its bits are marked below" : "bits are kept of settings on a front, and this is on none";
   by("front-chosen").textContent = `${run.name}, setting ${step.setting}: ${accuracy} on ${step.images} images, ${figures.join(", ")}; ${bits}`;
-  document.querySelectorAll("#bits table").forEach((table) => {
+  document.querySelectorAll("#bits table").forEach((table, number) => {
     const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === run.name);
     [...table.rows].forEach((row) => [...row.cells].forEach((cell, i) =>
-      cell.classList.toggle("marked", i === column && step.setting === run.best)));
+      cell.classList.toggle("marked", i === column && columns !== undefined)));
+    if (!columns) return;
+    [...table.tBodies[0].rows].forEach((row, layer) => {
+      const cell = row.cells[column];
+      if (!cell) return;
+      const [text, shade] = columns[number][layer];
+      cell.textContent = text;
+      cell.style.setProperty("--shade", `${shade ?? 0}%`);
+    });
   });
 }
 

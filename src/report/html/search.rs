@@ -111,20 +111,35 @@ fn bits(search: &SearchDocument) -> Markup {
     let found: Vec<&Run> = search.runs.iter().filter(|run| !run.layers.is_empty()).collect();
     let Some(first) = found.first() else { return paragraph("No run found a setting.") };
     let names = || first.layers.iter().map(|choice| choice.layer.clone());
-    let cell = |bits: Option<u32>, kind: &str, most: f64| match bits {
-        Some(bits) => Cell::number(format!("{bits}{kind}"), f64::from(bits)).shaded(f64::from(bits) / most),
-        None => Cell::text("–"),
-    };
-    let weight =
-        |choice: &Choice| cell(Some(choice.weight_bits), if choice.power_of_two { " pot" } else { "" }, 8.0);
     let mut weights = Table::ordered("Bits per weight", "layer", names());
     let mut membranes = Table::ordered("Bits per membrane", "layer", names());
     for run in &found {
-        weights = weights.cells(&label(run), run.layers.iter().map(weight));
-        membranes = membranes
-            .cells(&label(run), run.layers.iter().map(|choice| cell(choice.membrane_bits, "", 16.0)));
+        weights = weights.cells(&label(run), run.layers.iter().map(weight_cell));
+        membranes = membranes.cells(&label(run), run.layers.iter().map(membrane_cell));
     }
     html! { (weights.markup()) details { summary { "Membranes" } (membranes.markup()) } }
+}
+
+fn weight_cell(choice: &Choice) -> Cell {
+    let bits = f64::from(choice.weight_bits);
+    let kind = if choice.power_of_two { " pot" } else { "" };
+    Cell::number(format!("{bits}{kind}"), bits).shaded(bits / 8.0)
+}
+
+fn membrane_cell(choice: &Choice) -> Cell {
+    match choice.membrane_bits.map(f64::from) {
+        Some(bits) => Cell::number(bits.to_string(), bits).shaded(bits / 16.0),
+        None => Cell::text("–"),
+    }
+}
+
+/// The columns of [`bits`] for each setting on a front: of either table, the text and the shade of every layer.
+fn front_columns(run: &Run) -> Value {
+    let column = |layers: &[Choice], cell: fn(&Choice) -> Cell| -> Vec<Value> {
+        layers.iter().map(cell).map(|cell| json!([cell.words(), cell.percent()])).collect()
+    };
+    let columns = |layers: &Vec<Choice>| json!([column(layers, weight_cell), column(layers, membrane_cell)]);
+    run.fronts.iter().map(|(setting, layers)| (setting.clone(), columns(layers))).collect()
 }
 
 fn again(search: &SearchDocument) -> Markup {
@@ -141,6 +156,7 @@ fn data(search: &SearchDocument) -> Value {
         json!({
             "name": label(run),
             "best": run.best.as_ref().map(|best| &best.id),
+            "fronts": front_columns(run),
             "trace": run.trace,
             "steps": run.steps,
         })

@@ -1,5 +1,7 @@
 //! What a page reads of `search.json`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -43,6 +45,9 @@ pub(super) struct Run {
     pub promised: Option<Promised>,
     pub trace: Vec<TraceStep>,
     pub r#final: Option<Final>,
+    /// What each layer has in settings on fronts; absent from searches of earlier versions.
+    #[serde(default)]
+    pub fronts: BTreeMap<String, Vec<Choice>>,
     pub steps: Vec<Step>,
 }
 

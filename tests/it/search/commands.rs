@@ -5,6 +5,7 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 use serde_json::Value;
+use spiq::search::Front;
 
 use crate::bad_input::support::{Bench, lines};
 
@@ -109,6 +110,31 @@ fn a_killed_search_ends_as_it_would_have_and_simulate_agrees() {
     {
         assert!(bench.path(&format!("a/plots/{name}.png")).exists(), "{name}");
     }
+    fronts_tell_layers(&bench);
+}
+
+/// Settings on a front are told layer by layer, and what a run found there as it was found.
+fn fronts_tell_layers(bench: &Bench) {
+    let search = json(&bench.path("a/search.json"));
+    let runs = search["runs"].as_array().unwrap();
+    let (mut points, mut best) = (0, 0);
+    for (_, name) in Front::ALL {
+        let csv = fs::read_to_string(bench.path(&format!("a/fronts/{name}.csv"))).unwrap();
+        for row in csv.lines().skip(1) {
+            let fields: Vec<&str> = row.split(',').collect();
+            let run = runs.iter().find(|run| run["strategy"] == fields[0]).unwrap();
+            let layers = run["fronts"][fields[2]].as_array().unwrap();
+            assert_eq!(layers.len(), 18, "{row}");
+            points += 1;
+        }
+    }
+    for run in runs {
+        if let Some(layers) = run["best"]["id"].as_str().and_then(|id| run["fronts"].get(id)) {
+            assert_eq!(layers, &run["layers"]);
+            best += 1;
+        }
+    }
+    assert!(points > 5 && best > 0, "{points} points, {best} of them best");
 }
 
 #[test]
