@@ -42,11 +42,7 @@ module gather #(
     logic [BANK_ADDRESS_BITS-1:0] bank_address;
     logic issue, step_done, window_done, last_wave;
 
-    function automatic logic [FIELD_BITS-1:0] field(input int i);
-        field = fields[i*FIELD_BITS+:FIELD_BITS];
-    endfunction
-
-    assign last_wave = wave == field(WAVES) - 1;
+    assign last_wave = wave == fields[WAVES*24+:24] - 1;
     assign issue = running && full == '0;
 
     for (genvar p = 0; p < POSITIONS; p++) begin : position
@@ -56,13 +52,13 @@ module gather #(
         assign x = columns[p] + tap_x;
         assign at = (LOG_WORD+LOG_BANKS+BANK_ADDRESS_BITS)'(bits[p] + frame_bits + tap_bits + (word << LOG_WORD));
         // Negative coordinates are large without a sign.
-        assign in_map[p] = y < field(IN_ROWS) && x < field(IN_COLUMNS)
-            && (!last_wave || FIELD_BITS'(p) < field(LAST_POSITIONS));
+        assign in_map[p] = y < fields[IN_ROWS*24+:24] && x < fields[IN_COLUMNS*24+:24]
+            && (!last_wave || FIELD_BITS'(p) < fields[LAST_POSITIONS*24+:24]);
         assign {at_address[p*BANK_ADDRESS_BITS+:BANK_ADDRESS_BITS], at_bank[p*LOG_BANKS+:LOG_BANKS],
             at_bit[p*LOG_WORD+:LOG_WORD]} = at;
     end
 
-    always_comb begin
+    always @* begin
         read = '0;
         address = '0;
         serves = '0;
@@ -86,8 +82,8 @@ module gather #(
     end
 
     assign step_done = issue && (served | serves) == '1;
-    assign window_done = tap_row == field(KERNEL_ROWS) - 1 && tap_column == field(KERNEL_COLUMNS) - 1
-        && word == field(PIXEL_WORDS) - 1;
+    assign window_done = tap_row == fields[KERNEL_ROWS*24+:24] - 1 && tap_column == fields[KERNEL_COLUMNS*24+:24] - 1
+        && word == fields[PIXEL_WORDS*24+:24] - 1;
 
     always_ff @(posedge clk) begin
         if (reset) running <= 1'b0;
@@ -98,29 +94,29 @@ module gather #(
             frame <= '0;
             frame_bits <= '0;
             for (int p = 0; p < POSITIONS; p++) begin
-                rows[p] <= field(POSITION_0 + 3 * p);
-                columns[p] <= field(POSITION_0 + 3 * p + 1);
-                bits[p] <= field(POSITION_0 + 3 * p + 2);
+                rows[p] <= fields[(POSITION_0 + 3 * p)*24+:24];
+                columns[p] <= fields[(POSITION_0 + 3 * p + 1)*24+:24];
+                bits[p] <= fields[(POSITION_0 + 3 * p + 2)*24+:24];
             end
         end else if (issue) begin
             served <= step_done ? '0 : served | serves;
             if (step_done && window_done) begin
                 frame <= frame + 1;
-                frame_bits <= frame_bits + field(IN_FRAME_BITS);
-                if (frame == field(FRAMES) - 1) begin
+                frame_bits <= frame_bits + fields[IN_FRAME_BITS*24+:24];
+                if (frame == fields[FRAMES*24+:24] - 1) begin
                     frame <= '0;
                     frame_bits <= '0;
                     wave <= wave + 1;
                     if (last_wave) running <= 1'b0;
                     for (int p = 0; p < POSITIONS; p++)
-                        if (columns[p] + $signed(field(WAVE_COLUMNS)) >= $signed(field(WRAP_AT))) begin
-                            rows[p] <= rows[p] + field(WAVE_ROWS) + field(WRAP_ROWS);
-                            columns[p] <= columns[p] + field(WAVE_COLUMNS) - field(WRAP_COLUMNS);
-                            bits[p] <= bits[p] + field(WAVE_BITS) + field(WRAP_BITS);
+                        if (columns[p] + $signed(fields[WAVE_COLUMNS*24+:24]) >= $signed(fields[WRAP_AT*24+:24])) begin
+                            rows[p] <= rows[p] + fields[WAVE_ROWS*24+:24] + fields[WRAP_ROWS*24+:24];
+                            columns[p] <= columns[p] + fields[WAVE_COLUMNS*24+:24] - fields[WRAP_COLUMNS*24+:24];
+                            bits[p] <= bits[p] + fields[WAVE_BITS*24+:24] + fields[WRAP_BITS*24+:24];
                         end else begin
-                            rows[p] <= rows[p] + field(WAVE_ROWS);
-                            columns[p] <= columns[p] + field(WAVE_COLUMNS);
-                            bits[p] <= bits[p] + field(WAVE_BITS);
+                            rows[p] <= rows[p] + fields[WAVE_ROWS*24+:24];
+                            columns[p] <= columns[p] + fields[WAVE_COLUMNS*24+:24];
+                            bits[p] <= bits[p] + fields[WAVE_BITS*24+:24];
                         end
                 end
             end
@@ -139,23 +135,23 @@ module gather #(
             word <= '0;
             step_row <= '0;
         end else if (step_done)
-            if (word != field(PIXEL_WORDS) - 1) begin
+            if (word != fields[PIXEL_WORDS*24+:24] - 1) begin
                 word <= word + 1;
-                step_row <= step_row + field(WORD_VALUES);
+                step_row <= step_row + fields[WORD_VALUES*24+:24];
             end else begin
                 word <= '0;
-                tap_values <= tap_values + field(PIXEL_VALUES);
-                step_row <= tap_values + field(PIXEL_VALUES);
-                if (tap_column != field(KERNEL_COLUMNS) - 1) begin
+                tap_values <= tap_values + fields[PIXEL_VALUES*24+:24];
+                step_row <= tap_values + fields[PIXEL_VALUES*24+:24];
+                if (tap_column != fields[KERNEL_COLUMNS*24+:24] - 1) begin
                     tap_column <= tap_column + 1;
-                    tap_x <= tap_x + field(TAP_COLUMNS);
-                    tap_bits <= tap_bits + field(TAP_COLUMN_BITS);
+                    tap_x <= tap_x + fields[TAP_COLUMNS*24+:24];
+                    tap_bits <= tap_bits + fields[TAP_COLUMN_BITS*24+:24];
                 end else begin
                     tap_column <= '0;
                     tap_x <= '0;
                     tap_row <= tap_row + 1;
-                    tap_y <= tap_y + field(TAP_ROWS);
-                    tap_bits <= tap_bits + field(TAP_ROW_BITS);
+                    tap_y <= tap_y + fields[TAP_ROWS*24+:24];
+                    tap_bits <= tap_bits + fields[TAP_ROW_BITS*24+:24];
                 end
             end
 
@@ -174,10 +170,10 @@ module gather #(
         last <= window_done;
     end
 
-    assign pixel_mask = field(PIXEL_BITS) < FIELD_BITS'(WORD_BITS)
-        ? (WORD_BITS'(1) << field(PIXEL_BITS)) - WORD_BITS'(1) : {WORD_BITS{1'b1}};
+    assign pixel_mask = fields[PIXEL_BITS*24+:24] < FIELD_BITS'(WORD_BITS)
+        ? (WORD_BITS'(1) << fields[PIXEL_BITS*24+:24]) - WORD_BITS'(1) : {WORD_BITS{1'b1}};
 
-    always_comb begin
+    always @* begin
         read_word = '0;
         for (int p = 0; p < POSITIONS; p++) begin
             read_word = data[was_bank[p*LOG_BANKS+:LOG_BANKS]*WORD_BITS+:WORD_BITS] >> was_bit[p*LOG_WORD+:LOG_WORD];

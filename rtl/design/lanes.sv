@@ -34,7 +34,7 @@ module lanes #(
         logic signed [WEIGHT_BITS-1:0] weight;
         logic signed [SUM_BITS-1:0] sum, addend, next;
 
-        always_comb begin
+        always @* begin
             code = '0;
             for (int log = LEAST_PLANE; log <= LOG_CHANNELS; log++)
                 if (log_plane == 5'(log))

@@ -32,7 +32,7 @@ module lif_step #(
     logic signed [G_BITS-1:0] v, g, left, kept, word;
     logic signed [PRODUCT_BITS-1:0] product;
 
-    always_comb begin
+    always @* begin
         v = G_BITS'(membrane) <<< discard;
         g = v + G_BITS'(x);
         spike = g >= G_BITS'(threshold);

@@ -34,10 +34,6 @@ module neurons #(
     localparam int WAVE_SUMS = CHANNELS * SUM_BITS;
     localparam int STATE_BITS = CHANNELS * MEMBRANE_BITS;
 
-    function automatic logic [FIELD_BITS-1:0] field(input int i);
-        field = fields[i*FIELD_BITS+:FIELD_BITS];
-    endfunction
-
     // Bias and threshold of each channel: all biases first.
     logic [CHANNELS*64-1:0] parameters;
     always_ff @(posedge clk)
@@ -47,16 +43,15 @@ module neurons #(
     logic full, moves, leaves, last_position, last_repeat, last_frame, last_wave;
     logic [POSITIONS*WAVE_SUMS-1:0] taken;
     logic [INDEX_BITS-1:0] position;
-    logic [FIELD_BITS-1:0] wave, frame, again, wave_bits, position_bits, time_bits, time_bits_next;
+    logic [FIELD_BITS-1:0] wave, frame, again, wave_bits, position_bits, time_bits;
 
     assign moves = !(out_valid && !out_ready);
-    assign last_wave = wave == field(WAVES) - 1;
-    assign last_position = FIELD_BITS'(position) == (last_wave ? field(LAST_POSITIONS) : FIELD_BITS'(POSITIONS)) - 1;
-    assign last_repeat = again == field(REPEATS) - 1;
-    assign last_frame = frame == field(FRAMES) - 1;
+    assign last_wave = wave == fields[WAVES*24+:24] - 1;
+    assign last_position = FIELD_BITS'(position) == (last_wave ? fields[LAST_POSITIONS*24+:24] : FIELD_BITS'(POSITIONS)) - 1;
+    assign last_repeat = again == fields[REPEATS*24+:24] - 1;
+    assign last_frame = frame == fields[FRAMES*24+:24] - 1;
     assign leaves = full && moves && last_position && last_repeat;
     assign hold = wave_ends && full && !leaves;
-    assign time_bits_next = time_bits + field(OUT_FRAME_BITS);
 
     always_ff @(posedge clk) begin
         if (reset || start) begin
@@ -65,7 +60,7 @@ module neurons #(
             wave <= '0;
             frame <= '0;
             again <= '0;
-            wave_bits <= field(OUT_BITS) + tile_bits;
+            wave_bits <= fields[OUT_BITS*24+:24] + tile_bits;
             position_bits <= '0;
             time_bits <= '0;
         end else begin
@@ -73,16 +68,16 @@ module neurons #(
             else if (leaves) full <= 1'b0;
             if (full && moves) begin
                 position <= position + 1;
-                position_bits <= position_bits + field(OUT_PIXEL_BITS);
+                position_bits <= position_bits + fields[OUT_PIXEL_BITS*24+:24];
                 if (last_position) begin
                     position <= '0;
                     position_bits <= '0;
                     again <= last_repeat ? '0 : again + 1;
-                    time_bits <= last_repeat && last_frame ? '0 : time_bits_next;
+                    time_bits <= last_repeat && last_frame ? '0 : time_bits + fields[OUT_FRAME_BITS*24+:24];
                     if (last_repeat) frame <= last_frame ? '0 : frame + 1;
                     if (last_repeat && last_frame) begin
                         wave <= wave + 1;
-                        wave_bits <= wave_bits + position_bits + field(OUT_PIXEL_BITS);
+                        wave_bits <= wave_bits + position_bits + fields[OUT_PIXEL_BITS*24+:24];
                     end
                 end
             end
@@ -103,7 +98,7 @@ module neurons #(
         else if (moves) begin
             row_valid <= full;
             row_position <= position;
-            row_first <= time_bits == '0 && again == '0 && frame == '0;
+            row_first <= again == '0 && frame == '0;
             row_last <= last_position && last_repeat && last_frame && last_wave;
             row_bits <= wave_bits + position_bits + time_bits;
             row_sums <= taken[position*WAVE_SUMS+:WAVE_SUMS];
@@ -152,8 +147,8 @@ module neurons #(
             out_valid <= 1'b0;
             leaves_last <= 1'b0;
         end else if (moves) begin
-            spikes_leave <= row_valid && field(SUMS_LEAVE) == '0;
-            out_valid <= row_valid && field(SUMS_LEAVE) != '0;
+            spikes_leave <= row_valid && fields[SUMS_LEAVE*24+:24] == '0;
+            out_valid <= row_valid && fields[SUMS_LEAVE*24+:24] != '0;
             leaves_last <= row_valid && row_last;
             write_bits <= row_bits;
             spikes <= fires;

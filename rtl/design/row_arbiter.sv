@@ -17,7 +17,7 @@ module row_arbiter #(
     output logic [BANKS-1:0] read,
     output logic [BANKS*BANK_ADDRESS_BITS-1:0] address
 );
-    localparam int TURN_BITS = POSITIONS > 1 ? $clog2(POSITIONS) : 1;
+    localparam int TURN_BITS = $clog2(2 * POSITIONS);
 
     logic [TURN_BITS-1:0] turn;
     logic [BANKS-1:0] mask;
@@ -29,7 +29,7 @@ module row_arbiter #(
         if (reset) turn <= '0;
         else turn <= turn == TURN_BITS'(POSITIONS - 1) ? '0 : turn + 1;
 
-    always_comb begin
+    always @* begin
         granted = '0;
         read = '0;
         address = '0;
@@ -39,7 +39,7 @@ module row_arbiter #(
         offset = '0;
         for (int i = 0; i < 2 * POSITIONS; i++)
             // Twice around the positions, of which those from `turn` on count.
-            if (enable && i >= int'(turn) && i < int'(turn) + POSITIONS && wants[i%POSITIONS]) begin
+            if (enable && TURN_BITS'(i) >= turn && TURN_BITS'(i) - turn < TURN_BITS'(POSITIONS) && wants[i%POSITIONS]) begin
                 first_bank = first_words[(i%POSITIONS)*WORD_ADDRESS_BITS+:LOG_BANKS];
                 first_address = first_words[(i%POSITIONS)*WORD_ADDRESS_BITS+LOG_BANKS+:BANK_ADDRESS_BITS];
                 mask = '0;

@@ -11,7 +11,7 @@ module row_crossbar #(
 );
     logic [LOG_BANKS-1:0] bank;
 
-    always_comb begin
+    always @* begin
         bank = '0;
         for (int i = 0; i < ROW_WORDS; i++) begin
             bank = first_bank + LOG_BANKS'(i);

@@ -31,15 +31,11 @@ module sequencer #(
     logic [FIELD_BITS-1:0] tile;
     logic [BANK_ADDRESS_BITS-1:0] tile_parameters;
 
-    function automatic logic [FIELD_BITS-1:0] field(input int i);
-        field = fields[i*FIELD_BITS+:FIELD_BITS];
-    endfunction
-
     assign fetch = phase == FETCH && count < 8'(FIELDS);
     assign fetch_address = count;
     assign parameters_read = phase == PARAMETERS && count < 8'(PARAMETER_ROWS);
     assign parameters_row = tile_parameters + BANK_ADDRESS_BITS'(count);
-    assign last_tile = tile == field(TILES) - 1;
+    assign last_tile = tile == fields[TILES*24+:24] - 1;
 
     always_ff @(posedge clk) begin
         fetch_comes <= fetch;
@@ -62,7 +58,7 @@ module sequencer #(
                         tile <= '0;
                         tile_words <= '0;
                         tile_bits <= '0;
-                        tile_parameters <= BANK_ADDRESS_BITS'(field(PARAMETER_ROW));
+                        tile_parameters <= BANK_ADDRESS_BITS'(fields[PARAMETER_ROW*24+:24]);
                     end else count <= count + 1;
                 PARAMETERS: begin
                     count <= count + 1;
@@ -78,8 +74,8 @@ module sequencer #(
                         done <= last_tile;
                         count <= '0;
                         tile <= tile + 1;
-                        tile_words <= tile_words + WORD_ADDRESS_BITS'(field(TILE_WORDS));
-                        tile_bits <= tile_bits + field(OUT_TILE_BITS);
+                        tile_words <= tile_words + WORD_ADDRESS_BITS'(fields[TILE_WORDS*24+:24]);
+                        tile_bits <= tile_bits + fields[OUT_TILE_BITS*24+:24];
                         tile_parameters <= tile_parameters + BANK_ADDRESS_BITS'(PARAMETER_ROWS);
                     end
             endcase

@@ -39,12 +39,12 @@ module walker #(
 
     // A bit for each value that is not zero.
     logic [WORD_BITS-1:0] nonzero;
-    always_comb begin
+    always @* begin
         nonzero = '0;
         for (int i = 0; i < WORD_BITS; i++) if (head_word[i]) nonzero[SERIAL_BITS > 1 ? i >> log_room : i] = 1'b1;
     end
 
-    always_comb begin
+    always @* begin
         index = '0;
         for (int i = WORD_BITS - 1; i >= 0; i--) if (left[i]) index = INDEX_BITS'(i);
     end

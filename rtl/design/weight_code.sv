@@ -15,7 +15,7 @@ module weight_code #(
     logic [MAX_BITS-1:0] below;       // what is left of the sign
     logic signed [WEIGHT_BITS-1:0] power, uniform;
 
-    always_comb begin
+    always @* begin
         sign = 1'b0;
         below = '0;
         for (int k = 0; k < MAX_BITS; k++) begin

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod bundle_neurons;
+mod design;
 mod dump;
 mod golden;
 mod manifest;
@@ -14,6 +15,7 @@ mod torch;
 mod validate;
 
 pub use bundle::{Activations, Bundle, Recorded};
+pub use design::{CauseCycles, DesignExport, DesignRequest, LayerRun, check_runs, export_design};
 pub use dump::{DumpRequest, RunSummary, dump, dump_float, run, run_float};
 pub use golden::export_golden;
 pub use manifest::Manifest;
