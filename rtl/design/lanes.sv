@@ -29,6 +29,9 @@ module lanes #(
     // Planes are as wide as the lanes, or a half, a quarter or an eighth of it.
     localparam int LEAST_PLANE = LOG_CHANNELS > 3 ? LOG_CHANNELS - 3 : 0;
 
+    logic subtracts;
+    assign subtracts = SERIAL_BITS > 1 && negative;
+
     for (genvar c = 0; c < CHANNELS; c++) begin : lane
         logic [MAX_WEIGHT_BITS-1:0] code;
         logic signed [WEIGHT_BITS-1:0] weight;
@@ -47,7 +50,7 @@ module lanes #(
         ) worth (.code, .bits(weight_bits), .power_of_two, .weight);
 
         assign addend = SERIAL_BITS > 1 ? SUM_BITS'(weight) <<< shift : SUM_BITS'(weight);
-        assign next = !adds ? sum : negative ? sum - addend : sum + addend;
+        assign next = sum + ((addend ^ {SUM_BITS{subtracts}}) & {SUM_BITS{adds}}) + SUM_BITS'(subtracts && adds);
         assign sums[c*SUM_BITS+:SUM_BITS] = next;
 
         always_ff @(posedge clk)

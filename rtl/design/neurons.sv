@@ -13,7 +13,9 @@ module neurons #(
 ) (
     input logic clk,
     input logic reset,
+    /* verilator lint_off UNUSEDSIGNAL */
     input logic [FIELDS*24-1:0] fields,
+    /* verilator lint_on UNUSEDSIGNAL */
     input logic start,                           // of a tile
     input logic [23:0] tile_bits,                // address of its channels in a position
     input logic parameters_come,
