@@ -20,6 +20,7 @@ module machine #(
     parameter int SHIFT = 1,
     parameter bit SOFT_RESET = 1'b0,
     parameter int QUEUE_DEPTH = 16,
+    parameter bit SHARES = 1'b1,            // positions that ask for one row of weights read it together
     parameter int HOST_BITS = CHANNELS > 24 ? CHANNELS : 24
 ) (
     input logic clk,
@@ -193,7 +194,7 @@ module machine #(
     end
 
     row_arbiter #(
-        .POSITIONS(POSITIONS), .BANKS(WEIGHT_BANKS), .WORD_ADDRESS_BITS(WORD_ADDRESS_BITS)
+        .POSITIONS(POSITIONS), .BANKS(WEIGHT_BANKS), .WORD_ADDRESS_BITS(WORD_ADDRESS_BITS), .SHARES(SHARES)
     ) arbiter (
         .clk, .reset, .enable, .wants, .first_words, .row_words, .granted,
         .read(weight_read), .address(weight_address)

@@ -113,10 +113,14 @@ fn broken_designs_are_noticed() {
     let folder = exported("w4u8");
     let design = folder.path().join("rtl/design");
     for (file, right, wrong) in [
-        ("walker.sv", "left & (left - WORD_BITS'(1))", "left & (left - WORD_BITS'(1)) & ((left & (left - WORD_BITS'(1))) - WORD_BITS'(1))"),
+        (
+            "walker.sv",
+            "left & (left - WORD_BITS'(1))",
+            "left & (left - WORD_BITS'(1)) & ((left & (left - WORD_BITS'(1))) - WORD_BITS'(1))",
+        ),
         ("machine.sv", "enable && walk_done == '1", "enable && walk_done != '0"),
         ("row_crossbar.sv", "first_bank + LOG_BANKS'(i)", "first_bank + LOG_BANKS'(i + 1)"),
-        ("row_arbiter.sv", "(mask & read) == '0", "(mask & read) != '1"),
+        ("row_arbiter.sv", "granted[i%POSITIONS] = !conflict", "granted[i%POSITIONS] = 1'b1"),
         ("neurons.sv", ".write_address(row_position)", ".write_address(position)"),
         ("machine.sv", "row_mask << spikes_bits[LOG_WORD-1:0]", "row_mask"),
         ("gather.sv", "fields[TAP_ROW_BITS*24+:24]", "fields[TAP_COLUMN_BITS*24+:24]"),
@@ -169,7 +173,10 @@ fn machines_and_layers_without_rtl_are_refused() {
         assert!(!folder.path().join("rtl/manifest.json").exists());
     };
     refused(&["--design", "--hw", "loihi-14"], "loihi-14: no RTL: the design is one unit of SpikeLanes");
-    refused(&["--design", "--hw", "systolic-28"], "systolic-28: no RTL: the design is one unit of SpikeLanes");
+    refused(
+        &["--design", "--hw", "systolic-28"],
+        "systolic-28: no RTL: the design is one unit of SpikeLanes",
+    );
     let gated = ["--design", "--set", "units.lanes.zeros=Gated"];
     refused(&gated, "no RTL: lanes: the lanes of the design Skip zeros");
     let words = ["--design", "--set", "memories.weight SRAM.word_bits=32"];
