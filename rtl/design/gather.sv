@@ -6,7 +6,7 @@ module gather #(
     parameter int WORD_BITS = 64,
     parameter int BANKS = 4,
     parameter int BANK_WORDS = 2048,
-    parameter int FIELDS = 53,
+    parameter int FIELDS = 54,
     parameter int ROW_BITS = 14,
     parameter int BANK_ADDRESS_BITS = $clog2(BANK_WORDS)
 ) (
@@ -29,7 +29,7 @@ module gather #(
     localparam int LOG_BANKS = $clog2(BANKS);
 
     logic running;
-    logic [FIELD_BITS-1:0] wave, frame, frame_bits, tap_row, tap_column, tap_bits, word, tap_y, tap_x, tap_values, step_row;
+    logic [FIELD_BITS-1:0] wave, frame, frame_bits, tap_row, tap_column, tap_bits, word, word_bits, tap_y, tap_x, tap_values, step_row;
     logic signed [FIELD_BITS-1:0] rows[POSITIONS], columns[POSITIONS], bits[POSITIONS];
     logic [POSITIONS-1:0] served;
 
@@ -50,7 +50,7 @@ module gather #(
         logic [LOG_WORD+LOG_BANKS+BANK_ADDRESS_BITS-1:0] at;
         assign y = rows[p] + tap_y;
         assign x = columns[p] + tap_x;
-        assign at = (LOG_WORD+LOG_BANKS+BANK_ADDRESS_BITS)'(bits[p] + frame_bits + tap_bits + (word << LOG_WORD));
+        assign at = (LOG_WORD+LOG_BANKS+BANK_ADDRESS_BITS)'(bits[p] + frame_bits + tap_bits + word_bits);
         // Negative coordinates are large without a sign.
         assign in_map[p] = y < fields[IN_ROWS*24+:24] && x < fields[IN_COLUMNS*24+:24]
             && (!last_wave || FIELD_BITS'(p) < fields[LAST_POSITIONS*24+:24]);
@@ -133,13 +133,16 @@ module gather #(
             tap_x <= '0;
             tap_values <= '0;
             word <= '0;
+            word_bits <= '0;
             step_row <= '0;
         end else if (step_done)
             if (word != fields[PIXEL_WORDS*24+:24] - 1) begin
                 word <= word + 1;
+                word_bits <= word_bits + fields[IN_BLOCK_BITS*24+:24];
                 step_row <= step_row + fields[WORD_VALUES*24+:24];
             end else begin
                 word <= '0;
+                word_bits <= '0;
                 tap_values <= tap_values + fields[PIXEL_VALUES*24+:24];
                 step_row <= tap_values + fields[PIXEL_VALUES*24+:24];
                 if (tap_column != fields[KERNEL_COLUMNS*24+:24] - 1) begin

@@ -9,7 +9,7 @@ module neurons #(
     parameter int SHIFT = 1,
     parameter bit SOFT_RESET = 1'b0,
     parameter int ROW_BITS = 1024,               // of the parameters that come at once
-    parameter int FIELDS = 53
+    parameter int FIELDS = 54
 ) (
     input logic clk,
     input logic reset,

@@ -1,7 +1,7 @@
 // Runs the program of one layer: fetches its fields, then for every tile of output channels its parameters, and starts the
 // tile.
 module sequencer #(
-    parameter int FIELDS = 53,
+    parameter int FIELDS = 54,
     parameter int PARAMETER_ROWS = 4,
     parameter int WORD_ADDRESS_BITS = 14,
     parameter int BANK_ADDRESS_BITS = 10

@@ -138,6 +138,10 @@ impl<'a> DesignLayer<'a> {
         if self.tiles() > 1 && !channels.is_power_of_two() {
             return Err(format!("tiles of {channels} channels: several of them are of 1, 2, 4 ... channels"));
         }
+        if self.neuron.is_some() && product.outputs > machine.channels && channels < machine.channels {
+            let lanes = machine.channels;
+            return Err(format!("tiles of {channels} of {} channels: more than {lanes} go {lanes} at a time", product.outputs));
+        }
         debug_assert!(channels <= plan.lanes.extent(SpatialDim::OutputChannels) as usize);
         Ok(())
     }

@@ -9,7 +9,8 @@ const FIELD_BITS: u32 = 24;
 /// Bits of a bias, or of a threshold with its discard.
 pub const PARAMETER_BITS: usize = 32;
 
-/// Where values of a map lie: `[timestep][row][column][channel]`, the channels of a position in one word or in several.
+/// Where values of a map lie: `[timestep][block of channels][row][column][channel]`. A block is as many channels as a word
+/// has room for, so that neighbouring positions lie in different banks; few channels share a word with other positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapLayout {
     /// First bit.
@@ -18,10 +19,16 @@ pub struct MapLayout {
     pub room: usize,
     /// From one position to the next.
     pub pixel_bits: usize,
+    /// Words of a position.
+    pub blocks: usize,
+    /// From one word of a position to the next.
+    pub block_bits: usize,
     /// From one timestep to the next.
     pub frame_bits: usize,
     /// Words of all timesteps.
     pub words: usize,
+    /// Bits of a word.
+    word: usize,
 }
 
 impl MapLayout {
@@ -29,20 +36,25 @@ impl MapLayout {
     pub fn new(word: usize, first: usize, [frames, positions, channels]: [usize; 3], bits: u32) -> Self {
         let room = (bits as usize).next_power_of_two();
         let bits = channels * room;
-        let pixel_bits = if bits < word { bits.next_power_of_two() } else { bits.next_multiple_of(word) };
-        let frame_words = (positions * pixel_bits).div_ceil(word);
+        let (pixel_bits, blocks) = (bits.next_power_of_two().min(word), bits.div_ceil(word));
+        let block_words = (positions * pixel_bits).div_ceil(word);
+        let frame_words = blocks * block_words;
         Self {
             base: first * word,
             room,
             pixel_bits,
+            blocks,
+            block_bits: block_words * word,
             frame_bits: frame_words * word,
             words: frames * frame_words,
+            word,
         }
     }
 
     /// Bit of a value.
     pub fn at(&self, t: usize, position: usize, channel: usize) -> usize {
-        self.base + t * self.frame_bits + position * self.pixel_bits + channel * self.room
+        let (block, bit) = (channel * self.room / self.word, channel * self.room % self.word);
+        self.base + t * self.frame_bits + block * self.block_bits + position * self.pixel_bits + bit
     }
 }
 
@@ -143,14 +155,15 @@ pub fn fields(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> 
 }
 
 /// Values of a window.
-fn of_windows(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> [(&'static str, usize); 12] {
+fn of_windows(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> [(&'static str, usize); 13] {
     let [kernel_rows, kernel_columns] = layer.geometry().kernel;
-    let (word, MapLayout { room, pixel_bits, frame_bits, .. }) = (machine.channels, placed.input);
+    let (word, MapLayout { room, pixel_bits, blocks, block_bits, frame_bits, .. }) =
+        (machine.channels, placed.input);
     [
         ("KERNEL_ROWS", kernel_rows),
         ("KERNEL_COLUMNS", kernel_columns),
-        ("PIXEL_WORDS", pixel_bits.div_ceil(word)),
-        ("PIXEL_BITS", pixel_bits.min(word)),
+        ("PIXEL_WORDS", blocks),
+        ("PIXEL_BITS", pixel_bits),
         ("PIXEL_VALUES", layer.in_shape.channels),
         ("WORD_VALUES", word / room),
         ("LOG_VALUE_ROOM", room.ilog2() as usize),
@@ -159,6 +172,7 @@ fn of_windows(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> 
         ("IN_ROWS", layer.in_shape.height),
         ("IN_COLUMNS", layer.in_shape.width),
         ("IN_FRAME_BITS", frame_bits),
+        ("IN_BLOCK_BITS", block_bits),
     ]
 }
 
@@ -200,15 +214,16 @@ fn of_weights(layer: &DesignLayer, placed: &Placed) -> [(&'static str, usize); 6
 }
 
 fn of_neurons(layer: &DesignLayer, placed: &Placed) -> [(&'static str, usize); 7] {
-    let MapLayout { base, pixel_bits, frame_bits, .. } = placed.output;
+    let MapLayout { base, pixel_bits, blocks, block_bits, frame_bits, .. } = placed.output;
     let channels = layer.channels();
+    let tile_bits = if blocks == 1 { channels } else { block_bits };
     [
         ("FRACTION_BITS", layer.weighted.fraction_bits as usize),
         ("SUMS_LEAVE", usize::from(layer.neuron.is_none())),
         ("OUT_BITS", base),
         ("OUT_PIXEL_BITS", pixel_bits),
         ("OUT_FRAME_BITS", frame_bits),
-        ("OUT_TILE_BITS", channels),
+        ("OUT_TILE_BITS", tile_bits),
         ("TILE_CHANNELS", channels),
     ]
 }
@@ -243,8 +258,10 @@ mod tests {
         let map = MapLayout::new(64, 2, [4, 3, 10], 1);
         assert_eq!((map.pixel_bits, map.frame_bits, map.words), (16, 64, 4));
         assert_eq!(map.at(1, 2, 3), 128 + 64 + 32 + 3);
-        // 96 channels are two words; 9 bits have room for 16.
-        assert_eq!(MapLayout::new(64, 0, [1, 5, 96], 1).pixel_bits, 128);
+        // 96 channels are two blocks of 5 words; 9 bits have room for 16.
+        let map = MapLayout::new(64, 0, [2, 5, 96], 1);
+        assert_eq!((map.blocks, map.block_bits, map.words), (2, 320, 20));
+        assert_eq!(map.at(1, 4, 70), 640 + 320 + 4 * 64 + 6);
         assert_eq!(MapLayout::new(64, 0, [1, 784, 1], 9).words, 196);
     }
 }
