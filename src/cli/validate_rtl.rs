@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::print::{print, print_json};
 use crate::error::Result;
-use crate::exchange::{CauseCycles, DesignExport, LayerRun, check_runs};
+use crate::rtl::{CauseCycles, DesignExport, LayerRun, check_runs};
 
 /// What `--json` prints.
 #[derive(Serialize)]

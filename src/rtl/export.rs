@@ -13,7 +13,7 @@ use super::predicted::{CauseCycles, predicted};
 use super::program::{Placed, fields, last_positions, mem};
 use crate::cost::{Machine, MappedWorkload, patterns};
 use crate::error::{Error, Result};
-use crate::exchange::record::{Frame, Part, record};
+use crate::exchange::{Frame, Part, record};
 use crate::exec::{Activity, Backend, IntegerExecutor};
 use crate::files::sha256;
 use crate::hw::Hardware;
@@ -84,22 +84,22 @@ impl DesignExport {
 
 /// Files of the design, in the order in which they are compiled.
 const SOURCES: [(&str, &str); 16] = [
-    ("program.svh", include_str!("../../../rtl/design/program.svh")),
-    ("sram.sv", include_str!("../../../rtl/design/sram.sv")),
-    ("two_port_sram.sv", include_str!("../../../rtl/design/two_port_sram.sv")),
-    ("lif_step.sv", include_str!("../../../rtl/design/lif_step.sv")),
-    ("weight_code.sv", include_str!("../../../rtl/design/weight_code.sv")),
-    ("gather.sv", include_str!("../../../rtl/design/gather.sv")),
-    ("spike_queue.sv", include_str!("../../../rtl/design/spike_queue.sv")),
-    ("walker.sv", include_str!("../../../rtl/design/walker.sv")),
-    ("row_arbiter.sv", include_str!("../../../rtl/design/row_arbiter.sv")),
-    ("row_crossbar.sv", include_str!("../../../rtl/design/row_crossbar.sv")),
-    ("lanes.sv", include_str!("../../../rtl/design/lanes.sv")),
-    ("neurons.sv", include_str!("../../../rtl/design/neurons.sv")),
-    ("sequencer.sv", include_str!("../../../rtl/design/sequencer.sv")),
-    ("machine.sv", include_str!("../../../rtl/design/machine.sv")),
-    ("tb_machine.sv", include_str!("../../../rtl/design/tb_machine.sv")),
-    ("Makefile", include_str!("../../../rtl/design/Makefile")),
+    ("program.svh", include_str!("../../rtl/design/program.svh")),
+    ("sram.sv", include_str!("../../rtl/design/sram.sv")),
+    ("two_port_sram.sv", include_str!("../../rtl/design/two_port_sram.sv")),
+    ("lif_step.sv", include_str!("../../rtl/design/lif_step.sv")),
+    ("weight_code.sv", include_str!("../../rtl/design/weight_code.sv")),
+    ("gather.sv", include_str!("../../rtl/design/gather.sv")),
+    ("spike_queue.sv", include_str!("../../rtl/design/spike_queue.sv")),
+    ("walker.sv", include_str!("../../rtl/design/walker.sv")),
+    ("row_arbiter.sv", include_str!("../../rtl/design/row_arbiter.sv")),
+    ("row_crossbar.sv", include_str!("../../rtl/design/row_crossbar.sv")),
+    ("lanes.sv", include_str!("../../rtl/design/lanes.sv")),
+    ("neurons.sv", include_str!("../../rtl/design/neurons.sv")),
+    ("sequencer.sv", include_str!("../../rtl/design/sequencer.sv")),
+    ("machine.sv", include_str!("../../rtl/design/machine.sv")),
+    ("tb_machine.sv", include_str!("../../rtl/design/tb_machine.sv")),
+    ("Makefile", include_str!("../../rtl/design/Makefile")),
 ];
 
 /// Recorded frames by node and timestep.

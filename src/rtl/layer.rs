@@ -140,7 +140,10 @@ impl<'a> DesignLayer<'a> {
         }
         if self.neuron.is_some() && product.outputs > machine.channels && channels < machine.channels {
             let lanes = machine.channels;
-            return Err(format!("tiles of {channels} of {} channels: more than {lanes} go {lanes} at a time", product.outputs));
+            return Err(format!(
+                "tiles of {channels} of {} channels: more than {lanes} go {lanes} at a time",
+                product.outputs
+            ));
         }
         debug_assert!(channels <= plan.lanes.extent(SpatialDim::OutputChannels) as usize);
         Ok(())
