@@ -1,20 +1,13 @@
-// A leaky integrate-and-fire unit that serves NEURONS neurons, one per clock, and keeps their membranes
-// (docs/semantics.md, section 4):
-//
-//     g = V + X;   spike iff g >= TH;   V' = ((2 (spike ? reset : g) + 1) multiplier) >> (SHIFT + 1)
-//
-// A spike resets g to 0 or takes an amount off it; with a DELAYED_RESET the amount comes off V' instead.
-// With MULTIPLIER_BITS of 0 the last is a shift by SHIFT, and nothing is multiplied.
-// A membrane is stored as V >> discard in V_BITS bits, clamped, and read back shifted left again.
+// The neuron of lif_step.sv that serves NEURONS neurons, one per clock, and keeps their membranes in registers.
 module lif #(
     parameter int NEURONS = 1,
     parameter int X_BITS = 32,
     parameter int V_BITS = 16,
-    parameter int MULTIPLIER_BITS = 0,  // of a membrane that keeps multiplier / 2^SHIFT of itself; 0: 1 / 2^SHIFT
+    parameter int MULTIPLIER_BITS = 0,
     parameter int FACTOR_BITS = MULTIPLIER_BITS > 0 ? MULTIPLIER_BITS : 1,
-    parameter int SHIFT = 1,          // 1 halves the membrane, 0 integrates and fires
-    parameter bit SOFT_RESET = 1'b0,  // a spike subtracts the amount instead of clearing the membrane
-    parameter bit DELAYED_RESET = 1'b0,  // and does so behind the leak
+    parameter int SHIFT = 1,
+    parameter bit SOFT_RESET = 1'b0,
+    parameter bit DELAYED_RESET = 1'b0,
     parameter int INDEX_BITS = NEURONS > 1 ? $clog2(NEURONS) : 1
 ) (
     input logic clk,
@@ -29,34 +22,14 @@ module lif #(
     output logic spike,
     output logic signed [V_BITS-1:0] stored  // what the membrane memory receives with this clock
 );
-    localparam int G_BITS = (X_BITS > V_BITS ? X_BITS : V_BITS) + 1;
-    // Twice the potential and one, times the multiplier.
-    localparam int PRODUCT_BITS = G_BITS + 2 + FACTOR_BITS;
-    localparam logic signed [G_BITS-1:0] LARGEST = (G_BITS'(1) <<< (V_BITS - 1)) - 1;
-    localparam logic signed [G_BITS-1:0] SMALLEST = -LARGEST - 1;
+    logic signed [V_BITS-1:0] membranes[NEURONS], membrane;
 
-    logic signed [V_BITS-1:0] membranes[NEURONS];
-    logic signed [G_BITS-1:0] v, g, left, kept, word;
-    logic signed [PRODUCT_BITS-1:0] product;
+    assign membrane = first ? V_BITS'(0) : membranes[index];
 
-    always_comb begin
-        v = first ? G_BITS'(0) : G_BITS'(membranes[index]) <<< discard;
-        g = v + G_BITS'(x);
-        spike = g >= G_BITS'(threshold);
-        left = g;
-        if (spike && !DELAYED_RESET) left = SOFT_RESET ? g - G_BITS'(amount) : G_BITS'(0);
-        product = PRODUCT_BITS'(0);
-        kept = left >>> SHIFT;
-        if (MULTIPLIER_BITS != 0) begin
-            product = ((PRODUCT_BITS'(left) <<< 1) + PRODUCT_BITS'(1)) * PRODUCT_BITS'({1'b0, multiplier});
-            kept = G_BITS'(product >>> (SHIFT + 1));
-        end
-        if (spike && DELAYED_RESET) kept -= G_BITS'(amount);
-        word = kept >>> discard;
-        if (word > LARGEST) word = LARGEST;
-        if (word < SMALLEST) word = SMALLEST;
-        stored = V_BITS'(word);
-    end
+    lif_step #(
+        .X_BITS(X_BITS), .V_BITS(V_BITS), .MULTIPLIER_BITS(MULTIPLIER_BITS), .SHIFT(SHIFT), .SOFT_RESET(SOFT_RESET),
+        .DELAYED_RESET(DELAYED_RESET)
+    ) step (.membrane, .x, .threshold, .amount, .multiplier, .discard, .spike, .stored);
 
     always_ff @(posedge clk)
         if (enable) membranes[index] <= stored;

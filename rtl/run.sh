@@ -26,7 +26,7 @@ bench() {
     local folder=$1
     local top=tb_attention units=("$rtl/ssa_neuron.sv")
     if [[ -e $folder/w.mem ]]; then
-        top=tb_layer units=("$rtl"/{accumulate_column,lif}.sv)
+        top=tb_layer units=("$rtl"/{accumulate_column,lif,design/lif_step}.sv)
     fi
     compile "$top" -I "$folder" "$rtl/$top.sv" "${units[@]}" && vvp -n "$build/bench.vvp" +dir="$folder"
 }

@@ -33,7 +33,8 @@
 //! 9. [`sensitivity`]: what it costs to quantize one layer, and what foretells it.
 //! 10. [`search`]: the setting of each layer that meets budgets.
 //! 11. [`explore`]: machines and settings together: fields that vary, fronts, and what decides them.
-//! 12. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports.
+//! 12. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports;
+//!     [`rtl`]: a machine in SystemVerilog.
 //! 13. [`cli`]: the command line.
 
 pub mod check;
@@ -58,6 +59,7 @@ pub mod quant;
 pub mod report;
 pub mod ron_file;
 pub mod ron_tree;
+pub mod rtl;
 pub mod search;
 pub mod sensitivity;
 pub mod tensor;

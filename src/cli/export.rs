@@ -3,11 +3,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::print::print;
+use super::set::SetArguments;
 use super::subject::{Subject, SubjectArguments};
 use crate::error::{Error, Result};
 use crate::exchange::{
     FloatType, Units, export_golden, export_rtl, export_setting, export_torch, export_torch_float,
 };
+use crate::hw::Hardware;
+use crate::rtl::{DesignRequest, export_design};
 
 /// Arguments of `spiq export`.
 #[derive(Debug, Args)]
@@ -23,7 +26,7 @@ enum Format {
     /// Every integer of a run, for `spiq validate` and other programs [default: 2 images].
     Golden(FolderArguments),
     /// Stimuli and expected values of each layer for a hardware test bench [default: 1 image].
-    Rtl(FolderArguments),
+    Rtl(RtlArguments),
     /// A setting file, and beside it the integers that calibration made of the model: with them the setting needs no
     /// images and no time.
     Setting(SettingArguments),
@@ -45,6 +48,23 @@ struct FolderArguments {
     /// Write here.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RtlArguments {
+    #[command(flatten)]
+    folder: FolderArguments,
+    /// A whole machine: its RTL, programs, memory images and a bench that counts cycles (docs/rtl.md).
+    #[arg(long)]
+    design: bool,
+    /// The machine: a built-in accelerator, or the path of a hardware description [default: edge-28].
+    #[arg(long, value_name = "H", requires = "design")]
+    hw: Option<String>,
+    #[command(flatten)]
+    set: SetArguments,
+    /// Only these weight layers, comma-separated [default: all that the design runs].
+    #[arg(long, value_name = "L", value_delimiter = ',', requires = "design")]
+    layers: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -101,12 +121,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let count = export_golden(&quantized, subject.names(), &subject.images, &folder.out)?;
             (format!("{count} integers of {} images", subject.images.len()), &folder.out)
         }
-        Format::Rtl(folder) => {
+        Format::Rtl(RtlArguments { folder, design: false, set, .. }) => {
+            set.of_optional(None)?;
             let subject = Subject::load(&folder.subject, Some(1))?;
             let quantized = subject.integers("a test bench")?;
             let layers = export_rtl(&quantized, subject.names(), &subject.images, &folder.out)?;
             (format!("{layers} layers, {} images", subject.images.len()), &folder.out)
         }
+        Format::Rtl(arguments) => (design(arguments)?, &arguments.folder.out),
         Format::Setting(SettingArguments { subject, out }) => {
             let subject = Subject::load(subject, Some(1))?;
             let (setting, integers) = subject.kept()?;
@@ -115,4 +137,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     };
     print(&format!("Wrote {} ({told})\n", out.display()))
+}
+
+/// Writes a machine; returns what is told of it.
+fn design(arguments: &RtlArguments) -> Result<String> {
+    let RtlArguments { folder, hw, set, layers, .. } = arguments;
+    let (hardware, _) = Hardware::load(&set.of(hw.as_deref().unwrap_or("edge-28"))?)?;
+    let subject = Subject::load(&folder.subject, Some(1))?;
+    let model = &subject.integers("a machine that executes")?;
+    let (names, images) = (subject.names(), &subject.images);
+    let request = DesignRequest { model, names, hardware: &hardware, images, layers };
+    let export = export_design(&request, &folder.out)?;
+    let left_out: String =
+        export.left_out.iter().map(|(layer, why)| format!("; not {layer}: {why}")).collect();
+    Ok(format!("{} layers on {}{left_out}", export.layers.len(), hardware.name))
 }

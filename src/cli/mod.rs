@@ -27,6 +27,7 @@ mod simulate;
 mod subject;
 mod threads;
 mod validate;
+mod validate_rtl;
 mod work;
 
 use std::ffi::OsString;

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::print::{print, print_json};
+use super::validate_rtl;
 use crate::error::Result;
 use crate::exchange::{
     Bundle, NeuronConfig, NpyReader, Recording, ReplayReport, ValidationReport, replay, validate,
@@ -28,6 +29,18 @@ pub struct Arguments {
 enum What {
     /// Recorded input currents through a configured neuron, compared step by step.
     Neuron(NeuronArguments),
+    /// Runs of the RTL of a machine: its integers, and its cycles beside those of the cost model.
+    Rtl(RtlArguments),
+}
+
+#[derive(Debug, Args)]
+struct RtlArguments {
+    /// A folder of `spiq export rtl --design` in which `make` was run.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +80,7 @@ struct Validated<'a> {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     match &arguments.what {
         Some(What::Neuron(neuron)) => run_neuron(neuron),
+        Some(What::Rtl(rtl)) => validate_rtl::run(&rtl.dir, rtl.json),
         None => run_bundles(arguments),
     }
 }

@@ -19,6 +19,7 @@ pub use dump::{DumpRequest, RunSummary, dump, dump_float, run, run_float};
 pub use golden::export_golden;
 pub use manifest::Manifest;
 pub use npy::{INT8, INT32, INT64, NpyReader, NpyWriter, UINT8};
+pub(crate) use record::{Frame, Part, record};
 pub use record::{channels_first, channels_last};
 pub use replay::{NeuronConfig, Recording, ReplayMismatch, ReplayReport, replay};
 pub use rtl::export_rtl;

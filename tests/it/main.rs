@@ -29,6 +29,7 @@ mod recorded;
 mod reference;
 mod reports;
 mod rtl;
+mod rtl_design;
 mod search;
 mod sensitivity;
 mod stored_codes;

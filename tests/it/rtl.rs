@@ -9,7 +9,7 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use tempfile::TempDir;
 
 /// True if the benches can run; says so, past the capture of the test runner, where they can not.
-fn simulator_runs(test: &str) -> bool {
+pub fn simulator_runs(test: &str) -> bool {
     let found = Command::new("iverilog").arg("-V").output().is_ok();
     if !found {
         let mut terminal = std::io::stderr();

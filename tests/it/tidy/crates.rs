@@ -53,7 +53,16 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("serde", &[""]),
     (
         "serde_json",
-        &["cli/", "exchange/", "explore/", "hw/constants.rs", "report/", "ron_file.rs", "search/log.rs"],
+        &[
+            "cli/",
+            "exchange/",
+            "explore/",
+            "hw/constants.rs",
+            "report/",
+            "ron_file.rs",
+            "rtl/",
+            "search/log.rs",
+        ],
     ),
     ("serde_path_to_error", &["ron_file.rs"]),
     ("sha2", &["files.rs", "model/data/"]),

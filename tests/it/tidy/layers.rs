@@ -6,7 +6,7 @@ use super::paths::Paths;
 use super::sources::{Source, sources, without_literals};
 
 /// Modules from the ground up; those of one line do not import each other.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["name"],
     &["error"],
     &["check", "watch"],
@@ -23,6 +23,7 @@ const LAYERS: [&[&str]; 17] = [
     &["search"],
     &["explore"],
     &["report", "exchange"],
+    &["rtl"],
     &["cli"],
 ];
 

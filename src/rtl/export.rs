@@ -1,0 +1,325 @@
+//! Writes a machine and its layers for a simulator of SystemVerilog.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::images::{inputs, spikes, sums, weights};
+use super::layer::{DesignLayer, NeuronRule};
+use super::machine::{DesignMachine, SUM_BITS};
+use super::predicted::{CauseCycles, predicted};
+use super::program::{Placed, fields, last_positions, mem};
+use crate::cost::{Machine, MappedWorkload, patterns};
+use crate::error::{Error, Result};
+use crate::exchange::{Frame, Part, record};
+use crate::exec::{Activity, Backend, IntegerExecutor};
+use crate::files::sha256;
+use crate::hw::Hardware;
+use crate::map::{FixedMapping, Input, Layer, Plan, Workload};
+use crate::model::{Images, NodeId};
+use crate::output::{OutputFolder, Owner};
+use crate::quant::QuantizedModel;
+
+/// What [`export_design`] is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct DesignRequest<'a> {
+    /// The network.
+    pub model: &'a QuantizedModel,
+    /// Names of the model and the setting.
+    pub names: [&'a str; 2],
+    /// The machine.
+    pub hardware: &'a Hardware,
+    /// One image.
+    pub images: &'a Images,
+    /// Names of weight layers; all that the design runs where there are none.
+    pub layers: &'a [String],
+}
+
+/// `manifest.json` of a design.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DesignExport {
+    pub(super) schema: String,
+    pub(super) version: u32,
+    /// Model, setting, machine.
+    pub model: String,
+    pub(super) setting: String,
+    pub(super) hardware: String,
+    /// Of everything that a run reads; its log repeats it.
+    pub(super) sha256: String,
+    pub(super) positions: usize,
+    pub(super) channels: usize,
+    /// Layers that run, in the order of the network.
+    pub layers: Vec<ExportedLayer>,
+    /// Weight layers that do not, and why.
+    pub left_out: BTreeMap<String, String>,
+}
+
+/// A layer of [`DesignExport`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExportedLayer {
+    /// Its name, and its folder's.
+    pub name: String,
+    /// How it is mapped, in words.
+    pub(super) mapping: String,
+    /// Values that it yields: spikes, or sums.
+    pub(super) values: u64,
+    /// True if sums leave instead of spikes.
+    pub(super) sums: bool,
+    /// Output channels of a tile, and of the last one.
+    pub(super) tile_channels: [usize; 2],
+    /// Tiles.
+    pub(super) tiles: usize,
+    /// Rows that neurons take of the last wave of a tile.
+    pub(super) last_rows: usize,
+    /// By the cost model.
+    pub(super) cycles: CauseCycles,
+}
+
+impl DesignExport {
+    /// What `manifest.json` is called.
+    pub(super) const SCHEMA: &'static str = "spiq-rtl-design";
+}
+
+/// Files of the design, in the order in which they are compiled.
+const SOURCES: [(&str, &str); 16] = [
+    ("program.svh", include_str!("../../rtl/design/program.svh")),
+    ("sram.sv", include_str!("../../rtl/design/sram.sv")),
+    ("two_port_sram.sv", include_str!("../../rtl/design/two_port_sram.sv")),
+    ("lif_step.sv", include_str!("../../rtl/design/lif_step.sv")),
+    ("weight_code.sv", include_str!("../../rtl/design/weight_code.sv")),
+    ("gather.sv", include_str!("../../rtl/design/gather.sv")),
+    ("spike_queue.sv", include_str!("../../rtl/design/spike_queue.sv")),
+    ("walker.sv", include_str!("../../rtl/design/walker.sv")),
+    ("row_arbiter.sv", include_str!("../../rtl/design/row_arbiter.sv")),
+    ("row_crossbar.sv", include_str!("../../rtl/design/row_crossbar.sv")),
+    ("lanes.sv", include_str!("../../rtl/design/lanes.sv")),
+    ("neurons.sv", include_str!("../../rtl/design/neurons.sv")),
+    ("sequencer.sv", include_str!("../../rtl/design/sequencer.sv")),
+    ("machine.sv", include_str!("../../rtl/design/machine.sv")),
+    ("tb_machine.sv", include_str!("../../rtl/design/tb_machine.sv")),
+    ("Makefile", include_str!("../../rtl/design/Makefile")),
+];
+
+/// Recorded frames by node and timestep.
+type Frames = BTreeMap<(NodeId, usize), Vec<i64>>;
+
+/// Writes the machine of `request` as RTL with the layers that it runs, and returns its manifest.
+///
+/// # Errors
+/// If the machine has no RTL, a layer that was asked for does not run on it or none does, or a file cannot be written.
+pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport> {
+    let DesignRequest { model, names, hardware, images, .. } = *request;
+    let design = DesignMachine::new(hardware)?;
+    let machine = Machine::new(hardware.clone())?;
+    let activity = executed(model, &machine, images)?;
+    let mapped = mapped(model, &machine, &activity)?;
+    let (layers, left_out) = chosen(request, &mapped, &design)?;
+    let frames = recorded(model, images, &layers)?;
+    let timesteps = model.network().timesteps;
+    let parameters = parameters(&layers, &design);
+    let mut files: Vec<(String, String)> = vec![("design/design.vh".to_owned(), parameters)];
+    files.extend(
+        SOURCES
+            .iter()
+            .filter(|(name, _)| *name != "Makefile")
+            .map(|&(name, text)| (format!("design/{name}"), text.to_owned())),
+    );
+    let mut exported = Vec::new();
+    for (layer, placed) in &layers {
+        files.extend(layer_files(layer, placed, &design, &frames));
+        exported.push(ExportedLayer {
+            cycles: predicted(layer, &machine, &activity, timesteps),
+            ..described(layer, placed, &design)
+        });
+    }
+    let manifest = DesignExport {
+        schema: DesignExport::SCHEMA.to_owned(),
+        version: 1,
+        model: names[0].to_owned(),
+        setting: names[1].to_owned(),
+        hardware: hardware.name.clone(),
+        sha256: sha256(files.iter().flat_map(|(name, text)| [name, text])),
+        positions: design.positions,
+        channels: design.channels,
+        layers: exported,
+        left_out,
+    };
+    write(dir, &manifest, &files)?;
+    Ok(manifest)
+}
+
+fn write(dir: &Path, manifest: &DesignExport, files: &[(String, String)]) -> Result<()> {
+    let folder = OutputFolder::new(dir, Owner::Manifest)?;
+    for (name, text) in files {
+        folder.write(name, text)?;
+    }
+    for layer in &manifest.layers {
+        folder.write(&format!("{}/export.mem", layer.name), format!("{}\n", manifest.sha256))?;
+    }
+    let (_, makefile) = SOURCES[SOURCES.len() - 1];
+    folder.write("Makefile", makefile)?;
+    folder
+        .write("manifest.json", serde_json::to_string_pretty(manifest).expect("numbers and names") + "\n")?;
+    folder.finish()
+}
+
+/// What the image does, with all that the machine asks of its spikes.
+fn executed(model: &QuantizedModel, machine: &Machine, images: &Images) -> Result<Activity> {
+    if images.len() != 1 {
+        return Err(Error::mismatch("--limit: the design runs one image"));
+    }
+    let executor = IntegerExecutor::new(model, Backend::default());
+    let patterns = patterns(std::slice::from_ref(machine), model.network());
+    Ok(executor.run_with(&images.sample(0)?, &patterns).activity)
+}
+
+/// The best mapping of those that keep outputs, timesteps innermost, as the sequencer runs them.
+fn mapped(model: &QuantizedModel, machine: &Machine, activity: &Activity) -> Result<MappedWorkload> {
+    let workload = Workload::quantized(model);
+    let products = workload.layers.iter().filter(|layer| layer.product.is_some());
+    let wishes: String =
+        products.map(|layer| format!("{:?}: (dataflow: OutputStationary), ", layer.name)).collect();
+    let text = format!("NetworkMapping(timesteps: Innermost, layers: {{{wishes}}})");
+    let fixed = FixedMapping::parse(&text, "mapping of the sequencer")?;
+    MappedWorkload::best_of(workload, machine, std::slice::from_ref(activity), Some(&fixed))
+}
+
+type Chosen<'a> = (Vec<(DesignLayer<'a>, Placed)>, BTreeMap<String, String>);
+
+/// Layers that run, and those that do not with the reason.
+fn chosen<'a>(
+    request: &DesignRequest<'a>,
+    mapped: &'a MappedWorkload,
+    design: &DesignMachine,
+) -> Result<Chosen<'a>> {
+    let all = || mapped.workload.layers.iter().zip(&mapped.plans);
+    if let Some(unknown) = request.layers.iter().find(|&name| all().all(|(layer, _)| layer.name != *name)) {
+        return Err(Error::mismatch(format!("--layers: {unknown}: no such layer")));
+    }
+    let wanted = |layer: &Layer| request.layers.is_empty() || request.layers.contains(&layer.name);
+    let (mut layers, mut left_out, mut rule) = (Vec::new(), BTreeMap::new(), None);
+    for (layer, plan) in all().filter(|(layer, _)| wanted(layer)) {
+        match runs(request.model, layer, plan, design, &mut rule) {
+            Ok(runs) => layers.push(runs),
+            Err(why) if request.layers.is_empty() => _ = left_out.insert(layer.name.clone(), why),
+            Err(why) => return Err(Error::mismatch(format!("--layers: {}: {why}", layer.name))),
+        }
+    }
+    if layers.is_empty() {
+        let reasons: Vec<String> = left_out.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        return Err(Error::mismatch(format!("no layer that the design runs: {}", reasons.join("; "))));
+    }
+    Ok((layers, left_out))
+}
+
+/// `layer` on the design, whose neurons follow the first `rule`.
+fn runs<'a>(
+    model: &'a QuantizedModel,
+    layer: &'a Layer,
+    plan: &'a Plan,
+    design: &DesignMachine,
+    rule: &mut Option<NeuronRule>,
+) -> Result<(DesignLayer<'a>, Placed), String> {
+    let runs = DesignLayer::new(model, layer, plan, design)?;
+    let placed = Placed::new(&runs, design, model.network().timesteps)?;
+    match (*rule, runs.rule()) {
+        (Some(all), Some(own)) if all != own => {
+            return Err("neurons that differ from those before".to_owned());
+        }
+        (None, own) => *rule = own,
+        _ => {}
+    }
+    Ok((runs, placed))
+}
+
+/// What goes in and out of `layers`.
+fn recorded(model: &QuantizedModel, images: &Images, layers: &[(DesignLayer<'_>, Placed)]) -> Result<Frames> {
+    let frames = Mutex::new(Frames::new());
+    let wanted = |id: NodeId, part: Part| {
+        let one = |(layer, _): &(DesignLayer<'_>, Placed)| id == layer.input || id == yields(layer);
+        part == Part::Values && layers.iter().any(one)
+    };
+    record(model, images, &wanted, &|frame: Frame| {
+        frames.lock().expect("no writer panics").insert((frame.node, frame.t), frame.values);
+        Ok(())
+    })?;
+    Ok(frames.into_inner().expect("all threads ended"))
+}
+
+/// The node whose values the design yields.
+fn yields(layer: &DesignLayer) -> NodeId {
+    layer.neuron.map_or(layer.product.node, |(neuron, _)| neuron)
+}
+
+fn layer_files(
+    layer: &DesignLayer,
+    placed: &Placed,
+    design: &DesignMachine,
+    frames: &Frames,
+) -> [(String, String); 5] {
+    let of = |node: NodeId| -> Vec<&[i64]> {
+        (0..).map_while(|t| frames.get(&(node, t)).map(Vec::as_slice)).collect()
+    };
+    let (weights, inputs) = (weights(layer, placed, design), inputs(layer, placed, design, &of(layer.input)));
+    let yielded = of(yields(layer));
+    let expected = match layer.neuron {
+        Some(_) => spikes(layer, placed, design, &yielded).mem(),
+        None => sums(layer, design, &yielded),
+    };
+    let first = placed.output.base / design.channels;
+    let about =
+        [weights.len(), inputs.len(), first, placed.output.words, placed.rows(layer), layer.channels()];
+    let about: String = about.iter().map(|number| format!("{number:08x}\n")).collect();
+    let name = |file: &str| format!("{}/{file}.mem", layer.layer.name);
+    [
+        (name("layer"), about),
+        (name("program"), mem(&fields(layer, placed, design))),
+        (name("weights"), weights.mem()),
+        (name("inputs"), inputs.mem()),
+        (name("expected"), expected),
+    ]
+}
+
+/// Of the manifest, without cycles.
+fn described(layer: &DesignLayer, placed: &Placed, design: &DesignMachine) -> ExportedLayer {
+    let (outputs, channels) = (layer.product.outputs, layer.channels());
+    let frames = placed.frames * placed.repeats;
+    ExportedLayer {
+        name: layer.layer.name.clone(),
+        mapping: format!("{}, tiles of {channels} channels", layer.plan.describe(layer.layer)),
+        values: (layer.product.positions * outputs * frames) as u64,
+        sums: layer.neuron.is_none(),
+        tile_channels: [channels, (outputs - 1) % channels + 1],
+        tiles: layer.tiles(),
+        last_rows: last_positions(layer, design) * placed.repeats,
+        cycles: CauseCycles::default(),
+    }
+}
+
+/// Parameters of the design: the machine's, and as much of lanes and neurons as the layers use.
+fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> String {
+    let any = |test: fn(&DesignLayer) -> bool| usize::from(layers.iter().any(|(layer, _)| test(layer)));
+    let serial = layers.iter().map(|(layer, _)| layer.product.input.bits()).max().unwrap_or(1);
+    let unused = NeuronRule { shift: 1, soft_reset: false, membrane_bits: 16 };
+    let rule = layers.iter().find_map(|(layer, _)| layer.rule()).unwrap_or(unused);
+    let all = [
+        ("POSITIONS", design.positions),
+        ("CHANNELS", design.channels),
+        ("WEIGHT_BANKS", design.weights.banks),
+        ("WEIGHT_BANK_WORDS", design.weights.bank_words),
+        ("ACTIVATION_BANKS", design.activations.banks),
+        ("ACTIVATION_BANK_WORDS", design.activations.bank_words),
+        ("MAX_WEIGHT_BITS", design.max_weight_bits as usize),
+        ("UNIFORM", any(|layer| !layer.is_power_of_two())),
+        ("POWERS", any(|layer| layer.is_power_of_two())),
+        ("SUM_BITS", SUM_BITS as usize),
+        ("SERIAL_BITS", serial as usize),
+        ("MEMBRANE_BITS", rule.membrane_bits as usize),
+        ("SHIFT", rule.shift as usize),
+        ("SOFT_RESET", usize::from(rule.soft_reset)),
+    ];
+    debug_assert!(layers.iter().all(|(l, _)| l.product.input == Input::Spikes || design.serial));
+    all.iter().map(|(name, value)| format!("localparam int {name} = {value};\n")).collect()
+}

@@ -1,0 +1,188 @@
+//! A small machine as RTL, 2 positions x 4 channels, in Icarus Verilog: every integer, and the cycles of the cost model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin_cmd;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::rtl::simulator_runs;
+
+/// Integers bit by bit; two words to a position, two tiles and a stride; two positions to a word; sums that leave.
+const MODEL: &str = r#"Model(
+    name: "small_design",
+    family: Layers([
+        Conv(name: "conv1", out_channels: 6, kernel: 3, pad: 1, bias: true),
+        Neuron(name: "lif1", threshold: 0.2),
+        Conv(name: "conv2", out_channels: 8, kernel: 3, stride: 2, pad: 1, bias: true),
+        Neuron(name: "lif2", threshold: 0.05),
+        Conv(name: "conv3", out_channels: 2, kernel: (1, 3), pad: (0, 1)),
+        Neuron(name: "lif3", threshold: 0.02),
+        Linear(name: "fc", out_features: 10, flatten: true),
+        MeanTimesteps(name: "logits"),
+    ]),
+    input: Image(shape: (1, 6, 7), mean: [0.5], std: [0.5], bits: 3),
+    timesteps: 3, classes: 10, weights: Seeded(7),
+)"#;
+
+/// Changes of edge-28 that leave 8 lanes with words of 4 bits.
+fn small_machine() -> Vec<String> {
+    let mut changes = vec![
+        "units.lanes.layouts.0.lanes.Positions=2".to_owned(),
+        "units.lanes.layouts.0.lanes.OutputChannels=4".to_owned(),
+        "units.lanes.layouts.1.lanes.OutputChannels=4".to_owned(),
+        "units.lanes.layouts.2.lanes.Groups=4".to_owned(),
+        "units.vector unit.values_per_cycle=4".to_owned(),
+    ];
+    for memory in ["weight SRAM", "activation SRAM", "state SRAM"] {
+        for field in ["banks=8", "word_bits=4", "bandwidth_bits_per_cycle=32", "capacity_bytes=4096"] {
+            changes.push(format!("memories.{memory}.{field}"));
+        }
+    }
+    changes
+}
+
+/// The small machine with a network at `quant`.
+fn exported(quant: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.ron"), MODEL).unwrap();
+    let mut command = cargo_bin_cmd!("spiq");
+    command.args(["export", "rtl", "--design", "--model", "model.ron", "--data", "noise", "--limit", "1"]);
+    command.args(["--out", "rtl", "--quant", quant]).current_dir(folder.path());
+    small_machine().iter().for_each(|change| _ = command.args(["--set", change]));
+    command.assert().success();
+    folder
+}
+
+/// Compiles and runs what was exported into `folder`.
+fn make(folder: &Path) -> String {
+    let output = Command::new("make").args(["SIM=icarus", "-C"]).arg(folder.join("rtl")).output().unwrap();
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+}
+
+/// Exit code of `spiq validate rtl --json`, and what it prints.
+fn validated(folder: &Path) -> (i32, String) {
+    let mut command = cargo_bin_cmd!("spiq");
+    let output = command.args(["validate", "rtl", "rtl", "--json"]).current_dir(folder).output().unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+fn log(folder: &Path, layer: &str) -> PathBuf {
+    folder.join("rtl").join(layer).join("run.log")
+}
+
+/// Every layer kind that the sequencer runs: work and waits for the slowest lane are those of the cost model, to the cycle.
+#[test]
+fn a_small_machine_yields_every_integer_in_the_cycles_of_the_model() {
+    if !simulator_runs("design") {
+        return;
+    }
+    for quant in ["w4u8", "w3", "pot3"] {
+        let folder = exported(quant);
+        let printed = make(folder.path());
+        let (code, text) = validated(folder.path());
+        assert_eq!(code, 0, "{quant}: {printed}{text}");
+        let report: Value = serde_json::from_str(&text).unwrap();
+        // 42 positions of 6 channels and 12 of 8 and of 2 at three timesteps; sums of ten classes.
+        assert_eq!(report["compared"], 3 * (42 * 6 + 12 * 8 + 12 * 2 + 10));
+        for layer in report["layers"].as_array().unwrap() {
+            let steps = layer["counted"]["steps"].as_u64().unwrap();
+            assert!(steps > 0, "{quant}: {} adds nothing", layer["layer"]);
+            // A power of two is shifted by an integer at once in the model, bit by bit here.
+            if quant != "pot3" || layer["layer"] != "conv1" {
+                for cause in ["work", "slowest"] {
+                    assert_eq!(layer["rtl"][cause], layer["model"][cause], "{quant}: {layer:#}");
+                }
+            }
+            let rtl = |cause: &str| layer["rtl"][cause].as_f64().unwrap();
+            let model = |cause: &str| layer["model"][cause].as_f64().unwrap();
+            assert!(rtl("fill_drain") > model("fill_drain"));
+        }
+    }
+}
+
+/// A broken skip, a dropped wait, a bank further, a membrane of the wrong position, a spike word over its neighbours.
+#[test]
+fn broken_designs_are_noticed() {
+    if !simulator_runs("broken designs") {
+        return;
+    }
+    let folder = exported("w4u8");
+    let design = folder.path().join("rtl/design");
+    for (file, right, wrong) in [
+        (
+            "walker.sv",
+            "left & (left - WORD_BITS'(1))",
+            "left & (left - WORD_BITS'(1)) & ((left & (left - WORD_BITS'(1))) - WORD_BITS'(1))",
+        ),
+        ("machine.sv", "enable && walk_done == '1", "enable && walk_done != '0"),
+        ("row_crossbar.sv", "first_bank + LOG_BANKS'(i)", "first_bank + LOG_BANKS'(i + 1)"),
+        ("row_arbiter.sv", "granted[i%POSITIONS] = !conflict", "granted[i%POSITIONS] = 1'b1"),
+        ("neurons.sv", ".write_address(row_position)", ".write_address(position)"),
+        ("machine.sv", "row_mask << spikes_bits[LOG_WORD-1:0]", "row_mask"),
+        ("gather.sv", "fields[TAP_ROW_BITS*24+:24]", "fields[TAP_COLUMN_BITS*24+:24]"),
+    ] {
+        let path = design.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(right), "{file}: {right}");
+        fs::write(&path, text.replace(right, wrong)).unwrap();
+        let printed = make(folder.path());
+        let (code, report) = validated(folder.path());
+        assert_eq!(code, 1, "{file}: {wrong}: {printed}{report}");
+        fs::write(&path, text).unwrap();
+    }
+    make(folder.path());
+    assert_eq!(validated(folder.path()).0, 0);
+}
+
+#[test]
+fn logs_of_other_runs_are_refused() {
+    let folder = exported("w3");
+    let (code, text) = validated(folder.path());
+    assert!(code == 2 && text.contains("conv1/run.log: no such log: make runs the design"), "{text}");
+    fs::write(log(folder.path(), "conv1"), "export 00\nword 0\nend\n").unwrap();
+    let (code, text) = validated(folder.path());
+    assert!(code == 2 && text.contains("conv1/run.log: the log of another export"), "{text}");
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("rtl/manifest.json")).unwrap()).unwrap();
+    let hash = manifest["sha256"].as_str().unwrap();
+    for (lines, message) in [
+        ("walk 3\n", "the log does not end: the run was cut short"),
+        ("walk three\nend\n", "walk three: no number"),
+        ("talk 3\nend\n", "talk 3: no counter"),
+    ] {
+        fs::write(log(folder.path(), "conv1"), format!("export {hash}\n{lines}")).unwrap();
+        let (code, text) = validated(folder.path());
+        assert!(code == 2 && text.contains(message), "{text}");
+    }
+}
+
+#[test]
+fn machines_and_layers_without_rtl_are_refused() {
+    let refused = |arguments: &[&str], message: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = cargo_bin_cmd!("spiq");
+        command.args(["export", "rtl", "--out", "rtl", "--limit", "1"]).args(arguments);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(message), "{arguments:?}: {text}");
+        assert!(!folder.path().join("rtl/manifest.json").exists());
+    };
+    refused(&["--design", "--hw", "loihi-14"], "loihi-14: no RTL: the design is one unit of SpikeLanes");
+    refused(
+        &["--design", "--hw", "systolic-28"],
+        "systolic-28: no RTL: the design is one unit of SpikeLanes",
+    );
+    let gated = ["--design", "--set", "units.lanes.zeros=Gated"];
+    refused(&gated, "no RTL: lanes: the lanes of the design Skip zeros");
+    let words = ["--design", "--set", "memories.weight SRAM.word_bits=32"];
+    refused(&words, "words of 32 bits, and the design has one of 64: a bit per lane");
+    refused(&["--design", "--layers", "stem"], "--layers: stem: no such layer");
+    refused(&["--design", "--layers", "block.0.attn.sdsa"], "block.0.attn.sdsa: no weights");
+    refused(&["--design", "--limit", "2"], "--limit");
+    refused(&["--hw", "edge-28"], "--design");
+}
