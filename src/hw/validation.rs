@@ -67,6 +67,8 @@ pub struct Agreement {
     pub predictions: usize,
     /// The least and the largest difference of a prediction, in percent; absent where there is none.
     pub differences_percent: Option<[f64; 2]>,
+    /// Those two within what is not known; absent where no prediction has a range.
+    pub within_percent: Option<[f64; 2]>,
     /// Figures that constants were fitted to.
     pub fits: usize,
     /// Those constants.
@@ -103,7 +105,16 @@ impl Figure {
 
     /// Difference of the prediction, relative to what is published.
     pub fn difference_percent(&self) -> f64 {
-        100.0 * (self.predicted / self.published - 1.0)
+        self.relative_percent(self.predicted)
+    }
+
+    /// The differences of the least and the most that is predicted.
+    fn ends_percent(&self) -> [f64; 2] {
+        [self.least, self.most].map(|end| self.relative_percent(end.unwrap_or(self.predicted)))
+    }
+
+    fn relative_percent(&self, value: f64) -> f64 {
+        100.0 * (value / self.published - 1.0)
     }
 
     /// A table of `figures` with their differences, to three digits behind the point.
@@ -168,8 +179,15 @@ impl Agreement {
     }
 
     fn new(quantity: Quantity, kind: &str) -> Self {
-        let (predictions, fits, constants) = (0, 0, BTreeSet::new());
-        Self { quantity, kind: kind.to_owned(), predictions, differences_percent: None, fits, constants }
+        Self {
+            quantity,
+            kind: kind.to_owned(),
+            predictions: 0,
+            differences_percent: None,
+            within_percent: None,
+            fits: 0,
+            constants: BTreeSet::new(),
+        }
     }
 
     fn add(&mut self, figure: &Figure) {
@@ -180,10 +198,15 @@ impl Agreement {
             self.fits += 1;
             return;
         }
+        let widened = |[least, most]: [f64; 2], by: [f64; 2]| [least.min(by[0]), most.max(by[1])];
+        let differs = [figure.difference_percent(); 2];
+        // What has no range is as far off as it is.
+        if self.within_percent.is_some() || figure.least.is_some() {
+            let before = self.within_percent.or(self.differences_percent).unwrap_or(figure.ends_percent());
+            self.within_percent = Some(widened(before, figure.ends_percent()));
+        }
         self.predictions += 1;
-        let differs = figure.difference_percent();
-        let [least, most] = self.differences_percent.unwrap_or([differs; 2]);
-        self.differences_percent = Some([least.min(differs), most.max(differs)]);
+        self.differences_percent = Some(widened(self.differences_percent.unwrap_or(differs), differs));
     }
 }
 
@@ -211,6 +234,9 @@ impl fmt::Display for Agreement {
             } else {
                 write!(f, "{least:+.1} to {most:+.1} %")?;
             }
+        }
+        if let Some([least, most]) = self.within_percent {
+            write!(f, ", {least:+.1} to {most:+.1} % within what is not known")?;
         }
         if !self.constants.is_empty() {
             let separator = if self.predictions > 0 { "; " } else { "" };
@@ -263,6 +289,14 @@ mod tests {
             agreement.to_string(),
             "latency (silicon): 2 figures, off by -5.0 to +25.0 %; fitted: a rate"
         );
+        // What has a range may be farther off, whichever comes first; what has none is where it is.
+        let [wide, other, fitted] = all.clone();
+        let wide = wide.within(&[1.8, 2.6], "1 to 2");
+        for ranged in [[wide.clone(), other.clone(), fitted.clone()], [fitted, other, wide]] {
+            let expected = "latency (silicon): 2 figures, off by -5.0 to +25.0 %, -10.0 to +30.0 % within what is \
+                            not known; fitted: a rate";
+            assert_eq!(Agreement::among(ranged.iter())[0].to_string(), expected);
+        }
         let alone = Agreement::among(all[2..].iter());
         assert_eq!(alone[0].to_string(), "latency (silicon): fitted: a rate");
     }
