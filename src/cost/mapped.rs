@@ -1,9 +1,8 @@
 use super::cost_model::run;
-use super::map_homes::settle;
 use super::mapper::{Choice, Mapper};
 use super::pipeline::{overlap, period_cycles};
 use super::prefetch::prefetch;
-use super::{KnownPlans, LayerCost, Machine, residency};
+use super::{KnownPlans, LayerCost, Machine, less_room, residency};
 use crate::error::Result;
 use crate::exec::Activity;
 use crate::hw::Hardware;
@@ -78,7 +77,7 @@ impl MappedWorkload {
             if best.as_ref().is_some_and(|best| !residency::may_beat(&mapper, best.score)) {
                 continue;
             }
-            match residency::choose(&mapper).and_then(|choice| settle(&mapper, choice)) {
+            match less_room::choose(&mapper) {
                 Ok(choice) if best.as_ref().is_none_or(|best| choice.score < best.score) => {
                     best = Some(choice)
                 }

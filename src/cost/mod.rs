@@ -14,6 +14,7 @@ mod footprint;
 mod front;
 mod gemm;
 mod known_plans;
+mod less_room;
 mod machine;
 mod many_core;
 mod map_homes;

@@ -172,7 +172,9 @@ impl<'a> Settling<'a> {
             }
             let early = choice.prefetched[layer];
             let score = |running: &Running| self.mapper.score_where(early, &running.cost);
-            let room = self.buffer_bits(layer, &running.plan);
+            // What `choice` has room for may be worth it again where more maps stay.
+            let plans = [&running.plan, &choice.plans[layer]];
+            let room = plans.map(|plan| self.buffer_bits(layer, plan)).into_iter().fold(0.0, f64::max);
             let others = self.others(layer, state, room).into_iter();
             others.fold(running, |best, other| if score(&other) < score(&best) { other } else { best })
         };

@@ -102,13 +102,19 @@ pub struct Description {
 }
 
 impl Description {
-    /// Reads that of `spec`, the name of a default or a path to a `.ron` file.
+    /// Reads that of `spec`, the name of a default or a path to a `.ron` file. Fields may be changed behind it, as in
+    /// `edge-28+clock_hz=500e6`.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is none, or a change is none of it.
     pub fn load(spec: &str) -> Result<Self> {
-        let (folder, name) = Folder::locate("hw_configs", spec)?;
-        Ok(Self { text: folder.read_text(&name)?, path: folder.path(&name) })
+        let (base, changes) =
+            if Path::new(spec).exists() { (spec, Vec::new()) } else { Change::split(spec)? };
+        let (folder, name) = Folder::locate("hw_configs", base)?;
+        let described = Self { text: folder.read_text(&name)?, path: folder.path(&name) };
+        let text = described.text_with(&changes)?;
+        let changes: String = changes.iter().map(|change| format!("+{change}")).collect();
+        Ok(Self { text, path: format!("{}{changes}", described.path) })
     }
 
     /// Its text with `changes`, as it would stand in a file.
@@ -168,10 +174,7 @@ impl Hardware {
     /// # Errors
     /// If there is no such description or field, or the description is wrong.
     pub fn load(spec: &str) -> Result<(Self, String)> {
-        let (base, changes) =
-            if Path::new(spec).exists() { (spec, Vec::new()) } else { Change::split(spec)? };
-        let description = Description::load(base)?;
-        description.changed(&changes)
+        Description::load(spec)?.changed(&[])
     }
 
     /// Parses and checks a description; `path` is for messages.

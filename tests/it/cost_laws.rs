@@ -11,6 +11,7 @@ mod laws;
 mod layouts;
 mod levels;
 mod mapping;
+mod more_memory;
 mod occupancy;
 mod overheads;
 mod pipeline;

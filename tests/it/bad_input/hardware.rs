@@ -134,7 +134,7 @@ fn values_out_of_range() {
     positions twice
       changed.ron:12:92: Positions are Rows and Columns already
     a direction that is none
-      changed.ron:12:43: Unexpected variant named `Pixels` in enum `SpatialDim`, expected one of `Timesteps`, `Positions`, `Rows`, `Columns`, `OutputChannels`, `Inputs`, `InputChannels`, `KernelTaps`, or `Groups` instead
+      changed.ron:12:43: Unexpected variant named `Pixels` in enum `SpatialDim`, expected one of `Batch`, `Timesteps`, `Positions`, `Rows`, `Columns`, `OutputChannels`, `Inputs`, `InputChannels`, `KernelTaps`, or `Groups` instead
     inputs that stay in lanes
       changed.ron: units: lanes: layouts[1].keeps: lanes keep Outputs or Weights, and let inputs pass
     a layout without source

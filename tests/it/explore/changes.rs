@@ -134,3 +134,16 @@ fn commands_take_changes() {
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(message.contains("clock=1: there is no \"clock\"; nearest: clock_hz"), "{message}");
 }
+
+/// Machines with changes are described like those without, and may be changed again.
+#[test]
+fn changed_machines_are_described_as_they_are_loaded() {
+    let spec = "edge-28+dram.part=GDDR6-14000+dram.bus_width_bits=32";
+    let (described, _) = Description::load(spec).unwrap().changed(&[]).unwrap();
+    assert_eq!(described, Hardware::load(spec).unwrap().0);
+    let dram = described.dram.unwrap();
+    assert_eq!((&*described.name, &*dram.part, dram.bus_width_bits.value), (spec, "GDDR6-14000", 32));
+    let (again, _) =
+        Description::load(spec).unwrap().changed(&[Change::parse("clock_hz=500e6").unwrap()]).unwrap();
+    assert_eq!((again.name, again.clock_hz.value), (format!("{spec}+clock_hz=500e6"), 500e6));
+}
