@@ -6,11 +6,9 @@ use super::print::print;
 use super::set::SetArguments;
 use super::subject::{Subject, SubjectArguments};
 use crate::error::{Error, Result};
-use crate::exchange::{
-    DesignRequest, FloatType, Units, export_design, export_golden, export_rtl, export_torch,
-    export_torch_float,
-};
+use crate::exchange::{FloatType, Units, export_golden, export_rtl, export_torch, export_torch_float};
 use crate::hw::Hardware;
+use crate::rtl::{DesignRequest, export_design};
 
 /// Arguments of `spiq export`.
 #[derive(Debug, Args)]
