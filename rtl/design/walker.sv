@@ -30,6 +30,7 @@ module walker #(
     input logic next                  // all positions are done
 );
     localparam int INDEX_BITS = $clog2(WORD_BITS);
+    localparam int ROOMS = SERIAL_BITS > 1 ? $clog2(SERIAL_BITS) + 1 : 1;
 
     logic valid, last, ends_value, word_done;
     logic [WORD_BITS-1:0] word, left, left_after;
@@ -41,7 +42,9 @@ module walker #(
     logic [WORD_BITS-1:0] nonzero;
     always @* begin
         nonzero = '0;
-        for (int i = 0; i < WORD_BITS; i++) if (head_word[i]) nonzero[SERIAL_BITS > 1 ? i >> log_room : i] = 1'b1;
+        for (int room = 0; room < ROOMS; room++)
+            if (SERIAL_BITS == 1 || log_room == 5'(room))
+                for (int i = 0; i < WORD_BITS; i++) if (head_word[i]) nonzero[i>>room] = 1'b1;
     end
 
     always @* begin

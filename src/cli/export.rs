@@ -10,7 +10,7 @@ use crate::exchange::{
     FloatType, Units, export_golden, export_rtl, export_setting, export_torch, export_torch_float,
 };
 use crate::hw::Hardware;
-use crate::rtl::{DesignRequest, export_design};
+use crate::rtl::{DesignRequest, check_machine, export_design};
 
 /// Arguments of `spiq export`.
 #[derive(Debug, Args)]
@@ -143,6 +143,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn design(arguments: &RtlArguments) -> Result<String> {
     let RtlArguments { folder, hw, set, layers, .. } = arguments;
     let (hardware, _) = Hardware::load(&set.of(hw.as_deref().unwrap_or("edge-28"))?)?;
+    check_machine(&hardware)?;
     let subject = Subject::load(&folder.subject, Some(1))?;
     let model = &subject.integers("a machine that executes")?;
     let (names, images) = (subject.names(), &subject.images);

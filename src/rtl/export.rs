@@ -105,6 +105,14 @@ const SOURCES: [(&str, &str); 16] = [
 /// Recorded frames by node and timestep.
 type Frames = BTreeMap<(NodeId, usize), Vec<i64>>;
 
+/// Refuses machines that have no RTL.
+///
+/// # Errors
+/// Says which part of `hardware` the design is not.
+pub fn check_machine(hardware: &Hardware) -> Result<()> {
+    DesignMachine::new(hardware).map(|_| ())
+}
+
 /// Writes the machine of `request` as RTL with the layers that it runs, and returns its manifest.
 ///
 /// # Errors

@@ -124,7 +124,7 @@ fn a_machine_without_area_and_rates_of_a_file() {
 fn calibrated_settings_are_described_as_they_run() {
     let bench = Bench::new();
     let model = "sdtv1_2-64_fashion";
-    for quant in ["w3+gptq+rate", "w4-calibrated"] {
+    for quant in ["w3+gptq+rate", "w4+mse+gptq+bias"] {
         let described = bench.run(&["describe", model, "--quant", quant, "--data", "noise", "--json"]);
         assert!(described.status.success(), "{}", String::from_utf8_lossy(&described.stderr));
         let described: Value = serde_json::from_slice(&described.stdout).unwrap();

@@ -47,13 +47,18 @@ fn small_machine() -> Vec<String> {
 /// The small machine with a network at `quant`.
 fn exported(quant: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("model.ron"), MODEL).unwrap();
-    let mut command = cargo_bin_cmd!("spiq");
-    command.args(["export", "rtl", "--design", "--model", "model.ron", "--data", "noise", "--limit", "1"]);
-    command.args(["--out", "rtl", "--quant", quant]).current_dir(folder.path());
-    small_machine().iter().for_each(|change| _ = command.args(["--set", change]));
-    command.assert().success();
+    export(folder.path(), MODEL, quant).assert().success();
     folder
+}
+
+/// The command that writes the small machine with `model` at `quant` into `folder`.
+fn export(folder: &Path, model: &str, quant: &str) -> assert_cmd::Command {
+    fs::write(folder.join("model.ron"), model).unwrap();
+    let mut command = cargo_bin_cmd!("spiq");
+    command.args(["export", "rtl", "--design", "--model", "model.ron", "--data", "noise"]);
+    command.args(["--out", "rtl", "--quant", quant]).current_dir(folder);
+    small_machine().iter().for_each(|change| _ = command.args(["--set", change]));
+    command
 }
 
 /// Compiles and runs what was exported into `folder`.
@@ -161,28 +166,52 @@ fn logs_of_other_runs_are_refused() {
 }
 
 #[test]
-fn machines_and_layers_without_rtl_are_refused() {
+fn machines_without_rtl_are_refused() {
     let refused = |arguments: &[&str], message: &str| {
         let folder = tempfile::tempdir().unwrap();
         let mut command = cargo_bin_cmd!("spiq");
-        command.args(["export", "rtl", "--out", "rtl", "--limit", "1"]).args(arguments);
+        command.args(["export", "rtl", "--out", "rtl"]).args(arguments);
         let output = command.current_dir(folder.path()).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(text.contains(message), "{arguments:?}: {text}");
-        assert!(!folder.path().join("rtl/manifest.json").exists());
+        assert!(!folder.path().join("rtl").exists());
     };
     refused(&["--design", "--hw", "loihi-14"], "loihi-14: no RTL: the design is one unit of SpikeLanes");
     refused(
         &["--design", "--hw", "systolic-28"],
         "systolic-28: no RTL: the design is one unit of SpikeLanes",
     );
+    refused(&["--design", "--hw", "cortex-m4"], "cortex-m4: no RTL: the design is one unit of SpikeLanes");
     let gated = ["--design", "--set", "units.lanes.zeros=Gated"];
     refused(&gated, "no RTL: lanes: the lanes of the design Skip zeros");
-    let words = ["--design", "--set", "memories.weight SRAM.word_bits=32"];
-    refused(&words, "words of 32 bits, and the design has one of 64: a bit per lane");
-    refused(&["--design", "--layers", "stem"], "--layers: stem: no such layer");
-    refused(&["--design", "--layers", "block.0.attn.sdsa"], "block.0.attn.sdsa: no weights");
-    refused(&["--design", "--limit", "2"], "--limit");
+    let words = [
+        "--design",
+        "--set",
+        "memories.weight SRAM.word_bits=32",
+        "--set",
+        "memories.weight SRAM.bandwidth_bits_per_cycle=512",
+    ];
+    refused(&words, "weight SRAM: words of 32 bits, and the design has one of 64: a bit per lane");
+    let banks = ["--design", "--set", "memories.weight SRAM.bandwidth_bits_per_cycle=512"];
+    refused(&banks, "weight SRAM: the design moves a word of every bank in a cycle, the description fewer");
     refused(&["--hw", "edge-28"], "--design");
+}
+
+#[test]
+fn layers_without_rtl_are_refused() {
+    let refused = |model: &str, arguments: &[&str], message: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let output = export(folder.path(), model, "w4").args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(message), "{arguments:?}: {text}");
+        assert!(!folder.path().join("rtl/manifest.json").exists());
+    };
+    refused(MODEL, &["--layers", "stem"], "--layers: stem: no such layer");
+    refused(MODEL, &["--limit", "2"], "--limit: the design runs one image");
+    let grouped = MODEL.replace("kernel: (1, 3), pad: (0, 1)", "kernel: 1, groups: 2");
+    refused(&grouped, &["--layers", "conv3"], "--layers: conv3: groups: the sequencer runs");
+    let leaks = MODEL.replace("threshold: 0.02", "threshold: 0.02, leak: Beta(0.3)");
+    refused(&leaks, &["--layers", "conv3"], "--layers: conv3: leaks that are no common shift");
 }

@@ -216,7 +216,7 @@ fn what_needs_a_validation_part() {
     let commands = [
         ("search", "search --data data.ron --out found"),
         ("sensitivity", "sensitivity --data data.ron"),
-        ("run", "run --data data.ron --quant w4-calibrated"),
+        ("run", "run --data data.ron --quant w4+rate"),
     ];
     let refuses =
         |command: &str| bench.refusal(&command.split(' ').collect::<Vec<_>>()).trim_end().to_owned();
