@@ -10,12 +10,13 @@ use tempfile::TempDir;
 
 /// True if the benches can run; says so, past the capture of the test runner, where they can not.
 pub fn simulator_runs(test: &str) -> bool {
-    let found = Command::new("iverilog").arg("-V").output().is_ok();
-    if !found {
+    let missing =
+        ["iverilog", "make"].into_iter().find(|tool| Command::new(tool).arg("-v").output().is_err());
+    if let Some(tool) = missing {
         let mut terminal = std::io::stderr();
-        writeln!(terminal, "skipped: rtl::{test}: iverilog is not on PATH").unwrap();
+        writeln!(terminal, "skipped: rtl::{test}: {tool} is not on PATH").unwrap();
     }
-    found
+    missing.is_none()
 }
 
 /// Whether `rtl/run.sh` passes, and what it prints.
