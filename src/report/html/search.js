@@ -1,5 +1,6 @@
 // The page of a search.
 const UNITS = { footprint_bytes: "B", model_bytes: "B", energy_j: "J", latency_s: "s", power_w: "W" };
+const OBJECTIVE_UNITS = { footprint: "B", model: "B", energy: "J", latency: "s", power: "W", edp: "J s" };
 const ENOUGH = Math.min(1000, data.images);
 
 /** The last look at each setting of a run that rests on enough images. */
@@ -64,7 +65,10 @@ function trace() {
   plot(by("trace-chart"), {
     points: [], lines, label: "Objective of the best setting so far", height: 300,
     x: { name: "evaluations, in validation sets executed", zero: true, text: short },
-    y: { name: "objective of the best so far", text: (v) => quantity(v, "") },
+    y: {
+      name: `${data.objective} of the best so far`, base: baseOf(OBJECTIVE_UNITS[data.objective]),
+      text: (v) => quantity(v, OBJECTIVE_UNITS[data.objective]).replace(/\.0+ /, " "),
+    },
   });
   by("trace-chart").prepend(lineLegend(data.runs.map((run) => run.name)));
 }

@@ -88,7 +88,7 @@ fn fronts() -> Markup {
     html! {
         p {
             "Settings that were looked at on validation images; a line joins those of a run that no other beats. Choosing "
-            "what a run found shows its bits below."
+            "a point of a line shows its bits below."
         }
         div.controls {
             label { "Against " select #front-quantity {
@@ -163,7 +163,11 @@ fn data(search: &SearchDocument) -> Value {
     };
     let runs: Vec<Value> = search.runs.iter().map(run).collect();
     let float = serde_json::to_value(&search.float).expect("finite numbers");
-    rounded(
-        json!({ "accuracy": search.validation_accuracy, "images": search.validation_images, "float": float, "runs": runs }),
-    )
+    rounded(json!({
+        "objective": search.request["problem"]["objective"],
+        "accuracy": search.validation_accuracy,
+        "images": search.validation_images,
+        "float": float,
+        "runs": runs,
+    }))
 }
