@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -16,8 +17,15 @@ def command(*words, cwd):
     return subprocess.run(words, cwd=cwd, capture_output=True, text=True)
 
 
-def test_a_report_has_the_bytes_of_the_command_line(samples, tmp_path):
-    """Arrays here, their files there; every file of the report."""
+def figures(text):
+    """A report without the command line that it is of, which a call from Python has not."""
+    report = json.loads(text)
+    del report["command"]
+    return report
+
+
+def test_a_report_is_that_of_the_command_line(samples, tmp_path):
+    """Arrays here, their files there; every file of the report, byte by byte where no command line is repeated."""
     images, labels = samples
     seen, classes = 255 - images, labels[::-1].copy()
     for name, array in {"x": images, "y": labels, "v": seen, "w": classes}.items():
@@ -30,11 +38,12 @@ def test_a_report_has_the_bytes_of_the_command_line(samples, tmp_path):
     # Neither the order in memory nor the type of labels matters to what is computed.
     data = spiq.Data(np.asfortranarray(images), labels, validation=(seen, classes), name="held")
     report = spiq.simulate(data=data, settings=["fp32", "w4"], threads=1, progress=False)
-    assert report.json == (tmp_path / "out/report.json").read_text()
+    assert figures(report.json) == figures((tmp_path / "out/report.json").read_text())
     report.write(tmp_path / "again")
     for path, contents in report.files.items():
-        assert (tmp_path / "out" / path).read_bytes() == contents
         assert (tmp_path / "again" / path).read_bytes() == contents
+        if path not in ("report.json", "report.html"):
+            assert (tmp_path / "out" / path).read_bytes() == contents
     assert column(report.settings, "setting") == ["fp32", "w4"]
     assert report.to_dict()["settings"][1]["accuracy"] == column(report.settings, "accuracy")[1]
     assert set(column(report.layers, "setting")) == {"fp32", "w4"}
