@@ -31,7 +31,7 @@ def model_of(source, name, options):
         lines = run.stderr.splitlines()
         if run.returncode != 0:
             raise _refused(lines, path)
-        return _spiq.Model.load(str(described), None, None, False), [
+        return _spiq.Model.load(str(described), None, None, False, None), [
             line.removeprefix("note: ") for line in lines if line.startswith("note: ")
         ]
 
