@@ -19,6 +19,8 @@ use crate::ron_file::{parse_ron, to_ron};
 const KEY: &str = "spiq";
 /// The one version that is written and read.
 const VERSION: u32 = 1;
+/// No potential reaches further: bounds are below 2^46, and there are at most 64 timesteps.
+const MAX_THRESHOLD: u64 = 1 << 53;
 /// The tensor of ranges.
 const RANGES: &str = "ranges";
 
@@ -232,10 +234,18 @@ impl KeptIntegers {
     /// The thresholds of the neuron layer `node`.
     ///
     /// # Errors
-    /// Names the file and the layer that has none.
+    /// Names the file and the layer that has none, or others than it may have.
     pub fn thresholds(&self, node: &Node) -> Result<&[i64]> {
-        let found = self.thresholds.get(&node.name);
-        found.map(Vec::as_slice).ok_or_else(|| Error::field(&self.path, &node.name, "no thresholds"))
+        let wrong = |message: String| Err(Error::field(&self.path, &node.name, message));
+        let Some(found) = self.thresholds.get(&node.name) else { return wrong("no thresholds".to_owned()) };
+        let channels = node.shape.channels;
+        if found.len() != 1 && found.len() != channels {
+            return wrong(format!("{} thresholds of {channels} channels", found.len()));
+        }
+        match found.iter().find(|threshold| threshold.unsigned_abs() > MAX_THRESHOLD) {
+            Some(threshold) => wrong(format!("a threshold of {threshold} is beyond 53 bits")),
+            None => Ok(found),
+        }
     }
 
     /// For messages.

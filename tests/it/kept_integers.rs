@@ -7,6 +7,7 @@ use std::sync::Arc;
 use assert_cmd::cargo::cargo_bin_cmd;
 use insta::assert_snapshot;
 use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use spiq::evaluate::Calibrated;
 use spiq::exchange::export_setting;
 use spiq::load;
@@ -160,6 +161,21 @@ fn with_code(bytes: &[u8], code: i8) -> Vec<u8> {
     [&bytes[..end - 1], &[code as u8], &bytes[end..]].concat()
 }
 
+/// `bytes` with every threshold of a neuron layer replaced by `threshold`, or without any.
+fn with_thresholds(bytes: &[u8], threshold: Option<i64>) -> Vec<u8> {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    let name = "block.0.attn.q_lif.thresholds";
+    let count = if threshold.is_some() { file.tensor(name).unwrap().data().len() / 8 } else { 0 };
+    let own: Vec<u8> =
+        std::iter::repeat_n(threshold.unwrap_or(0), count).flat_map(i64::to_le_bytes).collect();
+    let views = file.iter().map(|(other, view)| match other == name {
+        true => (other, TensorView::new(view.dtype(), vec![count], &own).unwrap()),
+        false => (other, view),
+    });
+    safetensors::serialize(views, header.metadata().clone()).unwrap()
+}
+
 #[test]
 fn files_of_integers_that_make_no_sense() {
     let folder = TempDir::new().unwrap();
@@ -176,6 +192,8 @@ fn files_of_integers_that_make_no_sense() {
         ("a tensor of no layer", with(&sound, "ranges", "rongas")),
         ("a code of four bits", with_code(&sound, 4)),
         ("another code of three bits", with_code(&sound, -3)),
+        ("no thresholds", with_thresholds(&sound, None)),
+        ("thresholds beyond everything", with_thresholds(&sound, Some(i64::MIN))),
         ("steps of another type", with(&sound, "\"dtype\":\"F64\"", "\"dtype\":\"I64\"")),
     ];
     let mut told = String::new();
@@ -209,6 +227,10 @@ fn files_of_integers_that_make_no_sense() {
       /kept.safetensors: block.0.attn.k_conv: 4 is no level of its 3 bits
     another code of three bits
       used: true
+    no thresholds
+      /kept.safetensors: block.0.attn.q_lif: 0 thresholds of 64 channels
+    thresholds beyond everything
+      /kept.safetensors: block.0.attn.q_lif: a threshold of -9223372036854775808 is beyond 53 bits
     steps of another type
       /kept.safetensors: block.0.attn.k_conv.codes: its lsb: I64, expected F64
     missing
