@@ -92,7 +92,7 @@ impl HardwareSummary {
             feeds_units: Operand::ALL
                 .into_iter()
                 .filter(|&operand| machine.inner[operand] == number)
-                .map(traffic_name)
+                .map(Operand::field)
                 .collect(),
             bits_per_cycle: machine.bandwidth_bits_per_cycle(number),
         };
@@ -118,17 +118,6 @@ fn lanes(unit: &Unit) -> Option<f64> {
     match unit {
         Unit::Vector(unit) => Some(f64::from(unit.values_per_cycle.value)),
         _ => unit.datapath().layouts().iter().map(|layout| layout.lanes.lanes()).reduce(f64::max),
-    }
-}
-
-/// What [`TrafficBits`] calls it, before `_read` and `_written`.
-fn traffic_name(operand: Operand) -> &'static str {
-    match operand {
-        Operand::Weights => "weights",
-        Operand::Activations => "activations",
-        Operand::PartialSums => "partial_sums",
-        Operand::Membranes => "membranes",
-        Operand::Residual => "residual",
     }
 }
 

@@ -24,6 +24,17 @@ impl Operand {
     pub const ALL: [Self; 5] =
         [Self::Weights, Self::Activations, Self::PartialSums, Self::Membranes, Self::Residual];
 
+    /// What fields of files and columns of tables call it.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Activations => "activations",
+            Self::PartialSums => "partial_sums",
+            Self::Membranes => "membranes",
+            Self::Residual => "residual",
+        }
+    }
+
     /// In words.
     pub fn describe(self) -> &'static str {
         match self {

@@ -246,14 +246,3 @@ impl LayerSpec {
         *place = Some(home);
     }
 }
-
-/// The field of a layer that says where `operand` is.
-pub(super) fn home_field(operand: Operand) -> &'static str {
-    match operand {
-        Operand::Weights => "weights",
-        Operand::Activations => "activations",
-        Operand::PartialSums => "partial_sums",
-        Operand::Membranes => "membranes",
-        Operand::Residual => "residual",
-    }
-}

@@ -1,6 +1,5 @@
 //! Why no plan of a layer is as a file wants it, and what would be.
 
-use super::fixed::home_field;
 use super::space::{Shortage, Space};
 use super::wishes::Wish;
 use super::{Order, Plan};
@@ -51,7 +50,7 @@ impl Space<'_> {
             "order" => plan.order.to_string(),
             "recompute" => plan.recompute.to_string(),
             home => {
-                let operand = Operand::ALL.into_iter().find(|&operand| home_field(operand) == home);
+                let operand = Operand::ALL.into_iter().find(|&operand| operand.field() == home);
                 let spec = |operand: Operand| plan.home[operand].spec(operand, self.hardware).to_string();
                 operand.map_or_else(String::new, spec)
             }

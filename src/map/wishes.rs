@@ -1,6 +1,6 @@
 //! What a file fixes, of one network on one machine.
 
-use super::fixed::{FixedMapping, HomeSpec, LayerSpec, TurnsSpec, home_field};
+use super::fixed::{FixedMapping, HomeSpec, LayerSpec, TurnsSpec};
 use super::{Home, Layer, Map, Order, Plan, Turns, Workload};
 use crate::error::{Error, Result};
 use crate::hw::{Hardware, Operand, PerOperand, Placement};
@@ -136,9 +136,9 @@ impl Resolver<'_> {
             let of_maps = matches!(operand, Operand::Activations | Operand::Residual);
             if of_maps && maps_have_homes(self.hardware) {
                 let message = "every map has a home of its own on this machine: say it in `maps`";
-                return Err((home_field(operand), message.to_owned()));
+                return Err((operand.field(), message.to_owned()));
             }
-            home[operand] = Some(self.home(operand, wanted).map_err(|m| (home_field(operand), m))?);
+            home[operand] = Some(self.home(operand, wanted).map_err(|m| (operand.field(), m))?);
         }
         let layer = self.workload.layers.iter().find(|layer| layer.name == name).expect("it was looked for");
         let outputs = layer.outputs();
@@ -353,7 +353,7 @@ impl Wish {
             "order" => less.said.order = None,
             "recompute" => less.said.recompute = None,
             home => {
-                let operands = Operand::ALL.into_iter().filter(|&operand| home_field(operand) == home);
+                let operands = Operand::ALL.into_iter().filter(|&operand| operand.field() == home);
                 operands.for_each(|operand| less.home[operand] = None);
             }
         }

@@ -111,7 +111,8 @@ fn a_file_of_integers_is_written_alike() {
     assert!(KeptIntegers::parse(&bytes, "x").unwrap().are_of(&v1));
 }
 
-fn spiq(folder: &Path, arguments: &[&str]) -> (i32, String) {
+/// Exit code, and what was printed, or said of an error.
+pub fn spiq(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let output = cargo_bin_cmd!("spiq").args(arguments).current_dir(folder).output().unwrap();
     let told = if output.status.success() { output.stdout } else { output.stderr };
     (output.status.code().unwrap(), String::from_utf8(told).unwrap())

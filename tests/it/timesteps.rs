@@ -1,16 +1,10 @@
 //! Networks that run fewer or more timesteps than their descriptions say.
 
 use std::fs;
-use std::path::Path;
 
-use assert_cmd::cargo::cargo_bin_cmd;
 use tempfile::TempDir;
 
-fn spiq(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = cargo_bin_cmd!("spiq").args(arguments).current_dir(folder).output().unwrap();
-    let told = if output.status.success() { output.stdout } else { output.stderr };
-    (output.status.code().unwrap(), String::from_utf8(told).unwrap())
-}
+use crate::kept_integers::spiq;
 
 /// A network and one whose description says two timesteps compute the same, spike by spike, if the former is asked for
 /// two: the hash is over every logit.
