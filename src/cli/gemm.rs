@@ -8,15 +8,15 @@ use super::set::SetArguments;
 use crate::cost::{ArrayTiming, Cycles, EnergyJ, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use crate::error::{Error, Fault, Result};
 use crate::files::Folder;
-use crate::hw::{Edges, Hardware};
+use crate::hw::{Datapath, Edges, Hardware, Unit};
 use crate::map::{Dataflow, Gemm, Matrix, Nest};
 
 /// Flags of `spiq gemm`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Rows and columns of the array, such as 16x16.
-    #[arg(long, value_name = "RxC", allow_hyphen_values = true)]
-    array: String,
+    /// Rows and columns of the array, such as 16x16 [default with --hw: the systolic arrays of the machine].
+    #[arg(long, value_name = "RxC", allow_hyphen_values = true, required_unless_present = "hw")]
+    array: Option<String>,
     /// What stays in the array [default with --hw: what serves its objective best].
     #[arg(long, value_name = "DATAFLOW", required_unless_present_any = ["mapping", "hw"])]
     dataflow: Option<DataflowFlag>,
@@ -44,15 +44,18 @@ pub struct Arguments {
     hw: Option<String>,
     #[command(flatten)]
     set: SetArguments,
+    /// What is on chip before the product starts, and stays: it moves neither from off chip nor there.
+    #[arg(long, value_name = "MATRICES", value_delimiter = ',', requires = "hw", conflicts_with = "mapping")]
+    resident: Vec<MatrixFlag>,
     /// Take the loops of this file in the place of chosen ones.
     #[arg(long, value_name = "FILE", conflicts_with = "dataflow")]
     mapping: Option<String>,
     /// What a ragged tile fills and drains: the full array (SCALE-Sim), or its actual rows and columns
     /// (STONNE, with an overhead of 3).
-    #[arg(long, value_name = "RULE", default_value = "full")]
+    #[arg(long, value_name = "RULE", default_value = "full", requires = "array")]
     edges: EdgesFlag,
     /// Cycles of each tile beside what it streams, fills and drains.
-    #[arg(long, value_name = "CYCLES", default_value_t = -2, allow_negative_numbers = true)]
+    #[arg(long, value_name = "CYCLES", default_value_t = -2, allow_negative_numbers = true, requires = "array")]
     overhead: i32,
     /// Print JSON instead of text.
     #[arg(long)]
@@ -68,6 +71,17 @@ enum DataflowFlag {
     Os,
     /// Input stationary.
     Is,
+}
+
+/// Values of `--resident`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MatrixFlag {
+    /// M x K.
+    Inputs,
+    /// K x N.
+    Weights,
+    /// M x N.
+    Outputs,
 }
 
 /// Values of `--edges`.
@@ -88,90 +102,112 @@ const MAX_UNITS: u32 = 65_536;
 /// A checked request.
 struct Request {
     operands: GemmOperands,
-    array: ArrayTiming,
+    /// The array that is asked for, or those of the machine.
+    arrays: Vec<NamedArray>,
     machine: Option<Machine>,
     loops: Loops,
+}
+
+/// An array, and the dataflows that it is used with.
+struct NamedArray {
+    /// What the machine calls it.
+    name: Option<String>,
+    timing: ArrayTiming,
+    dataflows: Vec<Dataflow>,
 }
 
 /// Where the loops come from.
 enum Loops {
     /// A file, by its name.
     Given(Nest, String),
-    /// The best of these dataflows.
-    Searched(Vec<Dataflow>),
+    /// The best where these matrices stay on chip.
+    Searched(Vec<Matrix>),
+}
+
+/// How a product runs.
+struct Outcome<'a> {
+    array: &'a NamedArray,
+    nest: Nest,
+    cost: GemmCost,
 }
 
 /// Runs `spiq gemm`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let request = Request::new(arguments)?;
-    let (nest, cost) = request.run()?;
+    let outcome = request.run()?;
     if arguments.json {
-        let report = request.report(&nest, &cost);
-        let json = serde_json::to_string_pretty(&report).expect("numbers and names");
+        let json = serde_json::to_string_pretty(&request.report(&outcome)).expect("numbers and names");
         print_json(&format!("{json}\n"))
     } else {
-        print(&request.text(&nest, &cost))
+        print(&request.text(&outcome))
     }
 }
 
 impl Request {
     fn new(arguments: &Arguments) -> Result<Self> {
-        let [rows, columns] = parse_array(&arguments.array)?;
-        for (flag, value) in [("-M", arguments.m), ("-N", arguments.n), ("-K", arguments.k)] {
-            check_flag(flag, value, 1..=MAX_SIZE)?;
-        }
-        let gemm = Gemm::new(arguments.m, arguments.n, arguments.k);
-        let operations = u128::from(gemm.m) * u128::from(gemm.n) * u128::from(gemm.k);
-        if operations > u128::from(MAX_OPERATIONS) {
-            return Err(Error::mismatch(format!("-M -N -K: more than {MAX_OPERATIONS} multiplications")));
-        }
-        let (input_bits, weight_bits) = (arguments.input_bits, arguments.weight_bits);
-        check_flag("--input-bits", input_bits, 1..=32)?;
-        check_flag("--weight-bits", weight_bits, 1..=32)?;
-        check_flag("--overhead", arguments.overhead, -2..=1_000_000)?;
-        let mut operands = GemmOperands::new(gemm, input_bits, weight_bits);
-        if let Some(bits) = arguments.output_bits {
-            check_flag("--output-bits", bits, 1..=operands.sum_bits)?;
-            operands.output_bits = bits;
-        }
-        let edges = match arguments.edges {
-            EdgesFlag::Full => Edges::Full,
-            EdgesFlag::Actual => Edges::Actual,
-        };
-        let array = ArrayTiming { rows, columns, edges, overhead_cycles: arguments.overhead };
-        let machine =
-            arguments.set.of_optional(arguments.hw.as_deref())?.map(|hw| machine(&hw)).transpose()?;
-        Ok(Self { operands, array, machine, loops: loops(arguments, &gemm)? })
+        let operands = operands(arguments)?;
+        let machine = arguments.set.of_optional(arguments.hw.as_deref())?;
+        let machine = machine.map(|hw| Ok((machine_of(&hw)?, hw))).transpose()?;
+        let arrays = arrays(arguments, machine.as_ref())?;
+        let loops = loops(arguments, &operands.gemm)?;
+        Ok(Self { operands, arrays, machine: machine.map(|(machine, _)| machine), loops })
     }
 
-    fn run(&self) -> Result<(Nest, GemmCost)> {
-        let (operands, array, machine) = (&self.operands, &self.array, self.machine.as_ref());
-        match (&self.loops, machine) {
+    /// The best outcome of all arrays, of equals the first.
+    fn run(&self) -> Result<Outcome<'_>> {
+        let mut best: Option<Outcome<'_>> = None;
+        let mut refusal = None;
+        for outcome in self.arrays.iter().map(|array| self.run_on(array)) {
+            match outcome {
+                Ok(outcome) if best.as_ref().is_none_or(|best| self.score(&outcome) < self.score(best)) => {
+                    best = Some(outcome);
+                }
+                Ok(_) => {}
+                Err(wrong) => _ = refusal.get_or_insert(wrong),
+            }
+        }
+        best.ok_or_else(|| refusal.expect("an array or a refusal"))
+    }
+
+    /// What the machine's objective makes of `outcome`: less is better.
+    fn score(&self, Outcome { cost, .. }: &Outcome<'_>) -> f64 {
+        let machine = self.machine.as_ref().zip(cost.energy_j);
+        machine.map_or(0.0, |(machine, energy)| machine.score(cost.cycles.total(), energy.total()))
+    }
+
+    fn run_on<'a>(&'a self, array: &'a NamedArray) -> Result<Outcome<'a>> {
+        let (operands, timing, machine) = (&self.operands, &array.timing, self.machine.as_ref());
+        let (nest, cost) = match (&self.loops, machine) {
             (Loops::Given(nest, path), _) => {
-                let cost = gemm_cost(operands, nest, array, machine);
-                let cost = cost.map_err(|fault| fault.at(path))?;
-                Ok((nest.clone(), cost))
+                let cost = gemm_cost(operands, nest, timing, machine).map_err(|fault| fault.at(path))?;
+                (nest.clone(), cost)
             }
-            (Loops::Searched(dataflows), Some(machine)) => best_nest(operands, dataflows, array, machine)
-                .map_err(|Fault { field, message }| {
-                    let hardware = format!("hardware {}", machine.hardware.name);
-                    Error::field(hardware, format!("the smallest tiles: {field}"), message)
-                }),
+            (Loops::Searched(resident), Some(machine)) => {
+                best_nest(operands, &array.dataflows, timing, machine, resident).map_err(
+                    |Fault { field, message }| {
+                        let hardware = format!("hardware {}", machine.hardware.name);
+                        Error::field(hardware, format!("the smallest tiles: {field}"), message)
+                    },
+                )?
+            }
             // Without memories there is nothing to choose.
-            (Loops::Searched(dataflows), None) => {
-                let units = [array.rows, array.columns].map(u64::from);
-                let nest = Nest::systolic(dataflows[0], units, &operands.gemm);
-                let cost = gemm_cost(operands, &nest, array, None).expect("made for the array");
-                Ok((nest, cost))
+            (Loops::Searched(_), None) => {
+                let units = [timing.rows, timing.columns].map(u64::from);
+                let nest = Nest::systolic(array.dataflows[0], units, &operands.gemm);
+                let cost = gemm_cost(operands, &nest, timing, None).expect("made for the array");
+                (nest, cost)
             }
-        }
+        };
+        Ok(Outcome { array, nest, cost })
     }
 
-    fn report<'a>(&'a self, nest: &'a Nest, cost: &'a GemmCost) -> Report<'a> {
-        let (operands, array) = (&self.operands, &self.array);
+    fn report<'a>(&'a self, outcome: &'a Outcome<'a>) -> Report<'a> {
+        let Outcome { array: NamedArray { name, timing: array, .. }, nest, cost } = outcome;
+        let operands = &self.operands;
         Report {
             gemm: SizesOf { m: operands.gemm.m, n: operands.gemm.n, k: operands.gemm.k },
             array: [array.rows, array.columns],
+            unit: name.as_deref(),
             dataflow: short_name(cost.dataflow),
             bits: BitsOf {
                 input: operands.input_bits,
@@ -201,7 +237,7 @@ impl Request {
         Some(EnergyOf { total: dynamic.total() + leakage, dynamic, leakage })
     }
 
-    fn text(&self, nest: &Nest, cost: &GemmCost) -> String {
+    fn text(&self, Outcome { array, nest, cost }: &Outcome<'_>) -> String {
         let (operands, gemm) = (&self.operands, &self.operands.gemm);
         let mut text = format!(
             "{} x {} by {} x {}, inputs of {} and weights of {} bits, sums of {}\n\
@@ -214,8 +250,8 @@ impl Request {
             operands.input_bits,
             operands.weight_bits,
             operands.sum_bits,
-            self.array.rows,
-            self.array.columns,
+            array.timing.rows,
+            array.timing.columns,
             cost.dataflow.name(),
             cost.folds,
             100.0 * cost.utilisation(),
@@ -275,35 +311,92 @@ fn parse_array(text: &str) -> Result<[u32; 2]> {
     Ok([side(rows)?, side(columns)?])
 }
 
-fn machine(hw: &str) -> Result<Machine> {
+/// Sizes and widths that are asked for.
+fn operands(arguments: &Arguments) -> Result<GemmOperands> {
+    for (flag, value) in [("-M", arguments.m), ("-N", arguments.n), ("-K", arguments.k)] {
+        check_flag(flag, value, 1..=MAX_SIZE)?;
+    }
+    let gemm = Gemm::new(arguments.m, arguments.n, arguments.k);
+    let operations = u128::from(gemm.m) * u128::from(gemm.n) * u128::from(gemm.k);
+    if operations > u128::from(MAX_OPERATIONS) {
+        return Err(Error::mismatch(format!("-M -N -K: more than {MAX_OPERATIONS} multiplications")));
+    }
+    let (input_bits, weight_bits) = (arguments.input_bits, arguments.weight_bits);
+    check_flag("--input-bits", input_bits, 1..=32)?;
+    check_flag("--weight-bits", weight_bits, 1..=32)?;
+    let mut operands = GemmOperands::new(gemm, input_bits, weight_bits);
+    if let Some(bits) = arguments.output_bits {
+        check_flag("--output-bits", bits, 1..=operands.sum_bits)?;
+        operands.output_bits = bits;
+    }
+    Ok(operands)
+}
+
+/// The machine that `hw` names, if it has memories beside units.
+fn machine_of(hw: &str) -> Result<Machine> {
     let (hardware, _) = Hardware::load(hw)?;
     if hardware.is_whole_chip() {
         let message = "no array beside memories: SpikeLanes or Systolic have one";
         return Err(Error::field(format!("--hw {hw}"), "units", message));
     }
-    if let Some(behind) = hardware.memories.iter().find(|memory| !memory.feeds.is_empty()) {
-        let message = "a product of matrices runs from the memories that feed units: this one is behind them";
-        return Err(Error::field(format!("--hw {hw}"), format!("memories: {}: feeds", behind.name), message));
-    }
     Machine::new(hardware)
 }
 
-fn loops(arguments: &Arguments, gemm: &Gemm) -> Result<Loops> {
-    if let Some(spec) = &arguments.mapping {
-        let path = std::path::Path::new(spec);
-        let name =
-            path.file_name().ok_or_else(|| Error::mismatch(format!("--mapping: {spec}: not a file")))?;
-        let folder = Folder::Disk(path.parent().map_or_else(Default::default, std::path::Path::to_path_buf));
-        let text = folder.read_text(&name.to_string_lossy())?;
-        return Ok(Loops::Given(Nest::parse(&text, spec, gemm)?, spec.clone()));
+/// The array that is asked for, or the systolic ones of the machine, which has a name.
+fn arrays(arguments: &Arguments, machine: Option<&(Machine, String)>) -> Result<Vec<NamedArray>> {
+    let asked = arguments.dataflow.map(Dataflow::from);
+    if let Some(array) = &arguments.array {
+        let [rows, columns] = parse_array(array)?;
+        check_flag("--overhead", arguments.overhead, -2..=1_000_000)?;
+        let edges = match arguments.edges {
+            EdgesFlag::Full => Edges::Full,
+            EdgesFlag::Actual => Edges::Actual,
+        };
+        let timing = ArrayTiming { rows, columns, edges, overhead_cycles: arguments.overhead };
+        let dataflows = asked.map_or(Dataflow::OF_ARRAYS.to_vec(), |dataflow| vec![dataflow]);
+        return Ok(vec![NamedArray { name: None, timing, dataflows }]);
     }
-    let dataflow = match arguments.dataflow {
-        Some(DataflowFlag::Ws) => Dataflow::WeightStationary,
-        Some(DataflowFlag::Os) => Dataflow::OutputStationary,
-        Some(DataflowFlag::Is) => Dataflow::InputStationary,
-        None => return Ok(Loops::Searched(Dataflow::OF_ARRAYS.to_vec())),
+    let (machine, hw) = machine.expect("asked for where there is no array");
+    let of_machine = |unit: &Unit| {
+        let Unit::Systolic(array) = unit else { return None };
+        let may = array.layouts().into_iter().map(|layout| Dataflow::from(layout.keeps));
+        let dataflows: Vec<_> = may.filter(|&may| asked.is_none_or(|asked| may == asked)).collect();
+        let name = Some(array.name.clone());
+        Some(NamedArray { name, timing: ArrayTiming::of(array), dataflows })
     };
-    Ok(Loops::Searched(vec![dataflow]))
+    let arrays: Vec<_> = machine.hardware.units.iter().filter_map(of_machine).collect();
+    let wrong = |message: &str| Error::field(format!("--hw {hw}"), "units", message);
+    if arrays.is_empty() {
+        return Err(wrong("none is Systolic: --array names the array that its memories feed"));
+    }
+    let usable: Vec<_> = arrays.into_iter().filter(|array| !array.dataflows.is_empty()).collect();
+    if usable.is_empty() { Err(wrong("keeps: no array has the dataflow of --dataflow")) } else { Ok(usable) }
+}
+
+impl From<DataflowFlag> for Dataflow {
+    fn from(flag: DataflowFlag) -> Self {
+        match flag {
+            DataflowFlag::Ws => Self::WeightStationary,
+            DataflowFlag::Os => Self::OutputStationary,
+            DataflowFlag::Is => Self::InputStationary,
+        }
+    }
+}
+
+fn loops(arguments: &Arguments, gemm: &Gemm) -> Result<Loops> {
+    let Some(spec) = &arguments.mapping else {
+        let resident = arguments.resident.iter().map(|flag| match flag {
+            MatrixFlag::Inputs => Matrix::Inputs,
+            MatrixFlag::Weights => Matrix::Weights,
+            MatrixFlag::Outputs => Matrix::Outputs,
+        });
+        return Ok(Loops::Searched(resident.collect()));
+    };
+    let path = std::path::Path::new(spec);
+    let name = path.file_name().ok_or_else(|| Error::mismatch(format!("--mapping: {spec}: not a file")))?;
+    let folder = Folder::Disk(path.parent().map_or_else(Default::default, std::path::Path::to_path_buf));
+    let text = folder.read_text(&name.to_string_lossy())?;
+    Ok(Loops::Given(Nest::parse(&text, spec, gemm)?, spec.clone()))
 }
 
 fn short_name(dataflow: Dataflow) -> &'static str {
@@ -349,6 +442,8 @@ struct Report<'a> {
     gemm: SizesOf,
     /// Rows, columns.
     array: [u32; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
     dataflow: &'static str,
     bits: BitsOf,
     hardware: Option<&'a str>,

@@ -3,54 +3,16 @@
 //! `compute` follows SCALE-Sim: folds of the array run one after the other, and memories are not waited
 //! for. What memories of a described machine add is charged apart.
 
-use super::accesses::{Accesses, Convention, Counts, accesses};
+use super::accesses::{Convention, Counts, accesses};
+use super::gemm_operands::GemmOperands;
+use super::nest_memories::{NestMemories, Passing};
 use super::parts::{Cycles, EnergyJ};
 use super::systolic::{ArrayTiming, fold_cycles, operation_pj};
 use super::timeline::{ArrayCycles, Times, timeline};
 use super::{Machine, Traffic};
 use crate::error::Fault;
-use crate::hw::{MemorySpec, Operand};
 use crate::map::{Dataflow, Dim, Gemm, Input, Loop, Matrix, Nest};
 use crate::quant::WeightForm;
-
-/// A product with the widths of its elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GemmOperands {
-    /// Sizes.
-    pub gemm: Gemm,
-    /// Width of an input.
-    pub input_bits: u32,
-    /// Width of a weight.
-    pub weight_bits: u32,
-    /// Width of a partial sum.
-    pub sum_bits: u32,
-    /// Width of a finished sum.
-    pub output_bits: u32,
-}
-
-impl GemmOperands {
-    /// With sums that are as wide as they can get: the product's width and the logarithm of K.
-    pub fn new(gemm: Gemm, input_bits: u32, weight_bits: u32) -> Self {
-        // One bit gates a weight and adds nothing to its width.
-        let product_bits = if input_bits == 1 { weight_bits } else { weight_bits + input_bits };
-        let sum_bits = product_bits + u64::BITS - (gemm.k - 1).leading_zeros();
-        Self { gemm, input_bits, weight_bits, sum_bits, output_bits: sum_bits }
-    }
-
-    /// Width of an element of `matrix` while sums are partial.
-    fn bits(&self, matrix: Matrix) -> u64 {
-        u64::from(match matrix {
-            Matrix::Inputs => self.input_bits,
-            Matrix::Weights => self.weight_bits,
-            Matrix::Outputs => self.sum_bits,
-        })
-    }
-}
-
-/// Levels of a nest on a machine.
-const OFF_CHIP: usize = 0;
-const ON_CHIP: usize = 1;
-const ARRAY: usize = 2;
 
 /// A product on an array.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,67 +46,79 @@ impl GemmCost {
 /// Cost of `operands` by `nest` on `array`, with the memories of `machine` where one is given.
 ///
 /// # Errors
-/// Field of the nest, and what is wrong with it: it does not cover the product, has other levels than
-/// off chip, on chip and array, does not fit the array, or exceeds a memory.
+/// Field of the nest, and what is wrong with it: it does not cover the product, has no levels off chip, on chip and for the
+/// array, does not fit the array, or exceeds a memory.
 pub fn gemm_cost(
     operands: &GemmOperands,
     nest: &Nest,
     array: &ArrayTiming,
     machine: Option<&Machine>,
 ) -> Result<GemmCost, Fault> {
-    let gemm = &operands.gemm;
-    nest.check(gemm)?;
+    nest.check(&operands.gemm)?;
     let dataflow = lay_on_array(nest, array)?;
-    if let Some(machine) = machine {
-        check_capacities(operands, nest, machine)?;
+    let memories = machine.map(|machine| NestMemories::new(nest, machine)).transpose()?;
+    if let Some(memories) = &memories {
+        memories.check(operands, nest)?;
     }
-    Ok(cost(operands, nest, dataflow, array, machine))
+    Ok(cost(operands, nest, dataflow, array, machine.zip(memories.as_ref())))
 }
 
-/// The same, of a nest that is known to fit.
+/// Cost by a nest that is known to fit the array, and the memories of a machine where one is given.
 pub(super) fn cost(
     operands: &GemmOperands,
     nest: &Nest,
     dataflow: Dataflow,
     array: &ArrayTiming,
-    machine: Option<&Machine>,
+    machine: Option<(&Machine, &NestMemories)>,
 ) -> GemmCost {
-    let gemm = &operands.gemm;
-    let counts = accesses(nest, gemm, Convention::default());
+    let counts = accesses(nest, &operands.gemm, Convention::default());
+    let (array_cycles, folds) = on_array(&operands.gemm, nest, dataflow, array, &counts);
+    let mut passing: Vec<[Passing; 3]> = (0..nest.levels.len())
+        .map(|level| Matrix::ALL.map(|m| Passing::new(operands, nest, level, m, counts.of(level, m))))
+        .collect();
+    let (cycles, energy_j) = match machine {
+        Some((machine, memories)) => {
+            memories.move_whole_words(&mut passing, operands, nest, &counts);
+            let cycles = on_machine(array_cycles, nest, folds as f64, &passing, memories);
+            (cycles, Some(energy_j(operands, machine, memories, &cycles, &passing)))
+        }
+        None => (timeline(&Times { array: array_cycles, ..Times::default() }, 1.0, 1.0), None),
+    };
+    let traffic = passing.iter().map(|level| level.map(|passing| passing.both())).collect();
+    GemmCost { cycles, dataflow, folds, counts, traffic, energy_j }
+}
+
+/// Cycles of the array, and the tiles that it takes one after the other.
+fn on_array(
+    gemm: &Gemm,
+    nest: &Nest,
+    dataflow: Dataflow,
+    array: &ArrayTiming,
+    counts: &Counts,
+) -> (ArrayCycles, u64) {
     let axes = dataflow.axes().expect("arrays have axes");
-    let stationary = counts.of(ON_CHIP, axes.stationary);
+    let stationary = counts.of(nest.feeds(axes.stationary), axes.stationary);
     // A tile that comes back to the array is one more fold.
     let chunks = (stationary.reads.max(stationary.updates) / gemm.elements(axes.stationary)).max(1);
     let used = |dim| spatial_extent(nest, dim).min(gemm.size(dim)) as f64;
-    let (rows, columns) = (used(axes.rows), used(axes.columns));
+    let tile @ [rows, columns] = [used(axes.rows), used(axes.columns)];
     let sizes = [axes.rows, axes.columns].map(|dim| gemm.size(dim) as f64);
     let streamed = (gemm.size(axes.stream) * gemm.t) as f64;
-    let tile = [rows, columns];
     let mut cycles = fold_cycles(array, dataflow, sizes, tile, streamed, chunks as f64);
     cycles.under_utilisation += cycles.ideal;
     cycles.ideal = gemm.operations() as f64 / (f64::from(array.rows) * f64::from(array.columns));
     cycles.under_utilisation -= cycles.ideal;
     let folds = gemm.size(axes.rows).div_ceil(rows as u64) * gemm.size(axes.columns).div_ceil(columns as u64);
-    let mut traffic: Vec<[Traffic; 3]> = (0..nest.levels.len())
-        .map(|level| Matrix::ALL.map(|m| traffic(operands, nest, level, m, counts.of(level, m))))
-        .collect();
-    if let Some(machine) = machine {
-        move_whole_words(&mut traffic[ON_CHIP], operands, nest, &counts, machine);
-    }
-    let cycles = match machine {
-        Some(machine) => on_machine(cycles, nest, gemm, (folds * chunks) as f64, &traffic, machine),
-        None => timeline(&Times { array: cycles, ..Times::default() }, 1.0, 1.0),
-    };
-    let energy_j = machine.map(|machine| energy_j(operands, machine, &cycles, &traffic));
-    GemmCost { cycles, dataflow, folds: folds * chunks, counts, traffic, energy_j }
+    (cycles, folds * chunks)
 }
 
 /// Operations, on-chip memories and DRAM; registers of the array belong to its operations.
 fn energy_j(
     operands: &GemmOperands,
     machine: &Machine,
+    memories: &NestMemories,
     cycles: &Cycles,
-    traffic: &[[Traffic; 3]],
+    passing: &[[Passing; 3]],
 ) -> EnergyJ {
     let input = match operands.input_bits {
         1 => Input::Spikes,
@@ -152,16 +126,14 @@ fn energy_j(
     };
     let weight = WeightForm::Integer { bits: operands.weight_bits };
     let operation_pj = operation_pj(&machine.table, input, weight, [operands.weight_bits, operands.sum_bits]);
-    let on_chip = |matrix: Matrix| machine.on_chip_j(operand(matrix), &traffic[ON_CHIP][matrix as usize]);
-    let sum = |bits: fn(&Traffic) -> f64| traffic[OFF_CHIP].iter().map(bits).sum();
-    let off_chip = Traffic { read_bits: sum(|t| t.read_bits), written_bits: sum(|t| t.written_bits) };
     let on_chip = EnergyJ {
         synapse: operands.gemm.operations() as f64 * operation_pj * 1e-12,
-        weight_memory: on_chip(Matrix::Weights),
-        activation_memory: on_chip(Matrix::Inputs),
-        partial_sum_memory: on_chip(Matrix::Outputs),
+        weight_memory: memories.on_chip_j(Matrix::Weights, passing),
+        activation_memory: memories.on_chip_j(Matrix::Inputs, passing),
+        partial_sum_memory: memories.on_chip_j(Matrix::Outputs, passing),
         ..EnergyJ::default()
     };
+    let off_chip = passing[0].iter().fold(Traffic::default(), |sum, matrix| sum.with(&matrix.inner));
     machine.whole_chip_j(on_chip, &off_chip, cycles.total())
 }
 
@@ -174,12 +146,15 @@ fn spatial_extent(nest: &Nest, dim: Dim) -> u64 {
 /// The dataflow of a nest on `array`: what its innermost level keeps.
 fn lay_on_array(nest: &Nest, array: &ArrayTiming) -> Result<Dataflow, Fault> {
     let wrong = |field: String, message: String| Err(Fault::new(field, message));
-    let [_, on_chip, registers] = &nest.levels[..] else {
-        let message = format!("{} of them, expected three: off chip, on chip, array", nest.levels.len());
+    let [_, .., on_chip, registers] = &nest.levels[..] else {
+        let message =
+            format!("{} of them, expected at least three: off chip, on chip, array", nest.levels.len());
         return wrong("levels".into(), message);
     };
+    let (feeding, in_array) = (nest.levels.len() - 2, nest.levels.len() - 1);
     let field = |name: &str, of: &str| format!("levels: {name}: {of}");
-    if let Some(m) = Matrix::ALL.iter().find(|m| !on_chip.keeps.contains(m)) {
+    let is_on_chip = |m: &&Matrix| nest.homes(**m).any(|level| nest.on_chip().contains(&level));
+    if let Some(m) = Matrix::ALL.iter().find(|m| !is_on_chip(m)) {
         return wrong(field(&on_chip.name, "keeps"), format!("{m:?} have no home on the chip"));
     }
     let dataflow = Dataflow::OF_ARRAYS
@@ -193,15 +168,15 @@ fn lay_on_array(nest: &Nest, array: &ArrayTiming) -> Result<Dataflow, Fault> {
     for (level, l) in nest.loops() {
         let name = &nest.levels[level].name;
         let limit = match l {
-            Loop::For(dim, _) if level == ARRAY && axes.stationary.depends_on(dim) => {
+            Loop::For(dim, _) if level == in_array && axes.stationary.depends_on(dim) => {
                 return wrong(
                     field(name, "loops"),
                     format!("{l:?}: a unit keeps one of {:?}", axes.stationary),
                 );
             }
             Loop::For(..) => continue,
-            Loop::Spatial(dim, _) if level == ON_CHIP && dim == axes.rows => array.rows,
-            Loop::Spatial(dim, _) if level == ON_CHIP && dim == axes.columns => array.columns,
+            Loop::Spatial(dim, _) if level == feeding && dim == axes.rows => array.rows,
+            Loop::Spatial(dim, _) if level == feeding && dim == axes.columns => array.columns,
             Loop::Spatial(..) => {
                 let message = format!(
                     "{l:?}: {} the array runs {:?} and {:?} side by side, at level {}",
@@ -222,132 +197,26 @@ fn lay_on_array(nest: &Nest, array: &ArrayTiming) -> Result<Dataflow, Fault> {
     Ok(dataflow)
 }
 
-/// Where a machine holds `matrix`.
-fn operand(matrix: Matrix) -> Operand {
-    match matrix {
-        Matrix::Inputs => Operand::Activations,
-        Matrix::Weights => Operand::Weights,
-        Matrix::Outputs => Operand::PartialSums,
-    }
-}
-
-fn held_by(memory: &MemorySpec) -> impl Iterator<Item = Matrix> {
-    Matrix::ALL.into_iter().filter(|&m| memory.holds.contains(&operand(m)))
-}
-
-/// Bits that the on-chip tiles of `memory` take, twice where the next one is loaded meanwhile.
-fn needed_bits(operands: &GemmOperands, nest: &Nest, memory: &MemorySpec) -> u64 {
-    let of = |matrix: Matrix| {
-        let (tile, all) = (nest.tile(ON_CHIP, matrix, &operands.gemm), operands.gemm.elements(matrix));
-        tile * operands.bits(matrix) * if tile < all { 2 } else { 1 }
-    };
-    held_by(memory).map(of).sum()
-}
-
-/// Whether the on-chip tiles of `nest` fit the memories of `machine`; otherwise the level, and what is too
-/// large.
-pub(super) fn check_capacities(operands: &GemmOperands, nest: &Nest, machine: &Machine) -> Result<(), Fault> {
-    let name = &nest.levels[ON_CHIP].name;
-    for memory in &machine.hardware.memories {
-        let needed = needed_bits(operands, nest, memory).div_ceil(8);
-        let capacity = memory.capacity_bytes.value;
-        if needed > capacity {
-            let tiles: Vec<_> = held_by(memory).map(|m| format!("{m:?}")).collect();
-            let message = format!(
-                "tiles of {} take {needed} bytes, and memory {} of {} holds {capacity} (capacity_bytes)",
-                tiles.join(" and "),
-                memory.name,
-                machine.hardware.name
-            );
-            return Err(Fault::new(format!("levels: {name}"), message));
-        }
-    }
-    let whole = |m| nest.tile(ON_CHIP, m, &operands.gemm) == operands.gemm.elements(m);
-    if machine.dram.is_none() && !Matrix::ALL.into_iter().all(whole) {
-        let message = format!("{} has no dram to take tiles from", machine.hardware.name);
-        return Err(Fault::new(format!("levels: {}", nest.levels[OFF_CHIP].name), message));
-    }
-    Ok(())
-}
-
-/// Bits of `counted` elements of `matrix`: sums are partial until all of K is below.
-fn traffic(
-    operands: &GemmOperands,
-    nest: &Nest,
-    level: usize,
-    matrix: Matrix,
-    counted: &Accesses,
-) -> Traffic {
-    let bits = operands.bits(matrix);
-    let up = |below: usize| {
-        if sums_are_complete(nest, below, operands.gemm.k) { u64::from(operands.output_bits) } else { bits }
-    };
-    let below = (level + 1..nest.levels.len()).find(|&l| nest.levels[l].keeps.contains(&matrix));
-    let update_bits = below.map_or(bits, up);
-    Traffic {
-        read_bits: (counted.reads * bits + counted.drains * up(level)) as f64,
-        written_bits: (counted.fills * bits + counted.updates * update_bits) as f64,
-    }
-}
-
-/// Rounds what the array takes and sends up to words of the memories of `machine`: inputs lie side by side
-/// along K, weights and sums along N. Tiles from and to off chip stream by, packed.
-fn move_whole_words(
-    on_chip: &mut [Traffic; 3],
-    operands: &GemmOperands,
-    nest: &Nest,
-    counts: &Counts,
-    machine: &Machine,
-) {
-    for matrix in Matrix::ALL {
-        let dim = if matrix == Matrix::Inputs { Dim::K } else { Dim::N };
-        let (size, bits) = (operands.gemm.size(dim) as f64, operands.bits(matrix) as f64);
-        let at_once = nest.loops().filter(|(level, l)| l.dim() == dim && (l.is_spatial() || *level == ARRAY));
-        let run: u64 = at_once.map(|(_, l)| l.extent()).product();
-        let unused = machine.padding(operand(matrix), size, run as f64, bits) - 1.0;
-        let moved = counts.of(ON_CHIP, matrix);
-        on_chip[matrix as usize].read_bits += moved.reads as f64 * bits * unused;
-        on_chip[matrix as usize].written_bits += moved.updates as f64 * bits * unused;
-    }
-}
-
-/// True if sums that leave level number `level` lack nothing.
-fn sums_are_complete(nest: &Nest, level: usize, k: u64) -> bool {
-    let inside = nest.loops().filter(|(l, inner)| *l >= level && inner.dim() == Dim::K);
-    inside.map(|(_, inner)| inner.extent()).product::<u64>() >= k
-}
-
-/// Cycles with the ports and the bus of `machine`.
+/// Cycles with the memories of a machine. Tiles of all levels stream through one after the other.
 fn on_machine(
     array: ArrayCycles,
     nest: &Nest,
-    gemm: &Gemm,
     folds: f64,
-    traffic: &[[Traffic; 3]],
-    machine: &Machine,
+    passing: &[[Passing; 3]],
+    memories: &NestMemories,
 ) -> Cycles {
-    let bus = |bits: f64| machine.dram.map_or(0.0, |dram| bits / dram.bits_per_cycle);
-    let off_chip = |bits: fn(&Traffic) -> f64| traffic[OFF_CHIP].iter().map(bits).sum::<f64>();
-    let port = |bits: &dyn Fn(Matrix) -> f64| {
-        let memories = machine.hardware.memories.iter().enumerate();
-        let cycles = |(number, memory): (usize, &MemorySpec)| {
-            held_by(memory).map(bits).sum::<f64>() / machine.bandwidth_bits_per_cycle(number)
-        };
-        memories.map(cycles).fold(0.0, f64::max)
-    };
-    let on_chip = |m: Matrix| traffic[ON_CHIP][m as usize].bits();
-    // What is loaded is written on chip, what is stored is read there.
-    let outside = |m: Matrix| machine.dram.map_or(0.0, |_| traffic[OFF_CHIP][m as usize].bits());
+    let [load, store] = memories.way_cycles(passing);
     let times = Times {
         array,
         epilogue: 0.0,
-        port: port(&on_chip),
-        array_port: port(&|m| on_chip(m) - outside(m)),
-        epilogue_port: port(&outside),
-        load: bus(off_chip(|t| t.read_bits)),
-        store: bus(off_chip(|t| t.written_bits)),
+        port: memories.port_cycles(passing, |p| p.both().bits()),
+        array_port: memories.port_cycles(passing, |p| p.inner.bits()),
+        // What is loaded is written beside the array, what is stored is read there.
+        epilogue_port: memories.port_cycles(passing, |p| p.outer.bits()),
+        load,
+        store,
     };
-    let tiles = nest.loops().filter(|(level, l)| *level == OFF_CHIP && gemm.size(l.dim()) > 0);
-    let tiles: u64 = tiles.map(|(_, l)| l.extent()).product();
+    let feeding = nest.on_chip().end - 1;
+    let tiles: u64 = nest.loops().filter(|(level, _)| *level < feeding).map(|(_, l)| l.extent()).product();
     timeline(&times, tiles as f64, folds)
 }

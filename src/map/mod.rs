@@ -37,7 +37,7 @@ pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use gemm::{Dim, Gemm, Matrix};
 pub use maps::{Map, Passage};
-pub use nest::{Level, Loop, Nest};
+pub use nest::{Held, Level, Loop, Nest};
 pub use occupancy::{MemoryPeak, OnChipBytes, occupancy, peaks};
 pub use operations::{Epilogue, EpilogueKind, Input, InputFrames, Product};
 pub use order::Order;

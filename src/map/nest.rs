@@ -2,6 +2,7 @@
 //! which matrix.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,19 @@ pub struct Nest {
     pub levels: Vec<Level>,
 }
 
+/// What an on-chip memory holds of a product.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'a> {
+    /// What its level is called.
+    pub name: &'a str,
+    /// Matrices of which it holds a tile.
+    pub keeps: &'a [Matrix],
+    /// Its tile in [steps](Nest::steps) along M, N and K: no smaller than those of memories nearer to the array.
+    pub tile: [u64; 3],
+    /// Order in which its tiles come, outermost first; dimensions that are left out have one tile.
+    pub order: &'a [Dim],
+}
+
 /// Most levels, and loops of all of them, that a file may have.
 const MAX_LEVELS: usize = 8;
 const MAX_LOOPS: usize = 32;
@@ -87,29 +101,56 @@ impl Nest {
     /// M, N and K, which come one after the other in the order of `outer`, outermost first; dimensions
     /// that are not in `outer` have one tile.
     pub fn tiled(dataflow: Dataflow, units: [u64; 2], gemm: &Gemm, chip: &[u64; 3], outer: &[Dim]) -> Self {
+        let held = Held { name: "sram", keeps: &Matrix::ALL, tile: *chip, order: outer };
+        Self::in_levels(dataflow, units, gemm, &[held])
+    }
+
+    /// The nest of a systolic array behind several on-chip memories, `held` from the outermost to the one that feeds
+    /// the array.
+    pub fn in_levels(dataflow: Dataflow, units: [u64; 2], gemm: &Gemm, held: &[Held]) -> Self {
         let axes = dataflow.axes().expect("arrays have axes");
         let steps = Self::steps(dataflow, units, gemm);
         let side_by_side = |dim: Dim, units: u64| Loop::Spatial(dim, gemm.size(dim).min(units));
-        let dram = outer.iter().map(|&d| Loop::For(d, steps[d as usize].div_ceil(chip[d as usize])));
-        let folds = |dim: Dim| Loop::For(dim, chip[dim as usize]);
-        let sram = [
+        let mut tile = held.last().map_or(steps, |innermost| innermost.tile);
+        let folds = |dim: Dim| Loop::For(dim, tile[dim as usize]);
+        let feeding = vec![
             folds(axes.columns),
             folds(axes.rows),
             side_by_side(axes.rows, units[0]),
             side_by_side(axes.columns, units[1]),
         ];
-        let stream = [Loop::For(Dim::T, gemm.t), folds(axes.stream)];
-        let level = |name: &str, keeps: &[Matrix], loops: Vec<Loop>| {
+        let stream = vec![Loop::For(Dim::T, gemm.t), folds(axes.stream)];
+        // Loops over the tiles of a level are those of the level around it.
+        let mut loops = vec![stream, feeding];
+        for (number, level) in held.iter().enumerate().rev() {
+            let around = if number > 0 { held[number - 1].tile } else { steps };
+            let mut around_it = Vec::new();
+            for &dim in level.order {
+                let tiles = around[dim as usize].div_ceil(tile[dim as usize]).max(1);
+                tile[dim as usize] *= tiles;
+                around_it.push(Loop::For(dim, tiles));
+            }
+            loops.push(around_it);
+        }
+        let in_array = [axes.stationary];
+        let names = std::iter::once(("dram", &Matrix::ALL[..]));
+        let names = names.chain(held.iter().map(|level| (level.name, level.keeps)));
+        let names = names.chain(std::iter::once(("array", &in_array[..])));
+        let level = |((name, keeps), loops): ((&str, &[Matrix]), Vec<Loop>)| {
             let loops = loops.into_iter().filter(|l| l.extent() > 1).collect();
             Level { name: name.to_owned(), keeps: keeps.to_vec(), loops }
         };
-        Self {
-            levels: vec![
-                level("dram", &Matrix::ALL, dram.collect()),
-                level("sram", &Matrix::ALL, sram.to_vec()),
-                level("array", &[axes.stationary], stream.to_vec()),
-            ],
-        }
+        Self { levels: names.zip(loops.into_iter().rev()).map(level).collect() }
+    }
+
+    /// Numbers of the levels between the one off chip and the array.
+    pub fn on_chip(&self) -> Range<usize> {
+        1..self.levels.len().saturating_sub(1)
+    }
+
+    /// Numbers of the levels that keep `matrix`, outermost first.
+    pub fn homes(&self, matrix: Matrix) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        (0..self.levels.len()).filter(move |&level| self.levels[level].keeps.contains(&matrix))
     }
 
     /// Parses and checks a nest for `gemm`; `path` is for messages.
@@ -126,6 +167,17 @@ impl Nest {
     pub fn loops(&self) -> impl DoubleEndedIterator<Item = (usize, Loop)> {
         let levels = self.levels.iter().enumerate();
         levels.flat_map(|(i, level)| level.loops.iter().map(move |&l| (i, l)))
+    }
+
+    /// Number of the level that feeds the array with `matrix`; the outermost one where no level on chip keeps it.
+    pub fn feeds(&self, matrix: Matrix) -> usize {
+        self.homes(matrix).rfind(|level| self.on_chip().contains(level)).unwrap_or(0)
+    }
+
+    /// True if sums that leave level number `level` lack nothing of `k` products.
+    pub fn sums_are_complete(&self, level: usize, k: u64) -> bool {
+        let inside = self.loops().filter(|(l, inner)| *l >= level && inner.dim() == Dim::K);
+        inside.map(|(_, inner)| inner.extent()).product::<u64>() >= k
     }
 
     /// Elements of `matrix` in the largest tile that level number `level` holds.
@@ -157,12 +209,26 @@ impl Nest {
                 return wrong(&format!("levels: {name}: keeps"), format!("{matrix:?} twice"));
             }
         }
-        let outermost = &self.levels[0];
-        if let Some(homeless) = Matrix::ALL.iter().find(|m| !outermost.keeps.contains(m)) {
-            let field = format!("levels: {}: keeps", outermost.name);
-            return wrong(&field, format!("{homeless:?} have no home: the outermost level keeps all"));
-        }
+        Matrix::ALL.into_iter().try_for_each(|matrix| self.check_home(matrix, gemm))?;
         Dim::ALL.into_iter().try_for_each(|dim| self.check_cover(dim, gemm.size(dim)))
+    }
+
+    /// The outermost level keeps `matrix`, or the first one that does holds all of it: what stays there from before.
+    fn check_home(&self, matrix: Matrix, gemm: &Gemm) -> Result<(), Fault> {
+        let outermost = &self.levels[0].name;
+        let Some(home) = self.homes(matrix).next() else {
+            let field = format!("levels: {outermost}: keeps");
+            return Err(Fault::new(field, format!("{matrix:?} have no home")));
+        };
+        let (tile, all) = (self.tile(home, matrix, gemm), gemm.elements(matrix));
+        if home == 0 || tile == all {
+            return Ok(());
+        }
+        let field = format!("levels: {}: keeps", self.levels[home].name);
+        let message = format!(
+            "{matrix:?} are not in {outermost}, so all {all} of them stay here, and a tile is {tile}"
+        );
+        Err(Fault::new(field, message))
     }
 
     fn check_cover(&self, dim: Dim, size: u64) -> Result<(), Fault> {

@@ -9,6 +9,8 @@ use spiq::map::{Dataflow, Dim, Gemm, Matrix, Nest};
 
 use crate::bad_input::support::{Bench, lines};
 
+mod levels;
+
 const WS: &str = "gemm --array 16x16 --dataflow ws -M 64 -N 384 -K 384";
 
 fn words(text: &str) -> Vec<&str> {
@@ -136,7 +138,7 @@ fn no_tile_of_a_small_product_is_better_than_the_chosen_one() {
         let machine = small_machine(bytes, objective);
         let score =
             |cost: &spiq::cost::GemmCost| machine.score(cost.cycles.total(), cost.energy_j.unwrap().total());
-        let (nest, chosen) = best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine).unwrap();
+        let (nest, chosen) = best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine, &[]).unwrap();
         assert_eq!(gemm_cost(&operands, &nest, &array, Some(&machine)).unwrap(), chosen);
         let (mut least, mut tried) = (f64::INFINITY, 0);
         for flow in Dataflow::OF_ARRAYS {
@@ -172,7 +174,7 @@ fn more_memory_never_costs_more_under_the_best_tiles() {
     let array = ArrayTiming::new(8, 8);
     let cycles = |bytes| {
         let machine = small_machine(bytes, "Latency");
-        best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine).unwrap().1.cycles.total()
+        best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine, &[]).unwrap().1.cycles.total()
     };
     let all: Vec<f64> = [512, 1024, 2048, 4096, 16_384, 65_536].map(cycles).to_vec();
     assert!(all.windows(2).all(|pair| pair[1] <= pair[0]), "{all:?}");
@@ -191,7 +193,7 @@ proptest! {
         let machine = small_machine(1 << log_bytes, "EnergyDelay");
         let operands = GemmOperands::new(Gemm::new(m, n, k), bits, 8);
         let array = ArrayTiming::new(r, c);
-        let (nest, cost) = best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine).unwrap();
+        let (nest, cost) = best_nest(&operands, &Dataflow::OF_ARRAYS, &array, &machine, &[]).unwrap();
         prop_assert_eq!(&gemm_cost(&operands, &nest, &array, Some(&machine)).unwrap(), &cost);
         let energy = cost.energy_j.unwrap();
         let parts = [cost.cycles.parts(), energy.parts()].concat();
@@ -312,7 +314,7 @@ fn bad_input() {
     two matrices in the array
       error: two.ron: levels: array: keeps: expected one of Inputs, Weights, Outputs: what stays in the array
     one level
-      error: flat.ron: levels: 1 of them, expected three: off chip, on chip, array
+      error: flat.ron: levels: 1 of them, expected at least three: off chip, on chip, array
     not in memory
       error: fine.ron: levels: sram: tiles of Weights take 147456 bytes, and memory weight SRAM of systolic-28 holds 98304 (capacity_bytes)
     no loop
