@@ -17,25 +17,31 @@ use crate::map::{Home, Shortage, Wishes};
 /// If what a file fixes has no room.
 pub fn settle(mapper: &Mapper, choice: Choice) -> Result<Choice> {
     let Some(settling) = Settling::new(mapper, &choice) else { return Ok(choice) };
+    let base = settling.start(&choice, None);
     let emptied = settling.emptied(&choice);
-    let found = std::iter::once(&settling).chain(&emptied).map(|settling| best_of(settling, &choice));
-    let (settled, refused): (Vec<_>, Vec<_>) = found.partition(Result::is_ok);
+    let empty = emptied.as_ref().map(|emptied| (emptied, emptied.start(&choice, base.as_ref().ok())));
+    let starts: Vec<_> = std::iter::once((&settling, base)).chain(empty).collect();
+    let find = |(settling, start)| best_of(settling, &choice, start);
+    let found: Vec<Result<Choice>> = starts.into_par_iter().map(find).collect();
+    let (settled, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
     let best = settled.into_iter().flatten().min_by(|a, b| a.score.total_cmp(&b.score));
     let refusal = refused.into_iter().filter_map(Result::err).next_back();
     best.ok_or_else(|| refusal.expect("a choice or a refusal"))
 }
 
-/// The best that maps which stay and layers that take turns lead to, in either order, both together and none.
-fn best_of(settling: &Settling, choice: &Choice) -> Result<Choice> {
-    let base = settling.start(choice).map_err(|(layer, shortage)| refusal(settling, layer, &shortage))?;
-    let kept = keep(settling, base.clone());
-    let in_turns = turns::take(settling, base.clone());
-    let states = [turns::take(settling, kept.clone()), kept, keep(settling, in_turns), base];
+/// The best that maps which stay and layers that take turns lead to from `start`, in either order, both together and none.
+fn best_of(settling: &Settling, choice: &Choice, start: Result<State, (usize, Shortage)>) -> Result<Choice> {
+    let base = start.map_err(|(layer, shortage)| refusal(settling, layer, &shortage))?;
+    let (kept, in_turns) =
+        rayon::join(|| keep(settling, base.clone()), || turns::take(settling, base.clone()));
+    let (both, other_order) =
+        rayon::join(|| turns::take(settling, kept.clone()), || keep(settling, in_turns));
+    let states = [both, kept, other_order, base];
     let score = |state: &State| settling.mapper.score(&settling.whole(state));
     let best = states.into_iter().min_by(|a, b| score(a).total_cmp(&score(b))).expect("four of them");
     let home = |&stays: &bool| if stays { Home::default() } else { Home::OffChip };
-    let maps = best.stays.iter().map(home).collect();
-    Ok(Choice { maps, ..settling.mapper.finish(&settling.replan(&best, choice)) })
+    let maps = best.homes.stays.iter().map(home).collect();
+    Ok(Choice { maps, ..settling.mapper.finish(&settling.replan(best, choice).layers) })
 }
 
 /// Why a layer does not run with maps where a file wants them.
@@ -53,8 +59,9 @@ fn keep(settling: &Settling, mut state: State) -> State {
     let whole = settling.whole(&state);
     let maps = &settling.mapper.workload.maps;
     let open = |state: &State, map: usize| {
-        let in_tiles = state.turns[maps[map].alive.start].is_some_and(|turns| turns.holds(&maps[map]));
-        settling.fixed_home(map).is_none() && !state.stays[map] && !in_tiles
+        let homes = &state.homes;
+        let in_tiles = homes.turns[maps[map].alive.start].is_some_and(|turns| turns.holds(&maps[map]));
+        settling.fixed_home(map).is_none() && !homes.stays[map] && !in_tiles
     };
     let saving = |map: usize| {
         let (gain, _) = with_map(settling, &state, map, &whole)?;
@@ -68,7 +75,7 @@ fn keep(settling: &Settling, mut state: State) -> State {
         if let Some((gain, layers)) = with_map(settling, &state, map, &whole).filter(|(gain, _)| *gain > 0.0)
         {
             debug_assert!(gain.is_finite());
-            state.stays[map] = true;
+            state.homes.stays[map] = true;
             layers.into_iter().for_each(|(layer, running)| state.layers[layer] = running);
         }
     }
@@ -82,13 +89,14 @@ fn with_map(
     map: usize,
     whole: &Outline,
 ) -> Option<(f64, Vec<(usize, Running)>)> {
-    let mut with = state.clone();
-    with.stays[map] = true;
+    let mut homes = state.homes.clone();
+    homes.stays[map] = true;
     let mut gain = 0.0;
     let mut layers = Vec::new();
     for layer in settling.concerned_by(state, &settling.mapper.workload.maps[map]) {
         let before = &state.layers[layer];
-        let running = settling.mapper.running(layer, settling.settled(layer, before.plan, &with).ok()?);
+        let running =
+            settling.mapper.running(layer, settling.settled(layer, before.plan, state, &homes).ok()?);
         gain += settling.mapper.gain(whole, &before.cost, &running.cost);
         layers.push((layer, running));
     }

@@ -21,15 +21,24 @@ pub struct Settling<'a> {
     pub touched: Vec<bool>,
 }
 
-/// Where maps are, and how layers run with them there.
+/// Where maps are, and which layers take turns.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct Homes {
     /// Per map, true if it stays on chip as a whole.
     pub stays: Vec<bool>,
     /// Per layer, the layers that it takes turns with.
     pub turns: Vec<Option<Turns>>,
+}
+
+/// Where maps are, and how layers run with them there.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Where maps are.
+    pub homes: Homes,
     /// How the layers run.
     pub layers: Vec<Running>,
+    /// Per layer, where its maps were when the best of its plans was looked for.
+    planned: Vec<Option<Settled>>,
 }
 
 impl<'a> Settling<'a> {
@@ -74,63 +83,71 @@ impl<'a> Settling<'a> {
         self.mapper.fixed?.map(map)
     }
 
-    /// Off chip is what any plan of `choice` leaves there; maps and turns that a file fixes are as it says.
+    /// Off chip is what any plan of `choice` leaves there; maps and turns that a file fixes are as it says. Layers whose
+    /// maps are where `known` has them take its plans.
     ///
     /// # Errors
     /// The layer, and what has no room while it runs.
-    pub fn start(&self, choice: &Choice) -> Result<State, (usize, Shortage)> {
+    pub fn start(&self, choice: &Choice, known: Option<&State>) -> Result<State, (usize, Shortage)> {
         let layers = choice.plans.iter().map(|&plan| Running { plan, cost: Outline::default() }).collect();
         let stays = self.passing.iter().map(|passes| !passes).collect();
-        let mut state = State { stays, turns: vec![None; choice.plans.len()], layers };
+        let homes = Homes { stays, turns: vec![None; choice.plans.len()] };
+        let mut state = State { homes, layers, planned: vec![None; choice.plans.len()] };
         for &turns in self.mapper.fixed.map_or(&[][..], Wishes::turns) {
-            state.turns[turns.range()].fill(Some(turns));
+            state.homes.turns[turns.range()].fill(Some(turns));
         }
         let fixed = self.mapper.fixed.is_some_and(Wishes::fix_maps);
         let run = |layer: usize| {
             let plan = state.layers[layer].plan;
-            let settled = if self.touched[layer] { self.settled(layer, plan, &state) } else { Ok(plan) };
+            let settled =
+                if self.touched[layer] { self.settled(layer, plan, &state, &state.homes) } else { Ok(plan) };
             // Without a file less stays than the plan was chosen with.
             let plan = settled.or_else(|shortage| if fixed { Err((layer, shortage)) } else { Ok(plan) })?;
             Ok(self.mapper.running(layer, plan))
         };
         let layers: Vec<Result<Running, _>> = (0..choice.plans.len()).into_par_iter().map(run).collect();
         state.layers = layers.into_iter().collect::<Result<_, _>>()?;
-        state.layers = self.replan(&state, choice);
-        Ok(state)
+        for layer in (0..choice.plans.len()).filter(|&layer| self.touched[layer]) {
+            let maps = Some(self.maps_of(layer, &state, &state.homes));
+            if let Some(known) = known.filter(|known| known.planned[layer] == maps) {
+                (state.layers[layer], state.planned[layer]) = (known.layers[layer], maps);
+            }
+        }
+        Ok(self.replan(state, choice))
     }
 
     /// Layers whose plans change with the home of `map`.
     pub fn concerned_by(&self, state: &State, map: &Map) -> Vec<usize> {
-        let together = |layer: usize| state.turns[layer].map_or(layer..layer + 1, Turns::range);
+        let together = |layer: usize| state.homes.turns[layer].map_or(layer..layer + 1, Turns::range);
         let mut layers: Vec<usize> = concerned(map).flat_map(together).collect();
         layers.sort_unstable();
         layers.dedup();
         layers
     }
 
-    /// `plan` of layer number `layer` with its maps as `state` has them; where there is no room for tiles of inputs, they come
-    /// once for every tile of channels.
+    /// `plan` of layer number `layer` beside those of `state`, with maps as `homes` has them; where there is no room for tiles
+    /// of inputs, they come once for every tile of channels.
     ///
     /// # Errors
     /// What has no room.
-    pub fn settled(&self, layer: usize, plan: Plan, state: &State) -> Result<Plan, Shortage> {
+    pub fn settled(&self, layer: usize, plan: Plan, state: &State, homes: &Homes) -> Result<Plan, Shortage> {
         let Mapper { workload, machine, fixed, .. } = *self.mapper;
-        let homes = self.homes(layer, state);
+        let maps = self.maps_of(layer, state, homes);
         let hardware = &machine.hardware;
-        let settled = |plan| settled_plan(plan, layer, workload, hardware, fixed, &self.residents, homes);
+        let settled = |plan| settled_plan(plan, layer, workload, hardware, fixed, &self.residents, maps);
         let without_tiles = Plan { order: Order::ChannelsOutermost, ..plan };
-        let bound = fixed.is_some_and(|fixed| fixed.fixes_order(layer)) || homes.group.is_some();
+        let bound = fixed.is_some_and(|fixed| fixed.fixes_order(layer)) || maps.group.is_some();
         settled(plan).or_else(|shortage| if bound { Err(shortage) } else { settled(without_tiles) })
     }
 
     /// Where the maps of layer number `layer` are.
-    fn homes(&self, layer: usize, state: &State) -> Settled {
+    fn maps_of(&self, layer: usize, state: &State, homes: &Homes) -> Settled {
         let maps = &self.mapper.workload.maps;
-        let turns = state.turns[layer];
+        let turns = homes.turns[layer];
         let together = turns.map_or(layer..layer + 1, Turns::range);
         let bits = |number: usize| match turns.filter(|turns| turns.holds(&maps[number])) {
             Some(turns) => Some(self.tile_bits(&maps[number], turns.tiles)),
-            None => state.stays[number].then_some(maps[number].bits),
+            None => homes.stays[number].then_some(maps[number].bits),
         };
         let passage = |operand| Passage::of(maps, operand, layer, &together, bits);
         Settled {
@@ -142,7 +159,8 @@ impl<'a> Settling<'a> {
 
     fn group(&self, layer: usize, turns: Turns, state: &State) -> Group {
         let others = turns.range().filter(|&other| other != layer);
-        let beside_bits = others.map(|other| self.buffer_bits(other, &state.layers[other].plan)).sum();
+        let plan = |other: usize| turns.by_tiles(state.layers[other].plan);
+        let beside_bits = others.map(|other| self.buffer_bits(other, &plan(other))).sum();
         Group { first: turns.first, layers: turns.layers, beside_bits }
     }
 
@@ -162,33 +180,35 @@ impl<'a> Settling<'a> {
         map.bits * (1.0 / tiles as f64 + halo as f64 / map.rows as f64).min(1.0)
     }
 
-    /// The layers by the best plans that leave maps where `state` has them, and whose weights need no more room than those
-    /// of `choice`.
-    pub fn replan(&self, state: &State, choice: &Choice) -> Vec<Running> {
+    /// `state` with the best plans that leave maps where it has them, and whose weights need no more room than those of
+    /// `choice`.
+    pub fn replan(&self, state: State, choice: &Choice) -> State {
         let run = |layer: usize| {
-            let running = state.layers[layer];
-            if !self.touched[layer] {
-                return running;
+            let maps = self.maps_of(layer, &state, &state.homes);
+            if !self.touched[layer] || state.planned[layer] == Some(maps) {
+                return (state.layers[layer], state.planned[layer]);
             }
+            let running = state.layers[layer];
             let early = choice.prefetched[layer];
             let score = |running: &Running| self.mapper.score_where(early, &running.cost);
             // What `choice` has room for may be worth it again where more maps stay.
             let plans = [&running.plan, &choice.plans[layer]];
             let room = plans.map(|plan| self.buffer_bits(layer, plan)).into_iter().fold(0.0, f64::max);
-            let others = self.others(layer, state, room).into_iter();
-            others.fold(running, |best, other| if score(&other) < score(&best) { other } else { best })
+            let others = self.others(layer, &running, maps, room).into_iter();
+            let best =
+                others.fold(running, |best, other| if score(&other) < score(&best) { other } else { best });
+            (best, Some(maps))
         };
-        (0..state.layers.len()).into_par_iter().map(run).collect()
+        let (layers, planned) = (0..state.layers.len()).into_par_iter().map(run).unzip();
+        State { layers, planned, ..state }
     }
 
-    /// Layer number `layer` by every plan with its maps as `state` has them, whose weights pass through `room` bits.
-    fn others(&self, layer: usize, state: &State, room: f64) -> Vec<Running> {
+    /// Layer number `layer`, which is `running`, by every plan with its `maps`, whose weights pass through `room` bits.
+    fn others(&self, layer: usize, running: &Running, maps: Settled, room: f64) -> Vec<Running> {
         let Mapper { workload, machine, fixed, .. } = *self.mapper;
-        let running = &state.layers[layer];
-        let homes = self.homes(layer, state);
         let hardware = &machine.hardware;
         let mut plans =
-            settled_candidates(layer, workload, hardware, fixed, &self.residents, &running.plan, homes);
+            settled_candidates(layer, workload, hardware, fixed, &self.residents, &running.plan, maps);
         plans.retain(|plan| self.buffer_bits(layer, plan) <= room);
         let costs = self.mapper.costs(layer, &plans);
         plans.into_iter().zip(costs).map(|(plan, cost)| Running { plan, cost }).collect()
@@ -201,7 +221,7 @@ impl<'a> Settling<'a> {
 
     /// True if `map` has no room by the plans that were chosen one by one, and none has been made for it.
     pub fn passes(&self, map: usize, state: &State) -> bool {
-        self.passing[map] && !state.stays[map]
+        self.passing[map] && !state.homes.stays[map]
     }
 }
 

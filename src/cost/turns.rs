@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::mapper::{Mapper, Running};
 use super::prefetch::Outline;
 use super::settling::{Settling, State};
@@ -20,7 +22,7 @@ pub fn take(settling: &Settling, state: State) -> State {
     let whole = settling.whole(&state);
     let found = runs(settling, &state);
     let tried: Vec<Option<InTurns>> =
-        found.iter().map(|run| in_turns(settling, &state, run, &whole)).collect();
+        found.par_iter().map(|run| in_turns(settling, &state, run, &whole)).collect();
     // Per number of layers that are settled, the most that is gained, and the last run of it.
     let mut best: Vec<(f64, Option<InTurns>)> = vec![(0.0, None)];
     for end in 1..=state.layers.len() {
@@ -49,7 +51,7 @@ fn chosen(mut state: State, mut best: Vec<(f64, Option<InTurns>)>) -> State {
     while let Some((_, run)) = best.pop() {
         let Some(run) = run else { continue };
         for (layer, running) in run.turns.range().zip(run.layers) {
-            (state.turns[layer], state.layers[layer]) = (Some(run.turns), running);
+            (state.homes.turns[layer], state.layers[layer]) = (Some(run.turns), running);
         }
         best.truncate(run.turns.first + 1);
     }
@@ -99,23 +101,21 @@ fn can_take_turns(settling: &Settling, layer: usize, state: &State) -> bool {
     let Mapper { workload, fixed, .. } = *settling.mapper;
     workload.layers[layer].is_local()
         && state.layers[layer].plan.dataflow.comes_in_positions()
-        && state.turns[layer].is_none()
+        && state.homes.turns[layer].is_none()
         && fixed.and_then(|fixed| fixed.layer(layer)).is_none()
 }
 
 /// The layers of `run` in the fewest tiles that have room.
 fn in_turns(settling: &Settling, state: &State, run: &Range<usize>, whole: &Outline) -> Option<InTurns> {
     let steps: Option<Vec<usize>> = run.clone().map(|layer| steps(settling.mapper, state, layer)).collect();
+    let mut homes = state.homes.clone();
     tile_counts(&steps?).into_iter().find_map(|tiles| {
         let turns = Turns { first: run.start, layers: run.len(), tiles };
-        let mut with = state.clone();
-        for layer in run.clone() {
-            with.turns[layer] = Some(turns);
-            with.layers[layer].plan = turns.by_tiles(state.layers[layer].plan);
-        }
+        homes.turns[run.clone()].fill(Some(turns));
         let (mut gain, mut layers) = (0.0, Vec::new());
         for layer in run.clone() {
-            let plan = settling.settled(layer, with.layers[layer].plan, &with).ok()?;
+            let by_tiles = turns.by_tiles(state.layers[layer].plan);
+            let plan = settling.settled(layer, by_tiles, state, &homes).ok()?;
             let running = settling.mapper.running(layer, plan);
             gain += settling.mapper.gain(whole, &state.layers[layer].cost, &running.cost);
             layers.push(running);

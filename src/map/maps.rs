@@ -59,7 +59,8 @@ impl Passage {
         let mut all = Self { staying_bits: 0.0, input: 0.0, read: 0.0, written: 0.0 };
         let (mut read_bits, mut written_bits) = (0.0, 0.0);
         let alive = |map: &Map| map.alive.start < together.end && together.start < map.alive.end;
-        for (number, map) in maps.iter().enumerate().filter(|(_, map)| map.operand == operand) {
+        let concerns = |map: &Map| map.operand == operand && (alive(map) || map.is_met_by(layer));
+        for (number, map) in maps.iter().enumerate().filter(|(_, map)| concerns(map)) {
             let stays = staying_bits(number);
             // What a join reads last makes room for what it yields, map by map.
             all.staying_bits += if alive(map) { stays.unwrap_or(0.0) } else { 0.0 };
@@ -81,6 +82,11 @@ impl Passage {
 }
 
 impl Map {
+    /// True if layer number `layer` yields or reads it.
+    fn is_met_by(&self, layer: usize) -> bool {
+        self.alive.start == layer || self.products.contains(&layer) || self.readers.contains(&layer)
+    }
+
     /// All that go to a memory, in the order of the nodes that yield them; `home` has the layer of each node.
     pub(super) fn all(network: &Network, widths: &dyn Widths, home: &[Option<usize>]) -> Vec<Self> {
         let stored = network.iter().filter(|(id, _)| is_stored(network, *id));

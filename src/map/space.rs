@@ -12,7 +12,7 @@ use crate::hw::{
 };
 
 /// What is settled of a layer before it gets another plan.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settled {
     /// Where its activations are.
     pub activations: Passage,
