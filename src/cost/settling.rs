@@ -15,7 +15,7 @@ pub struct Settling<'a> {
     pub mapper: &'a Mapper<'a>,
     /// Weights that stay.
     pub residents: Residents,
-    /// Per map, true if the plans do not leave it on chip.
+    /// Per map, true if the plans do not leave it beside units.
     passing: Vec<bool>,
     /// Per layer, true if such a map is alive while it runs.
     pub touched: Vec<bool>,
@@ -24,8 +24,8 @@ pub struct Settling<'a> {
 /// Where maps are, and which layers take turns.
 #[derive(Debug, Clone)]
 pub struct Homes {
-    /// Per map, true if it stays on chip as a whole.
-    pub stays: Vec<bool>,
+    /// Per map, where it is as a whole.
+    pub maps: Vec<Home>,
     /// Per layer, the layers that it takes turns with.
     pub turns: Vec<Option<Turns>>,
 }
@@ -42,7 +42,7 @@ pub struct State {
 }
 
 impl<'a> Settling<'a> {
-    /// `None` where all maps are on chip, or memories for them have others behind them.
+    /// `None` where all maps are beside units, or the machine has no off-chip memory.
     pub fn new(mapper: &'a Mapper<'a>, choice: &Choice) -> Option<Self> {
         let Mapper { workload, machine, fixed, .. } = *mapper;
         if !maps_have_homes(&machine.hardware) {
@@ -50,18 +50,18 @@ impl<'a> Settling<'a> {
         }
         let passes = |(number, map): (usize, &Map)| {
             let mut alive = choice.plans[map.alive.clone()].iter();
-            let passes = alive.any(|plan| plan.is_off_chip(map.operand));
-            fixed.and_then(|fixed| fixed.map(number)).map_or(passes, |home| home == Home::OffChip)
+            let passes = alive.any(|plan| plan.passes(map.operand));
+            fixed.and_then(|fixed| fixed.map(number)).map_or(passes, |home| home != Home::default())
         };
         let passing: Vec<bool> = workload.maps.iter().enumerate().map(passes).collect();
         let settles = passing.contains(&true) || fixed.is_some_and(Wishes::fix_maps);
         settles.then(|| Self::of(mapper, choice, passing))
     }
 
-    /// The network with no map on chip that may be elsewhere: what the plans left there may have taken the room of what is
+    /// The network with no map beside units that may be elsewhere: what the plans left there may have taken the room of what is
     /// worth more.
     pub fn emptied(&self, choice: &Choice) -> Option<Self> {
-        let stays = |map: usize| self.fixed_home(map).is_some_and(|home| home != Home::OffChip);
+        let stays = |map: usize| self.fixed_home(map) == Some(Home::default());
         let passing: Vec<bool> = (0..self.passing.len()).map(|map| !stays(map)).collect();
         (passing != self.passing).then(|| Self::of(self.mapper, choice, passing))
     }
@@ -83,15 +83,17 @@ impl<'a> Settling<'a> {
         self.mapper.fixed?.map(map)
     }
 
-    /// Off chip is what any plan of `choice` leaves there; maps and turns that a file fixes are as it says. Layers whose
+    /// Off chip is what any plan of `choice` does not leave beside units; maps and turns that a file fixes are as it says. Layers whose
     /// maps are where `known` has them take its plans.
     ///
     /// # Errors
     /// The layer, and what has no room while it runs.
     pub fn start(&self, choice: &Choice, known: Option<&State>) -> Result<State, (usize, Shortage)> {
         let layers = choice.plans.iter().map(|&plan| Running { plan, cost: Outline::default() }).collect();
-        let stays = self.passing.iter().map(|passes| !passes).collect();
-        let homes = Homes { stays, turns: vec![None; choice.plans.len()] };
+        let open = |passes| if passes { Home::OffChip } else { Home::default() };
+        let home = |(map, &passes): (usize, &bool)| self.fixed_home(map).unwrap_or(open(passes));
+        let maps = self.passing.iter().enumerate().map(home).collect();
+        let homes = Homes { maps, turns: vec![None; choice.plans.len()] };
         let mut state = State { homes, layers, planned: vec![None; choice.plans.len()] };
         for &turns in self.mapper.fixed.map_or(&[][..], Wishes::turns) {
             state.homes.turns[turns.range()].fill(Some(turns));
@@ -145,11 +147,11 @@ impl<'a> Settling<'a> {
         let maps = &self.mapper.workload.maps;
         let turns = homes.turns[layer];
         let together = turns.map_or(layer..layer + 1, Turns::range);
-        let bits = |number: usize| match turns.filter(|turns| turns.holds(&maps[number])) {
-            Some(turns) => Some(self.tile_bits(&maps[number], turns.tiles)),
-            None => homes.stays[number].then_some(maps[number].bits),
+        let home = |number: usize| match turns.filter(|turns| turns.holds(&maps[number])) {
+            Some(turns) => (Home::default(), self.tile_bits(&maps[number], turns.tiles)),
+            None => (homes.maps[number], maps[number].bits),
         };
-        let passage = |operand| Passage::of(maps, operand, layer, &together, bits);
+        let passage = |operand| Passage::of(maps, operand, layer, &together, home);
         Settled {
             activations: passage(Operand::Activations),
             residual: passage(Operand::Residual),
@@ -221,7 +223,14 @@ impl<'a> Settling<'a> {
 
     /// True if `map` has no room by the plans that were chosen one by one, and none has been made for it.
     pub fn passes(&self, map: usize, state: &State) -> bool {
-        self.passing[map] && !state.homes.stays[map]
+        self.passing[map] && state.homes.maps[map] == Home::OffChip
+    }
+
+    /// On-chip homes of maps of `operand`: beside units, and in the outermost memory that holds them.
+    pub fn on_chip_homes(&self, operand: Operand) -> impl Iterator<Item = Home> + use<> {
+        let outermost = self.mapper.machine.behind[operand].len() as u8;
+        let behind = (outermost > 0).then_some(Home::OnChip(outermost));
+        std::iter::once(Home::default()).chain(behind)
     }
 }
 

@@ -9,7 +9,7 @@ use super::timeline::{timeline, waits};
 use super::{Behind, Demand, Machine, Traffic, encoding, epilogue, events};
 use crate::exec::Activity;
 use crate::hw::{Operand, PerOperand, Placement, Work};
-use crate::map::{EpilogueKind, Home, Input, Parts, Product};
+use crate::map::{EpilogueKind, Farther, Home, Input, Parts, Passage, Plan, Product};
 
 /// A unit that takes a layer tile by tile.
 pub trait Tiled {
@@ -241,11 +241,10 @@ fn passing(
             Operand::Activations => array[operand].read_bits,
             _ => 0.0,
         };
-        let (read, written) =
-            run.plan.passage(operand).map_or((1.0, 1.0), |passage| (passage.read, passage.written));
-        let from_home = passing.of(run.plan.home[operand]);
-        from_home.written_bits += traffic.written_bits * written;
-        from_home.read_bits += (traffic.read_bits - again) * read;
+        let read = Traffic { read_bits: traffic.read_bits - again, written_bits: 0.0 };
+        let written = Traffic { read_bits: 0.0, written_bits: traffic.written_bits };
+        passing.add(read, Places::of(run.plan, operand, machine, |passage| passage.read));
+        passing.add(written, Places::of(run.plan, operand, machine, |passage| passage.written));
     }
     passing
 }
@@ -259,14 +258,38 @@ struct Passing {
 }
 
 impl Passing {
-    fn of(&mut self, home: Home) -> &mut Traffic {
-        match home {
-            Home::OffChip => &mut self.off_chip,
-            Home::OnChip(level) => {
-                self.behind.0 = level;
-                &mut self.behind.1
-            }
+    /// Adds what of `moved` lives at `places`.
+    fn add(&mut self, moved: Traffic, places: Places) {
+        let Places { shares, level } = places;
+        self.off_chip = self.off_chip.with(&moved.times(shares.off_chip));
+        if shares.behind > 0.0 {
+            self.behind = (level, self.behind.1.with(&moved.times(shares.behind)));
         }
+    }
+}
+
+/// Where something lives that does not stay beside units.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    shares: Farther,
+    /// The on-chip level of what is not off chip.
+    level: u8,
+}
+
+impl Places {
+    /// All of it at `home`.
+    fn at(home: Home) -> Self {
+        match home {
+            Home::OffChip => Self { shares: Farther { behind: 0.0, off_chip: 1.0 }, level: 0 },
+            Home::OnChip(level) => Self { shares: Farther { behind: 1.0, off_chip: 0.0 }, level },
+        }
+    }
+
+    /// What `plan` moves of `operand`: all from one home, or `of` it where maps have homes of their own.
+    fn of(plan: &Plan, operand: Operand, machine: &Machine, of: impl Fn(&Passage) -> Farther) -> Self {
+        let outermost = machine.behind[operand].len() as u8;
+        let shares = plan.passage(operand).map(|passage| Self { shares: of(&passage), level: outermost });
+        shares.unwrap_or_else(|| Self::at(plan.home[operand]))
     }
 }
 
@@ -297,8 +320,9 @@ fn load_inputs(passing: &mut Passing, machine: &Machine, run: Run<'_>, product: 
         passing.off_chip.read_bits += input_bits;
     } else {
         let frames = product.input_frames(timesteps);
-        passing.of(plan.home[Operand::Activations]).read_bits +=
-            input_bits * frames * plan.input_loads(product);
+        let read_bits = input_bits * frames * plan.input_loads(product);
+        let read = Traffic { read_bits, written_bits: 0.0 };
+        passing.add(read, Places::of(plan, Operand::Activations, machine, |passage| passage.input));
     }
 }
 
@@ -327,7 +351,8 @@ fn load_weights(passing: &mut Passing, machine: &Machine, run: Run<'_>, product:
         on_chip => on_chip,
     };
     if residents != Home::default() {
-        passing.of(residents).read_bits += all * (1.0 - streamed);
+        let read = Traffic { read_bits: all * (1.0 - streamed), written_bits: 0.0 };
+        passing.add(read, Places::at(residents));
     }
 }
 

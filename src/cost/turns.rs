@@ -9,14 +9,14 @@ use super::mapper::{Mapper, Running};
 use super::prefetch::Outline;
 use super::settling::{Settling, State};
 use crate::hw::{MemorySpec, Operand};
-use crate::map::{Map, Turns, tiles::quotients};
+use crate::map::{Map, Turns, layers_take_turns, tiles::quotients};
 
 /// Most layers that take turns.
 const MAX_LAYERS: usize = 8;
 
 /// `state` where those runs of layers take turns which gain most, all together.
 pub fn take(settling: &Settling, state: State) -> State {
-    if settling.mapper.machine.hardware.images_in_flight() > 1 {
+    if !layers_take_turns(&settling.mapper.machine.hardware) {
         return state;
     }
     let whole = settling.whole(&state);

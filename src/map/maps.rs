@@ -27,63 +27,9 @@ pub struct Map {
     pub readers: Vec<usize>,
 }
 
-/// Where maps of one operand are while a layer runs, of which some stay on chip, whole or in tiles, and others live
-/// farther out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Passage {
-    /// Bits of one timestep that stay on chip, all that other layers will read included.
-    pub staying_bits: f64,
-    /// What the product reads that lives farther out: all of it, 1, or nothing, 0.
-    pub input: f64,
-    /// Share of what is read otherwise that lives farther out.
-    pub read: f64,
-    /// Share of what is written that lives farther out.
-    pub written: f64,
-}
-
-impl Passage {
-    /// True if the layer reads or writes something that lives farther out.
-    pub fn passes(&self) -> bool {
-        self.input + self.read + self.written > 0.0
-    }
-
-    /// While layer number `layer` runs, one of the layers `together` whose maps are needed all the time: of map number m of
-    /// `maps`, `staying_bits(m)` bits of one timestep stay on chip, or it lives farther out.
-    pub fn of(
-        maps: &[Map],
-        operand: Operand,
-        layer: usize,
-        together: &Range<usize>,
-        staying_bits: impl Fn(usize) -> Option<f64>,
-    ) -> Self {
-        let mut all = Self { staying_bits: 0.0, input: 0.0, read: 0.0, written: 0.0 };
-        let (mut read_bits, mut written_bits) = (0.0, 0.0);
-        let alive = |map: &Map| map.alive.start < together.end && together.start < map.alive.end;
-        let concerns = |map: &Map| map.operand == operand && (alive(map) || map.is_met_by(layer));
-        for (number, map) in maps.iter().enumerate().filter(|(_, map)| concerns(map)) {
-            let stays = staying_bits(number);
-            // What a join reads last makes room for what it yields, map by map.
-            all.staying_bits += if alive(map) { stays.unwrap_or(0.0) } else { 0.0 };
-            let passing = if stays.is_none() { map.bits } else { 0.0 };
-            if map.products.contains(&layer) && stays.is_none() {
-                all.input = 1.0;
-            }
-            if map.readers.contains(&layer) {
-                (read_bits, all.read) = (read_bits + map.bits, all.read + passing);
-            }
-            if map.alive.start == layer && !map.from_outside {
-                (written_bits, all.written) = (written_bits + map.bits, all.written + passing);
-            }
-        }
-        all.read /= f64::max(read_bits, 1.0);
-        all.written /= f64::max(written_bits, 1.0);
-        all
-    }
-}
-
 impl Map {
     /// True if layer number `layer` yields or reads it.
-    fn is_met_by(&self, layer: usize) -> bool {
+    pub(super) fn is_met_by(&self, layer: usize) -> bool {
         self.alive.start == layer || self.products.contains(&layer) || self.readers.contains(&layer)
     }
 

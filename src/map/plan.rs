@@ -1,6 +1,6 @@
 //! Where loops stand and operands live: the choices that a mapper makes before anything runs.
 
-use super::{Dataflow, Layer, Order, Parts, Passage, Product};
+use super::{Dataflow, Home, Layer, Order, Parts, Passage, Product};
 use crate::hw::{Hardware, LaneTile, Operand, PerOperand, Placement, SpatialDim, Stationary, Unrolling};
 
 /// How one layer runs.
@@ -45,21 +45,6 @@ pub struct Group {
     pub beside_bits: f64,
 }
 
-/// Where an operand of a layer lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Home {
-    /// In on-chip memory: 0 feeds units, 1 feeds that one, and so on.
-    OnChip(u8),
-    /// In off-chip memory.
-    OffChip,
-}
-
-impl Default for Home {
-    fn default() -> Self {
-        Self::OnChip(0)
-    }
-}
-
 impl Plan {
     /// The plan that stores the least: sums stay in the array, in the first layout that keeps them, and nothing is off
     /// chip.
@@ -95,7 +80,7 @@ impl Plan {
 
     /// True if what the product reads comes to the memory that feeds units tile by tile.
     pub fn input_passes(&self) -> bool {
-        self.passes(Operand::Activations) && self.activations.is_none_or(|passage| passage.input > 0.0)
+        self.passes(Operand::Activations) && self.activations.is_none_or(|passage| passage.input.any())
     }
 
     /// True if `operand` is read from and written to off-chip memory.

@@ -133,7 +133,7 @@ impl Plan {
     }
 
     fn input_is_off_chip(&self) -> bool {
-        self.is_off_chip(Operand::Activations) && self.input_passes()
+        self.activations.map_or(self.is_off_chip(Operand::Activations), |maps| maps.input.off_chip > 0.0)
     }
 
     fn comes_from_outside(&self, matrix: Matrix, product: &Product) -> bool {

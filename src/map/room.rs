@@ -46,13 +46,21 @@ pub(super) fn on_chip_bits(
             let beside = plan.group.filter(|_| level == 0).map_or(0.0, |group| group.beside_bits);
             stay + beside + if passes { tile_buffer_bits(plan, layer, hardware) } else { 0.0 }
         }
-        Operand::Activations | Operand::Residual if level == 0 && plan.passage(operand).is_some() => {
-            let passing = if operand == Operand::Activations && plan.input_passes() {
+        Operand::Activations | Operand::Residual if plan.passage(operand).is_some() => {
+            let outermost = level > 0 && hardware.levels(operand).count() == usize::from(level) + 1;
+            let passage = plan.passage(operand).expect("it was looked for");
+            let comes = if outermost { passage.input.off_chip > 0.0 } else { passage.input.any() };
+            let passing = if operand == Operand::Activations && comes {
                 input_tile_bits(plan, layer, workload, hardware)
             } else {
                 0.0
             };
-            passing + staying_bits(plan, operand, workload, hardware)
+            let stay_bits = match level {
+                0 => passage.staying_bits,
+                _ if outermost => passage.behind_bits,
+                _ => 0.0,
+            };
+            passing + whole_bits(stay_bits, plan, workload, hardware)
         }
         Operand::Activations if passes => input_tile_bits(plan, layer, workload, hardware),
         _ if home != Home::OnChip(level) => 0.0,
@@ -77,9 +85,8 @@ fn input_tile_bits(plan: &Plan, layer: &Layer, workload: &Workload, hardware: &H
     }
 }
 
-/// Room for maps of `operand` that stay on chip while others do not.
-fn staying_bits(plan: &Plan, operand: Operand, workload: &Workload, hardware: &Hardware) -> f64 {
-    let bits = plan.passage(operand).map_or(0.0, |passage| passage.staying_bits);
+/// Room for maps of `bits` of one timestep.
+fn whole_bits(bits: f64, plan: &Plan, workload: &Workload, hardware: &Hardware) -> f64 {
     bits * stored_frames(workload, plan.placement) * workload.images_on_chip(hardware) as f64
 }
 

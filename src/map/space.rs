@@ -168,7 +168,7 @@ impl<'a> Space<'a> {
     fn position_tiles(&self, plan: &Plan, product: &Product, asked: Option<usize>) -> Vec<usize> {
         let steps = plan.position_steps(product, self.hardware, self.workload.timesteps).unwrap_or(1);
         let sizes = asked.map_or_else(|| ladder(steps).collect(), |tiles| vec![steps.div_ceil(tiles)]);
-        let whole = self.settled.is_some_and(|settled| settled.activations.input > 0.0);
+        let whole = self.settled.is_some_and(|settled| settled.activations.input.any());
         let fewest = if whole || asked.is_some() { 1 } else { 2 };
         sizes.into_iter().map(|size| steps.div_ceil(size)).filter(|&tiles| tiles >= fewest).collect()
     }
@@ -179,7 +179,8 @@ impl<'a> Space<'a> {
         free.clear();
         free.extend(self.hardware.memories.iter().map(MemorySpec::capacity_bits));
         if let Some(settled) = &self.settled {
-            settled.apply(&mut plan);
+            let outermost = |operand: Operand| self.levels[operand].len() as u8 - 1;
+            settled.apply(&mut plan, outermost);
         }
         // Weights have their place already, or need one for the tiles that pass through.
         for operand in [
@@ -254,14 +255,14 @@ impl<'a> Space<'a> {
 }
 
 impl Settled {
-    /// Tells `plan` where its maps are.
-    fn apply(&self, plan: &mut Plan) {
+    /// Tells `plan` where its maps are; on-chip memories of an operand end at level number `outermost` of it.
+    fn apply(&self, plan: &mut Plan, outermost: impl Fn(Operand) -> u8) {
         (plan.activations, plan.residual) = (Some(self.activations), Some(self.residual));
         plan.group = self.group;
         for (operand, passage) in
             [(Operand::Activations, self.activations), (Operand::Residual, self.residual)]
         {
-            plan.home[operand] = if passage.passes() { Home::OffChip } else { Home::default() };
+            plan.home[operand] = passage.farthest(outermost(operand));
         }
     }
 }

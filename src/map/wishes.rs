@@ -33,10 +33,19 @@ pub struct Wish {
     maps_come_later: bool,
 }
 
-/// True if every map has a home of its own on `hardware`: elsewhere layers have one for all maps while they run.
+/// True if every map has a home of its own on `hardware`: without off-chip memory layers have one for all maps while they
+/// run.
 pub fn maps_have_homes(hardware: &Hardware) -> bool {
-    let levels = |operand| hardware.levels(operand).count();
-    hardware.dram.is_some() && levels(Operand::Activations) == 1 && levels(Operand::Residual) == 1
+    hardware.dram.is_some()
+}
+
+/// True if layers may take turns on `hardware`: maps have one on-chip level, and images do not overlap.
+pub fn layers_take_turns(hardware: &Hardware) -> bool {
+    let one_level = |operand| hardware.levels(operand).count() == 1;
+    maps_have_homes(hardware)
+        && one_level(Operand::Activations)
+        && one_level(Operand::Residual)
+        && hardware.images_in_flight() == 1
 }
 
 impl FixedMapping {
@@ -94,7 +103,7 @@ impl FixedMapping {
             return Err(fault(name, "no node of this name yields a map that is stored".to_owned()));
         }
         let home = |name: &str, operand| {
-            let home = said.get(name).map(|home| resolver.home(operand, home));
+            let home = said.get(name).map(|home| resolver.home_of_map(operand, home));
             home.transpose().map_err(|message| fault(name, message))
         };
         workload.maps.iter().map(|map| home(&map.name, map.operand)).collect()
@@ -184,13 +193,29 @@ impl Resolver<'_> {
         }
     }
 
+    /// The home of a map: beside units, in the outermost memory, or off chip.
+    fn home_of_map(&self, operand: Operand, wanted: &HomeSpec) -> Result<Home, String> {
+        let home = self.home(operand, wanted)?;
+        let levels: Vec<usize> = self.hardware.levels(operand).collect();
+        match home {
+            Home::OnChip(level) if level > 0 && usize::from(level) + 1 < levels.len() => {
+                let name = |level: usize| &self.hardware.memories[levels[level]].name;
+                let (near, outermost) = (name(0), name(levels.len() - 1));
+                let between = name(usize::from(level));
+                Err(format!("maps pass {between}: they live in {near}, in {outermost}, or off chip"))
+            }
+            home => Ok(home),
+        }
+    }
+
     fn turns(&self, said: &TurnsSpec) -> Result<Turns, (&'static str, String)> {
         let TurnsSpec { layers, tiles } = said;
         if !maps_have_homes(self.hardware) {
             return Err(("layers", self.homes_of_layers()));
         }
-        if self.hardware.images_in_flight() > 1 {
-            return Err(("layers", "layers take no turns where several images are in flight".to_owned()));
+        if !layers_take_turns(self.hardware) {
+            let message = "layers take no turns where several images are in flight, or maps have several on-chip levels";
+            return Err(("layers", message.to_owned()));
         }
         let names: Vec<&str> = self.workload.layers.iter().map(|layer| layer.name.as_str()).collect();
         let needs_all = |layer: &&Layer| layers.contains(&layer.name) && !layer.is_local();

@@ -10,6 +10,7 @@ mod from_spikes;
 mod laws;
 mod layouts;
 mod levels;
+mod map_levels;
 mod mapping;
 mod more_memory;
 mod occupancy;
@@ -42,8 +43,9 @@ struct Spec {
     units: String,
     /// Per memory, what it holds and its capacity in bytes.
     memories: Vec<(String, u64)>,
-    /// Bytes of a memory of weights that feeds the one of them that holds weights, if there is one.
+    /// Bytes of a memory behind the one that holds weights, or another operand, if there is one.
     behind_bytes: Option<u64>,
+    behind_holds: &'static str,
     bandwidth: u32,
     /// Words of one bit leave nothing unused.
     word_bits: u32,
@@ -103,6 +105,7 @@ impl Spec {
             units,
             memories,
             behind_bytes: None,
+            behind_holds: "Weights",
             bandwidth: 1 << 24,
             word_bits: 1,
             dram_bits: Some(64),
@@ -127,9 +130,10 @@ impl Spec {
         let mut memories: String = self.memories.iter().enumerate().map(memory).collect();
         if let Some(bytes) = self.behind_bytes {
             let [bytes, word] = [bytes, u64::from(self.word_bits)].map(sourced);
-            let fed = self.memories.iter().position(|(holds, _)| holds.contains("Weights")).unwrap();
+            let holds = self.behind_holds;
+            let fed = self.memories.iter().position(|(held, _)| held.contains(holds)).unwrap();
             memories += &format!(
-                "(name: \"behind\", holds: [Weights], feeds: [\"m{fed}\"], capacity_bytes: {bytes}, word_bits: {word}, \
+                "(name: \"behind\", holds: [{holds}], feeds: [\"m{fed}\"], capacity_bytes: {bytes}, word_bits: {word}, \
                  bandwidth_bits_per_cycle: {word}, macro_model: Cacti(LowPower)),"
             );
         }

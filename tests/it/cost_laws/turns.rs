@@ -5,8 +5,8 @@ use spiq::cost::{Machine, MappedWorkload, layer_cost};
 use spiq::exec::Activity;
 use spiq::hw::{Operand, Placement};
 use spiq::map::{
-    ExecutedBits, Group, Layer, Map, Order, Passage, Plan, Product, Residents, Settled, Workload, candidates,
-    settled_candidates,
+    ExecutedBits, Group, Home, Layer, Map, Order, Passage, Plan, Product, Residents, Settled, Workload,
+    candidates, settled_candidates,
 };
 use spiq::model::{ModelDescription, NodeId};
 
@@ -30,7 +30,8 @@ impl Chain {
         Self { positions, channels: channels.to_vec(), halo, timesteps: 1, density: 0.5 }
     }
 
-    fn len(&self) -> usize {
+    /// Number of layers.
+    pub fn len(&self) -> usize {
         self.halo.len()
     }
 
@@ -85,10 +86,17 @@ impl Chain {
 
     /// Sums and membranes have room, and so many bytes are there for weights and activations.
     pub fn machine_of([weights, activations]: [u64; 2]) -> Machine {
+        let mut spec = Self::spec(activations);
+        spec.memories[0].1 = weights;
+        spec.machine()
+    }
+
+    /// All but activations have room, of which `bytes` fit beside units.
+    pub fn spec(bytes: u64) -> Spec {
         let mut spec =
             Spec { objective: "Energy", ..Spec::roomy(lanes(1, 4, "Dense", "BitSerial")).innermost() };
-        (spec.memories[0].1, spec.memories[1].1) = (weights, activations);
-        spec.machine()
+        spec.memories[1].1 = bytes;
+        spec
     }
 }
 
@@ -159,8 +167,9 @@ fn least(chain: &Chain, machine: &Machine) -> f64 {
             let map = &workload.maps[number];
             let halo = chain.halo[map.products[0]] as f64 / map.rows as f64;
             match holds(map) {
-                true if end - first > 1 => Some(map.bits * (1.0 / tiles as f64 + halo).min(1.0)),
-                _ => (stays >> number & 1 == 1).then_some(map.bits),
+                true if end - first > 1 => (Home::default(), map.bits * (1.0 / tiles as f64 + halo).min(1.0)),
+                _ if stays >> number & 1 == 1 => (Home::default(), map.bits),
+                _ => (Home::OffChip, map.bits),
             }
         };
         let passage = |operand| Passage::of(&workload.maps, operand, layer, &(first..end), bits);
@@ -240,18 +249,23 @@ fn a_stream_that_a_join_overwrites_is_read() {
         map(Operand::Residual, 2..4, 64.0, &[], &[3]),
     ];
     let stream = |layer: usize, stays: [bool; 3]| {
-        let bits = |number: usize| stays[number].then_some(maps[number].bits);
-        let passage = Passage::of(&maps, Operand::Residual, layer, &(layer..layer + 1), bits);
-        (passage.staying_bits, passage.read, passage.written)
+        let home = |number: usize| if stays[number] { Home::default() } else { Home::OffChip };
+        let homes = |number: usize| (home(number), maps[number].bits);
+        let passage = Passage::of(&maps, Operand::Residual, layer, &(layer..layer + 1), homes);
+        (passage.staying_bits, passage.read.off_chip, passage.written.off_chip)
     };
     assert_eq!(stream(0, [false; 3]), (0.0, 0.0, 1.0));
     assert_eq!(stream(1, [false; 3]), (0.0, 0.0, 0.0));
     assert_eq!(stream(2, [false; 3]), (0.0, 1.0, 1.0));
     assert_eq!(stream(2, [true; 3]), (64.0, 0.0, 0.0));
     assert_eq!(stream(2, [false, true, true]), (64.0, 1.0, 0.0));
-    let spikes =
-        |stays: bool| Passage::of(&maps, Operand::Activations, 2, &(2..3), |_| stays.then_some(8.0)).input;
-    assert_eq!((spikes(false), spikes(true)), (1.0, 0.0));
+    let spikes = |home: Home| {
+        let passage = Passage::of(&maps, Operand::Activations, 2, &(2..3), |_| (home, 8.0));
+        (passage.input.off_chip, passage.input.behind, passage.staying_bits, passage.behind_bits)
+    };
+    assert_eq!(spikes(Home::OffChip), (1.0, 0.0, 0.0, 0.0));
+    assert_eq!(spikes(Home::OnChip(1)), (0.0, 1.0, 0.0, 8.0));
+    assert_eq!(spikes(Home::default()), (0.0, 0.0, 8.0, 0.0));
 }
 
 /// What a layer reads and writes of maps, bits of one timestep, as operations say: (inputs of products, what
