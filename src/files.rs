@@ -1,4 +1,11 @@
-//! Reads files from disk, or from the defaults that are part of the binary.
+//! Reads files from disk, or from the defaults that are part of the binary by the feature `bundled`.
+
+#[cfg(feature = "bundled")]
+mod bundled;
+#[cfg(not(feature = "bundled"))]
+mod bundled {
+    pub(super) const FILES: &[(&str, &[u8])] = &[];
+}
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -87,99 +94,6 @@ pub enum Folder {
     Disk(PathBuf),
 }
 
-macro_rules! bundle {
-    ($($path:literal),* $(,)?) => {
-        const BUNDLED: &[(&str, &[u8])] = &[$(($path, include_bytes!(concat!("../", $path)))),*];
-    };
-}
-
-bundle!(
-    "models/sdtv1_2-64_fashion.ron",
-    "models/sdtv1_2-64_fashion.safetensors",
-    "models/qkformer_3-96_fashion.ron",
-    "models/qkformer_3-96_fashion.safetensors",
-    "models/settings/mixed.ron",
-    "models/settings/pot3-calibrated.ron",
-    "models/settings/pot3-calibrated.safetensors",
-    "models/settings/w2-calibrated.ron",
-    "models/settings/w2-calibrated.safetensors",
-    "models/settings/w3-calibrated.ron",
-    "models/settings/w3-calibrated.safetensors",
-    "models/settings/w4-calibrated.ron",
-    "models/settings/w4-calibrated.safetensors",
-    "models/qkformer_10-384_imagenet.ron",
-    "models/qkformer_10-512_imagenet.ron",
-    "models/qkformer_10-768_imagenet.ron",
-    "models/qkformer_4-256_cifar10dvs.ron",
-    "models/qkformer_4-256_gesture.ron",
-    "models/qkformer_4-384_cifar10.ron",
-    "models/sdtv1_2-256_cifar10.ron",
-    "models/sdtv1_2-256_cifar10dvs.ron",
-    "models/sdtv1_2-256_gesture.ron",
-    "models/sdtv1_2-512_cifar10.ron",
-    "models/sdtv1_4-512_cifar10.ron",
-    "models/sdtv1_8-384_imagenet.ron",
-    "models/sdtv1_8-512_imagenet.ron",
-    "models/sdtv1_8-768_imagenet.ron",
-    "models/sdtv2_5M.ron",
-    "models/sdtv2_15M.ron",
-    "models/sdtv2_15M_fused.ron",
-    "models/sdtv2_31M.ron",
-    "models/sdtv2_55M.ron",
-    "models/sdtv3_3M.ron",
-    "models/sdtv3_5M.ron",
-    "models/sdtv3_10M.ron",
-    "models/sdtv3_19M.ron",
-    "models/spikeiandformer_8-384_imagenet.ron",
-    "models/spikformer_1-384_cifar10.ron",
-    "models/spikformer_2-256_cifar10dvs.ron",
-    "models/spikformer_2-384_cifar10.ron",
-    "models/spikformer_4-256_cifar10.ron",
-    "models/spikformer_4-384_cifar10.ron",
-    "models/spikformer_8-384_imagenet.ron",
-    "models/spikformer_8-512_imagenet.ron",
-    "models/spikformer_8-768_imagenet.ron",
-    "models/spikingformer_2-256_cifar10dvs.ron",
-    "models/spikingformer_2-512_cifar100.ron",
-    "models/spikingformer_4-256_cifar10.ron",
-    "models/spikingformer_4-384_cifar10.ron",
-    "models/spikingformer_8-384_imagenet.ron",
-    "models/spikingformer_8-512_imagenet.ron",
-    "models/spikingformer_8-768_imagenet.ron",
-    "models/vgg11_cifar10.ron",
-    "models/rates/sdtv1_2-64_fashion.csv",
-    "models/rates/sdtv1_4-512_cifar10.csv",
-    "models/rates/spikformer_4-384_cifar10.csv",
-    "models/rates/spikingformer_8-512_imagenet.csv",
-    "models/rates/vgg11_cifar10.csv",
-    "models/neurons/lif.ron",
-    "models/neurons/loihi.ron",
-    "data/fashion-mnist/fashion-mnist.ron",
-    "data/fashion-mnist/t10k-images-idx3-ubyte.gz",
-    "data/fashion-mnist/t10k-labels-idx1-ubyte.gz",
-    "data/fashion-mnist/validation-images-idx3-ubyte.gz",
-    "data/fashion-mnist/validation-labels-idx1-ubyte.gz",
-    "hw_configs/edge-28.ron",
-    "hw_configs/systolic-28.ron",
-    "hw_configs/cortex-m4.ron",
-    "hw_configs/eyeriss-28.ron",
-    "hw_configs/ptb-28.ron",
-    "hw_configs/sato-28.ron",
-    "hw_configs/mint-28.ron",
-    "hw_configs/prosperity-28.ron",
-    "hw_configs/tpu-28.ron",
-    "hw_configs/loihi-14.ron",
-    "hw_configs/firefly-t-16.ron",
-    "hw_configs/spikformer-fpga-16.ron",
-    "hw_configs/snn-dse.ron",
-    "hw_configs/odin.ron",
-    "hw_configs/sne.ron",
-    "hw_configs/exspike.ron",
-    "hw_configs/spikeiand-28.ron",
-    "hw_configs/spaces/edge-dram.ron",
-    "hw_configs/spaces/edge-lanes.ron",
-);
-
 impl Folder {
     /// Finds the description `spec`: the name of a default in `bundled`, or a path to a `.ron` file.
     /// Returns its folder and its file name there.
@@ -195,10 +109,7 @@ impl Folder {
         }
         let path = Path::new(spec);
         if path.extension().is_none() && !path.exists() {
-            let known = nearest(spec, Self::Bundled(bundled).names(extension));
-            return Err(Error::mismatch(format!(
-                "{spec:?}: neither a file nor one of the defaults: {known}"
-            )));
+            return Err(unknown(spec, Self::Bundled(bundled).names(extension)));
         }
         let name = path.file_name().ok_or_else(|| Error::mismatch(format!("{spec}: not a file")))?;
         let parent = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
@@ -209,8 +120,9 @@ impl Folder {
     pub fn names(&self, extension: &str) -> Vec<&'static str> {
         let Self::Bundled(folder) = self else { return Vec::new() };
         let inside = |path: &'static str| path.strip_prefix(folder)?.strip_prefix('/');
-        let files =
-            BUNDLED.iter().filter_map(|(path, _)| inside(path)?.strip_suffix(extension)?.strip_suffix('.'));
+        let files = bundled::FILES
+            .iter()
+            .filter_map(|(path, _)| inside(path)?.strip_suffix(extension)?.strip_suffix('.'));
         files.filter(|name| !name.contains('/')).collect()
     }
 
@@ -270,8 +182,18 @@ impl Folder {
     fn find(&self, name: &str) -> Option<&'static [u8]> {
         let Self::Bundled(folder) = self else { return None };
         let wanted = format!("{folder}/{name}");
-        BUNDLED.iter().find(|(path, _)| *path == wanted).map(|(_, bytes)| *bytes)
+        bundled::FILES.iter().find(|(path, _)| *path == wanted).map(|(_, bytes)| *bytes)
     }
+}
+
+/// The message about `spec`, which is none of the `names` of defaults and no file.
+fn unknown(spec: &str, names: Vec<&str>) -> Error {
+    let default = if cfg!(feature = "bundled") {
+        format!("one of the defaults: {}", nearest(spec, names))
+    } else {
+        "a default, which builds with the feature `bundled` have".to_owned()
+    };
+    Error::mismatch(format!("{spec:?}: neither a file nor {default}"))
 }
 
 /// Those of `names` that start as `spec` does, or all where none does: the first few, and how many more

@@ -35,9 +35,18 @@
 //! 11. [`explore`]: machines and settings together: fields that vary, fronts, and what decides them.
 //! 12. [`report`]: tables, files and pictures of evaluations; [`exchange`]: dumps, golden bundles, exports;
 //!     [`rtl`]: a machine in SystemVerilog.
-//! 13. [`cli`]: the command line.
+//! 13. `cli`: the command line.
+//!
+//! Features, all of them default: `bundled` makes models, machines, settings, rates and data part of the binary, to be
+//! asked for by name; `cli` is the program `spiq` and the module of its commands; `plots` draws the pictures of reports.
+//! A library that reads its own files needs none of them.
+
+// Tests use what is bundled, and look at pictures.
+#[cfg(all(test, not(all(feature = "bundled", feature = "cli", feature = "plots"))))]
+compile_error!("the tests need the features of the default build: bundled, cli, plots");
 
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cost;
 pub mod error;

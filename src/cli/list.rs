@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 
 use super::print::print;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::explore::Space;
 use crate::files::Folder;
 use crate::hw::{Agreement, Energies, Hardware, table_names};
@@ -43,6 +43,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         What::Rates => names("models/rates", "csv"),
         What::Spaces => spaces()?,
     };
+    if rows.is_empty() {
+        return Err(Error::mismatch("nothing is built in: spiq was built without the feature `bundled`"));
+    }
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows
         .iter()

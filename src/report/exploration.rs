@@ -22,7 +22,7 @@ const SCHEMA_VERSION: u32 = 1;
 pub fn write_exploration(found: &Exploration, dir: &Path) -> Result<()> {
     let mut files =
         vec![("fronts.csv".to_owned(), fronts_csv(found)?), ("effects.csv".to_owned(), effects_csv(found)?)];
-    files.extend(plots::render_exploration(found)?);
+    files.extend(plots::of_exploration(found)?);
     files.push(("exploration.json".to_owned(), exploration_json(found)?.into_bytes()));
     let folder = OutputFolder::new(dir, Owner::Exploration)?;
     let points = folder.create("points.csv")?;

@@ -1,5 +1,5 @@
 //! What `simulate` shows and leaves behind: a table for the terminal, `report.html`, `report.json`, CSV files and
-//! pictures. Nothing is computed here beyond sums and units.
+//! pictures. Nothing is computed here beyond sums and units. Without the feature `plots`, reports have no pictures.
 
 mod bottlenecks;
 mod column;
@@ -11,6 +11,10 @@ mod exploration;
 mod fixture;
 mod html;
 mod json;
+#[cfg(not(feature = "plots"))]
+mod no_plots;
+mod part_colours;
+#[cfg(feature = "plots")]
 mod plots;
 mod search;
 mod search_layers;
@@ -23,6 +27,8 @@ mod units;
 
 use std::path::Path;
 
+#[cfg(not(feature = "plots"))]
+use self::no_plots as plots;
 use crate::error::Result;
 use crate::evaluate::{Comparison, Evaluation, Simulation};
 use crate::output::{OutputFolder, Owner};
@@ -57,14 +63,17 @@ pub fn write(simulation: &Simulation, dir: &Path) -> Result<()> {
 pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
     let json = comparison_to_json(comparison)?;
     let mut files = vec![("comparison.csv".to_owned(), comparison::csv(comparison)?)];
-    files.extend(pictures(plots::render_comparison(comparison)?));
+    files.extend(plots::of_comparison(comparison)?);
     files.push(page(&json, "comparison.json")?);
     files.push(("comparison.json".to_owned(), json.into_bytes()));
     write_files(files, Owner::Comparison, dir)
 }
 
+/// Path inside the folder of a report, with slashes, and bytes.
+type File = (String, Vec<u8>);
+
 /// Writes rendered files into `dir`.
-fn write_files(files: Vec<(String, Vec<u8>)>, owner: Owner, dir: &Path) -> Result<()> {
+fn write_files(files: Vec<File>, owner: Owner, dir: &Path) -> Result<()> {
     let folder = OutputFolder::new(dir, owner)?;
     files.into_iter().try_for_each(|(name, bytes)| folder.write(&name, bytes))?;
     folder.finish()
@@ -90,7 +99,7 @@ pub fn files(simulation: &Simulation) -> Result<Vec<ReportFile>> {
 }
 
 /// Every file of a report: its path inside the folder, and its bytes.
-fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
+fn render(simulation: &Simulation) -> Result<Vec<File>> {
     let json = to_json(simulation)?;
     let mut files = vec![
         ("settings.csv".to_owned(), csv::settings(simulation)?),
@@ -102,7 +111,7 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
     for (name, setting) in rates_names(&simulation.settings).into_iter().zip(&simulation.settings) {
         files.push((name, csv::rates(simulation, setting)?));
     }
-    files.extend(pictures(plots::render(simulation)?));
+    files.extend(plots::of_simulation(simulation)?);
     if simulation.presentation.trace {
         files.push(("trace.json".to_owned(), trace::trace(simulation)?));
     }
@@ -112,7 +121,7 @@ fn render(simulation: &Simulation) -> Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// The page that shows `json`, which the file `name` beside it holds.
-fn page(json: &str, name: &str) -> Result<(String, Vec<u8>)> {
+fn page(json: &str, name: &str) -> Result<File> {
     Ok(("report.html".to_owned(), html_page(json, name)?.into_bytes()))
 }
 
@@ -122,15 +131,6 @@ fn page(json: &str, name: &str) -> Result<(String, Vec<u8>)> {
 /// Those of [`html_page`], or if the file cannot be written.
 pub fn write_page(json: &str, path: &str, dir: &Path) -> Result<()> {
     write_files(vec![page(json, path)?], Owner::Page, dir)
-}
-
-fn pictures(pictures: Vec<plots::Picture>) -> impl Iterator<Item = (String, Vec<u8>)> {
-    pictures.into_iter().flat_map(|picture| {
-        [
-            (format!("plots/{}.svg", picture.stem), picture.svg.into_bytes()),
-            (format!("plots/{}.png", picture.stem), picture.png),
-        ]
-    })
 }
 
 /// `rates/NAME.csv` for each setting, where NAME is its name without what file systems do not like, and

@@ -36,7 +36,7 @@ pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()
     for (front, stem) in Front::ALL {
         files.push((format!("fronts/{stem}.csv"), front_csv(search, front)?));
     }
-    files.extend(super::pictures(plots::render_search(search)?));
+    files.extend(plots::of_search(search)?);
     files.push(super::page(&json, "search.json")?);
     files.push(("search.json".to_owned(), json.into_bytes()));
     super::write_files(files, Owner::Search, dir)

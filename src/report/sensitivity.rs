@@ -27,7 +27,7 @@ pub fn write_sensitivity(found: &Sensitivities, dir: &Path) -> Result<()> {
         ("correlations.csv".to_owned(), correlations_csv(found)?),
         ("seconds.csv".to_owned(), seconds_csv(found)?),
     ];
-    files.extend(super::pictures(plots::render_sensitivity(found)?));
+    files.extend(plots::of_sensitivities(found)?);
     files.push(("sensitivity.json".to_owned(), json.into_bytes()));
     super::write_files(files, Owner::Sensitivity, dir)
 }

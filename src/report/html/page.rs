@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::super::plots::palette_css;
+use super::super::part_colours;
 
 const STYLE: &str = include_str!("page.css");
 const CHARTS: &str = include_str!("charts.js");
@@ -29,7 +29,7 @@ pub(super) fn page(title: &str, subtitle: &str, sections: &[Section], data: &Val
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(palette_css())) (PreEscaped(STYLE)) }
+                style { (PreEscaped(part_colours::css())) (PreEscaped(STYLE)) }
             }
             body {
                 a.skip href="#main" { "Skip to content" }

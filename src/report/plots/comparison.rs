@@ -52,12 +52,13 @@ fn scene(
 #[cfg(test)]
 mod tests {
     use super::super::super::fixture;
-    use super::super::render_comparison;
+    use super::super::draw;
+    use super::*;
 
     #[test]
     fn every_machine_is_drawn_with_its_units() {
-        let pictures = render_comparison(&fixture::comparison()).unwrap();
-        let stems: Vec<_> = pictures.iter().map(|picture| picture.stem).collect();
+        let pictures = draw(scenes(&fixture::comparison())).unwrap();
+        let stems: Vec<_> = pictures.iter().map(|picture| picture.stem.as_str()).collect();
         assert_eq!(stems, ["machines_energy", "machines_latency"]);
         for (picture, unit) in pictures.iter().zip(["Energy per inference (", "Latency per inference ("]) {
             for word in ["edge-a", "edge-b", "Machine", unit] {

@@ -1,12 +1,10 @@
 //! The pictures of `spiq explore`.
 
 use super::super::units::{Scale, decimals, fixed};
-use super::backend;
 use super::heat_map::HeatMap;
 use super::lines::{Line, Lines, Quantity, Style};
 use super::palette;
 use super::scene::Scene;
-use crate::error::Result;
 use crate::explore::{Exploration, Figure, Figures, FrontOf};
 
 /// Most points of a cloud: beyond that only every so manieth is drawn.
@@ -14,17 +12,8 @@ const CLOUD: usize = 4000;
 /// Classes of a third objective.
 const CLASSES: usize = 4;
 
-/// Draws the fronts, and what decides each objective: SVG and PNG files by their paths.
-pub(in super::super) fn render(found: &Exploration) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut files = Vec::new();
-    for (stem, scene) in scenes(found, &found.fronts) {
-        files.push((format!("plots/{stem}.svg"), backend::svg(&scene, &stem)?.into_bytes()));
-        files.push((format!("plots/{stem}.png"), backend::png(&scene, &stem)?));
-    }
-    Ok(files)
-}
-
-fn scenes(found: &Exploration, fronts: &[FrontOf]) -> Vec<(String, Scene)> {
+/// Name and scene of each front among `fronts`, and of what decides the objectives of each network.
+pub(super) fn scenes(found: &Exploration, fronts: &[FrontOf]) -> Vec<(String, Scene)> {
     let several = found.networks.len() > 1;
     let prefix = |network: usize| if several { format!("{}_", network + 1) } else { String::new() };
     let mut scenes = Vec::new();

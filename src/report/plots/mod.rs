@@ -16,52 +16,83 @@ mod scene;
 mod search;
 mod sensitivity;
 
-pub(super) use exploration::render as render_exploration;
-pub(super) use search::render as render_search;
-pub(super) use sensitivity::render as render_sensitivity;
-
+use self::scene::Scene;
+use super::File;
 use crate::error::Result;
 use crate::evaluate::{Comparison, Simulation};
+use crate::explore::Exploration;
+use crate::search::Search;
+use crate::sensitivity::Sensitivities;
 
 /// One rendered picture.
-pub(super) struct Picture {
+struct Picture {
     /// File name without its ending.
-    pub stem: &'static str,
+    stem: String,
     /// The text of the SVG file.
-    pub svg: String,
+    svg: String,
     /// The bytes of the PNG file, twice the SVG's size.
-    pub png: Vec<u8>,
+    png: Vec<u8>,
 }
 
-/// Draws every figure of [`figures::FIGURES`] that has something to show; all numbers must be finite.
-pub(super) fn render(simulation: &Simulation) -> Result<Vec<Picture>> {
-    let draw = |figure: &figures::Figure| {
-        let scene = (figure.draw)(simulation);
-        let svg = backend::svg(&scene, figure.stem)?;
-        Ok(Picture { stem: figure.stem, svg, png: backend::png(&scene, figure.stem)? })
+/// The pictures of a report: every figure of [`figures::FIGURES`] that has something to show.
+///
+/// # Errors
+/// If a renderer fails, as in each function of a command.
+pub(super) fn of_simulation(simulation: &Simulation) -> Result<Vec<File>> {
+    files(scenes(simulation))
+}
+
+/// The pictures of a comparison of machines.
+pub(super) fn of_comparison(machines: &Comparison) -> Result<Vec<File>> {
+    files(comparison::scenes(machines))
+}
+
+/// The pictures of a search: fronts, its trace, and the bits of the best setting.
+pub(super) fn of_search(found: &Search) -> Result<Vec<File>> {
+    files(search::scenes(found))
+}
+
+/// The pictures of an exploration: fronts, and what decides each objective.
+pub(super) fn of_exploration(found: &Exploration) -> Result<Vec<File>> {
+    files(exploration::scenes(found, &found.fronts))
+}
+
+/// The pictures of sensitivities: drops of accuracy, and how measures rank layers.
+pub(super) fn of_sensitivities(found: &Sensitivities) -> Result<Vec<File>> {
+    files(sensitivity::scenes(found))
+}
+
+fn scenes(simulation: &Simulation) -> impl Iterator<Item = (&'static str, Scene)> {
+    let shown = figures::FIGURES.iter().filter(|figure| (figure.has_data)(simulation));
+    shown.map(|figure| (figure.stem, (figure.draw)(simulation)))
+}
+
+/// Paths and bytes of both files of each picture.
+fn files<S: Into<String>>(scenes: impl IntoIterator<Item = (S, Scene)>) -> Result<Vec<File>> {
+    let both = |Picture { stem, svg, png }| {
+        [(format!("plots/{stem}.svg"), svg.into_bytes()), (format!("plots/{stem}.png"), png)]
     };
-    figures::FIGURES.iter().filter(|figure| (figure.has_data)(simulation)).map(draw).collect()
+    Ok(draw(scenes)?.into_iter().flat_map(both).collect())
 }
 
-/// The colours of parts as variables of a style sheet.
-pub(super) fn palette_css() -> String {
-    palette::css()
-}
-
-/// Draws the figures of a comparison of machines.
-pub(super) fn render_comparison(machines: &Comparison) -> Result<Vec<Picture>> {
-    let draw = |(stem, scene): (&'static str, scene::Scene)| {
-        Ok(Picture { stem, svg: backend::svg(&scene, stem)?, png: backend::png(&scene, stem)? })
+/// Renders scenes by the names of their files.
+fn draw<S: Into<String>>(scenes: impl IntoIterator<Item = (S, Scene)>) -> Result<Vec<Picture>> {
+    let draw = |(stem, scene): (S, Scene)| {
+        let stem = stem.into();
+        Ok(Picture { svg: backend::svg(&scene, &stem)?, png: backend::png(&scene, &stem)?, stem })
     };
-    comparison::scenes(machines).into_iter().map(draw).collect()
+    scenes.into_iter().map(draw).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture;
-    use super::scene::Scene;
     use super::*;
     use crate::cost::{Cycles, EnergyJ};
+
+    fn render(simulation: &Simulation) -> Vec<Picture> {
+        draw(scenes(simulation)).unwrap()
+    }
 
     fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
         let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
@@ -124,7 +155,7 @@ mod tests {
     fn every_degenerate_figure_renders() {
         for simulation in degenerate() {
             let drawn = figures::FIGURES.iter().filter(|figure| (figure.has_data)(&simulation)).count();
-            assert_eq!(render(&simulation).unwrap().len(), drawn);
+            assert_eq!(render(&simulation).len(), drawn);
         }
     }
 
@@ -132,7 +163,7 @@ mod tests {
     #[test]
     fn without_images_no_accuracy_is_drawn() {
         let stems: Vec<_> =
-            render(&fixture::expected(2, 3)).unwrap().iter().map(|picture| picture.stem).collect();
+            render(&fixture::expected(2, 3)).iter().map(|picture| picture.stem.clone()).collect();
         assert_eq!(stems, ["energy_per_layer", "cycles_per_layer", "footprint", "energy", "power"]);
     }
 
@@ -148,7 +179,7 @@ mod tests {
     #[test]
     fn png_has_the_size_of_its_scene_and_is_not_blank() {
         let simulation = fixture::simulation(8, 20);
-        for (figure, picture) in figures::FIGURES.iter().zip(render(&simulation).unwrap()) {
+        for (figure, picture) in figures::FIGURES.iter().zip(render(&simulation)) {
             let scene = (figure.draw)(&simulation);
             let (width, height, pixels) = decode(&picture.png);
             assert_eq!((width, height), (2 * scene.width as u32, 2 * scene.height as u32));
@@ -161,7 +192,7 @@ mod tests {
     #[test]
     fn svg_names_its_axes_units_and_settings() {
         let simulation = fixture::simulation(8, 20);
-        let pictures = render(&simulation).unwrap();
+        let pictures = render(&simulation);
         let svg = |stem: &str| pictures.iter().find(|p| p.stem == stem).unwrap().svg.as_str();
         for (stem, words) in [
             ("energy_per_layer", ["Energy per inference (µJ)", "Layer", "w4"]),

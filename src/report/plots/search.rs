@@ -5,12 +5,10 @@ use super::bars::{Bars, Series};
 use super::lines::{Line, Lines, Quantity, Style};
 use super::palette;
 use super::scene::Scene;
-use super::{Picture, backend};
-use crate::error::Result;
 use crate::search::{Front, FrontPoint, LayerChoice, Run, Search};
 
-/// Draws the fronts, the trace, and the bits of the best setting.
-pub fn render(search: &Search) -> Result<Vec<Picture>> {
+/// Name and scene of the fronts, the trace, and the bits of the best setting.
+pub(super) fn scenes(search: &Search) -> Vec<(&'static str, Scene)> {
     let fronts = Front::ALL.into_iter().map(|(front, stem)| (stem, front_scene(search, front)));
     let mut scenes: Vec<(&'static str, Scene)> = fronts.collect();
     scenes.push(("trace", trace(search)));
@@ -19,10 +17,7 @@ pub fn render(search: &Search) -> Result<Vec<Picture>> {
         scenes.push(("weight_bits", bits(search, run, "Weight bits", |layer| Some(layer.weight_bits))));
         scenes.push(("membrane_bits", bits(search, run, "Membrane bits", |layer| layer.membrane_bits)));
     }
-    let draw = |(stem, scene): (&'static str, Scene)| {
-        Ok(Picture { stem, svg: backend::svg(&scene, stem)?, png: backend::png(&scene, stem)? })
-    };
-    scenes.into_iter().map(draw).collect()
+    scenes
 }
 
 fn subtitle(search: &Search) -> String {

@@ -2,20 +2,11 @@
 
 use super::heat_map::HeatMap;
 use super::scene::Scene;
-use super::{Picture, backend};
-use crate::error::Result;
 use crate::sensitivity::Sensitivities;
 
-/// Draws the accuracy drop of every layer, and how well the measures foretell it.
-pub(in super::super) fn render(found: &Sensitivities) -> Result<Vec<Picture>> {
-    let picture = |(stem, scene): (&'static str, Scene)| {
-        let svg = backend::svg(&scene, stem)?;
-        Ok(Picture { stem, svg, png: backend::png(&scene, stem)? })
-    };
+/// Name and scene of the accuracy drop of every layer, and of how well the measures foretell it.
+pub(super) fn scenes(found: &Sensitivities) -> [(&'static str, Scene); 2] {
     [("accuracy_drops", drops(found)), ("rank_correlations", correlations(found))]
-        .into_iter()
-        .map(picture)
-        .collect()
 }
 
 fn subtitle(found: &Sensitivities) -> String {
@@ -63,6 +54,7 @@ fn correlations(found: &Sensitivities) -> Scene {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
     use crate::sensitivity::{MeasureSummary, MeasuredCandidate};
 
@@ -94,7 +86,7 @@ mod tests {
 
     #[test]
     fn pictures_say_what_they_show() {
-        let pictures = render(&found(3, 2)).unwrap();
+        let pictures = draw(scenes(&found(3, 2))).unwrap();
         let svg = |i: usize| &pictures[i].svg;
         // The last layer at the second choice drops by 5 points.
         for word in ["Accuracy drop", "block.2.a_rather", "w1", "5.00"] {
@@ -113,7 +105,7 @@ mod tests {
                 let inside = |b: [f64; 4]| b[0] >= 0.0 && b[2] <= scene.width && b[3] <= scene.height;
                 assert!(scene.text_boxes().iter().all(|(_, bounds)| inside(*bounds)), "{layers} {choices}");
             }
-            assert_eq!(render(&found).unwrap().len(), 2);
+            assert_eq!(draw(scenes(&found)).unwrap().len(), 2);
         }
     }
 }
