@@ -1,4 +1,12 @@
 //! Ranges that numbers of files and flags are held to. Limits that several of them share have a name here.
+//!
+//! ```
+//! use spiq::check::{MEMBRANE_BITS, in_range};
+//!
+//! assert!(in_range("membrane_bits", 16, &MEMBRANE_BITS).is_ok());
+//! let fault = in_range("membrane_bits", 33, &MEMBRANE_BITS).unwrap_err();
+//! assert_eq!(fault.message, "33 is not in 2..=32");
+//! ```
 
 use std::borrow::Cow;
 use std::collections::HashSet;

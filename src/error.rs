@@ -1,4 +1,13 @@
 //! The one error type: every message names the file, the position or the field.
+//!
+//! ```
+//! use spiq::{hw::Hardware, Error};
+//!
+//! // A file, the position in it, and what is wrong there.
+//! let error = Hardware::parse("Hardware(name: 3)", "mine.ron").unwrap_err();
+//! assert!(matches!(&error, Error::Syntax { path, line: 1, .. } if path == "mine.ron"));
+//! assert_eq!(error.exit_code(), 2);
+//! ```
 
 use std::borrow::Cow;
 use std::path::Path;

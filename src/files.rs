@@ -1,4 +1,13 @@
 //! Reads files from disk, or from the defaults that are part of the binary by the feature `bundled`.
+//!
+//! ```
+//! use spiq::files::{Folder, read_text};
+//!
+//! let (folder, file) = Folder::locate("hw_configs", "edge-28")?;
+//! assert!(folder.read_text(&file)?.contains("clock_hz"));
+//! assert!(read_text("no/such.ron").unwrap_err().to_string().starts_with("no/such.ron"));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 #[cfg(feature = "bundled")]
 mod bundled;

@@ -41,6 +41,8 @@
 //! asked for by name; `cli` is the program `spiq` and the module of its commands; `plots` draws the pictures of reports.
 //! A library that reads its own files needs none of them.
 
+#![warn(missing_docs)]
+
 // Tests use what is bundled, and look at pictures.
 #[cfg(all(test, not(all(feature = "bundled", feature = "cli", feature = "plots"))))]
 compile_error!("the tests need the features of the default build: bundled, cli, plots");

@@ -1,5 +1,11 @@
 //! Loads models: descriptions, and the weights that they name. Random weights are scaled by what the network does
 //! with them, so that this stands above what executes networks.
+//!
+//! ```
+//! let model = spiq::load::model("sdtv1_2-64_fashion")?;
+//! assert_eq!(model.network.parameter_count(), 163_650);
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 use std::path::Path;
 

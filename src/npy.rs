@@ -1,4 +1,14 @@
 //! NumPy's `.npy`, after `numpy.lib.format`: versions 1 to 3, C order, little endian; version 1 is written.
+//!
+//! ```
+//! use spiq::npy::{Kind, preamble, read};
+//!
+//! let mut file = preamble(Kind::Signed(2), &[1, 2]);
+//! file.extend([1i16, -2].map(i16::to_le_bytes).concat());
+//! let array = read(&file[..], 1 << 10, "codes.npy")?;
+//! assert_eq!((array.shape, array.data), (vec![1, 2], vec![1, 0, 0xFE, 0xFF]));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 use std::io::Read;
 

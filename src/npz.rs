@@ -1,4 +1,11 @@
 //! NumPy's `.npz`: a zip archive of `.npy` files, stored or deflated.
+//!
+//! ```
+//! use spiq::npz::Npz;
+//!
+//! let error = Npz::open("no/spikes.npz").unwrap_err();
+//! assert!(error.to_string().starts_with("no/spikes.npz"));
+//! ```
 
 use std::fs::File;
 use std::io::{BufReader, Read};

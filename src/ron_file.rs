@@ -1,4 +1,14 @@
 //! Reads RON text, or JSON, into a type; an error names the file, and the line and the column or the field.
+//!
+//! ```
+//! use spiq::ron_file::{parse_ron, to_ron};
+//!
+//! let bits: Vec<u32> = parse_ron("[3, 4]", "bits.ron")?;
+//! assert_eq!(parse_ron::<Vec<u32>>(&to_ron(&bits, 1), "bits.ron")?, bits);
+//! let error = parse_ron::<Vec<u32>>("[3, x]", "bits.ron").unwrap_err();
+//! assert!(error.to_string().starts_with("bits.ron:1:"));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 use ron::extensions::Extensions;
 use ron::ser::PrettyConfig;

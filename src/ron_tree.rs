@@ -1,5 +1,14 @@
 //! Where the values of a RON or JSON text stand in it, so that one of them can be replaced and the rest stays as it
 //! was written, remarks included. Types are none of its business: whoever reads the text checks them.
+//!
+//! ```
+//! use spiq::ron_tree::Tree;
+//!
+//! let text = "Memory(banks: 4, name: \"weights\")";
+//! let tree = Tree::parse(text).expect("one value");
+//! assert_eq!(tree.name(), Some("Memory"));
+//! assert_eq!(tree.field("name").map(|name| name.spelled(text)), Some("weights"));
+//! ```
 
 use std::ops::Range;
 

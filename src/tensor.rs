@@ -1,4 +1,12 @@
 //! Row-major arrays: parameters as PyTorch stores them, activations with channels last.
+//!
+//! ```
+//! use spiq::tensor::{Frames, Shape};
+//!
+//! let mut spikes = Frames::<u8>::zeros(4, Shape::new(2, 3, 3));
+//! spikes.frame_mut(1)[0] = 1;
+//! assert_eq!((spikes.data.len(), spikes.at(1)[0], spikes.at(2)[0]), (4 * 2 * 3 * 3, 1, 0));
+//! ```
 
 /// A dense row-major array with a run-time shape.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,14 @@
 //! Who watches a long computation: hears how far it is, and may end it.
+//!
+//! ```
+//! use spiq::watch::Interrupt;
+//!
+//! let interrupt = Interrupt::default();
+//! let heard = interrupt.clone();
+//! assert!(heard.check().is_ok());
+//! interrupt.raise();
+//! assert!(heard.check().is_err());
+//! ```
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,14 @@
 //! What an execution costs on a described hardware: pure functions from plan, activity and
 //! hardware to cycles, energy, memory and area. Nothing here touches a tensor.
+//!
+//! ```
+//! use spiq::cost::Machine;
+//! use spiq::hw::Hardware;
+//!
+//! let machine = Machine::new(Hardware::load("edge-28")?.0)?;
+//! assert_eq!(machine.memories.len(), machine.hardware.memories.len());
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod accesses;
 mod area;

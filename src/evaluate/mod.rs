@@ -1,4 +1,16 @@
 //! One (model, setting, hardware, data) -> one [`Evaluation`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use spiq::{cost::Machine, evaluate::Evaluator, exec::Rates, hw::Hardware, load, quant::Setting};
+//!
+//! let model = Arc::new(load::model("sdtv1_2-64_fashion")?);
+//! let rates = Arc::new(Rates::uniform(&model.network, 0.1)?);
+//! let machine = Machine::new(Hardware::load("systolic-28")?.0)?;
+//! let evaluations = Evaluator::expecting(model, rates).evaluate(&Setting::load("w4")?, &[machine], &|| ())?;
+//! assert!(evaluations[0].accuracy.is_none() && evaluations[0].cycles.total() > 0.0);
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod bottlenecks;
 mod calibrated;

@@ -1,5 +1,16 @@
 //! What `spiq` exchanges with other programs, as `docs/formats.md` describes it: dumps of runs, golden
 //! bundles, weights for PyTorch, settings with their integers, stimuli for RTL, recorded neurons.
+//!
+//! ```
+//! use spiq::exchange::{channels_first, channels_last};
+//! use spiq::tensor::Shape;
+//!
+//! // Two channels at two positions, as an executor holds them and as NumPy's files do.
+//! let shape = Shape::new(2, 1, 2);
+//! let file = channels_first(&[1, 10, 2, 20], shape, i64::from);
+//! assert_eq!(file, [1, 2, 10, 20]);
+//! assert_eq!(channels_last(&file, shape, |value| value), [1, 10, 2, 20]);
+//! ```
 
 mod bundle;
 mod bundle_neurons;

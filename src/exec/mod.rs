@@ -1,5 +1,15 @@
 //! Runs networks: the float reference, the scalar integer specification, and the fast executor that agrees
 //! with it on every integer. All count what they execute.
+//!
+//! ```
+//! use spiq::exec::Rates;
+//! use spiq::model::ModelDescription;
+//!
+//! let (_, network, _) = ModelDescription::load("sdtv1_2-64_fashion")?;
+//! let rates = Rates::load("sdtv1_2-64_fashion", &network)?;
+//! assert!(rates.known(&network).all(|(_, rate)| (0.0..=1.0).contains(&rate)));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod activity;
 mod backend;

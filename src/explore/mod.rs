@@ -1,5 +1,15 @@
 //! Machines and settings evaluated together: a [`Space`] says which, a [`Study`] holds all that does not depend on the
 //! machine, and an [`Exploration`] what came of it. `docs/explore.md` says how and why.
+//!
+//! ```
+//! use spiq::explore::{Space, front};
+//!
+//! let (space, _text) = Space::load("edge-lanes")?;
+//! assert!(!space.objectives.is_empty());
+//! // Energy and latency of three points: the last one loses to the first in both.
+//! assert_eq!(front(&[vec![1.0, 3.0], vec![2.0, 1.0], vec![2.0, 4.0]]), [0, 1]);
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod axes;
 mod axis;

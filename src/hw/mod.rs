@@ -1,4 +1,12 @@
 //! Hardware descriptions (`hw_configs/*.ron`), energy tables and memory technologies.
+//!
+//! ```
+//! use spiq::hw::Hardware;
+//!
+//! let (hardware, _text) = Hardware::load("edge-28")?;
+//! assert_eq!((hardware.clock_hz.value, hardware.memories.len()), (400e6, 3));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod changes;
 mod constants;

@@ -1,5 +1,15 @@
 //! How a quantized network is laid onto a machine: workloads (loops, bits per operand), fused
 //! layers, plans, and loop nests.
+//!
+//! ```
+//! use spiq::map::{Gemm, Workload};
+//! use spiq::model::ModelDescription;
+//!
+//! assert_eq!(Gemm::new(64, 384, 384).operations(), 64 * 384 * 384);
+//! let (_, network, _) = ModelDescription::load("sdtv1_2-64_fashion")?;
+//! assert!(Workload::float32(&network).weight_bits() > 32.0 * 160e3);
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod bits;
 mod candidates;

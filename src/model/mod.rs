@@ -1,4 +1,12 @@
 //! What is executed: the layer IR, the families that build it, weights and data sets.
+//!
+//! ```
+//! use spiq::model::ModelDescription;
+//!
+//! let (description, network, _folder) = ModelDescription::load("sdtv2_15M")?;
+//! assert_eq!((description.family.name(), network.timesteps, network.classes()), ("SpikeDrivenV2", 4, 1000));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod assumed;
 mod builder;

@@ -1,4 +1,13 @@
 //! Fixed-point numbers whose widths are known only at run time.
+//!
+//! ```
+//! use spiq::num::{Format, Requantizer, Rounding};
+//!
+//! let membrane = Format { bits: 8, fraction_bits: 4 };
+//! assert_eq!((membrane.lsb(), membrane.quantize(1.5), membrane.saturate(200)), (0.0625, 24, (127, true)));
+//! assert_eq!(Rounding::HalfEven.shift_right(5, 1), 2);
+//! assert_eq!(Requantizer::from_ratio(0.25).map(|quarter| quarter.apply(10)), Some(3));
+//! ```
 
 mod accumulator;
 mod format;

@@ -6,6 +6,15 @@
 //! what was written; other commands' files and a user's own stay. The list is renamed into place before the
 //! first file and names the old ones and the new ones, and again after the last, with the new ones alone:
 //! whenever a run is killed, the next one knows what there may be.
+//!
+//! ```
+//! use std::path::Path;
+//! use spiq::output::{Owner, check_target};
+//!
+//! // Nothing is made: this only says whether a folder of results could be.
+//! check_target(Path::new("target/found"), Owner::Search, &["plots"])?;
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod durable;
 mod list;

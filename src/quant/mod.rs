@@ -1,4 +1,12 @@
 //! From a float model and a setting to a network of integers.
+//!
+//! ```
+//! use spiq::quant::{Precision, Setting};
+//!
+//! let Precision::Fixed(setting) = Setting::load("w4u8")?.precision else { panic!("integers") };
+//! assert_eq!((setting.weights.bits(), setting.membrane_bits), (4, 8));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod bounds;
 mod calibration;

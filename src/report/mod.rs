@@ -1,5 +1,10 @@
 //! What `simulate` shows and leaves behind: a table for the terminal, `report.html`, `report.json`, CSV files and
 //! pictures. Nothing is computed here beyond sums and units. Without the feature `plots`, reports have no pictures.
+//!
+//! ```
+//! let error = spiq::report::html_page("{}", "report.json").unwrap_err();
+//! assert!(error.to_string().starts_with("report.json"));
+//! ```
 
 mod bottlenecks;
 mod column;

@@ -1,5 +1,13 @@
 //! A machine as RTL: the design of `rtl/design/` with its sizes, layer by layer what its memories hold and what it has to
 //! yield, and the cycles that the cost model expects of it.
+//!
+//! ```
+//! use spiq::{hw::Hardware, rtl::check_machine};
+//!
+//! assert!(check_machine(&Hardware::load("edge-28")?.0).is_ok());
+//! assert!(check_machine(&Hardware::load("systolic-28")?.0).is_err());
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod export;
 mod images;

@@ -3,6 +3,14 @@
 //! A [`Strategy`] proposes candidates of a [`Space`], the [`Engine`] answers through the fidelities of an
 //! [`Oracle`], from cheap to expensive: cost at known activity, membrane drift, a few batches, the paired
 //! test, the whole validation set with its own activity. `docs/search.md` says how and why.
+//!
+//! ```
+//! use spiq::search::Budgets;
+//!
+//! let budget = Budgets::parse("Budget(max_accuracy_drop: 0.015, max_energy: \"7uJ\")", "budget.ron")?;
+//! assert_eq!((budget.accuracy_drop, budget.energy_j), (0.015, Some(7e-6)));
+//! # Ok::<(), spiq::Error>(())
+//! ```
 
 mod budget;
 mod drift;
