@@ -132,7 +132,7 @@ impl MappingDescription {
         }
     }
 
-    /// The same as text.
+    /// The mapping as text, for a terminal.
     pub fn text(&self) -> String {
         let mut text = format!("hardware {}\n", self.hardware);
         match (&self.area_mm2, &self.fpga) {

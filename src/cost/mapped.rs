@@ -31,7 +31,7 @@ impl MappedWorkload {
         Self::best_of(workload, machine, samples, None)
     }
 
-    /// The same, among the plans that `fixed` leaves open.
+    /// The best plans of `workload` among those that the mapping `fixed` leaves open.
     ///
     /// # Errors
     /// If no plan is legal, or none is as `fixed` wants it.
@@ -44,11 +44,11 @@ impl MappedWorkload {
         Self::best_with(workload, machine, samples, fixed, None)
     }
 
-    /// The same, where `known` holds what was chosen on the same machine and samples, and learns what is chosen
-    /// now.
+    /// The plans of [`Self::best_of`], sooner: `known` holds plans that were chosen on this machine at these samples
+    /// before, and learns those that are chosen now.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Self::best_of`].
     pub fn best_knowing(
         workload: Workload,
         machine: &Machine,

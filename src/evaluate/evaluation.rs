@@ -157,9 +157,9 @@ pub struct SpikesSummary {
 pub enum ActivitySource {
     /// Images were executed.
     Data(DataSummary),
-    /// It is expected, and nothing was executed.
+    /// Rates of layers lead one to expect the activity; nothing was executed.
     Rates(RatesSummary),
-    /// It was recorded elsewhere, and nothing was executed.
+    /// Spikes were recorded elsewhere; nothing was executed.
     Spikes(SpikesSummary),
 }
 
@@ -202,9 +202,9 @@ pub struct LayerEvaluation {
     pub loops: Vec<String>,
     /// Weights gated by a non-zero input, all timesteps.
     pub synaptic_operations: f64,
-    /// Those of them where the input is one bit: the weight is only added.
+    /// Synaptic operations whose input is one bit: the weight is only added.
     pub accumulations: f64,
-    /// Those of them where the input is an integer: the weight is multiplied.
+    /// Synaptic operations whose input is an integer: the weight is multiplied.
     pub multiplications: f64,
     /// Multiply-accumulates of the same layer if nothing were skipped, all timesteps.
     pub dense_operations: f64,

@@ -60,10 +60,10 @@ struct Matched {
 }
 
 impl RateMatching {
-    /// As [`quantize_on`]; `model` and `images` are always the same.
+    /// Quantizes as [`quantize_on`] does; every call has one and the same `model` and `images`.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`quantize_on`].
     pub fn quantize(
         &self,
         model: &Model,

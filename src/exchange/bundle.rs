@@ -239,7 +239,7 @@ impl Loader {
         }
     }
 
-    /// The same, of small unsigned values.
+    /// A parameter of one dimension, whose values are 0 to 2^32 - 1.
     pub(super) fn unsigned(&self, node: &NodeRecord, field: &str, tensor: &Tensor) -> Result<Vec<u32>> {
         let small = |x: i64| u32::try_from(x).map_err(|_| self.wrong(node, format!("{field}: {x}")));
         self.list(node, field, tensor)?.into_iter().map(small).collect()

@@ -63,7 +63,7 @@ pub fn run_float(model: &Model, names: Names, images: &Images) -> Result<RunSumm
     Ok(summary(names, &model.network, images, &outcomes, [1.0; 2], |x| x.to_le_bytes().to_vec()))
 }
 
-/// The same, and leaves what `request` asks for in `dir`.
+/// Runs `images` in integers, and writes the arrays that `request` asks for to the folder `dir`.
 ///
 /// # Errors
 /// If two arrays would share a file, before anything runs, or a file cannot be written.
@@ -104,7 +104,7 @@ pub fn dump(
     Ok(summary)
 }
 
-/// The same of the float network: spikes and logits.
+/// Runs `images` in the float network, and writes its spikes and logits to the folder `dir`.
 ///
 /// # Errors
 /// Those of [`dump`].

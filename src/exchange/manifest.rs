@@ -56,7 +56,7 @@ pub struct NodeRecord {
     pub operation: Operation,
     /// `[T, B, C, H, W]`: what it yielded.
     pub values: Tensor,
-    /// The same of what its neurons kept.
+    /// `[T, B, C, H, W]`: the membranes that its neurons kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub membranes: Option<Tensor>,
     /// Values clamped or wrapped.

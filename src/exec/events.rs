@@ -35,7 +35,7 @@ impl<T: Copy + Default + PartialEq> Events<T> {
         Self { starts, events }
     }
 
-    /// Those of one position, in order of their channels.
+    /// The events of one position, in order of their channels.
     pub fn at(&self, position: usize) -> &[(u32, T)] {
         &self.events[self.starts[position]..self.starts[position + 1]]
     }

@@ -17,7 +17,7 @@ const NARROW: i64 = 1 << 29;
 pub struct ChannelInputs {
     /// `[image][timestep][position]`.
     values: Vec<i64>,
-    /// The same, where potentials fit 32 bits.
+    /// `values` in 32 bits, where potentials fit them.
     narrow: Option<Vec<i32>>,
     timesteps: usize,
     positions: usize,

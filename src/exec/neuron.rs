@@ -114,7 +114,7 @@ pub struct Cell<W = i32> {
 }
 
 impl<W: Word> Cell<W> {
-    /// Those of `channel`.
+    /// The constants of the neurons of `channel`.
     pub fn new(op: &QuantizedNeuron, channel: usize) -> Self {
         let threshold = W::saturate(per_channel(&op.thresholds, channel));
         let amount = op.amount(channel).map(W::saturate);

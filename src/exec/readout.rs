@@ -32,7 +32,7 @@ pub fn readout<W: Word>(
     (output, updates(values, timesteps))
 }
 
-/// The same in single precision; `leaks` are per channel, or one for all.
+/// The outputs of a readout in single precision; `leaks` are per channel, or one for all.
 pub fn float_readout(
     leaks: &[FloatLeak],
     over: ReadoutOver,

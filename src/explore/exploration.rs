@@ -10,7 +10,7 @@ use crate::error::Result;
 /// What came of a point.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It was evaluated.
+    /// The point was evaluated.
     Evaluated(Box<Figures>),
     /// The machine makes no sense, or cannot run the network at the setting.
     Refused(Box<str>),

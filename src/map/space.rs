@@ -66,7 +66,7 @@ impl<'a> Space<'a> {
         Self { layer, workload, hardware, placement, residents, weights, levels, settled: None, wish: None }
     }
 
-    /// The same with what a file fixes.
+    /// The space of plans that agree with `wish`, which a file fixes.
     pub fn with(self, wish: Option<&'a Wish>) -> Self {
         Self { wish, ..self }
     }

@@ -29,7 +29,7 @@ impl NetworkBuilder {
         Self::named("input", input, constant, timesteps)
     }
 
-    /// The same with another name for the input.
+    /// A network that starts with an input called `name`, as [`Self::new`] starts with one called `input`.
     pub fn named(name: &str, input: Shape, constant: bool, timesteps: usize) -> (Self, NodeId) {
         let input = Node {
             name: name.to_owned(),

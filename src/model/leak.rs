@@ -176,7 +176,7 @@ pub struct Decay {
     pub gain: f64,
     /// What a membrane keeps of a potential per timestep; everything where decays are those of Loihi.
     pub keep: Keep,
-    /// The same in single precision; of Loihi the decay of the voltage.
+    /// The leak in single precision; of Loihi the decay of the voltage.
     pub float: FloatLeak,
 }
 

@@ -59,7 +59,7 @@ impl List {
         text.lines().enumerate().map(line).collect::<Result<_>>().map(Self)
     }
 
-    /// These and `others`.
+    /// The files of this list, and behind them those of `others`.
     pub fn followed_by(&self, others: &Self) -> Self {
         Self(self.0.iter().chain(&others.0).cloned().collect())
     }

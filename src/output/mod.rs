@@ -96,7 +96,7 @@ pub struct OutputFolder {
 #[derive(Debug, Default)]
 struct Names {
     all: Vec<String>,
-    /// The same in lower case, for file systems that tell no case.
+    /// `all` in lower case, for file systems that tell no case.
     claimed: BTreeSet<String>,
 }
 

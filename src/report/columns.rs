@@ -171,7 +171,7 @@ pub(super) fn check(simulation: &Simulation) -> Result<()> {
         .try_for_each(|setting| check_evaluation(&format!("setting {}", setting.name), setting))
 }
 
-/// The same of one evaluation, which messages call `name`.
+/// Refuses an evaluation with a number that is infinite or none at all; messages call it `name`.
 pub(super) fn check_evaluation(name: &str, evaluation: &Evaluation) -> Result<()> {
     check_row(SETTING, evaluation, || name.to_owned())?;
     let mut memories = evaluation.memories.iter();

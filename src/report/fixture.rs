@@ -66,7 +66,7 @@ fn hardware(name: &str) -> HardwareSummary {
     }
 }
 
-/// The same without images.
+/// A simulation of rates, without images.
 pub(crate) fn expected(settings: usize, layers: usize) -> Simulation {
     let mut simulation = simulation(settings, layers);
     simulation.source =

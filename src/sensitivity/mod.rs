@@ -89,7 +89,7 @@ pub struct MeasureSummary {
     /// Spearman's rank correlation with the accuracy drop over all candidates; `None` where one of them does
     /// not vary.
     pub correlation: Option<f64>,
-    /// The same over the candidates of each choice.
+    /// The rank correlation over the candidates of each choice alone.
     pub correlation_by_choice: Vec<Option<f64>>,
     /// Seconds that its figures took.
     pub seconds: f64,

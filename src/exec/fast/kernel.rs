@@ -41,7 +41,7 @@ pub trait LayerKernel: Debug + Send + Sync {
     /// Bytes of its tables and weights.
     fn memory_bytes(&self) -> usize;
 
-    /// Makes the tables that `budget_bytes` has room for; returns what is left of it.
+    /// Makes the tables that `budget_bytes` has room for; returns how many bytes of the budget remain.
     fn store_tables(&mut self, _cpu: Cpu, budget_bytes: usize) -> usize {
         budget_bytes
     }

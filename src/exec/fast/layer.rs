@@ -105,7 +105,7 @@ impl Layer {
         self.kernel.memory_bytes()
     }
 
-    /// Makes the tables that `budget_bytes` has room for; returns what is left of it.
+    /// Makes the tables that `budget_bytes` has room for; returns how many bytes of the budget remain.
     pub fn store_tables(&mut self, cpu: Cpu, budget_bytes: usize) -> usize {
         self.kernel.store_tables(cpu, budget_bytes)
     }

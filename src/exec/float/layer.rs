@@ -62,7 +62,7 @@ impl FloatLayer {
         let mut sources = Vec::with_capacity(columns.len() * taps);
         let mut next = columns.start;
         while next < columns.end {
-            // What is left of this timestep.
+            // The columns that remain of timestep `t`.
             let (t, first) = (next / shape.positions(), next % shape.positions());
             let count = (columns.end - next).min(shape.positions() - first);
             let before = (t * positions) as u32;

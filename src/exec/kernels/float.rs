@@ -54,7 +54,7 @@ impl<'a> FloatInputs<'a> {
         self.values.get(first..first + self.channels).unwrap_or(self.padding)
     }
 
-    /// Those of `count` columns from `first` on.
+    /// The sources of `count` columns from `first` on.
     #[inline(always)]
     fn columns(self, first: usize, count: usize) -> Self {
         Self { sources: &self.sources[first * self.taps..][..count * self.taps], ..self }

@@ -39,7 +39,7 @@ enum Origin {
     Recorded,
     /// The file holds them, and they follow from what the node reads, too.
     Both,
-    /// They follow from what the node reads.
+    /// The spikes follow from what the node reads.
     Derived,
     /// From nowhere.
     Unknown,

@@ -70,9 +70,9 @@ pub enum Chunks {
 /// What becomes of a list that is ready during a sweep of neurons that began with idle adders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DuringSweep {
-    /// It waits for the adders.
+    /// The list waits for the adders.
     Waits,
-    /// It is lost, and takes no time of the adders.
+    /// The list is lost, and takes no time of the adders.
     IsLost,
 }
 

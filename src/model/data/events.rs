@@ -26,9 +26,9 @@ pub struct Event {
 /// How a recording is divided into frames.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub enum Split {
-    /// The same number of events each; the last frame also has the remainder.
+    /// Frames of equally many events; the last frame also has the remainder.
     Number,
-    /// The same time each; the last frame also has what is left.
+    /// Frames of equal duration; the last frame also has the events of the remaining time.
     Time,
 }
 
