@@ -12,6 +12,7 @@ mod columns;
 mod comparison;
 mod csv;
 mod exploration;
+mod file;
 #[cfg(test)]
 mod fixture;
 mod html;
@@ -32,6 +33,7 @@ mod units;
 
 use std::path::Path;
 
+use self::file::File;
 #[cfg(not(feature = "plots"))]
 use self::no_plots as plots;
 use crate::error::Result;
@@ -73,9 +75,6 @@ pub fn write_comparison(comparison: &Comparison, dir: &Path) -> Result<()> {
     files.push(("comparison.json".to_owned(), json.into_bytes()));
     write_files(files, Owner::Comparison, dir)
 }
-
-/// Path inside the folder of a report, with slashes, and bytes.
-type File = (String, Vec<u8>);
 
 /// Writes rendered files into `dir`.
 fn write_files(files: Vec<File>, owner: Owner, dir: &Path) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Reports of a build without the feature `plots`, which have no pictures.
 
-use super::File;
+use super::file::File;
 use crate::error::Result;
 use crate::evaluate::{Comparison, Simulation};
 use crate::explore::Exploration;

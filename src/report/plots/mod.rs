@@ -17,7 +17,7 @@ mod search;
 mod sensitivity;
 
 use self::scene::Scene;
-use super::File;
+use super::file::File;
 use crate::error::Result;
 use crate::evaluate::{Comparison, Simulation};
 use crate::explore::Exploration;
