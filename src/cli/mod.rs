@@ -2,6 +2,7 @@
 
 mod activity;
 mod compare;
+mod completions;
 mod describe;
 mod evaluate;
 mod explore;
@@ -12,6 +13,7 @@ mod gemm;
 mod given;
 mod keyword;
 mod list;
+mod man;
 mod mapping;
 mod merge;
 mod model;
@@ -82,6 +84,10 @@ enum Command {
     Gemm(gemm::Arguments),
     /// Lists what is built in: models, hw, tables, settings, data, rates or spaces.
     List(list::Arguments),
+    /// Prints the script by which a shell completes commands and flags.
+    Completions(completions::Arguments),
+    /// Prints the manual page of spiq, or of one of its commands, as roff.
+    Man(man::Arguments),
 }
 
 /// Runs the command that `words` are, the program's name first; 0 for success, 1 for integers that differ, budgets
@@ -116,6 +122,8 @@ fn run(command: Command, given: &Given) -> Result<u8> {
         Command::Describe(arguments) => describe::run(&arguments)?,
         Command::Gemm(arguments) => gemm::run(&arguments)?,
         Command::List(arguments) => list::run(&arguments)?,
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command())?,
+        Command::Man(arguments) => man::run(&arguments, Arguments::command())?,
     }
     Ok(0)
 }

@@ -6,7 +6,7 @@ use crate::name::{Printable, is_printable};
 /// Writes lines to standard output, such that a terminal shows whatever the names in them hold.
 pub fn print(text: &str) -> Result<()> {
     let lines: Vec<String> = text.split('\n').map(|line| Printable(line).to_string()).collect();
-    write(&lines.join("\n"))
+    print_bytes(lines.join("\n").as_bytes())
 }
 
 /// Writes JSON to standard output, with what a terminal would not show as JSON escapes.
@@ -19,13 +19,13 @@ pub fn print_json(text: &str) -> Result<()> {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
         }
     }
-    write(&shown)
+    print_bytes(shown.as_bytes())
 }
 
-/// Writes to standard output; a reader that went away ends the program quietly.
-fn write(text: &str) -> Result<()> {
+/// Writes `bytes` to standard output as they are; a reader that went away ends the program quietly.
+pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     use std::io::{ErrorKind, Write};
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(bytes) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(e) => Err(Error::io("standard output", e)),
         Ok(()) => Ok(()),

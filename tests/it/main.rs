@@ -32,6 +32,7 @@ mod rtl;
 mod rtl_design;
 mod search;
 mod sensitivity;
+mod shell;
 mod stored_codes;
 mod tables;
 mod tidy;

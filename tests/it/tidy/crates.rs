@@ -6,8 +6,10 @@ use super::sources::{manifest, sources};
 use super::tree::{File, Module, Tree};
 
 /// Each crate with the files and folders below `src` that use it.
-const CRATES: [(&str, &[&str]); 24] = [
+const CRATES: [(&str, &[&str]); 26] = [
     ("clap", &["cli/"]),
+    ("clap_complete", &["cli/completions.rs"]),
+    ("clap_mangen", &["cli/man.rs"]),
     ("csv", &["exec/rates.rs", "hw/", "model/data/gesture.rs", "report/", "sensitivity/imported.rs"]),
     ("flate2", &["model/data/idx.rs"]),
     ("half", &["model/checkpoint/stored.rs"]),
