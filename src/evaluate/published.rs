@@ -16,7 +16,7 @@ use crate::model::{Network, NodeId};
 
 /// Bits per cycle of off-chip memory, by the rules of PTB and Prosperity.
 const DRAM_BITS_PER_CYCLE: u64 = 1024;
-/// Width of weights and sums, by the same.
+/// Width of weights and sums, by the rules of PTB and Prosperity.
 const WORD_BITS: u64 = 8;
 
 /// A machine on a network, by the rules of the published evaluation.
