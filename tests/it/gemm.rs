@@ -11,6 +11,16 @@ use crate::bad_input::support::{Bench, lines};
 
 mod levels;
 
+/// Every order of the dimensions that tiles cut.
+const ORDERS: [[Dim; 3]; 6] = [
+    [Dim::M, Dim::N, Dim::K],
+    [Dim::M, Dim::K, Dim::N],
+    [Dim::N, Dim::M, Dim::K],
+    [Dim::N, Dim::K, Dim::M],
+    [Dim::K, Dim::M, Dim::N],
+    [Dim::K, Dim::N, Dim::M],
+];
+
 const WS: &str = "gemm --array 16x16 --dataflow ws -M 64 -N 384 -K 384";
 
 fn words(text: &str) -> Vec<&str> {
@@ -145,14 +155,7 @@ fn no_tile_of_a_small_product_is_better_than_the_chosen_one() {
             let steps = Nest::steps(flow, [4, 4], &gemm);
             for m in 1..=steps[0] {
                 for (n, k) in (1..=steps[1]).flat_map(|n| (1..=steps[2]).map(move |k| (n, k))) {
-                    for order in [
-                        [Dim::M, Dim::N, Dim::K],
-                        [Dim::M, Dim::K, Dim::N],
-                        [Dim::N, Dim::M, Dim::K],
-                        [Dim::N, Dim::K, Dim::M],
-                        [Dim::K, Dim::M, Dim::N],
-                        [Dim::K, Dim::N, Dim::M],
-                    ] {
+                    for order in ORDERS {
                         let nest = Nest::tiled(flow, [4, 4], &gemm, &[m, n, k], &order);
                         if let Ok(cost) = gemm_cost(&operands, &nest, &array, Some(&machine)) {
                             (least, tried) = (least.min(score(&cost)), tried + 1);

@@ -4,9 +4,9 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use spiq::cost::{ArrayTiming, GemmCost, GemmOperands, Machine, best_nest, gemm_cost};
 use spiq::hw::{Hardware, Operand};
-use spiq::map::{Dataflow, Dim, Gemm, Held, Matrix, Nest};
+use spiq::map::{Dataflow, Gemm, Held, Matrix, Nest};
 
-use super::{json, words};
+use super::{ORDERS, json, words};
 use crate::bad_input::support::{Bench, lines};
 
 /// `systolic-28` with a memory behind those of weights and activations, in bytes; `None` leaves it out.
@@ -185,14 +185,6 @@ fn no_tiles_of_two_levels_are_better_than_the_chosen_ones() {
 
 /// The least score of every tile of every size at both levels.
 fn least_of_all(operands: &GemmOperands, flow: Dataflow, array: &ArrayTiming, machine: &Machine) -> f64 {
-    const ORDERS: [[Dim; 3]; 6] = [
-        [Dim::M, Dim::N, Dim::K],
-        [Dim::M, Dim::K, Dim::N],
-        [Dim::N, Dim::M, Dim::K],
-        [Dim::N, Dim::K, Dim::M],
-        [Dim::K, Dim::M, Dim::N],
-        [Dim::K, Dim::N, Dim::M],
-    ];
     let steps = Nest::steps(flow, [2, 2], &operands.gemm);
     let tiles = |most: [u64; 3]| {
         let along = move |i: usize| 1..=most[i];
