@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use super::cost_model::run;
 use super::mapper::{Choice, Mapper};
 use super::pipeline::{overlap, period_cycles};
@@ -70,10 +72,11 @@ impl MappedWorkload {
         let fixed = fixed.as_ref();
         let placements = machine.hardware.placements.iter();
         let placements = placements.filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)));
-        let mapper = |&placement| Mapper { workload: &workload, machine, samples, placement, fixed, known };
         let mut best: Option<Choice> = None;
         let mut refusal = None;
-        for mapper in placements.map(mapper) {
+        for &placement in placements {
+            let least = &workload.layers.iter().map(|_| OnceLock::new()).collect::<Vec<_>>();
+            let mapper = Mapper { workload: &workload, machine, samples, placement, fixed, known, least };
             if best.as_ref().is_some_and(|best| !residency::may_beat(&mapper, best.score)) {
                 continue;
             }

@@ -1,15 +1,20 @@
 //! What plans of layers cost, one by one and together.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::front::{Front, Fronts};
+use super::least_costs::least_costs;
 use super::prefetch::Outline;
 use super::{KnownPlans, Machine, plan_costs};
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
 use crate::map::{
     Home, Plan, Residents, Wishes, Workload, placed, prefetched, resident_candidates, stream_buffer_bits,
+    ways,
 };
+
+/// Sums in another order differ in their last digits.
+const SLACK: f64 = 1.0 - 1e-9;
 
 /// Plans of all layers, and what the objective makes of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +43,8 @@ pub struct Mapper<'a> {
     pub fixed: Option<&'a Wishes>,
     /// What is known of plans, where there is something to learn for.
     pub known: Option<&'a KnownPlans>,
+    /// Per layer, the least that it costs in each of the [ways] to compute it, once that was asked.
+    pub least: &'a [OnceLock<Vec<Outline>>],
 }
 
 /// Plans of one layer, and what the best of them cost.
@@ -104,6 +111,19 @@ impl Mapper<'_> {
         let plan = tried.plans[best.plan];
         debug_assert!(!plan.is_off_chip(Operand::Weights));
         Some(Running { plan, cost: best.cost })
+    }
+
+    /// Numbers of the ways to compute layer number `layer`, and a score that no plan of each is below: the least first.
+    pub fn promising_ways(&self, layer: usize) -> Vec<(usize, f64)> {
+        let Self { workload, machine, samples, placement, fixed, .. } = *self;
+        let least = self.least[layer].get_or_init(|| {
+            let ways = ways(layer, workload, &machine.hardware, placement, fixed);
+            least_costs(workload, &workload.layers[layer], &ways, machine, samples)
+        });
+        let scores = least.iter().map(|cost| self.score(cost) * SLACK);
+        let mut ways: Vec<(usize, f64)> = scores.enumerate().collect();
+        ways.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        ways
     }
 
     /// Output channels of layer number `layer` that a file wants to stay on chip for good.

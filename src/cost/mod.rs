@@ -24,6 +24,7 @@ mod front;
 mod gemm;
 mod gemm_operands;
 mod known_plans;
+mod least_costs;
 mod less_room;
 mod machine;
 mod many_core;

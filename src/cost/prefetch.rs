@@ -56,6 +56,11 @@ impl Outline {
         }
     }
 
+    /// Of what takes `cycles` and `energy_j` and loads nothing.
+    pub fn unloaded(cycles: f64, energy_j: f64) -> Self {
+        Self { cycles, energy_j, ..Self::default() }
+    }
+
     /// Of the least that `cost` can be where tiles come and go in another order: what moves takes its time and energy, and
     /// nothing waits for the first tile or the last.
     pub fn unhindered(cost: &LayerCost, machine: &Machine) -> Self {

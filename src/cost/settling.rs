@@ -6,8 +6,8 @@ use super::mapper::{Choice, Mapper, Running};
 use super::prefetch::Outline;
 use crate::hw::Operand;
 use crate::map::{
-    Group, Home, Map, Order, Passage, Plan, Residents, Settled, Shortage, Turns, Wishes, maps_have_homes,
-    settled_candidates, settled_plan, stream_buffer_bits,
+    Group, Home, Map, Order, Passage, Plan, Residents, Settled, SettledCandidates, SettledLayer, Shortage,
+    Turns, Wishes, maps_have_homes, settled_plan, stream_buffer_bits,
 };
 
 /// A network of which some maps have no room on chip.
@@ -196,24 +196,44 @@ impl<'a> Settling<'a> {
             // What `choice` has room for may be worth it again where more maps stay.
             let plans = [&running.plan, &choice.plans[layer]];
             let room = plans.map(|plan| self.buffer_bits(layer, plan)).into_iter().fold(0.0, f64::max);
-            let others = self.others(layer, &running, maps, room).into_iter();
-            let best =
-                others.fold(running, |best, other| if score(&other) < score(&best) { other } else { best });
-            (best, Some(maps))
+            (self.better(layer, running, maps, room, score), Some(maps))
         };
         let (layers, planned) = (0..state.layers.len()).into_par_iter().map(run).unzip();
         State { layers, planned, ..state }
     }
 
-    /// Layer number `layer`, which is `running`, by every plan with its `maps`, whose weights pass through `room` bits.
-    fn others(&self, layer: usize, running: &Running, maps: Settled, room: f64) -> Vec<Running> {
+    /// Layer number `layer` by the best of all plans with its `maps` whose weights pass through `room` bits, of equals the
+    /// first, or as it is `running` if none scores less.
+    fn better(
+        &self,
+        layer: usize,
+        running: Running,
+        maps: Settled,
+        room: f64,
+        score: impl Fn(&Running) -> f64,
+    ) -> Running {
         let Mapper { workload, machine, fixed, .. } = *self.mapper;
-        let hardware = &machine.hardware;
-        let mut plans =
-            settled_candidates(layer, workload, hardware, fixed, &self.residents, &running.plan, maps);
-        plans.retain(|plan| self.buffer_bits(layer, plan) <= room);
-        let costs = self.mapper.costs(layer, &plans);
-        plans.into_iter().zip(costs).map(|(plan, cost)| Running { plan, cost }).collect()
+        let settled =
+            SettledLayer { number: layer, like: &running.plan, settled: maps, residents: &self.residents };
+        let candidates = SettledCandidates::new(&settled, workload, &machine.hardware, fixed);
+        let (mut best, mut best_score, mut best_way) = (running, score(&running), 0);
+        for (way, least_score) in self.mapper.promising_ways(layer) {
+            if least_score >= best_score {
+                break;
+            }
+            let mut plans = candidates.in_way(way);
+            plans.retain(|plan| self.buffer_bits(layer, plan) <= room);
+            let costs = self.mapper.costs(layer, &plans);
+            for other in plans.into_iter().zip(costs).map(|(plan, cost)| Running { plan, cost }) {
+                let other_score = score(&other);
+                debug_assert!(other_score >= least_score);
+                // Ways come in another order here than plans do.
+                if other_score < best_score || (other_score == best_score && way < best_way) {
+                    (best, best_score, best_way) = (other, other_score, way);
+                }
+            }
+        }
+        best
     }
 
     /// Cost of all layers.

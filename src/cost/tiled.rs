@@ -3,6 +3,7 @@
 use super::machine::traffic_j;
 use super::pace::{stalls, times};
 use super::parts::{Cycles, EnergyJ, LayerCost};
+use super::prefetch::Outline;
 use super::run::Run;
 use super::stalls::Stalls;
 use super::timeline::{timeline, waits};
@@ -129,6 +130,19 @@ impl OnChip {
             tiles: demand.tiles.max(1.0),
         };
         if batch > 1.0 { LayerCost { tiles: all.tiles, ..all.divided_by(batch) } } else { all }
+    }
+}
+
+impl OnChip {
+    /// The least that the layer costs for one of the images, wherever its operands live: nothing comes from farther out.
+    pub fn least(&self, machine: &Machine, run: Run<'_>) -> Outline {
+        let Run { layer, activity, timesteps, batch, .. } = run;
+        let cycles = timeline(&times(&self.demand, &self.array, machine), 1.0, self.demand.waves);
+        let energy_j = match &machine.events {
+            Some(table) => events::energy_j(table, layer, activity, timesteps).times(batch),
+            None => energy_j(&self.demand, machine, &cycles),
+        };
+        Outline::unloaded(cycles.total() / batch, (energy_j.total() - energy_j.dram) / batch)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every plan that a layer may run by.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::refusal::refusal;
@@ -78,26 +80,40 @@ pub fn resident_candidates(
     plans_of(layer, workload, hardware, placement, fixed, &Residents::none(workload), weights)
 }
 
-/// Plans of layer number `layer`, one for each way to compute it, with all on chip that has room there by itself, and each
-/// operand loaded once: with the loop over timesteps at `placement`, no plan does less than all of them.
-pub fn unhindered(layer: usize, workload: &Workload, hardware: &Hardware, placement: Placement) -> Vec<Plan> {
-    let (residents, layer) = (Residents::none(workload), &workload.layers[layer]);
-    let space = Space::new(layer, workload, hardware, placement, &residents, Home::default());
+/// Plans of layer number `layer`, one for each way to compute it of those that `fixed` leaves open, with all on chip and each
+/// operand loaded once: with the loop over timesteps at `placement`, no plan that computes it in a way does less than this
+/// one.
+pub fn ways(
+    layer: usize,
+    workload: &Workload,
+    hardware: &Hardware,
+    placement: Placement,
+    fixed: Option<&Wishes>,
+) -> Vec<Plan> {
+    let residents = Residents::none(workload);
+    let described = &workload.layers[layer];
+    let space = Space::new(described, workload, hardware, placement, &residents, Home::default());
     let order = Order::PositionsOutermost { tiles: 1, weights_stay: true };
+    let space = space.with(fixed.and_then(|fixed| fixed.layer(layer)));
+    space.computed().map(|plan| Plan { order, ..plan }).collect()
+}
+
+/// The [`ways`] to compute layer number `layer` with all on chip that has room there by itself.
+pub fn unhindered(layer: usize, workload: &Workload, hardware: &Hardware, placement: Placement) -> Vec<Plan> {
+    let (residents, described) = (Residents::none(workload), &workload.layers[layer]);
     let room = |operand: Operand| -> f64 {
         hardware.levels(operand).map(|memory| hardware.memories[memory].capacity_bits()).sum()
     };
-    let unhindered = |plan: Plan| {
-        let mut plan = Plan { order, ..plan };
+    let mut plans = ways(layer, workload, hardware, placement, None);
+    for plan in &mut plans {
         // Maps may stay in part.
         let operand = Operand::Membranes;
-        let needed = on_chip_bits(&plan, (operand, 0), layer, workload, hardware, &residents);
+        let needed = on_chip_bits(plan, (operand, 0), described, workload, hardware, &residents);
         if needed > room(operand) && hardware.dram.is_some() {
             plan.home[operand] = Home::OffChip;
         }
-        plan
-    };
-    space.computed().map(unhindered).collect()
+    }
+    plans
 }
 
 /// `plan` of layer number `layer` beside `residents`, with what has no room on chip off it; `None` if the machine has
@@ -144,26 +160,60 @@ fn plans_of(
     }
 }
 
-/// Every legal plan of layer number `layer` that is `like` another one in where weights are and timesteps run, with its
-/// maps as `settled`, of those that `fixed` leaves open; in that many tiles of positions where it takes turns.
-pub fn settled_candidates(
-    layer: usize,
-    workload: &Workload,
-    hardware: &Hardware,
-    fixed: Option<&Wishes>,
-    residents: &Residents,
-    like: &Plan,
-    settled: Settled,
-) -> Vec<Plan> {
-    let weights = like.home[Operand::Weights];
-    let described = &workload.layers[layer];
-    let mut space = Space::new(described, workload, hardware, like.placement, residents, weights);
-    space.settled = Some(settled);
-    let wish = fixed.and_then(|fixed| fixed.layer(layer));
-    let in_turns = settled.group.map(|_| wish.cloned().unwrap_or_default().in_order(like.order));
-    let mut plans = space.with(in_turns.as_ref().or(wish)).plans();
-    plans.iter_mut().for_each(|plan| plan.resident_channels = like.resident_channels);
-    plans
+/// A layer whose maps have homes, before it gets another plan.
+#[derive(Clone, Copy)]
+pub struct SettledLayer<'a> {
+    /// Its number.
+    pub number: usize,
+    /// Its weights are where this plan has them, and its timesteps run as in this plan; where it takes turns, in as many
+    /// tiles of positions.
+    pub like: &'a Plan,
+    /// Where its maps are.
+    pub settled: Settled,
+    /// Weights that stay on chip.
+    pub residents: &'a Residents,
+}
+
+/// The legal plans of a layer whose maps have homes, one of its [`ways`] after the other.
+pub struct SettledCandidates<'a> {
+    space: Space<'a>,
+    ways: Vec<Plan>,
+    resident_channels: usize,
+}
+
+impl<'a> SettledCandidates<'a> {
+    /// Those of `layer` that `fixed` leaves open.
+    pub fn new(
+        layer: &SettledLayer<'a>,
+        workload: &'a Workload,
+        hardware: &'a Hardware,
+        fixed: Option<&'a Wishes>,
+    ) -> Self {
+        let SettledLayer { number, like, settled, residents } = *layer;
+        let weights = like.home[Operand::Weights];
+        let described = &workload.layers[number];
+        let mut space = Space::new(described, workload, hardware, like.placement, residents, weights);
+        space.settled = Some(settled);
+        let mut space = space.with(fixed.and_then(|fixed| fixed.layer(number)));
+        if settled.group.is_some() {
+            let wish = space.wish.take().map(Cow::into_owned).unwrap_or_default();
+            space.wish = Some(Cow::Owned(wish.in_order(like.order)));
+        }
+        let ways = space.computed().collect();
+        Self { space, ways, resident_channels: like.resident_channels }
+    }
+
+    /// Those of all ways.
+    pub fn all(&self) -> Vec<Plan> {
+        (0..self.ways.len()).flat_map(|way| self.in_way(way)).collect()
+    }
+
+    /// Those that compute the layer in way number `way`.
+    pub fn in_way(&self, way: usize) -> Vec<Plan> {
+        let mut plans = self.space.plans_in([self.ways[way]]);
+        plans.iter_mut().for_each(|plan| plan.resident_channels = self.resident_channels);
+        plans
+    }
 }
 
 /// `plan` of layer number `layer` with its maps as `settled`.

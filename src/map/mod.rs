@@ -42,8 +42,8 @@ mod written;
 
 pub use bits::ExecutedBits;
 pub use candidates::{
-    candidates, candidates_at, placed, resident_candidates, settled_candidates, settled_plan,
-    streaming_candidates, unhindered,
+    SettledCandidates, SettledLayer, candidates, candidates_at, placed, resident_candidates, settled_plan,
+    streaming_candidates, unhindered, ways,
 };
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;

@@ -1,5 +1,7 @@
 //! The plans that one layer may run by, and room for what they leave on chip.
 
+use std::borrow::Cow;
+
 use super::plan::Group;
 use super::residents::Residents;
 use super::room::on_chip_bits;
@@ -50,7 +52,7 @@ pub(super) struct Space<'a> {
     /// Where its maps are, if that is known.
     pub settled: Option<Settled>,
     /// What a file fixes of it.
-    pub wish: Option<&'a Wish>,
+    pub wish: Option<Cow<'a, Wish>>,
 }
 
 impl<'a> Space<'a> {
@@ -68,19 +70,25 @@ impl<'a> Space<'a> {
 
     /// The space of plans that agree with `wish`, which a file fixes.
     pub fn with(self, wish: Option<&'a Wish>) -> Self {
-        Self { wish, ..self }
+        Self { wish: wish.map(Cow::Borrowed), ..self }
     }
 
     /// Every legal plan.
     pub fn plans(&self) -> Vec<Plan> {
+        self.plans_in(self.computed())
+    }
+
+    /// Every legal plan that computes the layer in one of `ways`, which are of those that are
+    /// [computed](Self::computed).
+    pub fn plans_in(&self, ways: impl IntoIterator<Item = Plan>) -> Vec<Plan> {
         let (mut plans, mut free) = (Vec::new(), Vec::new());
-        for mut plan in self.computed() {
+        for mut way in ways {
             if self.layer.product.is_some() {
-                plan.home[Operand::Weights] = self.weights;
+                way.home[Operand::Weights] = self.weights;
             }
-            self.orders(plan, &mut plans, &mut free);
+            self.orders(way, &mut plans, &mut free);
         }
-        plans.retain(|plan| self.wish.is_none_or(|wish| wish.allows(plan)));
+        plans.retain(|plan| self.wish.as_ref().is_none_or(|wish| wish.allows(plan)));
         plans
     }
 
@@ -126,7 +134,7 @@ impl<'a> Space<'a> {
 
     fn tile_sizes(&self, plan: &Plan) -> Vec<usize> {
         let sizes = tile_sizes(self.layer, plan);
-        match self.wish.and_then(|wish| wish.said.channels) {
+        match self.wish.as_ref().and_then(|wish| wish.said.channels) {
             Some(channels) if self.layer.product.is_some() && channels <= sizes[0] => vec![channels],
             _ => sizes,
         }
@@ -143,7 +151,7 @@ impl<'a> Space<'a> {
         let Some(product) = &self.layer.product else { return };
         let spills = |plan: &Plan| Operand::ALL.iter().any(|&o| o != Operand::Weights && plan.passes(o));
         let stays: &[bool] = if self.weights == Home::default() { &[true] } else { &[false, true] };
-        let asked = self.wish.and_then(|wish| match wish.said.order {
+        let asked = self.wish.as_ref().and_then(|wish| match wish.said.order {
             Some(Order::PositionsOutermost { tiles, .. }) => Some(tiles),
             _ => None,
         });
@@ -207,12 +215,12 @@ impl<'a> Space<'a> {
     /// True if `operand` gets its home when maps do, as a file fixes them.
     fn comes_later(&self, operand: Operand) -> bool {
         let of_maps = matches!(operand, Operand::Activations | Operand::Residual);
-        of_maps && self.settled.is_none() && self.wish.is_some_and(Wish::maps_come_later)
+        of_maps && self.settled.is_none() && self.wish.as_ref().is_some_and(|wish| wish.maps_come_later())
     }
 
     /// Where a file fixes `operand`; weights have their place already.
     fn fixed_home(&self, operand: Operand) -> Option<Home> {
-        self.wish.filter(|_| operand != Operand::Weights)?.home(operand)
+        self.wish.as_ref().filter(|_| operand != Operand::Weights)?.home(operand)
     }
 
     /// The next home of `operand` behind `home`; `None` if there is none.

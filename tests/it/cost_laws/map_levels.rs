@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::hw::{Operand, Placement};
-use spiq::map::{FixedMapping, Home, Passage, Residents, Settled, candidates, settled_candidates};
+use spiq::map::{
+    FixedMapping, Home, Passage, Residents, Settled, SettledCandidates, SettledLayer, candidates,
+};
 
 use super::turns::{Chain, any_chain};
 use super::{Spec, close};
@@ -56,7 +58,8 @@ fn least(chain: &Chain, machine: &Machine) -> (f64, Vec<Home>) {
         let settled =
             Settled { activations: of(Operand::Activations), residual: of(Operand::Residual), group: None };
         let like = &any[layer][0];
-        let plans = settled_candidates(layer, &workload, &machine.hardware, None, &residents, like, settled);
+        let settled = SettledLayer { number: layer, like, settled, residents: &residents };
+        let plans = SettledCandidates::new(&settled, &workload, &machine.hardware, None).all();
         let scores = plans.iter().map(|plan| {
             let cost = layer_cost(&workload.layers[layer], plan, machine, &activity, workload.timesteps);
             machine.score(cost.cycles.total(), cost.energy_j.total())

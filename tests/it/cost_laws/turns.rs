@@ -5,8 +5,8 @@ use spiq::cost::{Machine, MappedWorkload, layer_cost};
 use spiq::exec::Activity;
 use spiq::hw::{Operand, Placement};
 use spiq::map::{
-    ExecutedBits, Group, Home, Layer, Map, Order, Passage, Plan, Product, Residents, Settled, Workload,
-    candidates, settled_candidates,
+    ExecutedBits, Group, Home, Layer, Map, Order, Passage, Plan, Product, Residents, Settled,
+    SettledCandidates, SettledLayer, Workload, candidates,
 };
 use spiq::model::{ModelDescription, NodeId};
 
@@ -178,7 +178,8 @@ fn least(chain: &Chain, machine: &Machine) -> f64 {
         let settled = Settled { activations, residual, group };
         let order = Order::PositionsOutermost { tiles, weights_stay: true };
         let like = Plan { order, ..any[layer][0] };
-        let plans = settled_candidates(layer, &workload, &machine.hardware, None, &residents, &like, settled);
+        let settled = SettledLayer { number: layer, like: &like, settled, residents: &residents };
+        let plans = SettledCandidates::new(&settled, &workload, &machine.hardware, None).all();
         let costs = plans.iter().map(|plan| {
             let cost = layer_cost(&workload.layers[layer], plan, machine, &activity, chain.timesteps);
             machine.score(cost.cycles.total(), cost.energy_j.total())
