@@ -1,7 +1,7 @@
 //! Energies, powers and areas.
 
 use spiq::evaluate::Evaluation;
-use spiq::hw::{Figure, Quantity};
+use spiq::hw::{Figure, Quantity, SpatialDim, Unrolling};
 
 use super::cases::{Failure, setting};
 use super::latency::{FIREFLY_T_CONSTANT, FIREFLY_T_RATE};
@@ -116,6 +116,45 @@ fn spike_iand() -> Result<Vec<Figure>, Failure> {
     Ok(parts.into_iter().enumerate().map(figure).collect())
 }
 
+/// Published power at 0.56 V and 50 MHz, inferred from 72.5 GOPS and 42.8 TOPS/W.
+const FANG_MW: f64 = 1.69;
+const FANG_CONSTANT: &str =
+    "energy of an operation at 0.56 V, 0.078 pJ, memories, neurons and control included (events/fang-40.ron)";
+/// Spike rate of every layer; what is published does not say it.
+const FANG_RATES: [f64; 3] = [0.2, 0.1, 0.3];
+const FANG_VARIED: &str = "zeros count as operations or not, spike rates of 0.1 to 0.3, 256 or 512 adders, 8-384 or 8-512 (assumed)";
+
+/// Power in mW of the chip with adders for so many output channels, at each of its rates: where operations are those that
+/// it executes, and where inputs that are zero count, too.
+fn fang_mw(network: &OnNetwork, channels: u32) -> Result<Vec<f64>, Failure> {
+    use SpatialDim::{Inputs, OutputChannels, Timesteps};
+    let adders = Unrolling::of(&[(Timesteps, 4), (Inputs, 4), (OutputChannels, channels)]);
+    let network = network.changed(|hardware| lanes(hardware, "arrays").layouts[0].lanes = adders)?;
+    let network = network.charged_by("fang-40")?;
+    let dense_mj = chip_j(&network.at(1.0)?) * 1e3;
+    let mut powers = Vec::new();
+    for rate in FANG_RATES {
+        let evaluation = network.at(rate)?;
+        powers.extend([chip_mw(&evaluation), dense_mj / evaluation.latency_s]);
+    }
+    Ok(powers)
+}
+
+fn fang() -> Result<Figure, Failure> {
+    let [large, small] = ["spikformer_8-512_imagenet", "spikformer_8-384_imagenet"]
+        .map(|network| OnNetwork::new("fang-40", network, "w8"));
+    let (large, small) = (large?, small?);
+    let predicted = fang_mw(&large, 32)?;
+    let mut ends = predicted.clone();
+    for (network, channels) in [(&large, 16), (&small, 32), (&small, 16)] {
+        ends.extend(fang_mw(network, channels)?);
+    }
+    let of = Of { network: &large, kind: "silicon, inferred from efficiency", constant: FANG_CONSTANT };
+    let remark = "arrays, memories, network, rates and what counts as an operation are not published";
+    let figure = of.figure("power at 50 MHz", Quantity::PowerMw, [predicted[0], FANG_MW], remark);
+    Ok(figure.within(&ends, FANG_VARIED))
+}
+
 /// Powers of designs on FPGAs, by the vendor's tool.
 fn fpgas() -> Result<Vec<Figure>, Failure> {
     let kind = "FPGA: estimate of the vendor's tool";
@@ -136,5 +175,6 @@ fn fpgas() -> Result<Vec<Figure>, Failure> {
 pub fn figures() -> Result<Vec<Figure>, Failure> {
     let mut figures = spike_iand()?;
     figures.extend(fpgas()?);
+    figures.push(fang()?);
     Ok(figures)
 }

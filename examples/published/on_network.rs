@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spiq::cost::Machine;
 use spiq::evaluate::{Evaluation, Evaluator};
 use spiq::exec::Rates;
-use spiq::hw::{Hardware, Sourced, SpikeLanes, Step, Unit};
+use spiq::hw::{Energies, Hardware, Sourced, SpikeLanes, Step, Unit};
 use spiq::load;
 use spiq::model::{Model, ModelDescription};
 use spiq::quant::Setting;
@@ -47,6 +47,12 @@ impl OnNetwork {
             model: Arc::clone(&self.model),
             setting: self.setting.clone(),
         })
+    }
+
+    /// The network on this machine, charged by the energies called `table`.
+    pub fn charged_by(&self, table: &str) -> Result<Self, Failure> {
+        let machines = [self.machines[0].charged_by(Energies::load(table)?)?];
+        Ok(Self { machines, model: Arc::clone(&self.model), setting: self.setting.clone() })
     }
 
     pub fn machine(&self) -> &str {

@@ -90,6 +90,7 @@ bundle!(
     "hw_configs/sne.ron",
     "hw_configs/exspike.ron",
     "hw_configs/spikeiand-28.ron",
+    "hw_configs/fang-40.ron",
     "hw_configs/spaces/edge-dram.ron",
     "hw_configs/spaces/edge-lanes.ron",
 );

@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(
             message("horowitz"),
             "table horowitz is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28, loihi, \
-             sop-45, sop-45-mac, nor a .ron file"
+             fang-40, sop-45, sop-45-mac, nor a .ron file"
         );
         assert_eq!(message("sop-45@28"), "table sop-45@28: energies of whole events are not scaled");
         assert_eq!(message("sata-28@x"), "table sata-28@x: \"x\" is not a node in nm");

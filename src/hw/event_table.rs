@@ -25,6 +25,7 @@ use crate::ron_file::parse_ron;
 /// The tables that come with the crate: file name and text.
 pub const BUNDLED: &[(&str, &str)] = &[
     ("loihi.ron", include_str!("../../hw_configs/events/loihi.ron")),
+    ("fang-40.ron", include_str!("../../hw_configs/events/fang-40.ron")),
     ("sop-45.ron", include_str!("../../hw_configs/events/sop-45.ron")),
     ("sop-45-mac.ron", include_str!("../../hw_configs/events/sop-45-mac.ron")),
 ];

@@ -55,7 +55,7 @@ fn tables_that_do_not_fit_are_refused() {
     assert_eq!(
         refusal(&["--table", "sata28"]),
         "error: table sata28 is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28, loihi, \
-         sop-45, sop-45-mac, nor a .ron file\n"
+         fang-40, sop-45, sop-45-mac, nor a .ron file\n"
     );
     assert_eq!(refusal(&["--table", "qkeras,qkeras"]), "error: --table: qkeras is given twice\n");
     assert_eq!(

@@ -316,7 +316,7 @@ fn patterns_and_cores() {
     ");
     assert_snapshot!(changed("--hw", "hw_configs/loihi-14.ron", &cores), @r"
     unknown events
-      changed.ron: units: cores: events: table lohi is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28, loihi, sop-45, sop-45-mac, nor a .ron file
+      changed.ron: units: cores: events: table lohi is not one of aladdin-40, eyeriss-relative, fpga-16, fpga-28, horowitz-45, qkeras, sata-28, loihi, fang-40, sop-45, sop-45-mac, nor a .ron file
     energies of operations
       changed.ron: units: cores: events: sata-28 holds no energies of whole events
     no neurons

@@ -59,6 +59,8 @@ fn published_figures_and_their_sources() {
         (iand, PowerMw, "chip", 90.153, 6.024),
         (iand, PowerMw, "memories", 90.153 * 0.43, -34.254),
         (iand, AreaMm2, "logic", 198_460.0 * 0.49e-6, 134.849),
+        // 72.5 GOPS at 42.8 TOPS/W: CICC 2024, 14-6, and JSSC 60(3), 2025, abstracts.
+        ("fang-40", PowerMw, "50 MHz", 1.69, -74.197),
         // 67.2157 s for 10,000 images: github.com/xiaoyuehai/ExSpike, commit 51accc7, logs of the board.
         ("exspike", LatencyMs, "vgg11", 6.72157, 4.984),
     ] {
