@@ -214,6 +214,8 @@ pub struct LayerEvaluation {
     pub input_rate: f64,
     /// Fraction of neurons that fire.
     pub spike_rate: f64,
+    /// Fraction of neurons that fire at each timestep; empty where the layer has none.
+    pub step_spike_rates: Vec<f64>,
     /// Spikes emitted, all timesteps.
     pub spikes: f64,
     /// Values clamped or wrapped, all timesteps.

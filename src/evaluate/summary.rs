@@ -25,6 +25,8 @@ pub fn summarize_layer(
     let counted_frames = |p: &Product| p.input_frames(timesteps as f64);
     let inputs = product.map_or(0.0, |p| p.input_values as f64 * counted_frames(p));
     let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+    let step_spikes = &counters.step_spikes;
+    let updates_of_a_step = ratio(counters.neuron_updates, step_spikes.len() as f64);
     let repeat = product.map_or(1.0, |p| frames(p) / counted_frames(p));
     LayerEvaluation {
         name: layer.name.clone(),
@@ -41,6 +43,7 @@ pub fn summarize_layer(
         neuron_updates: counters.neuron_updates / images,
         input_rate: ratio(counters.input_events, inputs * images),
         spike_rate: ratio(counters.spikes, counters.neuron_updates),
+        step_spike_rates: step_spikes.iter().map(|spikes| ratio(*spikes, updates_of_a_step)).collect(),
         spikes: counters.spikes / images,
         saturations: counters.saturations / images,
         start_cycles: 0.0,

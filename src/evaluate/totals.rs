@@ -32,6 +32,8 @@ pub(super) struct LayerCounters {
     pub input_events: f64,
     pub neuron_updates: f64,
     pub spikes: f64,
+    /// Per timestep.
+    pub step_spikes: Vec<f64>,
     pub saturations: f64,
     pub bits: ExecutedBits,
 }
@@ -56,9 +58,14 @@ pub(super) fn count(workload: &Workload, activity: &Activity) -> Counters {
             counters.input_events = f64::from(total.input_events);
         }
         for epilogue in &layer.epilogue {
-            let total = activity.nodes[epilogue.node.index()].total();
+            let node = &activity.nodes[epilogue.node.index()];
+            let total = node.total();
             if matches!(epilogue.kind, EpilogueKind::Neuron { .. } | EpilogueKind::IntegerNeuron { .. }) {
                 counters.spikes += f64::from(total.output_events);
+                add_steps(
+                    &mut counters.step_spikes,
+                    node.steps.iter().map(|step| f64::from(step.output_events)),
+                );
             }
             counters.neuron_updates += f64::from(total.neuron_updates);
             counters.saturations += f64::from(total.saturations);
@@ -124,7 +131,28 @@ impl LayerCounters {
         self.input_events += other.input_events;
         self.neuron_updates += other.neuron_updates;
         self.spikes += other.spikes;
+        add_steps(&mut self.step_spikes, other.step_spikes.iter().copied());
         self.saturations += other.saturations;
         self.bits.add_scaled(&other.bits, 1.0);
+    }
+}
+
+/// Adds `values` of the first timesteps to `sums`, which has no fewer then.
+fn add_steps(sums: &mut Vec<f64>, values: impl ExactSizeIterator<Item = f64>) {
+    sums.resize(sums.len().max(values.len()), 0.0);
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timesteps_add_up_one_by_one() {
+        let mut sums = Vec::new();
+        add_steps(&mut sums, [1.0, 2.0].into_iter());
+        add_steps(&mut sums, [10.0, 20.0, 30.0].into_iter());
+        add_steps(&mut sums, [100.0].into_iter());
+        assert_eq!(sums, [111.0, 22.0, 30.0]);
     }
 }

@@ -262,6 +262,7 @@ fn layer(index: usize, layers: usize, bits: f64, microjoules: f64) -> LayerEvalu
         neuron_updates: 8192.0,
         input_rate: 0.2,
         spike_rate: 0.15,
+        step_spike_rates: vec![0.1, 0.2],
         spikes: 1228.8,
         saturations: 0.5,
         start_cycles: 0.0,

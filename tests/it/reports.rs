@@ -155,7 +155,7 @@ fn schema() {
     report.settings[].energy_j: dynamic leakage total
     report.settings[].energy_j.dynamic: activation_memory attention control dram elementwise membrane_memory neuron partial_sum_memory residual_memory synapse weight_memory
     report.settings[].footprint_bytes: activations membrane parameters residual total weights
-    report.settings[].layers[]: accumulations block busy_cycles cycles dense_operations end_cycles energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates on_chip_bytes saturations spike_rate spikes stall_cycles stalls start_cycles synaptic_operations tiles traffic_bits weight_bits weight_bytes
+    report.settings[].layers[]: accumulations block busy_cycles cycles dense_operations end_cycles energy_j executed_bits input_rate kind loops mapping membrane_bits multiplications name neuron_updates on_chip_bytes saturations spike_rate spikes stall_cycles stalls start_cycles step_spike_rates synaptic_operations tiles traffic_bits weight_bits weight_bytes
     report.settings[].layers[].busy_cycles: attention integer_products joins means neurons pooling requantization spike_products
     report.settings[].layers[].cycles: dram_stall epilogue fill_drain ideal imbalance load port_stall store total under_utilisation
     report.settings[].layers[].energy_j: dynamic leakage total
@@ -267,6 +267,12 @@ fn derived_figures_follow_from_the_others() {
             assert!(operations <= at("/dense_operations"), "{layer}");
             assert!(at("/input_rate") <= 1.0 && at("/spike_rate") <= 1.0, "{layer}");
             assert_close(at("/spikes"), at("/spike_rate") * at("/neuron_updates"), "spikes");
+            let steps = layer["step_spike_rates"].as_array().unwrap();
+            if at("/neuron_updates") > 0.0 {
+                assert_eq!(steps.len(), 4, "{layer}");
+                let mean = steps.iter().map(|rate| rate.as_f64().unwrap()).sum::<f64>() / 4.0;
+                assert_close(mean, at("/spike_rate"), "mean of the timesteps");
+            }
         }
     }
 }

@@ -162,6 +162,8 @@ pub(super) struct Layer {
     pub dense_operations: f64,
     pub input_rate: f64,
     pub spike_rate: f64,
+    #[serde(default)]
+    pub step_spike_rates: Vec<f64>,
     pub neuron_updates: f64,
     pub cycles: Parts,
     pub energy_j: Energy,

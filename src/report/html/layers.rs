@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::cell::Cell;
-use super::document::{Document, Layer, Setting};
+use super::document::{Document, Layer, Setting, Source};
 use super::numbers::Unit;
 use super::page::paragraph;
 use super::table::Table;
@@ -167,13 +167,40 @@ pub(super) fn rates(document: &Document) -> Markup {
         (layer.neuron_updates > 0.0).then(|| of_rate(layer.spike_rate))
     });
     html! {
-        p { "Means over timesteps: a file of results does not tell them apart." }
+        p { "Means over timesteps." }
         (inputs.unwrap_or_else(|| paragraph("No layer has inputs that were counted.")))
         @match spikes {
             Some(spikes) => details { summary { "Neurons that fire" } (spikes) },
             None => (paragraph("Spikes of neurons were not counted.")),
         }
+        @match step_rates(document) {
+            Some(rates) => details { summary { "Neurons that fire at each timestep" } (rates) },
+            None => (paragraph("No neurons were counted timestep by timestep.")),
+        }
     }
+}
+
+/// How many neurons of each layer fire at each timestep, of the row whose layers the page shows first; `None` where no
+/// spikes were executed or recorded.
+fn step_rates(document: &Document) -> Option<Markup> {
+    if matches!(document.source, Source::Rates { .. }) {
+        return None;
+    }
+    let row = document.settings.get(document.featured())?;
+    let layers: Vec<&Layer> = row.layers.iter().filter(|layer| !layer.step_spike_rates.is_empty()).collect();
+    let rates = || layers.iter().flat_map(|layer| &layer.step_spike_rates);
+    let largest = rates().fold(f64::MIN_POSITIVE, |largest, &rate| largest.max(rate));
+    let timesteps = layers.iter().map(|layer| layer.step_spike_rates.len()).max()?;
+    let caption = format!("Neurons that fire at each timestep, {}", row.name);
+    let mut table = Table::ordered(&caption, "layer", layers.iter().map(|layer| layer.name.clone()));
+    for timestep in 0..timesteps {
+        let cell = |layer: &&Layer| match layer.step_spike_rates.get(timestep).map(|&rate| of_rate(rate)) {
+            Some((rate, text)) => Cell::number(text, rate).shaded(rate / largest),
+            None => Cell::text("–"),
+        };
+        table = table.cells(&(timestep + 1).to_string(), layers.iter().map(cell));
+    }
+    Some(table.markup())
 }
 
 fn of_rate(rate: f64) -> (f64, String) {
