@@ -110,7 +110,7 @@ impl Machine {
         Ok(Self { table, events, memories, inner, behind, dram, leakage_w, area_mm2: area, hardware })
     }
 
-    /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
+    /// This machine charged by `energies` instead; its area stays, and its leakage where the energies are of
     /// operations at a node.
     ///
     /// # Errors

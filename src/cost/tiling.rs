@@ -83,7 +83,7 @@ struct Search<'a> {
     array: &'a ArrayTiming,
     machine: &'a Machine,
     resident: &'a [Matrix],
-    /// Of the array along M, N and K.
+    /// What one step of the array covers along M, N and K.
     steps: [u64; 3],
     levels: Vec<LevelOfNests>,
 }

@@ -45,7 +45,7 @@ pub fn candidates_at(
     };
     let of = |i| plans_of(i, workload, hardware, placement, fixed, &residents, weights);
     let all: Vec<Result<Vec<Plan>>> = (0..workload.layers.len()).into_par_iter().map(of).collect();
-    // Of several refusals the first is told, whichever thread met one first.
+    // The first of several refusals is told, whichever thread met one first.
     all.into_iter().collect()
 }
 

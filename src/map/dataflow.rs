@@ -40,7 +40,7 @@ impl From<Stationary> for Dataflow {
 }
 
 impl Dataflow {
-    /// Those of arrays.
+    /// Dataflows of systolic arrays.
     pub const OF_ARRAYS: [Self; 3] = [Self::OutputStationary, Self::WeightStationary, Self::InputStationary];
 
     /// How a product lies on an array; `None` without one.

@@ -69,7 +69,8 @@ pub struct Held<'a> {
     pub name: &'a str,
     /// Matrices of which it holds a tile.
     pub keeps: &'a [Matrix],
-    /// Its tile in [steps](Nest::steps) along M, N and K: no smaller than those of memories nearer to the array.
+    /// The tile that it holds, in [steps](Nest::steps) along M, N and K: no smaller than those of memories nearer to
+    /// the array.
     pub tile: [u64; 3],
     /// Order in which its tiles come, outermost first; dimensions that are left out have one tile.
     pub order: &'a [Dim],

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(spikes.parts(&takes(32, true)), None);
     }
 
-    /// Of weights that sum up to so much, and the smallest input of so many bits: parts sum up to less.
+    /// Weights that sum up to so much, and the smallest input of so many bits: parts sum up to less.
     #[test]
     fn sums_of_parts_fit() {
         for bits in 4..24_u32 {

@@ -117,7 +117,7 @@ impl Plan {
         (sliced && !stay).then_some(tile)
     }
 
-    /// As many channels as the array has, or all where they stream through it.
+    /// Output channels of a tile: as many as the array has, or all where they stream through it.
     pub(super) fn widest_tile(&self, layer: &Layer) -> usize {
         match (&layer.product, self.dataflow) {
             (None, _) => 0,
