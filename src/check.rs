@@ -27,9 +27,9 @@ pub const MEMBRANE_BITS: RangeInclusive<u32> = 2..=32;
 pub const ACCUMULATOR_BITS: RangeInclusive<u32> = 2..=48;
 /// f of X = (acc << f) + bias.
 pub const FRACTION_BITS: RangeInclusive<u32> = 0..=16;
-/// Of the voltage of Loihi, in 4096ths.
+/// Decay of the voltage of Loihi, in 4096ths.
 pub const VOLTAGE_DECAY: RangeInclusive<u32> = 0..=4096;
-/// Of the current of Loihi, in 4096ths.
+/// Decay of the current of Loihi, in 4096ths.
 pub const CURRENT_DECAY: RangeInclusive<u32> = 0..=4095;
 
 /// The first of `names` that was there before.

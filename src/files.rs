@@ -205,8 +205,7 @@ fn unknown(spec: &str, names: Vec<&str>) -> Error {
     Error::mismatch(format!("{spec:?}: neither a file nor {default}"))
 }
 
-/// Those of `names` that start as `spec` does, or all where none does: the first few, and how many more
-/// there are.
+/// Names that start as `spec` does, or all where none does: the first few, and how many more there are.
 fn nearest(spec: &str, mut names: Vec<&str>) -> String {
     const SHOWN: usize = 8;
     if names.iter().any(|name| name.starts_with(spec)) {

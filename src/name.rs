@@ -151,7 +151,7 @@ pub fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
     }
 }
 
-/// Those of `known` that are spelled most like `name`: the first few, nearest first.
+/// Names in `known` that are spelled most like `name`: the first few, nearest first.
 pub fn nearest(name: &str, known: &[&str]) -> String {
     const NAMED: usize = 5;
     let mut known: Vec<(usize, &str)> = known.iter().map(|other| (edits(name, other), *other)).collect();

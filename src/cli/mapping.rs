@@ -115,7 +115,7 @@ impl Mapped {
 }
 
 impl MappingDescription {
-    /// Of `described`.
+    /// The description of a mapping for `spiq map`.
     pub fn new(described: &Mapped) -> Self {
         let Mapped { machine, mapped, activity } = described;
         let layers = mapped.workload.layers.iter().zip(&mapped.plans);

@@ -70,7 +70,7 @@ fn check_resumed(given: &Given) -> Result<()> {
     })
 }
 
-/// Those that the search was begun with, or those of the flags that were `given`.
+/// Terms that the search was begun with; those of the flags that were `given` replace them.
 fn terms(begun: &Request, arguments: &Arguments, given: &Given) -> Terms {
     let Terms { mut strategies, mut seeds, mut max_evaluations } = begun.terms();
     if given.has("strategy") {

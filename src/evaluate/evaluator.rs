@@ -36,11 +36,11 @@ pub struct Evaluator {
 /// Where activity comes from.
 #[derive(Debug)]
 enum Source {
-    /// That of executed images.
+    /// Activity of executed images.
     Images(Samples),
     /// What these rates lead one to expect.
     Rates(Arc<Rates>),
-    /// That of recorded spikes.
+    /// Activity of recorded spikes.
     Recorded(Arc<SpikeRecording>),
 }
 

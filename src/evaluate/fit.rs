@@ -53,7 +53,7 @@ pub fn fits(model: &Model, images: &Images) -> bool {
 
 /// What is not the same of data and model.
 struct Difference {
-    /// Of the data.
+    /// Field of the data.
     field: &'static str,
     /// What the data has.
     has: String,

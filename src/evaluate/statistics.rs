@@ -167,7 +167,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Both triangles of the products.
+    /// The statistics, with both triangles of the products filled in.
     fn finish(mut self) -> InputStatistics {
         self.seen.products.iter_mut().for_each(DMatrix::fill_lower_triangle_with_upper_triangle);
         self.seen

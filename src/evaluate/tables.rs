@@ -27,7 +27,7 @@ pub struct TableCost {
 }
 
 impl TableEvaluation {
-    /// Of the `evaluations` of all settings under `table`.
+    /// The `evaluations` of all settings under `table`.
     pub fn new(table: &str, evaluations: &[&Evaluation]) -> Self {
         let energies: Vec<f64> = evaluations.iter().map(|e| e.total_energy_j()).collect();
         let rank = |energy: f64| 1 + energies.iter().filter(|&&other| other < energy).count();

@@ -27,7 +27,7 @@ impl fmt::Display for StallEvaluation {
 }
 
 impl StallEvaluation {
-    /// Those of `stalls` by the names of `hardware`, the longest first.
+    /// All waits in `stalls` by the names of `hardware`, the longest first.
     pub fn all(stalls: &Stalls, hardware: &Hardware) -> Vec<Self> {
         let named = |stall: &Stall| Self {
             memory: match stall.memory {

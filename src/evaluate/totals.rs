@@ -38,9 +38,9 @@ pub(super) struct LayerCounters {
 
 /// Counters of one image.
 pub(super) struct Counters {
-    /// Of every fused layer.
+    /// Counters of every fused layer.
     layers: Vec<LayerCounters>,
-    /// As those of [`Totals`].
+    /// Events, in the order of [`Totals`].
     events: Vec<u64>,
 }
 

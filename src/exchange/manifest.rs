@@ -232,7 +232,7 @@ pub enum Reset {
 pub enum ReadoutOver {
     /// The last.
     Last,
-    /// Their sum.
+    /// The sum over timesteps.
     Sum,
     /// The largest.
     Max,

@@ -134,7 +134,7 @@ impl<W: Word> Cell<W> {
         Self { threshold, subtract, delayed, keep, discard, low, high, clamps: true }
     }
 
-    /// Those of neurons whose potentials and membranes are proven not to exceed `reach`.
+    /// The cell of neurons whose potentials and membranes are proven not to exceed `reach`.
     pub fn within(self, reach: i64) -> Self {
         let fires_at = self.threshold.into();
         let leaves = |g: i64, fires: bool| {

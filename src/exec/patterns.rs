@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(counted(Pattern::Positions { group: 3 }), [0, 2, 1, 1, /* t = 1 */ 0, 1, 1, 1]);
     }
 
-    /// As the definition reads, row by row.
+    /// Counts patterns as the definition reads, row by row.
     fn naive(tile: &[u64]) -> PatternCount {
         let mut count = PatternCount::default();
         for (i, &row) in tile.iter().enumerate() {

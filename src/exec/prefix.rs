@@ -24,7 +24,7 @@ pub struct PrefixCache {
 struct Kept {
     /// One per place.
     snapshots: Vec<Snapshot>,
-    /// Of all nodes.
+    /// Activity of all nodes.
     activity: Activity,
 }
 

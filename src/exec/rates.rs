@@ -45,7 +45,7 @@ impl Rates {
         Ok(Self { path: path.to_owned(), sha256: sha256([text]), nodes })
     }
 
-    /// The same rate in every layer of `network`; what comes from outside is all there.
+    /// Rates of `rate` in every layer of `network`; what comes from outside is all there.
     ///
     /// # Errors
     /// If the rate is no fraction.

@@ -175,7 +175,7 @@ mod tests {
             waves.steps()
         };
         assert_eq!(count(ONE), 4);
-        // Both channels at once: t = 0 one step of two, t = 1 two.
+        // Two channels at once: t = 0 one step of two, t = 1 two.
         assert_eq!(count(WaveShape { groups: 2, ..ONE }), 3);
         assert_eq!(count(WaveShape { groups: 2, columns: 2, ..ONE }), 2);
         assert_eq!(count(WaveShape { groups: 2, timesteps: 2, ..ONE }), 2);

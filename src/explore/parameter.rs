@@ -28,7 +28,7 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Values {
-    /// These.
+    /// Values in a list.
     List(Vec<Value>),
     /// From `from` up to `to`, each `times` the one before, or `plus` more.
     Steps {
@@ -56,7 +56,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// As a description spells it.
+    /// The value as a description spells it.
     fn spelled(&self) -> String {
         match self {
             Self::Number(number) => spelled(*number),
@@ -64,7 +64,7 @@ impl Value {
         }
     }
 
-    /// As a number; `None` where it is none.
+    /// The value as a number; `None` where it is none.
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),

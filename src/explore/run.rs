@@ -36,7 +36,7 @@ pub struct Run {
 /// Which evaluations a worker takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Those of machines whose number leaves this rest when divided by the number of shards.
+    /// Evaluations of machines whose number leaves this rest when divided by the number of shards.
     Shard {
         /// From 0.
         number: usize,
@@ -52,16 +52,16 @@ pub enum Part {
 pub struct Worked {
     /// Evaluations that it made.
     pub done: usize,
-    /// Those of its part that were made before.
+    /// Evaluations of its part that were made before.
     pub skipped: usize,
 }
 
 /// Evaluations that a run still lacks, by their ids in the order of points.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// Those that nobody made.
+    /// Evaluations that nobody made.
     pub none: Vec<String>,
-    /// Those whose results are not what a worker wrote.
+    /// Evaluations whose results are not what a worker wrote.
     pub damaged: Vec<String>,
 }
 
@@ -236,7 +236,7 @@ impl Run {
 enum Absence {
     /// Nobody left one.
     None,
-    /// It is not what a worker wrote.
+    /// The file is not what a worker wrote.
     Damaged,
 }
 

@@ -16,7 +16,7 @@ pub struct Change {
     /// Names from the top of the description, with dots between them. An entry of a list goes by its `name`, its kind, the
     /// direction that it is for, its number, or `*` for all entries that have the rest of the path.
     pub path: String,
-    /// As the description would spell it; text needs no quotes.
+    /// The value as the description would spell it; text needs no quotes.
     pub value: String,
 }
 

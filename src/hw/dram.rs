@@ -125,9 +125,9 @@ impl DramPort {
 /// What a DRAM does when nothing is transferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DramIdle {
-    /// Its devices wait in power-down. The time and the energy to wake them are not counted.
+    /// Devices wait in power-down. The time and the energy to wake them are not counted.
     PowerDown,
-    /// Its devices stay awake, with rows open.
+    /// Devices stay awake, with rows open.
     Awake,
 }
 

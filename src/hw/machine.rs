@@ -117,7 +117,7 @@ impl Description {
         Ok(Self { text, path: format!("{}{changes}", described.path) })
     }
 
-    /// Its text with `changes`, as it would stand in a file.
+    /// Text of the description with `changes`, as it would stand in a file.
     ///
     /// # Errors
     /// If a path leads nowhere, or a value is not what its field takes.
@@ -184,7 +184,7 @@ impl Hardware {
         Ok(hardware)
     }
 
-    /// The same description with a change, checked like any other.
+    /// This description with a change, checked like any other.
     ///
     /// # Errors
     /// The field that is wrong after it.

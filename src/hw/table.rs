@@ -135,8 +135,7 @@ impl EnergyTable {
         Ok(())
     }
 
-    /// The same table at another node, by the factors of `scaling.rs`; areas, which have no such rule, are
-    /// left out.
+    /// This table at another node, by the factors of `scaling.rs`; areas, which have no such rule, are left out.
     ///
     /// # Errors
     /// A message, where there is no factor of a node.

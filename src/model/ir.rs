@@ -8,7 +8,7 @@ use crate::tensor::Shape;
 pub struct NodeId(pub u32);
 
 impl NodeId {
-    /// As an index into `Network::nodes`.
+    /// The id as an index into `Network::nodes`.
     pub fn index(self) -> usize {
         self.0 as usize
     }

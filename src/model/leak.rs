@@ -24,9 +24,9 @@ pub enum Leak {
     },
     /// H = beta V + X, beta at least 0 and below 1: snnTorch's `Leaky`.
     Beta(f64),
-    /// As the checkpoint says, in a tensor of the layer.
+    /// A leak that a tensor of the layer in the checkpoint holds.
     Parametric {
-        /// As of `Tau`.
+        /// True if the input decays too, as in `Tau`.
         decay_input: bool,
         /// What the tensor holds.
         #[serde(default, skip_serializing_if = "Learned::is_w")]

@@ -26,7 +26,7 @@ pub enum Scale {
     /// The largest magnitude over the largest code.
     #[default]
     Largest,
-    /// This number.
+    /// A constant.
     Constant(f64),
 }
 

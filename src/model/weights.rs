@@ -125,7 +125,7 @@ impl Weights {
         made.with_codes(network, &BTreeSet::new()).expect("scales above 0")
     }
 
-    /// These parameters in the place of those that they were made of.
+    /// Weights of `tensors`, in the place of those that they were made of.
     pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor<f32>>) -> Self {
         Self { tensors, scales: BTreeMap::new(), path: self.path.clone(), notes: self.notes.clone() }
     }

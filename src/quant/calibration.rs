@@ -68,7 +68,7 @@ pub type Rows = (Vec<i32>, Vec<f64>);
 pub enum Approach {
     /// One by one, of a layer that reads images as the coding says.
     Nearest(InputCoding),
-    /// Those of an output together, by moments of the inputs.
+    /// Weights of an output together, by moments of the inputs.
     Together {
         /// Whether the moments are centred.
         centred: bool,

@@ -29,7 +29,7 @@ const RANGES: &str = "ranges";
 pub struct KeptIntegers {
     /// For messages.
     path: String,
-    /// Of the file.
+    /// SHA-256 of the file.
     sha256: String,
     /// [`Model::identity`].
     model_sha256: String,
@@ -215,7 +215,7 @@ impl KeptIntegers {
         }
     }
 
-    /// Those of the weight layer `node`, whose codes are levels of `scheme`.
+    /// Integers of the weight layer `node`, whose codes are levels of `scheme`.
     ///
     /// # Errors
     /// Names the file, the layer and what is not of it.

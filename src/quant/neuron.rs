@@ -52,8 +52,8 @@ impl QuantizedReset {
 }
 
 impl QuantizedNeuron {
-    /// The same neuron at other thresholds, per channel or one for all: of its membrane word, as many low bits
-    /// are not stored as the highest potential below each threshold needs, and what a spike takes below 0.
+    /// This neuron at other thresholds, per channel or one for all. Of its membrane word, as many low bits are not
+    /// stored as the highest potential below each threshold needs, and what a spike takes below 0.
     pub fn with_thresholds(&self, thresholds: Vec<i64>) -> Self {
         let neuron = Self { thresholds, ..self.clone() };
         let membrane = self.membrane.as_ref().map(|word| MembraneWord {

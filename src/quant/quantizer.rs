@@ -507,7 +507,7 @@ fn quantize_rows(
             };
             let rows: Vec<Result<(), String>> =
                 all.zip(&mut lsbs).with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(fan_in)).map(round).collect();
-            // Of several refusals the first row's is told.
+            // The first row's refusal is told, where there are several.
             rows.into_iter().collect::<Result<(), String>>()?;
             Ok((codes, lsbs))
         }

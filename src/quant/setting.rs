@@ -93,9 +93,8 @@ pub enum WeightRounding {
     /// Each weight by itself.
     #[default]
     Nearest,
-    /// Those of an output together, so that its error on calibration images is small. A scale that is searched
-    /// (`Mse`, powers of two) is the best for that error, too. Schemes that do not round to nearest are left
-    /// alone.
+    /// Weights of an output together, so that its error on calibration images is small. A scale that is searched
+    /// (`Mse`, powers of two) is the best for that error, too. Schemes that do not round to nearest are left alone.
     SecondOrder,
 }
 
@@ -104,7 +103,7 @@ pub enum WeightRounding {
 pub enum Wanted {
     /// The mean of every input.
     Means,
-    /// And the mean products of any two.
+    /// The mean of every input, and the mean products of any two.
     Products,
 }
 
@@ -150,7 +149,7 @@ pub struct LayerOverride {
 }
 
 impl Precision {
-    /// The same integers, whatever messages and reports call them.
+    /// This precision without its name in messages and reports: the integers stay.
     pub fn unnamed(&self) -> Self {
         match self {
             Self::Float32 => Self::Float32,
@@ -241,7 +240,7 @@ impl FixedPoint {
                 let clip = if options.mse { Clip::Mse } else { Clip::Max };
                 WeightScheme::Uniform { bits, scale, granularity, clip }
             }
-            // The other schemes have no clipping to choose.
+            // Schemes beside the uniform one have no clipping to choose.
             _ if options.mse => return None,
             "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
             "floor" => WeightScheme::UnitFloor { bits },
@@ -256,8 +255,8 @@ impl FixedPoint {
         })
     }
 
-    /// These weights and membranes in every layer, and what a file that says no more means; messages and reports call it
-    /// `name`.
+    /// A setting with these weights and membranes in every layer, and what a file that says no more means; messages
+    /// and reports call it `name`.
     pub fn uniform(name: &str, weights: WeightScheme, membrane_bits: u32) -> Self {
         Self {
             path: name.to_owned(),
@@ -318,7 +317,7 @@ impl FixedPoint {
         Self { path, name, integers, kept, ..self.clone() }
     }
 
-    /// Its text without what is kept of it, for a file of integers.
+    /// Text of the setting without what is kept of it, for a file of integers.
     pub fn asked_text(&self) -> String {
         let (integers, kept) = Default::default();
         to_ron(&Self { integers, kept, ..self.clone() }, 3)
@@ -348,7 +347,7 @@ impl FixedPoint {
         Ok(())
     }
 
-    /// The same setting, with what `layer` says for the layer `name`.
+    /// This setting, with what `layer` says for the layer `name`.
     pub fn with_layer(&self, name: &str, layer: LayerOverride) -> Self {
         let mut setting = self.clone();
         setting.layers.push((name.to_owned(), layer));

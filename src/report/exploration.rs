@@ -142,7 +142,7 @@ struct EffectsReport<'a> {
     parameters: Vec<Effect>,
 }
 
-/// Of a network none of whose points keeps the constraints, the one that comes closest.
+/// The point that comes closest, of a network none of whose points keeps the constraints.
 #[derive(Serialize)]
 struct NearestReport<'a> {
     network: &'a str,

@@ -86,7 +86,7 @@ fn write_files(files: Vec<File>, owner: Owner, dir: &Path) -> Result<()> {
 /// A file of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFile {
-    /// Its path inside the folder of the report, with slashes.
+    /// Path of the file inside the folder of the report, with slashes.
     pub path: String,
     /// What it holds.
     pub bytes: Vec<u8>,

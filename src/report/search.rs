@@ -57,7 +57,7 @@ struct Report<'a> {
     data: &'a str,
     validation_images: usize,
     test_images: usize,
-    /// Of the float network.
+    /// Accuracy of the float network.
     validation_accuracy: f64,
     test_accuracy: f64,
     /// What is promised of unseen images.

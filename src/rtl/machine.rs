@@ -64,7 +64,7 @@ impl Banks {
 }
 
 impl DesignMachine {
-    /// Of `hardware`.
+    /// The design for `hardware`.
     ///
     /// # Errors
     /// If it is no machine of lanes that step over zeros with memories as the design has them; says which part is not.

@@ -13,13 +13,13 @@ use crate::files::{MAX_LOG, MAX_TEXT, read};
 /// A layer that was run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerRun {
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
     /// How it is mapped.
     pub mapping: String,
     /// Integers that were compared.
     pub compared: u64,
-    /// Those that differ.
+    /// Values that differ.
     pub different: u64,
     /// Cycles of the RTL by cause.
     pub rtl: CauseCycles,
@@ -184,7 +184,7 @@ fn differences(export: &DesignExport, layer: &ExportedLayer, expected: &str, got
     different
 }
 
-/// Of the first `channels` numbers, from the end of the line.
+/// Sums that differ, of the first `channels` numbers from the end of the line.
 fn sums_that_differ(expected: &str, got: &str, channels: usize) -> u64 {
     let digits = SUM_BITS as usize / 4;
     if expected.len() != got.len() || !got.is_ascii() {
@@ -198,7 +198,7 @@ fn sums_that_differ(expected: &str, got: &str, channels: usize) -> u64 {
     (0..channels.min(expected.len() / digits)).filter(differs).count() as u64
 }
 
-/// Of a word of `bits` bits.
+/// Bits that differ, of a word of `bits` bits.
 fn bits_that_differ(expected: &str, got: &str, bits: usize) -> u64 {
     let word = |text: &str| u64::from_str_radix(text, 16).ok();
     match (word(expected), word(got)) {

@@ -27,7 +27,7 @@ keywords! {
 }
 
 impl Objective {
-    /// Its value, in base units.
+    /// Value of the objective, in base units.
     pub fn of(self, figures: &Figures) -> f64 {
         match self {
             Self::Model => figures.model_bytes,
@@ -247,7 +247,7 @@ pub fn check_drop(drop: f64) -> Result<(), String> {
 /// Units of one quantity, and what each is worth in the base unit.
 pub type Units = &'static [(&'static str, f64)];
 
-/// Of sizes.
+/// Units of sizes.
 pub const BYTES: Units = &[
     ("B", 1.0),
     ("kB", 1e3),
@@ -257,14 +257,14 @@ pub const BYTES: Units = &[
     ("GB", 1e9),
     ("GiB", 1024.0 * 1024.0 * 1024.0),
 ];
-/// Of energy.
+/// Units of energy.
 pub const JOULES: Units =
     &[("pJ", 1e-12), ("nJ", 1e-9), ("uJ", 1e-6), ("µJ", 1e-6), ("mJ", 1e-3), ("J", 1.0)];
-/// Of power.
+/// Units of power.
 pub const WATTS: Units = &[("nW", 1e-9), ("uW", 1e-6), ("µW", 1e-6), ("mW", 1e-3), ("W", 1.0)];
-/// Of time.
+/// Units of time.
 pub const SECONDS: Units = &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-/// Of area.
+/// Units of area.
 pub const SQUARE_MILLIMETRES: Units = &[("um2", 1e-6), ("µm2", 1e-6), ("mm2", 1.0), ("cm2", 100.0)];
 
 /// `48KiB` in base units: a positive number and one of `units`.

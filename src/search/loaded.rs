@@ -40,7 +40,7 @@ pub struct Loaded {
     data: DataSet,
     /// Validation images that are looked at.
     validation: Images,
-    /// Those that only tell whether what was found keeps the promise.
+    /// Validation images that only tell whether what was found keeps the promise.
     held_out: Images,
     promise: Option<Promise>,
     /// Why there is none.
@@ -71,7 +71,8 @@ impl Loaded {
         Ok(Self { described, ..Self::of(request, Machine::new(hardware)?, model, data, refuse)? })
     }
 
-    /// Of what is loaded already, as `request` says; `refuse` says where a number of it was read.
+    /// Everything that `request` names, where model, machine and data are loaded already; `refuse` says where a
+    /// number of it was read.
     ///
     /// # Errors
     /// If there are fewer images than are asked for or no validation images, or a budget is of a memory that the

@@ -45,7 +45,7 @@ pub struct Log {
 /// What a log says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contents {
-    /// Its header, extended as later lines say.
+    /// Header of the log, extended as later lines say.
     pub request: Request,
     /// The answers, in order.
     pub answers: Vec<Logged>,

@@ -34,7 +34,7 @@ const ORDER_SEED: u64 = 0;
 /// A network with its validation images.
 pub struct NetworkOracle<'a> {
     evaluator: &'a Evaluator,
-    /// Whose float classes are those to keep.
+    /// Model whose float classes are those to keep.
     compared_with: &'a Model,
     machine: &'a Machine,
     engine: Backend,
@@ -43,7 +43,7 @@ pub struct NetworkOracle<'a> {
     order: Vec<usize>,
     /// Per image, in that order; run when first needed.
     reference: OnceLock<Vec<Reference>>,
-    /// Of the float network on the first images.
+    /// Activity of the float network on the first images.
     activity: Vec<Activity>,
     /// Plans of layers that were chosen on that activity.
     plans: KnownPlans,
@@ -66,7 +66,8 @@ struct Reference {
 }
 
 impl<'a> NetworkOracle<'a> {
-    /// Of the validation images `images`, which `evaluator` measures, on `machine`. Runs the float network on the first few.
+    /// An oracle of the validation images `images`, which `evaluator` measures, on `machine`. Runs the float network
+    /// on the first few.
     ///
     /// # Errors
     /// If an image is no longer there.

@@ -42,7 +42,7 @@ impl Front {
         (Self::EnergyLatency, "front_energy_latency"),
     ];
 
-    /// Both figures of a point.
+    /// The two figures of a point.
     pub fn figures(self, point: &FrontPoint) -> [f64; 2] {
         match self {
             Self::AccuracyFootprint => [point.accuracy_drop, point.figures.footprint_bytes],

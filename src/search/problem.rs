@@ -42,11 +42,11 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Widths {
-    /// Of uniform weights.
+    /// Widths of uniform weights.
     pub uniform: Vec<u32>,
-    /// Of power-of-two weights.
+    /// Widths of power-of-two weights.
     pub power_of_two: Vec<u32>,
-    /// Of membranes.
+    /// Widths of membranes.
     pub membranes: Vec<u32>,
     /// True to round the weights of an output together and to match firing rates.
     #[serde(default)]

@@ -51,9 +51,9 @@ pub struct Promised {
     pub confidence: f64,
     /// Held-out images.
     pub images: u32,
-    /// Of these, those that the float network alone classifies correctly.
+    /// Held-out images that the float network alone classifies correctly.
     pub lost: u32,
-    /// Those that the setting alone classifies correctly.
+    /// Held-out images that the setting alone classifies correctly.
     pub gained: u32,
     /// Drop of accuracy that is not exceeded on images of the same distribution, at that confidence.
     pub most_drop: f64,
@@ -62,8 +62,8 @@ pub struct Promised {
 }
 
 impl Promise {
-    /// Of one of so many `runs`, so that all of them together keep their promises with `confidence`, whichever is chosen
-    /// in the end (Bonferroni).
+    /// The promise of one of `runs` runs: all of them together keep their promises with `confidence`, whichever is
+    /// chosen in the end (Bonferroni).
     pub fn of_one(runs: usize, allowed: f64, confidence: f64, images: u32) -> Self {
         Self { allowed, confidence: 1.0 - (1.0 - confidence) / runs as f64, images }
     }

@@ -51,7 +51,7 @@ pub struct Request {
     pub identity: Identity,
 }
 
-/// Of logs that say nothing of it.
+/// Promise of logs that say nothing of it.
 fn nothing_promised() -> Option<f64> {
     Some(0.0)
 }

@@ -58,9 +58,9 @@ pub struct Knob {
 /// Per unit, an index into the levels of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Choice {
-    /// Of [`Space::weights`].
+    /// Index into [`Space::weights`].
     pub weights: u8,
-    /// Of [`Space::membranes`].
+    /// Index into [`Space::membranes`].
     pub membranes: u8,
 }
 
@@ -87,7 +87,7 @@ pub(super) const ID_DIGITS: usize = 16;
 /// A weight layer of a setting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerChoice {
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
     /// Bits of a weight.
     pub weight_bits: u32,
@@ -135,7 +135,7 @@ impl Space {
         Candidate(vec![Choice { weights: 0, membranes: 0 }; self.units.len()])
     }
 
-    /// The same choice everywhere.
+    /// The candidate of one choice everywhere.
     pub fn uniform(&self, weights: usize, membranes: usize) -> Candidate {
         let choice = Choice { weights: weights as u8, membranes: membranes as u8 };
         Candidate(vec![choice; self.units.len()])

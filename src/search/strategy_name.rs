@@ -21,13 +21,13 @@ keywords! {
 /// One strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Form {
-    /// Its name, which is not that of all.
+    /// Name of the strategy; not that of all.
     pub name: Name,
     /// True for a paper's with the quantizers and tests of the others.
     pub accelerated: bool,
 }
 
-/// Those of the papers, which come in two forms.
+/// Strategies of the papers, which come in two forms.
 const PAPERS: [Name; 4] = [Name::Qsvit, Name::Aq4svitGreedy, Name::Aq4svitBeam, Name::Spikehq];
 
 impl Name {

@@ -60,7 +60,7 @@ mod tests {
         // Outputs 3 s1 and 2 s2 of inputs that never fire together, of rates 1/4 and 1/16: 3/2 + 2/4.
         let moments = DMatrix::from_row_slice(2, 2, &[0.25, 0.0, 0.0, 0.0625]);
         assert!((nuclear_norm(&[3.0, 0.0, 0.0, 2.0], &moments) - 2.0).abs() < 1e-12);
-        // The same output twice is one direction: sqrt(2) x 3/2.
+        // An output that is there twice is one direction: sqrt(2) x 3/2.
         let twice = nuclear_norm(&[3.0, 0.0, 3.0, 0.0], &moments);
         assert!((twice - 1.5 * 2f64.sqrt()).abs() < 1e-9, "{twice}");
     }

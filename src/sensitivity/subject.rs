@@ -57,7 +57,7 @@ impl Choice {
 pub struct Candidate {
     /// The weight layer.
     pub node: NodeId,
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
     /// Index of its choice.
     pub choice: usize,
@@ -138,7 +138,7 @@ impl Subject {
         &self.images
     }
 
-    /// Their classes.
+    /// Classes of the images.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }

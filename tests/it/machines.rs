@@ -34,7 +34,7 @@ fn layer(timesteps: usize, shape: Shape, values: Vec<u8>) -> Recorded {
     Recorded { layer: "layer".to_owned(), timesteps, shape, values }
 }
 
-/// Its parts add up to whole cycles but for their last bits.
+/// Cycles of a single layer: the parts add up to whole cycles but for their last bits.
 fn cycles(network: &Network, hardware: Hardware, setting: &str) -> f64 {
     let cycles = predict_single(network, hardware, setting).unwrap();
     assert!((cycles - cycles.round()).abs() < 1e-6, "{cycles}");
@@ -82,7 +82,7 @@ fn odin_is_exact() {
     }
 }
 
-/// Both modes, with weights to load and without.
+/// Cores of SNE in two modes, with weights to load and without.
 #[test]
 fn sne_is_exact_but_for_stalls_of_outputs() {
     let shape = Shape::new(8, 26, 26);

@@ -195,7 +195,7 @@ pub fn refuse_flag(fault: Fault) -> Error {
     Error::mismatch(format!("--{flag}: {}", fault.message))
 }
 
-/// Those of the file, and those of flags, which win.
+/// Budgets of the file and of flags; flags win.
 fn budgets(arguments: &Arguments) -> Result<Budgets> {
     if arguments.max_memory.is_some() {
         return Err(Error::mismatch(format!(
@@ -228,7 +228,7 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
     Ok(budgets)
 }
 
-/// Those of the file at `path`; of memories, those that the machine `hw` has.
+/// Budgets of the file at `path`; of memories, those that the machine `hw` has.
 fn budgets_of_file(path: &str, hw: &str) -> Result<Budgets> {
     let budgets = Budgets::load(path)?;
     if !budgets.peak_bytes.is_empty() {

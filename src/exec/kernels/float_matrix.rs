@@ -26,7 +26,7 @@ pub struct Panel<'a> {
     pub first: usize,
     /// How many.
     pub outs: usize,
-    /// So many, and zeros that fill a vector.
+    /// Output channels, with zeros that fill a vector.
     pub width: usize,
     /// `[row][width]`.
     pub weights: &'a [f32],
@@ -35,7 +35,7 @@ pub struct Panel<'a> {
 }
 
 impl FloatMatrix {
-    /// As many outputs as biases; `weights` yields, of a row, the weights of outputs.
+    /// A matrix of as many outputs as biases; `weights_of` yields, of a row, the weights of outputs.
     pub fn new<W: Fn(usize) -> f32>(
         rows: usize,
         bias: &[f32],

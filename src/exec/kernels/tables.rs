@@ -292,7 +292,7 @@ fn split_bytes(runs: &mut [Run], sums: &[u16], outs: usize) -> bool {
 fn split_digits(runs: &mut [Run], sums: &[u16], outs: usize) -> u32 {
     let of_digit = |digit: u32| {
         let high: Vec<u16> = sums.iter().map(|sum| sum >> digit).collect();
-        // Of the low digit, anything may come up.
+        // The low digit may have any value.
         (digit, parts(runs, &high, outs, 0xff / ((1 << digit) - 1)))
     };
     let fit = (3..=8).filter(|digit| sums.iter().all(|sum| sum >> digit <= 0xff));

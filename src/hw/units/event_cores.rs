@@ -58,11 +58,11 @@ pub struct EventCores {
 /// Layers that have cores of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LayerKind {
-    /// Those that read spikes, with several output positions.
+    /// Layers that read spikes, with several output positions.
     Maps,
-    /// Those that read spikes, with a single output position: linear layers of a whole map.
+    /// Layers that read spikes, with a single output position: linear layers of a whole map.
     Vectors,
-    /// Those that read integers, such as an image.
+    /// Layers that read integers, such as an image.
     Integers,
 }
 
@@ -70,7 +70,7 @@ pub enum LayerKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channels {
-    /// Of any layer that is not named.
+    /// Channels of any layer that is not named.
     pub value: u32,
     /// By the name of a layer.
     #[serde(default)]
@@ -92,15 +92,15 @@ pub enum LoopOrder {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventTime {
-    /// Whatever the layer.
+    /// Cycles of any event.
     pub fixed_cycles: Option<Sourced<u32>>,
-    /// Of every position of the kernel, also where it falls outside the map.
+    /// Cycles of every position of the kernel, also where it falls outside the map.
     pub tap_cycles: Option<Sourced<u32>>,
     /// Positions that a smaller kernel takes the time of.
     pub least_taps: Option<Sourced<u32>>,
-    /// Of every sum that the event reaches, in every channel in step.
+    /// Cycles of every sum that the event reaches, in every channel in step.
     pub sum_cycles: Option<Sourced<u32>>,
-    /// Of every neuron of a core, whether it is reached or not.
+    /// Cycles of every neuron of a core, whether it is reached or not.
     pub neuron_cycles: Option<Sourced<u32>>,
     /// Neurons of a core.
     pub neurons: Option<Sourced<u32>>,
@@ -127,15 +127,15 @@ pub struct Sweep {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventOverheads {
-    /// Of a layer.
+    /// Cycles of a layer.
     pub layer_cycles: Option<Sourced<u32>>,
-    /// Of a pass over output channels.
+    /// Cycles of a pass over output channels.
     pub pass_cycles: Option<Sourced<u32>>,
-    /// Of a timestep that is gone through: of each pass where channels are outermost.
+    /// Cycles of a timestep that is gone through: of each pass where channels are outermost.
     pub timestep_cycles: Option<Sourced<u32>>,
-    /// Of a timestep that has spikes.
+    /// Cycles of a timestep that has spikes.
     pub active_timestep_cycles: Option<Sourced<u32>>,
-    /// Of a spike that leaves.
+    /// Cycles of a spike that leaves.
     pub output_spike_cycles: Option<Sourced<u32>>,
 }
 
@@ -156,7 +156,7 @@ pub struct WriteBack {
 }
 
 impl Channels {
-    /// Of the layer called `layer`.
+    /// Channels in step in the layer called `layer`.
     pub fn of(&self, layer: &str) -> u32 {
         self.of.get(layer).copied().unwrap_or(self.value)
     }

@@ -49,7 +49,7 @@ impl SpatialDim {
         Self::Groups,
     ];
 
-    /// Those along which partial sums of one output arise side by side.
+    /// Dimensions along which partial sums of one output arise side by side.
     pub const SUMMED: [Self; 3] = [Self::Inputs, Self::InputChannels, Self::KernelTaps];
 }
 
@@ -80,7 +80,7 @@ impl Default for Unrolling {
 }
 
 impl fmt::Display for Unrolling {
-    /// As a description states them, such as `[(Positions, 4), (OutputChannels, 64)]`.
+    /// Writes the unrolling as a description states it, such as `[(Positions, 4), (OutputChannels, 64)]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let several = SpatialDim::ALL.into_iter().filter(|&dim| self.extent(dim) > 1);
         f.debug_list().entries(several.map(|dim| (dim, self.extent(dim)))).finish()

@@ -52,7 +52,7 @@ pub enum MultiBit {
     BitSerial,
     /// A multiplier beside each adder.
     Multiplier,
-    /// It does not: layers that read anything but spikes are refused.
+    /// Lanes take no such input: layers that read anything but spikes are refused.
     Absent,
 }
 

@@ -39,7 +39,7 @@ pub struct Encoder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lists {
-    /// Of a map.
+    /// The encoder that goes through a map.
     pub encoder: Encoder,
     /// Cycles to hand a list over to adders that are idle.
     pub hand_over_cycles: Sourced<u32>,
@@ -61,9 +61,9 @@ pub struct Lists {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Chunks {
-    /// So many equal parts of a map.
+    /// Equal parts of a map, by their number.
     PerMap(Sourced<u32>),
-    /// So many bits.
+    /// Parts of a map, by their bits.
     OfBits(Sourced<u32>),
 }
 
@@ -175,7 +175,7 @@ impl WeightStream {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
-    /// Of all inputs of a timestep.
+    /// The encoder that goes through all inputs of a timestep.
     pub encoder: Encoder,
     /// Cycles of a timestep.
     pub timestep_cycles: Sourced<u32>,

@@ -109,7 +109,7 @@ impl Zeros {
                 all_timesteps: true,
                 ..Needs::nothing("Windows")
             },
-            // They walk through one row at a time.
+            // Lanes walk through one row at a time.
             Self::Products(_) => {
                 Needs { lanes: Some(&[OutputChannels]), all_timesteps: true, ..Needs::nothing("Products") }
             }

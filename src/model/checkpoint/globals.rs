@@ -81,7 +81,7 @@ pub fn call<'a>(global: Global, arguments: &[Ref], objects: &[Object<'a>]) -> Re
 pub enum Called<'a> {
     /// A new object.
     New(Object<'a>),
-    /// One of the arguments.
+    /// An argument of the call, unchanged.
     Same(Ref),
 }
 

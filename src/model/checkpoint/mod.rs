@@ -99,7 +99,7 @@ impl<'a> Checkpoint<'a> {
                 |name: &str| name.strip_prefix(prefix.as_str()).is_some_and(|n| self.tensors.contains_key(n));
             wanted.iter().filter(|parameter| own(&parameter.name)).count()
         };
-        // Of readings that find as many parameters, the one that keeps least.
+        // Where several readings find as many parameters, the one that keeps least is taken.
         let kept = (0..=self.wrappers.len()).rev().max_by_key(|&kept| read(kept)).unwrap_or(0);
         let prefix = self.wrappers[self.wrappers.len() - kept..].concat();
         let named = |(name, tensor)| (format!("{prefix}{name}"), tensor);

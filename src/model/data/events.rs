@@ -44,7 +44,7 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// Of a description's numbers.
+    /// The integration that the numbers of a description ask for.
     pub fn new(
         context: &Context,
         side: usize,

@@ -87,7 +87,7 @@ impl WeightScheme {
         }
     }
 
-    /// The same scheme with one scale for the whole layer.
+    /// This scheme with one scale for the whole layer.
     pub fn per_layer(self) -> Self {
         let granularity = Sharing::Layer;
         match self {

@@ -50,7 +50,7 @@ fn batches(first: usize, count: usize) -> Entry {
     Entry::Batches { id: ID.into(), first, batches: vec![batch; count], seconds: 0.125 }
 }
 
-/// One of each kind.
+/// An entry of each kind.
 fn entries() -> Vec<Entry> {
     let layer = LayerDrift { layer: "lif".into(), relative: 0.1, threshold: 0.2, flips: 0.3, rates: 0.4 };
     vec![

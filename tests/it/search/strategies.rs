@@ -190,7 +190,7 @@ fn the_objective_decides_what_is_narrowed() {
     assert!(run.layers.iter().all(|layer| layer.membrane_bits.is_none_or(|bits| bits == 16)));
 }
 
-/// The same, where narrow membranes fire less: what that saves is in no estimate, and found by measuring.
+/// Narrow membranes fire less here: what that saves is in no estimate, and found by measuring.
 #[test]
 fn what_narrow_membranes_save_by_firing_less_is_found() {
     let energy = Problem { objective: Objective::Energy, ..problem() };
