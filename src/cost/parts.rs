@@ -55,7 +55,7 @@ parts! {
 
 impl WorkCycles {
     /// Cycles of products with `input`.
-    pub fn of_products(&mut self, input: Input) -> &mut f64 {
+    pub(crate) fn of_products(&mut self, input: Input) -> &mut f64 {
         match input {
             Input::Spikes => &mut self.spike_products,
             Input::Integers { .. } => &mut self.integer_products,
@@ -240,7 +240,7 @@ pub struct LayerCost {
 
 impl LayerCost {
     /// What one of `images` takes.
-    pub fn divided_by(&self, images: f64) -> Self {
+    pub(crate) fn divided_by(&self, images: f64) -> Self {
         Self {
             cycles: self.cycles.divided_by(images),
             stalls: self.stalls.divided_by(images),

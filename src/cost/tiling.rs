@@ -15,7 +15,7 @@ const DIMS: [Dim; 3] = [Dim::M, Dim::N, Dim::K];
 type Found = (Nest, GemmCost);
 
 /// The nest that the objective of `machine` likes best, with its cost, among tiles that fit its memories:
-/// the [ladder] of each dimension's steps of the array, in every order and for each of `dataflows`. The first
+/// the evenest tiles of each dimension's steps of the array, in every order and for each of `dataflows`. The first
 /// of equals wins. Matrices that are `resident` are on chip before the product starts, and stay; without off-chip memory
 /// all of them are.
 ///

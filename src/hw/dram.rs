@@ -108,7 +108,7 @@ pub struct DramPort {
 
 impl DramPort {
     /// Bits per cycle of the chip, waits included.
-    pub fn mean_bits_per_cycle(&self) -> f64 {
+    pub(crate) fn mean_bits_per_cycle(&self) -> f64 {
         let [bits, burst, wait] =
             [&self.bits_per_cycle, &self.burst_cycles, &self.wait_cycles].map(|n| f64::from(n.value));
         bits * burst / (burst + wait)

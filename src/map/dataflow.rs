@@ -55,7 +55,7 @@ impl Dataflow {
     }
 
     /// True if a product may be computed some positions at a time.
-    pub fn comes_in_positions(self) -> bool {
+    pub(crate) fn comes_in_positions(self) -> bool {
         matches!(self, Self::OutputStationary | Self::WeightStationary)
     }
 

@@ -176,7 +176,7 @@ impl Nest {
     }
 
     /// True if sums that leave level number `level` lack nothing of `k` products.
-    pub fn sums_are_complete(&self, level: usize, k: u64) -> bool {
+    pub(crate) fn sums_are_complete(&self, level: usize, k: u64) -> bool {
         let inside = self.loops().filter(|(l, inner)| *l >= level && inner.dim() == Dim::K);
         inside.map(|(_, inner)| inner.extent()).product::<u64>() >= k
     }

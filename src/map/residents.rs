@@ -49,9 +49,4 @@ impl Residents {
         };
         Self::new(workload, workload.layers.iter().zip(plans).map(stay).collect(), level)
     }
-
-    /// True if all weights of layer number `layer` stay.
-    pub fn holds_all(&self, workload: &Workload, layer: usize) -> bool {
-        self.channels[layer] == workload.layers[layer].outputs()
-    }
 }

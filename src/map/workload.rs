@@ -94,7 +94,7 @@ impl Workload {
     }
 
     /// Images that have room of their own in memories of `hardware`: those of all batches in flight.
-    pub fn images_on_chip(&self, hardware: &Hardware) -> usize {
+    pub(crate) fn images_on_chip(&self, hardware: &Hardware) -> usize {
         self.batch * hardware.images_in_flight()
     }
 

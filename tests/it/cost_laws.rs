@@ -25,7 +25,7 @@ mod turns;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
-use spiq::hw::sram::Sram;
+use spiq::hw::Sram;
 use spiq::hw::table::EnergyTable;
 use spiq::hw::{Hardware, PerOperand, Placement, Unrolling};
 use spiq::map::{

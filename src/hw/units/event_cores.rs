@@ -172,7 +172,7 @@ impl Channels {
 
 impl EventCores {
     /// How the work `work` is done where outputs are written, if it is.
-    pub fn write_back(&self, work: Work) -> Option<&WriteBack> {
+    pub(crate) fn write_back(&self, work: Work) -> Option<&WriteBack> {
         self.writes_back.iter().find(|done| done.work == work)
     }
 

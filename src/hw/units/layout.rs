@@ -50,7 +50,7 @@ impl SpatialDim {
     ];
 
     /// Dimensions along which partial sums of one output arise side by side.
-    pub const SUMMED: [Self; 3] = [Self::Inputs, Self::InputChannels, Self::KernelTaps];
+    pub(crate) const SUMMED: [Self; 3] = [Self::Inputs, Self::InputChannels, Self::KernelTaps];
 }
 
 /// What stays in an array while the rest streams.

@@ -149,7 +149,7 @@ pub struct WeightStream {
 
 impl WeightStream {
     /// Cycles to fetch a half.
-    pub fn fetch_cycles(&self) -> u64 {
+    pub(crate) fn fetch_cycles(&self) -> u64 {
         let burst = u64::from(self.burst_cycles.value) + u64::from(self.latency_cycles.value);
         u64::from(self.bursts.value) * burst + u64::from(self.half_cycles.value)
     }
@@ -207,7 +207,7 @@ impl Chunks {
 
 impl Encoder {
     /// Cycles of `maps` of so many `bits` together, without those of spikes.
-    pub fn silent_cycles(&self, maps: u64, bits: usize) -> u64 {
+    pub(crate) fn silent_cycles(&self, maps: u64, bits: usize) -> u64 {
         let chunks = u64::from(self.chunks.count(bits));
         u64::from(self.map_cycles.value) * maps + u64::from(self.chunk_cycles.value) * chunks
     }

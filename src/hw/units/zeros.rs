@@ -98,7 +98,7 @@ impl Needs {
 
 impl Zeros {
     /// What it asks of a machine.
-    pub fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         use SpatialDim::{Columns, Inputs, KernelTaps, OutputChannels, Positions, Rows, Timesteps};
         match self {
             Self::Dense => Needs::nothing("Dense"),
