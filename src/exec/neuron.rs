@@ -177,7 +177,7 @@ impl<W: Word> Cell<W> {
     /// [`Self::update`] of a cell that subtracts behind the leak just where `DELAYED`: a loop that asks once is
     /// compiled to vectors.
     #[inline(always)]
-    pub fn update_as<const DELAYED: bool>(&self, v: W, x: W) -> (bool, W, bool) {
+    pub(crate) fn update_as<const DELAYED: bool>(&self, v: W, x: W) -> (bool, W, bool) {
         let g = v + x;
         let fires = g >= self.threshold;
         let left = match self.subtract {

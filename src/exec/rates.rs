@@ -71,7 +71,7 @@ impl Rates {
     }
 
     /// The fraction of the inputs of weight layer `node` that are not zero.
-    pub fn of_inputs(&self, node: NodeId) -> f64 {
+    pub(crate) fn of_inputs(&self, node: NodeId) -> f64 {
         self.nodes[node.index()].unwrap_or(0.0)
     }
 

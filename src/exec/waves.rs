@@ -28,7 +28,7 @@ pub struct WaveShape {
 
 impl WaveShape {
     /// True if it is counted of a layer with so many `groups`.
-    pub fn suits(&self, groups: usize) -> bool {
+    pub(crate) fn suits(&self, groups: usize) -> bool {
         groups > 1 || self.groups == 1
     }
 }
@@ -138,7 +138,8 @@ impl Waves {
 mod tests {
     use super::super::spike_matrix::draw;
     use super::*;
-    use crate::exec::{count_products, wave_size};
+    use crate::exec::activity::count_products;
+    use crate::exec::wave_size;
     use crate::tensor::Shape;
 
     const ONE: WaveShape = WaveShape {

@@ -38,7 +38,7 @@ pub enum QuantizedReset {
 
 impl QuantizedReset {
     /// True for the integers of `reset`.
-    pub fn is_of(&self, reset: Reset) -> bool {
+    pub(crate) fn is_of(&self, reset: Reset) -> bool {
         match self {
             Self::Zero => matches!(reset, Reset::Zero | Reset::To(_)),
             Self::Subtract => reset == Reset::Subtract,
@@ -66,7 +66,7 @@ impl QuantizedNeuron {
     }
 
     /// The integers of `channel` alone.
-    pub fn of_channel(&self, channel: usize) -> Self {
+    pub(crate) fn of_channel(&self, channel: usize) -> Self {
         let one = |list: &[i64]| vec![per_channel(list, channel)];
         let reset = match &self.reset {
             QuantizedReset::SubtractAmount { amounts } => {

@@ -150,7 +150,7 @@ pub struct LayerOverride {
 
 impl Precision {
     /// This precision without its name in messages and reports: the integers stay.
-    pub fn unnamed(&self) -> Self {
+    pub(crate) fn unnamed(&self) -> Self {
         match self {
             Self::Float32 => Self::Float32,
             Self::Fixed(fixed) => Self::Fixed(FixedPoint { kept: fixed.kept.clone(), ..fixed.as_asked() }),
@@ -312,13 +312,13 @@ impl FixedPoint {
     }
 
     /// What it asks for: without what it is called, and what is kept of it.
-    pub fn as_asked(&self) -> Self {
+    pub(crate) fn as_asked(&self) -> Self {
         let (path, name, integers, kept) = Default::default();
         Self { path, name, integers, kept, ..self.clone() }
     }
 
     /// Text of the setting without what is kept of it, for a file of integers.
-    pub fn asked_text(&self) -> String {
+    pub(crate) fn asked_text(&self) -> String {
         let (integers, kept) = Default::default();
         to_ron(&Self { integers, kept, ..self.clone() }, 3)
     }
@@ -386,7 +386,7 @@ impl FixedPoint {
     }
 
     /// Fraction bits of the layer `name`, if the setting fixes them.
-    pub fn fraction_bits_of(&self, name: &str) -> Option<u32> {
+    pub(crate) fn fraction_bits_of(&self, name: &str) -> Option<u32> {
         self.last_override(name, |layer| layer.fraction_bits)
     }
 
@@ -396,12 +396,12 @@ impl FixedPoint {
     }
 
     /// Rounding of the weights of the layer `name`.
-    pub fn rounding_of(&self, name: &str) -> WeightRounding {
+    pub(crate) fn rounding_of(&self, name: &str) -> WeightRounding {
         self.last_override(name, |layer| layer.rounding).unwrap_or(self.rounding)
     }
 
     /// What the integers of the weight layer `name` need to know of its inputs, if anything.
-    pub fn wanted_of(&self, name: &str) -> Option<Wanted> {
+    pub(crate) fn wanted_of(&self, name: &str) -> Option<Wanted> {
         let scheme = self.weights_of(name);
         match self.rounding_of(name) {
             WeightRounding::SecondOrder if scheme.rounds_to_nearest() => Some(Wanted::Products),

@@ -66,11 +66,6 @@ impl FloatMatrix {
         self.rows
     }
 
-    /// Biases of the output channels.
-    pub fn bias(&self) -> &[f32] {
-        &self.bias[..self.outs]
-    }
-
     /// All panels.
     pub(super) fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
         self.bias.chunks(PANEL).enumerate().map(|(i, bias)| {

@@ -177,12 +177,12 @@ impl LookupMatrix {
     }
 
     /// Bytes of all tables.
-    pub fn table_bytes(&self) -> usize {
+    pub(crate) fn table_bytes(&self) -> usize {
         (self.outs * self.rows * self.bytes_of_a_table()).next_multiple_of(size_of::<Line>())
     }
 
     /// Bytes of what is stored.
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         match &self.weights {
             Weights::Tables(lines) => size_of_val(lines.as_slice()),
             Weights::Halves(halves) => halves.len(),

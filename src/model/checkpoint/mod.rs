@@ -91,7 +91,7 @@ impl<'a> Checkpoint<'a> {
 
     /// The checkpoint with the names that `network` reads: what was taken off every name goes back where it is
     /// part of the network's own names.
-    pub fn fit_names(self, network: &Network) -> Self {
+    pub(crate) fn fit_names(self, network: &Network) -> Self {
         let wanted = network.parameters();
         let read = |kept: usize| {
             let prefix = self.wrappers[self.wrappers.len() - kept..].concat();
