@@ -175,14 +175,14 @@ pub fn read(mut reader: impl Read, limit: u64, path: &str) -> Result<Array> {
 ///
 /// # Errors
 /// Those of [`read`].
-pub fn read_preamble(reader: impl Read, path: &str) -> Result<(Preamble, Vec<u8>)> {
+pub(crate) fn read_preamble(reader: impl Read, path: &str) -> Result<(Preamble, Vec<u8>)> {
     let mut beginning = Vec::new();
     reader.take(MAX_HEADER).read_to_end(&mut beginning).map_err(|e| Error::io(path, e))?;
     Ok((parse_preamble(&beginning, path)?, beginning))
 }
 
 /// Refuses a file with other than as many bytes of values as its shape says.
-pub fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
+pub(crate) fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
     if data_bytes(kind, shape) == Some(bytes) {
         Ok(())
     } else {

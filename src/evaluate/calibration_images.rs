@@ -46,7 +46,7 @@ impl CalibrationImages {
     ///
     /// # Errors
     /// If there are none, and the setting depends on them.
-    pub fn for_setting(&self, model: &Model, setting: &FixedPoint) -> Result<&Images> {
+    pub(crate) fn for_setting(&self, model: &Model, setting: &FixedPoint) -> Result<&Images> {
         match (&self.absent, purpose(model, setting)) {
             (Some(path), Some(purpose)) => {
                 let message = format!("missing, and {purpose}: add a part `validation: ...`");

@@ -41,7 +41,7 @@ impl TableEvaluation {
     }
 
     /// Pairs of settings that stand the other way round under `other`.
-    pub fn swaps<'a>(&'a self, other: &'a Self) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn swaps<'a>(&'a self, other: &'a Self) -> Vec<(&'a str, &'a str)> {
         let mut swaps = Vec::new();
         for (i, (a, b)) in self.settings.iter().zip(&other.settings).enumerate() {
             for (c, d) in self.settings[i + 1..].iter().zip(&other.settings[i + 1..]) {

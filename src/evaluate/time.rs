@@ -44,7 +44,7 @@ impl StallEvaluation {
     }
 
     /// Sums over the parts, the longest first.
-    pub fn by_memory(stalls: &[Self]) -> Vec<Self> {
+    pub(crate) fn by_memory(stalls: &[Self]) -> Vec<Self> {
         let mut sums: Vec<Self> = Vec::new();
         for stall in stalls {
             let known =

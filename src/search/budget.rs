@@ -100,7 +100,7 @@ pub struct Violation {
 
 impl Violation {
     /// True if accuracy is what it is about.
-    pub fn is_of_accuracy(&self) -> bool {
+    pub(crate) fn is_of_accuracy(&self) -> bool {
         self.unit.is_empty()
     }
 
@@ -140,7 +140,7 @@ impl Budgets {
     ///
     /// # Errors
     /// Names the memories that there are.
-    pub fn check_memories(&self, hardware: &Hardware) -> Result<(), String> {
+    pub(crate) fn check_memories(&self, hardware: &Hardware) -> Result<(), String> {
         let names: Vec<&str> = hardware.memories.iter().map(|memory| memory.name.as_str()).collect();
         let unknown = self.peak_bytes.keys().find(|name| !names.contains(&name.as_str()));
         unknown.map_or(Ok(()), |name| {
@@ -150,7 +150,7 @@ impl Budgets {
     }
 
     /// How far `drop` is beyond the allowed one.
-    pub fn accuracy_violation(&self, drop: f64) -> Option<Violation> {
+    pub(crate) fn accuracy_violation(&self, drop: f64) -> Option<Violation> {
         let limit = self.accuracy_drop;
         (drop > limit).then_some(Violation {
             budget: "accuracy drop".to_owned(),
@@ -182,8 +182,8 @@ struct FormerFile {
     max_memory: Option<IgnoredAny>,
 }
 
-/// What has become of one figure of memory.
-pub const MEMORY_IS: &str = "memory is three figures: model (weights, biases, thresholds, requantizers), footprint \
+/// The three figures of memory, for a budget that still names one.
+pub const MEMORY_FIGURES: &str = "memory is three figures: model (weights, biases, thresholds, requantizers), footprint \
     (the model and all state, which memory was) and peak (what each on-chip memory holds)";
 
 /// Largest accuracy drop where none is given.
@@ -205,7 +205,7 @@ impl Budgets {
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let file: File = parse_ron(text, path).map_err(|error| match parse_ron(text, path) {
             Ok(FormerFile { max_memory: Some(_) }) => {
-                let message = format!("{MEMORY_IS}; max_model, max_footprint and max_peak limit them");
+                let message = format!("{MEMORY_FIGURES}; max_model, max_footprint and max_peak limit them");
                 Error::field(path, "max_memory", message)
             }
             _ => error,
@@ -221,7 +221,7 @@ impl Budgets {
             Ok((memory.clone(), size))
         };
         let drop = file.max_accuracy_drop.unwrap_or(DEFAULT_ACCURACY_DROP);
-        check_drop(drop).map_err(|message| Error::field(path, "max_accuracy_drop", message))?;
+        check_accuracy_drop(drop).map_err(|message| Error::field(path, "max_accuracy_drop", message))?;
         Ok(Self {
             accuracy_drop: drop,
             model_bytes: quantity("max_model", &file.max_model, BYTES)?,
@@ -236,7 +236,7 @@ impl Budgets {
 }
 
 /// Says what is wrong with an allowed accuracy drop, if anything.
-pub fn check_drop(drop: f64) -> Result<(), String> {
+pub fn check_accuracy_drop(drop: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&drop) {
         Ok(())
     } else {

@@ -533,7 +533,7 @@ impl<'a, 's> Engine<'a, 's> {
     }
 
     /// The run of `strategy` with what it `found`; `exhausted` where its evaluations or its time are used up.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         strategy: &str,
         exhausted: bool,

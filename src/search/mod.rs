@@ -38,8 +38,8 @@ mod strategy;
 mod strategy_name;
 
 pub use budget::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, JOULES, MEMORY_IS, Objective, SECONDS, SQUARE_MILLIMETRES, Units,
-    Violation, WATTS, check_drop, quantity,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, JOULES, MEMORY_FIGURES, Objective, SECONDS, SQUARE_MILLIMETRES,
+    Units, Violation, WATTS, check_accuracy_drop, quantity,
 };
 pub use drift::{DriftMetric, DriftReference, LayerDrift};
 pub use engine::{Engine, Stop, Verdict};
@@ -52,7 +52,6 @@ pub use outcome::{
     Closest, Fidelity, Final, FinalMemory, GateSummary, LayerOutlook, PartOutlook, Run, Search, Step,
     StepOutlook, TraceStep, Verified,
 };
-pub use paired::{Decision, decide};
 pub use pareto::{Front, FrontPoint};
 pub use problem::{Problem, Widths};
 pub use promise::{DEFAULT_CONFIDENCE, Promise, Promised};

@@ -99,7 +99,7 @@ impl<'a> NetworkOracle<'a> {
     }
 
     /// What is lost is lost against `model`, which may run other timesteps than the network that is searched.
-    pub fn compared_with(self, model: &'a Model) -> Self {
+    pub(crate) fn compared_with(self, model: &'a Model) -> Self {
         Self { compared_with: model, ..self }
     }
 
@@ -149,7 +149,7 @@ impl<'a> NetworkOracle<'a> {
     ///
     /// # Errors
     /// If the machine cannot run it.
-    pub fn float_figures(&self) -> Result<Figures> {
+    pub(crate) fn float_figures(&self) -> Result<Figures> {
         let setting = Setting::load("fp32")?;
         let workload = Workload::float32(&self.evaluator.model().network);
         Ok(Figures::from(&self.evaluator.charge(&setting, self.machine, workload, &self.activity)?))

@@ -85,7 +85,7 @@ impl Closest {
     }
 
     /// The closer of both.
-    pub fn nearer(old: Option<Self>, new: Verified) -> Option<Self> {
+    pub(crate) fn nearer(old: Option<Self>, new: Verified) -> Option<Self> {
         let new = Self(new);
         match old {
             Some(old) if old.excess() <= new.excess() => Some(old),

@@ -30,7 +30,7 @@ pub struct Problem {
 
 impl Problem {
     /// True where what the network does, and not only its widths, decides what a candidate costs.
-    pub fn depends_on_activity(&self) -> bool {
+    pub(crate) fn depends_on_activity(&self) -> bool {
         let Budgets { energy_j, power_w, latency_s, peak_bytes, .. } = &self.budgets;
         let depends = !matches!(self.objective, Objective::Model | Objective::Footprint);
         // What lies where is chosen for the activity.

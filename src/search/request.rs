@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::check_drop;
+use super::budget::check_accuracy_drop;
 use super::identity::Identity;
 use super::problem::{Problem, Widths};
 use super::strategy_name::{Form, Name};
@@ -161,7 +161,7 @@ impl Problem {
             format!("{seconds} is not above 0")
         })?;
         let budgets = &self.budgets;
-        check_drop(budgets.accuracy_drop)
+        check_accuracy_drop(budgets.accuracy_drop)
             .map_err(|message| Fault::new("problem.budgets.accuracy_drop", message))?;
         let limits = [
             ("problem.budgets.model_bytes", budgets.model_bytes),

@@ -320,7 +320,7 @@ impl Candidate {
     }
 
     /// The narrowest level of the units of `knob`.
-    pub fn narrowest(&self, knob: &Knob) -> usize {
+    pub(crate) fn narrowest(&self, knob: &Knob) -> usize {
         knob.units.iter().map(|&unit| self.level(unit, knob.part)).max().unwrap_or(0)
     }
 
@@ -337,15 +337,6 @@ impl Candidate {
                 Part::Weights => changed.0[unit].weights = level as u8,
                 Part::Membranes => changed.0[unit].membranes = level as u8,
             }
-        }
-        changed
-    }
-
-    /// With every unit of `knob` that is wider than `level` at `level`.
-    pub fn at_most(&self, knob: &Knob, level: usize) -> Self {
-        let mut changed = self.clone();
-        for &unit in knob.units.iter().filter(|&&unit| self.level(unit, knob.part) < level) {
-            changed = changed.with(&Knob { units: vec![unit], part: knob.part }, level);
         }
         changed
     }

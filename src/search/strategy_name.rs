@@ -32,7 +32,7 @@ const PAPERS: [Name; 4] = [Name::Qsvit, Name::Aq4svitGreedy, Name::Aq4svitBeam, 
 
 impl Name {
     /// The strategies that the name stands for, papers' accelerated or not, or in both forms.
-    pub fn forms(self, accelerated: bool) -> Vec<Form> {
+    pub(crate) fn forms(self, accelerated: bool) -> Vec<Form> {
         if self != Self::All {
             return vec![Form { name: self, accelerated: accelerated && PAPERS.contains(&self) }];
         }

@@ -14,8 +14,9 @@ use crate::hw::Hardware;
 use crate::name::Printable;
 use crate::search::strategies::Name;
 use crate::search::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_IS, Objective,
-    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity, short_name,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_FIGURES,
+    Objective, Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_accuracy_drop,
+    quantity, short_name,
 };
 
 /// Why `memory` is nothing to minimise.
@@ -199,7 +200,7 @@ pub fn refuse_flag(fault: Fault) -> Error {
 fn budgets(arguments: &Arguments) -> Result<Budgets> {
     if arguments.max_memory.is_some() {
         return Err(Error::mismatch(format!(
-            "--max-memory: {MEMORY_IS}; --max-model, --max-footprint and --max-peak limit them"
+            "--max-memory: {MEMORY_FIGURES}; --max-model, --max-footprint and --max-peak limit them"
         )));
     }
     let mut budgets = match &arguments.budget {
@@ -207,7 +208,8 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
         None => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
     };
     if let Some(drop) = arguments.max_accuracy_drop {
-        check_drop(drop).map_err(|message| Error::mismatch(format!("--max-accuracy-drop: {message}")))?;
+        check_accuracy_drop(drop)
+            .map_err(|message| Error::mismatch(format!("--max-accuracy-drop: {message}")))?;
         budgets.accuracy_drop = drop;
     }
     let flags: [(&str, &Option<String>, Units, &mut Option<f64>); 6] = [
