@@ -1,5 +1,5 @@
-//! Where the values of a RON or JSON text stand in it, so that one of them can be replaced and the rest stays as it
-//! was written, remarks included. Types are none of its business: whoever reads the text checks them.
+//! The places of the values in a RON or JSON text, so that one of them can be replaced and the rest stays as it was
+//! written, remarks included. Types are none of its business: whoever reads the text checks them.
 //!
 //! ```
 //! use spiq::ron_tree::Tree;

@@ -1,4 +1,4 @@
-//! Whether samples are what a model looks at, found out by reading every one that will be used.
+//! Checks that samples fit the input of a model, by reading every one that will be used.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What a reader of an evaluation must know of the machine and of where activity came from.
+//! Notes on an evaluation: what a reader must know of the machine and of where activity came from.
 
 use crate::cost::{Machine, MappedWorkload};
 use crate::exec::{Pattern, Rates};

@@ -1,4 +1,4 @@
-//! What units do with their time, and what they wait for, by name.
+//! The time of units: what they do with it, and what they wait for, by name.
 
 use std::fmt;
 

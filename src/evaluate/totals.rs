@@ -1,4 +1,4 @@
-//! Sums over images, in their order.
+//! Sums over images, in the order of images: any number of threads gives the same bytes.
 
 use super::LayerRate;
 use crate::cost::{LayerCost, Machine};

@@ -1,4 +1,4 @@
-//! Files of arrays, read and written frame by frame.
+//! `.npy` files of integers and floats, read and written frame by frame.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -1,4 +1,4 @@
-//! Section 4: layers of neurons with their state, one timestep after the other.
+//! Section 4 of `docs/semantics.md`: layers of neurons with their state, one timestep after the other.
 
 use super::activity::StepActivity;
 use crate::num::{Keep, Rounding, Word};

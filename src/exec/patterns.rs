@@ -1,5 +1,5 @@
-//! What spikes have in common with each other: counters of machines that batch timesteps, or that reuse the
-//! sums of equal spikes. Counted only where a machine asks, from the spikes themselves.
+//! Counters of spikes that coincide. Machines that batch timesteps, or that reuse the sums of equal spikes, are
+//! charged by them. They are counted from the spikes themselves, and only where a machine asks.
 
 use std::sync::Arc;
 

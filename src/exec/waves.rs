@@ -1,4 +1,4 @@
-//! How long lanes wait for the slowest of them.
+//! Waves of lanes that skip zeros: every wave takes as many steps as its slowest lane.
 
 use super::spike_matrix::SpikeMatrix;
 use crate::model::ConvGeometry;

@@ -1,4 +1,4 @@
-//! What no other point beats.
+//! The Pareto front: points that no other point beats.
 
 /// Points that no other beats, in their order; `costs` has one list per point. A point is beaten by another that
 /// costs no more of anything and less of something.

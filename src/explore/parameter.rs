@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
-use crate::hw::{Change, bytes};
+use crate::hw::{Change, parse_bytes};
 
 /// Most values of a parameter.
 const MAX_VALUES: usize = 10_000;
@@ -68,7 +68,9 @@ impl Value {
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => bytes(text).map(|bytes| bytes as f64).or_else(|| text.trim().parse().ok()),
+            Self::Text(text) => {
+                parse_bytes(text).map(|bytes| bytes as f64).or_else(|| text.trim().parse().ok())
+            }
         }
     }
 }

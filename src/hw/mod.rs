@@ -28,7 +28,7 @@ pub mod table;
 mod units;
 mod validation;
 
-pub use changes::{Change, bytes};
+pub use changes::{Change, parse_bytes};
 pub use constants::Constant;
 pub use control::Control;
 pub use dram::{DramIdle, DramPart, DramPort, DramSpec, dram_part, dram_parts};
@@ -43,7 +43,7 @@ pub use sram::{Sram, SramCell};
 pub use units::{
     Channels, Chunks, Done, DuringSweep, Edges, Encoder, EventCores, EventOverheads, EventTime, InputChunks,
     LaneTile, LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit, Once, Overhead, Processor,
-    ProductKind, ProductShape, Products, Queue, Search, SpatialDim, SpikeLanes, Stationary, Step, Sweep,
+    ProductKind, ProductShape, Products, Queue, SpatialDim, SpikeLanes, SpikeSearch, Stationary, Step, Sweep,
     Systolic, Unit, Unrolling, Vector, WeightStream, Windows, Work, WriteBack, Zeros,
 };
 pub(crate) use units::{Charged, Datapath, NEURON_BITS, Takes};

@@ -1,4 +1,4 @@
-//! What lives in memories, and figures of each kind of it.
+//! Operands, which live in memories, and figures for each kind of them.
 
 use std::ops::{Index, IndexMut};
 

@@ -1,4 +1,4 @@
-//! What a membrane keeps of itself from one timestep to the next.
+//! The leak of a membrane: how much of itself it keeps from one timestep to the next.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What is executed: the layer IR, the families that build it, weights and data sets.
+//! Models: the layer IR, the families that build it, weights and data sets.
 //!
 //! ```
 //! use spiq::model::ModelDescription;

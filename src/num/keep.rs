@@ -1,4 +1,4 @@
-//! What a membrane keeps of itself from one timestep to the next.
+//! The leak of a membrane as a multiplier and a shift: how much of itself it keeps from one timestep to the next.
 
 /// Bits behind the point of a factor that is no power of two.
 const FRACTION_BITS: u32 = 16;

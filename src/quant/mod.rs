@@ -38,5 +38,5 @@ pub(crate) use real_layer::real_layer;
 pub use scale_rounding::rounded_scales;
 pub use scheme::{WeightForm, WeightScheme};
 pub(crate) use second_order::MAX_FAN_IN;
-pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};
+pub use setting::{FixedPoint, InputCoding, InputMoments, LayerOverride, Precision, Setting, WeightRounding};
 pub use statistics::InputStatistics;

@@ -12,7 +12,7 @@ use super::neuron::*;
 use super::quantized::*;
 use super::stored_rows::{of_classifier, stored_rows};
 use super::{
-    Calibration, FixedPoint, InputStatistics, KeptIntegers, LayerIntegers, Wanted, WeightRounding,
+    Calibration, FixedPoint, InputMoments, InputStatistics, KeptIntegers, LayerIntegers, WeightRounding,
     WeightScheme, input_integers, real_layer, second_order,
 };
 use crate::error::{Error, Result};
@@ -301,7 +301,7 @@ impl<'a> Quantizer<'a> {
         match &self.calibration.inputs[id.index()] {
             Some(seen)
                 if self.calibration.coding == self.setting.input
-                    && (wanted == Wanted::Means || !seen.products.is_empty()) =>
+                    && (wanted == InputMoments::Means || !seen.products.is_empty()) =>
             {
                 Ok(Some(seen))
             }

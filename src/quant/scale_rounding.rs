@@ -1,4 +1,5 @@
-//! How far what is executed is from the scales of codes that a checkpoint stores.
+//! How far the thresholds and requantizers that are executed lie from the scales that a checkpoint stores with its
+//! codes.
 
 use super::neuron::per_channel;
 use super::quantized::{QuantizedModel, QuantizedOp};

@@ -100,7 +100,7 @@ pub enum WeightRounding {
 
 /// What a layer's integers depend on beside ranges: what its inputs did on calibration images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wanted {
+pub enum InputMoments {
     /// The mean of every input.
     Means,
     /// The mean of every input, and the mean products of any two.
@@ -401,11 +401,11 @@ impl FixedPoint {
     }
 
     /// What the integers of the weight layer `name` need to know of its inputs, if anything.
-    pub(crate) fn wanted_of(&self, name: &str) -> Option<Wanted> {
+    pub(crate) fn wanted_of(&self, name: &str) -> Option<InputMoments> {
         let scheme = self.weights_of(name);
         match self.rounding_of(name) {
-            WeightRounding::SecondOrder if scheme.rounds_to_nearest() => Some(Wanted::Products),
-            _ => (self.bias_correction && !scheme.is_exact()).then_some(Wanted::Means),
+            WeightRounding::SecondOrder if scheme.rounds_to_nearest() => Some(InputMoments::Products),
+            _ => (self.bias_correction && !scheme.is_exact()).then_some(InputMoments::Means),
         }
     }
 
@@ -518,8 +518,8 @@ mod tests {
         let none = fixed("w3");
         assert_eq!((none.rounding, none.wanted_of("x")), (WeightRounding::Nearest, None));
         let wanted = |spec: &str| fixed(spec).wanted_of("x");
-        assert_eq!(wanted("floor8+gptq+bias"), Some(Wanted::Means));
-        assert_eq!(wanted("pot3+gptq"), Some(Wanted::Products));
+        assert_eq!(wanted("floor8+gptq+bias"), Some(InputMoments::Means));
+        assert_eq!(wanted("pot3+gptq"), Some(InputMoments::Products));
         assert_eq!(["int8+gptq+bias", "w3+rate"].map(wanted), [None, None]);
         // One order, each once, and clipping only where there is a choice.
         for spec in ["w3+bias+gptq", "w3+bias+bias", "pot3+mse", "floor8+mse", "w3+", "w3+all", "fp32+bias"] {

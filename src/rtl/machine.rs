@@ -1,4 +1,5 @@
-//! What of a hardware description the design in `rtl/design/` is generated from, and which descriptions it is none of.
+//! The sizes of the design in `rtl/design/`, read from a hardware description; a description that it cannot be
+//! generated from is refused.
 
 use crate::error::{Error, Result};
 use crate::hw::{

@@ -20,4 +20,4 @@ mod words;
 
 pub use export::{DesignExport, DesignRequest, ExportedLayer, check_machine, export_design};
 pub use predicted::CauseCycles;
-pub use run::{Counted, LayerRun, check_runs};
+pub use run::{LayerRun, SimulatedCounts, check_runs};

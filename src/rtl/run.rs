@@ -26,12 +26,12 @@ pub struct LayerRun {
     /// Cycles of the cost model by cause.
     pub model: CauseCycles,
     /// Cycles of the RTL as its bench counted them.
-    pub counted: Counted,
+    pub counted: SimulatedCounts,
 }
 
 /// Counters of the bench: cycles, but for the last two, which count lanes of positions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counted {
+pub struct SimulatedCounts {
     /// The program is fetched.
     pub program: u64,
     /// Parameters of tiles come.
@@ -56,7 +56,7 @@ pub struct Counted {
     pub refusals: u64,
 }
 
-impl Counted {
+impl SimulatedCounts {
     const NAMES: [&'static str; 11] = [
         "program",
         "parameters",
@@ -139,7 +139,7 @@ fn check_layer(dir: &Path, export: &DesignExport, layer: &ExportedLayer) -> Resu
     if lines.next() != Some(&format!("export {}", export.sha256)) {
         return Err(bad("the log of another export"));
     }
-    let (mut counted, mut words, mut seen, mut ends) = (Counted::default(), Vec::new(), 0, false);
+    let (mut counted, mut words, mut seen, mut ends) = (SimulatedCounts::default(), Vec::new(), 0, false);
     for line in lines {
         match line.split_once(' ') {
             Some(("word" | "row", word)) => words.push(word),
@@ -151,7 +151,7 @@ fn check_layer(dir: &Path, export: &DesignExport, layer: &ExportedLayer) -> Resu
             None => ends = line == "end",
         }
     }
-    if !ends || seen != Counted::NAMES.len() {
+    if !ends || seen != SimulatedCounts::NAMES.len() {
         return Err(bad("the log does not end: the run was cut short"));
     }
     let expected = String::from_utf8(read(dir.join(&layer.name).join("expected.mem"), MAX_LOG)?);

@@ -1,4 +1,4 @@
-//! Bits in the words of a memory, as `$readmemh` reads them.
+//! Bits in the words of a memory, in the order of `$readmemh`.
 
 use std::fmt::Write;
 

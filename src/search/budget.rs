@@ -1,4 +1,4 @@
-//! What a user asks for: limits with units, and what is to be small within them.
+//! The budgets of a search, limits with units, and its objective, which is to be small within them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

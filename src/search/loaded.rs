@@ -7,7 +7,7 @@ use super::session::Session;
 use super::store::HeldOut;
 use super::{
     DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Problem, Promise,
-    Request, Run, Search, Space, Store, Strategy, legal, measure, run_strategy, runs,
+    Request, Run, Search, Space, Store, Strategy, legal_space, measure, run_strategy, runs,
 };
 use crate::check::in_range;
 use crate::cost::Machine;
@@ -133,7 +133,7 @@ impl Loaded {
             strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
         let evaluator = self.evaluator(&self.validation, watcher)?;
         let oracle = self.oracle(&evaluator, &self.validation)?;
-        let legal = |space: Space| legal(space, &oracle);
+        let legal = |space: Space| legal_space(space, &oracle);
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;
         watcher.keeps(&session.log);

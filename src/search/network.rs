@@ -1,4 +1,4 @@
-//! Answers about settings of a real network: everything that executes one.
+//! The oracle of a real network, which executes its settings.
 
 use std::ops::Range;
 use std::slice::from_ref;

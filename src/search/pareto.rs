@@ -1,4 +1,4 @@
-//! What no other setting of a run beats in two figures at once.
+//! The Pareto front of a run: settings that no other one beats in two figures at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 

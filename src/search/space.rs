@@ -1,4 +1,4 @@
-//! What is chosen: a weight scheme and a membrane width per tensor, and the partitions that tie tensors
+//! The space of a search: a weight scheme and a membrane width per tensor, and the partitions that tie tensors
 //! together.
 
 use std::fmt::Write;

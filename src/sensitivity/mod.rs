@@ -1,4 +1,4 @@
-//! How much each layer minds fewer bits: the accuracy that it costs to quantize one layer alone, and cheap
+//! The sensitivity of layers to fewer bits: the accuracy that it costs to quantize one layer alone, and cheap
 //! measures that are meant to foretell it, one file each.
 //!
 //! ```

@@ -4,7 +4,7 @@ use super::weight_error::errors;
 use super::{Candidate, Measure, Subject};
 use crate::error::Result;
 use crate::model::Op;
-use crate::quant::{InputStatistics, Wanted, real_layer};
+use crate::quant::{InputMoments, InputStatistics, real_layer};
 
 /// Nuclear norm of what a layer yields, times the squared error of its weights: layers that yield much, in
 /// many directions, mind more. The norm is that of the matrix of outputs by patches, divided by the square root
@@ -17,7 +17,7 @@ impl Measure for NuclearNorm {
     }
 
     fn figures(&self, subject: &Subject) -> Result<Vec<f64>> {
-        let known = subject.statistics(Wanted::Products)?;
+        let known = subject.statistics(InputMoments::Products)?;
         let mut norms: Vec<Option<f64>> = vec![None; subject.model().network.nodes.len()];
         let mut figure = |candidate: &Candidate| {
             let seen = known.inputs[candidate.node.index()].as_ref().expect("statistics of every layer");

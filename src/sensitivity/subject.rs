@@ -4,7 +4,9 @@ use crate::error::{Error, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Calibrated, collect_statistics};
 use crate::exec::Backend;
 use crate::model::{DataSet, Model, Network, NodeId, Op, Sample};
-use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
+use crate::quant::{
+    Calibration, FixedPoint, InputMoments, LayerOverride, Precision, QuantizedModel, Setting,
+};
 
 /// Calibration images that measures look at, at most.
 const BATCH: usize = 64;
@@ -160,7 +162,7 @@ impl Subject {
     ///
     /// # Errors
     /// If one of them cannot be read.
-    pub fn statistics(&self, wanted: Wanted) -> Result<Calibration> {
+    pub fn statistics(&self, wanted: InputMoments) -> Result<Calibration> {
         let model = self.model();
         let mut known = Calibration::new(model.network.nodes.len());
         let all = |_: &str| Some(wanted);

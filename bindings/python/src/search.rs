@@ -8,7 +8,7 @@ use spiq::error::Fault;
 use spiq::model::Selection;
 use spiq::ron_file::parse_ron;
 use spiq::search::log::Log;
-use spiq::search::strategies::Name;
+use spiq::search::strategies::StrategyName;
 use spiq::search::{
     Budgets, DriftMetric, Granularity, Identity, Loaded, Objective, Problem, Request, SearchWatcher, Session,
     Widths, short_name,
@@ -59,7 +59,7 @@ struct Wanted {
     validation_images: Option<usize>,
     confidence: Option<f64>,
     minimize: Objective,
-    strategies: Vec<Name>,
+    strategies: Vec<StrategyName>,
     accelerated: bool,
     seeds: Vec<u64>,
     max_evaluations: f64,

@@ -12,7 +12,7 @@ use crate::cli::threads::ThreadsArguments;
 use crate::error::{Error, Fault, Result};
 use crate::hw::Hardware;
 use crate::name::Printable;
-use crate::search::strategies::Name;
+use crate::search::strategies::StrategyName;
 use crate::search::{
     BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_FIGURES,
     Objective, Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_accuracy_drop,
@@ -82,8 +82,8 @@ pub struct Arguments {
     #[arg(long, value_name = "WHAT", default_value = "footprint", value_parser = keyword_after::<Objective>("memory", NO_OBJECTIVE))]
     pub minimize: Objective,
     /// Who looks; several are separated by commas.
-    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<Name>())]
-    pub strategy: Vec<Name>,
+    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<StrategyName>())]
+    pub strategy: Vec<StrategyName>,
     /// Give the papers' strategies scales per channel, membranes and tests that stop when decided.
     #[arg(long)]
     pub accelerated: bool,

@@ -1,4 +1,4 @@
-//! What products of real numbers read.
+//! Inputs of products of real numbers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::datapath::{Datapath, ProductShape, Takes, Widths};
-use super::spike_search::{Search, WeightStream, cycles};
+use super::spike_search::{SpikeSearch, WeightStream, cycles};
 use super::work::Work;
 use crate::check::in_range;
 use crate::error::Fault;
@@ -34,7 +34,7 @@ pub struct EventCores {
     pub event: EventTime,
     /// How spikes are found; they are given as a list where it is left out.
     #[serde(default)]
-    pub search: Option<Search>,
+    pub search: Option<SpikeSearch>,
     /// How weights come from off chip while spikes are added; they are on chip where it is left out.
     #[serde(default)]
     pub weight_stream: Option<WeightStream>,
@@ -257,10 +257,10 @@ impl Datapath for EventCores {
         }
         has_source("order", &self.order.source)?;
         self.check_event()?;
-        self.search.as_ref().map_or(Ok(()), Search::check)?;
+        self.search.as_ref().map_or(Ok(()), SpikeSearch::check)?;
         if let Some(stream) = &self.weight_stream {
             stream.check()?;
-            if !matches!(self.search, Some(Search::Queue(_))) {
+            if !matches!(self.search, Some(SpikeSearch::Queue(_))) {
                 return Err(Fault::new("weight_stream", "only beside a Queue (search)"));
             }
         }

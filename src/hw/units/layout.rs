@@ -1,4 +1,4 @@
-//! What the lanes of an array stand for.
+//! The layout of an array: the loops that its lanes unroll.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ const MAX_CYCLES: u64 = 1 << 24;
 /// How spikes come to the adders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub enum Search {
+pub enum SpikeSearch {
     /// A list for each input map: the adders take one while the next one is made.
     Lists(Lists),
     /// One spike after the other through a queue, position by position.
@@ -220,7 +220,7 @@ impl Encoder {
     }
 }
 
-impl Search {
+impl SpikeSearch {
     pub(super) fn check(&self) -> Result<(), Fault> {
         match self {
             Self::Lists(lists) => lists.check(),

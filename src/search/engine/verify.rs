@@ -1,4 +1,4 @@
-//! What a run found, verified.
+//! The end of a run: what it found is measured on all validation images.
 
 use std::collections::{BTreeMap, HashSet};
 
