@@ -12,7 +12,7 @@ const FIREFLY_T_FPS: [f64; 2] = [907.0, 630.0];
 const FIREFLY_T_NETWORKS: [&str; 2] = ["spikingformer_4-256_cifar10", "spikingformer_2-512_cifar100"];
 /// Spike rate of every layer, fitted to the first of them to three digits.
 pub const FIREFLY_T_RATE: f64 = 0.046;
-/// In words.
+/// The rate in words.
 pub const FIREFLY_T_CONSTANT: &str = "a spike rate of 0.046 everywhere, for the frames of the first network";
 
 /// Bytes of the weight buffer of FireFly-T, which is not known, with the rate that then fits best. The least is

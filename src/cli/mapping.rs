@@ -62,7 +62,7 @@ impl FpgaUse {
 #[derive(Serialize)]
 struct MappedLayer {
     name: String,
-    /// In words.
+    /// The mapping in words.
     mapping: String,
     /// The loops of its product, line by line; none where there is no product, or no array.
     loops: Vec<String>,

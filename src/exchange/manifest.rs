@@ -230,7 +230,7 @@ pub enum Reset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadoutOver {
-    /// The last.
+    /// The potential of the last timestep.
     Last,
     /// The sum over timesteps.
     Sum,

@@ -168,7 +168,7 @@ pub struct ReplayReport {
     pub compared: u64,
     /// Integers that differ.
     pub mismatches: u64,
-    /// The first of them.
+    /// The first integer that differs.
     pub first: Option<ReplayMismatch>,
 }
 

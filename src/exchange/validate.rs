@@ -30,7 +30,7 @@ pub struct Coordinates {
 pub struct Mismatch {
     /// `values` or `membranes`.
     pub of: &'static str,
-    /// Where.
+    /// Place of the value.
     pub at: Coordinates,
     /// What the bundle recorded.
     pub expected: i64,

@@ -28,7 +28,7 @@ pub struct Figure {
     pub predicted: f64,
     /// The least that is predicted within what is not known; absent where no range of that is known.
     pub least: Option<f64>,
-    /// The most.
+    /// The most that is predicted.
     pub most: Option<f64>,
     /// The figure that was published.
     pub published: f64,

@@ -8,10 +8,9 @@ use spiq::error::Fault;
 use spiq::model::Selection;
 use spiq::ron_file::parse_ron;
 use spiq::search::log::Log;
-use spiq::search::strategies::StrategyName;
 use spiq::search::{
     Budgets, DriftMetric, Granularity, Identity, Loaded, Objective, Problem, Request, SearchWatcher, Session,
-    Widths, short_name,
+    StrategyName, Widths, short_name,
 };
 use spiq::{Error, Result, report};
 

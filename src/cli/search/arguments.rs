@@ -12,11 +12,10 @@ use crate::cli::threads::ThreadsArguments;
 use crate::error::{Error, Fault, Result};
 use crate::hw::Hardware;
 use crate::name::Printable;
-use crate::search::strategies::StrategyName;
 use crate::search::{
     BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_FIGURES,
-    Objective, Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_accuracy_drop,
-    quantity, short_name,
+    Objective, Problem, Request, SECONDS, SQUARE_MILLIMETRES, StrategyName, Units, WATTS, Widths,
+    check_accuracy_drop, quantity, short_name,
 };
 
 /// Why `memory` is nothing to minimise.

@@ -30,7 +30,7 @@ pub struct Cause {
     pub part: &'static str,
     /// Share of the part in the layer's total.
     pub share: f64,
-    /// In words.
+    /// The cause in words.
     pub words: String,
 }
 

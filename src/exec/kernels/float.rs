@@ -43,7 +43,7 @@ pub enum FloatForm {
     Spikes,
     /// Only inputs that are not zero.
     Sparse,
-    /// All.
+    /// All inputs.
     Dense,
 }
 

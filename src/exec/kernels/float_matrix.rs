@@ -22,9 +22,9 @@ pub struct FloatMatrix {
 /// Some output channels of a product.
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
-    /// The first of them.
+    /// First of the output channels.
     pub first: usize,
-    /// How many.
+    /// Number of output channels.
     pub outs: usize,
     /// Output channels, with zeros that fill a vector.
     pub width: usize,

@@ -73,7 +73,7 @@ pub fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
 struct Tile<'a> {
     /// `[row][entry][channel]`.
     tables: &'a [u16],
-    /// How many.
+    /// Number of the channels.
     channels: usize,
     /// First channel that is looked up.
     first: usize,

@@ -35,7 +35,7 @@ pub enum SpatialDim {
 impl SpatialDim {
     const COUNT: usize = 10;
 
-    /// All of them.
+    /// All dimensions.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Batch,
         Self::Timesteps,

@@ -10,7 +10,7 @@ use crate::hw::sourced::{Sourced, positive};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Zeros {
-    /// Nothing.
+    /// Nothing is saved.
     Dense,
     /// Energy: the adder does not switch.
     Gated,

@@ -19,8 +19,7 @@ mod uniform;
 pub use knapsack::knapsack;
 
 use super::strategy::Strategy;
-use super::strategy_name::StrategyForm;
-pub use super::strategy_name::StrategyName;
+use super::strategy_name::{StrategyForm, StrategyName};
 
 /// Candidates that a beam keeps.
 const BEAM: usize = 4;

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use spiq::model::Selection;
 use spiq::search::log::{Contents, DataPart, Entry, Log, Logged, read};
-use spiq::search::strategies::StrategyName;
-use spiq::search::{Batch, Budgets, Figures, Identity, LayerDrift, Measured, Problem, Request, Store, Terms};
+use spiq::search::{
+    Batch, Budgets, Figures, Identity, LayerDrift, Measured, Problem, Request, Store, StrategyName, Terms,
+};
 
 use super::synthetic::{Synthetic, problem, widths};
 use crate::bad_input::support::{change, lines};

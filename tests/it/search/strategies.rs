@@ -1,9 +1,9 @@
 //! Every strategy on a network whose best setting is known.
 
-use spiq::search::strategies::{StrategyName, knapsack, named};
+use spiq::search::strategies::{knapsack, named};
 use spiq::search::{
     Budgets, Fidelity, HeldOut, Knob, Objective, Part, Problem, Promise, Quantizer, Run, Space, Store,
-    Strategy, legal_space, run_strategy,
+    Strategy, StrategyName, legal_space, run_strategy,
 };
 
 use super::synthetic::{Synthetic, fixed, network, problem, widths};
