@@ -52,7 +52,7 @@ fn lookups(c: &mut Criterion) {
                 let name = format!("{} {:?}", cpu.isa().name(), matrix.entry());
                 group.bench_function(BenchmarkId::new(name, bits), |b| {
                     b.iter(|| {
-                        // As few channels at a time as the executor takes.
+                        // The executor takes as few channels at a time.
                         let most = cpu.channels_of_a_tile();
                         for first in (0..outs).step_by(most) {
                             let count = most.min(outs - first);

@@ -139,8 +139,8 @@ fn ann_energy_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<f64
     Ok(ann_parts_j(case, model, density)?.iter().sum())
 }
 
-/// The same layers on activations of [`ACTIVATION_BITS`] in one pass: no timesteps, no membranes; where neurons
-/// were, sums are brought onto the grid of activations.
+/// Energies of the layers on activations of [`ACTIVATION_BITS`] in one pass: no timesteps, no membranes; where
+/// neurons were, sums are brought onto the grid of activations.
 fn ann_parts_j(case: &Case, model: &QuantizedModel, density: f64) -> Result<Parts, Failure> {
     let mut workload = Workload::quantized(model);
     workload.timesteps = 1;

@@ -16,21 +16,21 @@ use std::ops::RangeInclusive;
 use crate::error::Fault;
 
 /// Timesteps of a network, and frames of a sample.
-pub const TIMESTEPS: RangeInclusive<usize> = 1..=64;
+pub(crate) const TIMESTEPS: RangeInclusive<usize> = 1..=64;
 /// Channels of what a network looks at.
-pub const INPUT_CHANNELS: RangeInclusive<usize> = 1..=64;
+pub(crate) const INPUT_CHANNELS: RangeInclusive<usize> = 1..=64;
 /// Height and width of what a network looks at.
-pub const INPUT_EXTENT: RangeInclusive<usize> = 1..=4096;
+pub(crate) const INPUT_EXTENT: RangeInclusive<usize> = 1..=4096;
 /// Width of a stored membrane.
 pub const MEMBRANE_BITS: RangeInclusive<u32> = 2..=32;
 /// Width of a declared accumulator.
-pub const ACCUMULATOR_BITS: RangeInclusive<u32> = 2..=48;
+pub(crate) const ACCUMULATOR_BITS: RangeInclusive<u32> = 2..=48;
 /// f of X = (acc << f) + bias.
-pub const FRACTION_BITS: RangeInclusive<u32> = 0..=16;
-/// Of the voltage of Loihi, in 4096ths.
-pub const VOLTAGE_DECAY: RangeInclusive<u32> = 0..=4096;
-/// Of the current of Loihi, in 4096ths.
-pub const CURRENT_DECAY: RangeInclusive<u32> = 0..=4095;
+pub(crate) const FRACTION_BITS: RangeInclusive<u32> = 0..=16;
+/// Decay of the voltage of Loihi, in 4096ths.
+pub(crate) const VOLTAGE_DECAY: RangeInclusive<u32> = 0..=4096;
+/// Decay of the current of Loihi, in 4096ths.
+pub(crate) const CURRENT_DECAY: RangeInclusive<u32> = 0..=4095;
 
 /// The first of `names` that was there before.
 pub fn repeated<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -57,7 +57,11 @@ pub fn in_range<T: PartialOrd + Display>(
 ///
 /// # Errors
 /// If `is_wrong`.
-pub fn refuse_if(is_wrong: bool, field: &'static str, message: impl FnOnce() -> String) -> Result<(), Fault> {
+pub(crate) fn refuse_if(
+    is_wrong: bool,
+    field: &'static str,
+    message: impl FnOnce() -> String,
+) -> Result<(), Fault> {
     if is_wrong { Err(Fault::new(field, message())) } else { Ok(()) }
 }
 

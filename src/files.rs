@@ -27,15 +27,15 @@ use crate::error::{Error, Result};
 use crate::name::first_of;
 
 /// Bytes of text that are read: descriptions, tables, manifests.
-pub const MAX_TEXT: u64 = 64 << 20;
+pub(crate) const MAX_TEXT: u64 = 64 << 20;
 /// Bytes of a log that are read.
-pub const MAX_LOG: u64 = 1 << 30;
+pub(crate) const MAX_LOG: u64 = 1 << 30;
 /// Bytes of weights that are read.
-pub const MAX_WEIGHTS: u64 = 16 << 30;
+pub(crate) const MAX_WEIGHTS: u64 = 16 << 30;
 /// Bytes of a file of data, or of an array in it, that are read as they are.
-pub const MAX_PLAIN: u64 = 16 << 30;
+pub(crate) const MAX_PLAIN: u64 = 16 << 30;
 /// Bytes that are unpacked, whatever a compressed stream claims.
-pub const MAX_UNPACKED: u64 = 2 << 30;
+pub(crate) const MAX_UNPACKED: u64 = 2 << 30;
 
 /// Opens a file that a user named, which a pipe or a device is not: those may have no end.
 ///
@@ -80,7 +80,7 @@ pub fn read(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a file that a user named, of at most [`MAX_TEXT`] bytes.
+/// The text of a file that a user named, of at most 64 MiB.
 ///
 /// # Errors
 /// Those of [`read`]; if the file is not UTF-8.
@@ -111,7 +111,7 @@ impl Folder {
     }
 
     /// [`Folder::locate`] of files that end in `.extension`.
-    pub fn locate_file(bundled: &'static str, spec: &str, extension: &str) -> Result<(Self, String)> {
+    pub(crate) fn locate_file(bundled: &'static str, spec: &str, extension: &str) -> Result<(Self, String)> {
         let file = format!("{spec}.{extension}");
         if Self::Bundled(bundled).find(&file).is_some() {
             return Ok((Self::Bundled(bundled), file));
@@ -147,7 +147,7 @@ impl Folder {
     ///
     /// # Errors
     /// If the defaults are meant, which are no files.
-    pub fn on_disk(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn on_disk(&self, name: &str) -> Result<PathBuf> {
         match self {
             Self::Bundled(_) => Err(Error::mismatch(format!("{}: no such default", self.path(name)))),
             Self::Disk(folder) => Ok(folder.join(name)),
@@ -176,7 +176,7 @@ impl Folder {
         }
     }
 
-    /// The text of the file `name`, of at most [`MAX_TEXT`] bytes.
+    /// The text of the file `name`, of at most 64 MiB.
     ///
     /// # Errors
     /// Those of [`Folder::read`]; if the file is not UTF-8.
@@ -205,8 +205,7 @@ fn unknown(spec: &str, names: Vec<&str>) -> Error {
     Error::mismatch(format!("{spec:?}: neither a file nor {default}"))
 }
 
-/// Those of `names` that start as `spec` does, or all where none does: the first few, and how many more
-/// there are.
+/// Names that start as `spec` does, or all where none does: the first few, and how many more there are.
 fn nearest(spec: &str, mut names: Vec<&str>) -> String {
     const SHOWN: usize = 8;
     if names.iter().any(|name| name.starts_with(spec)) {
@@ -223,14 +222,14 @@ pub fn sha256(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
 }
 
 /// SHA-256 of all that `reader` yields, as hexadecimal.
-pub fn sha256_of_reader(mut reader: impl Read) -> std::io::Result<String> {
+pub(crate) fn sha256_of_reader(mut reader: impl Read) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     std::io::copy(&mut reader, &mut hasher)?;
     Ok(hexadecimal(hasher))
 }
 
 /// A digest as hexadecimal.
-pub fn hexadecimal(hasher: Sha256) -> String {
+pub(crate) fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -26,8 +26,8 @@ pub fn model(spec: &str) -> Result<Model> {
     model_with(spec, None, &Selection::default(), None)
 }
 
-/// As [`model`], with the weights of `checkpoint`, where there is one, for those that the description
-/// names, and with so many `timesteps` where it is said; of a checkpoint, `selection` says which tensors are read.
+/// Loads `spec` as [`model`] does. Weights of `checkpoint`, if one is given, replace those that the description
+/// names; `selection` says which of its tensors are read. With `timesteps` the network has that many.
 ///
 /// # Errors
 /// Those of [`model`], and if `selection` chooses among random weights, or the network cannot have so many timesteps.
@@ -63,7 +63,7 @@ fn described_model(
     checkpoint: Option<&Path>,
     selection: &Selection,
 ) -> Result<Model> {
-    // Of weights that are built in the neurons are known.
+    // Neurons of built-in weights are known.
     let is_trained_here = checkpoint.is_none() && matches!(folder, Folder::Bundled(_));
     let (bytes, path) = match (checkpoint, &description.weights) {
         (Some(file), _) => (files::read(file, MAX_WEIGHTS)?.into(), file.display().to_string()),

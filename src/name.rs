@@ -17,13 +17,13 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// Most characters of a name.
-pub const MAX_CHARACTERS: usize = 128;
+pub(crate) const MAX_CHARACTERS: usize = 128;
 /// Characters of a name that a message shows.
 const SHOWN: usize = 40;
 
 /// Says what is wrong with a title, if anything: it is a printable line of 1 to [`MAX_CHARACTERS`] characters,
 /// without blanks around it.
-pub fn check_title(name: &str) -> Result<(), String> {
+pub(crate) fn check_title(name: &str) -> Result<(), String> {
     check_length(name)?;
     if name != name.trim() || name.chars().any(|c| !is_printable(c)) {
         return Err(format!("{} has blanks around it, or characters that cannot be printed", quoted(name)));
@@ -32,7 +32,7 @@ pub fn check_title(name: &str) -> Result<(), String> {
 }
 
 /// Says what is wrong with the name of a layer, if anything: a letter, a digit or `_`, then any of these, `.`
-/// and `-`, but for a `.` at the end; ASCII, at most [`MAX_CHARACTERS`].
+/// and `-`, but for a `.` at the end; ASCII, at most 128 characters.
 pub fn check_plain(name: &str) -> Result<(), String> {
     check_length(name)?;
     if is_plain(name) {
@@ -46,7 +46,7 @@ pub fn check_plain(name: &str) -> Result<(), String> {
 }
 
 /// True for what [`check_plain`] accepts, however long it is.
-pub fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     name.chars().all(inside) && !name.is_empty() && !name.starts_with(['.', '-']) && !name.ends_with('.')
 }
@@ -69,7 +69,7 @@ fn quoted(name: &str) -> String {
 ///
 /// # Errors
 /// What [`check_title`] says.
-pub fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(crate) fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     checked(String::deserialize(deserializer)?, check_title)
 }
 
@@ -77,7 +77,7 @@ pub fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
 ///
 /// # Errors
 /// What [`check_plain`] says.
-pub fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(crate) fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     checked(String::deserialize(deserializer)?, check_plain)
 }
 
@@ -85,7 +85,7 @@ pub fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
 ///
 /// # Errors
 /// What [`check_plain`] says of the first that is none.
-pub fn plain_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(crate) fn plain_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Vec::deserialize(deserializer)?.into_iter().map(|name| checked(name, check_plain)).collect()
 }
 
@@ -93,7 +93,7 @@ pub fn plain_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
 ///
 /// # Errors
 /// What [`check_plain`] says.
-pub fn plain_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn plain_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Option::deserialize(deserializer)?.map(|name| checked(name, check_plain)).transpose()
 }
 
@@ -106,7 +106,7 @@ fn checked<E: Error>(name: String, check: fn(&str) -> Result<(), String>) -> Res
 
 /// True for what a terminal shows as it is: no control character, no mark that turns the direction of text, no
 /// blank but the space.
-pub fn is_printable(c: char) -> bool {
+pub(crate) fn is_printable(c: char) -> bool {
     // A mark that combines with the letter before it is printable behind one.
     let mut text = [b'a', 0, 0, 0, 0];
     let length = 1 + c.encode_utf8(&mut text[1..]).len();
@@ -116,7 +116,7 @@ pub fn is_printable(c: char) -> bool {
 
 /// Text whose characters that cannot be printed are escaped as Rust does, such as `\u{1b}` and `\n`.
 #[derive(Debug, Clone, Copy)]
-pub struct Printable<'a>(pub &'a str);
+pub(crate) struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,7 +130,7 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// `text` without its middle, where it has more than `most` characters.
-pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     let count = text.chars().count();
     if count <= most {
         return Cow::Borrowed(text);
@@ -142,7 +142,7 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// The first `most` of `names`, and how many more there are.
-pub fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
+pub(crate) fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
     let first: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
     let first = first.join(", ");
     match names.len().saturating_sub(most) {
@@ -151,7 +151,7 @@ pub fn first_of(names: &[impl AsRef<str>], most: usize) -> String {
     }
 }
 
-/// Those of `known` that are spelled most like `name`: the first few, nearest first.
+/// Names in `known` that are spelled most like `name`: the first few, nearest first.
 pub fn nearest(name: &str, known: &[&str]) -> String {
     const NAMED: usize = 5;
     let mut known: Vec<(usize, &str)> = known.iter().map(|other| (edits(name, other), *other)).collect();

@@ -45,7 +45,7 @@ impl Kind {
         matches!(self, Self::Float | Self::Double)
     }
 
-    /// As NumPy spells it.
+    /// The type as NumPy spells it.
     fn descr(self) -> String {
         let order = if self.bytes() == 1 { '|' } else { '<' };
         match self {
@@ -175,14 +175,14 @@ pub fn read(mut reader: impl Read, limit: u64, path: &str) -> Result<Array> {
 ///
 /// # Errors
 /// Those of [`read`].
-pub fn read_preamble(reader: impl Read, path: &str) -> Result<(Preamble, Vec<u8>)> {
+pub(crate) fn read_preamble(reader: impl Read, path: &str) -> Result<(Preamble, Vec<u8>)> {
     let mut beginning = Vec::new();
     reader.take(MAX_HEADER).read_to_end(&mut beginning).map_err(|e| Error::io(path, e))?;
     Ok((parse_preamble(&beginning, path)?, beginning))
 }
 
 /// Refuses a file with other than as many bytes of values as its shape says.
-pub fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
+pub(crate) fn check_length(kind: Kind, shape: &[usize], bytes: u64, path: &str) -> Result<()> {
     if data_bytes(kind, shape) == Some(bytes) {
         Ok(())
     } else {
@@ -386,7 +386,7 @@ mod tests {
     fn headers_in_other_words() {
         let header = Header::parse("{ \"shape\" : ( ) ,'fortran_order':True , 'descr': '<f4' }").unwrap();
         assert_eq!(header, Header { descr: "<f4", fortran_order: true, shape: vec![] });
-        // As Python 2 writes them.
+        // Headers as Python 2 writes them.
         let header = Header::parse("{'descr': '|u1', 'fortran_order': False, 'shape': (5L, 16L), }").unwrap();
         assert_eq!(header.shape, [5, 16]);
         assert_eq!((extents("7L,"), extents("7LL"), extents("L")), (Some(vec![7]), None, None));

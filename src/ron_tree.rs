@@ -1,5 +1,5 @@
-//! Where the values of a RON or JSON text stand in it, so that one of them can be replaced and the rest stays as it
-//! was written, remarks included. Types are none of its business: whoever reads the text checks them.
+//! The places of the values in a RON or JSON text, so that one of them can be replaced and the rest stays as it was
+//! written, remarks included. Types are none of its business: whoever reads the text checks them.
 //!
 //! ```
 //! use spiq::ron_tree::Tree;
@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 100;
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// Its bytes in the text, its name and brackets included.
+    /// Bytes of the value in the text, its name and brackets included.
     pub span: Range<usize>,
     /// What it is.
     pub kind: Kind,
@@ -38,7 +38,7 @@ pub enum Kind {
     },
 }
 
-/// One of the things inside brackets.
+/// An item inside brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// What stands before the colon, where there is one, without quotes.

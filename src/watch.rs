@@ -20,7 +20,7 @@ pub trait Watcher: Sync {
     /// A stage begins, in which `images` are read or run.
     fn begin(&self, images: usize);
 
-    /// One of them is done, for `what`: in a word, or the name of a setting.
+    /// An image is done, for `what`: in a word, or the name of a setting.
     fn step(&self, what: &str);
 
     /// The stage is over.

@@ -22,7 +22,7 @@ pub struct Recorded {
     pub layer: String,
     /// Timesteps.
     pub timesteps: usize,
-    /// Of one timestep.
+    /// Shape of one timestep.
     pub shape: Shape,
     /// Bytes.
     pub values: Vec<u8>,
@@ -39,7 +39,7 @@ impl Recorded {
 pub struct Network {
     /// What it looks at, such as `Events(shape: (2, 4, 4), max: 1)`.
     pub input: String,
-    /// Its layers, as a description has them, without the readout.
+    /// Layers, as a description has them, without the readout.
     pub layers: String,
     /// Timesteps.
     pub timesteps: usize,

@@ -1,7 +1,7 @@
 //! ExSpike: layers with their weights on chip, and VGG11 with weights that stream.
 
 use serde_json::Value;
-use spiq::hw::{Hardware, Search};
+use spiq::hw::{Hardware, SpikeSearch};
 use spiq::tensor::Shape;
 
 use crate::cases::{
@@ -34,7 +34,7 @@ fn spikes(rows: &Value, channels: usize) -> Result<Vec<u8>, Failure> {
 }
 
 fn grouping(hardware: &mut Hardware, positions: usize) -> Result<(), Failure> {
-    if let Some(Search::Queue(queue)) = &mut cores(hardware, 0).search {
+    if let Some(SpikeSearch::Queue(queue)) = &mut cores(hardware, 0).search {
         queue.group.value = u32::try_from(positions)?;
     }
     Ok(())

@@ -12,11 +12,11 @@ const FIREFLY_T_FPS: [f64; 2] = [907.0, 630.0];
 const FIREFLY_T_NETWORKS: [&str; 2] = ["spikingformer_4-256_cifar10", "spikingformer_2-512_cifar100"];
 /// Spike rate of every layer, fitted to the first of them to three digits.
 pub const FIREFLY_T_RATE: f64 = 0.046;
-/// In words.
+/// The rate in words.
 pub const FIREFLY_T_CONSTANT: &str = "a spike rate of 0.046 everywhere, for the frames of the first network";
 
-/// Its weight buffer is not known: bytes with the rate that then fits best. The least is assumed; with the most, all
-/// buffers take 96 of the 100 block memories that are published.
+/// Bytes of the weight buffer of FireFly-T, which is not known, with the rate that then fits best. The least is
+/// assumed; with the most, all buffers take 96 of the 100 block memories that are published.
 const FIREFLY_T_BUFFERS: [(u64, f64); 2] = [(65_536, 0.042), (196_608, 0.048)];
 const FIREFLY_T_VARIED: &str =
     "weight buffer of 64 (assumed) to 192 KiB (derived from 100 block memories), the rate fitted anew";

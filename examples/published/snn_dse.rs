@@ -1,7 +1,7 @@
 //! SNN-DSE: single layers, whose machines differ in the channels in step, and the hybrid network.
 
 use serde_json::Value;
-use spiq::hw::{Done, Hardware, Search};
+use spiq::hw::{Done, Hardware, SpikeSearch};
 use spiq::tensor::Shape;
 
 use crate::cases::{Failure, Network, Recorded, cores, predict, predict_single, setting, single};
@@ -46,7 +46,7 @@ fn of_layer(folder: &Folder, case: &Value) -> Result<Vec<Row>, Failure> {
         let network = single(&conv, r#"Neuron(name: "spikes")"#, input()?, silent);
         let (mut hardware, _) = Hardware::load("snn-dse")?;
         cores(&mut hardware, 0).channels.value = channels;
-        if let Some(Search::Lists(lists)) = &mut cores(&mut hardware, 0).search {
+        if let Some(SpikeSearch::Lists(lists)) = &mut cores(&mut hardware, 0).search {
             lists.done.value = done;
         }
         rows.push(Row {

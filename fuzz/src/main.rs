@@ -82,7 +82,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(u8::from(sum.faults > 0)))
 }
 
-/// Of all targets.
+/// Inputs and faults of all targets.
 #[derive(Debug, Default)]
 struct Sum {
     inputs: u64,
@@ -106,7 +106,7 @@ fn worker<'a>(
     Ok(sum)
 }
 
-/// This program, for the inputs of `target` behind those before `from`.
+/// A process of this program, for the inputs of `target` from number `from` on.
 fn command(target: &Target, from: u64, arguments: &Arguments) -> Command {
     let mut command = Command::new(env::current_exe().expect("a path"));
     command.arg(target.name);

@@ -33,7 +33,7 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// Of the files in `folder`, in order of their names, and the words of `dictionary`.
+    /// A mutator of the files in `folder`, in order of their names, with the words of `dictionary`.
     ///
     /// # Errors
     /// If one cannot be read, or there is none.

@@ -18,7 +18,7 @@ const MAX_ENDS: u64 = 50;
 pub struct Tally {
     /// Inputs that were run.
     pub inputs: u64,
-    /// Those that were accepted.
+    /// Inputs that were accepted.
     pub accepted: u64,
     /// By what happened.
     pub faults: BTreeMap<String, Fault>,

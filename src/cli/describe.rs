@@ -73,7 +73,7 @@ struct Memory {
     average_weight_bits: f64,
     model_bytes: f64,
     footprint_bytes: FootprintBytes,
-    /// The same with every operand 32 bits wide.
+    /// Bytes of the network with every operand 32 bits wide.
     footprint_bytes_at_32_bits: FootprintBytes,
 }
 

@@ -72,7 +72,7 @@ struct Report<'a> {
     /// Why there are no figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<&'a str>,
-    /// Those that are known.
+    /// Figures that are known of the design.
     figures: serde_json::Map<String, Value>,
     /// In the order asked for, so that less is better; nothing where one is not known.
     objectives: Vec<Option<f64>>,
@@ -128,7 +128,7 @@ impl Wanted {
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let wanted = Wanted::of(arguments)?;
     let hw = arguments.set.of(&arguments.hw)?;
-    // Whatever is wrong with the machine is said before images are read.
+    // Faults of the machine are told before images are read.
     let machine = Machine::new(Hardware::load(&hw)?.0)?;
     arguments.run.run("points", |images, _| {
         let model = Arc::new(arguments.model.load()?);

@@ -96,7 +96,7 @@ pub fn leave(found: &Exploration, out: &std::path::Path, json: bool) -> Result<u
     } else {
         print(&format!("{}\nWrote {}\n", report::exploration_table(found), out.display()))?;
     }
-    Ok(match report::unmet(found) {
+    Ok(match report::unmet_constraints(found) {
         None => 0,
         Some(message) => {
             eprintln!("error: {}", Error::mismatch(message));

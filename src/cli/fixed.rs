@@ -1,4 +1,4 @@
-//! What is fixed of mappings.
+//! Flags that fix how a network is mapped: `--mapping` and `--batch`.
 
 use clap::Args;
 

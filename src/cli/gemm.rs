@@ -87,9 +87,9 @@ enum MatrixFlag {
 /// Values of `--edges`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EdgesFlag {
-    /// Those of the whole array.
+    /// Rows and columns of the whole array.
     Full,
-    /// Those of the tile.
+    /// Rows and columns of the tile.
     Actual,
 }
 
@@ -480,7 +480,7 @@ struct CyclesOf {
     parts: Cycles,
 }
 
-/// As in `report.json`.
+/// Energy, with the fields of `report.json`.
 #[derive(Serialize)]
 struct EnergyOf {
     total: f64,

@@ -15,7 +15,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Those of the subcommand in `matches`, which `command` parsed of `words`.
+    /// Flags of the subcommand in `matches`, which `command` parsed of `words`.
     pub fn of(command: &Command, matches: &ArgMatches, words: Vec<OsString>) -> Self {
         let none = || Self { flags: Vec::new(), subcommand: String::new(), words: words.clone() };
         let Some((name, matches)) = matches.subcommand() else { return none() };

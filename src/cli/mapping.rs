@@ -62,7 +62,7 @@ impl FpgaUse {
 #[derive(Serialize)]
 struct MappedLayer {
     name: String,
-    /// In words.
+    /// The mapping in words.
     mapping: String,
     /// The loops of its product, line by line; none where there is no product, or no array.
     loops: Vec<String>,
@@ -115,7 +115,7 @@ impl Mapped {
 }
 
 impl MappingDescription {
-    /// Of `described`.
+    /// The description of a mapping for `spiq map`.
     pub fn new(described: &Mapped) -> Self {
         let Mapped { machine, mapped, activity } = described;
         let layers = mapped.workload.layers.iter().zip(&mapped.plans);

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::explore::leave;
 use crate::error::{Error, Result};
-use crate::explore::{Missing, Run};
+use crate::explore::{MissingEvaluations, Run};
 use crate::name::first_of;
 use crate::output::{self, Owner};
 
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     output::check_target(&out, Owner::Exploration, &["plots"])?;
     match plan.merge()? {
         Ok(found) => leave(&found, &out, arguments.json),
-        Err(Missing { none, damaged }) => {
+        Err(MissingEvaluations { none, damaged }) => {
             let lists = [("not made", none), ("damaged, to be made again", damaged)];
             for (what, ids) in lists.into_iter().filter(|(_, ids)| !ids.is_empty()) {
                 let message = format!("{} of {} {what}: {}", ids.len(), plan.points(), first_of(&ids, NAMED));

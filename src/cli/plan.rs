@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let plan = arguments.run.run("points", |images, _| {
         Run::plan(&arguments.of.study(space, &text, images)?, &text, &arguments.out)
     })?;
-    let [bytes, results] = plan.bytes().map(|bytes| report::with_unit(bytes as f64, "B"));
+    let [bytes, results] = plan.bytes().map(|bytes| report::format_quantity(bytes as f64, "B"));
     print(&format!(
         "{} evaluations, a plan of {bytes}, and about {results} of results on disk\nWrote {}\n",
         plan.points(),

@@ -47,7 +47,7 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
     if arguments.json {
         print_json(&report::search_json(&search, &session.request)?)?
     } else {
-        let layers = if arguments.explain { report::explanation } else { report::layers_table };
+        let layers = if arguments.explain { report::outlook_text } else { report::layers_table };
         let layers = layers(&search).unwrap_or_default();
         print(&format!("{}\n{layers}\nWrote {}\n", report::search_table(&search), dir.display()))?
     }
@@ -70,7 +70,7 @@ fn check_resumed(given: &Given) -> Result<()> {
     })
 }
 
-/// Those that the search was begun with, or those of the flags that were `given`.
+/// Terms that the search was begun with; those of the flags that were `given` replace them.
 fn terms(begun: &Request, arguments: &Arguments, given: &Given) -> Terms {
     let Terms { mut strategies, mut seeds, mut max_evaluations } = begun.terms();
     if given.has("strategy") {
@@ -101,7 +101,8 @@ fn beyond_area(machine: &Machine, budgets: &Budgets) -> Result<Option<String>> {
     match machine.area_mm2.map(|area| area.total()) {
         None => Err(Error::mismatch(format!("--max-area: the description of {name} does not give its area"))),
         Some(area) if area > limit => {
-            let [area, beyond, limit] = [area, area - limit, limit].map(|a| report::with_unit(a, "mm2"));
+            let [area, beyond, limit] =
+                [area, area - limit, limit].map(|a| report::format_quantity(a, "mm2"));
             Ok(Some(format!("area of {area} is {beyond} beyond {limit}, whatever the setting of {name}")))
         }
         Some(_) => Ok(None),

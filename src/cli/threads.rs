@@ -15,7 +15,7 @@ pub struct ThreadsArguments {
 }
 
 impl ThreadsArguments {
-    /// So many threads.
+    /// A pool of as many threads as are asked for.
     ///
     /// # Errors
     /// If there are none or too many, or the system does not give them.

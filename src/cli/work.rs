@@ -5,7 +5,7 @@ use clap::Args;
 use super::explore::RunArguments;
 use super::print::print;
 use crate::error::{Error, Result};
-use crate::explore::{Part, Run, Worked};
+use crate::explore::{Part, Run, WorkerSummary};
 
 /// Flags of `spiq work`.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, None) => Part::Shard { number: 0, of: 1 },
     };
     let plan = Run::open(&arguments.folder)?;
-    let Worked { done, skipped } =
+    let WorkerSummary { done, skipped } =
         arguments.run.run("points", |images, points| plan.work(&part, images, points))?;
     print(&format!("{done} evaluations made, {skipped} were there\n"))
 }

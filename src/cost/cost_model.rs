@@ -39,7 +39,7 @@ impl Machine {
     ///
     /// # Panics
     /// If it takes no products.
-    pub fn cost_model(&self, unit: usize) -> &dyn CostModel {
+    pub(crate) fn cost_model(&self, unit: usize) -> &dyn CostModel {
         cost_model(&self.hardware.units[unit]).expect("a unit of products")
     }
 

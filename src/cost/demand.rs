@@ -13,12 +13,12 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Both directions.
+    /// Bits that are read and written together.
     pub fn bits(&self) -> f64 {
         self.read_bits + self.written_bits
     }
 
-    /// So many times.
+    /// Traffic of `factor` such runs.
     pub fn times(self, factor: f64) -> Self {
         Self { read_bits: self.read_bits * factor, written_bits: self.written_bits * factor }
     }
@@ -46,7 +46,7 @@ pub struct Behind {
 }
 
 impl Behind {
-    /// Both ways.
+    /// Inputs that come in and outputs that leave.
     pub fn both(&self) -> Traffic {
         Traffic {
             read_bits: self.inward.read_bits + self.outward.read_bits,

@@ -7,7 +7,7 @@ use super::stalls::{Direction, Place, Stall, StallPart};
 use super::tiled::{self, Tiled, encoded_input};
 use super::{Demand, LayerCost, Machine, Traffic, epilogue};
 use crate::exec::{NodeActivity, Pattern};
-use crate::hw::{Datapath, EventCores, Operand, Search, Sourced, Unrolling, WeightStream, Work};
+use crate::hw::{Datapath, EventCores, Operand, Sourced, SpikeSearch, Unrolling, WeightStream, Work};
 use crate::map::{EpilogueKind, Input, Layer, Product};
 use crate::model::NodeId;
 use crate::quant::WeightForm;
@@ -59,9 +59,9 @@ fn wait_for_weights(cost: &mut LayerCost, waiting: f64, machine: &Machine, run: 
 /// How spikes have to be counted for the search.
 fn searched(cores: &EventCores) -> Option<Pattern> {
     match &cores.search {
-        Some(Search::Lists(_)) => Some(Pattern::Maps),
-        Some(Search::Queue(queue)) => Some(Pattern::Positions { group: queue.group.value as usize }),
-        Some(Search::Once(_)) | None => None,
+        Some(SpikeSearch::Lists(_)) => Some(Pattern::Maps),
+        Some(SpikeSearch::Queue(queue)) => Some(Pattern::Positions { group: queue.group.value as usize }),
+        Some(SpikeSearch::Once(_)) | None => None,
     }
 }
 
@@ -210,7 +210,7 @@ fn membrane_bits(layer: &Layer, product: &Product) -> u32 {
 fn moved_sums(cores: &EventCores, run: Run<'_>, product: &Product, operations: f64) -> f64 {
     let counted = run.activity.nodes[product.node.index()].steps.len().max(1) as f64;
     match &cores.search {
-        Some(Search::Queue(queue)) => {
+        Some(SpikeSearch::Queue(queue)) => {
             let parts = spikes(cores, run, product);
             let written = |parts: &[u32]| match parts {
                 [alone] => usize::from(*alone > 0),
@@ -253,12 +253,12 @@ fn span(cores: &EventCores, run: Run<'_>, product: &Product, weights: Option<&We
             let sums = counted.total().gathered_events * frames / counted.steps.len().max(1) as u64;
             rounds.given(sums * rounds.passes * value(&cores.event.sum_cycles))
         }
-        Some(Search::Lists(lists)) => rounds.lists(lists, product.input_values / inputs),
-        Some(Search::Queue(queue)) => {
+        Some(SpikeSearch::Lists(lists)) => rounds.lists(lists, product.input_values / inputs),
+        Some(SpikeSearch::Queue(queue)) => {
             let streamed = weights.map(|stream| Streamed { stream, rows: inputs as u64 });
             rounds.queue(queue, streamed)
         }
-        Some(Search::Once(once)) => {
+        Some(SpikeSearch::Once(once)) => {
             let maps = if product.taps == 1 { 1 } else { inputs };
             rounds.once(once, maps, product.input_values)
         }

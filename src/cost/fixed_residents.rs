@@ -58,7 +58,7 @@ pub fn streaming(mapper: &Mapper) -> Result<Vec<Vec<Plan>>> {
         resident_candidates(layer, workload, hardware, placement, fixed)
     };
     let all: Vec<Result<Vec<Plan>>> = (0..workload.layers.len()).into_par_iter().map(of).collect();
-    // Of several refusals the first is told, whichever thread met one first.
+    // The first of several refusals is told, whichever thread met one first.
     all.into_iter().collect()
 }
 

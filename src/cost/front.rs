@@ -12,7 +12,7 @@ pub struct Fronts {
 }
 
 impl Fronts {
-    /// Those of the one case or the other.
+    /// The front of plans whose first load hides (`early`), or of those whose load does not.
     pub fn of(&self, early: bool) -> &Front {
         if early { &self.early } else { &self.alone }
     }
@@ -30,7 +30,7 @@ pub struct Front(Vec<Best>);
 /// A plan that is better than all that need no larger buffer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Best {
-    /// Its number.
+    /// Number of the plan.
     pub plan: usize,
     /// The buffer that it needs.
     pub buffer_bits: f64,
@@ -39,7 +39,8 @@ pub struct Best {
 }
 
 impl Front {
-    /// Of plans, in their order, with what they cost and the buffers that they need; of equals the first is the best.
+    /// The front of plans in their order, by what they cost and the buffers that they need; of equals the first is
+    /// the best.
     pub fn new(costs: &[Outline], buffer_bits: &[f64], score: impl Fn(&Outline) -> f64) -> Self {
         let scores: Vec<f64> = costs.iter().map(score).collect();
         let mut order: Vec<usize> = (0..costs.len()).collect();
@@ -75,7 +76,7 @@ mod tests {
         let front = Front::new(&costs, &[1.0, 3.0, 2.0, 5.0, 5.0, 0.5], |cost| cost.cycles);
         let best = |bits| front.best(bits).map(|best| (best.plan, best.buffer_bits));
         assert_eq!([0.0, 0.5, 1.0].map(best), [None, Some((5, 0.5)), Some((0, 1.0))]);
-        // Of equals, the first one, though it needs more.
+        // The first of equals is the best, though it needs more.
         assert_eq!([2.0, 3.0].map(best), [Some((2, 2.0)), Some((1, 3.0))]);
         assert_eq!([4.9, 5.0, f64::INFINITY].map(best), [Some((1, 3.0)), Some((3, 5.0)), Some((3, 5.0))]);
     }

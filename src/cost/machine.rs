@@ -1,7 +1,7 @@
 use super::area::area_mm2;
 use super::{AreaMm2, EnergyJ, Traffic};
 use crate::error::{Error, Result};
-use crate::hw::sram::Sram;
+use crate::hw::Sram;
 use crate::hw::table::EnergyTable;
 use crate::hw::{
     Charged, DramIdle, DramSpec, Energies, EventTable, Hardware, MemoryMacro, MemorySpec, Objective, Operand,
@@ -110,7 +110,7 @@ impl Machine {
         Ok(Self { table, events, memories, inner, behind, dram, leakage_w, area_mm2: area, hardware })
     }
 
-    /// The same machine charged by `energies`; its area stays, and its leakage where the energies are of
+    /// This machine charged by `energies` instead; its area stays, and its leakage where the energies are of
     /// operations at a node.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Machine {
     ///
     /// # Errors
     /// Those of [`Machine::new`].
-    pub fn with_hardware(&self, hardware: Hardware) -> Result<Self> {
+    pub(crate) fn with_hardware(&self, hardware: Hardware) -> Result<Self> {
         let machine = Self::new(hardware)?;
         match &self.events {
             Some(events) => machine.charged_by(Energies::Events(Box::new(events.clone()))),
@@ -192,7 +192,7 @@ impl Machine {
     }
 
     /// Cycles from one access of a bank of memory number `memory` to the next.
-    pub fn access_cycles(&self, memory: usize) -> f64 {
+    pub(crate) fn access_cycles(&self, memory: usize) -> f64 {
         let cycle_ns = self.memories[memory].cycle_ns;
         // A memory that closes exactly waits for nothing, whatever the last digit of a product says.
         let cycles = cycle_ns * 1e-9 * self.hardware.clock_hz.value - 1e-9;
@@ -216,19 +216,19 @@ impl Machine {
     }
 
     /// Energy of `traffic` in the memory that feeds units with `operand`.
-    pub fn on_chip_j(&self, operand: Operand, traffic: &Traffic) -> f64 {
+    pub(crate) fn on_chip_j(&self, operand: Operand, traffic: &Traffic) -> f64 {
         traffic_j(self.memory(operand), traffic)
     }
 
     /// `on_chip` with clock, control and network, and with `off_chip` traffic during `cycles`.
-    pub fn whole_chip_j(&self, on_chip: EnergyJ, off_chip: &Traffic, cycles: f64) -> EnergyJ {
+    pub(crate) fn whole_chip_j(&self, on_chip: EnergyJ, off_chip: &Traffic, cycles: f64) -> EnergyJ {
         let share = self.hardware.control.as_ref().map_or(0.0, |control| control.energy_share.value);
         let control = on_chip.total() * share / (1.0 - share);
         EnergyJ { control, dram: self.dram_j(off_chip, cycles), ..on_chip }
     }
 
     /// Energy of `traffic` from and to off-chip memory, and of what its devices draw beside it during `cycles`.
-    pub fn dram_j(&self, traffic: &Traffic, cycles: f64) -> f64 {
+    pub(crate) fn dram_j(&self, traffic: &Traffic, cycles: f64) -> f64 {
         self.dram.map_or(0.0, |dram| {
             let moved_pj =
                 traffic.read_bits * dram.read_pj_per_bit + traffic.written_bits * dram.write_pj_per_bit;

@@ -54,13 +54,14 @@ mod ways;
 mod zeros;
 
 pub use accesses::{Accesses, Convention, Counts, accesses, needed_share};
-pub use cost_model::{CostModel, layer_cost, patterns};
-pub use demand::{Behind, Demand, Traffic};
+pub use cost_model::{layer_cost, patterns};
+pub use demand::Traffic;
+pub(crate) use demand::{Behind, Demand};
 pub use footprint::footprint_bytes;
 pub use gemm::{GemmCost, gemm_cost};
 pub use gemm_operands::GemmOperands;
 pub use known_plans::KnownPlans;
-pub use machine::Machine;
+pub use machine::{Dram, Machine};
 pub use mapped::MappedWorkload;
 pub use parts::{
     AreaMm2, Cycles, EnergyJ, ExecutedBits, FootprintBytes, LayerCost, OnChipBytes, TrafficBits, WorkCycles,
@@ -70,4 +71,4 @@ pub use run::Run;
 pub use stalls::{Direction, Place, Stall, StallPart, Stalls};
 pub use systolic::ArrayTiming;
 pub use tiling::best_nest;
-pub use timeline::{ArrayCycles, Times, Waits, timeline, waits};
+pub(crate) use timeline::ArrayCycles;

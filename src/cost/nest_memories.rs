@@ -77,8 +77,9 @@ pub struct NestMemories<'a> {
 }
 
 impl<'a> NestMemories<'a> {
-    /// Of each matrix, the level nearest to the array stands for the memory that feeds units with it, the next one
-    /// for the memory behind that, and so on; memories farther out are passed by.
+    /// Memories for the levels of `nest`: the level nearest to the array that keeps a matrix stands for the memory
+    /// that feeds units with it, the next one for the memory behind that, and so on; memories farther out are passed
+    /// by.
     ///
     /// # Errors
     /// A level that keeps what the machine has no memory for.

@@ -77,7 +77,7 @@ impl Slowest {
     }
 }
 
-/// Whose bits ports move.
+/// The part of a layer whose bits ports move.
 #[derive(Debug, Clone, Copy)]
 enum PortsOf {
     All,

@@ -54,15 +54,15 @@ parts! {
 }
 
 impl WorkCycles {
-    /// Of products with `input`.
-    pub fn of_products(&mut self, input: Input) -> &mut f64 {
+    /// Cycles of products with `input`.
+    pub(crate) fn of_products(&mut self, input: Input) -> &mut f64 {
         match input {
             Input::Spikes => &mut self.spike_products,
             Input::Integers { .. } => &mut self.integer_products,
         }
     }
 
-    /// Of `work` beside the products.
+    /// Cycles of `work` beside the products.
     pub fn of(&mut self, work: Work) -> &mut f64 {
         match work {
             Work::Neurons => &mut self.neurons,
@@ -194,7 +194,7 @@ parts! {
 }
 
 impl Cycles {
-    /// Those that units wait for memories, off chip or not.
+    /// Cycles in which units wait for memories, off chip or not.
     pub fn stalls(&self) -> f64 {
         self.port_stall + self.dram_stall + self.load + self.store
     }
@@ -218,7 +218,7 @@ impl AreaMm2 {
 pub struct LayerCost {
     /// Cycles by cause.
     pub cycles: Cycles,
-    /// Those of them that units wait for memories: `port_stall`, `dram_stall`, `load` and `store`.
+    /// Waits among `cycles` for memories, one by one: `port_stall`, `dram_stall`, `load` and `store`.
     pub stalls: Stalls,
     /// What perfectly used lanes of each unit would need: operations divided by lanes.
     pub ideal: WorkCycles,
@@ -230,7 +230,7 @@ pub struct LayerCost {
     pub traffic_bits: TrafficBits,
     /// Bits that came to memories that feed units.
     pub loaded_bits: f64,
-    /// Those of them that are weights.
+    /// Weights among `loaded_bits`.
     pub loaded_weight_bits: f64,
     /// Time that the bus, or a slower memory on its way, was busy.
     pub transfer_cycles: f64,
@@ -240,7 +240,7 @@ pub struct LayerCost {
 
 impl LayerCost {
     /// What one of `images` takes.
-    pub fn divided_by(&self, images: f64) -> Self {
+    pub(crate) fn divided_by(&self, images: f64) -> Self {
         Self {
             cycles: self.cycles.divided_by(images),
             stalls: self.stalls.divided_by(images),

@@ -44,7 +44,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Of `cost`.
+    /// The outline of `cost`.
     pub fn of(cost: &LayerCost) -> Self {
         Self {
             cycles: cost.cycles.total(),
@@ -56,13 +56,13 @@ impl Outline {
         }
     }
 
-    /// Of what takes `cycles` and `energy_j` and loads nothing.
+    /// The outline of what takes `cycles` and `energy_j` and loads nothing.
     pub fn unloaded(cycles: f64, energy_j: f64) -> Self {
         Self { cycles, energy_j, ..Self::default() }
     }
 
-    /// Of the least that `cost` can be where tiles come and go in another order: what moves takes its time and energy, and
-    /// nothing waits for the first tile or the last.
+    /// The outline of the least that `cost` can be where tiles come and go in another order: what moves takes its
+    /// time and energy, and nothing waits for the first tile or the last.
     pub fn unhindered(cost: &LayerCost, machine: &Machine) -> Self {
         let (cycles, energy_j, traffic) = (&cost.cycles, &cost.energy_j, &cost.traffic_bits);
         let on_chip = cycles.total() - cycles.load - cycles.dram_stall - cycles.store;
@@ -86,7 +86,7 @@ impl Outline {
         self.transfer_cycles += other.transfer_cycles;
     }
 
-    /// Both one after the other, where only time and energy count.
+    /// The outline of two layers one after the other, where only time and energy count.
     pub fn then(&self, next: &Self) -> Self {
         Self { cycles: self.cycles + next.cycles, energy_j: self.energy_j + next.energy_j, ..Self::default() }
     }

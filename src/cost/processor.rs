@@ -123,7 +123,7 @@ fn epilogue_cycles(processor: &Processor, epilogue: &Epilogue) -> f64 {
         EpilogueKind::ClassToken { additions, .. } => {
             values * 2.0 * load + additions as f64 * (load + 3.0 * alu)
         }
-        // Of a word of spikes at a time.
+        // A word of spikes at a time.
         EpilogueKind::Gate => values * (3.0 * load + alu) / word,
         EpilogueKind::Pool { comparisons, bits, .. } => {
             let per_word = if bits == 1 { word } else { 1.0 };

@@ -144,7 +144,7 @@ struct Residency<'a> {
     buffers: Vec<f64>,
     /// Per layer, what plans that some buffer leads to would cost if half of its channels stayed, and all.
     kept: Vec<BTreeMap<usize, [Outline; 2]>>,
-    /// Of layers that stayed whole in some choice, the best plan.
+    /// The best plan of each layer that stayed whole in some choice.
     resident: Vec<OnceLock<Option<Running>>>,
 }
 

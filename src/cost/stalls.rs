@@ -89,7 +89,7 @@ impl Stalls {
     }
 
     /// Adds all `others`.
-    pub fn add_all(&mut self, others: &Self) {
+    pub(crate) fn add_all(&mut self, others: &Self) {
         others.iter().for_each(|&stall| self.add(stall));
     }
 
@@ -112,7 +112,7 @@ impl Stalls {
 
     /// Every stall divided by `count`: of a sum, the mean.
     #[must_use]
-    pub fn divided_by(&self, count: f64) -> Self {
+    pub(crate) fn divided_by(&self, count: f64) -> Self {
         Self(self.iter().map(|&stall| Stall { cycles: stall.cycles / count, ..stall }).collect())
     }
 }

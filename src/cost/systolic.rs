@@ -29,7 +29,7 @@ impl ArrayTiming {
         Self { rows, columns, edges: Edges::Full, overhead_cycles: SCALE_SIM_OVERHEAD }
     }
 
-    /// Of a described array.
+    /// The timing of a described array.
     pub fn of(array: &Systolic) -> Self {
         let overhead_cycles = array.overhead_cycles.as_ref().map_or(SCALE_SIM_OVERHEAD, |o| o.value);
         let (rows, columns) = (array.rows.value, array.columns.value);

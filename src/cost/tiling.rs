@@ -15,7 +15,7 @@ const DIMS: [Dim; 3] = [Dim::M, Dim::N, Dim::K];
 type Found = (Nest, GemmCost);
 
 /// The nest that the objective of `machine` likes best, with its cost, among tiles that fit its memories:
-/// the [ladder] of each dimension's steps of the array, in every order and for each of `dataflows`. The first
+/// the evenest tiles of each dimension's steps of the array, in every order and for each of `dataflows`. The first
 /// of equals wins. Matrices that are `resident` are on chip before the product starts, and stay; without off-chip memory
 /// all of them are.
 ///
@@ -83,7 +83,7 @@ struct Search<'a> {
     array: &'a ArrayTiming,
     machine: &'a Machine,
     resident: &'a [Matrix],
-    /// Of the array along M, N and K.
+    /// What one step of the array covers along M, N and K.
     steps: [u64; 3],
     levels: Vec<LevelOfNests>,
 }

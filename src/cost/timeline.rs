@@ -67,7 +67,7 @@ pub struct Times {
     pub store: f64,
 }
 
-/// Cycles of a [`timeline`] in which units wait for memories, by what sets the pace.
+/// Cycles of a timeline in which units wait for memories, by what sets the pace.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Waits {
     /// The busiest port, while waves overlap.
@@ -118,7 +118,7 @@ pub fn timeline(times: &Times, tiles: f64, waves: f64) -> Cycles {
     cycles
 }
 
-/// What a [`timeline`] waits for. Together they are its `port_stall`, but for what a processor waits for itself, and
+/// What a timeline waits for. Together they are its `port_stall`, but for what a processor waits for itself, and
 /// its `dram_stall`, `load` and `store`.
 pub fn waits(times: &Times, tiles: f64, waves: f64) -> Waits {
     let (n, m) = (tiles.max(1.0), waves.max(1.0));

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn tiles_by_hand() {
-        // Both come out in 2, 3, 4, 6 and 12 tiles; 4 is too near to 3.
+        // 12 and 24 come out in 2, 3, 4, 6 and 12 tiles; 4 is too near to 3.
         assert_eq!(tile_counts(&[12, 24]), [2, 3, 6, 12]);
         // 10 steps in tiles of 4 are 3, and so are 7 in tiles of 3; 10 steps do not come out in 7.
         assert_eq!(tile_counts(&[10, 7]), [2, 3]);

@@ -176,8 +176,7 @@ impl Search<'_> {
         self.mapper.score(&path.all.then(&self.least[layers]))
     }
 
-    /// Those of `paths` that no other one is better than in every way; the most promising of them where there are too
-    /// many.
+    /// Paths that no other one is better than in every way; the most promising of them where there are too many.
     fn undominated(&self, mut paths: Vec<Path>, layers: usize) -> Vec<Path> {
         paths.sort_by(|a, b| self.least_score(a, layers).total_cmp(&self.least_score(b, layers)));
         let mut kept: Vec<Path> = Vec::new();

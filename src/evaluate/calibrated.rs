@@ -62,7 +62,7 @@ impl Calibrated {
     }
 
     /// For many settings that share layers: a layer is rounded once per scheme.
-    pub fn keeping_layers(mut self) -> Self {
+    pub(crate) fn keeping_layers(mut self) -> Self {
         let calibration = self.calibration.get_mut().unwrap_or_else(PoisonError::into_inner);
         calibration.iter_mut().for_each(|calibration| calibration.keeps_nearest = true);
         self

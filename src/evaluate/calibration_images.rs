@@ -22,7 +22,7 @@ pub struct CalibrationImages {
 }
 
 impl CalibrationImages {
-    /// Those of `data`; noise that `model` looks at, for the mapper alone, where it has none.
+    /// Calibration images of `data`; where it has none, noise that `model` looks at, for the mapper alone.
     pub fn of(data: &DataSet, model: &Model) -> Self {
         if data.validation.is_empty() {
             return Self { images: Images::noise(&model.description), absent: Some(data.path.clone()) };
@@ -46,7 +46,7 @@ impl CalibrationImages {
     ///
     /// # Errors
     /// If there are none, and the setting depends on them.
-    pub fn for_setting(&self, model: &Model, setting: &FixedPoint) -> Result<&Images> {
+    pub(crate) fn for_setting(&self, model: &Model, setting: &FixedPoint) -> Result<&Images> {
         match (&self.absent, purpose(model, setting)) {
             (Some(path), Some(purpose)) => {
                 let message = format!("missing, and {purpose}: add a part `validation: ...`");

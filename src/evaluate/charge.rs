@@ -21,7 +21,7 @@ pub(super) struct Charge<'a> {
 }
 
 impl<'a> Charge<'a> {
-    /// Of nothing yet; `mapped` is a workload of `network` on `machine`.
+    /// A charge of nothing yet; `mapped` is a workload of `network` on `machine`.
     pub fn new(machine: &'a Machine, mapped: MappedWorkload, network: &Network) -> Self {
         let totals = Totals::new(mapped.workload.layers.len(), network.nodes.len());
         Self { machine, mapped, totals }

@@ -24,7 +24,7 @@ pub struct ModelSummary {
 }
 
 impl ModelSummary {
-    /// Of `model`.
+    /// The summary of `model`.
     pub fn new(model: &Model) -> Self {
         let description = &model.description;
         Self {
@@ -59,7 +59,7 @@ pub struct HardwareSummary {
 /// A unit of a machine.
 #[derive(Debug, Clone, Serialize)]
 pub struct UnitSummary {
-    /// Its name.
+    /// Name of the unit.
     pub name: String,
     /// Synaptic operations or values per cycle at the most; absent of cores and processors, which have no lanes.
     pub lanes: Option<f64>,
@@ -70,7 +70,7 @@ pub struct UnitSummary {
 /// A memory of a machine.
 #[derive(Debug, Clone, Serialize)]
 pub struct MemorySummary {
-    /// Its name; `DRAM` of the one off chip.
+    /// Name of the memory; `DRAM` of the one off chip.
     pub name: String,
     /// What units take from it and leave there, as traffic calls it; empty where other memories are between.
     pub feeds_units: Vec<&'static str>,
@@ -79,7 +79,7 @@ pub struct MemorySummary {
 }
 
 impl HardwareSummary {
-    /// Of `machine`, whose description has the SHA-256 `sha256`.
+    /// The summary of `machine`, whose description has the SHA-256 `sha256`.
     pub fn new(machine: &Machine, sha256: String) -> Self {
         let hardware = &machine.hardware;
         let unit = |unit: &Unit| UnitSummary {
@@ -198,7 +198,7 @@ pub struct LayerEvaluation {
     pub membrane_bits: u32,
     /// How the array runs it, in words: dataflow and tiling.
     pub mapping: String,
-    /// Its loop nest, line by line, with the level that keeps each matrix; empty without an array.
+    /// Loop nest of the layer, line by line, with the level that keeps each matrix; empty without an array.
     pub loops: Vec<String>,
     /// Weights gated by a non-zero input, all timesteps.
     pub synaptic_operations: f64,

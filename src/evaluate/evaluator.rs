@@ -36,11 +36,11 @@ pub struct Evaluator {
 /// Where activity comes from.
 #[derive(Debug)]
 enum Source {
-    /// That of executed images.
+    /// Activity of executed images.
     Images(Samples),
     /// What these rates lead one to expect.
     Rates(Arc<Rates>),
-    /// That of recorded spikes.
+    /// Activity of recorded spikes.
     Recorded(Arc<SpikeRecording>),
 }
 
@@ -352,7 +352,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// If an image is no longer there.
-    pub fn float_accuracy_of(&self, model: &Model) -> Result<Option<f64>> {
+    pub(crate) fn float_accuracy_of(&self, model: &Model) -> Result<Option<f64>> {
         let Source::Images(samples) = &self.source else { return Ok(None) };
         let float = FloatExecutor::new(model);
         samples.accuracy(&|sample| class_of(&float.values(sample, |_, _| ()))).map(Some)
@@ -378,7 +378,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// Those of [`Self::charge`].
-    pub fn charge_knowing(
+    pub(crate) fn charge_knowing(
         &self,
         setting: &Setting,
         machine: &Machine,

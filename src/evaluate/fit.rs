@@ -1,4 +1,4 @@
-//! Whether samples are what a model looks at, found out by reading every one that will be used.
+//! Checks that samples fit the input of a model, by reading every one that will be used.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ pub fn fits(model: &Model, images: &Images) -> bool {
 
 /// What is not the same of data and model.
 struct Difference {
-    /// Of the data.
+    /// Field of the data.
     field: &'static str,
     /// What the data has.
     has: String,

@@ -1,4 +1,4 @@
-//! What a reader of an evaluation must know of the machine and of where activity came from.
+//! Notes on an evaluation: what a reader must know of the machine and of where activity came from.
 
 use crate::cost::{Machine, MappedWorkload};
 use crate::exec::{Pattern, Rates};
@@ -6,7 +6,7 @@ use crate::hw::SpatialDim;
 use crate::map::Dataflow;
 use crate::model::Network;
 
-/// Of `rates` that stand for the activity of `network`.
+/// Notes on `rates` that stand for the activity of `network`.
 pub(super) fn of_rates(rates: &Rates, network: &Network) -> Vec<String> {
     let mut notes = vec![format!("activity expected from {}, not executed", rates.path)];
     if let Some(names) = rates.unknown_neurons(network) {
@@ -15,7 +15,7 @@ pub(super) fn of_rates(rates: &Rates, network: &Network) -> Vec<String> {
     notes
 }
 
-/// Of what `machine` was charged for; its patterns of spikes were those of `counted` images, or of a draw.
+/// Notes on what `machine` was charged for; its patterns of spikes were those of `counted` images, or of a draw.
 pub(super) fn of_machine(machine: &Machine, mapped: &MappedWorkload, counted: Option<usize>) -> Vec<String> {
     let energies = machine.events.iter().map(|table| format!("{}: {}", table.name, table.notes));
     let patterns = patterns(machine, mapped).into_iter().map(|pattern| of_pattern(pattern, counted));
@@ -44,7 +44,7 @@ fn patterns(machine: &Machine, mapped: &MappedWorkload) -> Vec<Pattern> {
     patterns
 }
 
-/// Of memories that the clock does not wait for.
+/// Notes on memories that the clock does not wait for.
 fn of_slow_memories(machine: &Machine) -> impl Iterator<Item = String> {
     let megahertz = machine.hardware.clock_hz.value * 1e-6;
     machine.hardware.memories.iter().enumerate().filter_map(move |(number, memory)| {
@@ -70,7 +70,7 @@ fn of_pattern(pattern: Pattern, counted: Option<usize>) -> String {
     }
 }
 
-/// Of weights that stay on chip.
+/// A note on weights that stay on chip.
 fn of_residents(mapped: &MappedWorkload) -> Option<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
     let resident = layers.map(|(layer, plan)| layer.weight_bits() * (1.0 - plan.streamed_share(layer)));
@@ -84,14 +84,14 @@ fn of_residents(mapped: &MappedWorkload) -> Option<String> {
     Some(format!("{kept}: loading them once is not charged"))
 }
 
-/// Of images that go through each layer together.
+/// A note on images that go through each layer together.
 fn of_batch(batch: usize) -> Option<String> {
     let message =
         format!("latency is that of {batch} images together, energy and cycles are those of one of them");
     (batch > 1).then_some(message)
 }
 
-/// Of inputs or sums that are wider than a unit takes.
+/// A note on inputs or sums that are wider than a unit takes.
 fn of_parts(mapped: &MappedWorkload, machine: &Machine) -> Option<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
     let in_parts = layers.filter_map(|(layer, plan)| {
@@ -113,7 +113,7 @@ fn of_parts(mapped: &MappedWorkload, machine: &Machine) -> Option<String> {
     ))
 }
 
-/// Of images that overlap.
+/// A note on images that overlap.
 fn of_images_in_flight(images: usize) -> Option<String> {
     let message = format!(
         "up to {images} images are in flight: throughput, power and leakage are those of the busiest unit, port or bus, \
@@ -122,7 +122,7 @@ fn of_images_in_flight(images: usize) -> Option<String> {
     (images > 1).then_some(message)
 }
 
-/// Of groups that run one after the other although output channels have lanes side by side.
+/// A note on groups that run one after the other although output channels have lanes side by side.
 fn of_idle_lanes(mapped: &MappedWorkload, machine: &Machine) -> Option<String> {
     let layers = mapped.workload.layers.iter().zip(&mapped.plans);
     let narrow = layers.filter_map(|(layer, plan)| {

@@ -11,9 +11,9 @@ use crate::watch::Watcher;
 pub enum Origin {
     /// The test images of the data are executed.
     Executed(Box<DataSet>),
-    /// It is what rates lead one to expect.
+    /// Activity that rates lead one to expect.
     Expected(Arc<Rates>),
-    /// It is that of recorded spikes; settings look at the validation images of the data.
+    /// Activity of recorded spikes; settings look at the validation images of the data.
     Recorded(Arc<SpikeRecording>, Option<Box<DataSet>>),
 }
 

@@ -12,7 +12,7 @@ const KEPT_BYTES: usize = 512 << 20;
 /// A network at one setting, as it is executed and charged.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Its integers; `None` of the float network.
+    /// Integers of the network; `None` of the float network.
     pub quantized: Option<QuantizedModel>,
     /// What it asks of any machine.
     pub workload: Workload,

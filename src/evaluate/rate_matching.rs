@@ -225,7 +225,8 @@ mod tests {
     #[test]
     fn thresholds_by_hand() {
         let spikes = |th: i64| (1..=10).filter(|i| 10 * i >= th).count() as u64;
-        // As given, 6 fire. 3 fire from 71 on; 9 would need 20, out of reach; and 25 is the lowest that is.
+        // At the threshold given, 6 fire. From 71 on 3 fire; 9 would need 20, out of reach; and 25 is the lowest that
+        // is.
         assert_eq!(matched(50, 6, spikes), 50);
         assert!((71..=80).contains(&matched(50, 3, spikes)));
         assert!((25..=30).contains(&matched(50, 9, spikes)));

@@ -23,7 +23,7 @@ pub struct Simulation {
     pub source: ActivitySource,
     /// One per setting, in the order asked for, charged by the first of the tables.
     pub settings: Vec<Evaluation>,
-    /// The same settings by every table of energies asked for; one table if none was.
+    /// Totals of the settings by every table of energies asked for; one table if none was.
     pub tables: Vec<TableEvaluation>,
     /// What a report of it shows.
     pub presentation: Presentation,

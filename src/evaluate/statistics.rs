@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::exec::FloatExecutor;
 use crate::model::{ConvGeometry, Images, Model, Network, NodeId, Sample};
 use crate::quant::{
-    Calibration, FixedPoint, InputCoding, InputStatistics, MAX_FAN_IN, QuantizedOp, Wanted, input_integers,
+    Calibration, FixedPoint, InputCoding, InputMoments, InputStatistics, MAX_FAN_IN, QuantizedOp,
+    input_integers,
 };
 use crate::tensor::Frames;
 
@@ -41,21 +42,21 @@ pub fn collect_statistics(
     model: &Model,
     images: &Images,
     coding: InputCoding,
-    wanted: &dyn Fn(&str) -> Option<Wanted>,
+    wanted: &dyn Fn(&str) -> Option<InputMoments>,
     calibration: &mut Calibration,
 ) -> Result<()> {
     if calibration.coding != coding {
         calibration.restart(coding);
     }
-    let known = |id: NodeId, wanted: Wanted| match &calibration.inputs[id.index()] {
-        Some(seen) => wanted == Wanted::Means || !seen.products.is_empty(),
+    let known = |id: NodeId, wanted: InputMoments| match &calibration.inputs[id.index()] {
+        Some(seen) => wanted == InputMoments::Means || !seen.products.is_empty(),
         None => false,
     };
     let mut layers = Vec::new();
     for (id, node, weighted) in model.network.weighted() {
         let Some(wanted) = wanted(&node.name).filter(|&wanted| !known(id, wanted)) else { continue };
         let fan_in = weighted.geometry.fan_in();
-        if wanted == Wanted::Products && fan_in > MAX_FAN_IN {
+        if wanted == InputMoments::Products && fan_in > MAX_FAN_IN {
             return Err(Error::mismatch(format!(
                 "layer {}: products of inputs are collected of up to {MAX_FAN_IN} inputs of an output, and not {fan_in}",
                 node.name
@@ -120,11 +121,17 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(id: NodeId, geometry: &'a ConvGeometry, wanted: Wanted, network: &Network, images: usize) -> Self {
+    fn new(
+        id: NodeId,
+        geometry: &'a ConvGeometry,
+        wanted: InputMoments,
+        network: &Network,
+        images: usize,
+    ) -> Self {
         let node = network.node(id);
         let frames = network.input_of(node, 0).frames(network.timesteps);
         let patches = images * frames * node.shape.positions();
-        let seen = InputStatistics::new(geometry.groups, geometry.fan_in(), wanted == Wanted::Products);
+        let seen = InputStatistics::new(geometry.groups, geometry.fan_in(), wanted == InputMoments::Products);
         Self { id, geometry, step: patches.div_ceil(PATCHES).max(1), seen }
     }
 
@@ -167,7 +174,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Both triangles of the products.
+    /// The statistics, with both triangles of the products filled in.
     fn finish(mut self) -> InputStatistics {
         self.seen.products.iter_mut().for_each(DMatrix::fill_lower_triangle_with_upper_triangle);
         self.seen

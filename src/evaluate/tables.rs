@@ -27,7 +27,7 @@ pub struct TableCost {
 }
 
 impl TableEvaluation {
-    /// Of the `evaluations` of all settings under `table`.
+    /// The `evaluations` of all settings under `table`.
     pub fn new(table: &str, evaluations: &[&Evaluation]) -> Self {
         let energies: Vec<f64> = evaluations.iter().map(|e| e.total_energy_j()).collect();
         let rank = |energy: f64| 1 + energies.iter().filter(|&&other| other < energy).count();
@@ -41,7 +41,7 @@ impl TableEvaluation {
     }
 
     /// Pairs of settings that stand the other way round under `other`.
-    pub fn swaps<'a>(&'a self, other: &'a Self) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn swaps<'a>(&'a self, other: &'a Self) -> Vec<(&'a str, &'a str)> {
         let mut swaps = Vec::new();
         for (i, (a, b)) in self.settings.iter().zip(&other.settings).enumerate() {
             for (c, d) in self.settings[i + 1..].iter().zip(&other.settings[i + 1..]) {

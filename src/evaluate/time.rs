@@ -1,4 +1,4 @@
-//! What units do with their time, and what they wait for, by name.
+//! The time of units: what they do with it, and what they wait for, by name.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl fmt::Display for StallEvaluation {
 }
 
 impl StallEvaluation {
-    /// Those of `stalls` by the names of `hardware`, the longest first.
+    /// All waits in `stalls` by the names of `hardware`, the longest first.
     pub fn all(stalls: &Stalls, hardware: &Hardware) -> Vec<Self> {
         let named = |stall: &Stall| Self {
             memory: match stall.memory {
@@ -44,7 +44,7 @@ impl StallEvaluation {
     }
 
     /// Sums over the parts, the longest first.
-    pub fn by_memory(stalls: &[Self]) -> Vec<Self> {
+    pub(crate) fn by_memory(stalls: &[Self]) -> Vec<Self> {
         let mut sums: Vec<Self> = Vec::new();
         for stall in stalls {
             let known =

@@ -1,4 +1,4 @@
-//! Sums over images, in their order.
+//! Sums over images, in the order of images: any number of threads gives the same bytes.
 
 use super::LayerRate;
 use crate::cost::{LayerCost, Machine};
@@ -40,9 +40,9 @@ pub(super) struct LayerCounters {
 
 /// Counters of one image.
 pub(super) struct Counters {
-    /// Of every fused layer.
+    /// Counters of every fused layer.
     layers: Vec<LayerCounters>,
-    /// As those of [`Totals`].
+    /// Events, in the order of [`Totals`].
     events: Vec<u64>,
 }
 

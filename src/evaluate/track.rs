@@ -1,4 +1,4 @@
-//! A line of time.
+//! A track of a timeline: what a unit or a memory does, and when.
 
 /// What one unit or memory does, or what the machine spends its time on.
 #[derive(Debug, Clone, PartialEq)]

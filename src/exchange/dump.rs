@@ -40,7 +40,7 @@ pub struct RunSummary {
     pub images: usize,
     /// Images classified as labelled.
     pub correct: usize,
-    /// Of the logits, little endian, images in order.
+    /// SHA-256 of the logits, little endian, images in order.
     pub logits_sha256: String,
     /// What a step of the input is worth; 1 for fp32.
     pub input_step: f64,

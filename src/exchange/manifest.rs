@@ -230,9 +230,9 @@ pub enum Reset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadoutOver {
-    /// The last.
+    /// The potential of the last timestep.
     Last,
-    /// Their sum.
+    /// The sum over timesteps.
     Sum,
     /// The largest.
     Max,

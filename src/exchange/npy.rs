@@ -1,4 +1,4 @@
-//! Files of arrays, read and written frame by frame.
+//! `.npy` files of integers and floats, read and written frame by frame.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -55,7 +55,7 @@ impl NpyWriter {
     }
 
     /// Writes `f32` values from value number `first` on.
-    pub fn write_floats_at(&mut self, first: usize, values: &[f32]) -> Result<()> {
+    pub(crate) fn write_floats_at(&mut self, first: usize, values: &[f32]) -> Result<()> {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         self.write_bytes_at(first, &bytes)
     }
@@ -106,7 +106,7 @@ impl NpyReader {
     }
 
     /// `count` values from value number `first` on, which the shape holds.
-    pub fn read_at(&mut self, first: usize, count: usize) -> Result<Vec<i64>> {
+    pub(crate) fn read_at(&mut self, first: usize, count: usize) -> Result<Vec<i64>> {
         let size = self.kind.bytes();
         let mut bytes = vec![0; count * size];
         let seek = self.file.seek(SeekFrom::Start(self.start + (first * size) as u64));

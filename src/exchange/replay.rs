@@ -40,9 +40,9 @@ pub enum NeuronConfig {
     Loihi {
         /// In steps of X; the voltage has 64 times finer ones.
         threshold: i64,
-        /// Of 4096 parts, what the voltage loses per step.
+        /// 4096ths of the voltage that are lost per step.
         voltage_decay: u32,
-        /// Of 4096 parts, one less than what the current loses per step; 4095 keeps no current.
+        /// 4096ths of the current that are lost per step, less one; 4095 keeps no current.
         current_decay: u32,
     },
 }
@@ -166,9 +166,9 @@ pub struct ReplayReport {
     pub neurons: usize,
     /// Integers compared.
     pub compared: u64,
-    /// Those that differ.
+    /// Integers that differ.
     pub mismatches: u64,
-    /// The first of them.
+    /// The first integer that differs.
     pub first: Option<ReplayMismatch>,
 }
 

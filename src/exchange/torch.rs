@@ -44,7 +44,7 @@ impl FloatType {
 /// What exported values are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Units {
-    /// Those of the float network; batch normalizations do nothing.
+    /// Real numbers, as in the float network; batch normalizations do nothing.
     Real,
     /// Steps: every value is an integer or a power-of-two part of one, so that double precision computes
     /// exactly what the integers do. There are no normalizations, and every layer has a bias.
@@ -57,11 +57,11 @@ const UNIT_VARIANCE: f64 = 1.0 - 1e-5;
 /// A parameter of a PyTorch module, or what a neuron or a requantization needs beside them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TorchTensor {
-    /// Its name in a state dict.
+    /// Name of the tensor in a state dict.
     pub name: String,
-    /// Its extents.
+    /// Extents of the tensor.
     pub shape: Vec<usize>,
-    /// Its values, row-major.
+    /// Values, row-major.
     pub values: Vec<f64>,
 }
 
@@ -328,8 +328,8 @@ fn write(
     folder.finish()
 }
 
-/// The same file with the entries of its header in order: the library writes metadata in the order of a
-/// hash table, which differs from run to run.
+/// Sorts the entries in the header of `file`: the library writes metadata in the order of a hash table, which differs
+/// from run to run.
 fn sorted_header(mut file: Vec<u8>) -> Vec<u8> {
     const LENGTH: usize = 8;
     let length = u64::from_le_bytes(file[..LENGTH].try_into().expect("eight bytes")) as usize;

@@ -30,7 +30,7 @@ pub struct Coordinates {
 pub struct Mismatch {
     /// `values` or `membranes`.
     pub of: &'static str,
-    /// Where.
+    /// Place of the value.
     pub at: Coordinates,
     /// What the bundle recorded.
     pub expected: i64,
@@ -41,11 +41,11 @@ pub struct Mismatch {
 /// One node, all images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct NodeReport {
-    /// Its name.
+    /// Name of the node.
     pub name: String,
     /// Integers compared.
     pub compared: u64,
-    /// Those that differ.
+    /// Values that differ.
     pub mismatches: u64,
     /// The first of them, image after image.
     pub first: Option<Mismatch>,
@@ -68,7 +68,7 @@ impl ValidationReport {
         self.nodes.iter().map(|node| node.compared).sum()
     }
 
-    /// Those that differ.
+    /// Values that differ, of all nodes.
     pub fn mismatches(&self) -> u64 {
         self.nodes.iter().map(|node| node.mismatches).sum()
     }

@@ -10,12 +10,12 @@ pub struct Events<T> {
 }
 
 impl<T: Copy + Default + PartialEq> Events<T> {
-    /// Of frame `t`.
+    /// The events of frame `t`.
     pub fn new(input: &Frames<T>, t: usize) -> Self {
         Self::of_pixels(input.at(t).chunks_exact(input.shape.channels))
     }
 
-    /// Of pixels in raster order.
+    /// The events of pixels in raster order.
     pub fn of_pixels<'a>(pixels: impl Iterator<Item = &'a [T]>) -> Self
     where
         T: 'a,

@@ -55,7 +55,7 @@ fn follow(network: &Network, id: NodeId, node: &Node, rates: &[Option<f64>]) -> 
     }
 }
 
-/// That a gate fires, of a stream and a branch of these rates.
+/// Probability that a gate fires, of a stream and a branch of these rates.
 fn gated(gate: Gate, stream: f64, branch: f64) -> f64 {
     match gate {
         Gate::Or => 1.0 - (1.0 - stream) * (1.0 - branch),
@@ -63,7 +63,7 @@ fn gated(gate: Gate, stream: f64, branch: f64) -> f64 {
     }
 }
 
-/// That one of `count` values of `rate` is not zero.
+/// Probability that one of `count` values of `rate` is not zero.
 fn any(rate: f64, count: usize) -> f64 {
     1.0 - (1.0 - rate).powf(count as f64)
 }
@@ -79,7 +79,8 @@ fn neighbours(tokens: usize, channels: usize) -> Vec<usize> {
     (0..tokens).flat_map(|t| (0..channels).map(move |c| near(t, tokens) * near(c, channels))).collect()
 }
 
-/// That a count of an attention is not zero; `shape` is that of its first input, `rates` are those of all.
+/// Probability that a count of an attention is not zero; `shape` is the shape of its first input, `rates` are the
+/// rates of all inputs.
 fn attend(attention: Attention, shape: Shape, rates: &[f64]) -> f64 {
     let tokens = shape.positions();
     match attention {
@@ -199,7 +200,7 @@ impl Binomial {
     /// Probabilities below this part of the largest are left out.
     const NEGLIGIBLE: f64 = 1e-18;
 
-    /// Of `n` trials that succeed with probability `p`.
+    /// Distribution of the successes of `n` trials that succeed with probability `p`.
     fn new(n: usize, p: f64) -> Self {
         if p == 1.0 {
             return Self { start: n, cumulative: Vec::new() };
@@ -351,7 +352,7 @@ mod tests {
         close(attend(Attention::KeyValueCount, shape, &[0.5, 0.5]), 1.0 - 0.75 * 0.75);
         close(attend(Attention::KeyValueCount, shape, &[0.5]), 0.75);
         close(attend(Attention::ChannelCount { heads: 2 }, shape, &[0.5]), 0.75);
-        // One of two channels of a head: q fires, and one of two tokens has both k and v.
+        // A count needs one of two channels of a head: q fires, and one of two tokens has both k and v.
         let order = crate::model::ProductOrder::KeyValueFirst;
         let product = Attention::Product { heads: 2, scale: 1.0, order };
         let channel = 0.5 * (1.0 - 0.75 * 0.75);

@@ -76,7 +76,7 @@ impl<'a> LayerwiseExecutor<'a> {
     }
 
     /// Executes `node`, the next one, with the integers of `op`.
-    pub fn advance(&mut self, id: NodeId, node: &Node, op: &QuantizedOp) {
+    pub(crate) fn advance(&mut self, id: NodeId, node: &Node, op: &QuantizedOp) {
         let rows = match op {
             QuantizedOp::Weighted(weighted) => weight_rows(weighted),
             _ => Vec::new(),
@@ -94,7 +94,7 @@ impl<'a> LayerwiseExecutor<'a> {
     }
 
     /// `find` of what every channel of `node`, the next one, reads; in the order of channels.
-    pub fn of_channels<R: Send>(
+    pub(crate) fn of_channels<R: Send>(
         &self,
         node: &Node,
         find: impl Fn(usize, &ChannelInputs) -> R + Sync,
@@ -128,13 +128,13 @@ impl<'a> LayerwiseExecutor<'a> {
     }
 
     /// Bytes that [`Self::state`] takes.
-    pub fn state_bytes(&self) -> usize {
+    pub(crate) fn state_bytes(&self) -> usize {
         self.live.iter().map(Live::numbers).sum::<usize>() * size_of::<i64>()
     }
 
     /// What `node`, the next one, would do with each image, with the integers of `op`; empty for what is no
     /// layer of neurons.
-    pub fn traces(&self, node: &Node, op: &QuantizedOp) -> Vec<NeuronTrace> {
+    pub(crate) fn traces(&self, node: &Node, op: &QuantizedOp) -> Vec<NeuronTrace> {
         let (channels, values, timesteps) =
             (node.shape.channels, node.shape.values(), self.network.timesteps);
         let of_image = |live: &Live<i64>| {

@@ -33,21 +33,21 @@ mod spike_matrix;
 mod waves;
 mod windows;
 
-pub use activity::{
-    Activity, NodeActivity, StepActivity, WAVE_SIZES, count_products, wave_size, wave_size_number,
-};
+pub(crate) use activity::wave_size_number;
+pub use activity::{Activity, NodeActivity, StepActivity, wave_size};
 pub use backend::{Backend, IntegerExecutor};
 pub use execution::{Execution, class_of};
 pub use fast::{FastExecutor, Snapshot, Workspace};
 pub use float::FloatExecutor;
 pub use kernels::Isa;
-pub use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
-pub use neuron::{LeakyNeurons, LoihiNeurons, NeuronLayer};
+pub(crate) use layerwise::{ChannelInputs, LayerwiseExecutor, LayerwiseState, NeuronTrace};
+pub(crate) use neuron::LoihiNeurons;
+pub use neuron::{LeakyNeurons, NeuronLayer};
 pub use patterns::{Pattern, PatternCount, Patterns, Value};
 pub use prefix::{PrefixCache, SharedPrefix};
 pub use rates::Rates;
 pub use recording::SpikeRecording;
 pub use scalar::{Observed, ScalarExecutor};
 pub use seeded::seeded_weights;
-pub use spike_matrix::{SpikeMatrix, draw};
+pub(crate) use spike_matrix::SpikeMatrix;
 pub use waves::WaveShape;

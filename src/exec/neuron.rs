@@ -1,4 +1,4 @@
-//! Section 4: layers of neurons with their state, one timestep after the other.
+//! Section 4 of `docs/semantics.md`: layers of neurons with their state, one timestep after the other.
 
 use super::activity::StepActivity;
 use crate::num::{Keep, Rounding, Word};
@@ -134,7 +134,7 @@ impl<W: Word> Cell<W> {
         Self { threshold, subtract, delayed, keep, discard, low, high, clamps: true }
     }
 
-    /// Those of neurons whose potentials and membranes are proven not to exceed `reach`.
+    /// The cell of neurons whose potentials and membranes are proven not to exceed `reach`.
     pub fn within(self, reach: i64) -> Self {
         let fires_at = self.threshold.into();
         let leaves = |g: i64, fires: bool| {
@@ -177,7 +177,7 @@ impl<W: Word> Cell<W> {
     /// [`Self::update`] of a cell that subtracts behind the leak just where `DELAYED`: a loop that asks once is
     /// compiled to vectors.
     #[inline(always)]
-    pub fn update_as<const DELAYED: bool>(&self, v: W, x: W) -> (bool, W, bool) {
+    pub(crate) fn update_as<const DELAYED: bool>(&self, v: W, x: W) -> (bool, W, bool) {
         let g = v + x;
         let fires = g >= self.threshold;
         let left = match self.subtract {

@@ -1,5 +1,5 @@
-//! What spikes have in common with each other: counters of machines that batch timesteps, or that reuse the
-//! sums of equal spikes. Counted only where a machine asks, from the spikes themselves.
+//! Counters of spikes that coincide. Machines that batch timesteps, or that reuse the sums of equal spikes, are
+//! charged by them. They are counted from the spikes themselves, and only where a machine asks.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ values!(u8, i32, i64, f32);
 
 impl Pattern {
     /// True if it is counted of some weight layer of `network`.
-    pub fn is_counted_in(&self, network: &Network) -> bool {
+    pub(crate) fn is_counted_in(&self, network: &Network) -> bool {
         if let Self::Outputs = self {
             return network.nodes.iter().any(|node| node.op.is_neuron());
         }
@@ -132,7 +132,7 @@ impl Patterns {
     }
 
     /// Counts for every weight layer that reads the spikes which node `id` yields.
-    pub fn observe<T: Value>(&mut self, network: &Network, id: NodeId, value: &Frames<T>) {
+    pub(crate) fn observe<T: Value>(&mut self, network: &Network, id: NodeId, value: &Frames<T>) {
         if self.pattern == Pattern::Outputs && network.node(id).op.is_neuron() {
             let spikes = |t| value.at(t).iter().map(|x| x.spikes()).sum();
             self.nodes[id.index()].inputs = (0..value.frames).map(spikes).collect();
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(counted(Pattern::Positions { group: 3 }), [0, 2, 1, 1, /* t = 1 */ 0, 1, 1, 1]);
     }
 
-    /// As the definition reads, row by row.
+    /// Counts patterns as the definition reads, row by row.
     fn naive(tile: &[u64]) -> PatternCount {
         let mut count = PatternCount::default();
         for (i, &row) in tile.iter().enumerate() {

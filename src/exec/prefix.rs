@@ -1,4 +1,4 @@
-//! Networks that begin alike: what they share runs once per image.
+//! A cache of the first nodes of a network: settings that agree on those nodes run them once per image.
 
 use std::mem::size_of;
 
@@ -24,7 +24,7 @@ pub struct PrefixCache {
 struct Kept {
     /// One per place.
     snapshots: Vec<Snapshot>,
-    /// Of all nodes.
+    /// Activity of all nodes.
     activity: Activity,
 }
 

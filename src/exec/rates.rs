@@ -45,7 +45,7 @@ impl Rates {
         Ok(Self { path: path.to_owned(), sha256: sha256([text]), nodes })
     }
 
-    /// The same rate in every layer of `network`; what comes from outside is all there.
+    /// Rates of `rate` in every layer of `network`; what comes from outside is all there.
     ///
     /// # Errors
     /// If the rate is no fraction.
@@ -71,7 +71,7 @@ impl Rates {
     }
 
     /// The fraction of the inputs of weight layer `node` that are not zero.
-    pub fn of_inputs(&self, node: NodeId) -> f64 {
+    pub(crate) fn of_inputs(&self, node: NodeId) -> f64 {
         self.nodes[node.index()].unwrap_or(0.0)
     }
 

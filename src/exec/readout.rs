@@ -1,4 +1,4 @@
-//! Section 7: membranes without spikes, whose potentials are read out.
+//! Section 7 of `docs/semantics.md`: membranes without spikes, whose potentials are read out.
 
 use super::activity::{NodeActivity, StepActivity};
 use crate::model::{FloatLeak, ReadoutOver};

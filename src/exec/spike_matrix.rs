@@ -40,7 +40,7 @@ impl SpikeMatrix {
     }
 
     /// What `group` of a layer of `geometry` reads of `input`.
-    pub fn gather<T: Copy + Default + PartialEq>(
+    pub(crate) fn gather<T: Copy + Default + PartialEq>(
         input: &Frames<T>,
         geometry: &ConvGeometry,
         group: usize,
@@ -68,12 +68,12 @@ impl SpikeMatrix {
     }
 
     /// Spikes of every row.
-    pub fn row_spikes(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn row_spikes(&self) -> impl Iterator<Item = u32> {
         self.bits.chunks(self.words.max(1)).map(|row| row.iter().map(|word| word.count_ones()).sum())
     }
 
     /// Spikes of row number `row`.
-    pub fn spikes_of(&self, row: usize) -> u32 {
+    pub(crate) fn spikes_of(&self, row: usize) -> u32 {
         self.bits[row * self.words..][..self.words].iter().map(|word| word.count_ones()).sum()
     }
 
@@ -97,7 +97,7 @@ impl SpikeMatrix {
     }
 
     /// One bit per column, 64 to a word: whether it spikes at any of `positions` in any of `timesteps`.
-    pub fn union(&self, positions: Range<usize>, timesteps: Range<usize>) -> Vec<u64> {
+    pub(crate) fn union(&self, positions: Range<usize>, timesteps: Range<usize>) -> Vec<u64> {
         let mut union = vec![0u64; self.words];
         for position in positions {
             for t in timesteps.start..timesteps.end.min(self.timesteps) {

@@ -1,4 +1,4 @@
-//! How long lanes wait for the slowest of them.
+//! Waves of lanes that skip zeros: every wave takes as many steps as its slowest lane.
 
 use super::spike_matrix::SpikeMatrix;
 use crate::model::ConvGeometry;
@@ -28,7 +28,7 @@ pub struct WaveShape {
 
 impl WaveShape {
     /// True if it is counted of a layer with so many `groups`.
-    pub fn suits(&self, groups: usize) -> bool {
+    pub(crate) fn suits(&self, groups: usize) -> bool {
         groups > 1 || self.groups == 1
     }
 }
@@ -138,7 +138,8 @@ impl Waves {
 mod tests {
     use super::super::spike_matrix::draw;
     use super::*;
-    use crate::exec::{count_products, wave_size};
+    use crate::exec::activity::count_products;
+    use crate::exec::wave_size;
     use crate::tensor::Shape;
 
     const ONE: WaveShape = WaveShape {
@@ -175,7 +176,7 @@ mod tests {
             waves.steps()
         };
         assert_eq!(count(ONE), 4);
-        // Both channels at once: t = 0 one step of two, t = 1 two.
+        // Two channels at once: t = 0 one step of two, t = 1 two.
         assert_eq!(count(WaveShape { groups: 2, ..ONE }), 3);
         assert_eq!(count(WaveShape { groups: 2, columns: 2, ..ONE }), 2);
         assert_eq!(count(WaveShape { groups: 2, timesteps: 2, ..ONE }), 2);

@@ -1,4 +1,4 @@
-//! What windows of a map amount to, in any number system.
+//! Maxima, sums and other folds over the windows of a map, in any number system.
 
 use super::fast::in_tiles;
 use crate::model::Window;

@@ -13,7 +13,7 @@ pub struct Axes(Vec<usize>);
 pub struct Sample {
     /// How many are drawn.
     pub machines: u64,
-    /// Of the draw.
+    /// Seed of the draw.
     pub seed: u64,
 }
 

@@ -8,7 +8,7 @@ use super::figure::{Figure, Figures};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Constraint {
-    /// Of what.
+    /// Figure that is limited.
     pub figure: Figure,
     /// Whether it is the least that is allowed, instead of the most.
     pub is_least: bool,

@@ -1,4 +1,4 @@
-//! Which parameter decides which objective.
+//! Effects of parameters: how much of an objective each of them decides.
 
 use serde::Serialize;
 

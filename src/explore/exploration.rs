@@ -22,13 +22,13 @@ pub enum Outcome {
 pub struct Exploration {
     /// What was asked for.
     pub space: Space,
-    /// Of its text.
+    /// SHA-256 of the text of the space.
     pub space_sha256: String,
     /// Names of the networks.
     pub networks: Vec<String>,
     /// Names of the settings.
     pub settings: Vec<String>,
-    /// Of machines: `hardware`, `table`, and the parameters.
+    /// Axes of machines: `hardware`, `table`, and the parameters.
     pub axes: Vec<Axis>,
     /// What stands for all machines, if not all were evaluated.
     pub sample: Option<Sample>,
@@ -36,18 +36,18 @@ pub struct Exploration {
     pub all_machines: u64,
     /// Machines that were evaluated, by their numbers.
     pub machines: Vec<u64>,
-    /// Of every point.
+    /// Outcome of every point.
     pub outcomes: Vec<Outcome>,
-    /// Of each network, the front of one objective where there are no more, and of every two and three of them.
+    /// Fronts of each network: of one objective where there are no more, and of every two and three objectives.
     pub fronts: Vec<FrontOf>,
 }
 
 /// What points are called by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// Of the networks.
+    /// Names of the networks.
     pub networks: Vec<String>,
-    /// Of the settings.
+    /// Names of the settings.
     pub settings: Vec<String>,
 }
 
@@ -76,14 +76,15 @@ pub struct FrontOf {
 /// The point that comes closest to keeping the constraints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nearest {
-    /// Its number.
+    /// Number of the point.
     pub point: usize,
     /// Limits that it exceeds, in words.
     pub exceeded: Vec<String>,
 }
 
 impl Exploration {
-    /// Of `space`, whose text has the digest `space_sha256`; `outcomes` are those of all points, in order.
+    /// The exploration of `space`, whose text has the digest `space_sha256`; `outcomes` are those of all points, in
+    /// order.
     ///
     /// # Errors
     /// If there are too many points.

@@ -90,7 +90,7 @@ impl Figure {
         }
     }
 
-    /// Its base unit; nothing for shares.
+    /// Base unit of the figure; nothing for shares.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Accuracy | Self::AccuracyDrop => "",
@@ -115,13 +115,13 @@ impl Figure {
         matches!(self, Self::Accuracy | Self::AccuracyDrop)
     }
 
-    /// Its value of a point, so that less is better.
+    /// Value of the figure at a point, so that less is better.
     pub fn cost(self, figures: &Figures) -> f64 {
         let value = self.of(figures);
         if self.is_gain() { -value } else { value }
     }
 
-    /// Its value of a point.
+    /// Value of the figure at a point.
     pub fn of(self, figures: &Figures) -> f64 {
         figures[self as usize]
     }
@@ -148,7 +148,7 @@ impl Figure {
     }
 }
 
-/// Those of `evaluation`.
+/// Figures of `evaluation`.
 pub fn figures(evaluation: &Evaluation) -> Figures {
     let unknown = f64::NAN;
     let traffic = &evaluation.traffic_bits;

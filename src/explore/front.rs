@@ -1,7 +1,7 @@
-//! What no other point beats.
+//! The Pareto front: points that no other point beats.
 
-/// Of `costs`, one list per point, those that no other beats: one is beaten by another that costs no more of anything and
-/// less of something. In their order.
+/// Points that no other beats, in their order; `costs` has one list per point. A point is beaten by another that
+/// costs no more of anything and less of something.
 pub fn front(costs: &[Vec<f64>]) -> Vec<usize> {
     let beats = |a: &[f64], b: &[f64]| a != b && a.iter().zip(b).all(|(a, b)| a <= b);
     let mut order: Vec<usize> = (0..costs.len()).collect();

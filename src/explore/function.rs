@@ -24,15 +24,15 @@ pub struct Answer {
     pub setting: String,
     /// Name of the machine.
     pub hardware: String,
-    /// Of the machine's description, changes included.
+    /// SHA-256 of the machine's description, changes included.
     pub hardware_sha256: String,
     /// What it comes to, or why the machine cannot run the network at the setting.
     pub figures: Result<Figures, String>,
 }
 
 impl Function {
-    /// Of `model`, whose activity is that of `origin`; machines are charged for the first `charged` images, if any are
-    /// executed. `watcher` hears of each that is read or run.
+    /// The function of `model`, whose activity is that of `origin`; machines are charged for the first `charged`
+    /// images, if any are executed. `watcher` hears of each that is read or run.
     ///
     /// # Errors
     /// If images do not fit the model.
@@ -40,8 +40,8 @@ impl Function {
         Ok(Self { network: Prepared::of(model, origin, charged, watcher)? })
     }
 
-    /// Its value at the setting and the machine of these names, paths or changes. `watcher` hears of every image that is
-    /// run for them.
+    /// Value of the function at the setting and the machine of these names, paths or changes. `watcher` hears of
+    /// every image that is run for them.
     ///
     /// # Errors
     /// If one of them does not load.

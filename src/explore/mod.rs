@@ -36,6 +36,6 @@ pub use figure::{Figure, Figures};
 pub use front::front;
 pub use function::{Answer, Function};
 pub use parameter::{Parameter, Value, Values};
-pub use run::{Missing, Part, Run, Worked};
+pub use run::{MissingEvaluations, Part, Run, WorkerSummary};
 pub use space::{ActivitySpec, NetworkSpec, Space};
 pub use study::Study;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
-use crate::hw::{Change, bytes};
+use crate::hw::{Change, parse_bytes};
 
 /// Most values of a parameter.
 const MAX_VALUES: usize = 10_000;
@@ -28,7 +28,7 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Values {
-    /// These.
+    /// Values in a list.
     List(Vec<Value>),
     /// From `from` up to `to`, each `times` the one before, or `plus` more.
     Steps {
@@ -56,7 +56,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// As a description spells it.
+    /// The value as a description spells it.
     fn spelled(&self) -> String {
         match self {
             Self::Number(number) => spelled(*number),
@@ -64,11 +64,13 @@ impl Value {
         }
     }
 
-    /// As a number; `None` where it is none.
+    /// The value as a number; `None` where it is none.
     fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Text(text) => bytes(text).map(|bytes| bytes as f64).or_else(|| text.trim().parse().ok()),
+            Self::Text(text) => {
+                parse_bytes(text).map(|bytes| bytes as f64).or_else(|| text.trim().parse().ok())
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ struct Head {
     networks: Vec<String>,
     settings: Vec<String>,
     points: usize,
-    /// Of all ids, line by line.
+    /// SHA-256 of all ids, line by line.
     ids_sha256: String,
 }
 
@@ -33,7 +33,7 @@ struct Head {
 struct Entry {
     /// SHA-256 of all that it depends on.
     id: String,
-    /// Its number, as in `points.csv`.
+    /// Number of the point, as in `points.csv`.
     point: usize,
 }
 
@@ -46,12 +46,12 @@ pub(super) struct Plan {
     pub sample: Option<Sample>,
     /// What points are called by.
     pub names: Names,
-    /// Of every point.
+    /// Id of every point.
     pub ids: Vec<String>,
 }
 
 impl Plan {
-    /// As it stands in a file.
+    /// The plan as it stands in a file.
     pub fn text(&self) -> String {
         let head = Head {
             schema_version: SCHEMA_VERSION,

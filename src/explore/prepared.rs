@@ -21,7 +21,7 @@ pub(super) struct Prepared {
     evaluator: Evaluator,
     /// Images that are executed.
     images: usize,
-    /// Those of them that machines are charged for.
+    /// Images, among those, that machines are charged for.
     charged: usize,
     /// Accuracy of the float network on the images, if there are any, when it was first asked for.
     reference: OnceLock<Option<f64>>,
@@ -51,7 +51,7 @@ impl Prepared {
         Self::of(&model, &origin, charged, watcher)
     }
 
-    /// Of what is loaded already; machines are charged for the first `charged` images, if any are executed.
+    /// The network of a loaded `model`; machines are charged for the first `charged` images, if any are executed.
     ///
     /// # Errors
     /// If images do not fit the model.

@@ -36,7 +36,7 @@ pub struct Run {
 /// Which evaluations a worker takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Those of machines whose number leaves this rest when divided by the number of shards.
+    /// Evaluations of machines whose number leaves this rest when divided by the number of shards.
     Shard {
         /// From 0.
         number: usize,
@@ -49,19 +49,19 @@ pub enum Part {
 
 /// What a worker did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Worked {
+pub struct WorkerSummary {
     /// Evaluations that it made.
     pub done: usize,
-    /// Those of its part that were made before.
+    /// Evaluations of its part that were made before.
     pub skipped: usize,
 }
 
 /// Evaluations that a run still lacks, by their ids in the order of points.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Missing {
-    /// Those that nobody made.
+pub struct MissingEvaluations {
+    /// Evaluations that nobody made.
     pub none: Vec<String>,
-    /// Those whose results are not what a worker wrote.
+    /// Evaluations whose results are not what a worker wrote.
     pub damaged: Vec<String>,
 }
 
@@ -123,12 +123,12 @@ impl Run {
     ///
     /// # Errors
     /// If there is no such part, something does not load or is not what was planned, or a result cannot be written.
-    pub fn work(&self, part: &Part, watcher: &dyn Watcher, counter: &dyn Watcher) -> Result<Worked> {
+    pub fn work(&self, part: &Part, watcher: &dyn Watcher, counter: &dyn Watcher) -> Result<WorkerSummary> {
         let of_machine = self.plan.of_machine();
         let mine = self.points_of(part)?;
         let is_open = |point: &usize| self.result(&self.plan.ids[*point]).is_err();
         let open: Vec<usize> = mine.par_iter().copied().filter(is_open).collect();
-        let worked = Worked { done: open.len(), skipped: mine.len() - open.len() };
+        let worked = WorkerSummary { done: open.len(), skipped: mine.len() - open.len() };
         if open.is_empty() {
             return Ok(worked);
         }
@@ -175,12 +175,12 @@ impl Run {
     ///
     /// # Errors
     /// If there are results of something else, or some cannot be read.
-    pub fn merge(&self) -> Result<Result<Exploration, Missing>> {
+    pub fn merge(&self) -> Result<Result<Exploration, MissingEvaluations>> {
         self.check_strangers()?;
         let found: Vec<Result<Outcome, Absence>> =
             self.plan.ids.par_iter().map(|id| self.result(id)).collect();
         let mut outcomes = Vec::with_capacity(found.len());
-        let mut missing = Missing::default();
+        let mut missing = MissingEvaluations::default();
         for (outcome, id) in found.into_iter().zip(&self.plan.ids) {
             match outcome {
                 Ok(outcome) => outcomes.push(outcome),
@@ -188,7 +188,7 @@ impl Run {
                 Err(Absence::Damaged) => missing.damaged.push(id.clone()),
             }
         }
-        if missing != Missing::default() {
+        if missing != MissingEvaluations::default() {
             return Ok(Err(missing));
         }
         let Plan { space_sha256, sample, names, .. } = self.plan.clone();
@@ -236,7 +236,7 @@ impl Run {
 enum Absence {
     /// Nobody left one.
     None,
-    /// It is not what a worker wrote.
+    /// The file is not what a worker wrote.
     Damaged,
 }
 

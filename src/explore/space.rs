@@ -57,9 +57,9 @@ pub struct NetworkSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum ActivitySpec {
-    /// That which rates lead one to expect; nothing is executed.
+    /// Activity that rates lead one to expect; nothing is executed.
     Rates(String),
-    /// That of executed test images.
+    /// Activity of executed test images.
     Images {
         /// A built-in data set, or the path of a data description.
         data: String,

@@ -29,7 +29,7 @@ pub struct Study {
     settings: Vec<Setting>,
     networks: Vec<Prepared>,
     sample: Option<Sample>,
-    /// Those that are evaluated, by their numbers.
+    /// Numbers of the machines that are evaluated.
     machines: Vec<u64>,
 }
 

@@ -16,7 +16,7 @@ pub struct Change {
     /// Names from the top of the description, with dots between them. An entry of a list goes by its `name`, its kind, the
     /// direction that it is for, its number, or `*` for all entries that have the rest of the path.
     pub path: String,
-    /// As the description would spell it; text needs no quotes.
+    /// The value as the description would spell it; text needs no quotes.
     pub value: String,
 }
 
@@ -245,11 +245,11 @@ fn spelled_like(text: &str, old: &Tree, new: &str) -> String {
     if is_text && !new.starts_with('"') || !is_value(new) {
         return quoted(new);
     }
-    bytes(new).map_or_else(|| new.to_owned(), |bytes| bytes.to_string())
+    parse_bytes(new).map_or_else(|| new.to_owned(), |bytes| bytes.to_string())
 }
 
 /// Bytes of `64KiB` or `1.5KiB`; `None` for anything else, and where they are not whole.
-pub fn bytes(text: &str) -> Option<u64> {
+pub fn parse_bytes(text: &str) -> Option<u64> {
     /// Whole numbers up to here are exact.
     const MOST: f64 = 9_007_199_254_740_992.0;
     let units = [("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
@@ -271,7 +271,7 @@ fn added(
     change: &Change,
     read: &dyn Fn(&str) -> Result<()>,
 ) -> Result<String> {
-    let value = bytes(&change.value).map_or_else(|| change.value.clone(), |bytes| bytes.to_string());
+    let value = parse_bytes(&change.value).map_or_else(|| change.value.clone(), |bytes| bytes.to_string());
     let is_json = text.trim_start().starts_with('{');
     let value = if is_value(&value) { value } else { quoted(&value) };
     let spellings = if is_json {
@@ -312,14 +312,14 @@ fn replaced(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::parse_bytes;
 
     #[test]
     fn sizes_are_whole_bytes() {
-        let sizes = ["64KiB", "1.5 MiB", "2GiB"].map(bytes);
+        let sizes = ["64KiB", "1.5 MiB", "2GiB"].map(parse_bytes);
         assert_eq!(sizes, [Some(65_536), Some(1_572_864), Some(2_147_483_648)]);
         for text in ["64", "0.3KiB", "-1KiB", "99999999GiB", "NaNKiB", "KiB"] {
-            assert_eq!(bytes(text), None, "{text}");
+            assert_eq!(parse_bytes(text), None, "{text}");
         }
     }
 }

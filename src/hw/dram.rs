@@ -108,7 +108,7 @@ pub struct DramPort {
 
 impl DramPort {
     /// Bits per cycle of the chip, waits included.
-    pub fn mean_bits_per_cycle(&self) -> f64 {
+    pub(crate) fn mean_bits_per_cycle(&self) -> f64 {
         let [bits, burst, wait] =
             [&self.bits_per_cycle, &self.burst_cycles, &self.wait_cycles].map(|n| f64::from(n.value));
         bits * burst / (burst + wait)
@@ -125,9 +125,9 @@ impl DramPort {
 /// What a DRAM does when nothing is transferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DramIdle {
-    /// Its devices wait in power-down. The time and the energy to wake them are not counted.
+    /// Devices wait in power-down. The time and the energy to wake them are not counted.
     PowerDown,
-    /// Its devices stay awake, with rows open.
+    /// Devices stay awake, with rows open.
     Awake,
 }
 

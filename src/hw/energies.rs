@@ -8,9 +8,9 @@ use crate::{Error, Result};
 /// Energies to charge a machine with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Energies {
-    /// Of operations by width; memories are charged beside them.
+    /// Energies of operations by width; memories are charged beside them.
     Units(Box<EnergyTable>),
-    /// Of whole events, with all that belongs to them.
+    /// Energies of whole events, with all that belongs to them.
     Events(Box<EventTable>),
 }
 

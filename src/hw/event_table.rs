@@ -66,7 +66,7 @@ pub struct EventTable {
 /// How synaptic operations are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Counting {
-    /// Those that were executed.
+    /// Counts of operations that were executed.
     Executed,
     /// The rate of a layer's inputs times the operations of the dense layer at all timesteps, padding and
     /// repeated images included, and once where a mean over timesteps stands before it: the rule of the papers.
@@ -83,7 +83,7 @@ pub enum Integers {
     BitSerial,
     /// One multiplication with its accumulation.
     Multiply {
-        /// Its energy.
+        /// Energy of the multiplication.
         pj: Sourced<f64>,
     },
 }

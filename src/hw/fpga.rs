@@ -16,7 +16,7 @@ use crate::error::Fault;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fpga {
-    /// Its name.
+    /// Name of the part.
     #[serde(deserialize_with = "crate::name::title")]
     pub part: String,
     /// Look-up tables of six inputs.
@@ -108,7 +108,7 @@ impl Resources {
         self.block_rams += other.block_rams;
     }
 
-    /// So many of it.
+    /// Resources of `count` such circuits.
     fn times(self, count: f64) -> Self {
         Self {
             luts: self.luts * count,
@@ -136,7 +136,7 @@ pub fn resources(units: &[Unit], memories: &[MemorySpec]) -> Resources {
     all
 }
 
-/// Those of the layout that takes most, and membranes that wait in the array.
+/// Resources of the layout that takes most, and of membranes that wait in the array.
 fn lanes(unit: &SpikeLanes) -> Resources {
     let layouts = unit.layouts.iter().map(|layout| lanes_as(unit, &layout.lanes));
     let mut all = layouts.max_by(|a, b| a.luts.total_cmp(&b.luts)).unwrap_or_default();
@@ -202,11 +202,11 @@ fn product(a: f64, b: f64) -> Resources {
 /// Block memories of a bank of a memory.
 struct Blocks {
     all: u64,
-    /// Those that an access wakes.
+    /// Block memories that an access wakes.
     side_by_side: u32,
 }
 
-/// Of the shapes that take least, the one whose accesses wake least.
+/// The shape of block memories of which a bank takes fewest; of several, the one whose accesses wake fewest.
 fn blocks(memory: &MemorySpec) -> Blocks {
     let (banks, word) = (u64::from(memory.banks()), memory.word_bits.value);
     let depth = (memory.capacity_bytes.value * 8).div_ceil(banks * u64::from(word));

@@ -43,7 +43,7 @@ pub enum Law {
     /// Values by width, `{8: 0.03, 16: 0.05}`: power laws between neighbours, continued beyond the
     /// ends. One point alone scales in proportion.
     Points(Points),
-    /// So much per bit.
+    /// A multiple of the width, per bit.
     Linear(f64),
     /// `a b^2 + b b` for a width of b bits.
     Quadratic {
@@ -54,7 +54,7 @@ pub enum Law {
     },
     /// A multiple of another operation of the same width. Energies only.
     Fraction {
-        /// The other operation, itself no fraction.
+        /// Another operation, itself no fraction.
         of: Operation,
         /// What to multiply it by.
         factor: f64,
@@ -184,7 +184,7 @@ impl Law {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quantity {
-    /// Its dependence on the operand width, in the unit of the field that holds it.
+    /// Dependence of the quantity on the operand width, in the unit of the field that holds it.
     pub law: Law,
     /// Where it comes from.
     pub source: String,

@@ -18,7 +18,7 @@ impl Hardware {
 
     /// The level of weights that stay on chip where not all of them do: the largest memory that holds weights, of equals
     /// the nearest to units.
-    pub fn level_of_residents(&self) -> u8 {
+    pub(crate) fn level_of_residents(&self) -> u8 {
         let capacities =
             self.levels(Operand::Weights).map(|memory| self.memories[memory].capacity_bytes.value).zip(0..);
         let largest = capacities.reduce(|largest, next| if next.0 > largest.0 { next } else { largest });

@@ -117,7 +117,7 @@ impl Description {
         Ok(Self { text, path: format!("{}{changes}", described.path) })
     }
 
-    /// Its text with `changes`, as it would stand in a file.
+    /// Text of the description with `changes`, as it would stand in a file.
     ///
     /// # Errors
     /// If a path leads nowhere, or a value is not what its field takes.
@@ -184,7 +184,7 @@ impl Hardware {
         Ok(hardware)
     }
 
-    /// The same description with a change, checked like any other.
+    /// This description with a change, checked like any other.
     ///
     /// # Errors
     /// The field that is wrong after it.
@@ -212,7 +212,7 @@ impl Hardware {
     }
 
     /// Units for everything beside the products.
-    pub fn vectors(&self) -> impl Iterator<Item = &Vector> {
+    pub(crate) fn vectors(&self) -> impl Iterator<Item = &Vector> {
         self.units.iter().filter_map(|unit| match unit {
             Unit::Vector(vector) => Some(vector),
             _ => None,
@@ -220,13 +220,13 @@ impl Hardware {
     }
 
     /// The vector unit that does `work`: the first one of those that do.
-    pub fn vector_of(&self, work: Work) -> Option<&Vector> {
+    pub(crate) fn vector_of(&self, work: Work) -> Option<&Vector> {
         self.vectors().find(|unit| unit.does(work))
     }
 
     /// Number of the unit that does `work` of a layer whose product unit number `product` takes: a vector unit, or that one
     /// where it does everything.
-    pub fn unit_of(&self, product: usize, work: Work) -> usize {
+    pub(crate) fn unit_of(&self, product: usize, work: Work) -> usize {
         if self.unit(product).does(work) {
             return product;
         }
@@ -240,17 +240,17 @@ impl Hardware {
     }
 
     /// Units that take products side by side, of one image each.
-    pub fn products_in_flight(&self) -> usize {
+    pub(crate) fn products_in_flight(&self) -> usize {
         self.images_in_flight().min(self.product_units().count())
     }
 
     /// How its units are charged: all of them in one way.
-    pub fn charged(&self) -> Charged {
+    pub(crate) fn charged(&self) -> Charged {
         self.product_units().next().map_or(Charged::Operations, |(_, unit)| unit.charged())
     }
 
     /// True if energies of its unit cover memories, clock and control.
-    pub fn is_whole_chip(&self) -> bool {
+    pub(crate) fn is_whole_chip(&self) -> bool {
         self.charged() != Charged::Operations
     }
 

@@ -11,7 +11,7 @@
 mod changes;
 mod constants;
 mod control;
-pub mod dram;
+mod dram;
 mod energies;
 mod event_table;
 mod fpga;
@@ -22,16 +22,16 @@ mod memory;
 mod operand;
 pub mod published;
 mod scaling;
-pub mod sourced;
-pub mod sram;
+mod sourced;
+mod sram;
 pub mod table;
 mod units;
 mod validation;
 
-pub use changes::{Change, bytes};
+pub use changes::{Change, parse_bytes};
 pub use constants::Constant;
 pub use control::Control;
-pub use dram::{DramIdle, DramPort, DramSpec};
+pub use dram::{DramIdle, DramPart, DramPort, DramSpec, dram_part, dram_parts};
 pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use fpga::{Fpga, Resources, resources};
@@ -39,11 +39,12 @@ pub use machine::{Description, Hardware, Objective, Placement, SpikeEncoding};
 pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
+pub use sram::{Sram, SramCell};
 pub use units::{
-    Channels, Charged, Chunks, Datapath, Done, DuringSweep, Edges, Encoder, EventCores, EventOverheads,
-    EventTime, InputChunks, LaneTile, LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit,
-    NEURON_BITS, Once, Overhead, Processor, ProductKind, ProductShape, Products, Queue, Search, SpatialDim,
-    SpikeLanes, Stationary, Step, Sweep, Systolic, Takes, Unit, Unrolling, Vector, WeightStream, Windows,
-    Work, WriteBack, Zeros,
+    Channels, Chunks, Done, DuringSweep, Edges, Encoder, EventCores, EventOverheads, EventTime, InputChunks,
+    LaneTile, LayerKind, Layout, LayoutSpec, Lists, LoopOrder, ManyCore, MultiBit, Once, Overhead, Processor,
+    ProductKind, ProductShape, Products, Queue, SpatialDim, SpikeLanes, SpikeSearch, Stationary, Step, Sweep,
+    Systolic, Unit, Unrolling, Vector, WeightStream, Windows, Work, WriteBack, Zeros,
 };
+pub(crate) use units::{Charged, Datapath, NEURON_BITS, Takes};
 pub use validation::{Agreement, Figure, Quantity};

@@ -1,4 +1,4 @@
-//! What lives in memories, and figures of each kind of it.
+//! Operands, which live in memories, and figures for each kind of them.
 
 use std::ops::{Index, IndexMut};
 
@@ -20,7 +20,7 @@ pub enum Operand {
 }
 
 impl Operand {
-    /// All of them.
+    /// All operands.
     pub const ALL: [Self; 5] =
         [Self::Weights, Self::Activations, Self::PartialSums, Self::Membranes, Self::Residual];
 
@@ -35,7 +35,7 @@ impl Operand {
         }
     }
 
-    /// In words.
+    /// The operand in words.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Weights => "weights",

@@ -1,4 +1,4 @@
-//! What an operation takes at another node: the factors of Stillmaker and Baas, and no other rule.
+//! The energy of an operation at another technology node, by the factors of Stillmaker and Baas and no other rule.
 
 /// Where the factors are from.
 pub const SOURCE: &str = "A. Stillmaker, B. Baas, Scaling equations for the accurate prediction of CMOS device \

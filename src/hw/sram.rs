@@ -169,7 +169,7 @@ pub fn sram(
     Ok(if whole == 1 { equal } else { equal.at_least(&of(whole - 1, BANK_BYTES as f64)) })
 }
 
-/// So many banks of `figures` each.
+/// The figures of `banks` banks of `figures` each.
 fn in_banks(banks: u64, [read_pj, write_pj, leakage_w, bank_mm2, cycle_ns]: Figures) -> Sram {
     let area_mm2 = bank_mm2 * banks as f64;
     let wire_pj = if banks == 1 { 0.0 } else { WIRE_PJ_PER_BIT_MM * WIRE_SIDES * area_mm2.sqrt() };

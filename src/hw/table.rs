@@ -18,14 +18,14 @@
 
 use serde::Deserialize;
 
-use super::law::{Law, not_positive};
-pub use super::law::{Operation, Points, Quantity};
+use super::law::not_positive;
+pub use super::law::{Law, Operation, Points, Quantity};
 use super::{Sourced, scaling};
 use crate::ron_file::parse_ron;
 use crate::{Error, Result};
 
 /// The tables that come with the crate: file name and text.
-pub const BUNDLED: &[(&str, &str)] = &[
+pub(crate) const BUNDLED: &[(&str, &str)] = &[
     ("aladdin-40.ron", include_str!("../../hw_configs/tables/aladdin-40.ron")),
     ("eyeriss-relative.ron", include_str!("../../hw_configs/tables/eyeriss-relative.ron")),
     ("fpga-16.ron", include_str!("../../hw_configs/tables/fpga-16.ron")),
@@ -135,8 +135,7 @@ impl EnergyTable {
         Ok(())
     }
 
-    /// The same table at another node, by the factors of `scaling.rs`; areas, which have no such rule, are
-    /// left out.
+    /// This table at another node, by the factors of `scaling.rs`; areas, which have no such rule, are left out.
     ///
     /// # Errors
     /// A message, where there is no factor of a node.
@@ -193,7 +192,7 @@ impl EnergyTable {
     }
 
     /// All quantities that the table has, by the name of their field, such as `add_pj`.
-    pub fn quantities(&self) -> Vec<(&'static str, &Quantity)> {
+    pub(crate) fn quantities(&self) -> Vec<(&'static str, &Quantity)> {
         let table = &self.0;
         let energies = [
             ("add_pj", &table.add_pj),

@@ -28,9 +28,9 @@ pub struct Figure {
     pub predicted: f64,
     /// The least that is predicted within what is not known; absent where no range of that is known.
     pub least: Option<f64>,
-    /// The most.
+    /// The most that is predicted.
     pub most: Option<f64>,
-    /// As published.
+    /// The figure that was published.
     pub published: f64,
     /// What the published figure comes from.
     pub kind: String,
@@ -67,11 +67,11 @@ pub struct Agreement {
     pub predictions: usize,
     /// The least and the largest difference of a prediction, in percent; absent where there is none.
     pub differences_percent: Option<[f64; 2]>,
-    /// Those two within what is not known; absent where no prediction has a range.
+    /// The least and the largest difference within what is not known; absent where no prediction has a range.
     pub within_percent: Option<[f64; 2]>,
     /// Figures that constants were fitted to.
     pub fits: usize,
-    /// Those constants.
+    /// Constants that were fitted.
     pub constants: BTreeSet<String>,
 }
 
@@ -160,7 +160,7 @@ impl Figure {
 }
 
 impl Agreement {
-    /// Of the bundled figures of `machine`, those of a quantity and kind together.
+    /// Agreement with the bundled figures of `machine`, figures of a quantity and kind together.
     pub fn of(machine: &str) -> Vec<Self> {
         Self::among(Figure::bundled().iter().filter(|figure| figure.machine == machine))
     }

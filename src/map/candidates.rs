@@ -47,7 +47,7 @@ pub fn candidates_at(
     };
     let of = |i| plans_of(i, workload, hardware, placement, fixed, &residents, weights);
     let all: Vec<Result<Vec<Plan>>> = (0..workload.layers.len()).into_par_iter().map(of).collect();
-    // Of several refusals the first is told, whichever thread met one first.
+    // The first of several refusals is told, whichever thread met one first.
     all.into_iter().collect()
 }
 
@@ -163,12 +163,12 @@ fn plans_of(
 /// A layer whose maps have homes, before it gets another plan.
 #[derive(Clone, Copy)]
 pub struct SettledLayer<'a> {
-    /// Its number.
+    /// Number of the layer.
     pub number: usize,
-    /// Its weights are where this plan has them, and its timesteps run as in this plan; where it takes turns, in as many
+    /// Weights are where this plan has them, and timesteps run as in this plan; a layer that takes turns does so in as many
     /// tiles of positions.
     pub like: &'a Plan,
-    /// Where its maps are.
+    /// Homes of the maps of the layer.
     pub settled: Settled,
     /// Weights that stay on chip.
     pub residents: &'a Residents,
@@ -182,7 +182,7 @@ pub struct SettledCandidates<'a> {
 }
 
 impl<'a> SettledCandidates<'a> {
-    /// Those of `layer` that `fixed` leaves open.
+    /// The plans of `layer` that `fixed` leaves open.
     pub fn new(
         layer: &SettledLayer<'a>,
         workload: &'a Workload,
@@ -203,12 +203,12 @@ impl<'a> SettledCandidates<'a> {
         Self { space, ways, resident_channels: like.resident_channels }
     }
 
-    /// Those of all ways.
+    /// Plans of all ways.
     pub fn all(&self) -> Vec<Plan> {
         (0..self.ways.len()).flat_map(|way| self.in_way(way)).collect()
     }
 
-    /// Those that compute the layer in way number `way`.
+    /// Plans that compute the layer in way number `way`.
     pub fn in_way(&self, way: usize) -> Vec<Plan> {
         let mut plans = self.space.plans_in([self.ways[way]]);
         plans.iter_mut().for_each(|plan| plan.resident_channels = self.resident_channels);

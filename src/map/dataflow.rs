@@ -40,7 +40,7 @@ impl From<Stationary> for Dataflow {
 }
 
 impl Dataflow {
-    /// Those of arrays.
+    /// Dataflows of systolic arrays.
     pub const OF_ARRAYS: [Self; 3] = [Self::OutputStationary, Self::WeightStationary, Self::InputStationary];
 
     /// How a product lies on an array; `None` without one.
@@ -55,7 +55,7 @@ impl Dataflow {
     }
 
     /// True if a product may be computed some positions at a time.
-    pub fn comes_in_positions(self) -> bool {
+    pub(crate) fn comes_in_positions(self) -> bool {
         matches!(self, Self::OutputStationary | Self::WeightStationary)
     }
 

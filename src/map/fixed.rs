@@ -77,7 +77,7 @@ pub enum HomeSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Turns")]
 pub struct TurnsSpec {
-    /// Their names, one behind the other.
+    /// Names of the layers, one behind the other.
     pub layers: Vec<String>,
     /// Tiles of positions.
     pub tiles: usize,
@@ -163,7 +163,7 @@ impl FixedMapping {
         Ok(Self { path: path.to_owned(), spec })
     }
 
-    /// As a file that [`Self::parse`] reads.
+    /// The mapping as a file that [`Self::parse`] reads.
     pub fn text(&self) -> String {
         let MappingSpec { timesteps, layers, maps, turns } = &self.spec;
         let mut text = "NetworkMapping(\n".to_owned();
@@ -187,7 +187,7 @@ impl FixedMapping {
 }
 
 impl fmt::Display for HomeSpec {
-    /// As a file states it.
+    /// Writes the home as a mapping file states it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }

@@ -6,7 +6,7 @@ use crate::hw::{Hardware, Operand};
 impl Plan {
     /// True if it asks for what `other` asks for on chip: at most operands live elsewhere, and come from there in another
     /// order.
-    pub fn computes_like(&self, other: &Self, hardware: &Hardware) -> bool {
+    pub(crate) fn computes_like(&self, other: &Self, hardware: &Hardware) -> bool {
         let computed = |plan: &Self| {
             (plan.unit, plan.dataflow, plan.lanes, plan.placement, plan.recompute, plan.channels)
         };
@@ -37,7 +37,7 @@ impl Plan {
     }
 
     /// Tiles of output channels, of one group.
-    pub fn channel_tiles(&self, product: &Product) -> f64 {
+    pub(crate) fn channel_tiles(&self, product: &Product) -> f64 {
         match self.dataflow {
             Dataflow::Sequential => 1.0,
             _ => ((product.outputs / product.groups) as f64 / self.channels as f64).ceil(),
@@ -45,7 +45,7 @@ impl Plan {
     }
 
     /// Tiles of positions.
-    pub fn position_tiles(&self) -> f64 {
+    pub(crate) fn position_tiles(&self) -> f64 {
         match self.order {
             Order::ChannelsOutermost => 1.0,
             Order::PositionsOutermost { tiles, .. } => tiles as f64,
@@ -53,7 +53,7 @@ impl Plan {
     }
 
     /// Times that inputs come on chip where they live off chip.
-    pub fn input_loads(&self, product: &Product) -> f64 {
+    pub(crate) fn input_loads(&self, product: &Product) -> f64 {
         match self.order {
             Order::ChannelsOutermost => self.channel_tiles(product),
             Order::PositionsOutermost { .. } => 1.0,
@@ -62,7 +62,7 @@ impl Plan {
 
     /// Tiles that come from off chip one after the other, taken as equal. Weights that come and stay are all
     /// there before the second tile of positions.
-    pub fn load_tiles(&self) -> f64 {
+    pub(crate) fn load_tiles(&self) -> f64 {
         match self.order {
             Order::PositionsOutermost { weights_stay: true, .. } if self.passes(Operand::Weights) => 1.0,
             _ => self.position_tiles(),
@@ -70,7 +70,7 @@ impl Plan {
     }
 
     /// Times that weights come on chip where they live off chip, for all that runs in one go.
-    pub fn weight_loads(&self) -> f64 {
+    pub(crate) fn weight_loads(&self) -> f64 {
         match self.order {
             Order::PositionsOutermost { tiles, weights_stay: false } => tiles as f64,
             _ => 1.0,

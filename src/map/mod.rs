@@ -33,7 +33,7 @@ mod residents;
 mod room;
 mod space;
 mod takes;
-pub mod tiles;
+pub(crate) mod tiles;
 mod turns;
 mod widths;
 mod wishes;
@@ -41,10 +41,8 @@ mod workload;
 mod written;
 
 pub use bits::ExecutedBits;
-pub use candidates::{
-    SettledCandidates, SettledLayer, candidates, candidates_at, placed, resident_candidates, settled_plan,
-    streaming_candidates, unhindered, ways,
-};
+pub use candidates::{SettledCandidates, SettledLayer, candidates, placed, resident_candidates};
+pub(crate) use candidates::{candidates_at, settled_plan, streaming_candidates, unhindered, ways};
 pub use dataflow::{Axes, Dataflow};
 pub use fixed::FixedMapping;
 pub use gemm::{Dim, Gemm, Matrix};
@@ -57,9 +55,12 @@ pub use order::Order;
 pub use parts::Parts;
 pub use passage::{Farther, Passage};
 pub use plan::{Group, Plan};
-pub use residency::{free_weight_bits, prefetched, stream_buffer_bits, weights_home};
+pub use residency::prefetched;
+pub(crate) use residency::{free_weight_bits, stream_buffer_bits, weights_home};
 pub use residents::Residents;
-pub use space::{Settled, Shortage};
+pub use space::Settled;
+pub(crate) use space::Shortage;
 pub use turns::Turns;
-pub use wishes::{Wish, Wishes, layers_take_turns, maps_have_homes};
+pub use wishes::Wishes;
+pub(crate) use wishes::{layers_take_turns, maps_have_homes};
 pub use workload::{Layer, Workload};

@@ -69,7 +69,8 @@ pub struct Held<'a> {
     pub name: &'a str,
     /// Matrices of which it holds a tile.
     pub keeps: &'a [Matrix],
-    /// Its tile in [steps](Nest::steps) along M, N and K: no smaller than those of memories nearer to the array.
+    /// The tile that it holds, in [steps](Nest::steps) along M, N and K: no smaller than those of memories nearer to
+    /// the array.
     pub tile: [u64; 3],
     /// Order in which its tiles come, outermost first; dimensions that are left out have one tile.
     pub order: &'a [Dim],
@@ -175,7 +176,7 @@ impl Nest {
     }
 
     /// True if sums that leave level number `level` lack nothing of `k` products.
-    pub fn sums_are_complete(&self, level: usize, k: u64) -> bool {
+    pub(crate) fn sums_are_complete(&self, level: usize, k: u64) -> bool {
         let inside = self.loops().filter(|(l, inner)| *l >= level && inner.dim() == Dim::K);
         inside.map(|(_, inner)| inner.extent()).product::<u64>() >= k
     }

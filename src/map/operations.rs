@@ -88,12 +88,12 @@ impl Product {
     }
 
     /// Output channels of one group.
-    pub fn group_outputs(&self) -> usize {
+    pub(crate) fn group_outputs(&self) -> usize {
         self.outputs / self.groups
     }
 
     /// Steps of `lanes` along the output positions of one frame.
-    pub fn position_steps(&self, lanes: &Unrolling) -> usize {
+    pub(crate) fn position_steps(&self, lanes: &Unrolling) -> usize {
         let extent = |dim| lanes.extent(dim) as usize;
         let (rows, columns) = (extent(SpatialDim::Rows), extent(SpatialDim::Columns));
         match rows * columns {
@@ -103,7 +103,7 @@ impl Product {
     }
 
     /// Steps of `lanes` along the inputs of one sum, zeros included.
-    pub fn input_steps(&self, lanes: &Unrolling) -> usize {
+    pub(crate) fn input_steps(&self, lanes: &Unrolling) -> usize {
         let extent = |dim| lanes.extent(dim) as usize;
         let (channels, taps) = (extent(SpatialDim::InputChannels), extent(SpatialDim::KernelTaps));
         match channels * taps {
@@ -113,7 +113,7 @@ impl Product {
     }
 
     /// Steps of `lanes` along the groups.
-    pub fn group_steps(&self, lanes: &Unrolling) -> usize {
+    pub(crate) fn group_steps(&self, lanes: &Unrolling) -> usize {
         self.groups.div_ceil(lanes.extent(SpatialDim::Groups) as usize)
     }
 

@@ -6,9 +6,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Order {
-    /// Of channels: the weights of a tile come once, all inputs for every tile.
+    /// Tiles of channels outermost: the weights of a tile come once, all inputs for every tile.
     ChannelsOutermost,
-    /// Of positions: the inputs of a tile come once, the weights for every tile.
+    /// Tiles of positions outermost: the inputs of a tile come once, the weights for every tile.
     PositionsOutermost {
         /// Tiles of positions.
         tiles: usize,
@@ -18,7 +18,7 @@ pub enum Order {
 }
 
 impl fmt::Display for Order {
-    /// As a file states it.
+    /// Writes the order as a mapping file states it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ChannelsOutermost => f.write_str("ChannelsOutermost"),

@@ -14,7 +14,7 @@ pub struct Parts {
 
 impl Parts {
     /// Bits of the last one, of inputs of `bits`.
-    pub fn last_bits(&self, bits: u32) -> u32 {
+    pub(crate) fn last_bits(&self, bits: u32) -> u32 {
         bits - (self.count - 1) * self.bits
     }
 }
@@ -25,7 +25,7 @@ impl Product {
     /// A part has no sign, but for the highest, so it has a bit less than an input that a unit takes.
     /// A sum of w bits over inputs of b bits has weights of at most w - b + 1 bits together, sign and all, so parts of p
     /// unsigned bits sum up to w - b + 2 + p.
-    pub fn parts(&self, takes: &Takes) -> Option<Parts> {
+    pub(crate) fn parts(&self, takes: &Takes) -> Option<Parts> {
         let bits = self.input.bits();
         let excess = takes.sum_bits.map_or(0, |widest| self.accumulator_bits.saturating_sub(widest));
         // 32 bits stand for the float network.
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(spikes.parts(&takes(32, true)), None);
     }
 
-    /// Of weights that sum up to so much, and the smallest input of so many bits: parts sum up to less.
+    /// Weights that sum up to so much, and the smallest input of so many bits: parts sum up to less.
     #[test]
     fn sums_of_parts_fit() {
         for bits in 4..24_u32 {

@@ -52,7 +52,7 @@ pub struct Passage {
 
 impl Passage {
     /// The farthest home of what the layer reads or writes, where on-chip memories end at level number `outermost`.
-    pub fn farthest(&self, outermost: u8) -> Home {
+    pub(crate) fn farthest(&self, outermost: u8) -> Home {
         let moved = [self.input, self.read, self.written];
         if moved.iter().any(|farther| farther.off_chip > 0.0) {
             Home::OffChip

@@ -79,7 +79,7 @@ impl Plan {
     }
 
     /// True if what the product reads comes to the memory that feeds units tile by tile.
-    pub fn input_passes(&self) -> bool {
+    pub(crate) fn input_passes(&self) -> bool {
         self.passes(Operand::Activations) && self.activations.is_none_or(|passage| passage.input.any())
     }
 
@@ -95,7 +95,7 @@ impl Plan {
 
     /// True if the membranes of an output never leave the array: its timesteps run one after the other in its own
     /// accumulator, or all of them side by side.
-    pub fn keeps_membranes(&self, layer: &Layer, hardware: &Hardware) -> bool {
+    pub(crate) fn keeps_membranes(&self, layer: &Layer, hardware: &Hardware) -> bool {
         hardware.unit(self.unit).keeps_state()
             && layer.product.is_some()
             && self.dataflow == Dataflow::OutputStationary
@@ -103,7 +103,7 @@ impl Plan {
     }
 
     /// True if partial sums go to a memory before the neurons take them.
-    pub fn stores_sums(&self, hardware: &Hardware) -> bool {
+    pub(crate) fn stores_sums(&self, hardware: &Hardware) -> bool {
         self.dataflow.sums_leave_the_array() || hardware.unit(self.unit).sums_in_memory()
     }
 
@@ -117,7 +117,7 @@ impl Plan {
         (sliced && !stay).then_some(tile)
     }
 
-    /// As many channels as the array has, or all where they stream through it.
+    /// Output channels of a tile: as many as the array has, or all where they stream through it.
     pub(super) fn widest_tile(&self, layer: &Layer) -> usize {
         match (&layer.product, self.dataflow) {
             (None, _) => 0,
@@ -138,7 +138,7 @@ impl Plan {
     }
 
     /// True if one frame of `product` serves all timesteps.
-    pub fn runs_once(&self, product: &Product) -> bool {
+    pub(crate) fn runs_once(&self, product: &Product) -> bool {
         product.is_constant() && !self.recompute
     }
 

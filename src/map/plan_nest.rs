@@ -106,7 +106,12 @@ impl Plan {
     }
 
     /// Steps of the array along the positions of `product`; `None` without an array.
-    pub fn position_steps(&self, product: &Product, hardware: &Hardware, timesteps: usize) -> Option<usize> {
+    pub(crate) fn position_steps(
+        &self,
+        product: &Product,
+        hardware: &Hardware,
+        timesteps: usize,
+    ) -> Option<usize> {
         let OnUnits { gemm, units } = self.on_units(product, hardware, timesteps)?;
         Some(Nest::steps(self.dataflow, units, &gemm)[Dim::M as usize] as usize)
     }

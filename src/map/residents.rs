@@ -17,7 +17,8 @@ pub struct Residents {
 }
 
 impl Residents {
-    /// So many output channels of each layer of `workload`, at `level`.
+    /// Weights of the first output channels that stay at memory level `level`: `channels` of them in each layer of
+    /// `workload`.
     pub fn new(workload: &Workload, channels: Vec<usize>, level: u8) -> Self {
         let layers = workload.layers.iter().zip(&channels);
         let bits = layers.map(|(layer, &channels)| channels as f64 * layer.channel_bits()).sum();
@@ -35,7 +36,7 @@ impl Residents {
         Self::new(workload, vec![0; workload.layers.len()], 0)
     }
 
-    /// As `plans`, one per layer of `workload`, leave them in memories of `hardware`: all at one level.
+    /// Weights that `plans`, one per layer of `workload`, leave in memories of `hardware`: all at one level.
     pub fn of(workload: &Workload, hardware: &Hardware, plans: &[Plan]) -> Self {
         let with_weights = workload.layers.iter().zip(plans).filter(|(layer, _)| layer.outputs() > 0);
         let level =
@@ -47,10 +48,5 @@ impl Residents {
             if plan.is_off_chip(Operand::Weights) { plan.resident_channels } else { layer.outputs() }
         };
         Self::new(workload, workload.layers.iter().zip(plans).map(stay).collect(), level)
-    }
-
-    /// True if all weights of layer number `layer` stay.
-    pub fn holds_all(&self, workload: &Workload, layer: usize) -> bool {
-        self.channels[layer] == workload.layers[layer].outputs()
     }
 }

@@ -16,7 +16,7 @@ pub fn quotients(n: usize) -> impl Iterator<Item = usize> {
 
 /// The evenest tiles of `n` for 1, 2, 3, 4, 6, 9, 13, 26, 52 parts and so on: all of [`quotients`] up to n = 16,
 /// and so few beyond that several such lists can be combined.
-pub fn ladder(n: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn ladder(n: usize) -> impl Iterator<Item = usize> {
     let next = |parts: &usize| Some(parts + if *parts < 13 { (parts / 2).max(1) } else { *parts });
     let mut last = 0;
     std::iter::successors(Some(1), next)

@@ -25,7 +25,7 @@ impl Turns {
     }
 
     /// `plan` in that order.
-    pub fn by_tiles(self, plan: Plan) -> Plan {
+    pub(crate) fn by_tiles(self, plan: Plan) -> Plan {
         Plan { order: self.order(), ..plan }
     }
 
@@ -38,7 +38,7 @@ impl Turns {
 
 impl Layer {
     /// True if every position that it yields needs but some of those that it reads.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         let is_local = |kind: &EpilogueKind| match kind {
             EpilogueKind::Neuron { .. }
             | EpilogueKind::IntegerNeuron { .. }

@@ -255,7 +255,7 @@ impl Wishes {
     }
 
     /// What is fixed of layer number `layer`.
-    pub fn layer(&self, layer: usize) -> Option<&Wish> {
+    pub(crate) fn layer(&self, layer: usize) -> Option<&Wish> {
         self.layers[layer].as_ref()
     }
 
@@ -265,12 +265,12 @@ impl Wishes {
     }
 
     /// True if something is fixed of the weights that stay.
-    pub fn fix_residents(&self) -> bool {
+    pub(crate) fn fix_residents(&self) -> bool {
         (0..self.layers.len()).any(|layer| self.resident_channels(layer).is_some())
     }
 
     /// The level that all weights of `workload` are to be at, if that is fixed.
-    pub fn weights_home(&self, workload: &Workload) -> Option<Home> {
+    pub(crate) fn weights_home(&self, workload: &Workload) -> Option<Home> {
         let with_weights = self.layers.iter().zip(&workload.layers).filter(|(_, layer)| layer.outputs() > 0);
         let mut homes = with_weights.map(|(wish, _)| wish.as_ref().and_then(|w| w.home[Operand::Weights]));
         let first = homes.next()??;
@@ -278,13 +278,13 @@ impl Wishes {
     }
 
     /// True if all weights may stay on chip.
-    pub fn let_all_weights_stay(&self, workload: &Workload) -> bool {
+    pub(crate) fn let_all_weights_stay(&self, workload: &Workload) -> bool {
         let layers = workload.layers.iter().map(Layer::outputs).enumerate();
         layers.into_iter().all(|(layer, outputs)| self.resident_channels(layer).is_none_or(|n| n == outputs))
     }
 
     /// True if no weights need stay on chip.
-    pub fn let_no_weights_stay(&self) -> bool {
+    pub(crate) fn let_no_weights_stay(&self) -> bool {
         (0..self.layers.len()).all(|layer| self.resident_channels(layer).is_none_or(|n| n == 0))
     }
 
@@ -294,7 +294,7 @@ impl Wishes {
     }
 
     /// True if the order of tiles of layer number `layer` is fixed.
-    pub fn fixes_order(&self, layer: usize) -> bool {
+    pub(crate) fn fixes_order(&self, layer: usize) -> bool {
         self.layers[layer].as_ref().is_some_and(|wish| wish.said.order.is_some())
     }
 
@@ -309,7 +309,7 @@ impl Wishes {
     }
 
     /// True if something is fixed of maps, or of layers that take turns because of them.
-    pub fn fix_maps(&self) -> bool {
+    pub(crate) fn fix_maps(&self) -> bool {
         !self.turns.is_empty() || self.maps.iter().any(Option::is_some)
     }
 

@@ -45,12 +45,12 @@ pub struct Layer {
 }
 
 impl Workload {
-    /// Of a fixed-point network.
+    /// The workload of a fixed-point network.
     pub fn quantized(model: &QuantizedModel) -> Self {
         Self::build(model.network(), model)
     }
 
-    /// Of the float network, on a datapath that is 32 bits wide everywhere.
+    /// The workload of the float network, on a datapath that is 32 bits wide everywhere.
     pub fn float32(network: &Network) -> Self {
         Self::build(network, &Float32(network))
     }
@@ -94,7 +94,7 @@ impl Workload {
     }
 
     /// Images that have room of their own in memories of `hardware`: those of all batches in flight.
-    pub fn images_on_chip(&self, hardware: &Hardware) -> usize {
+    pub(crate) fn images_on_chip(&self, hardware: &Hardware) -> usize {
         self.batch * hardware.images_in_flight()
     }
 

@@ -13,7 +13,7 @@ impl FixedMapping {
             |(layer, plan): (&Layer, &Plan)| (layer.name.clone(), plan.spec(layer, workload, hardware));
         let turns = turns(plans);
         let homes = workload.maps.iter().zip(maps).filter(|_| maps_have_homes(hardware));
-        // Of what is passed on in turns a tile is on chip.
+        // A map that is passed on in turns is on chip a tile at a time, and has no home.
         let homes = homes.filter(|(map, _)| !turns.iter().any(|turns| turns.holds(map)));
         let spec = MappingSpec {
             timesteps: plans.first().map(|plan| plan.placement),
@@ -37,7 +37,7 @@ fn turns(plans: &[Plan]) -> Vec<Turns> {
 }
 
 impl Turns {
-    /// As a file states it.
+    /// The turns as a mapping file states them.
     fn spec(self, workload: &Workload) -> TurnsSpec {
         let layers = workload.layers[self.range()].iter().map(|layer| layer.name.clone());
         TurnsSpec { layers: layers.collect(), tiles: self.tiles }
@@ -45,7 +45,7 @@ impl Turns {
 }
 
 impl Home {
-    /// As a file states it of `operand`.
+    /// The home as a mapping file states it of `operand`.
     pub(super) fn spec(self, operand: Operand, hardware: &Hardware) -> HomeSpec {
         match self {
             Self::OffChip => HomeSpec::OffChip,
@@ -58,7 +58,7 @@ impl Home {
 }
 
 impl Plan {
-    /// As a file states it of `layer`.
+    /// The plan as a mapping file states it of `layer`.
     fn spec(&self, layer: &Layer, workload: &Workload, hardware: &Hardware) -> LayerSpec {
         let mut spec = match &layer.product {
             None => LayerSpec::default(),

@@ -1,5 +1,5 @@
-//! What the neurons of a network are, in words: a state dict holds no threshold, no reset and no time constant of
-//! most neurons, so a reader of results has to be told which were assumed.
+//! Notes on the neurons of a network: a state dict holds no threshold, no reset and no time constant of most neurons,
+//! so a reader of results has to be told which were assumed.
 
 use super::{Fire, Leak, Network, Neuron, NeuronOverride, Node, Op, Reset};
 

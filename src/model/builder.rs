@@ -91,7 +91,7 @@ impl NetworkBuilder {
     ///
     /// # Errors
     /// If two nodes share a name, or two parameters.
-    pub fn fragment(self) -> Result<Network> {
+    pub(crate) fn fragment(self) -> Result<Network> {
         let mut names = BTreeSet::new();
         if let Some(node) = self.nodes.iter().find(|node| !names.insert(&node.name)) {
             return Err(Error::mismatch(format!("layer {}: defined twice", node.name)));

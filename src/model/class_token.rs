@@ -21,7 +21,7 @@ pub struct LearnedTokens {
 }
 
 impl ClassToken {
-    /// Its tensors, for a layer called `name` that yields `shape`.
+    /// Tensors of the token, for a layer called `name` that yields `shape`.
     pub fn parameters(&self, name: &str, shape: Shape) -> Vec<Parameter> {
         let of_tokens = |name: &String, tokens| {
             let mut shape = vec![1, tokens, shape.channels];
@@ -36,7 +36,7 @@ impl ClassToken {
 }
 
 impl LearnedTokens {
-    /// Of the tensors of a checkpoint.
+    /// Tokens from the tensors of a checkpoint.
     pub fn new(token: &[f32], positions: Option<&[f32]>) -> Self {
         let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&x| f64::from(x)).collect() };
         let mut token = wide(token);

@@ -39,12 +39,12 @@ impl ConvGeometry {
     }
 
     /// How far the taps of the kernel reach, rows or columns.
-    pub fn span(&self, axis: usize) -> usize {
+    pub(crate) fn span(&self, axis: usize) -> usize {
         (self.kernel[axis] - 1) * self.dilation[axis] + 1
     }
 
     /// Row and column of a tap, in positions of the input from the first one on.
-    pub fn tap_at(&self, tap: usize) -> [usize; 2] {
+    pub(crate) fn tap_at(&self, tap: usize) -> [usize; 2] {
         let columns = self.kernel[1];
         [tap / columns * self.dilation[0], tap % columns * self.dilation[1]]
     }
@@ -64,7 +64,7 @@ impl ConvGeometry {
     }
 
     /// The group of an input channel.
-    pub fn group_of(&self, in_channel: usize) -> usize {
+    pub(crate) fn group_of(&self, in_channel: usize) -> usize {
         if self.groups == 1 { 0 } else { in_channel * self.groups / self.in_channels }
     }
 
@@ -84,7 +84,7 @@ impl ConvGeometry {
     }
 
     /// What each output position reads.
-    pub fn taps_of(&self, input: Shape, y: usize, x: usize) -> Taps<'_> {
+    pub(crate) fn taps_of(&self, input: Shape, y: usize, x: usize) -> Taps<'_> {
         Taps { geometry: self, input, origin: [y * self.stride[0], x * self.stride[1]], next: 0 }
     }
 }

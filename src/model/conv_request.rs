@@ -20,7 +20,7 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Of this kernel, stride 1, no padding, one group, no bias, no normalization.
+    /// A convolution of this kernel: stride 1, no padding, one group, no bias, no normalization.
     pub fn new(out_channels: usize, kernel: impl Into<Sides>) -> Self {
         let padding = Padding::Zero;
         Self {
@@ -44,7 +44,7 @@ impl Conv {
         Self { linear: true, bias: true, ..Self::new(out_features, 1) }
     }
 
-    /// Of the whole map: the kernel is as large as the input.
+    /// Makes the convolution one of the whole map: the kernel is as large as the input.
     pub fn flatten(self) -> Self {
         Self { flatten: true, ..self }
     }

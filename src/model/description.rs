@@ -70,7 +70,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// As a description spells it.
+    /// Name of the family, as a description spells it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Layers(_) => "Layers",
@@ -197,7 +197,7 @@ pub struct Model {
     pub description: ModelDescription,
     /// The network that the family builds.
     pub network: Network,
-    /// Its parameters.
+    /// Parameters of the network.
     pub weights: Weights,
     /// SHA-256 of the weights file, or of the seeded weights.
     pub sha256: String,

@@ -1,4 +1,4 @@
-//! Does a checkpoint hold what a network reads? If not, what is wrong?
+//! The fit of a checkpoint to a network: which tensors are missing, left over or misshapen.
 
 use std::collections::BTreeSet;
 

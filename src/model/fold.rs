@@ -83,7 +83,7 @@ mod tests {
         // Gains 2/sqrt(4) = 1 and 1/sqrt(0.25) = 2, twice.
         // Channel 0: bias (1-1)*1+0.5 = 0.5, then (0.5-1)+0.5 = 0. Channel 1: (4-3)*2 = 2, (2-3)*2 = -2.
         let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-        // Then times -2 and 1/2.
+        // A layer scale follows: times -2 and 1/2.
         assert!(close(&folded.weight, &[-6.0, 10.0]), "{folded:?}");
         assert!(close(&folded.bias, &[0.0, -1.0]), "{folded:?}");
         assert!(close(&folded.steps.unwrap(), &[-1.0, 0.5]));

@@ -8,7 +8,7 @@ use crate::tensor::Shape;
 pub struct NodeId(pub u32);
 
 impl NodeId {
-    /// As an index into `Network::nodes`.
+    /// The id as an index into `Network::nodes`.
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -136,7 +136,7 @@ pub enum Op {
 
 impl Op {
     /// True for what yields one value of all timesteps.
-    pub fn is_over_timesteps(&self) -> bool {
+    pub(crate) fn is_over_timesteps(&self) -> bool {
         matches!(self, Self::MeanTimesteps | Self::Readout(_))
     }
 
@@ -155,7 +155,7 @@ impl Op {
     }
 
     /// True for what yields spikes or counts of them without a neuron: its outputs that are not zero are counted.
-    pub fn passes_events(&self) -> bool {
+    pub(crate) fn passes_events(&self) -> bool {
         matches!(
             self,
             Self::MaxPool(_)
@@ -283,7 +283,7 @@ impl Network {
 
     /// Per node, true if it yields one value for all timesteps because it is computed from a mean over
     /// them, and not because it is computed from an image that repeats.
-    pub fn behind_mean(&self) -> Vec<bool> {
+    pub(crate) fn behind_mean(&self) -> Vec<bool> {
         let mut behind = vec![false; self.nodes.len()];
         for (id, node) in self.iter() {
             let mean = |input: &NodeId| self.node(*input).op.is_over_timesteps() || behind[input.index()];
@@ -375,7 +375,7 @@ impl Network {
     }
 
     /// Work of one node per timestep.
-    pub fn operations_of(&self, node: &Node) -> Operations {
+    pub(crate) fn operations_of(&self, node: &Node) -> Operations {
         let mut operations = Operations::default();
         match &node.op {
             Op::Weighted(weighted) => {

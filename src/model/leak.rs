@@ -1,4 +1,4 @@
-//! What a membrane keeps of itself from one timestep to the next.
+//! The leak of a membrane: how much of itself it keeps from one timestep to the next.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +24,9 @@ pub enum Leak {
     },
     /// H = beta V + X, beta at least 0 and below 1: snnTorch's `Leaky`.
     Beta(f64),
-    /// As the checkpoint says, in a tensor of the layer.
+    /// A leak that a tensor of the layer in the checkpoint holds.
     Parametric {
-        /// As of `Tau`.
+        /// True if the input decays too, as in `Tau`.
         decay_input: bool,
         /// What the tensor holds.
         #[serde(default, skip_serializing_if = "Learned::is_w")]
@@ -74,7 +74,7 @@ impl Learned {
     }
 
     /// The value of a time constant of 2, as SpikingJelly's parametric neurons have before they learn.
-    pub fn initial(self) -> f32 {
+    pub(crate) fn initial(self) -> f32 {
         match self {
             Self::W => 0.0,
             Self::Tau => 2.0,
@@ -95,7 +95,7 @@ impl Leak {
     ///
     /// # Errors
     /// Says what no leak can be.
-    pub fn decay(self, value: f32) -> Result<Decay, String> {
+    pub(crate) fn decay(self, value: f32) -> Result<Decay, String> {
         let value = f64::from(value);
         let leak = match self {
             Self::Parametric { decay_input, of: Learned::W, .. } => {
@@ -144,7 +144,7 @@ impl Leak {
     }
 
     /// The leak in numbers: of one that a checkpoint says, before it learns.
-    pub fn initial(self) -> Decay {
+    pub(crate) fn initial(self) -> Decay {
         match self {
             Self::Parametric { decay_input, .. } => Self::Tau { tau: INITIAL_TAU, decay_input }.stated(),
             stated => stated.stated(),

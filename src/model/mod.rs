@@ -1,4 +1,4 @@
-//! What is executed: the layer IR, the families that build it, weights and data sets.
+//! Models: the layer IR, the families that build it, weights and data sets.
 //!
 //! ```
 //! use spiq::model::ModelDescription;
@@ -34,11 +34,12 @@ mod stored_codes;
 mod weights;
 mod window;
 
-pub use assumed::neurons_assumed;
+pub(crate) use assumed::neurons_assumed;
 pub use builder::NetworkBuilder;
 pub use checkpoint::{Checkpoint, Selection, StoredTensor};
-pub use class_token::{ClassToken, LearnedTokens};
-pub use conv::{ConvGeometry, Taps};
+pub use class_token::ClassToken;
+pub(crate) use class_token::LearnedTokens;
+pub use conv::ConvGeometry;
 pub use conv_request::Conv;
 pub use data::{DataSet, Images, Sample};
 pub use description::{Family, InputSpec, Model, ModelDescription, Trained, WeightSource};
@@ -48,8 +49,9 @@ pub use ir::{
     Weighted,
 };
 pub use leak::{Decay, FloatLeak, Leak, Learned};
-pub use lookalikes::name_lookalikes;
-pub use neuron::{Fire, IntegerNeuron, Neuron, threshold_name};
+pub(crate) use lookalikes::name_lookalikes;
+pub(crate) use neuron::threshold_name;
+pub use neuron::{Fire, IntegerNeuron, Neuron};
 pub use neuron_override::NeuronOverride;
 pub use parameter::Parameter;
 pub use quantized_layers::QuantizedLayers;
@@ -57,6 +59,6 @@ pub use readout::{Readout, ReadoutOver};
 pub use rep_conv::fuse;
 pub use reset::Reset;
 pub use sides::Sides;
-pub use stored_codes::{Codes, Dequantized, Scale, StoredCodes};
+pub use stored_codes::{Codes, Scale, StoredCodes};
 pub use weights::{BatchNorm, LayerWeights, Weights};
 pub use window::Window;

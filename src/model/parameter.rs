@@ -1,4 +1,4 @@
-//! Tensors of a checkpoint.
+//! The tensors of a checkpoint that a layer reads.
 
 /// A tensor that a checkpoint must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

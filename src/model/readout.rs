@@ -17,9 +17,9 @@ pub struct Readout {
 /// One value of the potentials of all timesteps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum ReadoutOver {
-    /// That of the last timestep.
+    /// The potential of the last timestep.
     Last,
-    /// Their mean.
+    /// The mean of the potentials.
     Mean,
     /// The largest.
     Max,

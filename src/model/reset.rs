@@ -1,4 +1,4 @@
-//! What a spike leaves of the potential that it fired at.
+//! The reset: what a spike leaves of the potential that it fired at.
 
 use serde::{Deserialize, Serialize};
 

@@ -26,7 +26,7 @@ pub enum Scale {
     /// The largest magnitude over the largest code.
     #[default]
     Largest,
-    /// This number.
+    /// A constant.
     Constant(f64),
 }
 
@@ -99,7 +99,7 @@ impl StoredCodes {
     }
 
     /// The scale of a layer, or of a channel, whose largest weight is `largest`, where no tensor says it.
-    pub fn scale_of(&self, largest: f32) -> f32 {
+    pub(crate) fn scale_of(&self, largest: f32) -> f32 {
         match self.scale {
             Scale::Constant(scale) => scale as f32,
             _ if largest == 0.0 => 1.0,
@@ -112,7 +112,7 @@ impl StoredCodes {
     ///
     /// # Errors
     /// Says which weight is no code, or which scale is none.
-    pub fn dequantize(
+    pub(crate) fn dequantize(
         &self,
         weight: &[f32],
         fan_in: usize,

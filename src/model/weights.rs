@@ -65,7 +65,7 @@ impl Weights {
     ///
     /// # Errors
     /// Those of [`Weights::parse`], and if there are no tensors where `selection` looks.
-    pub fn parse_selected(
+    pub(crate) fn parse_selected(
         bytes: &[u8],
         path: &str,
         network: &Network,
@@ -125,7 +125,7 @@ impl Weights {
         made.with_codes(network, &BTreeSet::new()).expect("scales above 0")
     }
 
-    /// These parameters in the place of those that they were made of.
+    /// Weights of `tensors`, in the place of those that they were made of.
     pub fn with_tensors(&self, tensors: BTreeMap<String, Tensor<f32>>) -> Self {
         Self { tensors, scales: BTreeMap::new(), path: self.path.clone(), notes: self.notes.clone() }
     }
@@ -170,7 +170,7 @@ impl Weights {
     ///
     /// # Panics
     /// If `node` is not of the network that these weights were read for.
-    pub fn decays(&self, node: &Node) -> Vec<Decay> {
+    pub(crate) fn decays(&self, node: &Node) -> Vec<Decay> {
         self.leaks(node).expect("checked when the weights were read")
     }
 
@@ -178,7 +178,7 @@ impl Weights {
     ///
     /// # Errors
     /// Names the tensor that says one.
-    pub fn check_leaks(&self, network: &Network) -> Result<()> {
+    pub(crate) fn check_leaks(&self, network: &Network) -> Result<()> {
         network.nodes.iter().try_for_each(|node| self.leaks(node).map(|_| ()))
     }
 
@@ -196,7 +196,7 @@ impl Weights {
     ///
     /// # Panics
     /// If `node` is not of the network that these weights were read for.
-    pub fn class_token(&self, node: &Node, token: &ClassToken) -> LearnedTokens {
+    pub(crate) fn class_token(&self, node: &Node, token: &ClassToken) -> LearnedTokens {
         let values = |name: &String| self.tensors[name].data.as_slice();
         LearnedTokens::new(values(&node.name), token.positions.as_ref().map(values))
     }

@@ -24,7 +24,7 @@ impl Window {
         self.size.0[0].saturating_mul(self.size.0[1])
     }
 
-    /// As many, or what 32 bits hold of them.
+    /// Values of a window, or what 32 bits hold of them.
     pub fn count(&self) -> u32 {
         u32::try_from(self.values()).unwrap_or(u32::MAX)
     }

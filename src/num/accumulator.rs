@@ -25,7 +25,7 @@ pub enum Overflow {
 
 impl Accumulator {
     /// What is written back for the exact sum `acc`, and whether that changed it.
-    pub fn write_back(self, acc: i64) -> (i64, bool) {
+    pub(crate) fn write_back(self, acc: i64) -> (i64, bool) {
         let unused = i64::BITS - self.bits;
         let stored = match self.overflow {
             Overflow::Wrap => (acc << unused) >> unused,

@@ -39,7 +39,7 @@ impl Format {
     }
 
     /// The format of `bits` with as many fraction bits as leave room for twice `magnitude`.
-    pub fn for_magnitude(bits: u32, magnitude: f64) -> Self {
+    pub(crate) fn for_magnitude(bits: u32, magnitude: f64) -> Self {
         let integer_bits = if magnitude > 0.0 { (2.0 * magnitude).log2().ceil() as i32 } else { 0 };
         let fraction_bits = (bits as i32 - 1 - integer_bits).clamp(0, 24) as u32;
         Self { bits, fraction_bits }

@@ -1,4 +1,4 @@
-//! What a membrane keeps of itself from one timestep to the next.
+//! The leak of a membrane as a multiplier and a shift: how much of itself it keeps from one timestep to the next.
 
 /// Bits behind the point of a factor that is no power of two.
 const FRACTION_BITS: u32 = 16;
@@ -19,7 +19,7 @@ impl Keep {
     pub const ALL: Self = Self::half_to_the(0);
 
     /// 2^-`shift`.
-    pub const fn half_to_the(shift: u32) -> Self {
+    pub(crate) const fn half_to_the(shift: u32) -> Self {
         Self { multiplier: 1, shift }
     }
 
@@ -31,7 +31,7 @@ impl Keep {
     }
 
     /// True of a factor of at most 1 in lowest terms: a power of two down to 2^-30, or one of 16 bits.
-    pub fn is_valid(self) -> bool {
+    pub(crate) fn is_valid(self) -> bool {
         if self.multiplier == 1 {
             self.shift <= 30
         } else {
@@ -40,13 +40,13 @@ impl Keep {
     }
 
     /// `multiplier / 2^shift` in lowest terms.
-    pub fn lowest_terms(multiplier: u32, shift: u32) -> Self {
+    pub(crate) fn lowest_terms(multiplier: u32, shift: u32) -> Self {
         let zeros = multiplier.trailing_zeros().min(shift);
         Self { multiplier: multiplier.checked_shr(zeros).unwrap_or(0), shift: shift - zeros }
     }
 
     /// Multipliers of `keeps` with one shift for all of them.
-    pub fn common_shift(keeps: &[Self]) -> (Vec<u32>, u32) {
+    pub(crate) fn common_shift(keeps: &[Self]) -> (Vec<u32>, u32) {
         let shift = keeps.iter().map(|keep| keep.shift).max().unwrap_or(0);
         (keeps.iter().map(|keep| keep.multiplier << (shift - keep.shift)).collect(), shift)
     }

@@ -1,4 +1,4 @@
-//! Single files that are there whole or not at all, whoever is killed when.
+//! Atomic writes of single files: a process that is killed leaves the old file or the new one, never a part.
 
 use std::fs::{self, File};
 use std::io::Write;

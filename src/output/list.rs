@@ -16,10 +16,10 @@ const MAX_BYTES: u64 = 1 << 26;
 #[derive(Debug, Default, PartialEq)]
 pub struct List(pub Vec<Listed>);
 
-/// One of them: what it was when it was written.
+/// A listed file: what it was when it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// Of its content, as hexadecimal.
+    /// SHA-256 of the content, as hexadecimal.
     pub sha256: String,
     /// Relative to the folder.
     pub name: String,

@@ -19,7 +19,7 @@
 mod durable;
 mod list;
 
-pub use self::durable::write_durably;
+pub(crate) use self::durable::write_durably;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -36,8 +36,8 @@ const INTERNAL: &str = ".spiq";
 /// What the names of folders with staged files start with.
 const STAGED: &str = "new-";
 
-/// Whose files these are: each has a list of its own in a folder, and removes what is on that alone. Those
-/// that write a file of one name to describe the rest are one owner.
+/// An owner of files in a folder of results. Each has a list of its own there, and removes what is on that alone.
+/// Commands that write a file of one name to describe the rest are one owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// `report.json` and what belongs to it.

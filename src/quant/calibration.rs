@@ -40,7 +40,7 @@ impl Calibration {
     }
 
     /// For what depends on nothing but `ranges`, one per node.
-    pub fn of_ranges(ranges: &[f64]) -> Self {
+    pub(crate) fn of_ranges(ranges: &[f64]) -> Self {
         Self { magnitude: ranges.to_vec(), ..Self::new(ranges.len()) }
     }
 
@@ -68,7 +68,7 @@ pub type Rows = (Vec<i32>, Vec<f64>);
 pub enum Approach {
     /// One by one, of a layer that reads images as the coding says.
     Nearest(InputCoding),
-    /// Those of an output together, by moments of the inputs.
+    /// Weights of an output together, by moments of the inputs.
     Together {
         /// Whether the moments are centred.
         centred: bool,
@@ -87,7 +87,7 @@ impl RoundedLayers {
     ///
     /// # Errors
     /// Those of `round`.
-    pub fn get<E>(&self, key: Key, round: impl FnOnce() -> Result<Rows, E>) -> Result<Arc<Rows>, E> {
+    pub(crate) fn get<E>(&self, key: Key, round: impl FnOnce() -> Result<Rows, E>) -> Result<Arc<Rows>, E> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rows) = lock().get(&key) {
             return Ok(Arc::clone(rows));

@@ -29,7 +29,7 @@ const RANGES: &str = "ranges";
 pub struct KeptIntegers {
     /// For messages.
     path: String,
-    /// Of the file.
+    /// SHA-256 of the file.
     sha256: String,
     /// [`Model::identity`].
     model_sha256: String,
@@ -81,7 +81,12 @@ impl Hash for KeptIntegers {
 impl KeptIntegers {
     /// Bytes of a safetensors file with the integers that the setting whose text is `setting` made of `model`, whose
     /// nodes have these `ranges`: `docs/formats.md` lists its tensors.
-    pub fn to_bytes(model: &Model, setting: &str, ranges: &[f64], quantized: &QuantizedModel) -> Vec<u8> {
+    pub(crate) fn to_bytes(
+        model: &Model,
+        setting: &str,
+        ranges: &[f64],
+        quantized: &QuantizedModel,
+    ) -> Vec<u8> {
         let mut tensors: Vec<(String, Dtype, Vec<u8>)> =
             vec![(RANGES.to_owned(), Dtype::F64, floats(ranges))];
         for (node, op) in model.network.nodes.iter().zip(quantized.ops()) {
@@ -215,7 +220,7 @@ impl KeptIntegers {
         }
     }
 
-    /// Those of the weight layer `node`, whose codes are levels of `scheme`.
+    /// Integers of the weight layer `node`, whose codes are levels of `scheme`.
     ///
     /// # Errors
     /// Names the file, the layer and what is not of it.

@@ -24,18 +24,19 @@ mod setting;
 mod statistics;
 mod stored_rows;
 
-pub use calibration::Calibration;
-pub use input::input_integers;
+pub use calibration::{Calibration, RoundedLayers};
+pub(crate) use input::input_integers;
 pub use kept::{KeptIntegers, LayerIntegers};
+pub(crate) use neuron::{LOIHI_BITS, LOIHI_INPUT_SHIFT};
 pub use neuron::{
-    LOIHI_BITS, LOIHI_INPUT_SHIFT, MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReadout,
-    QuantizedReset, per_channel,
+    MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReadout, QuantizedReset, per_channel,
 };
 pub use quantized::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
-pub use quantizer::{quantize, quantize_layerwise};
-pub use real_layer::real_layer;
+pub use quantizer::quantize;
+pub(crate) use quantizer::quantize_layerwise;
+pub(crate) use real_layer::real_layer;
 pub use scale_rounding::rounded_scales;
 pub use scheme::{WeightForm, WeightScheme};
-pub use second_order::MAX_FAN_IN;
-pub use setting::{FixedPoint, InputCoding, LayerOverride, Precision, Setting, Wanted, WeightRounding};
+pub(crate) use second_order::MAX_FAN_IN;
+pub use setting::{FixedPoint, InputCoding, InputMoments, LayerOverride, Precision, Setting, WeightRounding};
 pub use statistics::InputStatistics;

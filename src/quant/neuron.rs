@@ -38,7 +38,7 @@ pub enum QuantizedReset {
 
 impl QuantizedReset {
     /// True for the integers of `reset`.
-    pub fn is_of(&self, reset: Reset) -> bool {
+    pub(crate) fn is_of(&self, reset: Reset) -> bool {
         match self {
             Self::Zero => matches!(reset, Reset::Zero | Reset::To(_)),
             Self::Subtract => reset == Reset::Subtract,
@@ -52,8 +52,8 @@ impl QuantizedReset {
 }
 
 impl QuantizedNeuron {
-    /// The same neuron at other thresholds, per channel or one for all: of its membrane word, as many low bits
-    /// are not stored as the highest potential below each threshold needs, and what a spike takes below 0.
+    /// This neuron at other thresholds, per channel or one for all. Of its membrane word, as many low bits are not
+    /// stored as the highest potential below each threshold needs, and what a spike takes below 0.
     pub fn with_thresholds(&self, thresholds: Vec<i64>) -> Self {
         let neuron = Self { thresholds, ..self.clone() };
         let membrane = self.membrane.as_ref().map(|word| MembraneWord {
@@ -66,7 +66,7 @@ impl QuantizedNeuron {
     }
 
     /// The integers of `channel` alone.
-    pub fn of_channel(&self, channel: usize) -> Self {
+    pub(crate) fn of_channel(&self, channel: usize) -> Self {
         let one = |list: &[i64]| vec![per_channel(list, channel)];
         let reset = match &self.reset {
             QuantizedReset::SubtractAmount { amounts } => {

@@ -56,7 +56,7 @@ pub enum QuantizedOp {
     AddMembrane(QuantizedAdd),
     /// A learned token in front of all others.
     ClassToken(QuantizedTokens),
-    /// The same integers whatever the setting.
+    /// Integers that are what they are at any setting.
     Exact,
 }
 
@@ -95,7 +95,7 @@ impl QuantizedWeighted {
 /// stream + requantized branch, saturated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantizedAdd {
-    /// Of the branch, per channel or one for all; `None` where it is on the grid already.
+    /// Requantizers of the branch, per channel or one for all; `None` where it is on the grid already.
     pub branch: Option<Vec<Requantizer>>,
     /// The grid.
     pub format: Format,

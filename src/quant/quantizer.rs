@@ -12,7 +12,7 @@ use super::neuron::*;
 use super::quantized::*;
 use super::stored_rows::{of_classifier, stored_rows};
 use super::{
-    Calibration, FixedPoint, InputStatistics, KeptIntegers, LayerIntegers, Wanted, WeightRounding,
+    Calibration, FixedPoint, InputMoments, InputStatistics, KeptIntegers, LayerIntegers, WeightRounding,
     WeightScheme, input_integers, real_layer, second_order,
 };
 use crate::error::{Error, Result};
@@ -301,7 +301,7 @@ impl<'a> Quantizer<'a> {
         match &self.calibration.inputs[id.index()] {
             Some(seen)
                 if self.calibration.coding == self.setting.input
-                    && (wanted == Wanted::Means || !seen.products.is_empty()) =>
+                    && (wanted == InputMoments::Means || !seen.products.is_empty()) =>
             {
                 Ok(Some(seen))
             }
@@ -507,7 +507,7 @@ fn quantize_rows(
             };
             let rows: Vec<Result<(), String>> =
                 all.zip(&mut lsbs).with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(fan_in)).map(round).collect();
-            // Of several refusals the first row's is told.
+            // The first row's refusal is told, where there are several.
             rows.into_iter().collect::<Result<(), String>>()?;
             Ok((codes, lsbs))
         }

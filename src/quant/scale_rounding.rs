@@ -1,4 +1,5 @@
-//! How far what is executed is from the scales of codes that a checkpoint stores.
+//! How far the thresholds and requantizers that are executed lie from the scales that a checkpoint stores with its
+//! codes.
 
 use super::neuron::per_channel;
 use super::quantized::{QuantizedModel, QuantizedOp};
@@ -71,7 +72,7 @@ fn is_stored(model: &Model, quantized: &QuantizedModel, id: NodeId) -> bool {
         && matches!(quantized.op(id), QuantizedOp::Weighted(op) if matches!(op.scheme, WeightScheme::Stored { .. }))
 }
 
-/// Of the thresholds of neurons that can be reached, per channel.
+/// Relative roundings of the thresholds of neurons that can be reached, per channel.
 fn threshold_differences<'a>(
     model: &'a Model,
     quantized: &'a QuantizedModel,
@@ -103,7 +104,7 @@ fn difference(steps: i64, real: f64) -> f64 {
     (steps as f64 - real).abs() / real
 }
 
-/// Of requantizers, per channel.
+/// Relative roundings of requantizers, per channel.
 fn requantizer_differences<'a>(op: &'a QuantizedOp, lsbs: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
     let found = match op {
         QuantizedOp::Requantize { requantizers, format } => Some((requantizers, format)),

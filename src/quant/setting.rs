@@ -93,18 +93,17 @@ pub enum WeightRounding {
     /// Each weight by itself.
     #[default]
     Nearest,
-    /// Those of an output together, so that its error on calibration images is small. A scale that is searched
-    /// (`Mse`, powers of two) is the best for that error, too. Schemes that do not round to nearest are left
-    /// alone.
+    /// Weights of an output together, so that its error on calibration images is small. A scale that is searched
+    /// (`Mse`, powers of two) is the best for that error, too. Schemes that do not round to nearest are left alone.
     SecondOrder,
 }
 
 /// What a layer's integers depend on beside ranges: what its inputs did on calibration images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wanted {
+pub enum InputMoments {
     /// The mean of every input.
     Means,
-    /// And the mean products of any two.
+    /// The mean of every input, and the mean products of any two.
     Products,
 }
 
@@ -150,8 +149,8 @@ pub struct LayerOverride {
 }
 
 impl Precision {
-    /// The same integers, whatever messages and reports call them.
-    pub fn unnamed(&self) -> Self {
+    /// This precision without its name in messages and reports: the integers stay.
+    pub(crate) fn unnamed(&self) -> Self {
         match self {
             Self::Float32 => Self::Float32,
             Self::Fixed(fixed) => Self::Fixed(FixedPoint { kept: fixed.kept.clone(), ..fixed.as_asked() }),
@@ -241,7 +240,7 @@ impl FixedPoint {
                 let clip = if options.mse { Clip::Mse } else { Clip::Max };
                 WeightScheme::Uniform { bits, scale, granularity, clip }
             }
-            // The other schemes have no clipping to choose.
+            // Schemes beside the uniform one have no clipping to choose.
             _ if options.mse => return None,
             "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
             "floor" => WeightScheme::UnitFloor { bits },
@@ -256,8 +255,8 @@ impl FixedPoint {
         })
     }
 
-    /// These weights and membranes in every layer, and what a file that says no more means; messages and reports call it
-    /// `name`.
+    /// A setting with these weights and membranes in every layer, and what a file that says no more means; messages
+    /// and reports call it `name`.
     pub fn uniform(name: &str, weights: WeightScheme, membrane_bits: u32) -> Self {
         Self {
             path: name.to_owned(),
@@ -313,13 +312,13 @@ impl FixedPoint {
     }
 
     /// What it asks for: without what it is called, and what is kept of it.
-    pub fn as_asked(&self) -> Self {
+    pub(crate) fn as_asked(&self) -> Self {
         let (path, name, integers, kept) = Default::default();
         Self { path, name, integers, kept, ..self.clone() }
     }
 
-    /// Its text without what is kept of it, for a file of integers.
-    pub fn asked_text(&self) -> String {
+    /// Text of the setting without what is kept of it, for a file of integers.
+    pub(crate) fn asked_text(&self) -> String {
         let (integers, kept) = Default::default();
         to_ron(&Self { integers, kept, ..self.clone() }, 3)
     }
@@ -348,7 +347,7 @@ impl FixedPoint {
         Ok(())
     }
 
-    /// The same setting, with what `layer` says for the layer `name`.
+    /// This setting, with what `layer` says for the layer `name`.
     pub fn with_layer(&self, name: &str, layer: LayerOverride) -> Self {
         let mut setting = self.clone();
         setting.layers.push((name.to_owned(), layer));
@@ -387,7 +386,7 @@ impl FixedPoint {
     }
 
     /// Fraction bits of the layer `name`, if the setting fixes them.
-    pub fn fraction_bits_of(&self, name: &str) -> Option<u32> {
+    pub(crate) fn fraction_bits_of(&self, name: &str) -> Option<u32> {
         self.last_override(name, |layer| layer.fraction_bits)
     }
 
@@ -397,16 +396,16 @@ impl FixedPoint {
     }
 
     /// Rounding of the weights of the layer `name`.
-    pub fn rounding_of(&self, name: &str) -> WeightRounding {
+    pub(crate) fn rounding_of(&self, name: &str) -> WeightRounding {
         self.last_override(name, |layer| layer.rounding).unwrap_or(self.rounding)
     }
 
     /// What the integers of the weight layer `name` need to know of its inputs, if anything.
-    pub fn wanted_of(&self, name: &str) -> Option<Wanted> {
+    pub(crate) fn wanted_of(&self, name: &str) -> Option<InputMoments> {
         let scheme = self.weights_of(name);
         match self.rounding_of(name) {
-            WeightRounding::SecondOrder if scheme.rounds_to_nearest() => Some(Wanted::Products),
-            _ => (self.bias_correction && !scheme.is_exact()).then_some(Wanted::Means),
+            WeightRounding::SecondOrder if scheme.rounds_to_nearest() => Some(InputMoments::Products),
+            _ => (self.bias_correction && !scheme.is_exact()).then_some(InputMoments::Means),
         }
     }
 
@@ -519,8 +518,8 @@ mod tests {
         let none = fixed("w3");
         assert_eq!((none.rounding, none.wanted_of("x")), (WeightRounding::Nearest, None));
         let wanted = |spec: &str| fixed(spec).wanted_of("x");
-        assert_eq!(wanted("floor8+gptq+bias"), Some(Wanted::Means));
-        assert_eq!(wanted("pot3+gptq"), Some(Wanted::Products));
+        assert_eq!(wanted("floor8+gptq+bias"), Some(InputMoments::Means));
+        assert_eq!(wanted("pot3+gptq"), Some(InputMoments::Products));
         assert_eq!(["int8+gptq+bias", "w3+rate"].map(wanted), [None, None]);
         // One order, each once, and clipping only where there is a choice.
         for spec in ["w3+bias+gptq", "w3+bias+bias", "pot3+mse", "floor8+mse", "w3+", "w3+all", "fp32+bias"] {

@@ -32,7 +32,7 @@ impl InputStatistics {
     }
 
     /// The mean square of every input of `group`; of spikes, their rate.
-    pub fn mean_squares(&self, group: usize) -> Vec<f64> {
+    pub(crate) fn mean_squares(&self, group: usize) -> Vec<f64> {
         self.squares[group].iter().map(|sum| sum / self.patches.max(1) as f64).collect()
     }
 

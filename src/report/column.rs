@@ -28,7 +28,7 @@ pub(super) struct Shown {
 /// How the table shows a value. Neighbours of one scaled quantity share a unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Quantity {
-    /// As it is.
+    /// Text, unchanged.
     Name,
     /// A fraction, in hundredths of what is named.
     Percent(&'static str),

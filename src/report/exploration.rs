@@ -142,7 +142,7 @@ struct EffectsReport<'a> {
     parameters: Vec<Effect>,
 }
 
-/// Of a network none of whose points keeps the constraints, the one that comes closest.
+/// The point that comes closest, of a network none of whose points keeps the constraints.
 #[derive(Serialize)]
 struct NearestReport<'a> {
     network: &'a str,
@@ -272,7 +272,7 @@ fn shown(value: f64) -> String {
 }
 
 /// Why a network has nothing to show, the first that has none; `None` where all have.
-pub fn unmet(found: &Exploration) -> Option<String> {
+pub fn unmet_constraints(found: &Exploration) -> Option<String> {
     let network = (0..found.networks.len()).find(|&network| !found.is_met(network))?;
     let name = &found.networks[network];
     Some(match found.nearest(network) {

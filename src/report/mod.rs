@@ -41,11 +41,11 @@ use crate::evaluate::{Comparison, Evaluation, Simulation};
 use crate::output::{OutputFolder, Owner};
 
 pub use comparison::{comparison_table, comparison_to_json};
-pub use exploration::{exploration_json, exploration_table, unmet, write_exploration};
+pub use exploration::{exploration_json, exploration_table, unmet_constraints, write_exploration};
 pub use html::{SOURCES as HTML_SOURCES, html_page};
 pub use json::to_json;
-pub use search::{closest, search_json, search_table, with_unit, write_search};
-pub use search_layers::{explanation, layers_table};
+pub use search::{closest, format_quantity, search_json, search_table, write_search};
+pub use search_layers::{layers_table, outlook_text};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
 
@@ -86,7 +86,7 @@ fn write_files(files: Vec<File>, owner: Owner, dir: &Path) -> Result<()> {
 /// A file of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFile {
-    /// Its path inside the folder of the report, with slashes.
+    /// Path of the file inside the folder of the report, with slashes.
     pub path: String,
     /// What it holds.
     pub bytes: Vec<u8>,

@@ -57,7 +57,7 @@ struct Report<'a> {
     data: &'a str,
     validation_images: usize,
     test_images: usize,
-    /// Of the float network.
+    /// Accuracy of the float network.
     validation_accuracy: f64,
     test_accuracy: f64,
     /// What is promised of unseen images.
@@ -348,8 +348,8 @@ fn exceeded(closest: &Closest) -> String {
     let mut violations: Vec<&Violation> = closest.0.violations.iter().collect();
     violations.sort_by(|a, b| a.excess().total_cmp(&b.excess()));
     let exceeded = |v: &&Violation| {
-        let beyond = with_unit(v.value - v.limit, v.unit);
-        let (value, limit) = (with_unit(v.value, v.unit), with_unit(v.limit, v.unit));
+        let beyond = format_quantity(v.value - v.limit, v.unit);
+        let (value, limit) = (format_quantity(v.value, v.unit), format_quantity(v.limit, v.unit));
         format!("{} of {value} is {beyond} beyond {limit}", v.budget)
     };
     let list: Vec<String> = violations.iter().map(exceeded).collect();
@@ -358,7 +358,7 @@ fn exceeded(closest: &Closest) -> String {
 }
 
 /// `value` base units of `unit` with a prefix, for messages.
-pub fn with_unit(value: f64, unit: &str) -> String {
+pub fn format_quantity(value: f64, unit: &str) -> String {
     let scale = match unit {
         "" => return format!("{} points", fixed(100.0 * value, 2)),
         "mm2" => return format!("{} mm2", fixed(value, 3)),

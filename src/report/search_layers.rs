@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::search::{push_rows, with_unit};
+use super::search::{format_quantity, push_rows};
 use super::units::fixed;
 use crate::search::{LayerOutlook, PartOutlook, Run, Search, StepOutlook};
 
@@ -25,7 +25,7 @@ pub fn layers_table(search: &Search) -> Option<String> {
 }
 
 /// What one step wider or narrower would bring, layer by layer, and which layers are the obstacles.
-pub fn explanation(search: &Search) -> Option<String> {
+pub fn outlook_text(search: &Search) -> Option<String> {
     let run = &search.runs[search.best?];
     let unit = search.objective.unit();
     let step = |step: &Option<StepOutlook>| step.as_ref().map_or("-".to_owned(), |step| change(step, unit));
@@ -80,7 +80,7 @@ fn level_and_loss(part: &Option<PartOutlook>) -> [String; 2] {
 fn change(step: &StepOutlook, unit: &str) -> String {
     let signed =
         |value: f64, shown: String| if value < 0.0 { format!("-{shown}") } else { format!("+{shown}") };
-    let objective = signed(step.objective, with_unit(step.objective.abs(), unit));
+    let objective = signed(step.objective, format_quantity(step.objective.abs(), unit));
     let accuracy = -100.0 * step.accuracy_drop;
     format!("{}: {objective}, {}", step.level, signed(accuracy, fixed(accuracy.abs(), 2)))
 }

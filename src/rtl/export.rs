@@ -46,7 +46,7 @@ pub struct DesignExport {
     pub model: String,
     pub(super) setting: String,
     pub(super) hardware: String,
-    /// Of everything that a run reads; its log repeats it.
+    /// SHA-256 of everything that a run reads; its log repeats it.
     pub(super) sha256: String,
     pub(super) positions: usize,
     pub(super) channels: usize,
@@ -59,7 +59,7 @@ pub struct DesignExport {
 /// A layer of [`DesignExport`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExportedLayer {
-    /// Its name, and its folder's.
+    /// Name of the layer, and of its folder.
     pub name: String,
     /// How it is mapped, in words.
     pub(super) mapping: String,
@@ -290,7 +290,7 @@ fn layer_files(
     ]
 }
 
-/// Of the manifest, without cycles.
+/// The entry of the manifest for `layer`, without cycles.
 fn described(layer: &DesignLayer, placed: &Placed, design: &DesignMachine) -> ExportedLayer {
     let (outputs, channels) = (layer.product.outputs, layer.channels());
     let frames = placed.frames * placed.repeats;

@@ -15,13 +15,13 @@ pub const THRESHOLD_BITS: u32 = 27;
 /// A weight layer as the design runs it.
 #[derive(Debug, Clone)]
 pub struct DesignLayer<'a> {
-    /// As the cost model sees it.
+    /// The layer as the cost model sees it.
     pub layer: &'a Layer,
-    /// Its product.
+    /// Product of the layer.
     pub product: &'a Product,
     /// How it is mapped.
     pub plan: &'a Plan,
-    /// Its weights.
+    /// Weights of the layer.
     pub weighted: &'a QuantizedWeighted,
     /// What it reads.
     pub input: NodeId,

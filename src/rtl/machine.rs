@@ -1,4 +1,5 @@
-//! What of a hardware description the design in `rtl/design/` is generated from, and which descriptions it is none of.
+//! The sizes of the design in `rtl/design/`, read from a hardware description; a description that it cannot be
+//! generated from is refused.
 
 use crate::error::{Error, Result};
 use crate::hw::{
@@ -64,7 +65,7 @@ impl Banks {
 }
 
 impl DesignMachine {
-    /// Of `hardware`.
+    /// The design for `hardware`.
     ///
     /// # Errors
     /// If it is no machine of lanes that step over zeros with memories as the design has them; says which part is not.

@@ -18,6 +18,6 @@ mod program;
 mod run;
 mod words;
 
-pub use export::{DesignExport, DesignRequest, check_machine, export_design};
+pub use export::{DesignExport, DesignRequest, ExportedLayer, check_machine, export_design};
 pub use predicted::CauseCycles;
-pub use run::{LayerRun, check_runs};
+pub use run::{LayerRun, SimulatedCounts, check_runs};

@@ -23,7 +23,7 @@ pub struct CauseCycles {
 }
 
 impl CauseCycles {
-    /// With those of `other`.
+    /// The cycles of both, cause by cause.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl CauseCycles {
         }
     }
 
-    /// All of them.
+    /// Cycles of all causes.
     pub fn total(&self) -> f64 {
         self.work + self.slowest + self.ports + self.fill_drain + self.neurons
     }

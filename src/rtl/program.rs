@@ -32,7 +32,8 @@ pub struct MapLayout {
 }
 
 impl MapLayout {
-    /// Of `frames` frames of `positions` positions with `channels` values of `bits` bits each, from word number `first`.
+    /// Layout of `frames` frames of `positions` positions with `channels` values of `bits` bits each, from word
+    /// number `first`.
     pub fn new(word: usize, first: usize, [frames, positions, channels]: [usize; 3], bits: u32) -> Self {
         let room = (bits as usize).next_power_of_two();
         let bits = channels * room;

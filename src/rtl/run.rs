@@ -13,25 +13,25 @@ use crate::files::{MAX_LOG, MAX_TEXT, read};
 /// A layer that was run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerRun {
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
     /// How it is mapped.
     pub mapping: String,
     /// Integers that were compared.
     pub compared: u64,
-    /// Those that differ.
+    /// Values that differ.
     pub different: u64,
     /// Cycles of the RTL by cause.
     pub rtl: CauseCycles,
     /// Cycles of the cost model by cause.
     pub model: CauseCycles,
     /// Cycles of the RTL as its bench counted them.
-    pub counted: Counted,
+    pub counted: SimulatedCounts,
 }
 
 /// Counters of the bench: cycles, but for the last two, which count lanes of positions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counted {
+pub struct SimulatedCounts {
     /// The program is fetched.
     pub program: u64,
     /// Parameters of tiles come.
@@ -56,7 +56,7 @@ pub struct Counted {
     pub refusals: u64,
 }
 
-impl Counted {
+impl SimulatedCounts {
     const NAMES: [&'static str; 11] = [
         "program",
         "parameters",
@@ -139,7 +139,7 @@ fn check_layer(dir: &Path, export: &DesignExport, layer: &ExportedLayer) -> Resu
     if lines.next() != Some(&format!("export {}", export.sha256)) {
         return Err(bad("the log of another export"));
     }
-    let (mut counted, mut words, mut seen, mut ends) = (Counted::default(), Vec::new(), 0, false);
+    let (mut counted, mut words, mut seen, mut ends) = (SimulatedCounts::default(), Vec::new(), 0, false);
     for line in lines {
         match line.split_once(' ') {
             Some(("word" | "row", word)) => words.push(word),
@@ -151,7 +151,7 @@ fn check_layer(dir: &Path, export: &DesignExport, layer: &ExportedLayer) -> Resu
             None => ends = line == "end",
         }
     }
-    if !ends || seen != Counted::NAMES.len() {
+    if !ends || seen != SimulatedCounts::NAMES.len() {
         return Err(bad("the log does not end: the run was cut short"));
     }
     let expected = String::from_utf8(read(dir.join(&layer.name).join("expected.mem"), MAX_LOG)?);
@@ -184,7 +184,7 @@ fn differences(export: &DesignExport, layer: &ExportedLayer, expected: &str, got
     different
 }
 
-/// Of the first `channels` numbers, from the end of the line.
+/// Sums that differ, of the first `channels` numbers from the end of the line.
 fn sums_that_differ(expected: &str, got: &str, channels: usize) -> u64 {
     let digits = SUM_BITS as usize / 4;
     if expected.len() != got.len() || !got.is_ascii() {
@@ -198,7 +198,7 @@ fn sums_that_differ(expected: &str, got: &str, channels: usize) -> u64 {
     (0..channels.min(expected.len() / digits)).filter(differs).count() as u64
 }
 
-/// Of a word of `bits` bits.
+/// Bits that differ, of a word of `bits` bits.
 fn bits_that_differ(expected: &str, got: &str, bits: usize) -> u64 {
     let word = |text: &str| u64::from_str_radix(text, 16).ok();
     match (word(expected), word(got)) {

@@ -1,4 +1,4 @@
-//! Bits in the words of a memory, as `$readmemh` reads them.
+//! Bits in the words of a memory, in the order of `$readmemh`.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ impl Words {
         self.words.len()
     }
 
-    /// As many as `len`, new ones of zeros.
+    /// Lengthens the memory to `len` words; new ones are zeros.
     pub fn grow(&mut self, len: usize) {
         self.words.resize(self.words.len().max(len), 0);
     }

@@ -1,4 +1,4 @@
-//! What a user asks for: limits with units, and what is to be small within them.
+//! The budgets of a search, limits with units, and its objective, which is to be small within them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ keywords! {
 }
 
 impl Objective {
-    /// Its value, in base units.
+    /// Value of the objective, in base units.
     pub fn of(self, figures: &Figures) -> f64 {
         match self {
             Self::Model => figures.model_bytes,
@@ -100,7 +100,7 @@ pub struct Violation {
 
 impl Violation {
     /// True if accuracy is what it is about.
-    pub fn is_of_accuracy(&self) -> bool {
+    pub(crate) fn is_of_accuracy(&self) -> bool {
         self.unit.is_empty()
     }
 
@@ -140,7 +140,7 @@ impl Budgets {
     ///
     /// # Errors
     /// Names the memories that there are.
-    pub fn check_memories(&self, hardware: &Hardware) -> Result<(), String> {
+    pub(crate) fn check_memories(&self, hardware: &Hardware) -> Result<(), String> {
         let names: Vec<&str> = hardware.memories.iter().map(|memory| memory.name.as_str()).collect();
         let unknown = self.peak_bytes.keys().find(|name| !names.contains(&name.as_str()));
         unknown.map_or(Ok(()), |name| {
@@ -150,7 +150,7 @@ impl Budgets {
     }
 
     /// How far `drop` is beyond the allowed one.
-    pub fn accuracy_violation(&self, drop: f64) -> Option<Violation> {
+    pub(crate) fn accuracy_violation(&self, drop: f64) -> Option<Violation> {
         let limit = self.accuracy_drop;
         (drop > limit).then_some(Violation {
             budget: "accuracy drop".to_owned(),
@@ -182,8 +182,8 @@ struct FormerFile {
     max_memory: Option<IgnoredAny>,
 }
 
-/// What has become of one figure of memory.
-pub const MEMORY_IS: &str = "memory is three figures: model (weights, biases, thresholds, requantizers), footprint \
+/// The three figures of memory, for a budget that still names one.
+pub const MEMORY_FIGURES: &str = "memory is three figures: model (weights, biases, thresholds, requantizers), footprint \
     (the model and all state, which memory was) and peak (what each on-chip memory holds)";
 
 /// Largest accuracy drop where none is given.
@@ -205,7 +205,7 @@ impl Budgets {
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let file: File = parse_ron(text, path).map_err(|error| match parse_ron(text, path) {
             Ok(FormerFile { max_memory: Some(_) }) => {
-                let message = format!("{MEMORY_IS}; max_model, max_footprint and max_peak limit them");
+                let message = format!("{MEMORY_FIGURES}; max_model, max_footprint and max_peak limit them");
                 Error::field(path, "max_memory", message)
             }
             _ => error,
@@ -221,7 +221,7 @@ impl Budgets {
             Ok((memory.clone(), size))
         };
         let drop = file.max_accuracy_drop.unwrap_or(DEFAULT_ACCURACY_DROP);
-        check_drop(drop).map_err(|message| Error::field(path, "max_accuracy_drop", message))?;
+        check_accuracy_drop(drop).map_err(|message| Error::field(path, "max_accuracy_drop", message))?;
         Ok(Self {
             accuracy_drop: drop,
             model_bytes: quantity("max_model", &file.max_model, BYTES)?,
@@ -236,7 +236,7 @@ impl Budgets {
 }
 
 /// Says what is wrong with an allowed accuracy drop, if anything.
-pub fn check_drop(drop: f64) -> Result<(), String> {
+pub fn check_accuracy_drop(drop: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&drop) {
         Ok(())
     } else {
@@ -247,7 +247,7 @@ pub fn check_drop(drop: f64) -> Result<(), String> {
 /// Units of one quantity, and what each is worth in the base unit.
 pub type Units = &'static [(&'static str, f64)];
 
-/// Of sizes.
+/// Units of sizes.
 pub const BYTES: Units = &[
     ("B", 1.0),
     ("kB", 1e3),
@@ -257,14 +257,14 @@ pub const BYTES: Units = &[
     ("GB", 1e9),
     ("GiB", 1024.0 * 1024.0 * 1024.0),
 ];
-/// Of energy.
+/// Units of energy.
 pub const JOULES: Units =
     &[("pJ", 1e-12), ("nJ", 1e-9), ("uJ", 1e-6), ("µJ", 1e-6), ("mJ", 1e-3), ("J", 1.0)];
-/// Of power.
+/// Units of power.
 pub const WATTS: Units = &[("nW", 1e-9), ("uW", 1e-6), ("µW", 1e-6), ("mW", 1e-3), ("W", 1.0)];
-/// Of time.
+/// Units of time.
 pub const SECONDS: Units = &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
-/// Of area.
+/// Units of area.
 pub const SQUARE_MILLIMETRES: Units = &[("um2", 1e-6), ("µm2", 1e-6), ("mm2", 1.0), ("cm2", 100.0)];
 
 /// `48KiB` in base units: a positive number and one of `units`.

@@ -175,7 +175,7 @@ struct Sums {
     values: f64,
     difference: f64,
     magnitude: f64,
-    /// Of squared differences in thresholds.
+    /// Sum of squared differences in thresholds.
     squares: f64,
     flips: f64,
     /// Per channel, spikes of the float network and of the setting.
@@ -228,7 +228,7 @@ fn compare<W: Word>(
 ) -> Vec<Sums> {
     let network = quantized.network();
     let mut inputs: Vec<Option<Frames<W>>> = network.nodes.iter().map(|_| None).collect();
-    // Of the layer that runs, what it keeps after each timestep.
+    // Membranes of the layer that runs, after each timestep.
     let mut kept: Vec<Vec<W>> = Vec::new();
     let mut layers = float.iter();
     let mut sums = Vec::new();

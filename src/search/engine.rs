@@ -93,7 +93,7 @@ pub struct Engine<'a, 's> {
     accepted: BTreeMap<Candidate, f64>,
     /// Tested and did not, with how far they are beyond the budgets.
     missed: BTreeMap<Candidate, f64>,
-    /// Those of them that exceed nothing but the accuracy drop, with their costs.
+    /// Missed candidates that exceed nothing but the accuracy drop, with their costs.
     near: BTreeMap<Candidate, f64>,
     steps: Vec<Step>,
     trace: Vec<TraceStep>,
@@ -228,7 +228,7 @@ impl<'a, 's> Engine<'a, 's> {
         Ok(self.estimates(candidates)?.iter().map(objective).collect())
     }
 
-    /// Of each candidate, true where it meets all budgets beside the accuracy at the activity of the float network.
+    /// Per candidate, true where it meets all budgets beside the accuracy at the activity of the float network.
     ///
     /// # Errors
     /// If a candidate is no setting.
@@ -533,7 +533,7 @@ impl<'a, 's> Engine<'a, 's> {
     }
 
     /// The run of `strategy` with what it `found`; `exhausted` where its evaluations or its time are used up.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         strategy: &str,
         exhausted: bool,

@@ -177,7 +177,7 @@ impl Entry {
     ///
     /// # Errors
     /// Names the field that does not fit.
-    pub fn check_against(&self, oracle: &dyn Oracle) -> Result<(), Fault> {
+    pub(crate) fn check_against(&self, oracle: &dyn Oracle) -> Result<(), Fault> {
         match self {
             Self::Batches { first, batches, .. } => {
                 let all = oracle.batches();

@@ -34,7 +34,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of a search that looks at the first `validation` validation images, and runs what it finds on `test`.
+    /// The identity of a search that looks at the first `validation` validation images, and runs what it finds on
+    /// `test`.
     ///
     /// # Errors
     /// If an image does not decode.

@@ -7,7 +7,7 @@ use super::session::Session;
 use super::store::HeldOut;
 use super::{
     DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Problem, Promise,
-    Request, Run, Search, Space, Store, Strategy, legal, measure, run_strategy, runs,
+    Request, Run, Search, Space, Store, Strategy, legal_space, measure, run_strategy, runs,
 };
 use crate::check::in_range;
 use crate::cost::Machine;
@@ -40,7 +40,7 @@ pub struct Loaded {
     data: DataSet,
     /// Validation images that are looked at.
     validation: Images,
-    /// Those that only tell whether what was found keeps the promise.
+    /// Validation images that only tell whether what was found keeps the promise.
     held_out: Images,
     promise: Option<Promise>,
     /// Why there is none.
@@ -71,7 +71,8 @@ impl Loaded {
         Ok(Self { described, ..Self::of(request, Machine::new(hardware)?, model, data, refuse)? })
     }
 
-    /// Of what is loaded already, as `request` says; `refuse` says where a number of it was read.
+    /// Everything that `request` names, where model, machine and data are loaded already; `refuse` says where a
+    /// number of it was read.
     ///
     /// # Errors
     /// If there are fewer images than are asked for or no validation images, or a budget is of a memory that the
@@ -132,7 +133,7 @@ impl Loaded {
             strategies.iter().map(|strategy| space(strategy.as_ref())).collect::<Result<Vec<_>>>()?;
         let evaluator = self.evaluator(&self.validation, watcher)?;
         let oracle = self.oracle(&evaluator, &self.validation)?;
-        let legal = |space: Space| legal(space, &oracle);
+        let legal = |space: Space| legal_space(space, &oracle);
         let spaces = spaces.into_iter().map(legal).collect::<Result<Vec<_>>>()?;
         session.write()?;
         watcher.keeps(&session.log);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::MEMORY_IS;
+use super::budget::MEMORY_FIGURES;
 use super::entry::Answered;
 pub use super::entry::{DataPart, Entry, Logged};
 use super::request::{Request, Terms};
@@ -45,7 +45,7 @@ pub struct Log {
 /// What a log says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contents {
-    /// Its header, extended as later lines say.
+    /// Header of the log, extended as later lines say.
     pub request: Request,
     /// The answers, in order.
     pub answers: Vec<Logged>,
@@ -295,7 +295,7 @@ impl<'a> Line<'a> {
             Some(objective) if objective == "memory" => "problem.objective",
             _ => return None,
         };
-        Some(Fault::new(field, format!("{MEMORY_IS}; begin the search anew, with --out")))
+        Some(Fault::new(field, format!("{MEMORY_FIGURES}; begin the search anew, with --out")))
     }
 
     /// Refuses a line that is not what was written behind a line of the checksum `before`; yields its own.

@@ -38,8 +38,8 @@ mod strategy;
 mod strategy_name;
 
 pub use budget::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, JOULES, MEMORY_IS, Objective, SECONDS, SQUARE_MILLIMETRES, Units,
-    Violation, WATTS, check_drop, quantity,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, JOULES, MEMORY_FIGURES, Objective, SECONDS, SQUARE_MILLIMETRES,
+    Units, Violation, WATTS, check_accuracy_drop, quantity,
 };
 pub use drift::{DriftMetric, DriftReference, LayerDrift};
 pub use engine::{Engine, Stop, Verdict};
@@ -52,15 +52,14 @@ pub use outcome::{
     Closest, Fidelity, Final, FinalMemory, GateSummary, LayerOutlook, PartOutlook, Run, Search, Step,
     StepOutlook, TraceStep, Verified,
 };
-pub use paired::{Decision, decide};
 pub use pareto::{Front, FrontPoint};
 pub use problem::{Problem, Widths};
 pub use promise::{DEFAULT_CONFIDENCE, Promise, Promised};
 pub use request::{Request, Terms, short_name};
-pub use run::{legal, run_strategy};
+pub use run::{legal_space, run_strategy};
 pub use session::Session;
 pub use space::{Candidate, Choice, Granularity, Knob, LayerChoice, Part, Space, Unit, is_power_of_two};
 pub use store::{HeldOut, Store};
 pub use strategies::runs;
 pub use strategy::{Quantizer, Strategy};
-pub use strategy_name::{Form, Name};
+pub use strategy_name::{StrategyForm, StrategyName};

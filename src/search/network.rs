@@ -1,4 +1,4 @@
-//! Answers about settings of a real network: everything that executes one.
+//! The oracle of a real network, which executes its settings.
 
 use std::ops::Range;
 use std::slice::from_ref;
@@ -34,7 +34,7 @@ const ORDER_SEED: u64 = 0;
 /// A network with its validation images.
 pub struct NetworkOracle<'a> {
     evaluator: &'a Evaluator,
-    /// Whose float classes are those to keep.
+    /// Model whose float classes are those to keep.
     compared_with: &'a Model,
     machine: &'a Machine,
     engine: Backend,
@@ -43,7 +43,7 @@ pub struct NetworkOracle<'a> {
     order: Vec<usize>,
     /// Per image, in that order; run when first needed.
     reference: OnceLock<Vec<Reference>>,
-    /// Of the float network on the first images.
+    /// Activity of the float network on the first images.
     activity: Vec<Activity>,
     /// Plans of layers that were chosen on that activity.
     plans: KnownPlans,
@@ -66,7 +66,8 @@ struct Reference {
 }
 
 impl<'a> NetworkOracle<'a> {
-    /// Of the validation images `images`, which `evaluator` measures, on `machine`. Runs the float network on the first few.
+    /// An oracle of the validation images `images`, which `evaluator` measures, on `machine`. Runs the float network
+    /// on the first few.
     ///
     /// # Errors
     /// If an image is no longer there.
@@ -98,7 +99,7 @@ impl<'a> NetworkOracle<'a> {
     }
 
     /// What is lost is lost against `model`, which may run other timesteps than the network that is searched.
-    pub fn compared_with(self, model: &'a Model) -> Self {
+    pub(crate) fn compared_with(self, model: &'a Model) -> Self {
         Self { compared_with: model, ..self }
     }
 
@@ -148,7 +149,7 @@ impl<'a> NetworkOracle<'a> {
     ///
     /// # Errors
     /// If the machine cannot run it.
-    pub fn float_figures(&self) -> Result<Figures> {
+    pub(crate) fn float_figures(&self) -> Result<Figures> {
         let setting = Setting::load("fp32")?;
         let workload = Workload::float32(&self.evaluator.model().network);
         Ok(Figures::from(&self.evaluator.charge(&setting, self.machine, workload, &self.activity)?))

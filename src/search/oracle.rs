@@ -1,4 +1,4 @@
-//! What can be asked about a setting, from cheap to expensive.
+//! The oracle of a search: figures of a setting, by fidelities from cheap to expensive.
 
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ pub enum Fidelity {
 pub struct Step {
     /// Names the setting.
     pub setting: String,
-    /// Its choices.
+    /// Choices of the candidate.
     #[serde(skip)]
     pub candidate: Candidate,
     /// How it was looked at.
@@ -85,7 +85,7 @@ impl Closest {
     }
 
     /// The closer of both.
-    pub fn nearer(old: Option<Self>, new: Verified) -> Option<Self> {
+    pub(crate) fn nearer(old: Option<Self>, new: Verified) -> Option<Self> {
         let new = Self(new);
         match old {
             Some(old) if old.excess() <= new.excess() => Some(old),
@@ -101,11 +101,11 @@ pub struct GateSummary {
     pub seen: usize,
     /// Candidates that it rejected without an accuracy run.
     pub rejected: usize,
-    /// Its threshold in the end.
+    /// Threshold in the end.
     pub threshold: f64,
     /// Rejected candidates that an audit ran.
     pub audited: usize,
-    /// Those of them that would have been accepted.
+    /// Audited candidates that would have been accepted.
     pub falsely_rejected: usize,
 }
 
@@ -123,11 +123,11 @@ pub struct Conclusion {
 /// What the widths of a layer lose, and what others would bring.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerOutlook {
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
-    /// Of its weights; absent where there is nothing to choose.
+    /// Outlook of its weights; absent where there is nothing to choose.
     pub weights: Option<PartOutlook>,
-    /// Of the membranes of its neurons.
+    /// Outlook of the membranes of its neurons.
     pub membranes: Option<PartOutlook>,
 }
 
@@ -136,7 +136,7 @@ pub struct LayerOutlook {
 pub struct PartOutlook {
     /// `w4`, `pot3`; of membranes `u8`.
     pub level: String,
-    /// Its part of all that is expected to be lost, 0..=1.
+    /// Part of all that is expected to be lost, 0..=1.
     pub loss_share: f64,
     /// One step narrower.
     pub narrower: Option<StepOutlook>,
@@ -158,7 +158,7 @@ pub struct StepOutlook {
 /// One run of one strategy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Run {
-    /// Its name.
+    /// Name of the strategy.
     pub strategy: String,
     /// Seed of its random choices.
     pub seed: u64,
@@ -174,7 +174,7 @@ pub struct Run {
     /// The setting file of what was found.
     #[serde(skip)]
     pub setting: Option<String>,
-    /// Its layers.
+    /// Layers of the setting that was found.
     pub layers: Vec<LayerChoice>,
     /// What they lose, and what a step would bring.
     pub outlook: Vec<LayerOutlook>,
@@ -230,7 +230,7 @@ pub struct Final {
 /// What an on-chip memory holds at the most at a setting that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FinalMemory {
-    /// Its name.
+    /// Name of the memory.
     pub name: String,
     /// What it could hold.
     pub capacity_bytes: f64,

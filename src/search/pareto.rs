@@ -1,4 +1,4 @@
-//! What no other setting of a run beats in two figures at once.
+//! The Pareto front of a run: settings that no other one beats in two figures at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ impl Front {
         (Self::EnergyLatency, "front_energy_latency"),
     ];
 
-    /// Both figures of a point.
+    /// The two figures of a point.
     pub fn figures(self, point: &FrontPoint) -> [f64; 2] {
         match self {
             Self::AccuracyFootprint => [point.accuracy_drop, point.figures.footprint_bytes],

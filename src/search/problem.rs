@@ -30,7 +30,7 @@ pub struct Problem {
 
 impl Problem {
     /// True where what the network does, and not only its widths, decides what a candidate costs.
-    pub fn depends_on_activity(&self) -> bool {
+    pub(crate) fn depends_on_activity(&self) -> bool {
         let Budgets { energy_j, power_w, latency_s, peak_bytes, .. } = &self.budgets;
         let depends = !matches!(self.objective, Objective::Model | Objective::Footprint);
         // What lies where is chosen for the activity.
@@ -42,11 +42,11 @@ impl Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Widths {
-    /// Of uniform weights.
+    /// Widths of uniform weights.
     pub uniform: Vec<u32>,
-    /// Of power-of-two weights.
+    /// Widths of power-of-two weights.
     pub power_of_two: Vec<u32>,
-    /// Of membranes.
+    /// Widths of membranes.
     pub membranes: Vec<u32>,
     /// True to round the weights of an output together and to match firing rates.
     #[serde(default)]

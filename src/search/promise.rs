@@ -51,9 +51,9 @@ pub struct Promised {
     pub confidence: f64,
     /// Held-out images.
     pub images: u32,
-    /// Of these, those that the float network alone classifies correctly.
+    /// Held-out images that the float network alone classifies correctly.
     pub lost: u32,
-    /// Those that the setting alone classifies correctly.
+    /// Held-out images that the setting alone classifies correctly.
     pub gained: u32,
     /// Drop of accuracy that is not exceeded on images of the same distribution, at that confidence.
     pub most_drop: f64,
@@ -62,9 +62,9 @@ pub struct Promised {
 }
 
 impl Promise {
-    /// Of one of so many `runs`, so that all of them together keep their promises with `confidence`, whichever is chosen
-    /// in the end (Bonferroni).
-    pub fn of_one(runs: usize, allowed: f64, confidence: f64, images: u32) -> Self {
+    /// The promise of one of `runs` runs: all of them together keep their promises with `confidence`, whichever is
+    /// chosen in the end (Bonferroni).
+    pub(crate) fn of_one(runs: usize, allowed: f64, confidence: f64, images: u32) -> Self {
         Self { allowed, confidence: 1.0 - (1.0 - confidence) / runs as f64, images }
     }
 
@@ -96,7 +96,7 @@ impl Promise {
     }
 
     /// Held-out images that such a promise needs; nothing where no number is enough.
-    pub fn least_images(&self) -> Option<u32> {
+    pub(crate) fn least_images(&self) -> Option<u32> {
         let (mut low, mut high) = (0, 1);
         let suffice = |images: u32| Self { images, ..*self }.target().is_some();
         while !suffice(high) {
@@ -113,7 +113,7 @@ impl Promise {
     }
 
     /// True if `seen` of the held-out images allows the promise.
-    pub fn is_kept(&self, seen: &Batch) -> bool {
+    pub(crate) fn is_kept(&self, seen: &Batch) -> bool {
         seen.drop() < self.allowed && self.chance(seen, self.allowed) <= 1.0 - self.confidence
     }
 

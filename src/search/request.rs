@@ -2,10 +2,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::check_drop;
+use super::budget::check_accuracy_drop;
 use super::identity::Identity;
 use super::problem::{Problem, Widths};
-use super::strategy_name::{Form, Name};
+use super::strategy_name::{StrategyForm, StrategyName};
 use crate::check::{MEMBRANE_BITS, in_range, refuse_if};
 use crate::error::Fault;
 use crate::model::Selection;
@@ -42,7 +42,7 @@ pub struct Request {
     /// What is tried.
     pub widths: Widths,
     /// Who looks.
-    pub strategies: Vec<Name>,
+    pub strategies: Vec<StrategyName>,
     /// The papers' strategies with the quantizers and tests of the others.
     pub accelerated: bool,
     /// Seeds of random choices.
@@ -51,7 +51,7 @@ pub struct Request {
     pub identity: Identity,
 }
 
-/// Of logs that say nothing of it.
+/// Promise of logs that say nothing of it.
 fn nothing_promised() -> Option<f64> {
     Some(0.0)
 }
@@ -64,7 +64,7 @@ const MOST_CONFIDENCE: f64 = 0.9999;
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     /// Who looks.
-    pub strategies: Vec<Name>,
+    pub strategies: Vec<StrategyName>,
     /// Seeds of random choices.
     pub seeds: Vec<u64>,
     /// Images that a strategy may execute, in validation sets.
@@ -84,7 +84,7 @@ impl Request {
     /// Names what is left out.
     pub fn extend(&mut self, terms: Terms) -> Result<(), Fault> {
         terms.check()?;
-        let forms = |names: &[Name]| -> Vec<Form> {
+        let forms = |names: &[StrategyName]| -> Vec<StrategyForm> {
             names.iter().flat_map(|name| name.forms(self.accelerated)).collect()
         };
         missing("strategies", &forms(&self.strategies), &forms(&terms.strategies))?;
@@ -161,7 +161,7 @@ impl Problem {
             format!("{seconds} is not above 0")
         })?;
         let budgets = &self.budgets;
-        check_drop(budgets.accuracy_drop)
+        check_accuracy_drop(budgets.accuracy_drop)
             .map_err(|message| Fault::new("problem.budgets.accuracy_drop", message))?;
         let limits = [
             ("problem.budgets.model_bytes", budgets.model_bytes),

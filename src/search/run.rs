@@ -1,4 +1,4 @@
-//! What a machine leaves of a space, and one run of one strategy.
+//! The part of a space that a machine can run, and one run of one strategy on it.
 
 use super::engine::{Engine, Stop};
 use super::oracle::Oracle;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// With the machine's own words if nothing is left, or one point.
-pub fn legal(space: Space, oracle: &dyn Oracle) -> Result<Space> {
+pub fn legal_space(space: Space, oracle: &dyn Oracle) -> Result<Space> {
     space.check()?;
     let refusal = |space: &Space, weights: usize, membranes: usize| -> Result<Option<Error>> {
         match oracle.charge(&space.setting(&space.uniform(weights, membranes), "level")?) {

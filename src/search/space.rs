@@ -1,4 +1,4 @@
-//! What is chosen: a weight scheme and a membrane width per tensor, and the partitions that tie tensors
+//! The space of a search: a weight scheme and a membrane width per tensor, and the partitions that tie tensors
 //! together.
 
 use std::fmt::Write;
@@ -58,9 +58,9 @@ pub struct Knob {
 /// Per unit, an index into the levels of the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Choice {
-    /// Of [`Space::weights`].
+    /// Index into [`Space::weights`].
     pub weights: u8,
-    /// Of [`Space::membranes`].
+    /// Index into [`Space::membranes`].
     pub membranes: u8,
 }
 
@@ -87,7 +87,7 @@ pub(super) const ID_DIGITS: usize = 16;
 /// A weight layer of a setting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerChoice {
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
     /// Bits of a weight.
     pub weight_bits: u32,
@@ -135,7 +135,7 @@ impl Space {
         Candidate(vec![Choice { weights: 0, membranes: 0 }; self.units.len()])
     }
 
-    /// The same choice everywhere.
+    /// The candidate of one choice everywhere.
     pub fn uniform(&self, weights: usize, membranes: usize) -> Candidate {
         let choice = Choice { weights: weights as u8, membranes: membranes as u8 };
         Candidate(vec![choice; self.units.len()])
@@ -320,7 +320,7 @@ impl Candidate {
     }
 
     /// The narrowest level of the units of `knob`.
-    pub fn narrowest(&self, knob: &Knob) -> usize {
+    pub(crate) fn narrowest(&self, knob: &Knob) -> usize {
         knob.units.iter().map(|&unit| self.level(unit, knob.part)).max().unwrap_or(0)
     }
 
@@ -337,15 +337,6 @@ impl Candidate {
                 Part::Weights => changed.0[unit].weights = level as u8,
                 Part::Membranes => changed.0[unit].membranes = level as u8,
             }
-        }
-        changed
-    }
-
-    /// With every unit of `knob` that is wider than `level` at `level`.
-    pub fn at_most(&self, knob: &Knob, level: usize) -> Self {
-        let mut changed = self.clone();
-        for &unit in knob.units.iter().filter(|&&unit| self.level(unit, knob.part) < level) {
-            changed = changed.with(&Knob { units: vec![unit], part: knob.part }, level);
         }
         changed
     }

@@ -125,12 +125,16 @@ impl<'a> Store<'a> {
     }
 
     /// What is known of `id`.
-    pub fn known(&self, id: &str) -> Option<&Known> {
+    pub(crate) fn known(&self, id: &str) -> Option<&Known> {
         self.known.get(id)
     }
 
     /// Accuracy of the float network on `part`, which `run` finds out.
-    pub fn float_accuracy(&mut self, part: DataPart, run: impl FnOnce() -> Result<f64>) -> Result<f64> {
+    pub(crate) fn float_accuracy(
+        &mut self,
+        part: DataPart,
+        run: impl FnOnce() -> Result<f64>,
+    ) -> Result<f64> {
         if let Some(&accuracy) = self.float.get(&part) {
             return Ok(accuracy);
         }
@@ -146,7 +150,7 @@ impl<'a> Store<'a> {
     }
 
     /// A setting on all test images, which `run` finds out.
-    pub fn on_test(&mut self, id: &str, run: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
+    pub(crate) fn on_test(&mut self, id: &str, run: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
         if let Some(measured) = self.known.get(id).and_then(|known| known.on_test.as_ref()) {
             return Ok(measured.clone());
         }
@@ -191,7 +195,7 @@ impl<'a> Store<'a> {
 
     /// Costs of settings at the activity of the float network, in parallel; none where the machine cannot
     /// run one.
-    pub fn estimates(&mut self, settings: &[(String, Setting)]) -> Result<Vec<Option<Figures>>> {
+    pub(crate) fn estimates(&mut self, settings: &[(String, Setting)]) -> Result<Vec<Option<Figures>>> {
         let unknown = |id: &String| self.known.get(id).is_none_or(|known| known.estimate.is_none());
         let new: Vec<&(String, Setting)> = settings.iter().filter(|(id, _)| unknown(id)).collect();
         let oracle = self.oracle;
@@ -243,7 +247,12 @@ impl<'a> Store<'a> {
     }
 
     /// A setting on the images that `oracle` holds out.
-    pub fn on_held_out(&mut self, oracle: &dyn Oracle, id: &str, setting: &Setting) -> Result<(Batch, f64)> {
+    pub(crate) fn on_held_out(
+        &mut self,
+        oracle: &dyn Oracle,
+        id: &str,
+        setting: &Setting,
+    ) -> Result<(Batch, f64)> {
         if let Some(known) = self.known.get(id).and_then(|known| known.held_out) {
             return Ok(known);
         }

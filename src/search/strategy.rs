@@ -20,7 +20,7 @@ pub enum Quantizer {
 
 /// A way to look for settings.
 pub trait Strategy {
-    /// Its name.
+    /// Name of the strategy.
     fn name(&self) -> &'static str;
 
     /// What it quantizes with.

@@ -4,7 +4,7 @@ use super::keyword::{Keyword, keywords};
 
 keywords! {
     /// A strategy by name.
-    pub enum Name {
+    pub enum StrategyName {
         Uniform = "uniform": "One choice for the whole network.",
         Random = "random": "Random settings.",
         Qsvit = "qsvit": "Group by group, base and fine tuning (QSViT).",
@@ -20,31 +20,32 @@ keywords! {
 
 /// One strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Form {
-    /// Its name, which is not that of all.
-    pub name: Name,
+pub struct StrategyForm {
+    /// Name of the strategy; not that of all.
+    pub name: StrategyName,
     /// True for a paper's with the quantizers and tests of the others.
     pub accelerated: bool,
 }
 
-/// Those of the papers, which come in two forms.
-const PAPERS: [Name; 4] = [Name::Qsvit, Name::Aq4svitGreedy, Name::Aq4svitBeam, Name::Spikehq];
+/// Strategies of the papers, which come in two forms.
+const PAPERS: [StrategyName; 4] =
+    [StrategyName::Qsvit, StrategyName::Aq4svitGreedy, StrategyName::Aq4svitBeam, StrategyName::Spikehq];
 
-impl Name {
+impl StrategyName {
     /// The strategies that the name stands for, papers' accelerated or not, or in both forms.
-    pub fn forms(self, accelerated: bool) -> Vec<Form> {
+    pub(crate) fn forms(self, accelerated: bool) -> Vec<StrategyForm> {
         if self != Self::All {
-            return vec![Form { name: self, accelerated: accelerated && PAPERS.contains(&self) }];
+            return vec![StrategyForm { name: self, accelerated: accelerated && PAPERS.contains(&self) }];
         }
-        let plain = |name| Form { name, accelerated: false };
-        let both = |name| [plain(name), Form { name, accelerated: true }];
+        let plain = |name| StrategyForm { name, accelerated: false };
+        let both = |name| [plain(name), StrategyForm { name, accelerated: true }];
         let baselines = [Self::Uniform, Self::Random].map(plain);
         let ours = [Self::RatioGreedy, Self::Ilp, Self::Nsga2].map(plain);
         baselines.into_iter().chain(PAPERS.into_iter().flat_map(both)).chain(ours).collect()
     }
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for StrategyForm {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let accelerated = if self.accelerated { " accelerated" } else { "" };
         write!(f, "{}{accelerated}", self.name.word())

@@ -24,7 +24,7 @@ impl Measure for OutputDivergence {
 /// sum p ln(p / q) of the probabilities that `expected` and `found` logits stand for.
 fn divergence(expected: &[f64], found: &[f64]) -> f64 {
     let (p, q) = (log_softmax(expected), log_softmax(found));
-    // Of equal probabilities it is 0, and not what roundings leave.
+    // The divergence of equal probabilities is 0, and not what roundings leave.
     p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q)).sum::<f64>().max(0.0)
 }
 

@@ -1,4 +1,4 @@
-//! What the next neurons see of a layer that alone is changed.
+//! The drift of membrane potentials in the neurons behind a layer that alone is changed.
 
 use super::{Candidate, Measure, Subject};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! How much each layer minds fewer bits: the accuracy that it costs to quantize one layer alone, and cheap
+//! The sensitivity of layers to fewer bits: the accuracy that it costs to quantize one layer alone, and cheap
 //! measures that are meant to foretell it, one file each.
 //!
 //! ```
@@ -24,13 +24,13 @@ use std::time::Instant;
 pub use accuracy::{IsolatedAccuracy, isolated_accuracy};
 pub use correlation::spearman;
 pub use divergence::OutputDivergence;
-pub use drift::{Drift, MembraneDrift, SpikeFlips, isolated_drift, next_neurons};
+pub use drift::{Drift, MembraneDrift, SpikeFlips, next_neurons};
 pub use imported::Imported;
-pub use isolated::run_isolated;
+pub(crate) use isolated::run_isolated;
 pub use measure::Measure;
 pub use nuclear_norm::NuclearNorm;
 pub use subject::{Candidate, Choice, Subject};
-pub use weight_error::{WeightError, errors};
+pub use weight_error::WeightError;
 
 use crate::error::Result;
 

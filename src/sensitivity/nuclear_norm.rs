@@ -4,7 +4,7 @@ use super::weight_error::errors;
 use super::{Candidate, Measure, Subject};
 use crate::error::Result;
 use crate::model::Op;
-use crate::quant::{InputStatistics, Wanted, real_layer};
+use crate::quant::{InputMoments, InputStatistics, real_layer};
 
 /// Nuclear norm of what a layer yields, times the squared error of its weights: layers that yield much, in
 /// many directions, mind more. The norm is that of the matrix of outputs by patches, divided by the square root
@@ -17,7 +17,7 @@ impl Measure for NuclearNorm {
     }
 
     fn figures(&self, subject: &Subject) -> Result<Vec<f64>> {
-        let known = subject.statistics(Wanted::Products)?;
+        let known = subject.statistics(InputMoments::Products)?;
         let mut norms: Vec<Option<f64>> = vec![None; subject.model().network.nodes.len()];
         let mut figure = |candidate: &Candidate| {
             let seen = known.inputs[candidate.node.index()].as_ref().expect("statistics of every layer");
@@ -60,7 +60,7 @@ mod tests {
         // Outputs 3 s1 and 2 s2 of inputs that never fire together, of rates 1/4 and 1/16: 3/2 + 2/4.
         let moments = DMatrix::from_row_slice(2, 2, &[0.25, 0.0, 0.0, 0.0625]);
         assert!((nuclear_norm(&[3.0, 0.0, 0.0, 2.0], &moments) - 2.0).abs() < 1e-12);
-        // The same output twice is one direction: sqrt(2) x 3/2.
+        // An output that is there twice is one direction: sqrt(2) x 3/2.
         let twice = nuclear_norm(&[3.0, 0.0, 3.0, 0.0], &moments);
         assert!((twice - 1.5 * 2f64.sqrt()).abs() < 1e-9, "{twice}");
     }

@@ -4,7 +4,9 @@ use crate::error::{Error, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Calibrated, collect_statistics};
 use crate::exec::Backend;
 use crate::model::{DataSet, Model, Network, NodeId, Op, Sample};
-use crate::quant::{Calibration, FixedPoint, LayerOverride, Precision, QuantizedModel, Setting, Wanted};
+use crate::quant::{
+    Calibration, FixedPoint, InputMoments, LayerOverride, Precision, QuantizedModel, Setting,
+};
 
 /// Calibration images that measures look at, at most.
 const BATCH: usize = 64;
@@ -57,7 +59,7 @@ impl Choice {
 pub struct Candidate {
     /// The weight layer.
     pub node: NodeId,
-    /// Its name.
+    /// Name of the layer.
     pub layer: String,
     /// Index of its choice.
     pub choice: usize,
@@ -138,7 +140,7 @@ impl Subject {
         &self.images
     }
 
-    /// Their classes.
+    /// Classes of the images.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
@@ -160,7 +162,7 @@ impl Subject {
     ///
     /// # Errors
     /// If one of them cannot be read.
-    pub fn statistics(&self, wanted: Wanted) -> Result<Calibration> {
+    pub fn statistics(&self, wanted: InputMoments) -> Result<Calibration> {
         let model = self.model();
         let mut known = Calibration::new(model.network.nodes.len());
         let all = |_: &str| Some(wanted);

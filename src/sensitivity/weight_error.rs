@@ -1,6 +1,6 @@
 use super::{Candidate, Measure, Subject};
 use crate::error::Result;
-use crate::quant::{QuantizedOp, Wanted, real_layer};
+use crate::quant::{InputMoments, QuantizedOp, real_layer};
 
 /// Sum over the weights of (rate of the input) x (error of the weight)^2: the mean square of what the layer
 /// yields wrongly if its inputs fired independently. Of inputs that are no spikes, the mean square stands for
@@ -13,7 +13,7 @@ impl Measure for WeightError {
     }
 
     fn figures(&self, subject: &Subject) -> Result<Vec<f64>> {
-        let known = subject.statistics(Wanted::Means)?;
+        let known = subject.statistics(InputMoments::Means)?;
         let figure = |candidate: &Candidate| {
             let seen = known.inputs[candidate.node.index()].as_ref().expect("statistics of every layer");
             let groups = seen.squares.len();

@@ -197,7 +197,7 @@ fn settings_in_a_row_are_quantized_as_each_alone() {
     }
 }
 
-/// The same integers for any number of threads, and a bundle of them validates.
+/// Any number of threads gives equal integers, and a bundle of them validates.
 #[test]
 fn exports_and_runs_with_all_options() {
     let dir = tempfile::tempdir().unwrap();

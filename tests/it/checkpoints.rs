@@ -184,7 +184,7 @@ fn of_several_state_dicts_one_is_read_and_all_are_named() {
     let twice =
         [b"}".to_vec(), text("net"), raw.clone(), b"q\x01s".to_vec(), text("model"), b"h\x01s".to_vec()];
     assert!(opened(&twice.concat(), Some("net")).starts_with("a [1.0, 2.0]"));
-    // As in Python, the last value of a key counts.
+    // The last value of a key counts, as in Python.
     let again = dict(&[("model", &ema), ("model", &raw)]);
     assert_eq!(opened(&again, None), "a [1.0, 2.0]");
     let again = dict(&[("a", &tensor("0", &[2])), ("a", &tensor("1", &[1]))]);

@@ -25,7 +25,7 @@ mod turns;
 
 use spiq::cost::{LayerCost, Machine, MappedWorkload, layer_cost};
 use spiq::exec::{Activity, NodeActivity, StepActivity, wave_size};
-use spiq::hw::sram::Sram;
+use spiq::hw::Sram;
 use spiq::hw::table::EnergyTable;
 use spiq::hw::{Hardware, PerOperand, Placement, Unrolling};
 use spiq::map::{
@@ -446,11 +446,11 @@ fn dense_cycles_and_reads_are_scale_sims() {
         let channels = if dataflow == Dataflow::InputStationary { n } else { columns as usize };
         let plan = plan(&machine, dataflow, Placement::Outermost, channels);
         let cost = layer_cost(&layer, &plan, &machine, &activity, 1);
-        // It prints the number of the last cycle, counted from 0.
+        // SCALE-Sim prints the number of the last cycle, counted from 0.
         assert_eq!(array_cycles(&cost).iter().sum::<f64>(), printed + 1.0);
         assert_eq!(cost.traffic_bits.activations_read, inputs);
         assert_eq!(cost.traffic_bits.weights_read - layer.parameter_bits(), weights);
-        // Its output counts are not ours: it sends partial sums to the outside.
+        // SCALE-Sim counts outputs in another way: it sends partial sums to the outside.
         let passes = if dataflow.sums_leave_the_array() { k.div_ceil(rows as usize) } else { 0 };
         assert_eq!(cost.traffic_bits.partial_sums_written, (m * n * passes * 12) as f64);
     }

@@ -161,7 +161,7 @@ fn a_run_on_pictures_is_a_run_on_their_pixels() {
         settings
     };
     assert_eq!(figures(&pictures), figures(&pixels));
-    // Both parts are the same files, which no report hides.
+    // Test and validation part are the same files, which no report hides.
     let notes = pictures["settings"][0]["notes"].to_string();
     assert!(notes.contains("chosen on 2 of the 2 images measured"), "{notes}");
     assert_eq!(pictures["data"]["images"], 2);

@@ -126,7 +126,7 @@ fn a_gamma_of_almost_nothing_is_a_gamma_of_zero() {
     }
 }
 
-/// Whatever the bias is; and whole layers, whose scale has no other channel to follow.
+/// Dead channels are dead with any bias; so are whole layers, whose scale has no other channel to follow.
 #[test]
 fn neither_the_bias_nor_the_rest_of_the_layer_matters() {
     let layer = |norm: &str| norm == "patch_embed.proj_bn" || norm.ends_with("fc1_bn");

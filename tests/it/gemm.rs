@@ -186,8 +186,8 @@ fn more_memory_never_costs_more_under_the_best_tiles() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is chosen: it fits, nothing is negative, every element moves at least once, outputs once,
-    /// energy is the sum of what moved times what it costs, and more bandwidth never costs time.
+    /// Any tiles that are chosen fit, nothing is negative, every element moves at least once, outputs once, energy is
+    /// the sum of what moved times what it costs, and more bandwidth never costs time.
     #[test]
     fn laws_of_chosen_tiles(
         m in 1u64..150, n in 1u64..150, k in 1u64..150, bits in 1u32..9, r in 1u32..20, c in 1u32..20,

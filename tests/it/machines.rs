@@ -14,7 +14,7 @@ mod on_network;
 
 use cases::{Network, Recorded, cores, of_positions, predict_single, setting, single, unpack};
 use serde_json::Value;
-use spiq::hw::{Done, Hardware, Search};
+use spiq::hw::{Done, Hardware, SpikeSearch};
 use spiq::npz::Npz;
 use spiq::tensor::Shape;
 
@@ -34,7 +34,7 @@ fn layer(timesteps: usize, shape: Shape, values: Vec<u8>) -> Recorded {
     Recorded { layer: "layer".to_owned(), timesteps, shape, values }
 }
 
-/// Its parts add up to whole cycles but for their last bits.
+/// Cycles of a single layer: the parts add up to whole cycles but for their last bits.
 fn cycles(network: &Network, hardware: Hardware, setting: &str) -> f64 {
     let cycles = predict_single(network, hardware, setting).unwrap();
     assert!((cycles - cycles.round()).abs() < 1e-6, "{cycles}");
@@ -53,7 +53,7 @@ fn snn_dse_is_exact() {
     for (done, wanted) in [(Done::HandedOver, 6619.0), (Done::Drained, 6687.0)] {
         let mut hardware = hardware("snn-dse");
         cores(&mut hardware, 0).channels.value = 30;
-        let Some(Search::Lists(lists)) = &mut cores(&mut hardware, 0).search else { panic!("lists") };
+        let Some(SpikeSearch::Lists(lists)) = &mut cores(&mut hardware, 0).search else { panic!("lists") };
         lists.done.value = done;
         assert_eq!(cycles(&network, hardware, &setting(4, 16, None)), wanted, "{done:?}");
     }
@@ -82,7 +82,7 @@ fn odin_is_exact() {
     }
 }
 
-/// Both modes, with weights to load and without.
+/// Cores of SNE in two modes, with weights to load and without.
 #[test]
 fn sne_is_exact_but_for_stalls_of_outputs() {
     let shape = Shape::new(8, 26, 26);
@@ -119,7 +119,7 @@ fn exspike_is_exact_where_weights_are_on_chip() {
         let conv = format!("Conv(name: \"layer\", out_channels: {outputs}, kernel: 3, pad: 1)");
         let network = single(&conv, NEURON, layer(1, Shape::new(size("Ci"), side, side), spikes), silent);
         let mut hardware = hardware("exspike");
-        let Some(Search::Queue(queue)) = &mut cores(&mut hardware, 0).search else { panic!("a queue") };
+        let Some(SpikeSearch::Queue(queue)) = &mut cores(&mut hardware, 0).search else { panic!("a queue") };
         queue.group.value = size("G") as u32;
         cores(&mut hardware, 0).weight_stream = None;
         hardware.memories[0].capacity_bytes.value = 1 << 24;

@@ -255,8 +255,7 @@ proptest! {
         }
     }
 
-    /// Whatever the nest: every element is read, every output is written and finished once, and a level
-    /// takes in what it gives away.
+    /// Any nest reads every element, writes and finishes every output once, and a level takes in what it gives away.
     #[test]
     fn nothing_is_lost((nest, gemm) in nest()) {
         let counts = accesses(&nest, &gemm, Convention::default());

@@ -67,7 +67,7 @@ fn spikingformer_8_512_from_shapes_and_rates() {
     let rates = Rates::load("spikingformer_8-512_imagenet", &network).unwrap();
     let published = published();
     let wanted = number(&published, "/spikingformer_imagenet_224_T4/0/energy_mj");
-    // Its residual streams are membranes, not integers: both readings are the same.
+    // Residual streams of the Spikingformer are membranes, not integers: both readings are equal.
     for table in ["sop-45", "sop-45-mac"] {
         let costs = costs(&network, &rates, table);
         let energy_mj: f64 = costs.iter().map(|cost| cost.energy_j.total() * 1e3).sum();

@@ -8,8 +8,8 @@ use spiq::exec::FloatExecutor;
 use spiq::load;
 use spiq::model::{DataSet, Op};
 
-/// Both compute in single precision, and sum in different orders: the logits differ by 1e-6. A
-/// spike of the last layer that changed sides would show as a weight over 4 timesteps, 1e-2.
+/// Largest difference of logits. Both sides compute in single precision, and sum in different orders: the logits
+/// differ by 1e-6. A spike of the last layer that changed sides would show as a weight over 4 timesteps, 1e-2.
 const LOGIT_TOLERANCE: f32 = 1e-4;
 /// Where a membrane is within rounding of its threshold, the order of a sum decides. None of the
 /// 462,770 spikes is that close; another order of summation may find one, and what follows from it.

@@ -161,7 +161,7 @@ fn a_list_never_leads_out_of_its_folder() {
     }
 }
 
-/// As killed runs leave a folder: staged files, a list of old and new files, some of the new ones in place.
+/// Killed runs leave a folder like this: staged files, a list of old and new files, some of the new ones in place.
 #[test]
 fn the_next_run_repairs_what_a_killed_one_left() {
     let dir = folder();

@@ -55,7 +55,7 @@ fn tensors(description: &ModelDescription, seed: u64, exact: bool) -> Tensors {
         "alpha" => dice.real(0.05, 0.3),
         "running_var" => 1.0 - 1e-5,
         "running_mean" => 0.0,
-        // Of both signs.
+        // Norms scale by factors of both signs.
         "weight" if name.starts_with('n') => dice.pick(&[-1.0, 1.0, 0.5, -0.5]),
         "g1" | "g2" => dice.pick(&[-1.0, 1.0, 0.5, -0.5]),
         "bias" => dice.pick(&[-0.25, 0.0, 0.5]),

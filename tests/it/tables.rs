@@ -28,7 +28,7 @@ fn tables_together_are_tables_alone() {
     let together = report(folder.path(), &[&limit[..], &[asked]].concat());
     let tables = together["tables"].as_array().unwrap();
     assert_eq!(tables.iter().map(|t| t["table"].as_str().unwrap()).collect::<Vec<_>>(), names);
-    // One of operations, one of whole events by rates, and one of whole events as executed.
+    // A table of operations, one of whole events by rates, and one of whole events as executed.
     for i in [1, 4, 5] {
         let (table, asked) = (&tables[i], names[i]);
         let alone = report(folder.path(), &[&limit[..], &[asked]].concat());

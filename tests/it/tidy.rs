@@ -6,6 +6,7 @@ mod layers;
 mod paths;
 mod sources;
 mod tree;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -6,9 +6,9 @@ use flate2::Crc;
 /// How an archive ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Directory {
-    /// As zip archives end that need no more.
+    /// The directory of zip archives that need no more.
     Plain,
-    /// As PyTorch ends them: 76 bytes of ZIP64 records in between, and the plain record complete.
+    /// The directory that PyTorch writes: 76 bytes of ZIP64 records in between, and the plain record complete.
     Both,
     /// The plain record refers to the ZIP64 records for everything.
     Zip64,

@@ -24,7 +24,7 @@ impl Data {
         loaded.map(Self).map_err(|e| plain(py, &e))
     }
 
-    /// Of images and labels that a program holds.
+    /// Data of images and labels that a program holds.
     #[staticmethod]
     #[pyo3(signature = (name, test, validation, layout, scale, classes))]
     fn of_arrays(

@@ -7,9 +7,9 @@ use crate::error::plain;
 #[pyclass(frozen, module = "spiq._spiq")]
 pub struct Hardware {
     pub hardware: spiq::hw::Hardware,
-    /// Of its description.
+    /// SHA-256 of the description.
     pub sha256: String,
-    /// Its description.
+    /// Text of the description.
     text: String,
 }
 

@@ -75,7 +75,7 @@ struct RequantizeIntegers {
     joins: bool,
 }
 
-/// Those of node `id` of `model`, which are `quantized`.
+/// The integers of node `id` of `model`, which are `quantized`.
 ///
 /// # Errors
 /// A node that has no module in PyTorch.

@@ -23,7 +23,7 @@ pub struct Prepared {
     /// `None` for the float network.
     quantized: Option<QuantizedModel>,
     images: Images,
-    /// Of model, setting and data.
+    /// Names of model, setting and data.
     names: [String; 3],
 }
 

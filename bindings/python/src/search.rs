@@ -8,10 +8,9 @@ use spiq::error::Fault;
 use spiq::model::Selection;
 use spiq::ron_file::parse_ron;
 use spiq::search::log::Log;
-use spiq::search::strategies::Name;
 use spiq::search::{
     Budgets, DriftMetric, Granularity, Identity, Loaded, Objective, Problem, Request, SearchWatcher, Session,
-    Widths, short_name,
+    StrategyName, Widths, short_name,
 };
 use spiq::{Error, Result, report};
 
@@ -59,7 +58,7 @@ struct Wanted {
     validation_images: Option<usize>,
     confidence: Option<f64>,
     minimize: Objective,
-    strategies: Vec<Name>,
+    strategies: Vec<StrategyName>,
     accelerated: bool,
     seeds: Vec<u64>,
     max_evaluations: f64,

@@ -32,8 +32,9 @@ impl Setting {
         self.0.to_ron()
     }
 
-    /// Of a network whose weights were trained on their grids: the largest weight says the scale, each weight is
-    /// rounded by itself, and what ranges would be calibrated for is said, by layer. Nothing for the float network.
+    /// The setting for a network whose weights were trained on their grids: the largest weight says the scale, each
+    /// weight is rounded by itself, and what ranges would be calibrated for is said, by layer. Nothing for the float
+    /// network.
     fn trained(&self, fraction_bits: Vec<(String, u32)>, residual_fraction_bits: u32) -> Option<Self> {
         let Precision::Fixed(fixed) = &self.0.precision else { return None };
         let layer = |(pattern, layer): &(String, LayerOverride)| {
@@ -46,7 +47,7 @@ impl Setting {
         trained.rounding = WeightRounding::Nearest;
         (trained.bias_correction, trained.rate_matching) = (false, false);
         trained.layers = fixed.layers.iter().map(layer).collect();
-        // Of rounding alone such an override may have spoken.
+        // An override that spoke of rounding alone says nothing any more.
         trained.layers.retain(|(_, layer)| *layer != LayerOverride::default());
         let bits = |bits| LayerOverride { fraction_bits: Some(bits), ..LayerOverride::default() };
         trained.layers.extend(fraction_bits.into_iter().map(|(name, f)| (name, bits(f))));

@@ -12,10 +12,10 @@ use crate::cli::threads::ThreadsArguments;
 use crate::error::{Error, Fault, Result};
 use crate::hw::Hardware;
 use crate::name::Printable;
-use crate::search::strategies::Name;
 use crate::search::{
-    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_IS, Objective,
-    Problem, Request, SECONDS, SQUARE_MILLIMETRES, Units, WATTS, Widths, check_drop, quantity, short_name,
+    BYTES, Budgets, DEFAULT_ACCURACY_DROP, DriftMetric, Granularity, Identity, JOULES, MEMORY_FIGURES,
+    Objective, Problem, Request, SECONDS, SQUARE_MILLIMETRES, StrategyName, Units, WATTS, Widths,
+    check_accuracy_drop, quantity, short_name,
 };
 
 /// Why `memory` is nothing to minimise.
@@ -81,8 +81,8 @@ pub struct Arguments {
     #[arg(long, value_name = "WHAT", default_value = "footprint", value_parser = keyword_after::<Objective>("memory", NO_OBJECTIVE))]
     pub minimize: Objective,
     /// Who looks; several are separated by commas.
-    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<Name>())]
-    pub strategy: Vec<Name>,
+    #[arg(long, value_name = "S", default_value = "ilp", value_delimiter = ',', value_parser = keyword::<StrategyName>())]
+    pub strategy: Vec<StrategyName>,
     /// Give the papers' strategies scales per channel, membranes and tests that stop when decided.
     #[arg(long)]
     pub accelerated: bool,
@@ -195,11 +195,11 @@ pub fn refuse_flag(fault: Fault) -> Error {
     Error::mismatch(format!("--{flag}: {}", fault.message))
 }
 
-/// Those of the file, and those of flags, which win.
+/// Budgets of the file and of flags; flags win.
 fn budgets(arguments: &Arguments) -> Result<Budgets> {
     if arguments.max_memory.is_some() {
         return Err(Error::mismatch(format!(
-            "--max-memory: {MEMORY_IS}; --max-model, --max-footprint and --max-peak limit them"
+            "--max-memory: {MEMORY_FIGURES}; --max-model, --max-footprint and --max-peak limit them"
         )));
     }
     let mut budgets = match &arguments.budget {
@@ -207,7 +207,8 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
         None => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
     };
     if let Some(drop) = arguments.max_accuracy_drop {
-        check_drop(drop).map_err(|message| Error::mismatch(format!("--max-accuracy-drop: {message}")))?;
+        check_accuracy_drop(drop)
+            .map_err(|message| Error::mismatch(format!("--max-accuracy-drop: {message}")))?;
         budgets.accuracy_drop = drop;
     }
     let flags: [(&str, &Option<String>, Units, &mut Option<f64>); 6] = [
@@ -228,7 +229,7 @@ fn budgets(arguments: &Arguments) -> Result<Budgets> {
     Ok(budgets)
 }
 
-/// Those of the file at `path`; of memories, those that the machine `hw` has.
+/// Budgets of the file at `path`; of memories, those that the machine `hw` has.
 fn budgets_of_file(path: &str, hw: &str) -> Result<Budgets> {
     let budgets = Budgets::load(path)?;
     if !budgets.peak_bytes.is_empty() {

@@ -13,7 +13,7 @@ use os_display::Quotable;
 use crate::error::{Error, Result};
 use crate::search::log::Log;
 
-/// As shells report a process that Ctrl-C ended.
+/// Exit code by which shells report a process that Ctrl-C ended.
 const EXIT_CODE: i32 = 130;
 
 /// What is in the log by now. Locked while files are put in place, which takes no time and is not cut short.

@@ -13,9 +13,9 @@ pub struct Rounds<'a> {
     pub passes: u64,
     /// Which loop stands outside.
     pub order: LoopOrder,
-    /// Of an event.
+    /// Cycles of an event.
     pub event: u64,
-    /// Of a sweep over the neurons of a pass; none where it is left out.
+    /// Cycles of a sweep over the neurons of a pass; none where it is left out.
     pub sweep: Option<u64>,
     /// True if a timestep without spikes has no sweep.
     pub skips_silence: bool,
@@ -23,11 +23,11 @@ pub struct Rounds<'a> {
     pub overlaps: bool,
     /// Beside events and sweeps: of the layer, of a pass, of a timestep, and of one with spikes.
     pub layer: u64,
-    /// Of a pass.
+    /// Cycles of a pass.
     pub pass: u64,
-    /// Of a timestep.
+    /// Cycles of a timestep.
     pub timestep: u64,
-    /// Of a timestep with spikes.
+    /// Cycles of a timestep with spikes.
     pub active_timestep: u64,
 }
 

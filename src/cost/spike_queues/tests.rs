@@ -74,7 +74,7 @@ fn two_lists_by_hand() {
     // 16, and 2 to hand over, 1 to go on, 3 to say so.
     let told = span(Done::HandedOver);
     assert_eq!(told.total, 22);
-    // Of the 27 cycles of additions, those behind are the next layer's.
+    // Additions take 27 cycles; those behind are the next layer's.
     assert_eq!((told.adding, told.sweeping), (15, 0));
     let drained = span(Done::Drained);
     assert_eq!(drained, Span { total: 44, adding: 27, sweeping: 10 });

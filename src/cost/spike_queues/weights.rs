@@ -23,7 +23,7 @@ pub(super) struct Halves<'a> {
 }
 
 impl<'a> Halves<'a> {
-    /// Of `passes`; the first two halves are there from the start, unless the stream starts anew.
+    /// The stream of `passes`; the first two halves are there from the start, unless the stream starts anew.
     pub fn new(streamed: Streamed<'a>, passes: u64, first_timestep: bool) -> Self {
         let Streamed { stream, rows } = streamed;
         let kept = passes * rows < 2 * cycles(&stream.half_rows);

@@ -21,7 +21,7 @@ pub struct Waves<'a> {
 }
 
 impl<'a> Waves<'a> {
-    /// Of `frames` frames of `product`.
+    /// The waves of `frames` frames of `product`.
     pub fn new(run: Run<'a>, product: &'a Product, frames: f64) -> Self {
         let together = if run.plan.placement == Placement::Innermost { frames } else { 1.0 };
         let total = run.activity.nodes[product.node.index()].total();
@@ -85,9 +85,9 @@ pub struct Walk {
 /// Sums that are moved in their memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MovedSums {
-    /// Those that are read.
+    /// Sums that are read.
     pub read: f64,
-    /// Those that are written.
+    /// Sums that are written.
     pub written: f64,
 }
 

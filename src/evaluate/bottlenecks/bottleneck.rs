@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// One of the layers that weigh most in energy times latency.
+/// A layer that is among those that weigh most in energy times latency.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bottleneck {
     /// Name of the layer.
     pub layer: String,
-    /// Its share of the energy of the network, leakage included.
+    /// Share of the layer in the energy of the network, leakage included.
     pub energy_share: f64,
-    /// Its share of the cycles of the network.
+    /// Share of the layer in the cycles of the network.
     pub cycles_share: f64,
     /// What draws most of its energy.
     pub energy_cause: Cause,
@@ -28,9 +28,9 @@ pub struct Bottleneck {
 pub struct Cause {
     /// The part, as columns of reports call it.
     pub part: &'static str,
-    /// Its share of the layer's total.
+    /// Share of the part in the layer's total.
     pub share: f64,
-    /// In words.
+    /// The cause in words.
     pub words: String,
 }
 
@@ -50,9 +50,9 @@ pub struct Remedy {
 /// Costs after a change, as multiples of those before.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Effect {
-    /// Of energy, leakage included.
+    /// Energy after the change over energy before, leakage included.
     pub energy_ratio: f64,
-    /// Of cycles.
+    /// Cycles after the change over cycles before.
     pub cycles_ratio: f64,
 }
 

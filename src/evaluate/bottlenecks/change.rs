@@ -47,7 +47,7 @@ pub(super) enum Change {
     WeightBits {
         /// Number of the layer.
         layer: usize,
-        /// How many.
+        /// Bits of a weight.
         bits: u32,
     },
 }

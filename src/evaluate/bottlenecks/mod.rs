@@ -46,7 +46,7 @@ pub(super) struct Mapped<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Cost {
     energy_j: f64,
-    /// Those of them that are not leakage.
+    /// Energy beside leakage.
     dynamic_j: f64,
     cycles: f64,
 }
@@ -170,7 +170,7 @@ impl<'a> Mapped<'a> {
             score(&tried.machine, &tried.costs.network) <= score(self.machine, &before.network)
         };
         let helpful = self.about(subject, tried).filter(|tried| gain(tried) >= LEAST_GAIN).filter(no_worse);
-        // Of equals the first: it was thought of for the larger part of the cost.
+        // The first of equals wins: it was thought of for the larger part of the cost.
         let best = helpful.reduce(|best, next| if gain(&next) > gain(&best) { next } else { best })?;
         let area = |machine: &Machine| machine.area_mm2.map(|area| area.total());
         Some(Remedy {

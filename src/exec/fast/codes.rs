@@ -9,7 +9,7 @@ pub fn word(x: i64) -> i32 {
     i32::try_from(x).expect("within the proven 32-bit bound")
 }
 
-/// As [`word`], all of them.
+/// Biases or paddings, each converted by [`word`].
 pub fn words(values: &[i64]) -> Vec<i32> {
     values.iter().map(|&x| word(x)).collect()
 }

@@ -71,7 +71,7 @@ pub fn with_outputs(twin: &NodeActivity, geometry: &ConvGeometry, multi_bit: boo
     NodeActivity { steps: twin.steps.iter().map(step).collect() }
 }
 
-/// As `activity::wave_peaks`, between two rows.
+/// Peaks as `activity::wave_peaks` counts them, between two rows.
 fn wave_peaks<'a>(cpu: Cpu, mut events: &'a mut [i32], mut larger: &'a mut [i32]) -> [u32; WAVE_SIZES] {
     let mut count = events.len();
     std::array::from_fn(|_| {

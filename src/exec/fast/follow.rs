@@ -1,4 +1,4 @@
-//! What is computed together with the weight layer before it: neurons, requantization and joins.
+//! Operations that run together with the weight layer before them: neurons, requantization and joins.
 
 use super::neuron::{NeuronScratch, rescale};
 use super::prepared::{Inputs, Kernels, Prepared, Scratch};

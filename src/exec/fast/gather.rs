@@ -34,7 +34,7 @@ enum Tap {
 }
 
 impl Gather {
-    /// Of `geometry` on `frames` maps of `input`.
+    /// Gathers the inputs of `geometry` on `frames` maps of `input`.
     pub fn new(geometry: &ConvGeometry, input: Shape, frames: usize) -> Self {
         let output = geometry.output(input).expect("checked when the network was built");
         let stride = stride_of(frames * output.positions());

@@ -1,4 +1,4 @@
-//! What a kernel of a weight layer is: a file per kernel, chosen in `layer.rs`.
+//! The trait of the kernels of weight layers: a file per kernel, chosen in `layer.rs`.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! The same integers as the scalar specification, by kernels for the processor at hand.
+//! The executor that computes the integers of the scalar specification by kernels for the processor at hand.
 //!
 //! Values lie channel by channel, with all timesteps and positions of a channel in one row: a vector is
 //! many positions, constants of a channel are scalars, and spikes of a few channels share a byte, which

@@ -17,7 +17,7 @@ pub struct Padded {
 }
 
 impl Padded {
-    /// Of `frames` maps of `input` that `geometry` keeps as large as they are.
+    /// Pads `frames` maps of `input`, which `geometry` keeps as large as they are.
     pub fn new(geometry: &ConvGeometry, input: Shape, frames: usize) -> Self {
         let pad = geometry.pad;
         let row = input.width + 2 * pad[1];

@@ -82,7 +82,7 @@ struct Gathers {
 /// What tells gathers apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Reads {
-    /// Of one channel.
+    /// Convolution of one channel.
     geometry: ConvGeometry,
     /// Height and width of what is read.
     size: [usize; 2],

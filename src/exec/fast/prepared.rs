@@ -1,4 +1,4 @@
-//! What is prepared once per network, and what its nodes share in a run.
+//! State of a network that is prepared once, and what its nodes share in a run.
 
 use super::layer::{self, Layer};
 use super::plan::{self, Plan};

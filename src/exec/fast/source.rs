@@ -1,4 +1,4 @@
-//! What a weight layer reads, row by row, with what lies around a map where a window reads it.
+//! The input of a weight layer, row by row, with what lies around a map where a window reads it.
 
 use super::gather::Gather;
 use super::value::{Value, at_least};

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 /// Multiply-accumulates that are worth a thread: some 12 microseconds of look-ups.
 pub const MACS_OF_A_THREAD: usize = 1 << 24;
-/// So many that a thread that starts late takes fewer.
+/// Tiles per thread: enough that a thread that starts late takes fewer.
 pub const TILES_OF_A_THREAD: usize = 4;
 
 thread_local! {

@@ -27,7 +27,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Of words of 32 bits, or of spikes with `packed` channels per byte.
+    /// Layout of words of 32 bits, or of spikes with `packed` channels per byte.
     pub fn new(frames: usize, shape: Shape, packed: Option<usize>) -> Self {
         Self { frames, shape, stride: stride_of(frames * shape.positions()), packed, wide: false }
     }
@@ -144,7 +144,7 @@ impl<'a> Value<'a> {
         room
     }
 
-    /// As the scalar executor holds them.
+    /// The value in frames, as the scalar executor holds them.
     pub fn to_frames(self) -> Frames<i64> {
         let shape = self.layout.shape;
         let mut data = vec![0; self.layout.columns() * shape.channels];

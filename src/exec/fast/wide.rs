@@ -1,4 +1,4 @@
-//! Nodes that read or yield what 32 bits do not hold.
+//! Nodes whose inputs or outputs 32 bits do not hold.
 
 use rayon::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What products of real numbers read.
+//! Inputs of products of real numbers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,8 @@ pub struct ProductInputs<'a> {
 }
 
 impl<'a> ProductInputs<'a> {
-    /// Of `padding` as many channels as are read of each position; `stride` values from one position to the next.
+    /// Inputs in `values`: of each position as many channels as `padding` has, and `stride` values from one position
+    /// to the next.
     pub fn new(values: &'a [f32], stride: usize, padding: &'a [f32]) -> Self {
         let (cpu, channels) = (Cpu::best(), padding.len());
         let (positions, words) = (values.len().div_ceil(stride), channels.div_ceil(64));
@@ -41,7 +42,7 @@ impl<'a> ProductInputs<'a> {
         Self { values, stride, padding, bits, form }
     }
 
-    /// Those that columns read: `sources` has the positions of the taps of each.
+    /// Inputs that columns read: `sources` has the positions of the taps of each.
     pub fn at<'s>(&'s self, sources: &'s [u32], taps: usize) -> FloatInputs<'s> {
         FloatInputs {
             values: self.values,

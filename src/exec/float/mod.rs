@@ -106,7 +106,7 @@ impl<'a> FloatExecutor<'a> {
 
     /// Runs one image and shows what every weight layer reads, and what its padding holds: one value per input
     /// channel, or none for zeros.
-    pub fn run_inputs(&self, sample: &Sample, mut observe: impl FnMut(NodeId, &Frames<f32>, &[f32])) {
+    pub(crate) fn run_inputs(&self, sample: &Sample, mut observe: impl FnMut(NodeId, &Frames<f32>, &[f32])) {
         self.values(sample, |id, value| {
             let readers = self.model.network.readers(id);
             for (reader, _) in readers.filter(|(_, node)| matches!(node.op, Op::Weighted(_))) {

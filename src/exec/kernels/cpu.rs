@@ -23,7 +23,7 @@ static ALL: &[&dyn InstructionSet] = &[
 pub struct Isa(&'static dyn InstructionSet);
 
 impl Isa {
-    /// Those for this target, slowest first.
+    /// Instruction sets for this target, slowest first.
     pub fn all() -> impl DoubleEndedIterator<Item = Self> {
         ALL.iter().map(|&instructions| Self(instructions))
     }
@@ -105,7 +105,7 @@ impl Cpu {
         self.instructions().channels_of_a_tile()
     }
 
-    /// Its kernels, for which the processor has the instructions.
+    /// Kernels of the processor, for which it has the instructions.
     pub(super) fn instructions(self) -> &'static dyn InstructionSet {
         self.0.0
     }

@@ -30,7 +30,7 @@ pub struct FloatInputs<'a> {
     pub padding: &'a [f32],
     /// Positions, `[column][tap]`; outside is the number of positions.
     pub sources: &'a [u32],
-    /// Of a column.
+    /// Taps of a column.
     pub taps: usize,
     /// How they are read.
     pub form: FloatForm,
@@ -39,11 +39,11 @@ pub struct FloatInputs<'a> {
 /// How a product reads its inputs, which changes no sum but the sign of one that is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FloatForm {
-    /// Those that are not zero, which are 1.
+    /// Only inputs that are not zero, which are 1.
     Spikes,
-    /// Those that are not zero.
+    /// Only inputs that are not zero.
     Sparse,
-    /// All.
+    /// All inputs.
     Dense,
 }
 
@@ -267,7 +267,7 @@ fn flags_of(values: &[f32], flags: &mut [u8; WORD]) -> u32 {
 /// Low bits of bytes side by side.
 #[inline(always)]
 fn word_of(flags: &[u8; WORD]) -> u64 {
-    // Its product with low bits of 8 bytes has them side by side in the highest byte.
+    // The product with low bits of 8 bytes has those bits side by side in its highest byte.
     const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
     let eight = |(i, bytes): (usize, &[u8; 8])| {
         (u64::from_le_bytes(*bytes).wrapping_mul(SIDE_BY_SIDE) >> 56) << (8 * i)

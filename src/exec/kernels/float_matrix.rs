@@ -22,11 +22,11 @@ pub struct FloatMatrix {
 /// Some output channels of a product.
 #[derive(Debug, Clone, Copy)]
 pub struct Panel<'a> {
-    /// The first of them.
+    /// First of the output channels.
     pub first: usize,
-    /// How many.
+    /// Number of output channels.
     pub outs: usize,
-    /// So many, and zeros that fill a vector.
+    /// Output channels, with zeros that fill a vector.
     pub width: usize,
     /// `[row][width]`.
     pub weights: &'a [f32],
@@ -35,7 +35,7 @@ pub struct Panel<'a> {
 }
 
 impl FloatMatrix {
-    /// As many outputs as biases; `weights` yields, of a row, the weights of outputs.
+    /// A matrix of as many outputs as biases; `weights_of` yields, of a row, the weights of outputs.
     pub fn new<W: Fn(usize) -> f32>(
         rows: usize,
         bias: &[f32],
@@ -64,11 +64,6 @@ impl FloatMatrix {
     /// Inputs of an output.
     pub fn rows(&self) -> usize {
         self.rows
-    }
-
-    /// Biases of the output channels.
-    pub fn bias(&self) -> &[f32] {
-        &self.bias[..self.outs]
     }
 
     /// All panels.

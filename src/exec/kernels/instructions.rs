@@ -1,4 +1,4 @@
-//! What an instruction set is made of: the kernels that it has of its own, and portable ones for the rest.
+//! The trait of an instruction set: the kernels that it has of its own, and portable ones for the rest.
 
 use std::panic::RefUnwindSafe;
 

@@ -144,7 +144,7 @@ macro_rules! define_loops {
 }
 
 define_loops! { ($)
-    /// As [`super::neuron()`], in 64 bits.
+    /// Neurons as in [`super::neuron()`], in 64 bits.
     fn neuron_wide(
         cell: &Cell<i64>,
         x: &[i64],
@@ -172,7 +172,7 @@ define_loops! { ($)
         by.join(x.iter().map(|&x| (0, x)), out)
     }
 
-    /// As [`requantize`], of 64 bits.
+    /// Onto a grid, from 64 bits; returns how many values were clamped.
     fn requantize_wide(by: Rescale, x: &[i64], out: &mut [i32]) -> u32 {
         by.join(x.iter().map(|&x| (0, x)), out)
     }
@@ -182,7 +182,7 @@ define_loops! { ($)
         by.join(stream.iter().copied().zip(branch.iter().copied()), out)
     }
 
-    /// As [`join`], of 64 bits.
+    /// stream + branch in 64 bits, the branch brought onto the grid first; returns how many sums were clamped.
     fn join_wide(by: Rescale, stream: &[i64], branch: &[i64], out: &mut [i32]) -> u32 {
         by.join(stream.iter().copied().zip(branch.iter().copied()), out)
     }
@@ -317,7 +317,7 @@ define_loops! { ($)
     /// Bit `bit` of 64 bytes at a time, side by side in a word; bytes that are missing count as 0.
     fn pack_columns(x: &[u8], bit: u32, out: &mut [u64]) {
         const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-        // Its product with low bits of 8 bytes has them side by side in the highest byte.
+        // The product with low bits of 8 bytes has those bits side by side in its highest byte.
         const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
         for (out, x) in out.iter_mut().zip(x.chunks(64)) {
             *out = 0;

@@ -22,11 +22,11 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-pub use super::neuron::Cell;
 pub use cpu::{Cpu, Isa};
-pub use dispatch::*;
-pub use float::{FloatForm, FloatInputs, FloatNeuron, FloatReset, FloatRows};
-pub use float_matrix::FloatMatrix;
-pub use loops::Rescale;
+pub(crate) use dispatch::*;
+pub use dispatch::{lookup, products};
+pub(crate) use float::{FloatForm, FloatInputs, FloatNeuron, FloatReset, FloatRows};
+pub(crate) use float_matrix::FloatMatrix;
+pub(crate) use loops::Rescale;
 pub use products::{Pairs, ProductMatrix};
 pub use tables::{BLOCK, Entry, LANES, LookupMatrix, TableLayout, TableRoom, Tables};

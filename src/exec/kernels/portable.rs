@@ -6,11 +6,11 @@ use super::tables::{BLOCK, LANES, TableLayout, TableOrder, Tables, word_of};
 
 /// Entries of a table.
 const TABLE: usize = 16;
-/// Of four inputs.
+/// Tables of four inputs.
 pub const LAYOUT: TableLayout = TableLayout { inputs: 4, order: TableOrder::SideBySide };
 /// Channels whose tables lie side by side, and whose sums stay in registers.
 pub const CHANNELS: usize = 32;
-/// Of channels that are left, a vector.
+/// Channels of a vector, for those that are left.
 const FEW: usize = 8;
 /// Columns whose sums of products stay in registers.
 const COLUMNS: usize = 32;
@@ -73,9 +73,9 @@ pub fn lookup(tables: &Tables, index: &[u8], stride: usize, out: &mut [i32]) {
 struct Tile<'a> {
     /// `[row][entry][channel]`.
     tables: &'a [u16],
-    /// How many.
+    /// Number of the channels.
     channels: usize,
-    /// That from which on some are looked up.
+    /// First channel that is looked up.
     first: usize,
 }
 

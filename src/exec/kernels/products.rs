@@ -27,7 +27,7 @@ impl ProductMatrix {
     }
 
     /// Takes other weights, and no bias; false if they do not fit.
-    pub fn assign(&mut self, codes: &[i32], inputs: usize) -> bool {
+    pub(crate) fn assign(&mut self, codes: &[i32], inputs: usize) -> bool {
         let pair = |pair: &[i32]| (pair[0] & 0xffff) | pair.get(1).copied().unwrap_or(0) << 16;
         self.weights.clear();
         self.weights.extend(codes.chunks_exact(inputs).flat_map(|channel| channel.chunks(2).map(pair)));

@@ -177,12 +177,12 @@ impl LookupMatrix {
     }
 
     /// Bytes of all tables.
-    pub fn table_bytes(&self) -> usize {
+    pub(crate) fn table_bytes(&self) -> usize {
         (self.outs * self.rows * self.bytes_of_a_table()).next_multiple_of(size_of::<Line>())
     }
 
     /// Bytes of what is stored.
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         match &self.weights {
             Weights::Tables(lines) => size_of_val(lines.as_slice()),
             Weights::Halves(halves) => halves.len(),
@@ -292,7 +292,7 @@ fn split_bytes(runs: &mut [Run], sums: &[u16], outs: usize) -> bool {
 fn split_digits(runs: &mut [Run], sums: &[u16], outs: usize) -> u32 {
     let of_digit = |digit: u32| {
         let high: Vec<u16> = sums.iter().map(|sum| sum >> digit).collect();
-        // Of the low digit, anything may come up.
+        // The low digit may have any value.
         (digit, parts(runs, &high, outs, 0xff / ((1 << digit) - 1)))
     };
     let fit = (3..=8).filter(|digit| sums.iter().all(|sum| sum >> digit <= 0xff));

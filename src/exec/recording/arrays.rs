@@ -184,7 +184,7 @@ impl Values {
         decode(self.kind, self.array.kind, self.bytes(i)).unwrap_or_default()
     }
 
-    /// Those of one image, channels last.
+    /// Values of one image, channels last.
     fn of_image(&self, image: usize) -> Frames<i64> {
         let (shape, positions) = (self.shape, self.shape.positions());
         let frame = |t: usize| {

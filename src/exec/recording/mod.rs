@@ -85,7 +85,7 @@ impl SpikeRecording {
 /// Per node, where its values come from.
 fn origins(network: &Network, arrays: &Arrays) -> Vec<Origin> {
     let mut origins = Vec::new();
-    // Of values of many bits a recording only says whether they are zero: nothing follows from those.
+    // A recording of values of many bits only says whether they are zero: nothing follows from those.
     let mut exact = Vec::new();
     for (id, node) in network.iter() {
         let follows = is_exact(&node.op) && node.inputs.iter().all(|input| exact[input.index()]);

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::datapath::{Datapath, ProductShape, Takes, Widths};
-use super::spike_search::{Search, WeightStream, cycles};
+use super::spike_search::{SpikeSearch, WeightStream, cycles};
 use super::work::Work;
 use crate::check::in_range;
 use crate::error::Fault;
@@ -34,7 +34,7 @@ pub struct EventCores {
     pub event: EventTime,
     /// How spikes are found; they are given as a list where it is left out.
     #[serde(default)]
-    pub search: Option<Search>,
+    pub search: Option<SpikeSearch>,
     /// How weights come from off chip while spikes are added; they are on chip where it is left out.
     #[serde(default)]
     pub weight_stream: Option<WeightStream>,
@@ -58,11 +58,11 @@ pub struct EventCores {
 /// Layers that have cores of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LayerKind {
-    /// Those that read spikes, with several output positions.
+    /// Layers that read spikes, with several output positions.
     Maps,
-    /// Those that read spikes, with a single output position: linear layers of a whole map.
+    /// Layers that read spikes, with a single output position: linear layers of a whole map.
     Vectors,
-    /// Those that read integers, such as an image.
+    /// Layers that read integers, such as an image.
     Integers,
 }
 
@@ -70,7 +70,7 @@ pub enum LayerKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channels {
-    /// Of any layer that is not named.
+    /// Channels of any layer that is not named.
     pub value: u32,
     /// By the name of a layer.
     #[serde(default)]
@@ -92,15 +92,15 @@ pub enum LoopOrder {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventTime {
-    /// Whatever the layer.
+    /// Cycles of any event.
     pub fixed_cycles: Option<Sourced<u32>>,
-    /// Of every position of the kernel, also where it falls outside the map.
+    /// Cycles of every position of the kernel, also where it falls outside the map.
     pub tap_cycles: Option<Sourced<u32>>,
     /// Positions that a smaller kernel takes the time of.
     pub least_taps: Option<Sourced<u32>>,
-    /// Of every sum that the event reaches, in every channel in step.
+    /// Cycles of every sum that the event reaches, in every channel in step.
     pub sum_cycles: Option<Sourced<u32>>,
-    /// Of every neuron of a core, whether it is reached or not.
+    /// Cycles of every neuron of a core, whether it is reached or not.
     pub neuron_cycles: Option<Sourced<u32>>,
     /// Neurons of a core.
     pub neurons: Option<Sourced<u32>>,
@@ -127,15 +127,15 @@ pub struct Sweep {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventOverheads {
-    /// Of a layer.
+    /// Cycles of a layer.
     pub layer_cycles: Option<Sourced<u32>>,
-    /// Of a pass over output channels.
+    /// Cycles of a pass over output channels.
     pub pass_cycles: Option<Sourced<u32>>,
-    /// Of a timestep that is gone through: of each pass where channels are outermost.
+    /// Cycles of a timestep that is gone through: of each pass where channels are outermost.
     pub timestep_cycles: Option<Sourced<u32>>,
-    /// Of a timestep that has spikes.
+    /// Cycles of a timestep that has spikes.
     pub active_timestep_cycles: Option<Sourced<u32>>,
-    /// Of a spike that leaves.
+    /// Cycles of a spike that leaves.
     pub output_spike_cycles: Option<Sourced<u32>>,
 }
 
@@ -156,7 +156,7 @@ pub struct WriteBack {
 }
 
 impl Channels {
-    /// Of the layer called `layer`.
+    /// Channels in step in the layer called `layer`.
     pub fn of(&self, layer: &str) -> u32 {
         self.of.get(layer).copied().unwrap_or(self.value)
     }
@@ -172,7 +172,7 @@ impl Channels {
 
 impl EventCores {
     /// How the work `work` is done where outputs are written, if it is.
-    pub fn write_back(&self, work: Work) -> Option<&WriteBack> {
+    pub(crate) fn write_back(&self, work: Work) -> Option<&WriteBack> {
         self.writes_back.iter().find(|done| done.work == work)
     }
 
@@ -257,10 +257,10 @@ impl Datapath for EventCores {
         }
         has_source("order", &self.order.source)?;
         self.check_event()?;
-        self.search.as_ref().map_or(Ok(()), Search::check)?;
+        self.search.as_ref().map_or(Ok(()), SpikeSearch::check)?;
         if let Some(stream) = &self.weight_stream {
             stream.check()?;
-            if !matches!(self.search, Some(Search::Queue(_))) {
+            if !matches!(self.search, Some(SpikeSearch::Queue(_))) {
                 return Err(Fault::new("weight_stream", "only beside a Queue (search)"));
             }
         }

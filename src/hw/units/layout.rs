@@ -1,4 +1,4 @@
-//! What the lanes of an array stand for.
+//! The layout of an array: the loops that its lanes unroll.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ pub enum SpatialDim {
 impl SpatialDim {
     const COUNT: usize = 10;
 
-    /// All of them.
+    /// All dimensions.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Batch,
         Self::Timesteps,
@@ -49,8 +49,8 @@ impl SpatialDim {
         Self::Groups,
     ];
 
-    /// Those along which partial sums of one output arise side by side.
-    pub const SUMMED: [Self; 3] = [Self::Inputs, Self::InputChannels, Self::KernelTaps];
+    /// Dimensions along which partial sums of one output arise side by side.
+    pub(crate) const SUMMED: [Self; 3] = [Self::Inputs, Self::InputChannels, Self::KernelTaps];
 }
 
 /// What stays in an array while the rest streams.
@@ -80,7 +80,7 @@ impl Default for Unrolling {
 }
 
 impl fmt::Display for Unrolling {
-    /// As a description states them, such as `[(Positions, 4), (OutputChannels, 64)]`.
+    /// Writes the unrolling as a description states it, such as `[(Positions, 4), (OutputChannels, 64)]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let several = SpatialDim::ALL.into_iter().filter(|&dim| self.extent(dim) > 1);
         f.debug_list().entries(several.map(|dim| (dim, self.extent(dim)))).finish()

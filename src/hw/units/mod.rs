@@ -1,4 +1,4 @@
-//! What computes: one file per kind of unit.
+//! The units of a machine that compute: one file per kind.
 
 mod datapath;
 mod event_cores;
@@ -22,7 +22,7 @@ pub use many_core::ManyCore;
 pub use overhead::{Overhead, Step};
 pub use processor::Processor;
 pub use spike_lanes::{MultiBit, SpikeLanes};
-pub use spike_search::{Chunks, Done, DuringSweep, Encoder, Lists, Once, Queue, Search, WeightStream};
+pub use spike_search::{Chunks, Done, DuringSweep, Encoder, Lists, Once, Queue, SpikeSearch, WeightStream};
 pub use systolic::{Edges, Systolic};
 pub use vector::{NEURON_BITS, Vector};
 pub use work::Work;

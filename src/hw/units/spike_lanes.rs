@@ -52,7 +52,7 @@ pub enum MultiBit {
     BitSerial,
     /// A multiplier beside each adder.
     Multiplier,
-    /// It does not: layers that read anything but spikes are refused.
+    /// Lanes take no such input: layers that read anything but spikes are refused.
     Absent,
 }
 
@@ -64,12 +64,12 @@ impl SpikeLanes {
     }
 
     /// Lanes of `lanes` that share a sum.
-    pub fn lanes_of_a_sum(&self, lanes: &Unrolling) -> u32 {
+    pub(crate) fn lanes_of_a_sum(&self, lanes: &Unrolling) -> u32 {
         if self.sums_in_memory() { 1 } else { lanes.summed() }
     }
 
     /// Weights that `lanes` hold: those that step over zeros one each, others one for all images, positions and timesteps.
-    pub fn held_weights(&self, lanes: &Unrolling) -> f64 {
+    pub(crate) fn held_weights(&self, lanes: &Unrolling) -> f64 {
         let shared = match self.zeros {
             Zeros::Dense | Zeros::Gated => {
                 f64::from(lanes.positions()) * lanes.along(&[SpatialDim::Timesteps, SpatialDim::Batch])
@@ -81,7 +81,7 @@ impl SpikeLanes {
 
     /// Membranes that wait in the array for the next timestep: one for each output that lanes keep, of the layout that
     /// has the most of them. Timesteps side by side hand theirs on.
-    pub fn kept_membranes(&self) -> f64 {
+    pub(crate) fn kept_membranes(&self) -> f64 {
         let kept = |layout: &&LayoutSpec| {
             layout.keeps == Stationary::Outputs && layout.lanes.extent(SpatialDim::Timesteps) == 1
         };

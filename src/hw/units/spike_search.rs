@@ -11,7 +11,7 @@ const MAX_CYCLES: u64 = 1 << 24;
 /// How spikes come to the adders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub enum Search {
+pub enum SpikeSearch {
     /// A list for each input map: the adders take one while the next one is made.
     Lists(Lists),
     /// One spike after the other through a queue, position by position.
@@ -39,7 +39,7 @@ pub struct Encoder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lists {
-    /// Of a map.
+    /// The encoder that goes through a map.
     pub encoder: Encoder,
     /// Cycles to hand a list over to adders that are idle.
     pub hand_over_cycles: Sourced<u32>,
@@ -61,9 +61,9 @@ pub struct Lists {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Chunks {
-    /// So many equal parts of a map.
+    /// Equal parts of a map, by their number.
     PerMap(Sourced<u32>),
-    /// So many bits.
+    /// Parts of a map, by their bits.
     OfBits(Sourced<u32>),
 }
 
@@ -149,7 +149,7 @@ pub struct WeightStream {
 
 impl WeightStream {
     /// Cycles to fetch a half.
-    pub fn fetch_cycles(&self) -> u64 {
+    pub(crate) fn fetch_cycles(&self) -> u64 {
         let burst = u64::from(self.burst_cycles.value) + u64::from(self.latency_cycles.value);
         u64::from(self.bursts.value) * burst + u64::from(self.half_cycles.value)
     }
@@ -175,7 +175,7 @@ impl WeightStream {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Once {
-    /// Of all inputs of a timestep.
+    /// The encoder that goes through all inputs of a timestep.
     pub encoder: Encoder,
     /// Cycles of a timestep.
     pub timestep_cycles: Sourced<u32>,
@@ -207,7 +207,7 @@ impl Chunks {
 
 impl Encoder {
     /// Cycles of `maps` of so many `bits` together, without those of spikes.
-    pub fn silent_cycles(&self, maps: u64, bits: usize) -> u64 {
+    pub(crate) fn silent_cycles(&self, maps: u64, bits: usize) -> u64 {
         let chunks = u64::from(self.chunks.count(bits));
         u64::from(self.map_cycles.value) * maps + u64::from(self.chunk_cycles.value) * chunks
     }
@@ -220,7 +220,7 @@ impl Encoder {
     }
 }
 
-impl Search {
+impl SpikeSearch {
     pub(super) fn check(&self) -> Result<(), Fault> {
         match self {
             Self::Lists(lists) => lists.check(),

@@ -10,7 +10,7 @@ use crate::hw::sourced::{Sourced, positive};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Zeros {
-    /// Nothing.
+    /// Nothing is saved.
     Dense,
     /// Energy: the adder does not switch.
     Gated,
@@ -98,7 +98,7 @@ impl Needs {
 
 impl Zeros {
     /// What it asks of a machine.
-    pub fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         use SpatialDim::{Columns, Inputs, KernelTaps, OutputChannels, Positions, Rows, Timesteps};
         match self {
             Self::Dense => Needs::nothing("Dense"),
@@ -109,7 +109,7 @@ impl Zeros {
                 all_timesteps: true,
                 ..Needs::nothing("Windows")
             },
-            // They walk through one row at a time.
+            // Lanes walk through one row at a time.
             Self::Products(_) => {
                 Needs { lanes: Some(&[OutputChannels]), all_timesteps: true, ..Needs::nothing("Products") }
             }

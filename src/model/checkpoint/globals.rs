@@ -1,5 +1,5 @@
-//! The names that the pickle of a checkpoint may use, and what calling them yields. Nothing is called:
-//! each is known by what it means for tensors.
+//! The names that the pickle of a checkpoint may use, and what calling them yields. No function is called: each name
+//! is known by what it means for tensors.
 
 use safetensors::Dtype;
 
@@ -81,7 +81,7 @@ pub fn call<'a>(global: Global, arguments: &[Ref], objects: &[Object<'a>]) -> Re
 pub enum Called<'a> {
     /// A new object.
     New(Object<'a>),
-    /// One of the arguments.
+    /// An argument of the call, unchanged.
     Same(Ref),
 }
 

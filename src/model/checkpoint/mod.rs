@@ -91,7 +91,7 @@ impl<'a> Checkpoint<'a> {
 
     /// The checkpoint with the names that `network` reads: what was taken off every name goes back where it is
     /// part of the network's own names.
-    pub fn fit_names(self, network: &Network) -> Self {
+    pub(crate) fn fit_names(self, network: &Network) -> Self {
         let wanted = network.parameters();
         let read = |kept: usize| {
             let prefix = self.wrappers[self.wrappers.len() - kept..].concat();
@@ -99,7 +99,7 @@ impl<'a> Checkpoint<'a> {
                 |name: &str| name.strip_prefix(prefix.as_str()).is_some_and(|n| self.tensors.contains_key(n));
             wanted.iter().filter(|parameter| own(&parameter.name)).count()
         };
-        // Of readings that find as many parameters, the one that keeps least.
+        // Where several readings find as many parameters, the one that keeps least is taken.
         let kept = (0..=self.wrappers.len()).rev().max_by_key(|&kept| read(kept)).unwrap_or(0);
         let prefix = self.wrappers[self.wrappers.len() - kept..].concat();
         let named = |(name, tensor)| (format!("{prefix}{name}"), tensor);

@@ -1,5 +1,5 @@
-//! What training loops leave beside weights: paths, dates, random states, figures of NumPy, settings. None of
-//! it is a weight, so what it is made of is not looked at; a name that is in no list here is refused.
+//! Objects that training loops save beside weights: paths, dates, random states, figures of NumPy, settings. None of
+//! them is a weight, so what they are made of is not looked at; a name that is in no list here is refused.
 
 /// Modules with their names.
 const KNOWN: [(&str, &[&str]); 34] = [

@@ -50,7 +50,7 @@ impl Candidate<'_> {
 /// The state dict of a pickle.
 #[derive(Debug)]
 pub struct StateDict<'a> {
-    /// Its entries.
+    /// Entries of the dict.
     pub entries: &'a [(Ref, Ref)],
     /// What the names of its tensors begin with, which is no part of them: the end of a path that leads beyond
     /// the dictionaries.

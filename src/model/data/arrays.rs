@@ -116,7 +116,7 @@ impl Npz {
 }
 
 impl ArrayData {
-    /// Both parts, the second one empty where there is none, and the classes of their labels.
+    /// The test part and the validation part, which is empty where there is none, and the classes of their labels.
     pub fn load(self) -> Result<(Images, Images, usize)> {
         let parts = [Some(&self.test), self.validation.as_ref()];
         let labels = parts

@@ -12,7 +12,7 @@ pub const SHOWN: usize = 5;
 /// The folders in a folder, by name, and what is not looked at.
 pub struct ClassFolders {
     folder: PathBuf,
-    /// Their names with their paths, in order.
+    /// Names of the class folders with their paths, in order.
     pub classes: Vec<(String, PathBuf)>,
     /// Names of what is in the folder, or in one of the class folders, and no sample.
     left: Vec<String>,

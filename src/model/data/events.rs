@@ -13,7 +13,7 @@ use crate::tensor::Shape;
 /// One pixel became brighter or darker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Event {
-    /// When.
+    /// Time of the event.
     pub time_us: u64,
     /// Column.
     pub x: u16,
@@ -44,7 +44,7 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// Of a description's numbers.
+    /// The integration that the numbers of a description ask for.
     pub fn new(
         context: &Context,
         side: usize,

@@ -101,7 +101,7 @@ fn read_plain(
     }
 }
 
-/// As many bytes as there are, up to `limit`.
+/// Reads as many bytes as there are, up to `limit`.
 fn read_some(reader: &mut impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(limit).read_to_end(&mut bytes)?;

@@ -137,9 +137,9 @@ impl Images {
 /// Values of samples that are kept in memory, `[sample][frame][y][x][channel]`.
 #[derive(Debug)]
 pub(super) enum Values {
-    /// Of 8 bits.
+    /// Values of 8 bits.
     Bytes(Vec<u8>),
-    /// Of 16 bits.
+    /// Values of 16 bits.
     Words(Vec<u16>),
 }
 

@@ -135,7 +135,7 @@ impl DataSet {
         Ok(Self { name, provenance, classes, path, test, validation })
     }
 
-    /// Of arrays that a program holds.
+    /// A data set of arrays that a program holds.
     ///
     /// # Errors
     /// Names the array and the value that is wrong, or what differs between both parts.

@@ -89,7 +89,7 @@ mod tests {
     use crate::files::Folder;
     use crate::model::ModelDescription;
 
-    /// Of every built-in model, the layers that are written build the network that they were written from.
+    /// Layers that are written of every built-in model build the network that they were written from.
     #[test]
     fn layers_of_every_model_build_it() {
         let mut count = 0;

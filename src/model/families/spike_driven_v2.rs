@@ -30,7 +30,7 @@ pub enum RepConv {
     /// Layer by layer, as a checkpoint holds it.
     #[default]
     Unfused,
-    /// As the one dense 3x3 convolution that it is equal to: one pass over spikes, and more weights.
+    /// One dense 3x3 convolution that the three are equal to: one pass over spikes, and more weights.
     Fused,
 }
 

@@ -46,7 +46,7 @@ pub enum Layers {
 /// How a branch of spikes joins a stream of spikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Joins {
-    /// Both are counted.
+    /// The sum: spikes of both are counted.
     #[default]
     Sum,
     /// The stream passes where the branch is silent: the IAND of Spike-IAND-Former (Chen and Chang, arXiv 2503.19643).

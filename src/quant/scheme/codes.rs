@@ -46,7 +46,7 @@ pub enum WeightForm {
 
 impl WeightForm {
     /// Width, sign included, of the operand that reaches the adder for a spike.
-    pub fn operand_bits(self) -> u32 {
+    pub(crate) fn operand_bits(self) -> u32 {
         match self {
             Self::Integer { bits } => bits,
             Self::PowerOfTwo { max_exponent } => max_exponent + 2,

@@ -9,7 +9,7 @@ mod unit_floor;
 use serde::{Deserialize, Serialize};
 
 pub use codes::{Clip, Codes, Scale, WeightForm};
-pub use stored::with_step;
+pub(crate) use stored::with_step;
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
@@ -76,7 +76,7 @@ impl WeightScheme {
     }
 
     /// What the datapath does with a code.
-    pub fn form(&self) -> WeightForm {
+    pub(crate) fn form(&self) -> WeightForm {
         match *self {
             Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
                 WeightForm::Integer { bits }
@@ -87,7 +87,7 @@ impl WeightScheme {
         }
     }
 
-    /// The same scheme with one scale for the whole layer.
+    /// This scheme with one scale for the whole layer.
     pub fn per_layer(self) -> Self {
         let granularity = Sharing::Layer;
         match self {
@@ -131,7 +131,7 @@ impl WeightScheme {
     }
 
     /// True if `code` is one of its levels.
-    pub fn has_level(&self, code: i32) -> bool {
+    pub(crate) fn has_level(&self, code: i32) -> bool {
         match *self {
             Self::Uniform { bits, .. } => uniform::has_level(code, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
@@ -141,17 +141,17 @@ impl WeightScheme {
     }
 
     /// True if codes are the nearest of their levels, so that another choice among them can be better.
-    pub fn rounds_to_nearest(&self) -> bool {
+    pub(crate) fn rounds_to_nearest(&self) -> bool {
         matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. })
     }
 
     /// True if codes are the weights themselves.
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         matches!(self, Self::Stored { .. })
     }
 
     /// True if any positive scale will do, and the one with the smallest error is searched.
-    pub fn searches_free_scale(&self) -> bool {
+    pub(crate) fn searches_free_scale(&self) -> bool {
         matches!(
             self,
             Self::Uniform { scale: Scale::Free, clip: Clip::Mse, .. }

@@ -33,7 +33,7 @@ impl Cell {
         &self.text
     }
 
-    /// Its shade, if it has one.
+    /// Shade of the cell in percent, if it has one.
     pub fn percent(&self) -> Option<f64> {
         self.shade.map(|shade| (100.0 * shade).round())
     }

@@ -1,4 +1,5 @@
-//! What the script draws from: the figures of a document with names said once, rounded to six digits.
+//! The data of a page, from which its script draws: the figures of a document with names said once, rounded to six
+//! digits.
 
 use serde::Serialize;
 use serde_json::{Number, Value};

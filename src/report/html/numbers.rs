@@ -16,7 +16,7 @@ pub(super) enum Unit {
     Percent,
     /// A fraction, in hundredths that are called points.
     Points,
-    /// As it is.
+    /// A number, unscaled, of what is named.
     Plain(&'static str),
     /// A whole number.
     Whole,

@@ -18,9 +18,9 @@ const TALL: usize = 30;
 
 /// One part of every bar.
 pub(super) struct Series {
-    /// Its name in the legend.
+    /// Name of the series in the legend.
     pub label: &'static str,
-    /// Its colour.
+    /// Colour of the series.
     pub colour: Colour,
     /// One value per bar, in base units.
     pub values: Vec<f64>,
@@ -246,7 +246,7 @@ mod tests {
     fn one_bar_that_is_far_longer_is_cut() {
         assert_eq!(Bars::end(&[100.0, 20.0, 10.0]), 25.0);
         assert_eq!(Bars::end(&[40.0, 20.0, 10.0]), 40.0);
-        // Of two bars neither is an exception.
+        // Neither of two bars is an exception.
         assert_eq!(Bars::end(&[100.0, 20.0]), 100.0);
         assert_eq!(Bars::end(&[]), 0.0);
         let words = |values: &[f64]| {

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(shorten("head", 12.0, 1.0), "");
     }
 
-    /// As many letters as fit, found in no more steps than the length has digits.
+    /// A text is cut to as many letters as fit, found in no more steps than the length has digits.
     #[test]
     fn as_many_letters_stay_as_fit() {
         for text in ["block.0.attn.projection.of.the.query", &"iiiiwwww".repeat(9), &"x".repeat(4_000)] {

@@ -44,7 +44,7 @@ pub(super) enum Style {
 
 /// What an axis shows.
 pub(super) struct Quantity {
-    /// Its name; the unit is added.
+    /// Name of the quantity; the unit is added.
     pub name: String,
     /// Unit for the largest value.
     pub scale: fn(f64) -> Scale,

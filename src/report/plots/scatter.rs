@@ -21,7 +21,7 @@ const LINE: f64 = 1.24 * LABEL;
 
 /// One point.
 pub(super) struct Point<'a> {
-    /// Its label.
+    /// Label of the point.
     pub name: &'a str,
     /// Across, in base units.
     pub x: f64,
@@ -45,7 +45,7 @@ pub(super) struct Scatter<'a> {
     pub points: Vec<Point<'a>>,
 }
 
-/// Both axes and the rectangle that they span: left, top, right, bottom.
+/// Axes and the rectangle that they span: left, top, right, bottom.
 struct Frame {
     x: Axis,
     y: Axis,

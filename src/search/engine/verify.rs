@@ -1,4 +1,4 @@
-//! What a run found, verified.
+//! The end of a run: what it found is measured on all validation images.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,7 +18,7 @@ impl Engine<'_, '_> {
     ///
     /// # Errors
     /// If the input is wrong.
-    pub fn conclude(&mut self) -> Result<Conclusion> {
+    pub(crate) fn conclude(&mut self) -> Result<Conclusion> {
         match self.store.held_out {
             Some(held_out) => self.verify_promised(held_out),
             None => self.verify(),

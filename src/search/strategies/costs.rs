@@ -15,9 +15,9 @@ const ACTIVITY_PART: f64 = 0.25;
 pub struct Costs {
     knobs: Vec<Knob>,
     center: Candidate,
-    /// Of the center, at its own activity.
+    /// Cost of the center, at its own activity.
     own: f64,
-    /// Of the center, at the activity of the float network.
+    /// Cost of the center, at the activity of the float network.
     estimate: f64,
     /// Per knob and level, the logarithm of the factor by which its activity changes the cost.
     activity: Vec<Vec<f64>>,

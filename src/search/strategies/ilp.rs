@@ -3,7 +3,7 @@ use crate::search::{Candidate, Engine, Quantizer, Stop, Strategy};
 
 /// Proposals whose cost is looked at exactly at a time.
 const FINALISTS: usize = 24;
-/// Of these, how many are looked at with their own activity.
+/// Finalists that are looked at with their own activity.
 const MEASURED: usize = 6;
 
 /// Multiple-choice knapsacks over what each level is expected to lose, for several losses around the allowed
@@ -32,8 +32,8 @@ impl Strategy for Ilp {
     }
 }
 
-/// Of what the model proposes, the untested candidate with the largest saving times the chance that it keeps
-/// the accuracy.
+/// The untested candidate that the model proposes with the largest saving times the chance that it keeps the
+/// accuracy.
 pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candidate>, Stop> {
     let center = model.costs.own();
     let least = engine.best().map(|(_, cost)| cost).or_else(|| model.keeps.then_some(center));

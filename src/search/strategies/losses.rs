@@ -35,7 +35,7 @@ const CLOSE: f64 = 0.01;
 /// A level as losses see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Of [`KINDS`].
+    /// Index into [`KINDS`].
     pub kind: usize,
     /// Width.
     pub bits: f64,

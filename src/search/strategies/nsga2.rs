@@ -111,7 +111,7 @@ fn survivors(population: Vec<Member>) -> Vec<Member> {
     kept
 }
 
-/// Of two, one of which is of no use, the other one is better (Deb's constrained domination).
+/// The member that exceeds less is better where one of two is of no use (Deb's constrained domination).
 fn dominates(a: &Member, b: &Member) -> bool {
     if a.excess > 0.0 || b.excess > 0.0 {
         a.excess < b.excess

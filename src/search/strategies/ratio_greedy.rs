@@ -55,7 +55,7 @@ impl Strategy for RatioGreedy {
     }
 }
 
-/// Of the path from the center, the untested candidate with the largest expected saving.
+/// The untested candidate on the path from the center with the largest expected saving.
 fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Candidate>) -> Option<Candidate> {
     let mut levels: Vec<usize> = model.knobs.iter().map(|knob| model.center.narrowest(knob)).collect();
     let (mut saved, mut best) = (0.0, None);

@@ -1,4 +1,4 @@
-//! Where a search stands that learns from everything that it runs: what levels lose ([`Forecast`]), what they
+//! The model of a search that learns from everything that it runs: what levels lose ([`Forecast`]), what they
 //! cost, and which candidates follow from that.
 //!
 //! A first few candidates change all knobs at once at random, which tells layers apart with far fewer images than

@@ -1,4 +1,4 @@
-//! What each change does by itself: the table that relaxations work on.
+//! A table of what each single change loses and costs, which relaxations work on.
 
 use super::costs::kinds;
 use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};

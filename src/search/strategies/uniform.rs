@@ -7,7 +7,7 @@ use crate::search::{
 const COMMON_BITS: [u32; 2] = [4, 8];
 /// A candidate that keeps the accuracy with a smaller chance is not worth its images.
 const HOPELESS: f64 = 0.1;
-/// Such a chance where uniform candidates are only what a search starts from.
+/// Smallest chance where uniform candidates are only what a search starts from.
 const HOPELESS_START: f64 = 0.3;
 
 /// One choice for the whole network: the cheapest that keeps accuracy and budgets.
@@ -60,11 +60,11 @@ struct Scan {
     power_of_two: Vec<bool>,
     /// Per candidate, what was seen of it.
     seen: Vec<Option<Batch>>,
-    /// Those that meet everything.
+    /// Candidates that meet everything.
     meet: Vec<usize>,
     /// The first one that keeps the accuracy, and not the budgets.
     within: Option<usize>,
-    /// Those that lose too much: what is narrower in both, of the same scheme, loses more.
+    /// Candidates that lose too much: what is narrower in both, of the same scheme, loses more.
     beyond: Vec<usize>,
     /// What is looked at first, in this order: the widest one of those that meet the budgets, or else the cheapest of
     /// all, and the one of common widths.

@@ -20,7 +20,7 @@ pub static NETWORK: LazyLock<Network> = LazyLock::new(|| {
     ModelDescription::parse(text, "layers.ron").unwrap().network("layers.ron").unwrap()
 });
 
-/// That network for a mapper, and what it does.
+/// [`NETWORK`] for a mapper, and what it does.
 static WORKLOAD: LazyLock<(Workload, Activity)> = LazyLock::new(|| {
     let rates = Rates::uniform(&NETWORK, 0.25).unwrap();
     (Workload::float32(&NETWORK), rates.activity(&NETWORK))

@@ -91,7 +91,7 @@ impl Files {
         self.0.path().join(name)
     }
 
-    /// The same as text.
+    /// Path of the file `name`, as text.
     fn text(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }

@@ -353,7 +353,7 @@ proptest! {
         use_data("test.labels", &edited(&super::support::bundled("data/fashion-mnist/t10k-labels-idx1-ubyte.gz"), &edits));
     }
 
-    /// Whatever a user writes after `--quant`.
+    /// Anything that a user may write after `--quant` is parsed or refused.
     #[test]
     fn shorthands(spec in "(fp|w|pot|floor|W|)[0-9]{0,12}[u.+-]?[0-9]{0,12}", noise in "\\PC{0,12}") {
         let _ = Setting::load(&spec);

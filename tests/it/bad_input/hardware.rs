@@ -455,7 +455,7 @@ fn a_setting_that_does_not_fit_is_refused_before_the_others_run() {
     let arguments = ["--data", "data.ron", "--quant", "w8", "--quant", "w16"];
     let message = bench.refuses(&arguments);
     assert!(message.starts_with("setting w16: "), "{message}");
-    // The same from inside, where images can be counted.
+    // From inside, images can be counted.
     let model = Arc::new(load::model("sdtv1_2-64_fashion").unwrap());
     let machine = Machine::new(Hardware::load("edge-28").unwrap().0).unwrap();
     let data = DataSet::load(bench.path("data.ron").to_str().unwrap()).unwrap();

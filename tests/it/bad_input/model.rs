@@ -144,7 +144,7 @@ fn numbers_that_make_no_sense() {
     ");
 }
 
-/// The same description, without weights.
+/// Descriptions are refused where no weights are loaded, too.
 #[test]
 fn descriptions_of_models() {
     let bench = Bench::new();
@@ -161,10 +161,10 @@ fn descriptions_of_models() {
     "#);
 }
 
-/// One of the families, and what is replaced in its description.
+/// Number of a family, and what is replaced in its description.
 type Changes<'a> = (usize, &'a [(&'a str, &'a str)]);
 
-/// The other families, which come without weights.
+/// Descriptions of families that come without weights are refused.
 #[test]
 fn families() {
     let bench = Bench::new();

@@ -444,7 +444,7 @@ fn damaged_archives_are_read_or_refused() {
     damaged(&example("views.pth"), use_checkpoint);
 }
 
-/// The same of the pickles inside, in archives whose checksums are right.
+/// Pickles are damaged inside archives whose checksums are right.
 #[test]
 fn damaged_pickles_are_read_or_refused() {
     for name in ["training.pth", "parameters_protocol4.pth"] {

@@ -19,7 +19,7 @@ pub fn bundled(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The same, of text.
+/// A bundled file of text, as the repository holds it.
 pub fn bundled_text(path: &str) -> String {
     String::from_utf8(bundled(path)).unwrap()
 }

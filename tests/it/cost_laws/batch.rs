@@ -80,7 +80,7 @@ fn images_side_by_side_by_hand() {
                 && close(cost.energy_j.synapse * 1e12, 2.0 * 36.0)
         );
     }
-    // Those that skip zeros have rows of weights of their own: six events.
+    // Lanes that skip zeros have rows of weights of their own: six events.
     let skip = cost(&side_by_side(2, "Outputs", "Skip"), Dataflow::OutputStationary, 2.0);
     assert!(close(weights(&skip), 6.0 * 16.0) && close(array_cycles(&skip)[0], 3.0));
     // Weights that stay in lanes come there once: six inputs one after the other, three positions each.
@@ -91,8 +91,8 @@ fn images_side_by_side_by_hand() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// As many images as lanes for them take no longer than one alone on lanes without, and no more energy; fewer leave
-    /// lanes idle; more lanes never take longer; nothing is faster than operations over lanes.
+    /// Images on as many lanes for images take no longer than one alone on lanes without, and no more energy; fewer
+    /// leave lanes idle; more lanes never take longer; nothing is faster than operations over lanes.
     #[test]
     fn lanes_for_images_do_what_lanes_do(
         positions in 1usize..9, fan_in in 1usize..9, outputs in 1usize..7, images in 2u32..6, batch in 1u32..9,

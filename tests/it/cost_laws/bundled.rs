@@ -151,8 +151,8 @@ fn more_memory_or_fewer_bits_never_load_more_weights() {
     assert_eq!((loaded[0][0], *loaded[0].last().unwrap()), (all, 0.0));
 }
 
-/// Of 172 KB of weights at w8, 160 KiB hold all but a few channels, and 168 KiB all: what is missing costs its own bits,
-/// not those of a whole layer.
+/// A network with 172 KB of weights at w8 has all but a few channels in 160 KiB, and all in 168 KiB: what is missing
+/// costs its own bits, not those of a whole layer.
 #[test]
 fn a_few_missing_bytes_cost_little() {
     let model = load::model("sdtv1_2-64_fashion").unwrap();

@@ -93,7 +93,7 @@ proptest! {
             ];
             let port = busiest.iter().fold(0.0, |a: f64, b| a.max(*b)) / f64::from(case.spec.bandwidth);
             prop_assert!(cycles >= port * (1.0 - 1e-9), "{plan:?} {cost:?}");
-            // Whatever is not skipped is read, and final outputs are written exactly once.
+            // Inputs that are not skipped are read, and final outputs are written exactly once.
             let inputs = (p.input_values * frames) as f64 * f64::from(p.input.bits());
             prop_assert!(t.activations_read >= inputs - 1e-6);
             prop_assert_eq!(t.activations_written, (p.positions * p.outputs * case.timesteps) as f64);

@@ -95,8 +95,8 @@ fn a_memory_that_nothing_needs_moves_nothing() {
     assert!(areas[1] > areas[0]);
 }
 
-/// Of 24 bytes beside the units, two tiles leave 8: one channel of 4 weights of 8 bits and a bias. It stays there, and
-/// the smaller memory behind has only the three others to pass.
+/// A memory of 24 bytes beside the units has 8 left by two tiles: one channel of 4 weights of 8 bits and a bias. It
+/// stays there, and the smaller memory behind has only the three others to pass.
 #[test]
 fn weights_stay_in_the_largest_memory_that_holds_them() {
     let machine = machine(24, Some(16));

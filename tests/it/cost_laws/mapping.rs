@@ -244,8 +244,8 @@ fn weights_of_the_next_layer_come_early_where_they_fit() {
     assert!(hidden > 0.0 && close(slow[1].cycles.load - fast[1].cycles.load, hidden));
 }
 
-/// The same pair on a faster bus, where the second layer reads 32 spikes from off chip, too: of its first tile, 128
-/// bits of weights come early, and 16 of spikes do not.
+/// Two layers on a faster bus, the second of which reads 32 spikes from off chip, too: of its first tile, 128 bits of
+/// weights come early, and 16 of spikes do not.
 #[test]
 fn inputs_of_the_next_layer_do_not_come_early() {
     let from = |from_outside| layer(Product { from_outside, ..product(8, 4, 4, 8) }, vec![]);

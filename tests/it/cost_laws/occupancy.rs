@@ -153,7 +153,7 @@ pub fn any_machine() -> impl Strategy<Value = Spec> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever plans a mapper may choose, no memory holds more than it can, and what memories hold together is
+    /// No memory holds more than it can with any plan that a mapper may choose, and what memories hold together is
     /// what operands take.
     #[test]
     fn no_memory_holds_more_than_it_can(

@@ -70,7 +70,8 @@ fn a_weight_stationary_array_whose_passes_do_not_overlap() {
     assert_eq!(cycles(&machine, linear, Dataflow::WeightStationary, 4, 16), 150_336.0);
 }
 
-/// Its array for convolutions, by the law read off its RTL: Co (Ci / 8 (18 + ceil(S / 3) (S + 44)) + S^2 + 15).
+/// The array for convolutions of that Spikformer, by the law read off its RTL: Co (Ci / 8 (18 + ceil(S / 3) (S + 44))
+/// + S^2 + 15).
 #[test]
 fn an_array_of_filter_rows_that_loads_before_it_computes() {
     let times = format!(

@@ -48,7 +48,7 @@ fn brute_force(machine: &Machine, workload: &Workload, activity: &Activity) -> f
         };
         let choices: Vec<Vec<Plan>> = (0..counts.len()).map(legal).collect();
         if choices.iter().all(|plans| !plans.is_empty()) {
-            // Of one layer, the plans that no other one beats alone are enough where layers do not overlap.
+            // Plans of one layer that no other one beats alone are enough where layers do not overlap.
             let pick = |(i, plans): (usize, &Vec<Plan>)| {
                 let alone = |plan: &Plan| {
                     let cost = layer_cost(&workload.layers[i], plan, machine, activity, workload.timesteps);

@@ -59,7 +59,7 @@ fn timesteps_taps_and_channels() {
         let cost = cost_on(lanes, Placement::Innermost, channels);
         array_cycles(&cost).iter().sum::<f64>()
     };
-    // Both timesteps at once: three events, then nothing is left.
+    // Two timesteps at once: three events, then nothing is left.
     assert!(close(cycles("(Timesteps, 2), (KernelTaps, 9), (OutputChannels, 2)", 2), 3.0));
     // Nine taps on four lanes take three cycles an event.
     assert!(close(cycles("(KernelTaps, 4), (OutputChannels, 2)", 2), 3.0 * 4.0));

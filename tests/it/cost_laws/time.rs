@@ -63,7 +63,7 @@ fn two_by_two_with_narrow_ports() {
     assert_eq!(cost.cycles.port_stall, 2.0 * first + last);
     // Lanes work in 4 cycles, the vector unit in 2.
     let busy = WorkCycles { spike_products: 4.0, neurons: 2.0, ..WorkCycles::default() };
-    // One of two inputs is a spike, and lanes that do not skip take both.
+    // A spike is one of two inputs, and lanes that do not skip take both.
     assert_eq!((cost.busy, cost.ideal), (busy, busy));
 }
 

@@ -132,7 +132,7 @@ fn three_layers_take_turns_by_hand() {
     let machine = Chain::machine(4);
     let best = MappedWorkload::best(halo.workload(), &machine, std::slice::from_ref(&activity)).unwrap();
     assert!(best.plans.iter().all(|plan| plan.group.is_none()), "readers wait for all of a map");
-    // One of two maps of 32 bits fits in 32.
+    // Room of 32 bits has one of two maps of 32 bits.
     let out: f64 = best.costs(&machine, &activity).iter().map(|c| c.traffic_bits.dram_written).sum();
     assert_eq!(out, 32.0);
 }

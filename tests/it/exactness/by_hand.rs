@@ -126,7 +126,8 @@ fn other_neurons_by_hand() {
     assert_eq!(train_of(neuron(tau(1.5, true), Reset::Zero, Fire::AtThreshold), 11), [0, 0, 1, 0, 0]);
     // The input is not decayed: TH = 10; 7, 2, 9, 3, 10 fires.
     assert_eq!(train_of(neuron(tau(1.5, false), Reset::Zero, Fire::AtThreshold), 7), [0, 0, 1, 0, 0]);
-    // It keeps 3/4: 5, 11 x 3 / 8 = 4, 9, 19 x 3 / 8 = 7, 12 fires, 2 is left of it, 5 x 3 / 8 = 1, 6, 4, 9.
+    // The membrane keeps 3/4: 5, 11 x 3 / 8 = 4, 9, 19 x 3 / 8 = 7, 12 fires, 2 is left of it, 5 x 3 / 8 = 1, 6, 4,
+    // 9.
     assert_eq!(train_of(neuron(Leak::Beta(0.75), Reset::Subtract, Fire::AtThreshold), 5), [0, 0, 1, 0, 0]);
     // 3/4, later: 5; 4 + 5 = 9; 7 + 5 = 12 fires, 25 x 3 / 8 = 9 without 10 is -1; -1 + 5 = 4; 3 + 5 = 8.
     assert_eq!(

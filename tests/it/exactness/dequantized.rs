@@ -163,7 +163,7 @@ pub fn dequantized_tensors(quantized: &QuantizedModel) -> Tensors {
                 [vec![1.0; outs], shift.clone(), vec![0.0; outs], vec![UNIT_VARIANCE; outs]],
             );
         }
-        // Both have it already.
+        // Weights and bias have the scale of the layer already.
         all.extend(op.layer_scale.clone().map(|name| (name, vec![1.0; outs])));
     }
     for (node, op) in quantized.network().nodes.iter().zip(quantized.ops()) {

@@ -21,7 +21,7 @@ enum Source {
     PaddedGrid,
     /// Counts of events up to this many, as they are.
     Events(i64),
-    /// The same frame at every timestep.
+    /// One frame, at every timestep.
     Image,
 }
 
@@ -32,7 +32,7 @@ struct Case {
     timesteps: usize,
     /// Bits of the codes.
     bits: u32,
-    /// Of the inputs that are not zero, in sixteenths.
+    /// Inputs that are not zero, in sixteenths.
     density: i64,
     seed: u64,
 }

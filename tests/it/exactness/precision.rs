@@ -37,7 +37,7 @@ fn exact_train(currents: &[i64], threshold: i64) -> Vec<i64> {
     currents.iter().map(&mut step).collect()
 }
 
-/// The same with an integer membrane.
+/// Spikes of the neuron of [`exact_train`] with an integer membrane.
 fn rounded_train(currents: &[i64], threshold: i64, halving: Halving) -> Vec<i64> {
     let mut v = 0;
     let mut step = |&x: &i64| {

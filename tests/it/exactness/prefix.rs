@@ -6,7 +6,7 @@ use super::fast::isas;
 use super::support::*;
 use super::zoo::{any_scheme, any_setting, zoo_model};
 
-/// The same network with the weights of node `id` negated, which no bound notices.
+/// The network of `model` with the weights of node `id` negated, which no bound notices.
 fn with_negated(model: &QuantizedModel, id: usize) -> QuantizedModel {
     let mut ops = model.ops().to_vec();
     let QuantizedOp::Weighted(layer) = &mut ops[id] else { panic!("node {id} is a weight layer") };

@@ -37,7 +37,7 @@ fn rational(currents: &[i64], threshold: i64, divisor: i128, leaves: Leaves) -> 
     currents.iter().map(step).collect()
 }
 
-/// The same of the scalar specification.
+/// Spikes and membranes of that neuron in the scalar specification.
 fn integers(currents: &[i64], threshold: i64, divisor: i128, leaves: Leaves) -> Vec<(bool, i64)> {
     let membrane = Some(MembraneWord { bits: 32, discards: vec![0] });
     let keeps = vec![Keep::nearest(1.0 / divisor as f64)];

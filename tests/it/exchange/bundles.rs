@@ -95,7 +95,7 @@ fn two_layers() -> Value {
     })
 }
 
-/// The same with one field replaced, and what `spiq validate` says of it.
+/// What `spiq validate` says of the bundle with one field replaced.
 fn refusal(change: impl Fn(&mut Value)) -> String {
     let dir = folder();
     let mut changed = two_layers();

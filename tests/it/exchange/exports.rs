@@ -177,7 +177,7 @@ fn weights_in_steps_are_the_integers() {
         };
     }
     assert_eq!(file.len(), tensors);
-    // The same bytes every time.
+    // Every export has equal bytes.
     export_torch(&model, names, Units::Integers, FloatType::Float64, dir.path()).unwrap();
     assert_eq!(fs::read(dir.path().join("model.safetensors")).unwrap(), bytes);
 }

@@ -67,7 +67,7 @@ fn a_changed_machine_is_what_its_text_says() {
 fn json_is_changed_as_ron_is() {
     let ron = "(name: \"a\", list: [B(x: 1, name: \"n\"), C], size: (value: 2, source: \"s\"))";
     let json = "{\"name\": \"a\", \"list\": [{\"B\": {\"x\": 1, \"name\": \"n\"}}, \"C\"], \"size\": {\"value\": 2, \"source\": \"s\"}}";
-    // Both are read as machines are; nothing here is one, so only the paths are told apart.
+    // RON and JSON are read as machines are; nothing here is one, so only the paths are told apart.
     for text in [ron, json] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("m.ron");

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use spiq::model::Selection;
 use spiq::search::log::{Contents, DataPart, Entry, Log, Logged, read};
-use spiq::search::strategies::Name;
-use spiq::search::{Batch, Budgets, Figures, Identity, LayerDrift, Measured, Problem, Request, Store, Terms};
+use spiq::search::{
+    Batch, Budgets, Figures, Identity, LayerDrift, Measured, Problem, Request, Store, StrategyName, Terms,
+};
 
 use super::synthetic::{Synthetic, problem, widths};
 use crate::bad_input::support::{change, lines};
@@ -33,7 +34,7 @@ fn request() -> Request {
             ..problem()
         },
         widths: widths(),
-        strategies: vec![Name::Ilp],
+        strategies: vec![StrategyName::Ilp],
         accelerated: false,
         seeds: vec![1, 2],
         identity: Identity { version: "0".into(), ..Identity::default() },
@@ -50,7 +51,7 @@ fn batches(first: usize, count: usize) -> Entry {
     Entry::Batches { id: ID.into(), first, batches: vec![batch; count], seconds: 0.125 }
 }
 
-/// One of each kind.
+/// An entry of each kind.
 fn entries() -> Vec<Entry> {
     let layer = LayerDrift { layer: "lif".into(), relative: 0.1, threshold: 0.2, flips: 0.3, rates: 0.4 };
     vec![
@@ -155,7 +156,7 @@ fn a_search_is_extended_and_not_shortened() {
     let path = dir.path().join("log.jsonl");
     let mut log = Log::create(&path).unwrap();
     log.begin(&request()).unwrap();
-    let more = Terms { strategies: vec![Name::All], seeds: vec![2, 3, 1], max_evaluations: 90.0 };
+    let more = Terms { strategies: vec![StrategyName::All], seeds: vec![2, 3, 1], max_evaluations: 90.0 };
     log.extend(more.clone()).unwrap();
     log.append(&batches(0, 1)).unwrap();
     drop(log);

@@ -108,7 +108,7 @@ fn one_process_searches_in_a_folder() {
     assert_eq!(result(&bench, "a"), finished);
 }
 
-/// Whatever an answer depends on is compared, and named where it differs.
+/// Everything that an answer depends on is compared, and named where it differs.
 #[test]
 fn a_search_of_something_else_is_not_resumed() {
     let bench = bench();

@@ -1,9 +1,9 @@
 //! Every strategy on a network whose best setting is known.
 
-use spiq::search::strategies::{Name, knapsack, named};
+use spiq::search::strategies::{knapsack, named};
 use spiq::search::{
     Budgets, Fidelity, HeldOut, Knob, Objective, Part, Problem, Promise, Quantizer, Run, Space, Store,
-    Strategy, legal, run_strategy,
+    Strategy, StrategyName, legal_space, run_strategy,
 };
 
 use super::synthetic::{Synthetic, fixed, network, problem, widths};
@@ -13,7 +13,7 @@ fn run(strategy: &dyn Strategy, problem: &Problem, seed: u64) -> Run {
 }
 
 fn run_on(oracle: &Synthetic, strategy: &dyn Strategy, problem: &Problem, seed: u64) -> Run {
-    let space = legal(strategy.quantizer().space(&network(), &widths()), oracle).unwrap();
+    let space = legal_space(strategy.quantizer().space(&network(), &widths()), oracle).unwrap();
     let mut store = Store::new(oracle);
     run_strategy(strategy, &space, problem, seed, &mut store).unwrap()
 }
@@ -51,7 +51,7 @@ fn what_is_emitted_meets_every_budget() {
         Budgets { accuracy_drop: 0.05, energy_j: Some(5e-7), power_w: Some(5e-3), ..Budgets::default() },
     ];
     for budgets in budgets {
-        for strategy in named(Name::All, false) {
+        for strategy in named(StrategyName::All, false) {
             let run = run(strategy.as_ref(), &Problem { budgets: budgets.clone(), ..problem() }, 3);
             let Some(best) = &run.best else { continue };
             assert!(best.violations.is_empty(), "{}: {:?}", run.strategy, best.violations);
@@ -69,8 +69,8 @@ fn run_promising(times: f64) -> Run {
     let accuracy_drop = promise.target().unwrap();
     let budgets = Budgets { accuracy_drop, ..Budgets::default() };
     let problem = Problem { budgets, max_evaluations: 20.0, ..problem() };
-    let strategy = &named(Name::Ilp, false)[0];
-    let space = legal(strategy.quantizer().space(&network(), &widths()), &oracle).unwrap();
+    let strategy = &named(StrategyName::Ilp, false)[0];
+    let space = legal_space(strategy.quantizer().space(&network(), &widths()), &oracle).unwrap();
     let mut store = Store::new(&oracle).promising(Some(HeldOut { oracle: &unseen, promise }));
     run_strategy(strategy.as_ref(), &space, &problem, 1, &mut store).unwrap()
 }
@@ -94,7 +94,7 @@ fn held_out_images_decide_what_is_promised() {
 /// A step wider of the most fragile layer gives back accuracy and costs memory, a narrower one the other way round.
 #[test]
 fn layers_say_what_a_step_would_bring() {
-    let run = run(named(Name::Ilp, false)[0].as_ref(), &problem(), 1);
+    let run = run(named(StrategyName::Ilp, false)[0].as_ref(), &problem(), 1);
     assert_eq!(run.outlook.len(), run.layers.len());
     let parts = run.outlook.iter().flat_map(|layer| layer.weights.iter().chain(&layer.membranes));
     let mut steps = 0;
@@ -121,11 +121,11 @@ fn a_peak_is_a_limit() {
     };
     let peak = |run: &Run| run.best.as_ref().map(|best| best.measured.figures.peak_bytes["state SRAM"]);
     let wide = Synthetic::new().peak_of_wide_membranes();
-    for name in [Name::Uniform, Name::Random] {
+    for name in [StrategyName::Uniform, StrategyName::Random] {
         let found = peak(&with(name, wide / 2.0));
         assert!(found.is_some_and(|peak| peak <= wide / 2.0), "{name:?}: {found:?} of {wide}");
     }
-    let plain = with(Name::Aq4svitGreedy, wide / 2.0);
+    let plain = with(StrategyName::Aq4svitGreedy, wide / 2.0);
     assert_eq!(peak(&plain), None);
     assert!(plain.closest.unwrap().0.violations.iter().any(|v| v.budget == "peak of state SRAM"));
 }
@@ -136,11 +136,11 @@ fn ours_come_near_the_best_and_nothing_beats_it() {
     // 60 images of 4,000; what the widest setting loses is part of it.
     let least = least_footprint(&space, 60.0);
     for (name, within) in [
-        (Name::Ilp, 1.05),
-        (Name::RatioGreedy, 1.08),
-        (Name::Nsga2, 1.1),
-        (Name::Uniform, 2.0),
-        (Name::Random, 2.0),
+        (StrategyName::Ilp, 1.05),
+        (StrategyName::RatioGreedy, 1.08),
+        (StrategyName::Nsga2, 1.1),
+        (StrategyName::Uniform, 2.0),
+        (StrategyName::Random, 2.0),
     ] {
         let found = footprint(&run(named(name, false)[0].as_ref(), &problem(), 5)).unwrap();
         assert!(found >= 0.998 * least, "{name:?}: {found} of {least}");
@@ -150,7 +150,7 @@ fn ours_come_near_the_best_and_nothing_beats_it() {
 
 #[test]
 fn a_budget_of_evaluations_holds() {
-    for strategy in named(Name::All, false) {
+    for strategy in named(StrategyName::All, false) {
         let run = run(strategy.as_ref(), &Problem { max_evaluations: 8.0, ..problem() }, 1);
         // A test that was begun is finished, and four finalists are verified.
         assert!(run.evaluations <= 13.0, "{}: {}", run.strategy, run.evaluations);
@@ -159,7 +159,7 @@ fn a_budget_of_evaluations_holds() {
 
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_one_another() {
-    for name in [Name::Random, Name::Spikehq, Name::Nsga2] {
+    for name in [StrategyName::Random, StrategyName::Spikehq, StrategyName::Nsga2] {
         let strategy = &named(name, true)[0];
         let steps = |seed| -> Vec<String> {
             run(strategy.as_ref(), &problem(), seed).steps.into_iter().map(|step| step.setting).collect()
@@ -173,7 +173,7 @@ fn the_same_seed_gives_the_same_run_and_another_one_another() {
 #[test]
 fn budgets_that_cannot_be_met_name_the_closest() {
     let budgets = Budgets { accuracy_drop: 0.001, footprint_bytes: Some(20_000.0), ..Budgets::default() };
-    let run = run(named(Name::Ilp, false)[0].as_ref(), &Problem { budgets, ..problem() }, 1);
+    let run = run(named(StrategyName::Ilp, false)[0].as_ref(), &Problem { budgets, ..problem() }, 1);
     assert_eq!(run.best, None);
     let closest = run.closest.unwrap();
     assert!(closest.excess() > 0.0);
@@ -185,19 +185,19 @@ fn budgets_that_cannot_be_met_name_the_closest() {
 #[test]
 fn the_objective_decides_what_is_narrowed() {
     let energy = Problem { objective: Objective::Energy, ..problem() };
-    let run = run(named(Name::Ilp, false)[0].as_ref(), &energy, 1);
+    let run = run(named(StrategyName::Ilp, false)[0].as_ref(), &energy, 1);
     assert!(run.layers.iter().any(|layer| layer.weight_bits <= 4));
     assert!(run.layers.iter().all(|layer| layer.membrane_bits.is_none_or(|bits| bits == 16)));
 }
 
-/// The same, where narrow membranes fire less: what that saves is in no estimate, and found by measuring.
+/// Narrow membranes fire less here: what that saves is in no estimate, and found by measuring.
 #[test]
 fn what_narrow_membranes_save_by_firing_less_is_found() {
     let energy = Problem { objective: Objective::Energy, ..problem() };
     let oracle = Synthetic::firing_less(0.3);
     let energy_j = |run: &Run| run.best.as_ref().unwrap().measured.figures.energy_j;
-    let uniform = run_on(&oracle, named(Name::Uniform, false)[0].as_ref(), &energy, 1);
-    for name in [Name::Ilp, Name::RatioGreedy, Name::Nsga2] {
+    let uniform = run_on(&oracle, named(StrategyName::Uniform, false)[0].as_ref(), &energy, 1);
+    for name in [StrategyName::Ilp, StrategyName::RatioGreedy, StrategyName::Nsga2] {
         let run = run_on(&oracle, named(name, false)[0].as_ref(), &energy, 1);
         let membranes: Vec<u32> = run.layers.iter().filter_map(|layer| layer.membrane_bits).collect();
         let narrow = membranes.iter().filter(|&&bits| bits < 16).count();
@@ -214,7 +214,7 @@ fn a_budget_of_energy_leaves_the_objective_as_it_is() {
         Problem { budgets, ..problem() }
     };
     let oracle = Synthetic::firing_less(0.3);
-    let with = |problem: &Problem| run_on(&oracle, named(Name::Ilp, false)[0].as_ref(), problem, 1);
+    let with = |problem: &Problem| run_on(&oracle, named(StrategyName::Ilp, false)[0].as_ref(), problem, 1);
     let free = with(&problem());
     assert_eq!(footprint(&with(&limited(1e9))), footprint(&free));
     // Narrow membranes keep to this limit by firing less than the estimate of their energy says.
@@ -226,7 +226,7 @@ fn a_budget_of_energy_leaves_the_objective_as_it_is() {
 #[test]
 fn the_gate_counts_what_it_rejects_and_an_audit_what_was_wrong() {
     let audited = Problem { audit: true, ..problem() };
-    for name in [Name::Aq4svitGreedy, Name::Aq4svitBeam] {
+    for name in [StrategyName::Aq4svitGreedy, StrategyName::Aq4svitBeam] {
         let gate = run(named(name, true)[0].as_ref(), &audited, 1).gate.unwrap();
         assert!(gate.rejected > 0 && gate.seen > gate.rejected, "{gate:?}");
         assert!(gate.audited == gate.rejected && gate.falsely_rejected <= gate.audited, "{gate:?}");

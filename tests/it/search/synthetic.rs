@@ -31,7 +31,7 @@ impl Synthetic {
         Self { space, fragility, silence: 0.0 }
     }
 
-    /// Of which every unit loses `times` as many images.
+    /// An oracle of which every unit loses `times` as many images.
     pub fn more_fragile(times: f64) -> Self {
         let mut oracle = Self::new();
         oracle.fragility.iter_mut().for_each(|lost| *lost *= times);

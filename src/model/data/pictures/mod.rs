@@ -129,7 +129,7 @@ struct Transform {
     resize: Option<usize>,
     /// True if the middle is cut out, false if images are of that size.
     crops: bool,
-    /// Of a sample.
+    /// Shape of a sample.
     shape: Shape,
 }
 

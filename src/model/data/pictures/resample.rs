@@ -59,7 +59,7 @@ fn resize_columns(picture: Picture, height: usize) -> Picture {
 struct Window {
     /// The first pixel that counts.
     first: usize,
-    /// Of that pixel and those behind it, with [`FRACTION_BITS`].
+    /// Weights of that pixel and those behind it, with [`FRACTION_BITS`].
     weights: Vec<i64>,
 }
 
