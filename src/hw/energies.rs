@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn all_names_load() {
-        assert_eq!(names().len(), 10);
+        assert_eq!(names().len(), 11);
         for name in names() {
             assert_eq!(Energies::load(name).unwrap().name(), name);
         }
