@@ -2,7 +2,9 @@
 //!
 //! What a candidate costs at the activity of the float network takes no execution. How activity changes costs
 //! is measured once for each level by itself, on a few images, and taken for a factor: coarse weights and
-//! narrow membranes may fire less.
+//! narrow membranes may fire less. How far such factors add up is learnt from candidates that ran.
+
+use nalgebra::{Matrix3, Vector3};
 
 use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
 
@@ -10,6 +12,10 @@ use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two}
 pub const WORTHWHILE: f64 = 1e-4;
 /// Part of the images that are left which measuring activity may take knob by knob.
 const ACTIVITY_PART: f64 = 0.25;
+/// Mean and standard deviation of the part of the effects of single levels that adds up, before anything is known.
+const ADDS_UP: [f64; 2] = [1.0, 0.5];
+/// Relative error of a cost that follows from it.
+const ERROR: f64 = 0.03;
 
 /// Costs around a center.
 pub struct Costs {
@@ -21,6 +27,8 @@ pub struct Costs {
     estimate: f64,
     /// Per knob and level, the logarithm of the factor by which its activity changes the cost.
     activity: Vec<Vec<f64>>,
+    /// How far these add up.
+    adds_up: AddsUp,
     /// Per knob and level, the cost that it adds to the center; infinite for what the machine refuses, and for
     /// what saves nothing beside a wider level.
     added: Vec<Vec<f64>>,
@@ -38,6 +46,7 @@ impl Costs {
             own: 0.0,
             estimate: 0.0,
             activity: knobs.iter().map(|knob| vec![0.0; engine.space.levels(knob.part)]).collect(),
+            adds_up: AddsUp::default(),
             added: Vec::new(),
         };
         costs.recenter(engine, center)?;
@@ -85,11 +94,33 @@ impl Costs {
         (0..levels).map(factor).collect()
     }
 
+    /// Remembers what a candidate that ran costs at its own activity, for the next [`Self::recenter`].
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] where the evaluations are used up.
+    pub fn learn(&mut self, engine: &mut Engine, candidate: &Candidate) -> Result<(), Stop> {
+        if engine.problem.depends_on_activity() {
+            let factor = engine.own_cost(candidate)? / engine.cost(candidate)?;
+            self.adds_up.learn(self.alone(candidate), factor.ln());
+        }
+        Ok(())
+    }
+
+    /// The effects of a candidate's levels on its activity, each by itself, summed over weights and over membranes.
+    fn alone(&self, candidate: &Candidate) -> [f64; 2] {
+        let mut sums = [0.0; 2];
+        for (knob, activity) in self.knobs.iter().zip(&self.activity) {
+            sums[knob.part as usize] += activity[candidate.narrowest(knob)];
+        }
+        sums
+    }
+
     /// Costs of changes to `center`.
     ///
     /// # Errors
     /// If the input is wrong.
     pub fn recenter(&mut self, engine: &mut Engine, center: &Candidate) -> Result<(), Stop> {
+        self.adds_up.fit();
         self.center = center.clone();
         self.estimate = engine.cost(center)?;
         self.own = self.measured(engine, center)?;
@@ -112,12 +143,9 @@ impl Costs {
     /// If the input is wrong.
     pub fn expected(&self, engine: &mut Engine, candidates: &[Candidate]) -> Result<Vec<f64>, Stop> {
         let estimates = engine.costs(candidates)?;
-        let factor = |candidate: &Candidate| {
-            let more = |(knob, activity): (&Knob, &Vec<f64>)| {
-                activity[candidate.narrowest(knob)] - activity[self.center.narrowest(knob)]
-            };
-            self.knobs.iter().zip(&self.activity).map(more).sum::<f64>().exp()
-        };
+        let together = |candidate: &Candidate| self.adds_up.together(self.alone(candidate));
+        let at_center = together(&self.center);
+        let factor = |candidate: &Candidate| (together(candidate) - at_center).exp();
         let pairs = estimates.iter().zip(candidates);
         Ok(pairs.map(|(estimate, c)| estimate * factor(c) * self.own / self.estimate).collect())
     }
@@ -164,6 +192,50 @@ impl Costs {
     }
 }
 
+/// How far the effects of single levels on activity add up: less than wholly, where one layer's fewer spikes leave the
+/// next one less to lose, and where measuring on a few images makes some look larger than they are.
+struct AddsUp {
+    /// Sums over weights and over membranes, and the logarithm of the factor that was seen.
+    seen: Vec<([f64; 2], f64)>,
+    /// Parts of these sums.
+    parts: [f64; 2],
+}
+
+impl Default for AddsUp {
+    fn default() -> Self {
+        Self { seen: Vec::new(), parts: [ADDS_UP[0]; 2] }
+    }
+}
+
+impl AddsUp {
+    fn learn(&mut self, alone: [f64; 2], together: f64) {
+        self.seen.push((alone, together));
+    }
+
+    /// Bayesian linear regression, with a constant of which nothing is known.
+    fn fit(&mut self) {
+        let [mean, deviation] = ADDS_UP;
+        let precision = (ERROR / deviation).powi(2);
+        let mut squares = Matrix3::from_diagonal(&Vector3::new(0.0, precision, precision));
+        let mut products = Vector3::new(0.0, precision * mean, precision * mean);
+        for &([weights, membranes], together) in &self.seen {
+            let alone = Vector3::new(1.0, weights, membranes);
+            squares += alone * alone.transpose();
+            products += together * alone;
+        }
+        // Without anything seen the constant is open.
+        if let Some(factor) = squares.cholesky() {
+            let found = factor.solve(&products);
+            self.parts = [found[1], found[2]];
+        }
+    }
+
+    /// The logarithm of the factor of both sums, up to a constant.
+    fn together(&self, alone: [f64; 2]) -> f64 {
+        self.parts.iter().zip(alone).map(|(part, sum)| part * sum).sum()
+    }
+}
+
 /// The levels of `part` by kind of scheme, each from wide to narrow.
 pub fn kinds(space: &Space, part: Part) -> Vec<Vec<usize>> {
     let all = 0..space.levels(part);
@@ -187,5 +259,42 @@ fn drop_useless(space: &Space, part: Part, center: usize, added: &mut [f64]) {
             }
             least = least.min(cost);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_seen_leaves_all_of_it() {
+        let mut adds_up = AddsUp::default();
+        adds_up.fit();
+        assert_eq!(adds_up.parts, [1.0, 1.0]);
+    }
+
+    /// By hand: of weights alone, with sums -a and a and logarithms c - a p and c + a p, the normal equation of the part
+    /// is (2 a^2 + q) x = 2 a^2 p + q with q = 0.06^2: for a = 0.1 and p = 0.25, x = 0.0086 / 0.0236 = 0.3644. Of
+    /// membranes nothing was seen.
+    #[test]
+    fn parts_by_hand() {
+        let mut adds_up = AddsUp::default();
+        adds_up.learn([-0.1, 0.0], 0.5 - 0.025);
+        adds_up.learn([0.1, 0.0], 0.5 + 0.025);
+        adds_up.fit();
+        assert!((adds_up.parts[0] - 0.0086 / 0.0236).abs() < 1e-9, "{:?}", adds_up.parts);
+        assert!((adds_up.parts[1] - 1.0).abs() < 1e-9);
+        assert!((adds_up.together([0.1, 0.2]) - 0.23644).abs() < 1e-5);
+    }
+
+    #[test]
+    fn many_candidates_tell_both_parts() {
+        let mut adds_up = AddsUp::default();
+        for i in 0..40 {
+            let alone = [0.05 * f64::from(i % 7) - 0.1, 0.04 * f64::from(i % 5) - 0.2];
+            adds_up.learn(alone, 0.1 + 0.3 * alone[0] + 0.8 * alone[1]);
+        }
+        adds_up.fit();
+        assert!((adds_up.parts[0] - 0.3).abs() < 0.02 && (adds_up.parts[1] - 0.8).abs() < 0.02);
     }
 }

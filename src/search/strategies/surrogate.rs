@@ -87,6 +87,7 @@ impl Surrogate {
             }
         }
         model.forecast.fit();
+        model.costs.recenter(engine, &start)?;
         Ok(model)
     }
 
@@ -114,6 +115,7 @@ impl Surrogate {
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn sample(&mut self, engine: &mut Engine, candidate: &Candidate) -> Result<f64, Stop> {
         let sum = engine.sample(candidate, 1)?;
+        self.costs.learn(engine, candidate)?;
         Ok(self.forecast.learn(engine, candidate, &sum))
     }
 
@@ -123,6 +125,7 @@ impl Surrogate {
     /// Those of [`Engine::test`].
     pub fn test(&mut self, engine: &mut Engine, candidate: &Candidate) -> Result<Verdict, Stop> {
         let verdict = engine.test(candidate)?;
+        self.costs.learn(engine, candidate)?;
         self.tried.insert(candidate.clone());
         self.forecast.learn(engine, candidate, &verdict.sum);
         self.forecast.fit();
