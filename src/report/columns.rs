@@ -111,6 +111,7 @@ pub(super) const LAYER: &[Column<LayerEvaluation>] = &[
     OfLayer::new("neuron_updates", Number(|l| l.neuron_updates)),
     OfLayer::new("input_rate", Number(|l| l.input_rate)),
     OfLayer::new("spike_rate", Number(|l| l.spike_rate)),
+    OfLayer::new("step_spike_rates", Numbers(|l| &l.step_spike_rates)).not_in_csv(),
     OfLayer::new("spikes", Number(|l| l.spikes)),
     OfLayer::new("saturations", Number(|l| l.saturations)),
     OfLayer::group(

@@ -35,7 +35,7 @@ fn files_that_are_not_there() {
     unknown model
       "sdtv1": neither a file nor one of the defaults: sdtv1_2-64_fashion, sdtv1_2-256_cifar10, sdtv1_2-256_cifar10dvs, sdtv1_2-256_gesture, sdtv1_2-512_cifar10, sdtv1_4-512_cifar10, sdtv1_8-384_imagenet, sdtv1_8-512_imagenet and 1 more
     unknown hardware
-      "edge-29": neither a file nor one of the defaults: edge-28, systolic-28, cortex-m4, eyeriss-28, ptb-28, sato-28, mint-28, prosperity-28 and 9 more
+      "edge-29": neither a file nor one of the defaults: edge-28, systolic-28, cortex-m4, eyeriss-28, ptb-28, sato-28, mint-28, prosperity-28 and 10 more
     unknown data
       "mnist": neither a file nor one of the defaults: fashion-mnist
     empty name

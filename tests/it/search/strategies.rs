@@ -214,13 +214,20 @@ fn a_budget_of_energy_leaves_the_objective_as_it_is() {
         Problem { budgets, ..problem() }
     };
     let oracle = Synthetic::firing_less(0.3);
-    let with = |problem: &Problem| run_on(&oracle, named(StrategyName::Ilp, false)[0].as_ref(), problem, 1);
-    let free = with(&problem());
-    assert_eq!(footprint(&with(&limited(1e9))), footprint(&free));
-    // Narrow membranes keep to this limit by firing less than the estimate of their energy says.
-    let limit = 1.25 * free.best.as_ref().unwrap().measured.figures.energy_j;
-    let found = footprint(&with(&limited(limit))).unwrap();
-    assert!(found < 1.08 * footprint(&free).unwrap(), "{found} B, {:?} without a limit", footprint(&free));
+    let with = |problem: &Problem, seed: u64| {
+        run_on(&oracle, named(StrategyName::Ilp, false)[0].as_ref(), problem, seed)
+    };
+    let found = |seed: u64| {
+        let free = with(&problem(), seed);
+        assert_eq!(footprint(&with(&limited(1e9), seed)), footprint(&free));
+        // Narrow membranes keep to this limit by firing less than the estimate of their energy says.
+        let limit = 1.25 * free.best.as_ref().unwrap().measured.figures.energy_j;
+        [footprint(&with(&limited(limit), seed)), footprint(&free)].map(Option::unwrap)
+    };
+    // One seed alone is off by chance.
+    let all = [1, 2, 3].map(found);
+    let [limited, free] = [0, 1].map(|i| all.iter().map(|footprints| footprints[i]).sum::<f64>());
+    assert!(limited < 1.08 * free, "with a limit and without, in bytes: {all:?}");
 }
 
 #[test]
