@@ -4,9 +4,8 @@
 //! name belongs to a layer: it becomes the name of a file, on any file system.
 //!
 //! ```
-//! use spiq::name::{is_plain, matches, nearest};
+//! use spiq::name::{matches, nearest};
 //!
-//! assert!(is_plain("block.0.mlp") && !is_plain("../block"));
 //! assert!(matches("block.*.mlp", "block.1.mlp"));
 //! assert!(nearest("w3-calibratd", &["mixed", "w3-calibrated"]).starts_with("w3-calibrated"));
 //! ```
