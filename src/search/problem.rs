@@ -29,12 +29,16 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// True where what is minimised depends on what the network does, and not only on its widths.
+    pub(crate) fn minimizes_activity(&self) -> bool {
+        !matches!(self.objective, Objective::Model | Objective::Footprint)
+    }
+
     /// True where what the network does, and not only its widths, decides what a candidate costs.
     pub(crate) fn depends_on_activity(&self) -> bool {
         let Budgets { energy_j, power_w, latency_s, peak_bytes, .. } = &self.budgets;
-        let depends = !matches!(self.objective, Objective::Model | Objective::Footprint);
         // What lies where is chosen for the activity.
-        depends || energy_j.or(*power_w).or(*latency_s).is_some() || !peak_bytes.is_empty()
+        self.minimizes_activity() || energy_j.or(*power_w).or(*latency_s).is_some() || !peak_bytes.is_empty()
     }
 }
 

@@ -94,12 +94,13 @@ impl Costs {
         (0..levels).map(factor).collect()
     }
 
-    /// Remembers what a candidate that ran costs at its own activity, for the next [`Self::recenter`].
+    /// Remembers what a candidate that ran costs at its own activity, for the next [`Self::recenter`], where that is
+    /// minimised: under a budget of energy, searches for footprint found less that way, in four times the time.
     ///
     /// # Errors
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn learn(&mut self, engine: &mut Engine, candidate: &Candidate) -> Result<(), Stop> {
-        if engine.problem.depends_on_activity() {
+        if engine.problem.minimizes_activity() {
             let factor = engine.own_cost(candidate)? / engine.cost(candidate)?;
             self.adds_up.learn(self.alone(candidate), factor.ln());
         }
