@@ -174,7 +174,7 @@ pub struct SettledLayer<'a> {
     pub residents: &'a Residents,
 }
 
-/// The legal plans of a layer whose maps have homes, one of its [`ways`] after the other.
+/// The legal plans of a layer whose maps have homes, one way to compute it after the other.
 pub struct SettledCandidates<'a> {
     space: Space<'a>,
     ways: Vec<Plan>,
