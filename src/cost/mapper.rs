@@ -13,8 +13,8 @@ use crate::map::{
     ways,
 };
 
-/// Sums in another order differ in their last digits.
-const SLACK: f64 = 1.0 - 1e-9;
+/// Factor of bounds: sums in another order differ in their last digits.
+pub const SLACK: f64 = 1.0 - 1e-9;
 
 /// Plans of all layers, and what the objective makes of them.
 #[derive(Debug, Clone, PartialEq)]

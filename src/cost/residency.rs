@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::fixed_residents;
 use super::front::Best;
-use super::mapper::{Choice, Mapper, Running, Tried};
+use super::mapper::{Choice, Mapper, Running, SLACK, Tried};
 use super::plan_costs;
 use super::prefetch::Outline;
 use super::ways::best_of_all;
@@ -59,8 +59,7 @@ pub fn may_beat(mapper: &Mapper, known: f64) -> bool {
         all.cycles = all.cycles.max(bits / dram.bits_per_cycle);
         all.energy_j += bits * dram.read_pj_per_bit * 1e-12;
     }
-    // Sums in another order differ in their last digits.
-    mapper.score(&all) * (1.0 - 1e-9) < known
+    mapper.score(&all) * SLACK < known
 }
 
 /// The best plans: all weights stay where they fit together; otherwise, for every size of a buffer for those that pass

@@ -131,9 +131,7 @@ impl OnChip {
         };
         if batch > 1.0 { LayerCost { tiles: all.tiles, ..all.divided_by(batch) } } else { all }
     }
-}
 
-impl OnChip {
     /// The least that the layer costs for one of the images, wherever its operands live: nothing comes from farther out.
     pub fn least(&self, machine: &Machine, run: Run<'_>) -> Outline {
         let Run { layer, activity, timesteps, batch, .. } = run;

@@ -114,37 +114,46 @@ pub(super) fn roofline(document: &Document) -> Markup {
     }
 }
 
-/// Names of the layers that have weights or neurons, with a figure per row.
-fn heat_map(
-    document: &Document,
-    caption: &str,
-    figure: fn(&Layer) -> Option<(f64, String)>,
-) -> Option<Markup> {
-    let first = document.settings.first()?;
-    let shown: Vec<usize> = (0..first.layers.len())
-        .filter(|&layer| document.settings.iter().any(|row| row.layers.get(layer).and_then(figure).is_some()))
-        .collect();
+/// A figure as a number and as text, where there is one.
+type Figure = Option<(f64, String)>;
+
+/// Names of layers beside columns of their figures, the larger the deeper; layers without any are left out. Widths of 32
+/// bits do not count among the largest.
+fn heat_map(caption: &str, names: &[String], columns: &[(String, Vec<Figure>)]) -> Option<Markup> {
+    let figure = |column: &[Figure], layer: usize| column.get(layer).cloned().flatten();
+    let has_any = |layer: &usize| columns.iter().any(|(_, column)| figure(column, *layer).is_some());
+    let shown: Vec<usize> = (0..names.len()).filter(has_any).collect();
     if shown.is_empty() {
         return None;
     }
-    let figures = document.settings.iter().flat_map(|row| &row.layers).filter_map(figure);
-    let largest = figures.map(|(value, _)| value).filter(|value| *value < 32.0).fold(0.0, f64::max);
-    let names = shown.iter().map(|&layer| first.layers[layer].name.clone());
-    let mut table = Table::ordered(caption, "layer", names);
-    for row in &document.settings {
-        let cell = |&layer: &usize| match row.layers.get(layer).and_then(figure) {
-            Some((value, text)) => Cell::number(text, value).shaded(value / largest.max(f64::MIN_POSITIVE)),
+    let values = columns.iter().flat_map(|(_, column)| column).flatten().map(|(value, _)| *value);
+    let largest = values.filter(|value| *value < 32.0).fold(f64::MIN_POSITIVE, f64::max);
+    let mut table = Table::ordered(caption, "layer", shown.iter().map(|&layer| names[layer].clone()));
+    for (heading, column) in columns {
+        let cell = |&layer: &usize| match figure(column, layer) {
+            Some((value, text)) => Cell::number(text, value).shaded(value / largest),
             None => Cell::text("–"),
         };
-        table = table.cells(&row.name, shown.iter().map(cell));
+        table = table.cells(heading, shown.iter().map(cell));
     }
     Some(table.markup())
 }
 
+fn names(layers: &[Layer]) -> Vec<String> {
+    layers.iter().map(|layer| layer.name.clone()).collect()
+}
+
+/// The `figure` of each layer, a column per row of the report.
+fn by_row(document: &Document, caption: &str, figure: fn(&Layer) -> Figure) -> Option<Markup> {
+    let column = |row: &Setting| (row.name.clone(), row.layers.iter().map(figure).collect());
+    let columns: Vec<(String, Vec<Figure>)> = document.settings.iter().map(column).collect();
+    heat_map(caption, &names(&document.settings.first()?.layers), &columns)
+}
+
 /// Bits of weights and membranes.
 pub(super) fn bits(document: &Document) -> Markup {
-    let weights = heat_map(document, "Bits per weight", |layer| of_bits(layer.weight_bits));
-    let membranes = heat_map(document, "Bits per membrane", |layer| of_bits(layer.membrane_bits));
+    let weights = by_row(document, "Bits per weight", |layer| of_bits(layer.weight_bits));
+    let membranes = by_row(document, "Bits per membrane", |layer| of_bits(layer.membrane_bits));
     html! {
         (weights.unwrap_or_else(|| paragraph("No layer has weights.")))
         @match membranes {
@@ -154,16 +163,16 @@ pub(super) fn bits(document: &Document) -> Markup {
     }
 }
 
-fn of_bits(bits: u32) -> Option<(f64, String)> {
+fn of_bits(bits: u32) -> Figure {
     (bits > 0).then(|| (f64::from(bits), bits.to_string()))
 }
 
 /// How many inputs and neurons of each layer are not zero.
 pub(super) fn rates(document: &Document) -> Markup {
-    let inputs = heat_map(document, "Inputs that are not zero", |layer| {
+    let inputs = by_row(document, "Inputs that are not zero", |layer| {
         (layer.weight_bits > 0).then(|| of_rate(layer.input_rate))
     });
-    let spikes = heat_map(document, "Neurons that fire", |layer| {
+    let spikes = by_row(document, "Neurons that fire", |layer| {
         (layer.neuron_updates > 0.0).then(|| of_rate(layer.spike_rate))
     });
     html! {
@@ -187,20 +196,13 @@ fn step_rates(document: &Document) -> Option<Markup> {
         return None;
     }
     let row = document.settings.get(document.featured())?;
-    let layers: Vec<&Layer> = row.layers.iter().filter(|layer| !layer.step_spike_rates.is_empty()).collect();
-    let rates = || layers.iter().flat_map(|layer| &layer.step_spike_rates);
-    let largest = rates().fold(f64::MIN_POSITIVE, |largest, &rate| largest.max(rate));
-    let timesteps = layers.iter().map(|layer| layer.step_spike_rates.len()).max()?;
-    let caption = format!("Neurons that fire at each timestep, {}", row.name);
-    let mut table = Table::ordered(&caption, "layer", layers.iter().map(|layer| layer.name.clone()));
-    for timestep in 0..timesteps {
-        let cell = |layer: &&Layer| match layer.step_spike_rates.get(timestep).map(|&rate| of_rate(rate)) {
-            Some((rate, text)) => Cell::number(text, rate).shaded(rate / largest),
-            None => Cell::text("–"),
-        };
-        table = table.cells(&(timestep + 1).to_string(), layers.iter().map(cell));
-    }
-    Some(table.markup())
+    let timesteps = row.layers.iter().map(|layer| layer.step_spike_rates.len()).max()?;
+    let column = |timestep: usize| {
+        let figure = |layer: &Layer| layer.step_spike_rates.get(timestep).map(|&rate| of_rate(rate));
+        ((timestep + 1).to_string(), row.layers.iter().map(figure).collect())
+    };
+    let columns: Vec<(String, Vec<Figure>)> = (0..timesteps).map(column).collect();
+    heat_map(&format!("Neurons that fire at each timestep, {}", row.name), &names(&row.layers), &columns)
 }
 
 fn of_rate(rate: f64) -> (f64, String) {
