@@ -86,6 +86,13 @@ impl OnNetwork {
         Ok(own.ok_or_else(|| format!("no layer {layer}"))?.cycles.total())
     }
 
+    /// Cycles of the array alone for `layer`, with operands that are always there.
+    pub fn array_cycles(&self, evaluation: &Evaluation, layer: &str) -> Result<f64, Failure> {
+        let own = evaluation.layers.iter().find(|own| own.name == layer);
+        let cycles = &own.ok_or_else(|| format!("no layer {layer}"))?.cycles;
+        Ok(cycles.ideal + cycles.under_utilisation + cycles.fill_drain + cycles.imbalance)
+    }
+
     /// Milliseconds of the layers of `evaluation` that `takes`.
     pub fn milliseconds(&self, evaluation: &Evaluation, takes: impl Fn(&str) -> bool) -> f64 {
         let own = evaluation.layers.iter().filter(|layer| takes(&layer.name));

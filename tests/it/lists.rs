@@ -79,7 +79,7 @@ fn what_is_built_in() {
                           published latency (FPGA: frames per second, timer or count not said): 1 figure, off by +10.0 %, +7.8 to +42.1 % within what is not known; fitted: a spike rate of 0.046 everywhere, for the frames of the first network
                           published power (FPGA: estimate of the vendor's tool): 1 figure, off by -85.0 %; fitted: a spike rate of 0.046 everywhere, for the frames of the first network
     spikformer-fpga-16  Zynq UltraScale+ xczu7ev at 200 MHz: an array of filter rows for convolutions (864 additions a cycle) and a 16 x 16 array for linear layers, four timesteps side by side, no zeros skipped (Acta Phys. Sin. 75, 20260085; github.com/tooddler/FPGA_SpikingTransformer at 9ee1129)
-                          published cycles (RTL, simulated): 5 figures, off by -7.4 to +0.1 %, -7.4 to +0.8 % within what is not known
+                          published cycles (RTL, simulated): 5 figures, off by -7.4 to +0.0 %, -7.4 to +0.8 % within what is not known
                           published latency (FPGA: latency, board or simulation not said): 3 figures, off by -0.2 to +88.7 %, -0.2 to +88.7 % within what is not known
                           published power (FPGA: estimate of the vendor's tool): 1 figure, off by -88.6 %
     snn-dse             FPGA at 100 MHz: event-driven cores, one per layer, whose channels are chosen layer by layer, and a dense core for the image; cycles as its RTL, energy of assumed ASIC memories and adders
