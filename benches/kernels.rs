@@ -6,7 +6,9 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use spiq::exec::kernels::{Cpu, Isa, LookupMatrix, Pairs, ProductMatrix, TableRoom, lookup, products};
+use spiq::exec::kernels::{
+    Cpu, Isa, LookupMatrix, Operand, Packs, ProductMatrix, TableRoom, lookup, products,
+};
 
 /// Inputs, outputs and columns of a matrix product: a block of a transformer, a small convolution, and one
 /// that stays in the first-level cache, which is what the instructions of a kernel can do at most.
@@ -25,6 +27,14 @@ fn numbers(count: usize, low: i64, high: i64) -> Vec<i64> {
 fn codes(bits: u32, count: usize) -> Vec<i32> {
     let largest = (1 << (bits - 1)) - 1;
     numbers(count, -largest, largest).into_iter().map(|w| w as i32).collect()
+}
+
+/// Copies of `values` that start on a cache line, as those of the executor do, and where.
+fn aligned<T: Copy + Default>(values: &[T]) -> (Vec<T>, usize) {
+    let mut room = vec![T::default(); values.len() + 64];
+    let start = room.as_ptr().align_offset(64);
+    room[start..][..values.len()].copy_from_slice(values);
+    (room, start)
 }
 
 /// The cores that this process may use, each of which it measures alone.
@@ -48,6 +58,7 @@ fn lookups(c: &mut Criterion) {
                 matrix.store_tables(cpu);
                 let index = numbers(matrix.rows * stride, 0, (1 << width) - 1);
                 let index: Vec<u8> = index.into_iter().map(|x| x as u8).collect();
+                let (index, start) = aligned(&index);
                 let (mut room, mut out) = (TableRoom::default(), vec![0; outs * stride]);
                 let name = format!("{} {:?}", cpu.isa().name(), matrix.entry());
                 group.bench_function(BenchmarkId::new(name, bits), |b| {
@@ -57,7 +68,13 @@ fn lookups(c: &mut Criterion) {
                         for first in (0..outs).step_by(most) {
                             let count = most.min(outs - first);
                             let tables = matrix.tables(cpu, first, count, &mut room);
-                            lookup(cpu, &tables, black_box(&index), stride, &mut out[first * stride..]);
+                            lookup(
+                                cpu,
+                                &tables,
+                                black_box(&index[start..]),
+                                stride,
+                                &mut out[first * stride..],
+                            );
                         }
                     })
                 });
@@ -67,22 +84,27 @@ fn lookups(c: &mut Criterion) {
     }
 }
 
-/// Products of 16 bits.
+/// Products of 16 bits, and of counts up to 17 with weights of 4 and 8 bits.
 fn multiplications(c: &mut Criterion) {
+    let bytes = Operand::Bytes { largest: 17 };
     for (inputs, outs, columns) in SHAPES {
         let mut group = c.benchmark_group(format!("products {inputs} x {outs} x {columns}"));
         group.throughput(Throughput::Elements((inputs * outs * columns) as u64));
         let stride = columns.next_multiple_of(spiq::exec::kernels::LANES);
-        let matrix =
-            ProductMatrix::new(&codes(8, inputs * outs), inputs, 2, &vec![0; outs]).expect("fits 16 bits");
-        let pairs = numbers(2 * matrix.pairs * stride, -1000, 1000);
-        let pairs: Vec<i16> = pairs.into_iter().map(|x| x as i16).collect();
         let mut out = vec![0; outs * stride];
-        for cpu in cpus() {
-            group.bench_function(cpu.isa().name(), |b| {
-                let pairs = Pairs { values: &pairs, rows: matrix.pairs, start: 0 };
-                b.iter(|| products(cpu, &matrix, 0, black_box(pairs), stride, &mut out))
-            });
+        for (name, operand, bits) in [("words", Operand::Words, 8), ("bytes", bytes, 4), ("bytes", bytes, 8)]
+        {
+            let matrix = ProductMatrix::new(operand, &codes(bits, inputs * outs), inputs, 2, &vec![0; outs])
+                .expect("fits its packs");
+            let packs = numbers(matrix.packs * stride, 0, 0x11_11_11_11);
+            let packs: Vec<i32> = packs.into_iter().map(|x| x as i32 & 0x0f0f_0f0f).collect();
+            let (packs, start) = aligned(&packs);
+            for cpu in cpus().filter(|cpu| operand == Operand::Words || cpu.multiplies_bytes()) {
+                let packs = Packs { values: &packs[start..], rows: matrix.packs, start: 0 };
+                group.bench_function(BenchmarkId::new(format!("{} {name}", cpu.isa().name()), bits), |b| {
+                    b.iter(|| products(cpu, &matrix, 0, black_box(packs), stride, &mut out))
+                });
+            }
         }
         group.finish();
     }

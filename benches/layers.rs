@@ -1,6 +1,6 @@
 //! Where the time of one image goes: seconds by kind of layer, and the slowest layers.
 //!
-//!     cargo bench --bench layers -- sdtv2_15M w4 [THREADS [RUNS]]
+//!     cargo bench --bench layers -- sdtv2_15M w4 [THREADS [RUNS [ISA]]]
 //!
 //! Of each layer the fastest of RUNS runs (ten); many of them make a profile of the runs alone. Neurons that run
 //! together with the layer before them are part of its time; of `fp32`, counting a layer is part of the next one.
@@ -49,7 +49,7 @@ struct Spent {
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let [name, spec, numbers @ ..] = &words[..] else {
-        return println!("cargo bench --bench layers -- NETWORK SETTING [THREADS [RUNS]]");
+        return println!("cargo bench --bench layers -- NETWORK SETTING [THREADS [RUNS [ISA]]]");
     };
     let number = |i: usize| numbers.get(i).and_then(|number| number.parse().ok());
     if let Some(threads) = number(0) {
@@ -62,7 +62,8 @@ fn main() {
         Precision::Float32 => print(&model.network, &float_times(&model.network, &float, &sample, runs)),
         Precision::Fixed(setting) => {
             let network = quantize(&model, &setting, &float.calibrate(&sample)).unwrap();
-            integers(&network, &sample, runs);
+            let isa = numbers.get(2).and_then(|name| Isa::named(name)).unwrap_or_else(Isa::best);
+            integers(&FastExecutor::new(&network, isa), &network, &sample, runs);
         }
     }
 }
@@ -81,8 +82,7 @@ fn float_times(network: &Network, float: &FloatExecutor, sample: &Sample, runs: 
 }
 
 /// Layers of the fast executor, and what it allocates.
-fn integers(network: &QuantizedModel, sample: &Sample, runs: usize) {
-    let executor = FastExecutor::new(network, Isa::best());
+fn integers(executor: &FastExecutor, network: &QuantizedModel, sample: &Sample, runs: usize) {
     let mut fastest = vec![Duration::MAX; network.network().nodes.len()];
     let mut workspace = Workspace::default();
     for _ in 0..runs {

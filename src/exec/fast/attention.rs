@@ -4,31 +4,32 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
+use super::room::Room;
 use super::threads;
-use super::value::{Layout, Value, at_least, stride_of};
-use crate::exec::kernels::{self, Cpu, LANES, Pairs, ProductMatrix};
+use super::value::{Layout, Value, stride_of};
+use crate::exec::kernels::{self, Cpu, LANES, Packs, ProductMatrix};
 use crate::model::Gate;
 
 /// Room of a thread for a head.
 #[derive(Debug, Default)]
 struct HeadRoom {
-    q: Vec<i32>,
+    q: Room<i32>,
     k: Head,
     v: Head,
     /// k^T v as `[channel of v][channel of k]`.
-    counts: Vec<i32>,
+    counts: Room<i32>,
     matrix: ProductMatrix,
-    pairs: Vec<i16>,
-    sums: Vec<i32>,
+    pairs: Room<i32>,
+    sums: Room<i32>,
 }
 
 /// The channels of a head at one timestep, a row of tokens each.
 #[derive(Debug, Default)]
 struct Head {
     /// Spikes, a bit per token.
-    bits: Vec<u64>,
+    bits: Room<u64>,
     /// Anything else.
-    words: Vec<i32>,
+    words: Room<i32>,
 }
 
 thread_local! {
@@ -97,7 +98,7 @@ impl HeadRoom {
         let bits = k.layout.packed.is_some() && v.layout.packed.is_some();
         self.k.read(cpu, k, t, head * width, width, bits);
         self.v.read(cpu, v, t, head * v_width, v_width, bits);
-        let counts = at_least(&mut self.counts, width * v_width);
+        let counts = self.counts.at_least(width * v_width);
         if bits {
             let words = tokens.div_ceil(64);
             let (k, v) = (&self.k.bits[..width * words], &self.v.bits[..v_width * words]);
@@ -109,15 +110,15 @@ impl HeadRoom {
                 each.for_each(|(count, k)| *count = kernels::dot(cpu, k, v));
             }
         }
-        let q_words = at_least(&mut self.q, width * tokens);
+        let q_words = self.q.at_least(width * tokens);
         unpack(cpu, q, t, head * width, q_words);
         let small = q.layout.packed.is_some() && self.matrix.assign(counts, width);
         let rows = out.chunks_exact_mut(layout.stride).map(|row| &mut row[layout.frame(t)]);
         if small {
             let stride = stride_of(tokens);
-            pair_up(cpu, q_words, tokens, at_least(&mut self.pairs, 2 * width.div_ceil(2) * stride));
-            let pairs = Pairs { values: &self.pairs, rows: width.div_ceil(2), start: 0 };
-            let sums = at_least(&mut self.sums, v_width * stride);
+            pair_up(cpu, q_words, tokens, self.pairs.at_least(width.div_ceil(2) * stride));
+            let pairs = Packs { values: &self.pairs, rows: width.div_ceil(2), start: 0 };
+            let sums = self.sums.at_least(v_width * stride);
             kernels::products(cpu, &self.matrix, 0, pairs, stride, sums);
             rows.zip(sums.chunks_exact(stride)).for_each(|(out, sums)| out.copy_from_slice(&sums[..tokens]));
         } else {
@@ -131,14 +132,14 @@ impl HeadRoom {
 }
 
 /// Rows of `tokens` values, two by two in blocks of columns.
-fn pair_up(cpu: Cpu, rows: &[i32], tokens: usize, pairs: &mut [i16]) {
+fn pair_up(cpu: Cpu, rows: &[i32], tokens: usize, pairs: &mut [i32]) {
     let count = rows.len() / tokens;
-    for (i, block) in pairs.chunks_exact_mut(2 * count.div_ceil(2) * LANES).enumerate() {
+    for (i, block) in pairs.chunks_exact_mut(count.div_ceil(2) * LANES).enumerate() {
         let columns = i * LANES..tokens.min((i + 1) * LANES);
-        for (pair, out) in block.chunks_exact_mut(2 * LANES).enumerate() {
+        for (pair, out) in block.chunks_exact_mut(LANES).enumerate() {
             let row = |row: usize| &rows[row * tokens..][columns.clone()];
             // The second of an odd last pair is met by a weight of 0.
-            kernels::interleave(cpu, row(2 * pair), row((2 * pair + 1).min(count - 1)), out);
+            kernels::pack_words(cpu, [row(2 * pair), row((2 * pair + 1).min(count - 1))], out);
         }
     }
 }
@@ -150,13 +151,12 @@ impl Head {
         match value.layout.packed {
             Some(width) if bits => {
                 let length = frame.len().div_ceil(64);
-                for (i, out) in at_least(&mut self.bits, count * length).chunks_exact_mut(length).enumerate()
-                {
+                for (i, out) in self.bits.at_least(count * length).chunks_exact_mut(length).enumerate() {
                     let row = &value.byte_row((first + i) / width)[frame.clone()];
                     kernels::pack_columns(cpu, row, ((first + i) % width) as u32, out);
                 }
             }
-            _ => unpack(cpu, value, t, first, at_least(&mut self.words, count * frame.len())),
+            _ => unpack(cpu, value, t, first, self.words.at_least(count * frame.len())),
         }
     }
 }

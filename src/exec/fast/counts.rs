@@ -1,7 +1,8 @@
 //! Activity counters from the values of the fast executor.
 
 use super::gather::Gather;
-use super::value::{Value, at_least};
+use super::room::Room;
+use super::value::Value;
 use crate::exec::activity::{NodeActivity, StepActivity, WAVE_SIZES};
 use crate::exec::kernels::{self, Cpu};
 use crate::model::ConvGeometry;
@@ -9,10 +10,10 @@ use crate::model::ConvGeometry;
 /// Room for counting.
 #[derive(Debug, Default)]
 pub struct CountScratch {
-    events: Vec<i32>,
+    events: Room<i32>,
     surrounded: Vec<i32>,
-    larger: Vec<i32>,
-    gathered: Vec<i32>,
+    larger: Room<i32>,
+    gathered: Room<i32>,
 }
 
 /// Counts the work of a weight layer on `input`, as `activity::count_products` does.
@@ -25,7 +26,7 @@ pub fn count_products(
     room: &mut CountScratch,
 ) -> NodeActivity {
     let layout = input.layout;
-    let events = at_least(&mut room.events, layout.stride);
+    let events = room.events.at_least(layout.stride);
     events.fill(0);
     match layout.packed {
         Some(_) => {
@@ -35,13 +36,13 @@ pub fn count_products(
             .for_each(|c| kernels::add_nonzero(cpu, input.word_row(c), &mut events[..layout.columns()])),
     }
     let length = gather.surround(std::iter::once(&*events), &mut room.surrounded);
-    let gathered = at_least(&mut room.gathered, gather.stride);
+    let gathered = room.gathered.at_least(gather.stride);
     gathered.fill(0);
     for tap in 0..gather.taps() {
         gather.add(cpu, tap, &room.surrounded[..length], gathered);
     }
     let outputs = gather.outputs();
-    let larger = at_least(&mut room.larger, outputs);
+    let larger = room.larger.at_least(outputs);
     let steps = gathered.chunks_exact_mut(outputs).take(layout.frames).enumerate().map(|(t, gathered)| {
         let all: u64 = gathered.iter().map(|&events| events as u64).sum();
         let operations = all * (geometry.out_channels / geometry.groups) as u64;

@@ -34,14 +34,11 @@ impl Kernels<'_> {
             Op::Add(_) => attention::add_counts(cpu, [from(0), from(1)], layout, words),
             Op::MeanTokens => attention::sum_tokens(cpu, from(0), layout, words),
             Op::MeanTimesteps => attention::sum_timesteps(cpu, from(0), timesteps, layout, words),
-            Op::MaxPool(_) => {
-                let passes = &inputs.plan.gathers[id.index()];
-                match layout.packed {
-                    Some(_) => pooling::pool_spikes(cpu, passes, from(0), bytes),
-                    None => pooling::pool_words(cpu, passes, from(0), words),
-                }
-            }
-            Op::AvgPool(_) => pooling::sum_windows(cpu, &inputs.plan.gathers[id.index()][0], from(0), words),
+            Op::MaxPool(window) => match layout.packed {
+                Some(_) => pooling::pool_spikes(cpu, window, from(0), layout, bytes),
+                None => pooling::pool_words(cpu, window, from(0), layout, words),
+            },
+            Op::AvgPool(_) => pooling::sum_windows(cpu, inputs.plan.gather(id.index()), from(0), words),
             Op::Attention(Attention::KeyValueCount) => {
                 let last = inputs.node.inputs.len() - 1;
                 attention::key_value_count(cpu, from(0), from(last), layout, words)

@@ -214,7 +214,7 @@ impl Kernels<'_> {
         match (&node.op, model.op(id), &self.prepared[id.index()]) {
             (Op::Input, op, _) => image(sample, op, layout, words),
             (_, QuantizedOp::Weighted(op), Prepared::Layer(layer)) => {
-                let gather = &inputs.plan.gathers[id.index()][0];
+                let gather = inputs.plan.gather(id.index());
                 layer.ready(cpu, gather, inputs.at(0), &mut scratch.layer).run(words);
                 let mut counts = self.count_layer(model, id, inputs, counted, scratch);
                 if let Some(accumulator) = op.accumulator {

@@ -24,7 +24,7 @@ impl Kernels<'_> {
         let Prepared::Layer(layer) = &self.prepared[id.index()] else {
             unreachable!("{} is a weight layer", layer_inputs.node.name)
         };
-        let gather = &plan.gathers[id.index()][0];
+        let gather = plan.gather(id.index());
         let ready = layer.ready(cpu, gather, layer_inputs.at(0), &mut scratch.layer);
         let x_layout = &plan.layouts[id.index()];
         let (layout, counts) = (&plan.layouts[next.index()], &mut scratch.neuron);

@@ -6,7 +6,7 @@ use crate::exec::kernels::{self, Cpu};
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
 
-/// The taps of a convolution or pooling on maps of one shape, all frames in one row.
+/// The taps of a convolution, or of a pooling that sums, on maps of one shape, all frames in one row.
 #[derive(Debug)]
 pub struct Gather {
     taps: Vec<Tap>,
@@ -176,28 +176,6 @@ impl Gather {
                 let add = |out: &mut i32, x: Option<&i32>| *out += factor * x.copied().unwrap_or(padding);
                 self.indexed(index, row, from, out, add);
             }
-        }
-    }
-
-    /// Keeps the larger of what is there and what `tap` reads.
-    pub fn max(&self, cpu: Cpu, tap: usize, row: &[i32], out: &mut [i32]) {
-        match &self.taps[tap] {
-            Tap::Shift { offset, inside } => {
-                kernels::max_inside(cpu, self.shifted(row, *offset, 0), inside, out);
-            }
-            Tap::Index(index) => {
-                self.indexed(index, row, 0, out, |out, x| *out = (*out).max(x.copied().unwrap_or(i32::MIN)))
-            }
-        }
-    }
-
-    /// Adds the spikes that `tap` reads.
-    pub fn or(&self, cpu: Cpu, tap: usize, row: &[u8], out: &mut [u8]) {
-        match &self.taps[tap] {
-            Tap::Shift { offset, inside } => {
-                kernels::or_inside(cpu, self.shifted(row, *offset, 0), inside, out);
-            }
-            Tap::Index(index) => self.indexed(index, row, 0, out, |out, x| *out |= x.unwrap_or(&0)),
         }
     }
 

@@ -7,9 +7,9 @@ use std::cell::RefCell;
 
 use super::codes::{code, words};
 use super::gather::Gather;
-use super::kernel::{LayerKernel, Scratch, Wanted};
+use super::kernel::{LayerKernel, MAX_PLANES, Scratch, Wanted};
+use super::room::Room;
 use super::source::{LayerInput, PackedSource};
-use super::value::at_least;
 use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
 
 /// A look-up here takes as long as so many of a layer whose channels share their inputs.
@@ -48,9 +48,9 @@ struct BitSource {
 struct GroupRoom {
     tables: TableRoom,
     /// Bytes of a row of the window, with what lies around them.
-    bytes: Vec<u8>,
-    bit: Vec<u8>,
-    index: Vec<u8>,
+    bytes: Room<u8>,
+    bit: Room<u8>,
+    index: Room<u8>,
 }
 
 thread_local! {
@@ -61,9 +61,9 @@ impl GroupedLookup {
     /// Tables of each group; `None` of inputs that are not looked up, of a single group, and where a partial sum
     /// does not fit 16 bits.
     pub fn new(wanted: &Wanted) -> Option<Self> {
-        let &Wanted { cpu, op, planes, .. } = wanted;
+        let (&Wanted { cpu, op, .. }, planes) = (wanted, wanted.planes()?);
         let g = &op.geometry;
-        if planes == 0 || !wanted.fits() || g.groups == 1 {
+        if planes > MAX_PLANES || !wanted.fits() || g.groups == 1 {
             return None;
         }
         let [height, width] = g.kernel;
@@ -124,7 +124,7 @@ impl GroupedLookup {
         let length = if shared { self.bytes_of_a_row(input, group, source, bytes, bit) } else { 0 };
         for from in (0..gather.stride).step_by(BLOCK) {
             let columns = BLOCK.min(gather.stride - from);
-            let index = at_least(index, group.matrix.rows * columns);
+            let index = index.at_least(group.matrix.rows * columns);
             let rows = (0..self.height).flat_map(|row| (0..group.bytes.len()).map(move |byte| (row, byte)));
             for ((row, byte), line) in rows.zip(index.chunks_exact_mut(columns)) {
                 if shared {
@@ -133,7 +133,7 @@ impl GroupedLookup {
                 } else {
                     line.fill(0);
                     for (to, input) in group.bytes[byte].iter().enumerate() {
-                        let bit = at_least(bit, columns);
+                        let bit = bit.at_least(columns);
                         gather.bytes(cpu, row * self.width + input.tap, source.row(input.row), from, bit);
                         kernels::move_bit(cpu, bit, input.bit, to as u32, line);
                     }
@@ -152,12 +152,12 @@ impl GroupedLookup {
         LayerInput { cpu, gather, .. }: LayerInput,
         group: &Group,
         source: PackedSource,
-        bytes: &mut Vec<u8>,
-        bit: &mut Vec<u8>,
+        bytes: &mut Room<u8>,
+        bit: &mut Room<u8>,
     ) -> usize {
-        let (bit, first_tap) = (at_least(bit, gather.stride), self.height / 2 * self.width);
+        let (bit, first_tap) = (bit.at_least(gather.stride), self.height / 2 * self.width);
         let length = gather.surrounded_length();
-        let bytes = at_least(bytes, group.bytes.len() * length);
+        let bytes = bytes.at_least(group.bytes.len() * length);
         for (bits, line) in group.bytes.iter().zip(bytes.chunks_exact_mut(length)) {
             line.fill(0);
             let line = &mut line[gather.margin()..][..gather.stride];

@@ -2,12 +2,14 @@
 
 use std::fmt::Debug;
 
+use super::room::Room;
 use super::source::{LayerInput, PackedRoom, WordRoom};
 use super::threads::in_tiles;
-use super::value::at_least;
 use crate::exec::kernels::{self, Cpu};
 use crate::quant::QuantizedWeighted;
 
+/// Counts and integer spikes up to this many bits are looked up bit by bit.
+pub const MAX_PLANES: u32 = 5;
 /// Bytes of X that stay in the second-level cache until what follows has read them.
 const TILE_BYTES: usize = 1 << 19;
 
@@ -18,8 +20,8 @@ pub struct Wanted<'a> {
     pub cpu: Cpu,
     /// The weights, and what follows the sums.
     pub op: &'a QuantizedWeighted,
-    /// Bits of an input that can be looked up; 0 where none can.
-    pub planes: u32,
+    /// The largest of inputs that are spikes or counts, without padding.
+    pub largest_count: Option<u32>,
     /// What the padding holds, per input channel; empty for zeros.
     pub padding: &'a [i32],
     /// The largest magnitude of an input, or of the padding.
@@ -29,6 +31,11 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Bits of an input that is a spike or a count.
+    pub fn planes(&self) -> Option<u32> {
+        self.largest_count.map(|max| u32::BITS - max.leading_zeros())
+    }
+
     /// True if the sums fit 32 bits.
     pub fn fits(&self) -> bool {
         self.op.accumulator_bits <= i32::BITS
@@ -68,8 +75,8 @@ pub trait LayerKernel: Debug + Send + Sync {
     }
 
     /// Adds the sums of all output channels to `out`, in 64 bits; `sums` is room for those of 32.
-    fn add_wide(&self, input: LayerInput, scratch: &Scratch, sums: &mut Vec<i32>, out: &mut [i64]) {
-        let sums = at_least(sums, out.len());
+    fn add_wide(&self, input: LayerInput, scratch: &Scratch, sums: &mut Room<i32>, out: &mut [i64]) {
+        let sums = sums.at_least(out.len());
         self.run(input, scratch, sums);
         kernels::add_wide(input.cpu, sums, out);
     }
@@ -83,7 +90,7 @@ pub struct Scratch {
     /// Rows of words.
     pub words: WordRoom,
     /// Bytes that are looked up.
-    pub index: Vec<u8>,
-    /// Pairs of values.
-    pub pairs: Vec<i16>,
+    pub index: Room<u8>,
+    /// Packs of values.
+    pub packs: Room<i32>,
 }

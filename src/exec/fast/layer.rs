@@ -6,6 +6,7 @@ use super::grouped::GroupedLookup;
 use super::kernel::{self, LayerKernel, Wanted};
 use super::lookup::LookupLayer;
 use super::products::ProductLayer;
+use super::room::Room;
 use super::source::LayerInput;
 use super::tiles::Ready;
 use super::value::{Layout, Value, WIDE};
@@ -16,18 +17,17 @@ use crate::model::{Kind, Node};
 use crate::num::Accumulator;
 use crate::quant::{QuantizedModel, QuantizedWeighted};
 
-/// Counts and integer spikes up to this many bits are looked up bit by bit; wider ones are multiplied.
-const MAX_PLANES: u32 = 5;
-
 /// Yields a kernel if it holds what is wanted.
 type Candidate = fn(&Wanted) -> Option<Box<dyn LayerKernel>>;
 
-/// Kernels in the order in which they are asked whether they hold a layer: spikes or bit planes of small counts,
-/// those in groups, inputs and weights of 16 bits, anything else.
-const CANDIDATES: [Candidate; 4] = [
+/// Kernels in the order in which they are asked whether they hold a layer, the fastest first: spikes, counts and
+/// weights of 8 bits, bit planes of small counts, those in groups, inputs and weights of 16 bits, anything else.
+const CANDIDATES: [Candidate; 6] = [
+    |wanted| boxed(LookupLayer::few_planes(wanted)),
+    |wanted| boxed(ProductLayer::of_bytes(wanted)),
     |wanted| boxed(LookupLayer::new(wanted)),
     |wanted| boxed(GroupedLookup::new(wanted)),
-    |wanted| boxed(ProductLayer::new(wanted)),
+    |wanted| boxed(ProductLayer::of_words(wanted)),
     |wanted| boxed(WordLayer::new(wanted)),
 ];
 
@@ -56,7 +56,7 @@ struct WideBias {
 #[derive(Debug, Default)]
 pub struct Scratch {
     input: kernel::Scratch,
-    sums: Vec<i32>,
+    sums: Room<i32>,
 }
 
 impl Layer {
@@ -87,15 +87,12 @@ impl Layer {
             op
         };
         let padding = op.padding.as_deref().map_or_else(Vec::new, words);
-        let planes = match from.kind.largest_count() {
-            Some(max) if max < 1 << MAX_PLANES && padding.is_empty() => u32::BITS - max.leading_zeros(),
-            _ => 0,
-        };
+        let largest_count = from.kind.largest_count().filter(|_| padding.is_empty());
         // Only a grid goes down to -2^15; its bound does not say on which side.
         let narrow = bound < 1 << 15 || matches!(from.kind, Kind::Grid(_)) && bound == 1 << 15;
         let narrow = narrow && padding.iter().all(|&x| i16::try_from(x).is_ok());
         let largest_input = bound.max(largest_padding);
-        let wanted = Wanted { cpu, op, planes, padding: &padding, largest_input, narrow };
+        let wanted = Wanted { cpu, op, largest_count, padding: &padding, largest_input, narrow };
         let kernel = CANDIDATES.iter().find_map(|candidate| candidate(&wanted))?;
         Some(Self { kernel, declared, wide })
     }

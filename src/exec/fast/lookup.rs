@@ -5,11 +5,10 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::codes::{code, words};
-use super::kernel::{LayerKernel, Scratch, Wanted};
+use super::kernel::{LayerKernel, MAX_PLANES, Scratch, Wanted};
 use super::source::{LayerInput, PackedSource};
 use super::threads;
-use super::value::at_least;
-use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
+use crate::exec::kernels::{self, BLOCK, Cpu, Entry, LookupMatrix, TableRoom};
 
 /// Bytes of an index that are worth a thread.
 const BYTES_OF_A_THREAD: usize = 1 << 18;
@@ -37,12 +36,21 @@ thread_local! {
 }
 
 impl LookupLayer {
+    /// Tables where look-ups are faster than products of bytes: of spikes, and of two bit planes and narrow weights.
+    pub fn few_planes(wanted: &Wanted) -> Option<Self> {
+        match wanted.planes()? {
+            0 | 1 => Self::new(wanted),
+            2 => Self::new(wanted).filter(|layer| layer.matrix.entry() == Entry::Byte),
+            _ => None,
+        }
+    }
+
     /// Tables over all inputs; `None` of inputs that are not looked up, of groups, and where a partial sum does
     /// not fit 16 bits.
     pub fn new(wanted: &Wanted) -> Option<Self> {
-        let &Wanted { cpu, op, planes, .. } = wanted;
+        let (&Wanted { cpu, op, .. }, planes) = (wanted, wanted.planes()?);
         let g = &op.geometry;
-        if planes == 0 || !wanted.fits() || g.groups > 1 {
+        if planes > MAX_PLANES || !wanted.fits() || g.groups > 1 {
             return None;
         }
         let width = cpu.inputs_per_table();
@@ -98,7 +106,7 @@ impl LayerKernel for LookupLayer {
 
     fn prepare(&self, input: LayerInput, Scratch { packed, index, .. }: &mut Scratch) {
         packed.read(input, self.planes);
-        let index = at_least(index, self.rows.len() * input.gather.stride);
+        let index = index.at_least(self.rows.len() * input.gather.stride);
         self.fill(input, PackedSource::new(input, packed), index);
     }
 

@@ -21,6 +21,7 @@ mod plan;
 mod pooling;
 mod prepared;
 mod products;
+mod room;
 mod snapshot;
 mod source;
 mod threads;

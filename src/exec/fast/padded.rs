@@ -1,6 +1,6 @@
 //! Maps with their padding around them: every tap of a window is a distance, the same for all outputs.
 
-use super::value::at_least;
+use super::room::Room;
 use crate::exec::kernels::LANES;
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
@@ -47,9 +47,9 @@ impl Padded {
     }
 
     /// The maps of `values` with `padding` around them; every distance from every place lies inside.
-    pub fn surround<'r>(&self, values: &[i32], padding: i32, room: &'r mut Vec<i32>) -> &'r [i32] {
+    pub fn surround<'r>(&self, values: &[i32], padding: i32, room: &'r mut Room<i32>) -> &'r [i32] {
         let behind = self.distances.last().copied().unwrap_or(0);
-        let out = at_least(room, self.places() + behind);
+        let out = room.at_least(self.places() + behind);
         out.fill(padding);
         let inside = self.pad[0] * self.places_of_a_row() + self.pad[1];
         for (from, to) in self.rows() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::gather::Gather;
 use super::value::{Buffer, Layout, Value, WIDE};
 use crate::exec::kernels::Cpu;
-use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op, Window};
+use crate::model::{Attention, ConvGeometry, Join, Kind, Network, Node, NodeId, Op};
 use crate::quant::QuantizedModel;
 use crate::tensor::Shape;
 
@@ -18,8 +18,8 @@ pub struct Plan {
     pub slots: Vec<usize>,
     /// Buffers; a buffer is used again when the last reader of its values has run.
     pub slot_count: usize,
-    /// Per node, what the taps of a convolution read, or of the passes of a pooling.
-    pub gathers: Vec<Vec<Arc<Gather>>>,
+    /// Per node, what the taps of a convolution read, or of a pooling that sums.
+    gathers: Vec<Option<Arc<Gather>>>,
     /// Per weight layer, an earlier one that reads the same inputs in the same places.
     pub twins: Vec<Option<usize>>,
 }
@@ -55,6 +55,14 @@ impl Plan {
 }
 
 impl Plan {
+    /// What the taps of node `id` read.
+    ///
+    /// # Panics
+    /// If it is neither a weight layer nor a pooling that sums.
+    pub fn gather(&self, id: usize) -> &Gather {
+        self.gathers[id].as_deref().expect("the node has taps")
+    }
+
     /// What node `id` yielded.
     pub fn value<'r>(&'r self, slots: &'r [Buffer], id: usize) -> Value<'r> {
         Value { layout: &self.layouts[id], buffer: &slots[self.slots[id]] }
@@ -62,12 +70,13 @@ impl Plan {
 }
 
 /// An earlier weight layer that reads what weight layer `id` does.
-fn twin(network: &Network, gathers: &[Vec<Arc<Gather>>], id: usize) -> Option<usize> {
+fn twin(network: &Network, gathers: &[Option<Arc<Gather>>], id: usize) -> Option<usize> {
     let node = &network.nodes[id];
     let weighted = |node: &Node| matches!(node.op, Op::Weighted(_));
     let same = |&other: &usize| {
         let earlier = &network.nodes[other];
-        weighted(earlier) && earlier.inputs == node.inputs && Arc::ptr_eq(&gathers[other][0], &gathers[id][0])
+        let shared = gathers[other].iter().zip(&gathers[id]).any(|(one, other)| Arc::ptr_eq(one, other));
+        weighted(earlier) && earlier.inputs == node.inputs && shared
     };
     if weighted(node) { (0..id).find(same) } else { None }
 }
@@ -76,7 +85,7 @@ fn twin(network: &Network, gathers: &[Vec<Arc<Gather>>], id: usize) -> Option<us
 #[derive(Default)]
 struct Gathers {
     known: Vec<(Reads, Arc<Gather>)>,
-    per_node: Vec<Vec<Arc<Gather>>>,
+    per_node: Vec<Option<Arc<Gather>>>,
 }
 
 /// What tells gathers apart.
@@ -91,20 +100,17 @@ struct Reads {
 
 impl Gathers {
     fn push(&mut self, node: &Node, layouts: &[Layout]) {
-        let passes = match &node.op {
-            Op::Weighted(weighted) => vec![of_one_channel(weighted.geometry)],
-            Op::MaxPool(window) => passes(window),
-            Op::AvgPool(window) => vec![window.geometry(1)],
-            _ => Vec::new(),
+        let geometry = match &node.op {
+            Op::Weighted(weighted) => Some(of_one_channel(weighted.geometry)),
+            Op::AvgPool(window) => Some(window.geometry(1)),
+            _ => None,
         };
-        let mut gathers = Vec::new();
-        for geometry in passes {
+        let gather = geometry.map(|geometry| {
             let input = &layouts[node.inputs[0].index()];
-            // All passes but the last keep the size.
             let size = [input.shape.height, input.shape.width];
-            gathers.push(self.get(Reads { geometry, size, frames: input.frames }));
-        }
-        self.per_node.push(gathers);
+            self.get(Reads { geometry, size, frames: input.frames })
+        });
+        self.per_node.push(gather);
     }
 
     fn get(&mut self, reads: Reads) -> Arc<Gather> {
@@ -121,24 +127,6 @@ impl Gathers {
 /// What the taps of a layer read of each of its channels.
 fn of_one_channel(geometry: ConvGeometry) -> ConvGeometry {
     ConvGeometry { in_channels: 1, out_channels: 1, groups: 1, ..geometry }
-}
-
-/// A pooling as passes: along rows, along columns, then every few positions, where the first two keep the size
-/// of the map.
-fn passes(window: &Window) -> Vec<ConvGeometry> {
-    let whole = window.geometry(1);
-    let ConvGeometry { kernel, stride, pad, .. } = whole;
-    if (0..2).any(|axis| kernel[axis] != 2 * pad[axis] + 1) {
-        return vec![whole];
-    }
-    let [rows, columns] = kernel;
-    let along_rows = ConvGeometry { kernel: [1, columns], stride: [1, 1], pad: [0, pad[1]], ..whole };
-    let along_columns = ConvGeometry { kernel: [rows, 1], stride: [1, 1], pad: [pad[0], 0], ..whole };
-    let mut passes = vec![along_rows, along_columns];
-    if stride != [1, 1] {
-        passes.push(ConvGeometry { kernel: [1, 1], pad: [0, 0], ..whole });
-    }
-    passes
 }
 
 /// True for a weight layer that only the node right behind it reads, once: a neuron, a requantization, or

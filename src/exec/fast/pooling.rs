@@ -1,51 +1,63 @@
-//! Max pooling, in passes along rows and along columns, and sums over windows.
+//! The largest values, and sums, of windows.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::gather::Gather;
+use super::room::Room;
 use super::threads;
-use super::value::{Layout, Value, at_least};
-use crate::exec::kernels::{self, Cpu};
+use super::value::{Layout, Value};
+use crate::exec::kernels::{self, Cpu, Pooling};
+use crate::model::{ConvGeometry, Window};
 
 /// Values that are worth a thread.
 const WORK_OF_A_THREAD: usize = 1 << 17;
 
-/// Room of a thread for a row between passes.
-#[derive(Debug, Default)]
-struct RowRoom<T> {
-    surrounded: Vec<T>,
-    row: Vec<T>,
+thread_local! {
+    static BYTES: RefCell<Room<u8>> = RefCell::default();
+    static WORDS: RefCell<SumRoom> = RefCell::default();
 }
 
-thread_local! {
-    static BYTES: RefCell<RowRoom<u8>> = RefCell::default();
-    static WORDS: RefCell<RowRoom<i32>> = RefCell::default();
+/// Room of a thread for a row of words, and for what lies around it.
+#[derive(Debug, Default)]
+struct SumRoom {
+    row: Room<i32>,
+    surrounded: Vec<i32>,
 }
 
 /// An OR over each window.
-pub fn pool_spikes(cpu: Cpu, passes: &[Arc<Gather>], input: Value, out: &mut [u8]) {
-    each_row(passes, input.bytes(), input.layout.stride, out, |x, out| {
-        let or = |gather: &Gather, tap: usize, row: &[u8], out: &mut [u8]| gather.or(cpu, tap, row, out);
-        BYTES.with_borrow_mut(|room| room.pool(passes, x, 0, or, out));
+pub fn pool_spikes(cpu: Cpu, window: &Window, input: Value, layout: &Layout, out: &mut [u8]) {
+    let windows = windows(window, input.layout, layout);
+    each_row(input.bytes(), input.layout, layout, out, |x, out| {
+        BYTES.with_borrow_mut(|room| {
+            kernels::any_of_windows(cpu, windows, x, room.at_least(windows.room()), out);
+        });
     });
 }
 
 /// The largest value of each window; padding never wins.
-pub fn pool_words(cpu: Cpu, passes: &[Arc<Gather>], input: Value, out: &mut [i32]) {
-    each_row(passes, input.words(), input.layout.stride, out, |x, out| {
-        let max = |gather: &Gather, tap: usize, row: &[i32], out: &mut [i32]| gather.max(cpu, tap, row, out);
-        WORDS.with_borrow_mut(|room| room.pool(passes, x, i32::MIN, max, out));
+pub fn pool_words(cpu: Cpu, window: &Window, input: Value, layout: &Layout, out: &mut [i32]) {
+    let windows = windows(window, input.layout, layout);
+    each_row(input.words(), input.layout, layout, out, |x, out| {
+        WORDS.with_borrow_mut(|room| {
+            kernels::largest_of_windows(cpu, windows, x, room.row.at_least(windows.room()), out);
+        });
     });
+}
+
+/// `window` on maps that lie as `input`, which become those of `output`.
+fn windows(window: &Window, input: &Layout, output: &Layout) -> Pooling {
+    let ConvGeometry { kernel, stride, pad, .. } = window.geometry(1);
+    let size = |layout: &Layout| [layout.shape.height, layout.shape.width];
+    Pooling { kernel, stride, pad, input: size(input), output: size(output) }
 }
 
 /// The sum of each window, of spikes or of words.
 pub fn sum_windows(cpu: Cpu, gather: &Gather, input: Value, out: &mut [i32]) {
     let sum = |(channel, out): (usize, &mut [i32])| {
         WORDS.with_borrow_mut(|room| {
-            let row = at_least(&mut room.row, gather.in_stride());
+            let row = room.row.at_least(gather.in_stride());
             input.unpacked_row(cpu, channel, &mut row[..input.layout.columns()]);
             let length = gather.surround(std::iter::once(&row[..gather.in_stride()]), &mut room.surrounded);
             out.fill(0);
@@ -62,51 +74,26 @@ pub fn sum_windows(cpu: Cpu, gather: &Gather, input: Value, out: &mut [i32]) {
     }
 }
 
-/// Shows `work` each row that is read with the one that is written.
+/// Shows `work` the meaningful columns of each row that is read, with those of the one that is written.
 fn each_row<T: Send + Sync>(
-    passes: &[Arc<Gather>],
     input: &[T],
-    in_stride: usize,
+    from: &Layout,
+    to: &Layout,
     out: &mut [T],
     work: impl Fn(&[T], &mut [T]) + Sync,
 ) {
-    let stride = passes[passes.len() - 1].stride;
+    let one = |(x, out): (&[T], &mut [T])| work(&x[..from.columns()], &mut out[..to.columns()]);
     if threads::are_worth(input.len(), WORK_OF_A_THREAD) {
-        let rows = input.par_chunks_exact(in_stride).zip(out.par_chunks_exact_mut(stride));
-        rows.for_each(|(x, out)| work(x, out));
+        input.par_chunks_exact(from.stride).zip(out.par_chunks_exact_mut(to.stride)).for_each(one);
     } else {
-        let rows = input.chunks_exact(in_stride).zip(out.chunks_exact_mut(stride));
-        rows.for_each(|(x, out)| work(x, out));
-    }
-}
-
-impl<T: Copy + Default> RowRoom<T> {
-    /// A row through all passes, each of which folds what its taps read, from `nothing` on.
-    fn pool(
-        &mut self,
-        passes: &[Arc<Gather>],
-        x: &[T],
-        nothing: T,
-        fold: impl Fn(&Gather, usize, &[T], &mut [T]),
-        out: &mut [T],
-    ) {
-        let row = at_least(&mut self.row, x.len().max(out.len()));
-        row[..x.len()].copy_from_slice(x);
-        for pass in passes {
-            let length = pass.surround(std::iter::once(&row[..pass.in_stride()]), &mut self.surrounded);
-            row[..pass.stride].fill(nothing);
-            for tap in 0..pass.taps() {
-                fold(pass, tap, &self.surrounded[..length], &mut row[..pass.stride]);
-            }
-        }
-        out.copy_from_slice(&row[..out.len()]);
+        input.chunks_exact(from.stride).zip(out.chunks_exact_mut(to.stride)).for_each(one);
     }
 }
 
 /// Room for the spikes of a layer.
 #[derive(Debug, Default)]
 pub struct PoolScratch {
-    bytes: Vec<u8>,
+    bytes: Room<u8>,
 }
 
 /// An OR over 3x3 neighbours in the plane of tokens and channels of a head.
@@ -120,7 +107,7 @@ pub fn pool_plane(
 ) {
     let (channels, packed) = (layout.shape.channels / heads, cpu.inputs_per_table());
     // First over neighbouring tokens, all channels of a byte at once.
-    let tokens = at_least(&mut room.bytes, layout.rows() * layout.stride);
+    let tokens = room.bytes.at_least(layout.rows() * layout.stride);
     tokens.copy_from_slice(input.bytes());
     for (x, tokens) in input.bytes().chunks_exact(layout.stride).zip(tokens.chunks_exact_mut(layout.stride)) {
         for t in 0..layout.frames {

@@ -114,7 +114,7 @@ impl<'a> Kernels<'a> {
         match inputs.plan.twins[id.index()] {
             Some(twin) => counts::with_outputs(&counted[twin], geometry, multi_bit),
             None => {
-                let gather = &inputs.plan.gathers[id.index()][0];
+                let gather = inputs.plan.gather(id.index());
                 counts::count_products(
                     self.cpu,
                     inputs.at(0),

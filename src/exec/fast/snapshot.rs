@@ -1,7 +1,8 @@
 //! Values at a cut of a network, from which another run starts.
 
 use super::plan::Plan;
-use super::value::{Buffer, Layout, Value, at_least};
+use super::room::Room;
+use super::value::{Buffer, Layout, Value};
 use crate::model::Network;
 use crate::quant::QuantizedModel;
 
@@ -38,7 +39,7 @@ impl Snapshot {
         for (id, value) in &self.values {
             let (layout, buffer) = (&plan.layouts[*id], &mut slots[plan.slots[*id]]);
             match value {
-                Kept::Spikes(x) => at_least(&mut buffer.bytes, x.len()).copy_from_slice(x),
+                Kept::Spikes(x) => buffer.bytes.at_least(x.len()).copy_from_slice(x),
                 Kept::Half(x) => write_rows(x, layout, &mut buffer.words),
                 Kept::Words(x) => write_rows(x, layout, &mut buffer.words),
                 Kept::Wide(x) => write_rows(x, layout, &mut buffer.wide),
@@ -78,8 +79,8 @@ impl Kept {
     }
 }
 
-fn write_rows<T: Copy + Into<W>, W: Copy + Default>(x: &[T], layout: &Layout, room: &mut Vec<W>) {
-    let rows = at_least(room, layout.rows() * layout.stride).chunks_exact_mut(layout.stride);
+fn write_rows<T: Copy + Into<W>, W: Copy + Default>(x: &[T], layout: &Layout, room: &mut Room<W>) {
+    let rows = room.at_least(layout.rows() * layout.stride).chunks_exact_mut(layout.stride);
     for (row, x) in rows.zip(x.chunks_exact(layout.columns())) {
         row.iter_mut().zip(x).for_each(|(word, &x)| *word = x.into());
     }

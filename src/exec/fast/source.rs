@@ -1,7 +1,8 @@
 //! The input of a weight layer, row by row, with what lies around a map where a window reads it.
 
 use super::gather::Gather;
-use super::value::{Value, at_least};
+use super::room::Room;
+use super::value::Value;
 use crate::exec::kernels::{self, Cpu};
 
 /// The value that a weight layer reads.
@@ -25,7 +26,7 @@ pub struct PackedSource<'a> {
 /// Room for rows of packed spikes.
 #[derive(Debug, Default)]
 pub struct PackedRoom {
-    packed: Vec<u8>,
+    packed: Room<u8>,
     surrounded: Vec<u8>,
 }
 
@@ -61,11 +62,11 @@ impl<'a> PackedSource<'a> {
 }
 
 /// Bit planes of counts: `[plane][row of packed channels]`.
-fn pack<'r>(cpu: Cpu, input: Value, planes: u32, room: &'r mut Vec<u8>) -> &'r [u8] {
+fn pack<'r>(cpu: Cpu, input: Value, planes: u32, room: &'r mut Room<u8>) -> &'r [u8] {
     let (width, stride) = (cpu.inputs_per_table(), input.layout.stride);
     let channels = input.layout.shape.channels;
     let rows = channels.div_ceil(width);
-    let packed = at_least(room, planes as usize * rows * stride);
+    let packed = room.at_least(planes as usize * rows * stride);
     packed.fill(0);
     for (plane, packed) in packed.chunks_exact_mut(rows * stride).enumerate() {
         for (channel, x) in input.words().chunks_exact(stride).enumerate() {
@@ -91,7 +92,7 @@ pub struct WordSource<'a> {
 #[derive(Debug, Default)]
 pub struct WordRoom {
     /// Packed spikes as words.
-    unpacked: Vec<i32>,
+    unpacked: Room<i32>,
     surrounded: Vec<i32>,
 }
 
@@ -109,7 +110,7 @@ impl WordRoom {
     pub fn read_plain(&mut self, LayerInput { cpu, value, .. }: LayerInput) {
         let Some(width) = value.layout.packed else { return };
         let stride = value.layout.stride;
-        let words = at_least(&mut self.unpacked, value.layout.shape.channels * stride);
+        let words = self.unpacked.at_least(value.layout.shape.channels * stride);
         for (channel, out) in words.chunks_exact_mut(stride).enumerate() {
             let row = &value.bytes()[channel / width * stride..][..stride];
             kernels::unpack(cpu, row, (channel % width) as u32, out);

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use super::kernel::{LayerKernel, Scratch};
 use super::neuron::NeuronScratch;
+use super::room::Room;
 use super::source::LayerInput;
 use super::threads::{self, MACS_OF_A_THREAD, TILES_OF_A_THREAD};
-use super::value::at_least;
 
 thread_local! {
-    static SUMS: RefCell<Vec<i32>> = RefCell::default();
+    static SUMS: RefCell<Room<i32>> = RefCell::default();
 }
 
 /// A weight layer and what it reads: computes any of its output channels, on any thread.
@@ -63,7 +63,7 @@ impl Ready<'_> {
             let first = tile * rows * target.channels;
             let count = (rows * target.channels).min(outs - first);
             SUMS.with_borrow_mut(|sums| {
-                let sums = at_least(sums, count * stride);
+                let sums = sums.at_least(count * stride);
                 self.kernel.channels(self.input, self.scratch, first, sums);
                 follow(counts, first, sums, out);
             });

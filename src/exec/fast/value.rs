@@ -1,5 +1,6 @@
 //! Values of a run: channel by channel, all timesteps of a channel in one row.
 
+use super::room::Room;
 use crate::exec::kernels::LANES;
 use crate::exec::kernels::{self, Cpu};
 use crate::num::Word;
@@ -53,11 +54,11 @@ impl Layout {
 #[derive(Debug, Default)]
 pub struct Buffer {
     /// Packed spikes.
-    pub bytes: Vec<u8>,
+    pub bytes: Room<u8>,
     /// Anything else that fits 32 bits.
-    pub words: Vec<i32>,
+    pub words: Room<i32>,
     /// What does not.
-    pub wide: Vec<i64>,
+    pub wide: Room<i64>,
 }
 
 impl Buffer {
@@ -65,9 +66,9 @@ impl Buffer {
     pub fn fit(&mut self, layout: &Layout) {
         let length = layout.rows() * layout.stride;
         match (layout.packed, layout.wide) {
-            (Some(_), _) => at_least(&mut self.bytes, length).fill(0),
-            (None, false) => _ = at_least(&mut self.words, length),
-            (None, true) => _ = at_least(&mut self.wide, length),
+            (Some(_), _) => self.bytes.at_least(length).fill(0),
+            (None, false) => _ = self.words.at_least(length),
+            (None, true) => _ = self.wide.at_least(length),
         }
     }
 }
@@ -75,14 +76,6 @@ impl Buffer {
 /// Columns of a row that holds `values`.
 pub fn stride_of(values: usize) -> usize {
     values.next_multiple_of(LANES)
-}
-
-/// The first `length` values of `room`, which never shrinks.
-pub fn at_least<T: Copy + Default>(room: &mut Vec<T>, length: usize) -> &mut [T] {
-    if room.len() < length {
-        room.resize(length, T::default());
-    }
-    &mut room[..length]
 }
 
 /// The values of a node.

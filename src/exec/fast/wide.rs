@@ -28,7 +28,7 @@ impl Kernels<'_> {
         let length = layout.rows() * layout.stride;
         match (model.op(id), &self.prepared[id.index()]) {
             (QuantizedOp::Weighted(_), Prepared::Layer(layer)) => {
-                let gather = &inputs.plan.gathers[id.index()][0];
+                let gather = inputs.plan.gather(id.index());
                 layer.run_wide(cpu, gather, inputs.at(0), &mut scratch.layer, &mut out.wide[..length]);
                 self.count_layer(model, id, inputs, counted, scratch)
             }

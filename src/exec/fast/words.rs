@@ -6,8 +6,8 @@ use super::codes::{dense, words};
 use super::gather::Gather;
 use super::kernel::{LayerKernel, Scratch, Wanted};
 use super::padded::Padded;
+use super::room::Room;
 use super::source::{LayerInput, WordSource};
-use super::value::at_least;
 use crate::exec::kernels::{self, Cpu};
 
 /// A multiplication of a row by a constant takes as long as so many that are looked up.
@@ -32,10 +32,10 @@ pub struct WordLayer {
 /// Room of a thread for one channel.
 #[derive(Debug, Default)]
 struct PaddedRoom {
-    map: Vec<i32>,
+    map: Room<i32>,
     /// Distances and weights.
     taps: Vec<(usize, i32)>,
-    sums: Vec<i32>,
+    sums: Room<i32>,
 }
 
 thread_local! {
@@ -77,7 +77,7 @@ impl WordLayer {
         let weights = self.weights.chunks_exact(padded.distances.len());
         taps.clear();
         taps.extend(padded.distances.iter().copied().zip(weights.skip(channel).take(1).flatten().copied()));
-        let sums = at_least(sums, padded.places());
+        let sums = sums.at_least(padded.places());
         kernels::windows(cpu, taps, self.shift, self.bias[channel], map, sums);
         padded.compact(sums, out);
     }

@@ -5,17 +5,22 @@
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use super::float::{self, FloatInputs, FloatNeuron, FloatRows};
 use super::float_matrix::FloatMatrix;
 use super::instructions::InstructionSet;
 use super::loops::{Loops, Rescale, generic, loops_compiled_for, neurons};
-use super::products::{Pairs, ProductMatrix};
+use super::pooling::Pooling;
+use super::products::{Operand, Packs, ProductMatrix};
 use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
 use crate::exec::neuron::Cell;
 
 /// Entries of a table.
 const TABLE: usize = 16;
+/// Positions whose products are added up at once: sums of four channels, their weights and the inputs fit the
+/// registers.
+const PRODUCTS: usize = 16;
 
 /// x86-64 with AVX2 and POPCNT.
 pub struct Avx2;
@@ -81,6 +86,10 @@ impl InstructionSet for Avx2 {
         }
     }
 
+    fn multiplies_bytes(&self) -> bool {
+        true
+    }
+
     /// # Safety
     /// As the trait says.
     #[target_feature(enable = "avx2")]
@@ -88,20 +97,29 @@ impl InstructionSet for Avx2 {
         &self,
         matrix: &ProductMatrix,
         first: usize,
-        pairs: Pairs,
+        packs: Packs,
         stride: usize,
         out: &mut [i32],
     ) {
-        for from in (0..stride).step_by(LANES / 2) {
-            for (i, out) in out.chunks_mut(2 * stride).enumerate() {
-                let (channel, at) = (first + 2 * i, &pairs.block(from / LANES * LANES)[2 * (from % LANES)..]);
+        let blocks: [ProductBlock; 4] = match matrix.operand {
+            Operand::Words => [
+                product_block::<1, false>,
+                product_block::<2, false>,
+                product_block::<3, false>,
+                product_block::<4, false>,
+            ],
+            Operand::Bytes { .. } => [
+                product_block::<1, true>,
+                product_block::<2, true>,
+                product_block::<3, true>,
+                product_block::<4, true>,
+            ],
+        };
+        for from in (0..stride).step_by(PRODUCTS) {
+            for (i, out) in out.chunks_mut(4 * stride).enumerate() {
+                let (block, at) = (blocks[out.len() / stride - 1], packs.columns(from).as_ptr());
                 // SAFETY: passed on; as many channels as there are rows.
-                unsafe {
-                    match out.len() / stride {
-                        1 => product_block::<1>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
-                        _ => product_block::<2>(matrix, channel, at.as_ptr(), stride, &mut out[from..]),
-                    }
-                }
+                unsafe { block(matrix, first + 4 * i, at, stride, &mut out[from..]) };
             }
         }
     }
@@ -250,32 +268,58 @@ unsafe fn digits<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at
 #[target_feature(enable = "avx2")]
 unsafe fn bytes<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
     let from = tables.of(channel);
-    let low_byte = _mm256_set1_epi16(255);
-    let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    // Sums of both bytes of each word, of which the low one counts once and the high one 256 times, and of the high
+    // ones alone: all in 16 bits, whatever is carried beyond them.
+    let (mut both, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
     let mut row = rows.start;
     for &end in &rows.run.parts {
         let mut sums = [_mm256_setzero_si256(); J];
-        while row < end {
-            // SAFETY: a table, and `J` vectors of row `row`.
-            unsafe {
-                let table = _mm_loadu_si128(from.as_ptr().add(row * TABLE).cast());
-                let table = _mm256_broadcastsi128_si256(table);
-                for (j, sums) in sums.iter_mut().enumerate() {
-                    let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
-                    let bytes = _mm256_loadu_si256(bytes.cast());
-                    *sums = _mm256_add_epi8(*sums, _mm256_shuffle_epi8(table, bytes));
-                }
+        // SAFETY: tables and rows of the part, two by two and the last of an odd number; `J` vectors of each row.
+        unsafe {
+            while row + 1 < end {
+                add_bytes_of_a_row(from, rows, row, at, &mut sums);
+                add_bytes_of_a_row(from, rows, row + 1, at, &mut sums);
+                row += 2;
             }
-            row += 1;
+            if row < end {
+                add_bytes_of_a_row(from, rows, row, at, &mut sums);
+                row += 1;
+            }
         }
         for j in 0..J {
-            even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(sums[j], low_byte));
+            both[j] = _mm256_add_epi16(both[j], sums[j]);
             odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
         }
     }
+    let even = std::array::from_fn(|j| _mm256_sub_epi16(both[j], _mm256_slli_epi16::<8>(odd[j])));
     let (matrix, first) = (tables.matrix, rows.start == 0);
     // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
     unsafe { store_all(matrix, tables.first + channel, first, even, odd, out) };
+}
+
+/// Adds what `row` looks up in tables of 8-bit sums.
+///
+/// # Safety
+/// As for [`bytes`]; `row` is one of `rows`, and `from` holds the tables of a channel.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn add_bytes_of_a_row<const J: usize>(
+    from: &[u8],
+    rows: Rows,
+    row: usize,
+    at: usize,
+    sums: &mut [__m256i; J],
+) {
+    // SAFETY: a table, and `J` vectors of row `row`.
+    unsafe {
+        let table = _mm_loadu_si128(from.as_ptr().add(row * TABLE).cast());
+        let table = _mm256_broadcastsi128_si256(table);
+        for (j, sums) in sums.iter_mut().enumerate() {
+            let bytes = rows.index.as_ptr().add(row * rows.width + at + j * 32);
+            let bytes = _mm256_loadu_si256(bytes.cast());
+            *sums = _mm256_add_epi8(*sums, _mm256_shuffle_epi8(table, bytes));
+        }
+    }
 }
 
 /// Writes the sums of `J` vectors of positions, the even and the odd ones apart.
@@ -329,41 +373,106 @@ unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32)
     }
 }
 
-/// `C` channels at 32 positions: what is loaded serves all of them.
+/// [`product_block`] of so many channels.
 ///
 /// # Safety
-/// As for [`InstructionSet::products`]; `pairs` and `out` start at the 32 positions, and there are `C` channels from
-/// `channel` on.
+/// As for the function.
+type ProductBlock = unsafe fn(&ProductMatrix, usize, *const i32, usize, &mut [i32]);
+
+/// `C` channels at 16 positions: what is loaded serves all of them.
+///
+/// # Safety
+/// As for [`InstructionSet::products`]; `packs` and `out` start at the 16 positions, and there are `C` channels from
+/// `channel` on, whose operands are `BYTES` or words.
 #[target_feature(enable = "avx2")]
-unsafe fn product_block<const C: usize>(
+unsafe fn product_block<const C: usize, const BYTES: bool>(
     matrix: &ProductMatrix,
     channel: usize,
-    pairs: *const i16,
+    packs: *const i32,
     stride: usize,
     out: &mut [i32],
 ) {
     let weights: [&[i32]; C] = std::array::from_fn(|c| matrix.weights_of(channel + c));
-    let mut acc = [[_mm256_setzero_si256(); 4]; C];
-    for pair in 0..matrix.pairs {
-        // SAFETY: 32 pairs of row `pair`, and a weight of each channel.
+    let mut acc = [[_mm256_setzero_si256(); 2]; C];
+    let packs_of_a_run = if BYTES { matrix.packs_of_a_run } else { matrix.packs };
+    for start in (0..matrix.packs).step_by(packs_of_a_run.max(1)) {
+        let run = start..matrix.packs.min(start + packs_of_a_run);
+        // SAFETY: the packs of a run.
         unsafe {
-            let row = pairs.add(2 * LANES * pair);
-            let x: [_; 4] = std::array::from_fn(|j| _mm256_loadu_si256(row.add(16 * j).cast()));
-            for c in 0..C {
-                let weight = _mm256_set1_epi32(*weights[c].get_unchecked(pair));
-                for j in 0..4 {
-                    acc[c][j] = _mm256_add_epi32(acc[c][j], _mm256_madd_epi16(x[j], weight));
-                }
+            if BYTES {
+                add_bytes(run, &weights, packs, &mut acc);
+            } else {
+                add_words(run, &weights, packs, &mut acc);
             }
         }
     }
     let shift = _mm_cvtsi32_si128(matrix.shift as i32);
     for c in 0..C {
         let bias = _mm256_set1_epi32(matrix.bias[channel + c]);
-        for j in 0..4 {
+        for j in 0..2 {
             let x = _mm256_add_epi32(_mm256_sll_epi32(acc[c][j], shift), bias);
             // SAFETY: 8 values of this row.
             unsafe { _mm256_storeu_si256(out[c * stride..].as_mut_ptr().add(8 * j).cast(), x) };
+        }
+    }
+}
+
+/// Adds the products of packs of words to the sums of `C` channels at 16 positions.
+///
+/// # Safety
+/// As for [`product_block`], which has the packs of `run`.
+#[target_feature(enable = "avx2")]
+unsafe fn add_words<const C: usize>(
+    run: Range<usize>,
+    weights: &[&[i32]; C],
+    packs: *const i32,
+    acc: &mut [[__m256i; 2]; C],
+) {
+    for pack in run {
+        // SAFETY: 16 packs of row `pack`, and one of weights of each channel.
+        unsafe {
+            let row = packs.add(LANES * pack);
+            let x: [_; 2] = std::array::from_fn(|j| _mm256_loadu_si256(row.add(8 * j).cast()));
+            for c in 0..C {
+                let weight = _mm256_set1_epi32(*weights[c].get_unchecked(pack));
+                for j in 0..2 {
+                    acc[c][j] = _mm256_add_epi32(acc[c][j], _mm256_madd_epi16(x[j], weight));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of packs of bytes, whose sums of two fit 16 bits over the whole run, to the sums of `C` channels
+/// at 16 positions.
+///
+/// # Safety
+/// As for [`product_block`], which has the packs of `run`.
+#[target_feature(enable = "avx2")]
+unsafe fn add_bytes<const C: usize>(
+    run: Range<usize>,
+    weights: &[&[i32]; C],
+    packs: *const i32,
+    acc: &mut [[__m256i; 2]; C],
+) {
+    let mut sums = [[_mm256_setzero_si256(); 2]; C];
+    for pack in run {
+        // SAFETY: 16 packs of row `pack`, and one of weights of each channel.
+        unsafe {
+            let row = packs.add(LANES * pack);
+            let weights: [_; C] = std::array::from_fn(|c| _mm256_set1_epi32(*weights[c].get_unchecked(pack)));
+            for j in 0..2 {
+                let x = _mm256_loadu_si256(row.add(8 * j).cast());
+                for c in 0..C {
+                    sums[c][j] = _mm256_add_epi16(sums[c][j], _mm256_maddubs_epi16(x, weights[c]));
+                }
+            }
+        }
+    }
+    for c in 0..C {
+        for j in 0..2 {
+            let pairs = _mm256_madd_epi16(sums[c][j], _mm256_set1_epi16(1));
+            acc[c][j] = _mm256_add_epi32(acc[c][j], pairs);
         }
     }
 }

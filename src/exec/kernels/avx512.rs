@@ -10,7 +10,8 @@ use super::float::{FloatInputs, FloatNeuron, FloatRows};
 use super::float_matrix::FloatMatrix;
 use super::instructions::InstructionSet;
 use super::loops::{Loops, Rescale, generic, loops_compiled_for};
-use super::products::{Pairs, ProductMatrix};
+use super::pooling::Pooling;
+use super::products::{Operand, Packs, ProductMatrix};
 use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
 use crate::exec::neuron::Cell;
 
@@ -110,6 +111,10 @@ impl InstructionSet for Avx512 {
         }
     }
 
+    fn multiplies_bytes(&self) -> bool {
+        true
+    }
+
     /// # Safety
     /// As the trait says.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -117,22 +122,29 @@ impl InstructionSet for Avx512 {
         &self,
         matrix: &ProductMatrix,
         first: usize,
-        pairs: Pairs,
+        packs: Packs,
         stride: usize,
         out: &mut [i32],
     ) {
+        let blocks: [ProductBlock; 4] = match matrix.operand {
+            Operand::Words => [
+                product_block::<1, false>,
+                product_block::<2, false>,
+                product_block::<3, false>,
+                product_block::<4, false>,
+            ],
+            Operand::Bytes { .. } => [
+                product_block::<1, true>,
+                product_block::<2, true>,
+                product_block::<3, true>,
+                product_block::<4, true>,
+            ],
+        };
         for from in (0..stride).step_by(LANES) {
             for (i, out) in out.chunks_mut(4 * stride).enumerate() {
-                let (channel, at) = (first + 4 * i, pairs.block(from).as_ptr());
+                let (block, at) = (blocks[out.len() / stride - 1], packs.columns(from).as_ptr());
                 // SAFETY: passed on; as many channels as there are rows.
-                unsafe {
-                    match out.len() / stride {
-                        1 => product_block::<1>(matrix, channel, at, stride, &mut out[from..]),
-                        2 => product_block::<2>(matrix, channel, at, stride, &mut out[from..]),
-                        3 => product_block::<3>(matrix, channel, at, stride, &mut out[from..]),
-                        _ => product_block::<4>(matrix, channel, at, stride, &mut out[from..]),
-                    }
-                }
+                unsafe { block(matrix, first + 4 * i, at, stride, &mut out[from..]) };
             }
         }
     }
@@ -355,30 +367,40 @@ unsafe fn store(even: __m512i, odd: __m512i, shift: __m128i, bias: Option<i32>, 
     }
 }
 
+/// [`product_block`] of so many channels.
+///
+/// # Safety
+/// As for the function.
+type ProductBlock = unsafe fn(&ProductMatrix, usize, *const i32, usize, &mut [i32]);
+
 /// `C` channels at 64 positions: what is loaded serves all of them.
 ///
 /// # Safety
-/// As for [`InstructionSet::products`]; `pairs` and `out` start at the 64 positions, and there are `C` channels from
-/// `channel` on.
+/// As for [`InstructionSet::products`]; `packs` and `out` start at the 64 positions, and there are `C` channels from
+/// `channel` on, whose operands are `BYTES` or words.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn product_block<const C: usize>(
+unsafe fn product_block<const C: usize, const BYTES: bool>(
     matrix: &ProductMatrix,
     channel: usize,
-    pairs: *const i16,
+    packs: *const i32,
     stride: usize,
     out: &mut [i32],
 ) {
     let weights: [&[i32]; C] = std::array::from_fn(|c| matrix.weights_of(channel + c));
     let mut acc = [[_mm512_setzero_si512(); 4]; C];
-    for pair in 0..matrix.pairs {
-        // SAFETY: 64 pairs of row `pair`, and a weight of each channel.
+    for pack in 0..matrix.packs {
+        // SAFETY: 64 packs of row `pack`, and one of weights of each channel.
         unsafe {
-            let row = pairs.add(2 * LANES * pair);
-            let x: [_; 4] = std::array::from_fn(|j| _mm512_loadu_si512(row.add(32 * j).cast()));
+            let row = packs.add(LANES * pack);
+            let x: [_; 4] = std::array::from_fn(|j| _mm512_loadu_si512(row.add(16 * j).cast()));
             for c in 0..C {
-                let weight = _mm512_set1_epi32(*weights[c].get_unchecked(pair));
+                let weight = _mm512_set1_epi32(*weights[c].get_unchecked(pack));
                 for j in 0..4 {
-                    acc[c][j] = _mm512_dpwssd_epi32(acc[c][j], x[j], weight);
+                    acc[c][j] = if BYTES {
+                        _mm512_dpbusd_epi32(acc[c][j], x[j], weight)
+                    } else {
+                        _mm512_dpwssd_epi32(acc[c][j], x[j], weight)
+                    };
                 }
             }
         }

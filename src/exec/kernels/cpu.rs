@@ -99,6 +99,11 @@ impl Cpu {
         self.table_layout().inputs
     }
 
+    /// True if it multiplies bytes faster than words.
+    pub fn multiplies_bytes(self) -> bool {
+        self.instructions().multiplies_bytes()
+    }
+
     /// Channels of a layer of look-ups or products that are worth computing at a time: what they load is shared, and
     /// their tables stay in the second-level cache.
     pub fn channels_of_a_tile(self) -> usize {

@@ -4,7 +4,8 @@ use super::cpu::Cpu;
 use super::float::{FloatInputs, FloatNeuron, FloatRows};
 use super::float_matrix::FloatMatrix;
 use super::loops::{Rescale, loops_of_a_cpu};
-use super::products::{Pairs, ProductMatrix};
+use super::pooling::Pooling;
+use super::products::{Operand, Packs, ProductMatrix};
 use super::tables::{LANES, Line, LookupMatrix, TableRoom, Tables, Weights};
 use crate::exec::neuron::Cell;
 
@@ -63,21 +64,22 @@ pub fn lookup(cpu: Cpu, tables: &Tables, index: &[u8], stride: usize, out: &mut 
 /// X of the channels of `matrix` from `first` on, rows of `stride` in `out`.
 ///
 /// # Panics
-/// If `pairs` has too few blocks or rows, `stride` is no multiple of [`LANES`], or `out` has more rows than
-/// there are channels from `first` on.
+/// If `packs` has too few blocks or rows, `stride` is no multiple of [`LANES`], `out` has more rows than there are
+/// channels from `first` on, or the matrix holds bytes, which the processor does not multiply.
 pub fn products(
     cpu: Cpu,
     matrix: &ProductMatrix,
     first: usize,
-    pairs: Pairs,
+    packs: Packs,
     stride: usize,
     out: &mut [i32],
 ) {
-    assert!(stride.is_multiple_of(LANES) && pairs.values.len() >= 2 * pairs.rows * stride);
-    assert!(pairs.start + matrix.pairs <= pairs.rows);
+    assert!(stride.is_multiple_of(LANES) && packs.values.len() >= packs.rows * stride);
+    assert!(packs.start + matrix.packs <= packs.rows);
+    assert!(matrix.operand == Operand::Words || cpu.multiplies_bytes());
     assert!(out.len().is_multiple_of(stride) && first + out.len() / stride <= matrix.outs);
     // SAFETY: a `Cpu` exists only for instructions that the processor has, and the lengths were checked.
-    unsafe { cpu.instructions().products(matrix, first, pairs, stride, out) }
+    unsafe { cpu.instructions().products(matrix, first, packs, stride, out) }
 }
 
 /// Sums of every column of the float reference, the same on every processor: a bias, then taps and channels upwards,

@@ -6,7 +6,7 @@ use super::float::{self, FloatInputs, FloatRows};
 use super::float_matrix::FloatMatrix;
 use super::loops::{Loops, neurons};
 use super::portable;
-use super::products::{Pairs, ProductMatrix};
+use super::products::{Packs, ProductMatrix};
 use super::tables::{LookupMatrix, TableLayout, Tables, words_of_mut};
 use crate::exec::neuron::Cell;
 
@@ -34,6 +34,11 @@ pub trait InstructionSet: Loops + RefUnwindSafe {
         32
     }
 
+    /// True if it multiplies bytes faster than words.
+    fn multiplies_bytes(&self) -> bool {
+        false
+    }
+
     /// Makes the tables of `halves`: each holds the sums of one entry of each half.
     ///
     /// # Safety
@@ -56,17 +61,18 @@ pub trait InstructionSet: Loops + RefUnwindSafe {
     /// See [`super::products()`].
     ///
     /// # Safety
-    /// The processor has the instructions; `pairs` holds the pairs of `matrix` in blocks for `stride`, a multiple
-    /// of [`super::LANES`]; `out` rows of `stride` for channels that `matrix` has.
+    /// The processor has the instructions; `packs` holds the inputs of `matrix` in blocks for `stride`, a multiple
+    /// of [`super::LANES`]; `out` rows of `stride` for channels that `matrix` has, which holds words unless
+    /// [`multiplies_bytes`](Self::multiplies_bytes).
     unsafe fn products(
         &self,
         matrix: &ProductMatrix,
         first: usize,
-        pairs: Pairs,
+        packs: Packs,
         stride: usize,
         out: &mut [i32],
     ) {
-        portable::products(matrix, first, pairs, stride, out);
+        portable::products(matrix, first, packs, stride, out);
     }
 
     /// See [`super::float_products()`].

@@ -1,6 +1,7 @@
 //! Loops over rows of values, written once and compiled for each instruction set.
 
 use super::float::{self, FloatInputs, FloatNeuron};
+use super::pooling::Pooling;
 use crate::exec::neuron::Cell;
 use crate::num::Word;
 
@@ -236,11 +237,14 @@ define_loops! { ($)
         x.iter().fold(0, |sum: i32, &x| sum.wrapping_add(x))
     }
 
-    /// out = the larger of out and x, where `inside`.
-    fn max_inside(x: &[i32], inside: &[u8], out: &mut [i32]) {
-        for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
-            *out = (*out).max(if inside != 0 { x } else { i32::MIN });
-        }
+    /// The largest value of each window, whose padding never wins; `room` is that of the windows.
+    fn largest_of_windows(windows: Pooling, x: &[i32], room: &mut [i32], out: &mut [i32]) {
+        windows.fold(x, room, out, i32::MIN, Ord::max);
+    }
+
+    /// An OR over each window; `room` is that of the windows.
+    fn any_of_windows(windows: Pooling, x: &[u8], room: &mut [u8], out: &mut [u8]) {
+        windows.fold(x, room, out, 0, |a, b| a | b);
     }
 
     /// out = out + x, where `inside`.
@@ -255,11 +259,6 @@ define_loops! { ($)
         for ((out, &x), &inside) in out.iter_mut().zip(x).zip(inside) {
             *out = out.wrapping_add(factor.wrapping_mul(if inside != 0 { x } else { padding }));
         }
-    }
-
-    /// out = out OR x, where `inside`.
-    fn or_inside(x: &[u8], inside: &[u8], out: &mut [u8]) {
-        out.iter_mut().zip(x).zip(inside).for_each(|((out, &x), &inside)| *out |= x & inside);
     }
 
     /// The larger of each pair of x.
@@ -337,11 +336,17 @@ define_loops! { ($)
         out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = count(a, b) as i32);
     }
 
-    /// Rows of 16-bit values side by side: `[column][2]`.
-    fn interleave(a: &[i32], b: &[i32], out: &mut [i16]) {
-        for ((pair, &a), &b) in out.chunks_exact_mut(2).zip(a).zip(b) {
-            pair[0] = a as i16;
-            pair[1] = b as i16;
+    /// Rows of 16-bit values side by side, the first in the low half.
+    fn pack_words(rows: [&[i32]; 2], out: &mut [i32]) {
+        let [a, b] = rows;
+        out.iter_mut().zip(a).zip(b).for_each(|((pack, &a), &b)| *pack = (a & 0xffff) | b << 16);
+    }
+
+    /// Rows of 0..=255 side by side, the first in the lowest byte.
+    fn pack_bytes(rows: [&[i32]; 4], out: &mut [i32]) {
+        let [a, b, c, d] = rows;
+        for ((((pack, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *pack = a | b << 8 | c << 16 | d << 24;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Inner loops of the fast executor, for each instruction set. The only place with unsafe code: every
 //! function outside is safe, and no kernel runs without a [`Cpu`] that was seen to have its instructions.
 //!
-//! From the ground up: what kernels read (`tables`, `products`), `loops` that a compiler vectorises, `portable`
+//! From the ground up: what kernels read (`tables`, `products`, `pooling`), `loops` that a compiler vectorises, `portable`
 //! kernels, the trait of an instruction set (`instructions`), one file for each of them, the `cpu` that has some
 //! of them, and `dispatch`, which calls the kernels that it has.
 
@@ -11,6 +11,7 @@ mod float;
 mod float_matrix;
 mod instructions;
 mod loops;
+mod pooling;
 mod portable;
 mod products;
 mod tables;
@@ -28,5 +29,6 @@ pub use dispatch::{lookup, products};
 pub(crate) use float::{FloatForm, FloatInputs, FloatNeuron, FloatReset, FloatRows};
 pub(crate) use float_matrix::FloatMatrix;
 pub(crate) use loops::Rescale;
-pub use products::{Pairs, ProductMatrix};
+pub(crate) use pooling::Pooling;
+pub use products::{Operand, Packs, ProductMatrix};
 pub use tables::{BLOCK, Entry, LANES, LookupMatrix, TableLayout, TableRoom, Tables};

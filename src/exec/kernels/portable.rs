@@ -1,7 +1,7 @@
 //! Kernels for every processor. Look-ups do without a shuffle: a table holds the sums of many output channels
 //! side by side, so that one byte of spikes adds a row of them, which every processor does several at a time.
 
-use super::products::{Pairs, ProductMatrix};
+use super::products::{Packs, ProductMatrix};
 use super::tables::{BLOCK, LANES, TableLayout, TableOrder, Tables, word_of};
 
 /// Entries of a table.
@@ -125,14 +125,13 @@ fn add_rows<const C: usize>(tables: &[u16], tile: Tile, index: &[u8], sums: &mut
 }
 
 /// X of the channels of `matrix` from `first` on; see [`super::products()`].
-pub fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usize, out: &mut [i32]) {
+pub fn products(matrix: &ProductMatrix, first: usize, packs: Packs, stride: usize, out: &mut [i32]) {
     for from in (0..stride).step_by(COLUMNS) {
-        let block = &pairs.block(from / LANES * LANES)[2 * (from % LANES)..];
+        let block = packs.columns(from);
         for (i, out) in out.chunks_exact_mut(stride).enumerate() {
             // Sums that stay in registers.
             let mut sums = [0i32; COLUMNS];
-            for (&weights, row) in matrix.weights_of(first + i).iter().zip(block.chunks(2 * LANES)) {
-                let weights = [weights as i16, (weights >> 16) as i16];
+            for (&weights, row) in matrix.weights_of(first + i).iter().zip(block.chunks(LANES)) {
                 if let Some(row) = row.first_chunk() {
                     add_products(weights, row, &mut sums);
                 }
@@ -144,10 +143,12 @@ pub fn products(matrix: &ProductMatrix, first: usize, pairs: Pairs, stride: usiz
     }
 }
 
-/// Adds the products of a pair of weights.
-fn add_products([low, high]: [i16; 2], row: &[i16; 2 * COLUMNS], sums: &mut [i32; COLUMNS]) {
-    let (low, high) = (i32::from(low), i32::from(high));
-    for (sum, pair) in sums.iter_mut().zip(row.as_chunks::<2>().0) {
-        *sum = sum.wrapping_add(i32::from(pair[0]) * low + i32::from(pair[1]) * high);
+/// Adds the products of two weights of 16 bits, side by side as the inputs are.
+fn add_products(weights: i32, row: &[i32; COLUMNS], sums: &mut [i32; COLUMNS]) {
+    let halves = |pack: i32| (i32::from(pack as i16), pack >> 16);
+    let (low, high) = halves(weights);
+    for (sum, &pack) in sums.iter_mut().zip(row) {
+        let (first, second) = halves(pack);
+        *sum = sum.wrapping_add(first * low + second * high);
     }
 }

@@ -77,29 +77,89 @@ fn tables_of_another_layout_are_refused() {
     assert!(std::panic::catch_unwind(look_up).is_err());
 }
 
+/// Words, and bytes of few and of many packs whose sums fit 16 bits.
 #[test]
 fn products_are_weighted_sums() {
-    for (inputs, outs, columns) in [(5, 7, 64), (12, 2, 192), (1, 1, 128)] {
-        println!("{inputs} inputs, {outs} outputs, {columns} columns");
-        let (codes, bias) = (numbers(4, inputs * outs, -32767, 32767), numbers(5, outs, -100, 100));
-        let rows = inputs.div_ceil(2);
-        let x = numbers(6, inputs * columns, -5000, 5000);
-        let mut values = vec![0i16; 2 * rows * columns];
+    let bytes = |largest| Operand::Bytes { largest };
+    let operands =
+        [(Operand::Words, 5000, 32767), (bytes(17), 17, 127), (bytes(255), 255, 64), (bytes(1), 1, 1)];
+    let shapes = [(5, 7, 64), (12, 2, 192), (1, 1, 128), (90, 5, 64)];
+    for ((operand, x, w), (inputs, outs, columns)) in
+        operands.iter().flat_map(|o| shapes.map(|shape| (*o, shape)))
+    {
+        println!("{operand:?}, {inputs} inputs, {outs} outputs, {columns} columns");
+        let (codes, bias) = (numbers(4, inputs * outs, -w, w), numbers(5, outs, -100, 100));
+        let (count, rows) = (operand.in_a_pack(), inputs.div_ceil(operand.in_a_pack()));
+        let lowest = if operand == Operand::Words { -x } else { 0 };
+        let x = numbers(6, inputs * columns, lowest, x);
+        let mut values = vec![0i32; rows * columns];
         for (i, &x) in x.iter().enumerate() {
             let (input, column) = (i / columns, i % columns);
             let block = column / LANES * rows * LANES;
-            values[2 * (block + input / 2 * LANES + column % LANES) + input % 2] = x as i16;
+            let (bits, low) = (32 / count, u32::MAX >> (32 - 32 / count));
+            let pack = &mut values[block + input / count * LANES + column % LANES];
+            *pack |= ((x as u32 & low) << (input % count * bits)) as i32;
         }
         let sum = |out: usize, column: usize| -> i32 {
-            (0..inputs).map(|i| codes[out * inputs + i] * x[i * columns + column]).sum()
+            (0..inputs)
+                .map(|i| codes[out * inputs + i].wrapping_mul(x[i * columns + column]))
+                .fold(0, i32::wrapping_add)
         };
-        for cpu in cpus() {
-            let matrix = ProductMatrix::new(&codes, inputs, 1, &bias).unwrap();
+        for cpu in cpus().filter(|cpu| operand == Operand::Words || cpu.multiplies_bytes()) {
+            let matrix = ProductMatrix::new(operand, &codes, inputs, 1, &bias).unwrap();
             let mut out = vec![0; outs * columns];
-            products(cpu, &matrix, 0, Pairs { values: &values, rows, start: 0 }, columns, &mut out);
+            products(cpu, &matrix, 0, Packs { values: &values, rows, start: 0 }, columns, &mut out);
             for (i, &x) in out.iter().enumerate() {
                 let (out, column) = (i / columns, i % columns);
-                assert_eq!(x, (sum(out, column) << 1) + bias[out], "{}: {out}, {column}", cpu.isa().name());
+                let expected = (sum(out, column) << 1).wrapping_add(bias[out]);
+                assert_eq!(x, expected, "{}: {out}, {column}", cpu.isa().name());
+            }
+        }
+    }
+}
+
+/// 255 x (64 + 65) is the first sum of two products beyond 16 bits.
+#[test]
+fn bytes_whose_sums_of_two_could_saturate_are_refused() {
+    let of = |weights: [i32; 2]| ProductMatrix::new(Operand::Bytes { largest: 255 }, &weights, 2, 0, &[0]);
+    assert!(of([64, -64]).is_some() && of([64, 65]).is_none() && of([-128, 0]).is_none());
+}
+
+/// Overlapping windows, windows apart, wide and ragged padding, several frames.
+#[test]
+fn windows_are_folded_within_the_map() {
+    for (size, stride, pad, input) in [
+        ([3, 3], [2, 2], [1, 1], [7, 9]),
+        ([2, 2], [2, 2], [0, 0], [4, 6]),
+        ([3, 3], [1, 1], [1, 1], [5, 4]),
+        ([5, 1], [3, 4], [2, 0], [8, 9]),
+        ([3, 7], [2, 2], [1, 3], [2, 3]),
+        ([2, 3], [1, 3], [1, 2], [1, 8]),
+    ] {
+        println!("windows of {size:?}, {stride:?} apart, padding {pad:?}, maps of {input:?}");
+        let output = [0, 1].map(|axis| (input[axis] + 2 * pad[axis] - size[axis]) / stride[axis] + 1);
+        let windows = Pooling { kernel: size, stride, pad, input, output };
+        let (frames, positions) = (2, output.iter().product::<usize>());
+        let x = numbers(7, frames * input.iter().product::<usize>(), -9, 9);
+        let bits: Vec<u8> = x.iter().map(|&x| x as u8 & 15).collect();
+        let window = |i: usize| {
+            let (frame, at) = (i / positions, [i % positions / output[1], i % output[1]]);
+            let taps = (0..size[0]).flat_map(move |row| (0..size[1]).map(move |column| [row, column]));
+            let of_tap = move |tap: [usize; 2]| {
+                let [y, x] = [0, 1].map(|axis| (at[axis] * stride[axis] + tap[axis]).checked_sub(pad[axis]));
+                let (y, x) = (y.filter(|&y| y < input[0])?, x.filter(|&x| x < input[1])?);
+                Some((frame * input[0] + y) * input[1] + x)
+            };
+            taps.filter_map(of_tap)
+        };
+        for cpu in cpus() {
+            let (mut words, mut bytes) = (vec![7; frames * positions], vec![7; frames * positions]);
+            largest_of_windows(cpu, windows, &x, &mut vec![1; windows.room()], &mut words);
+            any_of_windows(cpu, windows, &bits, &mut vec![1; windows.room()], &mut bytes);
+            for i in 0..frames * positions {
+                let largest = window(i).map(|at| x[at]).max().unwrap_or(i32::MIN);
+                let any = window(i).fold(0, |any, at| any | bits[at]);
+                assert_eq!((words[i], bytes[i]), (largest, any), "{}: {i}", cpu.isa().name());
             }
         }
     }
