@@ -1,7 +1,7 @@
 """Time of one image: PyTorch with SpikingJelly in float, and spiq's integers, in turns, with the ratios.
 
     pip install -r python/oracle/requirements.txt
-    python benches/against_pytorch.py [--threads 2] [--settings w8 w4 w3 pot3] sdtv1_8-384_imagenet sdtv2_15M
+    python benches/against_pytorch.py [--threads 2] [--settings w8 w4 w3 pot3] [--isa avx2] sdtv1_8-384_imagenet sdtv2_15M
 
 The forward pass of PyTorch takes the same time whatever the weights are, which are random. Both sides run on
 the same number of threads, one after the other, and the fastest of several runs counts.
@@ -41,9 +41,9 @@ def pytorch_seconds(name, threads, times):
     return fastest
 
 
-def spiq_seconds(name, settings, threads):
+def spiq_seconds(name, settings, threads, isa):
     """Seconds of the fastest run at each setting."""
-    command = ["cargo", "bench", "--quiet", "--bench", "networks", "--", name, *settings]
+    command = ["cargo", "bench", "--quiet", "--bench", "networks", "--", name, *settings, *isa]
     environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
     out = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
     return {setting: float(seconds) for setting, seconds in re.findall(r"(\w+) ([\d.]+) s", out)}
@@ -54,11 +54,12 @@ def main():
     parser.add_argument("models", nargs="+")
     parser.add_argument("--settings", nargs="+", default=["w8", "w4", "w3", "pot3"])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--isa", nargs=1, default=[], help="instruction set of spiq's integers")
     parser.add_argument("--times", type=int, default=7, help="runs of PyTorch, before and after")
     args = parser.parse_args()
     for name in args.models:
         before = pytorch_seconds(name, args.threads, args.times)
-        ours = spiq_seconds(name, args.settings, args.threads)
+        ours = spiq_seconds(name, args.settings, args.threads, args.isa)
         theirs = min(before, pytorch_seconds(name, args.threads, args.times))
         row = [f"{s} {ours[s]:.4f} s {theirs / ours[s]:.1f}x" for s in args.settings]
         print(f"{name}: PyTorch {theirs:.4f} s, float {ours['float']:.4f} s; " + ", ".join(row), flush=True)
