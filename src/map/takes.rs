@@ -54,7 +54,7 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     if let Some(takes) = unit.refuses_shape(product.shape()) {
         return Some(Refusal { what: product.shape().to_string(), takes, by_shape: true });
     }
-    let (weight, input, sum) = (product.weight_bits, product.input.bits(), product.accumulator_bits);
+    let (weight, input, sum) = (product.weight.code_bits, product.input.bits(), product.accumulator_bits);
     let refuse = |bits: u32, what: &str, takes: String| {
         Some(Refusal { what: format!("{bits}-bit {what}"), takes, by_shape: false })
     };

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::KeptIntegers;
-use super::scheme::{Clip, Scale, Sharing, WeightScheme};
+use super::scheme::{WeightScheme, plain_number};
 use crate::check::{ACCUMULATOR_BITS, FRACTION_BITS, MEMBRANE_BITS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::{Folder, MAX_WEIGHTS};
@@ -225,33 +225,13 @@ impl FixedPoint {
         let (name, (spec, options)) =
             (spec, spec.split_once('+').map_or((spec, None), |(s, o)| (s, Some(o))));
         let options = Options::parse(options)?;
-        let digits = spec.find(|c: char| c.is_ascii_digit())?;
-        let (scheme, rest) = spec.split_at(digits);
-        let (bits, membrane) = rest.split_once('u').unwrap_or((rest, "16"));
-        // Plain numbers only: "+4" and "04" would be further spellings of one setting.
-        let number = |text: &str| -> Option<u32> {
-            let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-            if plain { text.parse().ok() } else { None }
-        };
-        let bits = number(bits)?;
-        let (scale, granularity) = (Scale::Free, Sharing::Channel);
-        let weights = match scheme {
-            "w" => {
-                let clip = if options.mse { Clip::Mse } else { Clip::Max };
-                WeightScheme::Uniform { bits, scale, granularity, clip }
-            }
-            // Schemes beside the uniform one have no clipping to choose.
-            _ if options.mse => return None,
-            "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
-            "floor" => WeightScheme::UnitFloor { bits },
-            "int" => WeightScheme::Stored { bits },
-            _ => return None,
-        };
+        let (word, membrane) = spec.rsplit_once('u').unwrap_or((spec, "16"));
+        let weights = WeightScheme::from_shorthand(word, options.mse)?;
         Some(Self {
             rounding: options.rounding,
             bias_correction: options.bias_correction,
             rate_matching: options.rate_matching,
-            ..Self::uniform(name, weights, number(membrane)?)
+            ..Self::uniform(name, weights, plain_number(membrane)?)
         })
     }
 
@@ -472,6 +452,7 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scheme::Clip;
     use super::*;
 
     fn fixed(spec: &str) -> FixedPoint {

@@ -4,9 +4,8 @@ use super::machine::{DesignMachine, SUM_BITS};
 use crate::hw::{Placement, SpatialDim};
 use crate::map::{Dataflow, Input, Layer, Plan, Product};
 use crate::model::{ConvGeometry, Kind, NodeId, Op};
-use crate::quant::{
-    QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, WeightForm,
-};
+use crate::quant::scheme::Decoder;
+use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted};
 use crate::tensor::Shape;
 
 /// Bits of a threshold beside its discard, in a word of 32.
@@ -115,7 +114,7 @@ impl<'a> DesignLayer<'a> {
 
     /// True if weights are a sign and an exponent.
     pub fn is_power_of_two(&self) -> bool {
-        matches!(self.product.weight, WeightForm::PowerOfTwo { .. })
+        self.product.weight.decoder == Some(Decoder::PowerOfTwo)
     }
 
     fn check_plan(&self, machine: &DesignMachine) -> Result<(), String> {
@@ -151,8 +150,8 @@ impl<'a> DesignLayer<'a> {
 
     fn check_product(&self, machine: &DesignMachine) -> Result<(), String> {
         let product = self.product;
-        if product.weight_bits > machine.max_weight_bits {
-            return Err(format!("weights of {} bits", product.weight_bits));
+        if product.weight.code_bits > machine.max_weight_bits {
+            return Err(format!("weights of {} bits", product.weight.code_bits));
         }
         if let Input::Integers { bits } = product.input {
             if !machine.serial {
@@ -173,7 +172,7 @@ impl<'a> DesignLayer<'a> {
     }
 
     fn check_values(&self, model: &QuantizedModel) -> Result<(), String> {
-        let bits = self.product.weight_bits;
+        let bits = self.product.weight.code_bits;
         let largest = 1_i32 << (bits - 1);
         let fits = |&code: &i32| self.is_power_of_two() || (-largest..largest).contains(&code);
         if !self.weighted.codes.iter().all(fits) {

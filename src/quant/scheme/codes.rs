@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Scales tried per octave, for a free scale of levels that are far apart.
+const STEPS_PER_OCTAVE: i32 = 16;
+
 /// Allowed scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scale {
@@ -27,31 +30,6 @@ pub struct Codes {
     pub lsb: f64,
     /// The integers.
     pub codes: Vec<i32>,
-}
-
-/// What a datapath does with a weight code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WeightForm {
-    /// An integer: added for a spike, multiplied by a multi-bit input.
-    Integer {
-        /// Code width.
-        bits: u32,
-    },
-    /// A signed power of two: a spike adds a shifted one, a multi-bit input is shifted.
-    PowerOfTwo {
-        /// Largest exponent; the operand is this many bits wide, sign apart.
-        max_exponent: u32,
-    },
-}
-
-impl WeightForm {
-    /// Width, sign included, of the operand that reaches the adder for a spike.
-    pub(crate) fn operand_bits(self) -> u32 {
-        match self {
-            Self::Integer { bits } => bits,
-            Self::PowerOfTwo { max_exponent } => max_exponent + 2,
-        }
-    }
 }
 
 /// Largest magnitude.
@@ -82,4 +60,21 @@ pub fn best_lsb(
         }
     }
     best.1
+}
+
+/// From half an octave above `full` to three below it.
+pub fn octaves(full: f64) -> impl Iterator<Item = f64> {
+    let steps = -STEPS_PER_OCTAVE / 2..=3 * STEPS_PER_OCTAVE;
+    steps.map(move |i| full * (-f64::from(i) / f64::from(STEPS_PER_OCTAVE)).exp2())
+}
+
+/// The power of two not below `full`, divided by 1, 2, 4, 8, 16.
+pub fn powers(full: f64) -> impl Iterator<Item = f64> {
+    (0..5).map(move |i| (full.log2().ceil() - f64::from(i)).exp2())
+}
+
+/// A number as shorthands spell it: "+4" and "04" would be further spellings of one setting.
+pub fn plain_number(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
 }

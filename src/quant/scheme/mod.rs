@@ -1,6 +1,7 @@
 //! Weight schemes, one file each: real weights to integer codes with a scale.
 
 mod codes;
+mod form;
 mod power_of_two;
 mod stored;
 mod uniform;
@@ -8,7 +9,9 @@ mod unit_floor;
 
 use serde::{Deserialize, Serialize};
 
-pub use codes::{Clip, Codes, Scale, WeightForm};
+pub(super) use codes::plain_number;
+pub use codes::{Clip, Codes, Scale};
+pub use form::{Decoder, Family, WeightForm};
 pub(crate) use stored::with_step;
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
@@ -59,6 +62,62 @@ pub enum Sharing {
 }
 
 impl WeightScheme {
+    /// The scheme with a free scale per channel that `word` is short for: `w4`, `pot3`, `floor8`, `int8`. Where `mse`,
+    /// large weights are clipped where that helps. `None` of any other word, and of a scheme without that choice.
+    pub fn from_shorthand(word: &str, mse: bool) -> Option<Self> {
+        let digits = word.find(|c: char| c.is_ascii_digit())?;
+        let (name, bits) = (&word[..digits], plain_number(&word[digits..])?);
+        let (scale, granularity) = (Scale::Free, Sharing::Channel);
+        match name {
+            "w" => {
+                let clip = if mse { Clip::Mse } else { Clip::Max };
+                Some(Self::Uniform { bits, scale, granularity, clip })
+            }
+            _ if mse => None,
+            "pot" => Some(Self::PowerOfTwo { bits, scale, granularity }),
+            "floor" => Some(Self::UnitFloor { bits }),
+            "int" => Some(Self::Stored { bits }),
+            _ => None,
+        }
+    }
+
+    /// What it is called where its width alone is of interest.
+    pub fn shorthand(&self) -> String {
+        let name = match self {
+            Self::Uniform { .. } => "w",
+            Self::UnitFloor { .. } => "floor",
+            Self::Stored { .. } => "int",
+            Self::PowerOfTwo { .. } => "pot",
+        };
+        format!("{name}{}", self.bits())
+    }
+
+    /// What settings call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Uniform { .. } => "Uniform",
+            Self::UnitFloor { .. } => "UnitFloor",
+            Self::Stored { .. } => "Stored",
+            Self::PowerOfTwo { .. } => "PowerOfTwo",
+        }
+    }
+
+    /// The schemes that it is one width of.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Uniform { .. } | Self::UnitFloor { .. } | Self::Stored { .. } => Family::Uniform,
+            Self::PowerOfTwo { .. } => Family::PowerOfTwo,
+        }
+    }
+
+    /// Which scales are allowed; `None` where there is no choice.
+    pub fn scale(&self) -> Option<Scale> {
+        match *self {
+            Self::Uniform { scale, .. } | Self::PowerOfTwo { scale, .. } => Some(scale),
+            Self::UnitFloor { .. } | Self::Stored { .. } => None,
+        }
+    }
+
     /// Code width.
     pub fn bits(&self) -> u32 {
         match *self {
@@ -79,11 +138,9 @@ impl WeightScheme {
     pub(crate) fn form(&self) -> WeightForm {
         match *self {
             Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
-                WeightForm::Integer { bits }
+                WeightForm::integer(bits)
             }
-            Self::PowerOfTwo { bits, .. } => {
-                WeightForm::PowerOfTwo { max_exponent: power_of_two::max_exponent(bits) }
-            }
+            Self::PowerOfTwo { bits, .. } => WeightForm::power_of_two(bits, power_of_two::max_exponent(bits)),
         }
     }
 
@@ -94,6 +151,34 @@ impl WeightScheme {
             Self::Uniform { bits, scale, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
             Self::PowerOfTwo { bits, scale, .. } => Self::PowerOfTwo { bits, scale, granularity },
             Self::UnitFloor { .. } | Self::Stored { .. } => self,
+        }
+    }
+
+    /// This scheme at scales that are powers of two, where it has a choice.
+    pub fn with_pow2_scale(self) -> Self {
+        let scale = Scale::Pow2;
+        match self {
+            Self::Uniform { bits, granularity, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
+            Self::PowerOfTwo { bits, granularity, .. } => Self::PowerOfTwo { bits, scale, granularity },
+            Self::UnitFloor { .. } | Self::Stored { .. } => self,
+        }
+    }
+
+    /// This scheme at the scale of the largest weight, where it has a choice.
+    pub fn unclipped(self) -> Self {
+        match self {
+            Self::Uniform { bits, scale, granularity, .. } => {
+                Self::Uniform { bits, scale, granularity, clip: Clip::Max }
+            }
+            other => other,
+        }
+    }
+
+    /// A code as a memory of [`Self::bits`] holds it: two's complement, or as the decoder reads it.
+    pub(crate) fn stored(&self, code: i32) -> i64 {
+        match *self {
+            Self::PowerOfTwo { bits, .. } => power_of_two::stored(code, bits),
+            _ => code.into(),
         }
     }
 

@@ -157,16 +157,16 @@ fn integers_by_hand() {
     };
     let looked_at = 96.0 * 8.0;
     // Eight cycles, gates, additions and registers for each of 39 weights.
-    let serial = cost(WeightForm::Integer { bits: 4 }, "BitSerial");
+    let serial = cost(WeightForm::integer(4), "BitSerial");
     assert_eq!(array_cycles(&serial), [78.0, 26.0, 0.0, 56.0]);
     assert!(close(serial.energy_j.synapse * 1e12, 39.0 * 8.0 * 3.0 + looked_at));
     // One multiplication, addition and register.
-    let multiplier = cost(WeightForm::Integer { bits: 4 }, "Multiplier");
+    let multiplier = cost(WeightForm::integer(4), "Multiplier");
     assert_eq!(array_cycles(&multiplier), [9.75, 3.25, 0.0, 7.0]);
     assert!(close(multiplier.energy_j.synapse * 1e12, 39.0 * 3.0 + looked_at));
     // One shift of the input, addition and register, whatever the lanes have for integers.
     for multi_bit in ["BitSerial", "Multiplier"] {
-        let shifted = cost(WeightForm::PowerOfTwo { max_exponent: 6 }, multi_bit);
+        let shifted = cost(WeightForm::power_of_two(4, 6), multi_bit);
         assert_eq!(
             (array_cycles(&shifted), shifted.energy_j),
             (array_cycles(&multiplier), multiplier.energy_j)

@@ -1,0 +1,67 @@
+//! What the rest of the program knows of a scheme: what a datapath makes of its codes, and which schemes are one family
+//! of several widths.
+
+/// Schemes whose levels follow one rule at several widths, in the order in which they are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// Equal steps.
+    Uniform,
+    /// Signed powers of two.
+    PowerOfTwo,
+}
+
+impl Family {
+    /// What tables and figures call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::PowerOfTwo => "power of two",
+        }
+    }
+
+    /// True if one bit more halves every step, so that squared errors fall by four; else large weights stay as far
+    /// apart as they were.
+    pub fn refines(self) -> bool {
+        self == Self::Uniform
+    }
+}
+
+/// What turns codes into operands, where that is hardware of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decoder {
+    /// A shifter: codes are a sign and an exponent.
+    PowerOfTwo,
+}
+
+/// What a datapath does with a weight code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeightForm {
+    /// Width of a stored code.
+    pub code_bits: u32,
+    /// What decodes it; `None` where the code is the operand, in two's complement.
+    pub decoder: Option<Decoder>,
+    /// Width, sign included, of the operand that reaches the adder for a spike.
+    pub operand_bits: u32,
+    /// Shifted copies of a multi-bit input that are added up in the place of a multiplication; `None` where the operand
+    /// is multiplied.
+    pub shifts: Option<u32>,
+}
+
+impl WeightForm {
+    /// An integer: added for a spike, multiplied by a multi-bit input.
+    pub fn integer(bits: u32) -> Self {
+        Self { code_bits: bits, decoder: None, operand_bits: bits, shifts: None }
+    }
+
+    /// A signed power of two up to 2^`max_exponent`: a spike adds a shifted one, a multi-bit input is shifted.
+    pub fn power_of_two(bits: u32, max_exponent: u32) -> Self {
+        let (decoder, operand_bits) = (Some(Decoder::PowerOfTwo), max_exponent + 2);
+        Self { code_bits: bits, decoder, operand_bits, shifts: Some(1) }
+    }
+
+    /// With codes of `bits` bits, and operands where those are the codes.
+    pub(crate) fn with_code_bits(self, bits: u32) -> Self {
+        let operand_bits = if self.decoder.is_none() { bits } else { self.operand_bits };
+        Self { code_bits: bits, operand_bits, ..self }
+    }
+}
