@@ -2,6 +2,7 @@
 
 use super::cost_model::CostModel;
 use super::run::Run;
+use super::spike_lanes::decode_pj;
 use super::spike_queues::{Rounds, Span, Streamed};
 use super::stalls::{Direction, Place, Stall, StallPart};
 use super::tiled::{self, Tiled, encoded_input};
@@ -186,7 +187,7 @@ fn operations(cores: &EventCores, run: Run<'_>, product: &Product) -> f64 {
 fn operation_pj(machine: &Machine, product: &Product) -> f64 {
     let table = &machine.table;
     let add_pj = table.add_pj(f64::from(product.accumulator_bits));
-    match (product.input, product.weight.shifts) {
+    let added_pj = match (product.input, product.weight.shifts) {
         (Input::Spikes, _) => add_pj,
         (Input::Integers { bits }, Some(shifts)) => {
             f64::from(shifts) * (table.shift_pj(f64::from(bits)) + add_pj)
@@ -194,7 +195,8 @@ fn operation_pj(machine: &Machine, product: &Product) -> f64 {
         (Input::Integers { bits }, None) => {
             table.multiply_pj(f64::from(product.weight.operand_bits), f64::from(bits)) + add_pj
         }
-    }
+    };
+    decode_pj(table, product.weight) + added_pj
 }
 
 /// Width of a membrane, or of a sum that has none.

@@ -62,8 +62,8 @@ fn demand(
     let sum_words = 1.0 / lanes;
     let arithmetic = match (product.input, product.weight.shifts) {
         (Input::Spikes, _) => processor.alu_cycles.value / lanes,
-        (_, Some(shifts)) => 2.0 * f64::from(shifts) * processor.alu_cycles.value,
-        (_, None) => processor.multiply_cycles.value + processor.alu_cycles.value,
+        (_, Some(1)) => 2.0 * processor.alu_cycles.value,
+        (_, _) => processor.multiply_cycles.value + processor.alu_cycles.value,
     };
     // Full words need no unpacking; bytes and halves one extension per pair, other widths a shift more.
     let unpack = match product.weight.code_bits {
@@ -71,12 +71,13 @@ fn demand(
         8 | 16 => processor.alu_cycles.value / lanes,
         _ => 2.0 * processor.alu_cycles.value / lanes,
     };
+    let looked_up = if product.weight.is_looked_up() { processor.load_cycles.value } else { 0.0 };
     let inputs = (product.positions * product.fan_in * product.groups) as f64 * frames;
     let looks = inputs
         * (processor.alu_cycles.value + processor.load_cycles.value * f64::from(product.input.bits()) / word);
     let array = ArrayCycles {
         ideal: operations * arithmetic,
-        under_utilisation: operations * unpack
+        under_utilisation: operations * (unpack + looked_up)
             + events * (processor.branch_cycles.value + processor.alu_cycles.value)
             + looks,
         access: operations * processor.load_cycles.value * (weight_words + 2.0 * sum_words),

@@ -6,8 +6,10 @@ use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
 use super::{Demand, LayerCost, Machine, Traffic, overheads};
 use crate::exec::Pattern;
+use crate::hw::table::EnergyTable;
 use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling, Zeros};
 use crate::map::{Dataflow, Input, Plan, Product};
+use crate::quant::WeightForm;
 
 impl CostModel for SpikeLanes {
     fn layer_cost(&self, machine: &Machine, run: Run<'_>) -> LayerCost {
@@ -79,7 +81,7 @@ fn operation_pj(lanes: &SpikeLanes, machine: &Machine, product: &Product) -> f64
     let accumulator = f64::from(product.accumulator_bits);
     let add_pj = table.add_pj(accumulator) + table.register_pj(accumulator);
     let operand_bits = f64::from(product.weight.operand_bits);
-    match (product.input, product.weight.shifts, lanes.multi_bit) {
+    let added_pj = match (product.input, product.weight.shifts, lanes.multi_bit) {
         (Input::Spikes, _, _) => add_pj,
         (Input::Integers { bits }, Some(shifts), _) => {
             f64::from(shifts) * (table.shift_pj(f64::from(bits)) + add_pj)
@@ -90,7 +92,13 @@ fn operation_pj(lanes: &SpikeLanes, machine: &Machine, product: &Product) -> f64
         (Input::Integers { bits }, None, MultiBit::Multiplier) => {
             table.multiply_pj(operand_bits, f64::from(bits)) + add_pj
         }
-    }
+    };
+    decode_pj(table, product.weight) + added_pj
+}
+
+/// Energy of turning a weight code into an operand: every gate of the table.
+pub fn decode_pj(table: &EnergyTable, weight: WeightForm) -> f64 {
+    f64::from(weight.decoder_gates()) * table.and_pj(1.0)
 }
 
 /// Cycles that one input takes in a lane: one for each shifted copy that is added, or in bit-serial lanes for each bit.

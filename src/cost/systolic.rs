@@ -2,7 +2,7 @@
 
 use super::cost_model::CostModel;
 use super::run::Run;
-use super::spike_lanes::{partial_sums, weight_passes};
+use super::spike_lanes::{decode_pj, partial_sums, weight_passes};
 use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::{ArrayCycles, Demand, LayerCost, Machine};
 use crate::hw::table::EnergyTable;
@@ -215,11 +215,12 @@ pub fn operation_pj(table: &EnergyTable, input: Input, weight: WeightForm, accum
     let held_bits = f64::from(weight.code_bits + input.bits());
     let add_pj = table.add_pj(accumulator) + table.register_pj(accumulator) + table.register_pj(held_bits);
     let operand_bits = f64::from(weight.operand_bits);
-    match (input, weight.shifts) {
+    let added_pj = match (input, weight.shifts) {
         (Input::Spikes, _) => table.and_pj(operand_bits) + add_pj,
         (Input::Integers { bits }, Some(shifts)) => {
             f64::from(shifts) * (table.shift_pj(f64::from(bits)) + add_pj)
         }
         (Input::Integers { bits }, None) => table.multiply_pj(operand_bits, f64::from(bits)) + add_pj,
-    }
+    };
+    decode_pj(table, weight) + added_pj
 }

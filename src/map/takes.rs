@@ -61,6 +61,12 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     if weight == 32 {
         return None;
     }
+    if let Some(decoder) = product.weight.decoder.filter(|&decoder| !unit.decodes(decoder)) {
+        let others = unit.decoders().unwrap_or_default().iter().map(|other| format!(", {other}"));
+        let takes = format!("two's complement, PowerOfTwo{} (decoders)", others.collect::<String>());
+        let what = format!("weights that {decoder} decodes");
+        return Some(Refusal { what, takes, by_shape: false });
+    }
     if weight > takes.weight_bits {
         return refuse(weight, "weights", format!("up to {} (max_weight_bits)", takes.weight_bits));
     }

@@ -141,6 +141,10 @@ impl Solution {
     /// The better of what follows from rounding in turn and from rounding to nearest.
     fn best(rows: &[Row], scheme: &WeightScheme) -> Self {
         let weights: Vec<f64> = rows.iter().flat_map(|row| row.weights.iter().copied()).collect();
+        if weights.iter().all(|&w| w == 0.0) {
+            let codes = rows.iter().map(|row| vec![0; row.weights.len()]).collect();
+            return Self { lsb: 1.0, codes, error: 0.0 };
+        }
         let diagonals =
             rows.iter().flat_map(|row| row.metric.moments.diagonal().iter().copied().collect::<Vec<_>>());
         let lsb = scheme.lsb(&weights, Some(&diagonals.collect::<Vec<_>>()));

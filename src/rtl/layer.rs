@@ -4,7 +4,7 @@ use super::machine::{DesignMachine, SUM_BITS};
 use crate::hw::{Placement, SpatialDim};
 use crate::map::{Dataflow, Input, Layer, Plan, Product};
 use crate::model::{ConvGeometry, Kind, NodeId, Op};
-use crate::quant::scheme::Decoder;
+use crate::num::Decoder;
 use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted};
 use crate::tensor::Shape;
 
@@ -112,9 +112,18 @@ impl<'a> DesignLayer<'a> {
         self.plan.channels.min(self.product.outputs)
     }
 
-    /// True if weights are a sign and an exponent.
-    pub fn is_power_of_two(&self) -> bool {
-        self.product.weight.decoder == Some(Decoder::PowerOfTwo)
+    /// Number of what decodes its weights, as programs of the design have it: nothing, a shifter, or a table.
+    pub fn decoder(&self) -> usize {
+        match self.product.weight.decoder {
+            None => 0,
+            Some(Decoder::PowerOfTwo) => 1,
+            Some(Decoder::Levels(_)) => 2,
+        }
+    }
+
+    /// Magnitudes that its weights are looked up in.
+    pub fn table(&self) -> Option<&'static [i32]> {
+        self.weighted.scheme.table()
     }
 
     fn check_plan(&self, machine: &DesignMachine) -> Result<(), String> {
@@ -173,9 +182,7 @@ impl<'a> DesignLayer<'a> {
 
     fn check_values(&self, model: &QuantizedModel) -> Result<(), String> {
         let bits = self.product.weight.code_bits;
-        let largest = 1_i32 << (bits - 1);
-        let fits = |&code: &i32| self.is_power_of_two() || (-largest..largest).contains(&code);
-        if !self.weighted.codes.iter().all(fits) {
+        if !self.weighted.codes.iter().all(|&code| self.weighted.scheme.holds(code)) {
             return Err(format!("weights that {bits} bits do not hold"));
         }
         if model.bounds()[self.product.node.index()] >= 1 << (SUM_BITS - 1) {

@@ -208,7 +208,7 @@ fn of_weights(layer: &DesignLayer, placed: &Placed) -> [(&'static str, usize); 6
         ("ROW_WORDS", placed.row_words),
         ("LOG_PLANE", placed.log_plane as usize),
         ("WEIGHT_BITS", layer.product.weight.code_bits as usize),
-        ("POWER_OF_TWO", usize::from(layer.is_power_of_two())),
+        ("DECODER", layer.decoder()),
         ("TILE_WORDS", placed.tile_words),
         ("PARAMETER_ROW", placed.parameter_row),
     ]

@@ -94,6 +94,11 @@ pub struct LayerChoice {
     pub weight_bits: u32,
     /// True for powers of two.
     pub power_of_two: bool,
+    /// Shorthand of the scheme of its weights.
+    pub scheme: String,
+    /// Family of that scheme.
+    #[serde(skip)]
+    pub family: &'static str,
     /// Bits of the membranes of its neurons; absent where there are none.
     pub membrane_bits: Option<u32>,
 }
@@ -297,6 +302,8 @@ impl Space {
                 layer: unit.layer.clone(),
                 weight_bits: scheme.bits(),
                 power_of_two: scheme.family() == Family::PowerOfTwo,
+                scheme: scheme.shorthand(),
+                family: scheme.family().name(),
                 membrane_bits: (!unit.neurons.is_empty()).then_some(membrane_bits),
             }
         };

@@ -60,7 +60,9 @@ impl Quantizer {
         let uniform = shorthands(if self == Self::UnitFloor { "floor" } else { "w" }, &widths.uniform);
         let others = match self {
             Self::UnitFloor | Self::FixedPoint => Vec::new(),
-            Self::Hybrid | Self::PerChannel => shorthands("pot", &widths.power_of_two),
+            Self::Hybrid | Self::PerChannel => {
+                [shorthands("pot", &widths.power_of_two), widths.schemes.clone()].concat()
+            }
         };
         let weights: Vec<WeightScheme> = (uniform.iter().chain(&others))
             .filter_map(|shorthand| WeightScheme::from_shorthand(shorthand, false))

@@ -87,7 +87,7 @@ impl Change {
         let mut workload = workload.clone();
         if let Self::WeightBits { layer, bits } = *self {
             let product = workload.layers[layer].product.as_mut()?;
-            product.weight = product.weight.with_code_bits(bits);
+            product.weight = product.weight.with_code_bits(bits)?;
             return Some((machine.clone(), workload));
         }
         let hardware = machine.hardware.changed(|hardware| self.change(hardware)).ok()?;
@@ -177,13 +177,14 @@ pub(super) fn layouts(
 
 /// Fewer bits for the weights of layer number `layer`: the next width below that settings have.
 pub(super) fn fewer_bits(workload: &Workload, layer: usize) -> Option<Change> {
-    let bits = match workload.layers[layer].product.as_ref()?.weight.code_bits {
+    let weight = workload.layers[layer].product.as_ref()?.weight;
+    let bits = match weight.code_bits {
         5..=8 => 4,
         4 => 3,
         3 => 2,
         _ => return None,
     };
-    Some(Change::WeightBits { layer, bits })
+    weight.with_code_bits(bits).map(|_| Change::WeightBits { layer, bits })
 }
 
 /// Room for what `plan` has off chip: twice the memory in front of it.

@@ -72,9 +72,3 @@ pub fn octaves(full: f64) -> impl Iterator<Item = f64> {
 pub fn powers(full: f64) -> impl Iterator<Item = f64> {
     (0..5).map(move |i| (full.log2().ceil() - f64::from(i)).exp2())
 }
-
-/// A number as shorthands spell it: "+4" and "04" would be further spellings of one setting.
-pub fn plain_number(text: &str) -> Option<u32> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    if plain { text.parse().ok() } else { None }
-}

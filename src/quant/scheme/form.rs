@@ -1,6 +1,8 @@
 //! What the rest of the program knows of a scheme: what a datapath makes of its codes, and which schemes are one family
 //! of several widths.
 
+use crate::num::{Decoder, LevelSet};
+
 /// Schemes whose levels follow one rule at several widths, in the order in which they are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
@@ -8,6 +10,8 @@ pub enum Family {
     Uniform,
     /// Signed powers of two.
     PowerOfTwo,
+    /// Levels of a set.
+    Levels(LevelSet),
 }
 
 impl Family {
@@ -16,6 +20,7 @@ impl Family {
         match self {
             Self::Uniform => "uniform",
             Self::PowerOfTwo => "power of two",
+            Self::Levels(set) => set.kind(),
         }
     }
 
@@ -24,13 +29,6 @@ impl Family {
     pub fn refines(self) -> bool {
         self == Self::Uniform
     }
-}
-
-/// What turns codes into operands, where that is hardware of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Decoder {
-    /// A shifter: codes are a sign and an exponent.
-    PowerOfTwo,
 }
 
 /// What a datapath does with a weight code.
@@ -59,9 +57,31 @@ impl WeightForm {
         Self { code_bits: bits, decoder, operand_bits, shifts: Some(1) }
     }
 
-    /// With codes of `bits` bits, and operands where those are the codes.
-    pub(crate) fn with_code_bits(self, bits: u32) -> Self {
-        let operand_bits = if self.decoder.is_none() { bits } else { self.operand_bits };
-        Self { code_bits: bits, operand_bits, ..self }
+    /// A level of `set`, looked up.
+    pub(super) fn levels(set: LevelSet, bits: u32) -> Self {
+        let decoder = set.is_decoded().then_some(Decoder::Levels(set));
+        Self { code_bits: bits, decoder, operand_bits: set.operand_bits(bits), shifts: set.shifts(bits) }
+    }
+
+    /// The form of codes of `bits` bits in the place of these; `None` where a set of levels has none.
+    pub(crate) fn with_code_bits(self, bits: u32) -> Option<Self> {
+        match self.decoder {
+            None => Some(Self::integer(bits)),
+            Some(Decoder::PowerOfTwo) => Some(Self { code_bits: bits, ..self }),
+            Some(Decoder::Levels(set)) => set.widths().contains(&bits).then(|| Self::levels(set, bits)),
+        }
+    }
+
+    /// Gates that decode a code, as far as they are charged: shifters of powers of two are not.
+    pub fn decoder_gates(self) -> u32 {
+        match self.decoder {
+            Some(Decoder::Levels(set)) => set.decoder_gates(self.code_bits),
+            Some(Decoder::PowerOfTwo) | None => 0,
+        }
+    }
+
+    /// True if a code is an index into a table.
+    pub(crate) fn is_looked_up(self) -> bool {
+        matches!(self.decoder, Some(Decoder::Levels(_)))
     }
 }

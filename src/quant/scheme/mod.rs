@@ -2,6 +2,7 @@
 
 mod codes;
 mod form;
+mod levels;
 mod power_of_two;
 mod stored;
 mod uniform;
@@ -9,10 +10,12 @@ mod unit_floor;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use codes::plain_number;
 pub use codes::{Clip, Codes, Scale};
-pub use form::{Decoder, Family, WeightForm};
+pub use form::{Family, WeightForm};
 pub(crate) use stored::with_step;
+
+use crate::name::plain_number;
+use crate::num::LevelSet;
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
@@ -50,6 +53,19 @@ pub enum WeightScheme {
         /// What shares a scale.
         granularity: Sharing,
     },
+    /// Levels of a set, nearest in the linear domain or by a rule of the set.
+    Levels {
+        /// Which levels.
+        set: LevelSet,
+        /// Code width: sign and index.
+        bits: u32,
+        /// Which scales are allowed.
+        scale: Scale,
+        /// What shares a scale.
+        granularity: Sharing,
+        /// How the scale is found.
+        clip: Clip,
+    },
 }
 
 /// What shares a scale.
@@ -62,17 +78,18 @@ pub enum Sharing {
 }
 
 impl WeightScheme {
-    /// The scheme with a free scale per channel that `word` is short for: `w4`, `pot3`, `floor8`, `int8`. Where `mse`,
-    /// large weights are clipped where that helps. `None` of any other word, and of a scheme without that choice.
+    /// The scheme with a free scale per channel that `word` is short for: `w4`, `pot3`, `floor8`, `int8`,
+    /// `apot4`. Where `mse`, large weights are clipped where that helps. `None` of any other word, and of a scheme without that choice.
     pub fn from_shorthand(word: &str, mse: bool) -> Option<Self> {
+        let (scale, granularity) = (Scale::Free, Sharing::Channel);
+        let clip = if mse { Clip::Mse } else { Clip::Max };
+        if let Some((set, bits)) = LevelSet::from_shorthand(word) {
+            return Some(Self::Levels { set, bits, scale, granularity, clip });
+        }
         let digits = word.find(|c: char| c.is_ascii_digit())?;
         let (name, bits) = (&word[..digits], plain_number(&word[digits..])?);
-        let (scale, granularity) = (Scale::Free, Sharing::Channel);
         match name {
-            "w" => {
-                let clip = if mse { Clip::Mse } else { Clip::Max };
-                Some(Self::Uniform { bits, scale, granularity, clip })
-            }
+            "w" => Some(Self::Uniform { bits, scale, granularity, clip }),
             _ if mse => None,
             "pot" => Some(Self::PowerOfTwo { bits, scale, granularity }),
             "floor" => Some(Self::UnitFloor { bits }),
@@ -88,6 +105,7 @@ impl WeightScheme {
             Self::UnitFloor { .. } => "floor",
             Self::Stored { .. } => "int",
             Self::PowerOfTwo { .. } => "pot",
+            Self::Levels { set, bits, .. } => return set.shorthand(*bits),
         };
         format!("{name}{}", self.bits())
     }
@@ -99,6 +117,7 @@ impl WeightScheme {
             Self::UnitFloor { .. } => "UnitFloor",
             Self::Stored { .. } => "Stored",
             Self::PowerOfTwo { .. } => "PowerOfTwo",
+            Self::Levels { set, .. } => set.kind(),
         }
     }
 
@@ -107,13 +126,16 @@ impl WeightScheme {
         match self {
             Self::Uniform { .. } | Self::UnitFloor { .. } | Self::Stored { .. } => Family::Uniform,
             Self::PowerOfTwo { .. } => Family::PowerOfTwo,
+            Self::Levels { set, .. } => Family::Levels(*set),
         }
     }
 
     /// Which scales are allowed; `None` where there is no choice.
     pub fn scale(&self) -> Option<Scale> {
         match *self {
-            Self::Uniform { scale, .. } | Self::PowerOfTwo { scale, .. } => Some(scale),
+            Self::Uniform { scale, .. } | Self::PowerOfTwo { scale, .. } | Self::Levels { scale, .. } => {
+                Some(scale)
+            }
             Self::UnitFloor { .. } | Self::Stored { .. } => None,
         }
     }
@@ -121,7 +143,7 @@ impl WeightScheme {
     /// Code width.
     pub fn bits(&self) -> u32 {
         match *self {
-            Self::Uniform { bits, .. } | Self::PowerOfTwo { bits, .. } => bits,
+            Self::Uniform { bits, .. } | Self::PowerOfTwo { bits, .. } | Self::Levels { bits, .. } => bits,
             Self::UnitFloor { bits } | Self::Stored { bits } => bits,
         }
     }
@@ -129,56 +151,79 @@ impl WeightScheme {
     /// What shares a scale.
     pub fn granularity(&self) -> Sharing {
         match *self {
-            Self::Uniform { granularity, .. } | Self::PowerOfTwo { granularity, .. } => granularity,
+            Self::Uniform { granularity, .. }
+            | Self::PowerOfTwo { granularity, .. }
+            | Self::Levels { granularity, .. } => granularity,
             Self::UnitFloor { .. } | Self::Stored { .. } => Sharing::Layer,
         }
     }
 
     /// What the datapath does with a code.
-    pub(crate) fn form(&self) -> WeightForm {
+    pub fn form(&self) -> WeightForm {
         match *self {
             Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
                 WeightForm::integer(bits)
             }
             Self::PowerOfTwo { bits, .. } => WeightForm::power_of_two(bits, power_of_two::max_exponent(bits)),
+            Self::Levels { set, bits, .. } => WeightForm::levels(set, bits),
         }
     }
 
     /// This scheme with one scale for the whole layer.
-    pub fn per_layer(self) -> Self {
-        let granularity = Sharing::Layer;
-        match self {
-            Self::Uniform { bits, scale, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
-            Self::PowerOfTwo { bits, scale, .. } => Self::PowerOfTwo { bits, scale, granularity },
-            Self::UnitFloor { .. } | Self::Stored { .. } => self,
+    pub fn per_layer(mut self) -> Self {
+        if let Self::Uniform { granularity, .. }
+        | Self::PowerOfTwo { granularity, .. }
+        | Self::Levels { granularity, .. } = &mut self
+        {
+            *granularity = Sharing::Layer;
         }
+        self
     }
 
     /// This scheme at scales that are powers of two, where it has a choice.
-    pub fn with_pow2_scale(self) -> Self {
-        let scale = Scale::Pow2;
-        match self {
-            Self::Uniform { bits, granularity, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
-            Self::PowerOfTwo { bits, granularity, .. } => Self::PowerOfTwo { bits, scale, granularity },
-            Self::UnitFloor { .. } | Self::Stored { .. } => self,
+    pub fn with_pow2_scale(mut self) -> Self {
+        if let Self::Uniform { scale, .. } | Self::PowerOfTwo { scale, .. } | Self::Levels { scale, .. } =
+            &mut self
+        {
+            *scale = Scale::Pow2;
         }
+        self
     }
 
-    /// This scheme at the scale of the largest weight, where it has a choice.
-    pub fn unclipped(self) -> Self {
-        match self {
-            Self::Uniform { bits, scale, granularity, .. } => {
-                Self::Uniform { bits, scale, granularity, clip: Clip::Max }
-            }
-            other => other,
+    /// This scheme at the scale of the largest weight or of the rule, where it has a choice.
+    pub fn unclipped(mut self) -> Self {
+        if let Self::Uniform { clip, .. } | Self::Levels { clip, .. } = &mut self {
+            *clip = Clip::Max;
         }
+        self
     }
 
     /// A code as a memory of [`Self::bits`] holds it: two's complement, or as the decoder reads it.
     pub(crate) fn stored(&self, code: i32) -> i64 {
         match *self {
             Self::PowerOfTwo { bits, .. } => power_of_two::stored(code, bits),
+            Self::Levels { set, bits, .. } => set.stored(code, bits),
             _ => code.into(),
+        }
+    }
+
+    /// True if [`Self::bits`] hold `code`.
+    pub(crate) fn holds(&self, code: i32) -> bool {
+        match *self {
+            Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
+            Self::Levels { set, bits, .. } => set.holds(code, bits),
+            Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
+                let limit = 1i64 << (bits - 1);
+                (-limit..limit).contains(&i64::from(code))
+            }
+        }
+    }
+
+    /// Magnitudes that its decoder looks up, where it has a table.
+    pub(crate) fn table(&self) -> Option<&'static [i32]> {
+        match *self {
+            Self::Levels { set, bits, .. } if set.is_decoded() => Some(set.magnitudes(bits)),
+            _ => None,
         }
     }
 
@@ -187,11 +232,16 @@ impl WeightScheme {
     /// # Errors
     /// If the scheme takes integers, and a weight is none.
     pub fn quantize(&self, weights: &[f64]) -> Result<Codes, String> {
-        if let Self::Stored { bits } = *self {
-            return stored::quantize(weights, bits);
+        match *self {
+            Self::Stored { bits } => stored::quantize(weights, bits),
+            Self::Levels { set, bits, scale, clip, .. } => {
+                Ok(levels::quantize(set, weights, bits, scale, clip))
+            }
+            _ => {
+                let lsb = self.lsb(weights, None);
+                Ok(Codes { lsb, codes: weights.iter().map(|&w| self.code(w, lsb)).collect() })
+            }
         }
-        let lsb = self.lsb(weights, None);
-        Ok(Codes { lsb, codes: weights.iter().map(|&w| self.code(w, lsb)).collect() })
     }
 
     /// The scale of `weights`; where it is searched, squared errors count as `importance` says, one factor
@@ -200,6 +250,9 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, scale, clip, .. } => uniform::lsb(weights, importance, bits, scale, clip),
             Self::PowerOfTwo { bits, scale, .. } => power_of_two::lsb(weights, importance, bits, scale),
+            Self::Levels { set, bits, scale, clip, .. } => {
+                levels::lsb(set, weights, importance, bits, scale, clip)
+            }
             Self::UnitFloor { bits } => unit_floor::lsb(bits),
             Self::Stored { .. } => 1.0,
         }
@@ -210,6 +263,7 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, .. } => uniform::code(weight, lsb, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::code(weight, lsb, bits),
+            Self::Levels { set, bits, .. } => set.code(weight, lsb, bits),
             Self::UnitFloor { .. } => unit_floor::code(weight, lsb),
             Self::Stored { .. } => weight as i32,
         }
@@ -220,6 +274,7 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, .. } => uniform::has_level(code, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
+            Self::Levels { set, bits, .. } => set.has_level(code, bits),
             Self::Stored { bits } => stored::has_level(code, bits),
             Self::UnitFloor { .. } => true,
         }
@@ -227,7 +282,7 @@ impl WeightScheme {
 
     /// True if codes are the nearest of their levels, so that another choice among them can be better.
     pub(crate) fn rounds_to_nearest(&self) -> bool {
-        matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. })
+        matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. } | Self::Levels { .. })
     }
 
     /// True if codes are the weights themselves.
@@ -241,15 +296,21 @@ impl WeightScheme {
             self,
             Self::Uniform { scale: Scale::Free, clip: Clip::Mse, .. }
                 | Self::PowerOfTwo { scale: Scale::Free, .. }
+                | Self::Levels { scale: Scale::Free, clip: Clip::Mse, .. }
         )
     }
 
     /// Says what is wrong with the numbers, if anything.
     pub fn check(&self) -> Result<(), String> {
-        let max = if matches!(self, Self::PowerOfTwo { .. }) { 5 } else { 16 };
-        match self.bits() {
-            bits if (2..=max).contains(&bits) => Ok(()),
-            bits => Err(format!("{bits} bits are not in 2..={max}")),
+        let widths = match self {
+            Self::PowerOfTwo { .. } => 2..=5,
+            Self::Levels { set, .. } => set.widths(),
+            Self::Uniform { .. } | Self::UnitFloor { .. } | Self::Stored { .. } => 2..=16,
+        };
+        let (bits, [least, most]) = (self.bits(), [widths.start(), widths.end()]);
+        match widths.contains(&bits) {
+            true => Ok(()),
+            false => Err(format!("{bits} bits are not in {least}..={most}")),
         }
     }
 }

@@ -351,8 +351,11 @@ fn machines_that_cannot_run_the_network() {
         change(&edge, "multi_bit: BitSerial,", "multi_bit: BitSerial, kinds: [Pointwise, Grouped],");
     let flash = change(&bundled_text(CORTEX), "value: 1048576,", "value: 131072,");
     let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");
+    let apot = change(&edge, "zeros: Skip,", "zeros: Skip, decoders: [Levels(Apot), Levels(Binary)],");
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
+        ("a table that there is not", (edge.clone(), "e2m1")),
+        ("a table of other levels", (apot, "post4")),
         ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
         (
             "pixels on an array for spikes",

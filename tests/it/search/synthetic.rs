@@ -109,6 +109,7 @@ pub fn widths() -> Widths {
     Widths {
         uniform: vec![8, 6, 5, 4, 3, 2],
         power_of_two: vec![4, 3],
+        schemes: Vec::new(),
         membranes: vec![16, 8, 6, 4],
         calibrated: false,
     }
