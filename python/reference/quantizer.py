@@ -93,7 +93,31 @@ LEVELS = {
     "Dbq": {4: sorted({abs(4 * a + b) for a in (-1, 0, 1) for b in (-1, 0, 1)})},
     "Post": {bits: [0] + [(8, 11)[k % 2] << k // 2 for k in range(2 ** (bits - 1) - 1)] for bits in (3, 4, 5)},
     "E2m1": {4: [0, 1] + [(2 + m) << e for e in range(3) for m in (0, 1)]},
+    "Mx": {4: list(range(8))},
 }
+#: Inputs of a block, and exponents that it may have.
+BLOCKS = {"Mx": (32, 4)}
+
+
+def exponents(w, lsb, scheme):
+    """The smallest exponents with which no block of an output is clipped, as [out, ...]."""
+    if scheme["set"] not in BLOCKS:
+        return np.zeros(w.shape, INT)
+    inputs, count = BLOCKS[scheme["set"]]
+    top = LEVELS[scheme["set"]][scheme["bits"]][-1] + 0.5
+    rows = np.abs(w).reshape(len(w), -1) / np.reshape(lsb, (-1, 1))
+    found = np.empty(rows.shape, INT)
+    for start in range(0, rows.shape[1], inputs):
+        largest = rows[:, start : start + inputs].max(axis=1, keepdims=True)
+        fits = [largest <= top * 2**e for e in range(count - 1)]
+        found[:, start : start + inputs] = count - 1 - sum(f.astype(INT) for f in fits)
+    return found.reshape(w.shape)
+
+
+def nearest_levels(w, lsb, scheme):
+    """The nearest levels of outputs [out, ...], shifted by the exponents of their blocks."""
+    e = exponents(w, lsb, scheme)
+    return nearest_codes(w, lsb * 2.0**e, LEVELS[scheme["set"]][scheme["bits"]]) << e
 
 
 def ternary_rule(w):
@@ -155,14 +179,14 @@ def levels_codes(w, scheme):
     """Codes and lsb of weights that share a scale, of a set of levels."""
     if np.abs(w).max() == 0:
         return np.zeros(w.shape, INT), 1.0
-    levels = LEVELS[scheme["set"]][scheme["bits"]]
+    top = LEVELS[scheme["set"]][scheme["bits"]][-1] << BLOCKS.get(scheme["set"], (0, 1))[1] - 1
     rule = RULES.get(scheme["set"])
-    codes, full = rule(w) if rule else (None, np.abs(w).max() / levels[-1])
+    codes, full = rule(w) if rule else (None, np.abs(w).max() / top)
     if scheme["clip"] == "Mse":
-        lsb = searched_lsb(w, full, scheme["scale"], lambda w, lsb: nearest_codes(w, lsb, levels))
-        return nearest_codes(w, lsb, levels), lsb
+        lsb = searched_lsb(w, full, scheme["scale"], lambda w, lsb: nearest_levels(w, lsb, scheme))
+        return nearest_levels(w, lsb, scheme), lsb
     lsb = full if scheme["scale"] == "Free" else next_power_of_two(full)
-    return (nearest_codes(w, lsb, levels) if codes is None else codes), lsb
+    return (nearest_levels(w, lsb, scheme) if codes is None else codes), lsb
 
 
 def by_channel(w, granularity, lsb):
@@ -181,10 +205,9 @@ def quantize(w, scheme):
         lsb = by_channel(w, scheme["granularity"], lambda w: uniform_lsb(w, bits, scheme["scale"], scheme["clip"]))
         return codes_at(w, lsb, scheme), lsb
     if scheme["kind"] == "Levels":
-        parts = [w] if scheme["granularity"] == "Layer" else w
+        parts = [w] if scheme["granularity"] == "Layer" else [w[i : i + 1] for i in range(len(w))]
         codes, lsb = zip(*(levels_codes(part, scheme) for part in parts), strict=True)
-        lsb = np.full(len(w), lsb[0]) if scheme["granularity"] == "Layer" else np.array(lsb)
-        return (codes[0] if scheme["granularity"] == "Layer" else np.stack(codes)).astype(INT), lsb
+        return np.concatenate(codes).astype(INT), np.resize(lsb, len(w))
     lsb = by_channel(w, scheme["granularity"], lambda w: power_of_two_lsb(w, bits, scheme["scale"]))
     return codes_at(w, lsb, scheme), lsb
 
@@ -193,7 +216,7 @@ def codes_at(w, lsb, scheme):
     """Codes of a scaled scheme at lsb per output channel."""
     lsb = lsb.reshape(-1, 1, 1, 1)
     if scheme["kind"] == "Levels":
-        return nearest_codes(w, lsb, LEVELS[scheme["set"]][scheme["bits"]])
+        return nearest_levels(w, lsb, scheme)
     of = uniform_codes if scheme["kind"] == "Uniform" else power_of_two_codes
     return of(w, lsb, scheme["bits"])
 

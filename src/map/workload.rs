@@ -147,9 +147,9 @@ impl Layer {
         }
     }
 
-    /// Bits of the weight codes.
+    /// Bits of the weight codes, and of the exponents of their blocks.
     pub fn weight_bits(&self) -> f64 {
-        self.product.as_ref().map_or(0.0, |p| (p.fan_in * p.outputs) as f64 * f64::from(p.weight.code_bits))
+        self.product.as_ref().map_or(0.0, |p| p.outputs as f64 * p.weight.stored_bits(p.fan_in))
     }
 
     /// Bits of biases, thresholds and requantizers, one each per channel, and of learned tokens.

@@ -162,6 +162,9 @@ impl<'a> DesignLayer<'a> {
         if product.weight.code_bits > machine.max_weight_bits {
             return Err(format!("weights of {} bits", product.weight.code_bits));
         }
+        if product.weight.block.is_some() {
+            return Err("weights in blocks with exponents of their own".to_owned());
+        }
         if let Input::Integers { bits } = product.input {
             if !machine.serial {
                 return Err("it reads integers, and the lanes take spikes alone".to_owned());

@@ -6,11 +6,13 @@ mod binary;
 mod dbq;
 mod definition;
 mod e2m1;
+mod mx;
 mod post;
 mod ternary;
 
 use std::ops::RangeInclusive;
 
+pub use definition::Block;
 use definition::Levels;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,8 @@ level_sets! {
     Post = post::Post,
     /// Floating point of 4 bits, 2 of them the exponent and 1 the fraction.
     E2m1 = e2m1::E2m1,
+    /// Block floating point: integers in blocks with an exponent each.
+    Mx = mx::Mx,
 }
 
 /// Shifted copies that are added up sooner than an input is multiplied.
@@ -101,27 +105,38 @@ impl LevelSet {
 
     /// Width of the operands of `bits`-bit codes, sign included.
     pub fn operand_bits(self, bits: u32) -> u32 {
-        self.magnitudes(bits).last().map_or(1, |largest| largest.ilog2() + 2)
+        let shifted = self.block().map_or(0, |block| block.exponents - 1);
+        self.magnitudes(bits).last().map_or(1, |largest| largest.ilog2() + 2 + shifted)
+    }
+
+    /// Blocks with an exponent each, by which levels are shifted.
+    pub fn block(self) -> Option<Block> {
+        self.definition().block()
     }
 
     /// Shifted copies of an input that are added up in the place of a multiplication, where that is less work.
     pub fn shifts(self, bits: u32) -> Option<u32> {
         let terms = self.magnitudes(bits).iter().map(|&magnitude| signed_digits(magnitude)).max();
-        terms.filter(|&terms| terms <= MOST_SHIFTS)
+        terms.filter(|&terms| terms <= MOST_SHIFTS && self.block().is_none())
     }
 
     /// Gates of two inputs that turn a `bits`-bit code into an operand: a sum of products for each bit of the magnitude,
-    /// and one for its sign.
+    /// one for its sign, and three for each bit of an exponent that shifts it. Indices that are the magnitudes take none.
     pub fn decoder_gates(self, bits: u32) -> u32 {
         if !self.is_decoded() {
             return 0;
         }
         let magnitudes = self.magnitudes(bits);
+        let magnitude_bits = self.operand_bits(bits) - 1;
+        let shifter = self.block().map_or(0, |block| 3 * block.exponent_bits() * magnitude_bits);
+        if magnitudes.iter().zip(0..).all(|(&magnitude, index)| magnitude == index) {
+            return magnitude_bits + shifter;
+        }
         let products = magnitudes.iter().filter(|&&magnitude| magnitude > 0).count() as u32;
         let of_bit =
             |bit: u32| magnitudes.iter().filter(|&&magnitude| magnitude >> bit & 1 == 1).count() as u32;
-        let sums: u32 = (0..self.operand_bits(bits) - 1).map(|bit| of_bit(bit).saturating_sub(1)).sum();
-        products * bits.saturating_sub(2) + sums + self.operand_bits(bits) - 1
+        let sums: u32 = (0..magnitude_bits).map(|bit| of_bit(bit).saturating_sub(1)).sum();
+        products * bits.saturating_sub(2) + sums + magnitude_bits + shifter
     }
 
     /// The signed level nearest to weight / lsb.
@@ -134,9 +149,12 @@ impl LevelSet {
         code == 0 || self.holds(code, bits)
     }
 
-    /// True of what a code of `bits` bits stands for.
+    /// True of what a code of `bits` bits stands for, with any exponent.
     pub fn holds(self, code: i32, bits: u32) -> bool {
-        self.magnitudes(bits).iter().any(|&magnitude| magnitude.unsigned_abs() == code.unsigned_abs())
+        let exponents = self.block().map_or(1, |block| block.exponents);
+        let magnitudes = self.magnitudes(bits).iter().map(|magnitude| u64::from(magnitude.unsigned_abs()));
+        let mut shifted = magnitudes.flat_map(|magnitude| (0..exponents).map(move |e| magnitude << e));
+        shifted.any(|magnitude| magnitude == u64::from(code.unsigned_abs()))
     }
 
     /// A sign above the index of a magnitude, or two's complement where nothing decodes it.

@@ -45,13 +45,22 @@ pub fn best_lsb(
     candidates: impl Iterator<Item = f64>,
     value: impl Fn(f64, f64) -> f64,
 ) -> f64 {
-    let error = |lsb: f64| {
+    best_of(candidates, |lsb| {
         let squares = weights.iter().map(|&w| (value(w, lsb) - w).powi(2));
-        match importance {
-            Some(importance) => squares.zip(importance).map(|(e, factor)| e * factor).sum::<f64>(),
-            None => squares.sum(),
-        }
-    };
+        sum_of(squares, importance)
+    })
+}
+
+/// The sum of `squares`, each counting as `importance` says.
+pub fn sum_of(squares: impl Iterator<Item = f64>, importance: Option<&[f64]>) -> f64 {
+    match importance {
+        Some(importance) => squares.zip(importance).map(|(e, factor)| e * factor).sum::<f64>(),
+        None => squares.sum(),
+    }
+}
+
+/// The candidate with the smallest error, the first of equals.
+pub fn best_of(candidates: impl Iterator<Item = f64>, error: impl Fn(f64) -> f64) -> f64 {
     let mut best = (f64::INFINITY, 1.0);
     for lsb in candidates {
         let error = error(lsb);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use codes::{Clip, Codes, Scale};
 pub use form::{Family, WeightForm};
+use levels::ScaleChoice;
 pub(crate) use stored::with_step;
 
 use crate::name::plain_number;
@@ -227,31 +228,31 @@ impl WeightScheme {
         }
     }
 
-    /// Codes of `weights`, which share one scale.
+    /// Codes of `weights`, rows of `fan_in` each that share one scale.
     ///
     /// # Errors
     /// If the scheme takes integers, and a weight is none.
-    pub fn quantize(&self, weights: &[f64]) -> Result<Codes, String> {
+    pub fn quantize(&self, weights: &[f64], fan_in: usize) -> Result<Codes, String> {
         match *self {
             Self::Stored { bits } => stored::quantize(weights, bits),
             Self::Levels { set, bits, scale, clip, .. } => {
-                Ok(levels::quantize(set, weights, bits, scale, clip))
+                Ok(levels::quantize(set, bits, ScaleChoice { scale, clip }, weights, fan_in))
             }
             _ => {
-                let lsb = self.lsb(weights, None);
+                let lsb = self.lsb(weights, fan_in, None);
                 Ok(Codes { lsb, codes: weights.iter().map(|&w| self.code(w, lsb)).collect() })
             }
         }
     }
 
-    /// The scale of `weights`; where it is searched, squared errors count as `importance` says, one factor
+    /// The scale of `weights`, rows of `fan_in` each; where it is searched, squared errors count as `importance` says, one factor
     /// per weight, all the same without.
-    pub fn lsb(&self, weights: &[f64], importance: Option<&[f64]>) -> f64 {
+    pub fn lsb(&self, weights: &[f64], fan_in: usize, importance: Option<&[f64]>) -> f64 {
         match *self {
             Self::Uniform { bits, scale, clip, .. } => uniform::lsb(weights, importance, bits, scale, clip),
             Self::PowerOfTwo { bits, scale, .. } => power_of_two::lsb(weights, importance, bits, scale),
             Self::Levels { set, bits, scale, clip, .. } => {
-                levels::lsb(set, weights, importance, bits, scale, clip)
+                levels::lsb(set, bits, ScaleChoice { scale, clip }, weights, fan_in, importance)
             }
             Self::UnitFloor { bits } => unit_floor::lsb(bits),
             Self::Stored { .. } => 1.0,
@@ -269,8 +270,34 @@ impl WeightScheme {
         }
     }
 
+    /// The exponents by which the codes of `weights` are shifted at the scale `lsb`; none where the scheme has no blocks.
+    pub(crate) fn exponents(&self, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
+        match *self {
+            Self::Levels { set, bits, .. } => levels::exponents(set, bits, weights, fan_in, lsb),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The code of one weight at the scale `lsb` in a block of this exponent.
+    pub(crate) fn code_at(&self, weight: f64, lsb: f64, exponent: u8) -> i32 {
+        match *self {
+            Self::Levels { set, bits, .. } => levels::code_at(set, bits, weight, lsb, exponent),
+            _ => self.code(weight, lsb),
+        }
+    }
+
+    /// True if a scale depends on the order of weights: by their blocks, or by the last bit of a mean.
+    pub(crate) fn reads_rows_in_order(&self) -> bool {
+        matches!(self, Self::Levels { .. })
+    }
+
+    /// True if its weights are in blocks with an exponent each.
+    pub(crate) fn has_blocks(&self) -> bool {
+        matches!(self, Self::Levels { set, .. } if set.block().is_some())
+    }
+
     /// True if `code` is one of its levels.
-    pub(crate) fn has_level(&self, code: i32) -> bool {
+    pub fn has_level(&self, code: i32) -> bool {
         match *self {
             Self::Uniform { bits, .. } => uniform::has_level(code, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
