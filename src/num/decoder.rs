@@ -18,7 +18,7 @@ impl Decoder {
     /// part of what it stands beside.
     pub(crate) fn table(self, most_bits: u32) -> Option<[u32; 2]> {
         let Self::Levels(set) = self else { return None };
-        let bits = set.widths().filter(|&bits| bits <= most_bits).last()?;
+        let bits = set.widths().rfind(|&bits| bits <= most_bits)?;
         Some([set.decoder_gates(bits), set.operand_bits(bits)])
     }
 }
