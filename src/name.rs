@@ -183,6 +183,12 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// A number as shorthands spell it: "+4" and "04" would be further spellings of one setting.
+pub fn plain_number(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

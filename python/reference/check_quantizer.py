@@ -38,6 +38,12 @@ def schemes():
         yield {"kind": "UnitFloor", "bits": bits}
     for bits, scale, granularity in itertools.product((2, 3, 4, 5), ("Free", "Pow2"), ("Layer", "Channel")):
         yield {"kind": "PowerOfTwo", "bits": bits, "scale": scale, "granularity": granularity}
+    for name, widths in quantizer.LEVELS.items():
+        for bits, scale, granularity, clip in itertools.product(
+            widths, ("Free", "Pow2"), ("Layer", "Channel"), ("Max", "Mse")
+        ):
+            fields = {"bits": bits, "scale": scale, "granularity": granularity, "clip": clip}
+            yield {"kind": "Levels", "set": name} | fields
 
 
 def setting(scheme):

@@ -4,6 +4,7 @@ Weights are arrays [out, in / groups, rows, columns]. What must not depend on th
 computed with `Fraction`.
 """
 
+import itertools
 from fractions import Fraction
 from math import ceil, floor
 
@@ -62,12 +63,83 @@ def uniform_codes(w, lsb, bits):
     return np.clip(round_half_even(w / lsb), -limit, limit)
 
 
-def power_of_two_codes(w, lsb, bits):
-    """The nearest of 0 and +-2^k, on a tie the one of smaller magnitude."""
-    levels = np.array([0] + [2**k for k in range(2 ** (bits - 1) - 1)], INT)
+def nearest_codes(w, lsb, levels):
+    """The nearest of the levels, of either sign, on a tie the one of smaller magnitude."""
+    levels = np.array(levels, INT)
     distance = np.abs(np.abs(w / lsb)[..., None] - levels)
     # argmin takes the first, and so the smallest, of equals.
-    return np.sign(w).astype(INT) * levels[distance.argmin(axis=-1)]
+    return np.where(w < 0, -1, 1) * levels[distance.argmin(axis=-1)]
+
+
+def power_of_two_codes(w, lsb, bits):
+    """The nearest of 0 and +-2^k."""
+    return nearest_codes(w, lsb, [0] + [2**k for k in range(2 ** (bits - 1) - 1)])
+
+
+def sums(*terms):
+    """All sums of one of each, ascending."""
+    return sorted({sum(chosen) for chosen in itertools.product(*terms)})
+
+
+#: Magnitudes of the levels of sets, by set and width.
+LEVELS = {
+    "Ternary": {2: [0, 1]},
+    "Binary": {1: [1]},
+    "Apot": {
+        3: sums([0, 4, 2, 1]),
+        4: sums([0, 8, 4, 1], [0, 2]),
+        5: sums([0, 32, 8, 2], [0, 16, 4, 1]),
+    },
+    "Dbq": {4: sorted({abs(4 * a + b) for a in (-1, 0, 1) for b in (-1, 0, 1)})},
+    "Post": {bits: [0] + [(8, 11)[k % 2] << k // 2 for k in range(2 ** (bits - 1) - 1)] for bits in (3, 4, 5)},
+    "E2m1": {4: [0, 1] + [(2 + m) << e for e in range(3) for m in (0, 1)]},
+    "Mx": {4: list(range(8))},
+}
+#: Inputs of a block, and exponents that it may have.
+BLOCKS = {"Mx": (32, 4)}
+
+
+def exponents(w, lsb, scheme):
+    """The smallest exponents with which no block of an output is clipped, as [out, ...]."""
+    if scheme["set"] not in BLOCKS:
+        return np.zeros(w.shape, INT)
+    inputs, count = BLOCKS[scheme["set"]]
+    top = LEVELS[scheme["set"]][scheme["bits"]][-1] + 0.5
+    rows = np.abs(w).reshape(len(w), -1) / np.reshape(lsb, (-1, 1))
+    found = np.empty(rows.shape, INT)
+    for start in range(0, rows.shape[1], inputs):
+        largest = rows[:, start : start + inputs].max(axis=1, keepdims=True)
+        fits = [largest <= top * 2**e for e in range(count - 1)]
+        found[:, start : start + inputs] = count - 1 - sum(f.astype(INT) for f in fits)
+    return found.reshape(w.shape)
+
+
+def nearest_levels(w, lsb, scheme):
+    """The nearest levels of outputs [out, ...], shifted by the exponents of their blocks."""
+    e = exponents(w, lsb, scheme)
+    return nearest_codes(w, lsb * 2.0**e, LEVELS[scheme["set"]][scheme["bits"]]) << e
+
+
+def ternary_rule(w):
+    """Codes above 0.7 of the mean magnitude, at the mean magnitude of those."""
+    magnitude = np.abs(w)
+    large = magnitude > 0.7 * (in_order(magnitude) / w.size)
+    return np.where(large, np.where(w < 0, -1, 1), 0), in_order(magnitude[large]) / large.sum()
+
+
+def binary_rule(w):
+    """The side of the mean, at the mean magnitude; what is the mean keeps its sign."""
+    mean = in_order(w) / w.size
+    side = np.where(w == mean, w, w - mean)
+    return np.where(side < 0, -1, 1), in_order(np.abs(w)) / w.size
+
+
+RULES = {"Ternary": ternary_rule, "Binary": binary_rule}
+
+
+def in_order(values):
+    """The sum of values one after the other."""
+    return float(np.add.accumulate(values.ravel())[-1])
 
 
 def best(w, candidates, codes):
@@ -88,16 +160,33 @@ def uniform_lsb(w, bits, scale, clip):
     return best(w, steps[scale], lambda w, lsb: uniform_codes(w, lsb, bits))
 
 
+def searched_lsb(w, full, scale, codes):
+    """The best scale within octaves of `full`, or of powers of two."""
+    if scale == "Free":
+        return best(w, [full * 2 ** (i / 16) for i in range(8, -49, -1)], codes)
+    return best(w, [next_power_of_two(full) / 2**i for i in range(5)], codes)
+
+
 def power_of_two_lsb(w, bits, scale):
     largest = np.abs(w).max()
     if largest == 0:
         return 1.0
     full = largest / 2 ** (2 ** (bits - 1) - 2)
-    if scale == "Free":
-        steps = [full * 2 ** (i / 16) for i in range(8, -49, -1)]
-    else:
-        steps = [next_power_of_two(full) / 2**i for i in range(5)]
-    return best(w, steps, lambda w, lsb: power_of_two_codes(w, lsb, bits))
+    return searched_lsb(w, full, scale, lambda w, lsb: power_of_two_codes(w, lsb, bits))
+
+
+def levels_codes(w, scheme):
+    """Codes and lsb of weights that share a scale, of a set of levels."""
+    if np.abs(w).max() == 0:
+        return np.zeros(w.shape, INT), 1.0
+    top = LEVELS[scheme["set"]][scheme["bits"]][-1] << BLOCKS.get(scheme["set"], (0, 1))[1] - 1
+    rule = RULES.get(scheme["set"])
+    codes, full = rule(w) if rule else (None, np.abs(w).max() / top)
+    if scheme["clip"] == "Mse":
+        lsb = searched_lsb(w, full, scheme["scale"], lambda w, lsb: nearest_levels(w, lsb, scheme))
+        return nearest_levels(w, lsb, scheme), lsb
+    lsb = full if scheme["scale"] == "Free" else next_power_of_two(full)
+    return (nearest_levels(w, lsb, scheme) if codes is None else codes), lsb
 
 
 def by_channel(w, granularity, lsb):
@@ -115,14 +204,21 @@ def quantize(w, scheme):
     if scheme["kind"] == "Uniform":
         lsb = by_channel(w, scheme["granularity"], lambda w: uniform_lsb(w, bits, scheme["scale"], scheme["clip"]))
         return codes_at(w, lsb, scheme), lsb
+    if scheme["kind"] == "Levels":
+        parts = [w] if scheme["granularity"] == "Layer" else [w[i : i + 1] for i in range(len(w))]
+        codes, lsb = zip(*(levels_codes(part, scheme) for part in parts), strict=True)
+        return np.concatenate(codes).astype(INT), np.resize(lsb, len(w))
     lsb = by_channel(w, scheme["granularity"], lambda w: power_of_two_lsb(w, bits, scheme["scale"]))
     return codes_at(w, lsb, scheme), lsb
 
 
 def codes_at(w, lsb, scheme):
     """Codes of a scaled scheme at lsb per output channel."""
+    lsb = lsb.reshape(-1, 1, 1, 1)
+    if scheme["kind"] == "Levels":
+        return nearest_levels(w, lsb, scheme)
     of = uniform_codes if scheme["kind"] == "Uniform" else power_of_two_codes
-    return of(w, lsb.reshape(-1, 1, 1, 1), scheme["bits"])
+    return of(w, lsb, scheme["bits"])
 
 
 # 3 Weight layers

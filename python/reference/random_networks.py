@@ -116,10 +116,13 @@ class RandomNetwork:
         return self.add(operation, [source], "pre", bound, [s / 2**f for s in steps])
 
     def random_codes(self, shape):
-        kind = str(self.rng.choice(["Uniform", "Uniform", "UnitFloor", "PowerOfTwo"]))
+        kind = str(self.rng.choice(["Uniform", "Uniform", "UnitFloor", "PowerOfTwo", "Levels"]))
+        name = str(self.rng.choice(list(quantizer.LEVELS)))
+        of_set = int(self.rng.choice(list(quantizer.LEVELS[name])))
         scheme = {
             "kind": kind,
-            "bits": int(self.rng.integers(2, 6 if kind == "PowerOfTwo" else 17)),
+            "set": name,
+            "bits": of_set if kind == "Levels" else int(self.rng.integers(2, 6 if kind == "PowerOfTwo" else 17)),
             "scale": str(self.rng.choice(["Free", "Pow2"])),
             "granularity": str(self.rng.choice(["Layer", "Channel"])),
             "clip": str(self.rng.choice(["Max", "Mse"])),

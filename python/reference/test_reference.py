@@ -242,6 +242,19 @@ class Quantizer(unittest.TestCase):
         floor = quantizer.quantize(np.array([[[[0.3]]], [[[-0.3]]]]), {"kind": "UnitFloor", "bits": 4})[0]
         self.assertEqual(floor.ravel().tolist(), [2, -3])
 
+    def test_levels_by_hand(self):
+        self.assertEqual(quantizer.LEVELS["E2m1"][4], [0, 1, 2, 3, 4, 6, 8, 12])
+        self.assertEqual(quantizer.LEVELS["Apot"][4], [0, 1, 2, 3, 4, 6, 8, 10])
+        self.assertEqual(quantizer.LEVELS["Post"][4], [0, 8, 11, 16, 22, 32, 44, 64])
+        self.assertEqual(quantizer.LEVELS["Dbq"][4], [0, 1, 3, 4, 5])
+        # Halfway between 8 and 12, and beyond all.
+        codes = quantizer.nearest_codes(np.array([10.0, -10.1, 0.5, 99.0]), 1.0, quantizer.LEVELS["E2m1"][4])
+        self.assertEqual(codes.tolist(), [8, -12, 0, 12])
+        codes, lsb = quantizer.ternary_rule(np.array([1.5, -0.8, 0.3, 0.2, -2.2]))
+        self.assertEqual((codes.tolist(), lsb), ([1, -1, 0, 0, -1], 1.5))
+        codes, lsb = quantizer.binary_rule(np.array([0.2, 0.4, 1.3, 0.1]))
+        self.assertEqual((codes.tolist(), lsb), ([-1, -1, 1, -1], 0.5))
+
     def test_scales_by_hand(self):
         w = np.array([3.0, -14.0]).reshape(2, 1, 1, 1)
         uniform = {"kind": "Uniform", "bits": 4, "clip": "Max"}

@@ -6,6 +6,9 @@ module lanes #(
     parameter int MAX_WEIGHT_BITS = 8,
     parameter bit UNIFORM = 1'b1,
     parameter bit POWERS = 1'b0,
+    parameter int TABLE_SIZE = 0,           // magnitudes that codes are looked up in
+    parameter int TABLE_BITS = 1,           // of each of them
+    parameter logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] TABLE = '0,
     parameter int SUM_BITS = 32,
     parameter int SERIAL_BITS = 9,
     parameter int SHIFT_BITS = SERIAL_BITS > 1 ? $clog2(SERIAL_BITS) : 1
@@ -16,7 +19,7 @@ module lanes #(
     input logic [ROW_WORDS*CHANNELS-1:0] row,
     input logic [4:0] log_plane,
     input logic [3:0] weight_bits,
-    input logic power_of_two,
+    input logic [1:0] decoder,
     input logic adds,
     input logic [SHIFT_BITS-1:0] shift,
     input logic negative,
@@ -24,7 +27,8 @@ module lanes #(
     output logic [CHANNELS*SUM_BITS-1:0] sums
 );
     localparam int VALUE_BITS = POWERS ? (1 << (MAX_WEIGHT_BITS > 5 ? 4 : MAX_WEIGHT_BITS - 1)) : MAX_WEIGHT_BITS;
-    localparam int WEIGHT_BITS = VALUE_BITS > MAX_WEIGHT_BITS ? VALUE_BITS : MAX_WEIGHT_BITS;
+    localparam int CODE_BITS = VALUE_BITS > MAX_WEIGHT_BITS ? VALUE_BITS : MAX_WEIGHT_BITS;
+    localparam int WEIGHT_BITS = TABLE_SIZE > 0 && TABLE_BITS >= CODE_BITS ? TABLE_BITS + 1 : CODE_BITS;
     localparam int LOG_CHANNELS = $clog2(CHANNELS);
     // Planes are as wide as the lanes, or a half, a quarter or an eighth of it.
     localparam int LEAST_PLANE = LOG_CHANNELS > 3 ? LOG_CHANNELS - 3 : 0;
@@ -46,8 +50,9 @@ module lanes #(
         end
 
         weight_code #(
-            .MAX_BITS(MAX_WEIGHT_BITS), .UNIFORM(UNIFORM), .POWERS(POWERS), .WEIGHT_BITS(WEIGHT_BITS)
-        ) worth (.code, .bits(weight_bits), .power_of_two, .weight);
+            .MAX_BITS(MAX_WEIGHT_BITS), .UNIFORM(UNIFORM), .POWERS(POWERS), .TABLE_SIZE(TABLE_SIZE),
+            .TABLE_BITS(TABLE_BITS), .TABLE(TABLE), .WEIGHT_BITS(WEIGHT_BITS)
+        ) worth (.code, .bits(weight_bits), .decoder, .weight);
 
         assign addend = SERIAL_BITS > 1 ? SUM_BITS'(weight) <<< shift : SUM_BITS'(weight);
         assign next = sum + ((addend ^ {SUM_BITS{subtracts}}) & {SUM_BITS{adds}}) + SUM_BITS'(subtracts && adds);

@@ -14,6 +14,9 @@ module machine #(
     parameter int MAX_WEIGHT_BITS = 8,
     parameter bit UNIFORM = 1'b1,
     parameter bit POWERS = 1'b0,
+    parameter int TABLE_SIZE = 0,
+    parameter int TABLE_BITS = 1,
+    parameter logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] TABLE = '0,
     parameter int SUM_BITS = 32,
     parameter int SERIAL_BITS = 9,
     parameter int MEMBRANE_BITS = 16,
@@ -74,7 +77,8 @@ module machine #(
     logic [LOG_WEIGHT_BANKS:0] row_words;
     logic [4:0] log_plane, log_room;
     logic [3:0] weight_bits;
-    logic power_of_two, value_signed;
+    logic [1:0] decoder;
+    logic value_signed;
     logic [SHIFT_BITS-1:0] last_bit;
     logic [23:0] tile_channels;
 
@@ -96,7 +100,7 @@ module machine #(
     assign row_words = fields[ROW_WORDS*24+:LOG_WEIGHT_BANKS+1];
     assign log_plane = fields[LOG_PLANE*24+:5];
     assign weight_bits = fields[WEIGHT_BITS*24+:4];
-    assign power_of_two = fields[POWER_OF_TWO*24];
+    assign decoder = fields[DECODER*24+:2];
     assign log_room = fields[LOG_VALUE_ROOM*24+:5];
     assign last_bit = SHIFT_BITS'(fields[VALUE_BITS*24+:5] - 5'd1);
     assign value_signed = fields[VALUE_SIGNED*24];
@@ -253,9 +257,10 @@ module machine #(
 
         lanes #(
             .CHANNELS(CHANNELS), .ROW_WORDS(MAX_ROW_WORDS), .MAX_WEIGHT_BITS(MAX_WEIGHT_BITS), .UNIFORM(UNIFORM),
-            .POWERS(POWERS), .SUM_BITS(SUM_BITS), .SERIAL_BITS(SERIAL_BITS)
+            .POWERS(POWERS), .TABLE_SIZE(TABLE_SIZE), .TABLE_BITS(TABLE_BITS), .TABLE(TABLE), .SUM_BITS(SUM_BITS),
+            .SERIAL_BITS(SERIAL_BITS)
         ) adders (
-            .clk, .reset, .enable, .row, .log_plane, .weight_bits, .power_of_two, .adds(row_adds[p]), .shift(row_shifts[p*SHIFT_BITS+:SHIFT_BITS]),
+            .clk, .reset, .enable, .row, .log_plane, .weight_bits, .decoder, .adds(row_adds[p]), .shift(row_shifts[p*SHIFT_BITS+:SHIFT_BITS]),
             .negative(row_negative[p]), .wave_ends(row_ends), .sums(sums[p*POSITION_SUMS+:POSITION_SUMS])
         );
     end

@@ -1,19 +1,24 @@
-// What a weight code is worth: two's complement of `bits` bits, or a sign above an exponent e that stands for 2^(e-1), and
-// for 0 where it is 0.
+// What a weight code is worth: two's complement of `bits` bits (decoder 0); or a sign above an exponent e that stands for
+// 2^(e-1), and for 0 where it is 0 (1); or a sign above an index into a table of magnitudes (2).
 module weight_code #(
     parameter int MAX_BITS = 8,
     parameter bit UNIFORM = 1'b1,
     parameter bit POWERS = 1'b0,
+    parameter int TABLE_SIZE = 0,
+    parameter int TABLE_BITS = 1,
+    parameter logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] TABLE = '0,
     parameter int WEIGHT_BITS = 8     // of what it is worth
 ) (
     input logic [MAX_BITS-1:0] code,  // bits above its width are not looked at
     input logic [3:0] bits,
-    input logic power_of_two,
+    /* verilator lint_off UNUSEDSIGNAL */
+    input logic [1:0] decoder,
+    /* verilator lint_on UNUSEDSIGNAL */
     output logic signed [WEIGHT_BITS-1:0] weight
 );
     logic sign;
     logic [MAX_BITS-1:0] below;       // what is left of the sign
-    logic signed [WEIGHT_BITS-1:0] power, uniform;
+    logic signed [WEIGHT_BITS-1:0] power, level, uniform;
 
     always @* begin
         sign = 1'b0;
@@ -27,6 +32,12 @@ module weight_code #(
         power = '0;
         for (int k = 0; k < WEIGHT_BITS - 1; k++) if (below == MAX_BITS'(k + 1)) power[k] = 1'b1;
         if (sign) power = -power;
-        weight = POWERS && (!UNIFORM || power_of_two) ? power : uniform;
+        level = '0;
+        for (int k = 0; k < TABLE_SIZE; k++)
+            if (below == MAX_BITS'(k)) level = WEIGHT_BITS'(TABLE[k*TABLE_BITS+:TABLE_BITS]);
+        if (sign) level = -level;
+        weight = UNIFORM ? uniform : POWERS ? power : level;
+        if (POWERS && decoder == 2'd1) weight = power;
+        if (TABLE_SIZE > 0 && decoder == 2'd2) weight = level;
     end
 endmodule

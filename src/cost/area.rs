@@ -49,7 +49,7 @@ fn crossbar_um2(memory: &MemorySpec, gate_um2: f64) -> f64 {
 fn unit_mm2(unit: &Unit, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
     match unit {
         Unit::SpikeLanes(unit) => lanes(unit, table, gate_um2),
-        Unit::Systolic(unit) => systolic(unit, table),
+        Unit::Systolic(unit) => systolic(unit, table, gate_um2),
         Unit::Vector(unit) => vector(unit, table, gate_um2),
         Unit::EventCores(_) | Unit::Processor(_) | Unit::ManyCore(_) => None,
     }
@@ -66,10 +66,13 @@ fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm
     Some(largest)
 }
 
-/// An adder and a register for each sum, with a tree of adders where lanes share one; weights, and what integers need.
+/// An adder and a register for each sum, with a tree of adders where lanes share one; weights, the
+/// tables of their codes, and what integers need.
 fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
-    let weight = f64::from(unit.max_weight_bits.value);
+    let code = f64::from(unit.max_weight_bits.value);
+    let [gates, weight] = unit.tables().map(f64::from);
     let sum = f64::from(unit.accumulator_bits.value);
+    let table_um2 = gates * AND_GATES * gate_um2;
     let multiplier_um2 = match unit.multi_bit {
         MultiBit::Absent => 0.0,
         // A gate for each bit of the weight.
@@ -83,19 +86,21 @@ fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling, table: &EnergyTable, gate_um2:
     let adders_um2 =
         sums * table.add_area_um2(sum)? + (count - sums) * table.add_area_um2(weight + MEAN_CARRY_BITS)?;
     let registers_um2 =
-        sums * table.register_area_um2(sum)? + unit.held_weights(lanes) * table.register_area_um2(weight)?;
-    Some(array(adders_um2 + count * multiplier_um2, registers_um2))
+        sums * table.register_area_um2(sum)? + unit.held_weights(lanes) * table.register_area_um2(code)?;
+    Some(array(adders_um2 + count * (multiplier_um2 + table_um2), registers_um2))
 }
 
-/// A multiplier, an adder and the registers of sum, weight and input for each unit.
-fn systolic(unit: &Systolic, table: &EnergyTable) -> Option<AreaMm2> {
-    let weight = f64::from(unit.max_weight_bits.value);
+/// A multiplier, an adder, tables of weight codes and the registers of sum, weight and input for each unit.
+fn systolic(unit: &Systolic, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
+    let code = f64::from(unit.max_weight_bits.value);
+    let [gates, weight] = unit.tables().map(f64::from);
     let input = f64::from(unit.input_bits.value);
     let sum = f64::from(unit.accumulator_bits.value);
     let register = |bits: f64| table.register_area_um2(bits);
-    let registers_um2 = register(sum)? + register(weight)? + register(input)?;
+    let registers_um2 = register(sum)? + register(code)? + register(input)?;
     let count = f64::from(unit.rows.value) * f64::from(unit.columns.value);
-    let arithmetic_um2 = count * (table.add_area_um2(sum)? + table.multiply_area_um2(weight, input)?);
+    let multiplier_um2 = table.multiply_area_um2(weight, input)?;
+    let arithmetic_um2 = count * (table.add_area_um2(sum)? + multiplier_um2 + gates * AND_GATES * gate_um2);
     Some(array(arithmetic_um2, count * registers_um2))
 }
 

@@ -2,6 +2,7 @@
 
 use super::cost_model::CostModel;
 use super::run::Run;
+use super::spike_lanes::decode_pj;
 use super::spike_queues::{Rounds, Span, Streamed};
 use super::stalls::{Direction, Place, Stall, StallPart};
 use super::tiled::{self, Tiled, encoded_input};
@@ -10,7 +11,6 @@ use crate::exec::{NodeActivity, Pattern};
 use crate::hw::{Datapath, EventCores, Operand, Sourced, SpikeSearch, Unrolling, WeightStream, Work};
 use crate::map::{EpilogueKind, Input, Layer, Product};
 use crate::model::NodeId;
-use crate::quant::WeightForm;
 
 /// Waves of outputs on the timeline: outputs leave one by one, so memories are hidden behind cores as far as they may be.
 const WAVES: f64 = 1e18;
@@ -90,7 +90,7 @@ impl Tiled for EventCores {
         let words = |operand, at_once: f64, bits: u32| {
             f64::from(bits) * machine.padding(operand, product.outputs as f64, at_once, f64::from(bits))
         };
-        demand.read(Operand::Weights, fetched * words(Operand::Weights, in_step, product.weight_bits));
+        demand.read(Operand::Weights, fetched * words(Operand::Weights, in_step, product.weight.code_bits));
         let inputs = product.input_values as f64 * frames * passes as f64 * f64::from(product.input.bits());
         demand.read(Operand::Activations, inputs * encoded_input(machine, product, run.activity));
         let moved = moved_sums(self, run, product, operations) * repeat_of(counted, frames);
@@ -187,13 +187,16 @@ fn operations(cores: &EventCores, run: Run<'_>, product: &Product) -> f64 {
 fn operation_pj(machine: &Machine, product: &Product) -> f64 {
     let table = &machine.table;
     let add_pj = table.add_pj(f64::from(product.accumulator_bits));
-    match (product.input, product.weight) {
+    let added_pj = match (product.input, product.weight.shifts) {
         (Input::Spikes, _) => add_pj,
-        (Input::Integers { bits }, WeightForm::PowerOfTwo { .. }) => table.shift_pj(f64::from(bits)) + add_pj,
-        (Input::Integers { bits }, WeightForm::Integer { .. }) => {
-            table.multiply_pj(f64::from(product.weight_bits), f64::from(bits)) + add_pj
+        (Input::Integers { bits }, Some(shifts)) => {
+            f64::from(shifts) * (table.shift_pj(f64::from(bits)) + add_pj)
         }
-    }
+        (Input::Integers { bits }, None) => {
+            table.multiply_pj(f64::from(product.weight.operand_bits), f64::from(bits)) + add_pj
+        }
+    };
+    decode_pj(table, product.weight) + added_pj
 }
 
 /// Width of a membrane, or of a sum that has none.

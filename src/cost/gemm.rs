@@ -124,8 +124,8 @@ fn energy_j(
         1 => Input::Spikes,
         bits => Input::Integers { bits },
     };
-    let weight = WeightForm::Integer { bits: operands.weight_bits };
-    let operation_pj = operation_pj(&machine.table, input, weight, [operands.weight_bits, operands.sum_bits]);
+    let weight = WeightForm::integer(operands.weight_bits);
+    let operation_pj = operation_pj(&machine.table, input, weight, operands.sum_bits);
     let on_chip = EnergyJ {
         synapse: operands.gemm.operations() as f64 * operation_pj * 1e-12,
         weight_memory: memories.on_chip_j(Matrix::Weights, passing),

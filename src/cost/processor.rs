@@ -8,7 +8,6 @@ use super::{ArrayCycles, Demand, Direction, LayerCost, Machine, Place, Stall, St
 use crate::exec::NodeActivity;
 use crate::hw::{Operand, Processor};
 use crate::map::{Epilogue, EpilogueKind, Input, Product};
-use crate::quant::WeightForm;
 
 /// Narrowest accumulators that are packed into a word.
 const PACKED_ACCUMULATOR_BITS: u32 = 16;
@@ -59,25 +58,26 @@ fn demand(
     let word = f64::from(processor.word_bits.value);
     // Partial sums of up to 16 bits are added two at a time, as SADD16 does.
     let lanes = if product.accumulator_bits <= PACKED_ACCUMULATOR_BITS { 2.0 } else { 1.0 };
-    let weight_words = f64::from(product.weight_bits) / word;
+    let weight_words = f64::from(product.weight.code_bits) / word;
     let sum_words = 1.0 / lanes;
-    let arithmetic = match (product.input, product.weight) {
+    let arithmetic = match (product.input, product.weight.shifts) {
         (Input::Spikes, _) => processor.alu_cycles.value / lanes,
-        (_, WeightForm::PowerOfTwo { .. }) => 2.0 * processor.alu_cycles.value,
-        (_, WeightForm::Integer { .. }) => processor.multiply_cycles.value + processor.alu_cycles.value,
+        (_, Some(1)) => 2.0 * processor.alu_cycles.value,
+        (_, _) => processor.multiply_cycles.value + processor.alu_cycles.value,
     };
     // Full words need no unpacking; bytes and halves one extension per pair, other widths a shift more.
-    let unpack = match product.weight_bits {
+    let unpack = match product.weight.code_bits {
         32 => 0.0,
         8 | 16 => processor.alu_cycles.value / lanes,
         _ => 2.0 * processor.alu_cycles.value / lanes,
     };
+    let looked_up = if product.weight.is_looked_up() { processor.load_cycles.value } else { 0.0 };
     let inputs = (product.positions * product.fan_in * product.groups) as f64 * frames;
     let looks = inputs
         * (processor.alu_cycles.value + processor.load_cycles.value * f64::from(product.input.bits()) / word);
     let array = ArrayCycles {
         ideal: operations * arithmetic,
-        under_utilisation: operations * unpack
+        under_utilisation: operations * (unpack + looked_up)
             + events * (processor.branch_cycles.value + processor.alu_cycles.value)
             + looks,
         access: operations * processor.load_cycles.value * (weight_words + 2.0 * sum_words),

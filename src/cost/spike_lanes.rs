@@ -6,6 +6,7 @@ use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
 use super::{Demand, LayerCost, Machine, Traffic, overheads};
 use crate::exec::Pattern;
+use crate::hw::table::EnergyTable;
 use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling, Zeros};
 use crate::map::{Dataflow, Input, Plan, Product};
 use crate::quant::WeightForm;
@@ -79,24 +80,32 @@ fn operation_pj(lanes: &SpikeLanes, machine: &Machine, product: &Product) -> f64
     let table = &machine.table;
     let accumulator = f64::from(product.accumulator_bits);
     let add_pj = table.add_pj(accumulator) + table.register_pj(accumulator);
-    match (product.input, product.weight, lanes.multi_bit) {
+    let operand_bits = f64::from(product.weight.operand_bits);
+    let added_pj = match (product.input, product.weight.shifts, lanes.multi_bit) {
         (Input::Spikes, _, _) => add_pj,
-        (Input::Integers { bits }, WeightForm::PowerOfTwo { .. }, _) => {
-            table.shift_pj(f64::from(bits)) + add_pj
+        (Input::Integers { bits }, Some(shifts), _) => {
+            f64::from(shifts) * (table.shift_pj(f64::from(bits)) + add_pj)
         }
-        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::BitSerial | MultiBit::Absent) => {
-            f64::from(bits) * (table.and_pj(f64::from(product.weight_bits)) + add_pj)
+        (Input::Integers { bits }, None, MultiBit::BitSerial | MultiBit::Absent) => {
+            f64::from(bits) * (table.and_pj(operand_bits) + add_pj)
         }
-        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::Multiplier) => {
-            table.multiply_pj(f64::from(product.weight_bits), f64::from(bits)) + add_pj
+        (Input::Integers { bits }, None, MultiBit::Multiplier) => {
+            table.multiply_pj(operand_bits, f64::from(bits)) + add_pj
         }
-    }
+    };
+    decode_pj(table, product.weight) + added_pj
 }
 
-/// Cycles that one input takes in a lane: bit-serial lanes add once per bit.
+/// Energy of turning a weight code into an operand: every gate of the table.
+pub fn decode_pj(table: &EnergyTable, weight: WeightForm) -> f64 {
+    f64::from(weight.decoder_gates()) * table.and_pj(1.0)
+}
+
+/// Cycles that one input takes in a lane: one for each shifted copy that is added, or in bit-serial lanes for each bit.
 fn cycles_per_input(lanes: &SpikeLanes, product: &Product) -> f64 {
-    match (product.input, product.weight, lanes.multi_bit) {
-        (Input::Integers { bits }, WeightForm::Integer { .. }, MultiBit::BitSerial) => f64::from(bits),
+    match (product.input, product.weight.shifts, lanes.multi_bit) {
+        (Input::Integers { .. }, Some(shifts), _) => f64::from(shifts),
+        (Input::Integers { bits }, None, MultiBit::BitSerial) => f64::from(bits),
         _ => 1.0,
     }
 }
@@ -124,7 +133,7 @@ fn output_stationary(
     demand.array.ideal = average * serial * outputs / channels;
     demand.array.under_utilisation = average * serial * passes - demand.array.ideal;
     demand.array.imbalance = (busiest - average) * serial * passes;
-    let weight_bits = f64::from(product.weight_bits);
+    let weight_bits = f64::from(product.weight.code_bits);
     let words = channel_words(machine, Operand::Weights, plan, product, weight_bits);
     demand.read(Operand::Weights, weight_rows * outputs * weight_bits * words);
     let fetched_bits = if style.gathers_inputs() { gathered_bits } else { streamed_bits };
@@ -189,7 +198,7 @@ fn weight_stationary(unit: &SpikeLanes, machine: &Machine, plan: &Plan, waves: &
     demand.array.ideal = positions * product.fan_in as f64 * outputs * groups * serial / plan.lanes.lanes();
     demand.array.under_utilisation = waves.waves() * input_tiles * tiles * serial - demand.array.ideal;
     let fan_in = product.fan_in as f64;
-    let code_bits = f64::from(product.weight_bits);
+    let code_bits = f64::from(product.weight.code_bits);
     let words = channel_words(machine, Operand::Weights, plan, product, code_bits);
     let weight_bits = fan_in * outputs * groups * code_bits * words;
     // Weights that fill the array once stay for all tiles of positions.

@@ -2,7 +2,7 @@
 
 use super::cost_model::CostModel;
 use super::run::Run;
-use super::spike_lanes::{partial_sums, weight_passes};
+use super::spike_lanes::{decode_pj, partial_sums, weight_passes};
 use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::{ArrayCycles, Demand, LayerCost, Machine};
 use crate::hw::table::EnergyTable;
@@ -152,8 +152,8 @@ impl Tiled for Systolic {
         } else {
             product.dense_operations() * frames
         };
-        let widths = [product.weight_bits, product.accumulator_bits];
-        let operation_pj = operation_pj(&machine.table, product.input, product.weight, widths);
+        let operation_pj =
+            operation_pj(&machine.table, product.input, product.weight, product.accumulator_bits);
         demand.operations_j.synapse = switching * operation_pj * 1e-12;
         demand.on_chip[Operand::Activations].read_bits *= encoded_input(machine, product, run.activity);
         demand
@@ -181,7 +181,8 @@ fn move_operands(
         f64::from(bits) * machine.padding(operand, size, run, f64::from(bits))
     };
     let input_bits = words(Operand::Activations, k, taken, product.input.bits()) * m * k * tiled.repeats;
-    let weight_bits = words(Operand::Weights, n, sent, product.weight_bits) * k * n * product.groups as f64;
+    let weight_bits =
+        words(Operand::Weights, n, sent, product.weight.code_bits) * k * n * product.groups as f64;
     let channel_tiles = plan.channel_tiles(product) * product.groups as f64;
     let again = tiled.repeats / product.groups as f64;
     let (waves, tiles, weight_reads, input_reads) = match plan.dataflow {
@@ -209,15 +210,17 @@ fn move_operands(
 }
 
 /// Multiplication (or a gate), accumulation and registers of one unit.
-pub fn operation_pj(table: &EnergyTable, input: Input, weight: WeightForm, widths: [u32; 2]) -> f64 {
-    let [weight_bits, accumulator] = widths.map(f64::from);
-    let operand_bits = weight_bits + f64::from(input.bits());
-    let add_pj = table.add_pj(accumulator) + table.register_pj(accumulator) + table.register_pj(operand_bits);
-    match (input, weight) {
-        (Input::Spikes, weight) => table.and_pj(f64::from(weight.operand_bits())) + add_pj,
-        (Input::Integers { bits }, WeightForm::PowerOfTwo { .. }) => table.shift_pj(f64::from(bits)) + add_pj,
-        (Input::Integers { bits }, WeightForm::Integer { .. }) => {
-            table.multiply_pj(weight_bits, f64::from(bits)) + add_pj
+pub fn operation_pj(table: &EnergyTable, input: Input, weight: WeightForm, accumulator_bits: u32) -> f64 {
+    let accumulator = f64::from(accumulator_bits);
+    let held_bits = f64::from(weight.code_bits + input.bits());
+    let add_pj = table.add_pj(accumulator) + table.register_pj(accumulator) + table.register_pj(held_bits);
+    let operand_bits = f64::from(weight.operand_bits);
+    let added_pj = match (input, weight.shifts) {
+        (Input::Spikes, _) => table.and_pj(operand_bits) + add_pj,
+        (Input::Integers { bits }, Some(shifts)) => {
+            f64::from(shifts) * (table.shift_pj(f64::from(bits)) + add_pj)
         }
-    }
+        (Input::Integers { bits }, None) => table.multiply_pj(operand_bits, f64::from(bits)) + add_pj,
+    };
+    decode_pj(table, weight) + added_pj
 }

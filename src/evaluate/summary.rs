@@ -32,7 +32,7 @@ pub fn summarize_layer(
         name: layer.name.clone(),
         kind: layer.kind.clone(),
         block: layer.block.clone(),
-        weight_bits: product.map_or(0, |p| p.weight_bits),
+        weight_bits: product.map_or(0, |p| p.weight.code_bits),
         membrane_bits: layer.epilogue.iter().find_map(membrane_bits).unwrap_or(0),
         mapping: plan.describe(layer),
         loops: loops(layer, plan, machine, timesteps),

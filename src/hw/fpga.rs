@@ -11,6 +11,7 @@ use super::sourced::{Sourced, number, positive};
 use super::sram::Sram;
 use super::units::{EventCores, MultiBit, NEURON_BITS, SpikeLanes, Systolic, Unit, Unrolling, Vector};
 use crate::error::Fault;
+use crate::num::Decoder;
 
 /// A part, as far as a machine may use it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,13 +148,14 @@ fn lanes(unit: &SpikeLanes) -> Resources {
 /// Weights and sums that are kept, an addition for each sum, gated by a spike in its look-up tables, and the tree of
 /// those lanes that share one.
 fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling) -> Resources {
-    let (weight, sum) = (f64::from(unit.max_weight_bits.value), f64::from(unit.accumulator_bits.value));
+    let (code, sum) = (f64::from(unit.max_weight_bits.value), f64::from(unit.accumulator_bits.value));
+    let weight = f64::from(unit.tables()[1]);
     let (count, summed) = (lanes.lanes(), f64::from(unit.lanes_of_a_sum(lanes)));
     let tree = if summed > 1.0 { count * (weight + summed.log2()) } else { 0.0 };
     let sums = count / summed * sum;
     let mut all = Resources {
-        luts: tree + sums,
-        flip_flops: unit.held_weights(lanes) * weight + sums,
+        luts: tree + sums + count * table_luts(&unit.decoders, unit.max_weight_bits.value),
+        flip_flops: unit.held_weights(lanes) * code + sums,
         ..Resources::default()
     };
     if unit.multi_bit == MultiBit::Multiplier {
@@ -163,18 +165,26 @@ fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling) -> Resources {
     all
 }
 
-/// Sums that are added to at once, and those registers.
+/// A look-up table for each bit of an operand and each decoder: codes have fewer bits than it has inputs.
+fn table_luts(decoders: &[Decoder], most_bits: u32) -> f64 {
+    let operands = decoders.iter().filter_map(|decoder| decoder.table(most_bits)).map(|[_, operand]| operand);
+    f64::from(operands.sum::<u32>())
+}
+
+/// Sums that are added to at once, those registers, and tables of weight codes.
 fn event_cores(unit: &EventCores) -> Resources {
     let adders = unit.adders.as_ref().map_or(unit.channels.value, |adders| adders.value);
     let bits = f64::from(adders) * f64::from(unit.accumulator_bits.value);
-    Resources { luts: bits, flip_flops: bits, ..Resources::default() }
+    let tables = f64::from(adders) * table_luts(&unit.decoders, unit.max_weight_bits.value);
+    Resources { luts: bits + tables, flip_flops: bits, ..Resources::default() }
 }
 
 fn systolic(unit: &Systolic) -> Resources {
     let bits = [&unit.max_weight_bits, &unit.input_bits, &unit.accumulator_bits];
-    let [weight, input, sum] = bits.map(|bits| f64::from(bits.value));
-    let mut cell = product(weight, input);
-    cell.add(Resources { luts: sum, flip_flops: sum + weight + input, ..Resources::default() });
+    let [code, input, sum] = bits.map(|bits| f64::from(bits.value));
+    let mut cell = product(f64::from(unit.tables()[1]), input);
+    let luts = sum + table_luts(&unit.decoders, unit.max_weight_bits.value);
+    cell.add(Resources { luts, flip_flops: sum + code + input, ..Resources::default() });
     cell.times(f64::from(unit.rows.value) * f64::from(unit.columns.value))
 }
 

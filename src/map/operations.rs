@@ -35,8 +35,6 @@ pub struct Product {
     pub from_outside: bool,
     /// What the datapath does with a weight.
     pub weight: WeightForm,
-    /// Width of a stored weight code.
-    pub weight_bits: u32,
     /// Proven width of the sum.
     pub accumulator_bits: u32,
 }

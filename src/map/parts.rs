@@ -29,7 +29,7 @@ impl Product {
         let bits = self.input.bits();
         let excess = takes.sum_bits.map_or(0, |widest| self.accumulator_bits.saturating_sub(widest));
         // 32 bits stand for the float network.
-        if (excess == 0 && bits <= takes.input_bits) || self.weight_bits == 32 {
+        if (excess == 0 && bits <= takes.input_bits) || self.weight.code_bits == 32 {
             return Some(Parts { count: 1, bits });
         }
         let splits = takes.in_parts && self.input != Input::Spikes;
@@ -64,8 +64,7 @@ mod tests {
             input_values: 4,
             sums_of_spikes: false,
             from_outside: false,
-            weight: WeightForm::Integer { bits: 8 },
-            weight_bits: 8,
+            weight: WeightForm::integer(8),
             accumulator_bits,
         }
     }

@@ -54,12 +54,18 @@ fn refusal(product: &Product, unit: &dyn Datapath) -> Option<Refusal> {
     if let Some(takes) = unit.refuses_shape(product.shape()) {
         return Some(Refusal { what: product.shape().to_string(), takes, by_shape: true });
     }
-    let (weight, input, sum) = (product.weight_bits, product.input.bits(), product.accumulator_bits);
+    let (weight, input, sum) = (product.weight.code_bits, product.input.bits(), product.accumulator_bits);
     let refuse = |bits: u32, what: &str, takes: String| {
         Some(Refusal { what: format!("{bits}-bit {what}"), takes, by_shape: false })
     };
     if weight == 32 {
         return None;
+    }
+    if let Some(decoder) = product.weight.decoder.filter(|&decoder| !unit.decodes(decoder)) {
+        let others = unit.decoders().unwrap_or_default().iter().map(|other| format!(", {other}"));
+        let takes = format!("two's complement, PowerOfTwo{} (decoders)", others.collect::<String>());
+        let what = format!("weights that {decoder} decodes");
+        return Some(Refusal { what, takes, by_shape: false });
     }
     if weight > takes.weight_bits {
         return refuse(weight, "weights", format!("up to {} (max_weight_bits)", takes.weight_bits));

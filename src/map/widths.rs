@@ -6,7 +6,7 @@ use crate::quant::{LOIHI_BITS, QuantizedModel, QuantizedOp, WeightForm};
 
 /// The widths that a number system gives to a network.
 pub(super) trait Widths {
-    fn weight(&self, id: NodeId) -> (WeightForm, u32);
+    fn weight(&self, id: NodeId) -> WeightForm;
     fn image_bits(&self) -> u32;
     /// True if what comes from outside is 0 or 1 at every timestep: spikes.
     fn has_spiking_input(&self) -> bool;
@@ -21,9 +21,9 @@ pub(super) trait Widths {
 }
 
 impl Widths for QuantizedModel {
-    fn weight(&self, id: NodeId) -> (WeightForm, u32) {
+    fn weight(&self, id: NodeId) -> WeightForm {
         match self.op(id) {
-            QuantizedOp::Weighted(w) => (w.scheme.form(), w.scheme.bits()),
+            QuantizedOp::Weighted(w) => w.scheme.form(),
             op => unreachable!("{op:?} has no weights"),
         }
     }
@@ -86,8 +86,8 @@ impl Widths for QuantizedModel {
 pub(super) struct Float32<'a>(pub &'a Network);
 
 impl Widths for Float32<'_> {
-    fn weight(&self, _: NodeId) -> (WeightForm, u32) {
-        (WeightForm::Integer { bits: 32 }, 32)
+    fn weight(&self, _: NodeId) -> WeightForm {
+        WeightForm::integer(32)
     }
 
     fn image_bits(&self) -> u32 {

@@ -147,9 +147,9 @@ impl Layer {
         }
     }
 
-    /// Bits of the weight codes.
+    /// Bits of the weight codes, and of the exponents of their blocks.
     pub fn weight_bits(&self) -> f64 {
-        self.product.as_ref().map_or(0.0, |p| (p.fan_in * p.outputs) as f64 * f64::from(p.weight_bits))
+        self.product.as_ref().map_or(0.0, |p| p.outputs as f64 * p.weight.stored_bits(p.fan_in))
     }
 
     /// Bits of biases, thresholds and requantizers, one each per channel, and of learned tokens.
@@ -197,7 +197,6 @@ impl Product {
             Kind::Image if widths.has_spiking_input() => Input::Spikes,
             _ => Input::Integers { bits: stored_bits(widths, node.inputs[0], from) },
         };
-        let (weight, weight_bits) = widths.weight(id);
         Self {
             node: id,
             positions: node.shape.positions(),
@@ -212,8 +211,7 @@ impl Product {
             input_values: from.shape.values(),
             sums_of_spikes: matches!(from.kind, Kind::Count { .. }),
             from_outside: from.op == Op::Input,
-            weight,
-            weight_bits,
+            weight: widths.weight(id),
             accumulator_bits: widths.accumulator_bits(id),
         }
     }

@@ -10,16 +10,20 @@
 //! ```
 
 mod accumulator;
+mod decoder;
 mod format;
 mod keep;
+mod levels;
 mod parts;
 mod requantizer;
 mod rounding;
 mod word;
 
 pub use accumulator::{Accumulator, Overflow};
+pub use decoder::Decoder;
 pub use format::Format;
 pub use keep::Keep;
+pub use levels::{Block, LevelSet};
 pub(crate) use parts::parts;
 pub use requantizer::Requantizer;
 pub use rounding::Rounding;

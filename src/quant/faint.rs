@@ -42,7 +42,10 @@ pub fn widen_steps(
         let steps = bias.abs() / *lsb * gain;
         if steps >= TOO_MANY_STEPS {
             *lsb *= (steps / MANY_STEPS).log2().ceil().exp2();
-            codes.iter_mut().zip(weights).for_each(|(code, &w)| *code = scheme.code(w, *lsb));
+            let exponents = scheme.exponents(weights, fan_in, *lsb).into_iter().chain(std::iter::repeat(0));
+            for ((code, &w), exponent) in codes.iter_mut().zip(weights).zip(exponents) {
+                *code = scheme.code_at(w, *lsb, exponent);
+            }
         }
     }
 }

@@ -493,14 +493,14 @@ fn quantize_rows(
     let rows = weight.len() / fan_in;
     match scheme.granularity() {
         Sharing::Layer => {
-            let all = scheme.quantize(weight)?;
+            let all = scheme.quantize(weight, fan_in)?;
             Ok((all.codes, vec![all.lsb; rows]))
         }
         Sharing::Channel => {
             let (mut codes, mut lsbs) = (vec![0; weight.len()], vec![0.0; rows]);
             let all = (weight.par_chunks_exact(fan_in), codes.par_chunks_exact_mut(fan_in)).into_par_iter();
             let round = |((weights, codes), lsb): ((&[f64], &mut [i32]), &mut f64)| {
-                let row = scheme.quantize(weights)?;
+                let row = scheme.quantize(weights, fan_in)?;
                 codes.copy_from_slice(&row.codes);
                 *lsb = row.lsb;
                 Ok(())

@@ -52,24 +52,47 @@ impl Metric {
         sum
     }
 
+    /// `values`, one for each input, in the order of a row.
+    fn unordered(&self, values: &[f64]) -> Vec<f64> {
+        let mut row = vec![0.0; values.len()];
+        self.order.iter().zip(values).for_each(|(&i, &value)| row[i] = value);
+        row
+    }
+
     fn product(&self, x: &[f64], y: &[f64]) -> f64 {
         self.apply(x).iter().zip(y).map(|(a, b)| a * b).sum()
     }
 }
 
 /// The weights of one output, in the order of its metric.
+#[derive(Clone)]
 struct Row<'a> {
     metric: &'a Metric,
     weights: Vec<f64>,
+    /// Exponents of the blocks that the weights are in; empty where there are none.
+    exponents: Vec<u8>,
 }
 
 impl<'a> Row<'a> {
     fn new(metric: &'a Metric, weights: &[f64]) -> Self {
-        Self { metric, weights: metric.order.iter().map(|&i| weights[i]).collect() }
+        let weights = metric.order.iter().map(|&i| weights[i]).collect();
+        Self { metric, weights, exponents: Vec::new() }
+    }
+
+    /// This row with the exponents of its blocks at `lsb`.
+    fn in_blocks(&self, scheme: &WeightScheme, lsb: f64) -> Self {
+        let weights = self.metric.unordered(&self.weights);
+        let exponents = scheme.exponents(&weights, weights.len(), lsb);
+        Self { exponents: self.metric.order.iter().map(|&i| exponents[i]).collect(), ..self.clone() }
+    }
+
+    /// The code nearest to `weight` in the place of input j.
+    fn code(&self, scheme: &WeightScheme, j: usize, weight: f64, lsb: f64) -> i32 {
+        scheme.code_at(weight, lsb, self.exponents.get(j).copied().unwrap_or(0))
     }
 
     fn nearest(&self, scheme: &WeightScheme, lsb: f64) -> Vec<i32> {
-        self.weights.iter().map(|&w| scheme.code(w, lsb)).collect()
+        self.weights.iter().enumerate().map(|(j, &w)| self.code(scheme, j, w, lsb)).collect()
     }
 
     /// One weight after the other, the later ones making up for the errors before.
@@ -78,7 +101,7 @@ impl<'a> Row<'a> {
         let mut left = self.weights.clone();
         let mut codes = Vec::with_capacity(left.len());
         for j in 0..left.len() {
-            let code = scheme.code(left[j], lsb);
+            let code = self.code(scheme, j, left[j], lsb);
             codes.push(code);
             let error = (left[j] - f64::from(code) * lsb) / factor[(j, j)];
             let column = factor.column(j);
@@ -97,7 +120,7 @@ impl<'a> Row<'a> {
         let mut moved = false;
         for j in 0..codes.len() {
             let best = f64::from(codes[j]) * lsb - slope[j] / self.metric.moments[(j, j)];
-            let code = scheme.code(best, lsb);
+            let code = self.code(scheme, j, best, lsb);
             if code != codes[j] {
                 let step = f64::from(code - codes[j]) * lsb;
                 let column = self.metric.moments.column(j);
@@ -140,10 +163,25 @@ impl Solution {
 
     /// The better of what follows from rounding in turn and from rounding to nearest.
     fn best(rows: &[Row], scheme: &WeightScheme) -> Self {
-        let weights: Vec<f64> = rows.iter().flat_map(|row| row.weights.iter().copied()).collect();
-        let diagonals =
-            rows.iter().flat_map(|row| row.metric.moments.diagonal().iter().copied().collect::<Vec<_>>());
-        let lsb = scheme.lsb(&weights, Some(&diagonals.collect::<Vec<_>>()));
+        let in_order = |row: &Row, values: &[f64]| match scheme.reads_rows_in_order() {
+            true => row.metric.unordered(values),
+            false => values.to_vec(),
+        };
+        let weights: Vec<f64> = rows.iter().flat_map(|row| in_order(row, &row.weights)).collect();
+        if weights.iter().all(|&w| w == 0.0) {
+            let codes = rows.iter().map(|row| vec![0; row.weights.len()]).collect();
+            return Self { lsb: 1.0, codes, error: 0.0 };
+        }
+        let diagonals = rows.iter().flat_map(|row| in_order(row, row.metric.moments.diagonal().as_slice()));
+        let fan_in = rows[0].weights.len();
+        let lsb = scheme.lsb(&weights, fan_in, Some(&diagonals.collect::<Vec<_>>()));
+        let blocks: Vec<Row>;
+        let rows = if scheme.has_blocks() {
+            blocks = rows.iter().map(|row| row.in_blocks(scheme, lsb)).collect();
+            &blocks
+        } else {
+            rows
+        };
         let in_turn = rows.par_iter().map(|row| row.in_turn(scheme, lsb)).collect();
         let nearest = rows.iter().map(|row| row.nearest(scheme, lsb)).collect();
         let [first, second] = [in_turn, nearest].map(|codes| Self::refine(rows, scheme, lsb, codes));
@@ -195,6 +233,7 @@ pub fn quantize_rows(
 mod tests {
     use super::super::scheme::{Clip, Scale};
     use super::*;
+    use crate::num::LevelSet;
     use proptest::prelude::*;
 
     fn uniform(bits: u32, granularity: Sharing, clip: Clip) -> WeightScheme {
@@ -255,28 +294,37 @@ mod tests {
         fn never_worse_than_nearest(
             weights in prop::collection::vec(-1.0f64..1.0, 12),
             spikes in prop::collection::vec(prop::bool::weighted(0.3), 6 * 20),
-            bits in 2u32..=4, power_of_two: bool, per_layer: bool, searched: bool,
+            bits in 2u32..=4, kind in 0usize..2 + LevelSet::ALL.len(), per_layer: bool, searched: bool,
         ) {
             let spikes = DMatrix::from_iterator(20, 6, spikes.into_iter().map(|s| f64::from(u8::from(s))));
             let moments = spikes.transpose() * spikes / 20.0;
             let mean = moments.diagonal().sum() / 6.0;
             let damped = &moments + DMatrix::from_diagonal_element(6, 6, if mean > 0.0 { DAMPING * mean } else { 1.0 });
             let granularity = if per_layer { Sharing::Layer } else { Sharing::Channel };
-            let scheme = if power_of_two { WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity } } else { uniform(bits, granularity, if searched { Clip::Mse } else { Clip::Max }) };
+            let clip = if searched { Clip::Mse } else { Clip::Max };
+            let scheme = match kind {
+                0 => uniform(bits, granularity, clip),
+                1 => WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity },
+                _ => {
+                    let set = LevelSet::ALL[kind - 2];
+                    WeightScheme::Levels { set, bits: *set.widths().end(), scale: Scale::Free, granularity, clip }
+                }
+            };
             let (codes, lsbs) = quantize_rows(&weights, &scheme, std::slice::from_ref(&moments));
             let importance: Vec<f64> = damped.diagonal().iter().copied().collect();
             let lsb = |rows: std::ops::Range<usize>| {
                 let rows = &weights[rows.start * 6..rows.end * 6];
-                scheme.lsb(rows, Some(&importance.repeat(rows.len() / 6)))
+                scheme.lsb(rows, 6, Some(&importance.repeat(rows.len() / 6)))
             };
             let (mut before, mut after) = (0.0, 0.0);
             for row in 0..2 {
                 let (w, c) = (&weights[row * 6..][..6], &codes[row * 6..][..6]);
                 let lsb = if per_layer { lsb(0..2) } else { lsb(row..row + 1) };
-                let nearest: Vec<i32> = w.iter().map(|&w| scheme.code(w, lsb)).collect();
+                let exponents = scheme.exponents(w, 6, lsb).into_iter().chain(std::iter::repeat(0));
+                let nearest: Vec<i32> = w.iter().zip(exponents).map(|(&w, e)| scheme.code_at(w, lsb, e)).collect();
                 before += error(w, &nearest, lsb, &damped);
                 after += error(w, c, lsbs[row], &damped);
-                prop_assert!(c.iter().all(|&c| scheme.code(f64::from(c), 1.0) == c), "{c:?}");
+                prop_assert!(c.iter().all(|&c| scheme.has_level(c)), "{c:?}");
                 prop_assert!(scheme.searches_free_scale() || lsbs[row] == lsb);
             }
             prop_assert!(after <= before + 1e-12, "{after} > {before}");

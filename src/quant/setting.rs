@@ -3,13 +3,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::KeptIntegers;
-use super::scheme::{Clip, Scale, Sharing, WeightScheme};
+use super::scheme::WeightScheme;
 use crate::check::{ACCUMULATOR_BITS, FRACTION_BITS, MEMBRANE_BITS, in_range};
 use crate::error::{Error, Fault, Result};
 use crate::files::{Folder, MAX_WEIGHTS};
 use crate::model::{Model, Network, Node, Op};
-use crate::name::matches;
-use crate::num::Accumulator;
+use crate::name::{matches, plain_number};
+use crate::num::{Accumulator, LevelSet};
 use crate::ron_file::{parse_ron, to_ron};
 
 /// A quantization setting: what a user chooses per network, and per layer where wanted.
@@ -159,7 +159,7 @@ impl Precision {
 }
 
 impl Setting {
-    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`, `int8`), the name of a default setting file, or
+    /// A shorthand (`fp32`, `w8`, `w4u8`, `pot3`, `floor8`, `int8`, `apot4`), the name of a default setting file, or
     /// the path of one.
     pub fn load(spec: &str) -> Result<Self> {
         if let Some(setting) = Self::from_shorthand(spec)? {
@@ -167,7 +167,7 @@ impl Setting {
         }
         let (folder, file) = Folder::locate("models/settings", spec).map_err(|e| {
             let meant = meant(spec).map_or_else(String::new, |meant| format!("is {meant} meant? "));
-            Error::mismatch(format!("{e}; {meant}{SHORTHANDS}"))
+            Error::mismatch(format!("{e}; {meant}{}", shorthands()))
         })?;
         let mut setting = Self::parse(&folder.read_text(&file)?, &folder.path(&file))?;
         if let Precision::Fixed(fixed) = &mut setting.precision {
@@ -220,38 +220,19 @@ impl Setting {
 }
 
 impl FixedPoint {
-    /// `<scheme><bits>[u<membrane bits>][+mse][+gptq][+bias][+rate]`, scheme one of `w`, `pot`, `floor`, `int`.
+    /// `<scheme><bits>[u<membrane bits>][+mse][+gptq][+bias][+rate]`, the scheme as
+    /// [`WeightScheme::from_shorthand`] reads it.
     fn from_shorthand(spec: &str) -> Option<Self> {
         let (name, (spec, options)) =
             (spec, spec.split_once('+').map_or((spec, None), |(s, o)| (s, Some(o))));
         let options = Options::parse(options)?;
-        let digits = spec.find(|c: char| c.is_ascii_digit())?;
-        let (scheme, rest) = spec.split_at(digits);
-        let (bits, membrane) = rest.split_once('u').unwrap_or((rest, "16"));
-        // Plain numbers only: "+4" and "04" would be further spellings of one setting.
-        let number = |text: &str| -> Option<u32> {
-            let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-            if plain { text.parse().ok() } else { None }
-        };
-        let bits = number(bits)?;
-        let (scale, granularity) = (Scale::Free, Sharing::Channel);
-        let weights = match scheme {
-            "w" => {
-                let clip = if options.mse { Clip::Mse } else { Clip::Max };
-                WeightScheme::Uniform { bits, scale, granularity, clip }
-            }
-            // Schemes beside the uniform one have no clipping to choose.
-            _ if options.mse => return None,
-            "pot" => WeightScheme::PowerOfTwo { bits, scale, granularity },
-            "floor" => WeightScheme::UnitFloor { bits },
-            "int" => WeightScheme::Stored { bits },
-            _ => return None,
-        };
+        let (word, membrane) = spec.rsplit_once('u').unwrap_or((spec, "16"));
+        let weights = WeightScheme::from_shorthand(word, options.mse)?;
         Some(Self {
             rounding: options.rounding,
             bias_correction: options.bias_correction,
             rate_matching: options.rate_matching,
-            ..Self::uniform(name, weights, number(membrane)?)
+            ..Self::uniform(name, weights, plain_number(membrane)?)
         })
     }
 
@@ -426,9 +407,18 @@ impl FixedPoint {
 }
 
 /// What one may write after `--quant` that names no file.
-const SHORTHANDS: &str = "shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights \
-    that are integers already), each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, \
-    +rate, in this order";
+fn shorthands() -> String {
+    let sets = LevelSet::ALL.iter().map(|set| {
+        let [first, last] = [*set.widths().start(), *set.widths().end()].map(|bits| set.shorthand(bits));
+        if first == last { first } else { format!("{first} to {last}") }
+    });
+    format!(
+        "shorthands are fp32, w2 to w16, pot2 to pot5, floor2 to floor16, int2 to int16 (weights that are integers \
+         already), {}, each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this \
+         order",
+        sets.collect::<Vec<_>>().join(", ")
+    )
+}
 
 /// The shorthand with the numbers of `spec` and the scheme that its letters tell: `w8` for `8bit`, `INT-8` or `W8`,
 /// `w4u8` for `w4a8`.
@@ -472,6 +462,7 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scheme::Clip;
     use super::*;
 
     fn fixed(spec: &str) -> FixedPoint {

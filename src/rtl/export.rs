@@ -207,9 +207,9 @@ fn chosen<'a>(
         return Err(Error::mismatch(format!("--layers: {unknown}: no such layer")));
     }
     let wanted = |layer: &Layer| request.layers.is_empty() || request.layers.contains(&layer.name);
-    let (mut layers, mut left_out, mut rule) = (Vec::new(), BTreeMap::new(), None);
+    let (mut layers, mut left_out, mut shared) = (Vec::new(), BTreeMap::new(), Shared::default());
     for (layer, plan) in all().filter(|(layer, _)| wanted(layer)) {
-        match runs(request.model, layer, plan, design, &mut rule) {
+        match runs(request.model, layer, plan, design, &mut shared) {
             Ok(runs) => layers.push(runs),
             Err(why) if request.layers.is_empty() => _ = left_out.insert(layer.name.clone(), why),
             Err(why) => return Err(Error::mismatch(format!("--layers: {}: {why}", layer.name))),
@@ -222,23 +222,31 @@ fn chosen<'a>(
     Ok((layers, left_out))
 }
 
-/// `layer` on the design, whose neurons follow the first `rule`.
+/// What all layers of a design have in common, as the first one that has any of it says.
+#[derive(Default)]
+struct Shared {
+    rule: Option<NeuronRule>,
+    table: Option<&'static [i32]>,
+}
+
+/// `layer` on the design, whose neurons and table are those of the first.
 fn runs<'a>(
     model: &'a QuantizedModel,
     layer: &'a Layer,
     plan: &'a Plan,
     design: &DesignMachine,
-    rule: &mut Option<NeuronRule>,
+    shared: &mut Shared,
 ) -> Result<(DesignLayer<'a>, Placed), String> {
     let runs = DesignLayer::new(model, layer, plan, design)?;
     let placed = Placed::new(&runs, design, model.network().timesteps)?;
-    match (*rule, runs.rule()) {
-        (Some(all), Some(own)) if all != own => {
-            return Err("neurons that differ from those before".to_owned());
-        }
-        (None, own) => *rule = own,
-        _ => {}
+    let (rule, table) = (shared.rule.or(runs.rule()), shared.table.or(runs.table()));
+    if runs.rule().is_some_and(|own| Some(own) != rule) {
+        return Err("neurons that differ from those before".to_owned());
     }
+    if runs.table().is_some_and(|own| Some(own) != table) {
+        return Err("weights that are looked up in another table than those before".to_owned());
+    }
+    *shared = Shared { rule, table };
     Ok((runs, placed))
 }
 
@@ -312,6 +320,8 @@ fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> S
     let serial = layers.iter().map(|(layer, _)| layer.product.input.bits()).max().unwrap_or(1);
     let unused = NeuronRule { shift: 1, soft_reset: false, membrane_bits: 16 };
     let rule = layers.iter().find_map(|(layer, _)| layer.rule()).unwrap_or(unused);
+    let table = layers.iter().find_map(|(layer, _)| layer.table()).unwrap_or_default();
+    let table_bits = table.last().map_or(1, |largest| largest.ilog2() as usize + 1);
     let all = [
         ("POSITIONS", design.positions),
         ("CHANNELS", design.channels),
@@ -320,8 +330,10 @@ fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> S
         ("ACTIVATION_BANKS", design.activations.banks),
         ("ACTIVATION_BANK_WORDS", design.activations.bank_words),
         ("MAX_WEIGHT_BITS", design.max_weight_bits as usize),
-        ("UNIFORM", any(|layer| !layer.is_power_of_two())),
-        ("POWERS", any(|layer| layer.is_power_of_two())),
+        ("UNIFORM", any(|layer| layer.decoder() == 0)),
+        ("POWERS", any(|layer| layer.decoder() == 1)),
+        ("TABLE_SIZE", table.len()),
+        ("TABLE_BITS", table_bits),
         ("SUM_BITS", SUM_BITS as usize),
         ("SERIAL_BITS", serial as usize),
         ("MEMBRANE_BITS", rule.membrane_bits as usize),
@@ -329,5 +341,13 @@ fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> S
         ("SOFT_RESET", usize::from(rule.soft_reset)),
     ];
     debug_assert!(layers.iter().all(|(l, _)| l.product.input == Input::Spikes || design.serial));
-    all.iter().map(|(name, value)| format!("localparam int {name} = {value};\n")).collect()
+    let values = all.iter().map(|(name, value)| format!("localparam int {name} = {value};\n"));
+    values.chain([table_parameter(table, table_bits)]).collect()
+}
+
+/// The magnitudes of a table side by side, the first one lowest.
+fn table_parameter(table: &[i32], bits: usize) -> String {
+    let values: String = table.iter().rev().map(|magnitude| format!("{magnitude:0bits$b}")).collect();
+    let (width, values) = if values.is_empty() { (1, "0".to_owned()) } else { (values.len(), values) };
+    format!("localparam logic [{}:0] TABLE = {width}'b{values};\n", width - 1)
 }

@@ -15,11 +15,12 @@ pub fn weights(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) ->
     let mut words = Words::new(machine.channels);
     let ConvGeometry { in_channels, out_channels, .. } = *layer.geometry();
     let (fan_in, taps) = (layer.geometry().fan_in(), layer.geometry().taps());
-    let bits = layer.product.weight_bits as usize;
+    let bits = layer.product.weight.code_bits as usize;
     for output in 0..out_channels {
         let (tile, lane) = (output / layer.channels(), output % layer.channels());
         for (channel, tap) in (0..in_channels).flat_map(|channel| (0..taps).map(move |tap| (channel, tap))) {
-            let code = stored(layer, layer.weighted.codes[output * fan_in + channel * taps + tap]);
+            let code = layer.weighted.codes[output * fan_in + channel * taps + tap];
+            let code = layer.weighted.scheme.stored(code);
             let row = tile * placed.tile_words + (tap * in_channels + channel) * placed.row_words;
             for plane in 0..bits {
                 let at = row * machine.channels + (plane << placed.log_plane) + lane;
@@ -39,15 +40,6 @@ pub fn weights(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) ->
         }
     }
     words
-}
-
-/// A code as a memory holds it: two's complement, or a sign above an exponent of one more than that of the power.
-fn stored(layer: &DesignLayer, code: i32) -> i64 {
-    if !layer.is_power_of_two() || code == 0 {
-        return code.into();
-    }
-    let sign = i64::from(code < 0) << (layer.product.weight_bits - 1);
-    sign | i64::from(code.unsigned_abs().ilog2() + 1)
 }
 
 /// Bias of an output channel, and its threshold with the low bits that its membranes drop above it.

@@ -4,9 +4,8 @@ use super::machine::{DesignMachine, SUM_BITS};
 use crate::hw::{Placement, SpatialDim};
 use crate::map::{Dataflow, Input, Layer, Plan, Product};
 use crate::model::{ConvGeometry, Kind, NodeId, Op};
-use crate::quant::{
-    QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, WeightForm,
-};
+use crate::num::Decoder;
+use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted};
 use crate::tensor::Shape;
 
 /// Bits of a threshold beside its discard, in a word of 32.
@@ -113,9 +112,18 @@ impl<'a> DesignLayer<'a> {
         self.plan.channels.min(self.product.outputs)
     }
 
-    /// True if weights are a sign and an exponent.
-    pub fn is_power_of_two(&self) -> bool {
-        matches!(self.product.weight, WeightForm::PowerOfTwo { .. })
+    /// Number of what decodes its weights, as programs of the design have it: nothing, a shifter, or a table.
+    pub fn decoder(&self) -> usize {
+        match self.product.weight.decoder {
+            None => 0,
+            Some(Decoder::PowerOfTwo) => 1,
+            Some(Decoder::Levels(_)) => 2,
+        }
+    }
+
+    /// Magnitudes that its weights are looked up in.
+    pub fn table(&self) -> Option<&'static [i32]> {
+        self.weighted.scheme.table()
     }
 
     fn check_plan(&self, machine: &DesignMachine) -> Result<(), String> {
@@ -151,8 +159,11 @@ impl<'a> DesignLayer<'a> {
 
     fn check_product(&self, machine: &DesignMachine) -> Result<(), String> {
         let product = self.product;
-        if product.weight_bits > machine.max_weight_bits {
-            return Err(format!("weights of {} bits", product.weight_bits));
+        if product.weight.code_bits > machine.max_weight_bits {
+            return Err(format!("weights of {} bits", product.weight.code_bits));
+        }
+        if product.weight.block.is_some() {
+            return Err("weights in blocks with exponents of their own".to_owned());
         }
         if let Input::Integers { bits } = product.input {
             if !machine.serial {
@@ -173,10 +184,8 @@ impl<'a> DesignLayer<'a> {
     }
 
     fn check_values(&self, model: &QuantizedModel) -> Result<(), String> {
-        let bits = self.product.weight_bits;
-        let largest = 1_i32 << (bits - 1);
-        let fits = |&code: &i32| self.is_power_of_two() || (-largest..largest).contains(&code);
-        if !self.weighted.codes.iter().all(fits) {
+        let bits = self.product.weight.code_bits;
+        if !self.weighted.codes.iter().all(|&code| self.weighted.scheme.holds(code)) {
             return Err(format!("weights that {bits} bits do not hold"));
         }
         if model.bounds()[self.product.node.index()] >= 1 << (SUM_BITS - 1) {

@@ -92,7 +92,7 @@ impl Placed {
         let product = layer.product;
         let frames = layer.plan.frames(product, timesteps as f64) as usize;
         let plane = layer.channels().next_power_of_two().max(word / 8).max(1);
-        let row_words = (product.weight_bits as usize * plane).div_ceil(word);
+        let row_words = (product.weight.code_bits as usize * plane).div_ceil(word);
         let tile_words = product.fan_in * row_words;
         let Banks { banks, bank_words } = machine.weights;
         let parameter_row = (layer.tiles() * tile_words).div_ceil(banks);
@@ -207,8 +207,8 @@ fn of_weights(layer: &DesignLayer, placed: &Placed) -> [(&'static str, usize); 6
     [
         ("ROW_WORDS", placed.row_words),
         ("LOG_PLANE", placed.log_plane as usize),
-        ("WEIGHT_BITS", layer.product.weight_bits as usize),
-        ("POWER_OF_TWO", usize::from(layer.is_power_of_two())),
+        ("WEIGHT_BITS", layer.product.weight.code_bits as usize),
+        ("DECODER", layer.decoder()),
         ("TILE_WORDS", placed.tile_words),
         ("PARAMETER_ROW", placed.parameter_row),
     ]

@@ -58,7 +58,7 @@ pub use promise::{DEFAULT_CONFIDENCE, Promise, Promised};
 pub use request::{Request, Terms, short_name};
 pub use run::{legal_space, run_strategy};
 pub use session::Session;
-pub use space::{Candidate, Choice, Granularity, Knob, LayerChoice, Part, Space, Unit, is_power_of_two};
+pub use space::{Candidate, Choice, Granularity, Knob, LayerChoice, Part, Space, Unit};
 pub use store::{HeldOut, Store};
 pub use strategies::runs;
 pub use strategy::{Quantizer, Strategy};

@@ -4,7 +4,7 @@
 use super::engine::Engine;
 use super::outcome::{LayerOutlook, PartOutlook, StepOutlook};
 use super::strategies::forecast::Forecast;
-use super::{Batch, Candidate, Granularity, Knob, Part, Space, is_power_of_two};
+use super::{Batch, Candidate, Granularity, Knob, Part, Space};
 use crate::error::Result;
 
 /// Per weight layer, what `found` loses there and what other widths would bring.
@@ -71,10 +71,8 @@ impl<'a> Steps<'a> {
 
 /// What a level is called in the name of a setting.
 fn label(space: &Space, part: Part, level: usize) -> String {
-    let bits = space.bits(part, level);
     match part {
-        Part::Membranes => format!("u{bits}"),
-        Part::Weights if is_power_of_two(&space.weights[level]) => format!("pot{bits}"),
-        Part::Weights => format!("w{bits}"),
+        Part::Membranes => format!("u{}", space.membranes[level]),
+        Part::Weights => space.weights[level].shorthand(),
     }
 }

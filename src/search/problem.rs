@@ -50,6 +50,9 @@ pub struct Widths {
     pub uniform: Vec<u32>,
     /// Widths of power-of-two weights.
     pub power_of_two: Vec<u32>,
+    /// Further schemes, by their shorthands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemes: Vec<String>,
     /// Widths of membranes.
     pub membranes: Vec<u32>,
     /// True to round the weights of an output together and to match firing rates.

@@ -9,6 +9,7 @@ use super::strategy_name::{StrategyForm, StrategyName};
 use crate::check::{MEMBRANE_BITS, in_range, refuse_if};
 use crate::error::Fault;
 use crate::model::Selection;
+use crate::quant::WeightScheme;
 
 /// A search as its log's first line holds it: what is searched, by which strategies, on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,6 +190,13 @@ impl Widths {
         ] {
             widths.iter().try_for_each(|&bits| in_range(field, bits, &range))?;
         }
+        for word in &self.schemes {
+            let scheme = WeightScheme::from_shorthand(word, false).filter(WeightScheme::rounds_to_nearest);
+            let known = scheme.ok_or_else(|| format!("{word:?} is no scheme of weights, as apot4 is one"));
+            let checked =
+                known.and_then(|scheme| scheme.check().map_err(|message| format!("{word}: {message}")));
+            checked.map_err(|message| Fault::new("widths.schemes", message))?;
+        }
         refuse_if(self.uniform.is_empty(), "widths.uniform", || "there is none".to_owned())?;
         refuse_if(self.membranes.is_empty(), "widths.membranes", || "there is none".to_owned())
     }
@@ -202,6 +210,7 @@ pub fn short_name(field: &str) -> &str {
         "seeds" => "seed",
         "widths.uniform" => "weight_bits",
         "widths.power_of_two" => "power_of_two_bits",
+        "widths.schemes" => "schemes",
         "widths.membranes" => "membrane_bits",
         "problem.max_evaluations" => "max_evaluations",
         "problem.max_seconds" => "max_seconds",

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// widest levels as long as it refuses them together.
 ///
 /// # Errors
-/// With the machine's own words if nothing is left, or one point.
+/// With the machine's own words if nothing is left, or one point, or if it lacks the decoder of a scheme.
 pub fn legal_space(space: Space, oracle: &dyn Oracle) -> Result<Space> {
     space.check()?;
     let refusal = |space: &Space, weights: usize, membranes: usize| -> Result<Option<Error>> {
@@ -30,8 +30,11 @@ pub fn legal_space(space: Space, oracle: &dyn Oracle) -> Result<Space> {
     }
     let (mut weights, mut membranes) = (Vec::new(), Vec::new());
     for level in 0..=last_weights {
-        if refusal(&space, level, last_membranes)?.is_none() {
-            weights.push(space.weights[level]);
+        match refusal(&space, level, last_membranes)? {
+            None => weights.push(space.weights[level]),
+            // Such a scheme is tried because it was asked for by name.
+            Some(error) if space.weights[level].form().is_looked_up() => return Err(error),
+            Some(_) => {}
         }
     }
     for level in 0..=last_membranes {

@@ -9,6 +9,7 @@ use super::keyword::keywords;
 use crate::error::{Error, Result};
 use crate::files::sha256;
 use crate::model::{Network, Node, Op};
+use crate::quant::scheme::Family;
 use crate::quant::{FixedPoint, LayerOverride, Setting, WeightRounding, WeightScheme};
 
 /// A weight layer and the neurons between it and the next one.
@@ -73,7 +74,7 @@ pub struct Candidate(pub Vec<Choice>);
 pub struct Space {
     /// The units, in order of execution.
     pub units: Vec<Unit>,
-    /// Weight schemes, the widest first; of equal widths, uniform before power of two.
+    /// Weight schemes, the widest first; of equal widths, in the order of their families.
     pub weights: Vec<WeightScheme>,
     /// Membrane bits, the widest first.
     pub membranes: Vec<u32>,
@@ -93,6 +94,11 @@ pub struct LayerChoice {
     pub weight_bits: u32,
     /// True for powers of two.
     pub power_of_two: bool,
+    /// Shorthand of the scheme of its weights.
+    pub scheme: String,
+    /// Family of that scheme.
+    #[serde(skip)]
+    pub family: &'static str,
     /// Bits of the membranes of its neurons; absent where there are none.
     pub membrane_bits: Option<u32>,
 }
@@ -100,7 +106,7 @@ pub struct LayerChoice {
 impl Space {
     /// The units of `network` with these levels, which are put in order.
     pub fn new(network: &Network, mut weights: Vec<WeightScheme>, mut membranes: Vec<u32>) -> Self {
-        weights.sort_by_key(|scheme| (std::cmp::Reverse(scheme.bits()), is_power_of_two(scheme)));
+        weights.sort_by_key(|scheme| (std::cmp::Reverse(scheme.bits()), scheme.family()));
         weights.dedup();
         membranes.sort_by_key(|&bits| std::cmp::Reverse(bits));
         membranes.dedup();
@@ -197,26 +203,37 @@ impl Space {
         }
     }
 
-    /// One step down from `level`: the next narrower level of each kind of scheme.
-    pub fn below(&self, part: Part, level: usize) -> Vec<usize> {
+    /// The families of its weight schemes, in their order.
+    pub fn families(&self) -> Vec<Family> {
+        let mut families: Vec<Family> = self.weights.iter().map(WeightScheme::family).collect();
+        families.sort_unstable();
+        families.dedup();
+        families
+    }
+
+    /// The levels of `part` by family, each from wide to narrow; membranes are one.
+    pub fn ladders(&self, part: Part) -> Vec<Vec<usize>> {
+        let all = 0..self.levels(part);
         match part {
-            Part::Membranes => (level + 1..self.membranes.len()).take(1).collect(),
+            Part::Membranes => vec![all.collect()],
             Part::Weights => {
-                let next = |power: bool| {
-                    (level + 1..self.weights.len()).find(|&l| is_power_of_two(&self.weights[l]) == power)
-                };
-                next(false).into_iter().chain(next(true)).collect()
+                let of = |family| all.clone().filter(|&l| self.weights[l].family() == family).collect();
+                self.families().into_iter().map(of).collect()
             }
         }
     }
 
-    /// One step up from `level`: the next wider level of the same kind, or else of any.
+    /// One step down from `level`: the next narrower level of each family.
+    pub fn below(&self, part: Part, level: usize) -> Vec<usize> {
+        let next = |ladder: Vec<usize>| ladder.into_iter().find(|&l| l > level);
+        self.ladders(part).into_iter().filter_map(next).collect()
+    }
+
+    /// One step up from `level`: the next wider level of its family, or else of any.
     pub fn above(&self, part: Part, level: usize) -> Option<usize> {
-        let same = |l: &usize| {
-            part == Part::Membranes
-                || is_power_of_two(&self.weights[*l]) == is_power_of_two(&self.weights[level])
-        };
-        (0..level).rev().find(same).or(level.checked_sub(1))
+        let own = self.ladders(part).into_iter().find(|ladder| ladder.contains(&level));
+        let wider = own.and_then(|ladder| ladder.into_iter().rfind(|&l| l < level));
+        wider.or(level.checked_sub(1))
     }
 
     /// The setting file of a candidate: one line per weight layer and per layer of neurons.
@@ -284,7 +301,9 @@ impl Space {
             LayerChoice {
                 layer: unit.layer.clone(),
                 weight_bits: scheme.bits(),
-                power_of_two: is_power_of_two(scheme),
+                power_of_two: scheme.family() == Family::PowerOfTwo,
+                scheme: scheme.shorthand(),
+                family: scheme.family().name(),
                 membrane_bits: (!unit.neurons.is_empty()).then_some(membrane_bits),
             }
         };
@@ -340,9 +359,4 @@ impl Candidate {
         }
         changed
     }
-}
-
-/// True for schemes of powers of two.
-pub fn is_power_of_two(scheme: &WeightScheme) -> bool {
-    matches!(scheme, WeightScheme::PowerOfTwo { .. })
 }

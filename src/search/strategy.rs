@@ -3,7 +3,6 @@ use super::problem::Widths;
 use super::space::Space;
 use crate::model::Network;
 use crate::quant::WeightScheme;
-use crate::quant::scheme::{Clip, Scale, Sharing};
 
 /// How a strategy quantizes and measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,27 +43,30 @@ pub trait Strategy {
 }
 
 impl Quantizer {
+    /// `scheme` with the scales that the quantizer has.
+    fn shares(self, scheme: WeightScheme) -> WeightScheme {
+        match self {
+            Self::FixedPoint => scheme.per_layer().with_pow2_scale(),
+            Self::Hybrid => scheme.per_layer(),
+            Self::UnitFloor | Self::PerChannel => scheme,
+        }
+    }
+
     /// All settings of these widths.
     pub fn space(self, network: &Network, widths: &Widths) -> Space {
-        let (scale, granularity, clip) = (Scale::Free, Sharing::Channel, Clip::Max);
-        let uniform = |&bits: &u32| match self {
-            Self::UnitFloor => WeightScheme::UnitFloor { bits },
-            Self::FixedPoint => {
-                WeightScheme::Uniform { bits, scale: Scale::Pow2, granularity: Sharing::Layer, clip }
+        let shorthands = |name: &'static str, bits: &[u32]| -> Vec<String> {
+            bits.iter().map(|bits| format!("{name}{bits}")).collect()
+        };
+        let uniform = shorthands(if self == Self::UnitFloor { "floor" } else { "w" }, &widths.uniform);
+        let others = match self {
+            Self::UnitFloor | Self::FixedPoint => Vec::new(),
+            Self::Hybrid | Self::PerChannel => {
+                [shorthands("pot", &widths.power_of_two), widths.schemes.clone()].concat()
             }
-            Self::Hybrid => WeightScheme::Uniform { bits, scale, granularity: Sharing::Layer, clip },
-            Self::PerChannel => WeightScheme::Uniform { bits, scale, granularity, clip },
         };
-        let power_of_two = |&bits: &u32| match self {
-            Self::UnitFloor | Self::FixedPoint => None,
-            Self::Hybrid => Some(WeightScheme::PowerOfTwo { bits, scale, granularity: Sharing::Layer }),
-            Self::PerChannel => Some(WeightScheme::PowerOfTwo { bits, scale, granularity }),
-        };
-        let weights: Vec<WeightScheme> = widths
-            .uniform
-            .iter()
-            .map(uniform)
-            .chain(widths.power_of_two.iter().filter_map(power_of_two))
+        let weights: Vec<WeightScheme> = (uniform.iter().chain(&others))
+            .filter_map(|shorthand| WeightScheme::from_shorthand(shorthand, false))
+            .map(|scheme| self.shares(scheme))
             .collect();
         let membranes = match self {
             Self::PerChannel => widths.membranes.clone(),

@@ -199,8 +199,7 @@ fn product(positions: usize, fan_in: usize, outputs: usize, weight_bits: u32) ->
         input_values: positions * fan_in,
         sums_of_spikes: false,
         from_outside: false,
-        weight: WeightForm::Integer { bits: weight_bits },
-        weight_bits,
+        weight: WeightForm::integer(weight_bits),
         accumulator_bits: 12,
     }
 }

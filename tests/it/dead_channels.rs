@@ -3,6 +3,7 @@
 use spiq::evaluate::{add_statistics, calibrate, quantize_on};
 use spiq::load;
 use spiq::model::{DataSet, Model};
+use spiq::num::LevelSet;
 use spiq::quant::{Calibration, FixedPoint, Precision, QuantizedModel, Setting};
 
 fn network(name: &str) -> Model {
@@ -102,8 +103,10 @@ fn settings() -> Vec<(String, FixedPoint)> {
         let text = format!("Setting(name: \"x\", weights: {scheme}, membrane_bits: 12, residual_bits: 16)");
         (scheme, fixed(Setting::parse(&text, "x").unwrap()))
     });
-    let short = shorthands.map(|spec| (spec.to_owned(), shorthand(spec)));
-    short.into_iter().chain(written).collect()
+    let sets = LevelSet::ALL.iter().map(|set| set.shorthand(*set.widths().end()));
+    let calibrated = sets.clone().map(|set| format!("{set}+mse+gptq+bias"));
+    let short = shorthands.map(str::to_owned).into_iter().chain(sets).chain(calibrated);
+    short.map(|spec| (spec.clone(), shorthand(&spec))).chain(written).collect()
 }
 
 /// One channel of every layer, with the bias that it has.

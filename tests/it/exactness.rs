@@ -13,6 +13,7 @@ mod naive;
 mod precision;
 mod prefix;
 mod recorded;
+mod schemes;
 pub mod support;
 mod theorem;
 mod words;

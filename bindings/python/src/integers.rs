@@ -5,7 +5,7 @@ use spiq::model::{InputSpec, Model, Node, NodeId, Op};
 use spiq::num::{Format, Requantizer};
 use spiq::quant::scheme::{Scale, Sharing};
 use spiq::quant::{
-    MembraneWord, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted, WeightScheme,
+    MembraneWord, QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted,
 };
 use spiq::{Error, Result};
 
@@ -28,7 +28,7 @@ pub struct Integers {
 
 #[derive(IntoPyObject)]
 struct WeightIntegers {
-    /// `uniform`, `power_of_two`, or the name of a scheme that does not round to nearest.
+    /// What settings call it: `Uniform`, `PowerOfTwo`.
     scheme: &'static str,
     bits: u32,
     /// True where scales are powers of two.
@@ -161,17 +161,11 @@ fn neuron(model: &Model, node: &Node, op: &QuantizedNeuron) -> Option<NeuronInte
 }
 
 fn weights(op: &QuantizedWeighted, input: f64) -> WeightIntegers {
-    let (scheme, pow2) = match op.scheme {
-        WeightScheme::Uniform { scale, .. } => ("uniform", scale == Scale::Pow2),
-        WeightScheme::PowerOfTwo { scale, .. } => ("power_of_two", scale == Scale::Pow2),
-        WeightScheme::UnitFloor { .. } => ("UnitFloor", false),
-        WeightScheme::Stored { .. } => ("Stored", false),
-    };
     let shifted = f64::from(op.fraction_bits).exp2() / input;
     WeightIntegers {
-        scheme,
+        scheme: op.scheme.kind(),
         bits: op.scheme.bits(),
-        pow2,
+        pow2: op.scheme.scale() == Some(Scale::Pow2),
         per_layer: op.scheme.granularity() == Sharing::Layer,
         fraction_bits: op.fraction_bits,
         steps: op.lsb.iter().map(|lsb| lsb * shifted).collect(),

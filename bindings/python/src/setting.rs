@@ -1,5 +1,4 @@
 use pyo3::prelude::*;
-use spiq::quant::scheme::Clip;
 use spiq::quant::{FixedPoint, LayerOverride, Precision, WeightRounding, WeightScheme};
 
 use crate::error::plain;
@@ -38,11 +37,11 @@ impl Setting {
     fn trained(&self, fraction_bits: Vec<(String, u32)>, residual_fraction_bits: u32) -> Option<Self> {
         let Precision::Fixed(fixed) = &self.0.precision else { return None };
         let layer = |(pattern, layer): &(String, LayerOverride)| {
-            let weights = layer.weights.map(unclipped);
+            let weights = layer.weights.map(WeightScheme::unclipped);
             (pattern.clone(), LayerOverride { weights, rounding: None, ..*layer })
         };
         let mut trained: FixedPoint = fixed.clone();
-        trained.weights = unclipped(fixed.weights);
+        trained.weights = fixed.weights.unclipped();
         trained.residual_fraction_bits = Some(residual_fraction_bits);
         trained.rounding = WeightRounding::Nearest;
         (trained.bias_correction, trained.rate_matching) = (false, false);
@@ -52,14 +51,5 @@ impl Setting {
         let bits = |bits| LayerOverride { fraction_bits: Some(bits), ..LayerOverride::default() };
         trained.layers.extend(fraction_bits.into_iter().map(|(name, f)| (name, bits(f))));
         Some(Self(spiq::quant::Setting { name: self.0.name.clone(), precision: Precision::Fixed(trained) }))
-    }
-}
-
-fn unclipped(scheme: WeightScheme) -> WeightScheme {
-    match scheme {
-        WeightScheme::Uniform { bits, scale, granularity, .. } => {
-            WeightScheme::Uniform { bits, scale, granularity, clip: Clip::Max }
-        }
-        other => other,
     }
 }

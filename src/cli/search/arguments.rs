@@ -113,6 +113,9 @@ pub struct Arguments {
     /// Widths of power-of-two weights that are tried; 0 for none.
     #[arg(long, value_name = "BITS", default_value = "4,3", value_delimiter = ',')]
     pub power_of_two_bits: Vec<u32>,
+    /// Further schemes of weights that are tried, by their shorthands: t2, b1, apot4, post4, e2m1, mx4.
+    #[arg(long, value_name = "SCHEMES", value_delimiter = ',')]
+    pub schemes: Vec<String>,
     /// Widths of membranes that are tried.
     #[arg(long, value_name = "BITS", default_value = "16,12,10,8,7,6,5,4,3,2", value_delimiter = ',')]
     pub membrane_bits: Vec<u32>,
@@ -171,6 +174,7 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         widths: Widths {
             uniform: arguments.weight_bits.clone(),
             power_of_two: arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect(),
+            schemes: arguments.schemes.clone(),
             membranes: arguments.membrane_bits.clone(),
             calibrated: arguments.calibrated,
         },

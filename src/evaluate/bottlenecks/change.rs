@@ -75,7 +75,8 @@ impl Change {
             Self::Bandwidth { memory: number } => format!("twice the banks of {}", memory(number).name),
             Self::Bus => "a bus to DRAM that is twice as wide".to_owned(),
             Self::WeightBits { layer, bits } => {
-                let before = workload.layers[layer].product.as_ref().map_or(0, |product| product.weight_bits);
+                let before =
+                    workload.layers[layer].product.as_ref().map_or(0, |product| product.weight.code_bits);
                 format!("{bits} instead of {before} bits per weight of it, accuracy not measured")
             }
         }
@@ -85,7 +86,8 @@ impl Change {
     pub fn apply(&self, machine: &Machine, workload: &Workload) -> Option<(Machine, Workload)> {
         let mut workload = workload.clone();
         if let Self::WeightBits { layer, bits } = *self {
-            workload.layers[layer].product.as_mut()?.weight_bits = bits;
+            let product = workload.layers[layer].product.as_mut()?;
+            product.weight = product.weight.with_code_bits(bits)?;
             return Some((machine.clone(), workload));
         }
         let hardware = machine.hardware.changed(|hardware| self.change(hardware)).ok()?;
@@ -175,13 +177,14 @@ pub(super) fn layouts(
 
 /// Fewer bits for the weights of layer number `layer`: the next width below that settings have.
 pub(super) fn fewer_bits(workload: &Workload, layer: usize) -> Option<Change> {
-    let bits = match workload.layers[layer].product.as_ref()?.weight_bits {
+    let weight = workload.layers[layer].product.as_ref()?.weight;
+    let bits = match weight.code_bits {
         5..=8 => 4,
         4 => 3,
         3 => 2,
         _ => return None,
     };
-    Some(Change::WeightBits { layer, bits })
+    weight.with_code_bits(bits).map(|_| Change::WeightBits { layer, bits })
 }
 
 /// Room for what `plan` has off chip: twice the memory in front of it.

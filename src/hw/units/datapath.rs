@@ -7,6 +7,7 @@ use super::work::Work;
 use crate::error::{Fault, Result};
 use crate::hw::EventTable;
 use crate::hw::sourced::{Sourced, positive};
+use crate::num::Decoder;
 
 /// Widths of a product that a unit takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,27 @@ pub enum ProductKind {
     Convolution,
     /// Over the channels of a group, depthwise ones included.
     Grouped,
+}
+
+/// Refuses a decoder that decodes nothing up to `most_bits`, or that stands there twice.
+pub(super) fn check_decoders(decoders: &[Decoder], most_bits: u32) -> Result<(), Fault> {
+    for (i, decoder) in decoders.iter().enumerate() {
+        let field = || format!("decoders[{i}]");
+        if *decoder != Decoder::PowerOfTwo && decoder.table(most_bits).is_none() {
+            let message = format!("{decoder} has no codes of up to {most_bits} bits (max_weight_bits)");
+            return Err(Fault::new(field(), message));
+        }
+        if decoders[..i].contains(decoder) {
+            return Err(Fault::new(field(), format!("{decoder} twice")));
+        }
+    }
+    Ok(())
+}
+
+/// Gates of all tables of `decoders` for codes of up to `most_bits` bits, and the widest operand, those codes among them.
+pub(super) fn tables(decoders: &[Decoder], most_bits: u32) -> [u32; 2] {
+    let tables = decoders.iter().filter_map(|decoder| decoder.table(most_bits));
+    tables.fold([0, most_bits], |[gates, operand], [more, wide]| [gates + more, operand.max(wide)])
 }
 
 /// Refuses a unit that takes nothing.
@@ -142,6 +164,16 @@ pub trait Datapath {
     /// Products that it takes; `None` if it takes none.
     fn takes(&self) -> Option<Takes> {
         None
+    }
+
+    /// Decoders of weight codes beside two's complement and powers of two; `None` if it takes any, by a program.
+    fn decoders(&self) -> Option<&[Decoder]> {
+        Some(&[])
+    }
+
+    /// True if it takes codes that `decoder` decodes.
+    fn decodes(&self, decoder: Decoder) -> bool {
+        decoder == Decoder::PowerOfTwo || self.decoders().is_none_or(|all| all.contains(&decoder))
     }
 
     /// What it takes instead, if it takes no product of `shape`.

@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::datapath::{Datapath, ProductShape, Takes, Widths};
+use super::datapath::{Datapath, ProductShape, Takes, Widths, check_decoders};
 use super::spike_search::{SpikeSearch, WeightStream, cycles};
 use super::work::Work;
 use crate::check::in_range;
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, has_source, integer, positive};
+use crate::num::Decoder;
 
 /// Cores that take one input spike after the other, and add its weights to the sums of all that it reaches, some output
 /// channels in step. What is more than the channels in step goes through the spikes again.
@@ -49,6 +50,9 @@ pub struct EventCores {
     pub writes_back: Vec<WriteBack>,
     /// Widest weight code.
     pub max_weight_bits: Sourced<u32>,
+    /// Decoders of weight codes beside two's complement and powers of two.
+    #[serde(default)]
+    pub decoders: Vec<Decoder>,
     /// Widest input; 1 for spikes only.
     pub input_bits: Sourced<u32>,
     /// Width of a sum: wider ones are refused.
@@ -266,7 +270,12 @@ impl Datapath for EventCores {
         }
         self.check_sweep()?;
         self.check_overheads()?;
+        check_decoders(&self.decoders, self.max_weight_bits.value)?;
         self.widths().check()
+    }
+
+    fn decoders(&self) -> Option<&[Decoder]> {
+        Some(&self.decoders)
     }
 
     fn takes(&self) -> Option<Takes> {

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::datapath::{Charged, Datapath, Takes};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
+use crate::num::Decoder;
 
 /// A scalar processor, which does everything; its energy per cycle covers its memories.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,11 @@ impl Datapath for Processor {
             sum_bits: None,
             in_parts: false,
         })
+    }
+
+    /// A program looks any code up.
+    fn decoders(&self) -> Option<&[Decoder]> {
+        None
     }
 
     fn charged(&self) -> Charged {

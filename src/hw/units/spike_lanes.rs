@@ -1,11 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use super::datapath::{Datapath, LaneTile, ProductKind, ProductShape, Takes, check_kinds, refuses_kind};
+use super::datapath::{
+    Datapath, LaneTile, ProductKind, ProductShape, Takes, check_decoders, check_kinds, refuses_kind, tables,
+};
 use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 use super::overhead::Overhead;
 use super::zeros::Zeros;
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, positive};
+use crate::num::Decoder;
 
 /// Lanes that accumulate weights where there are spikes.
 ///
@@ -28,6 +31,9 @@ pub struct SpikeLanes {
     pub max_input_bits: Option<Sourced<u32>>,
     /// Widest weight code that the lanes take.
     pub max_weight_bits: Sourced<u32>,
+    /// Decoders of weight codes beside two's complement and powers of two.
+    #[serde(default)]
+    pub decoders: Vec<Decoder>,
     /// Width of an accumulator: wider sums are refused, and area is counted for it.
     pub accumulator_bits: Sourced<u32>,
     /// What of a product is on chip at a time; where outputs stay, all inputs of a tile of channels where it is
@@ -57,9 +63,14 @@ pub enum MultiBit {
 }
 
 impl SpikeLanes {
+    /// Gates of the tables of a lane, and the width of the widest operand.
+    pub(crate) fn tables(&self) -> [u32; 2] {
+        tables(&self.decoders, self.max_weight_bits.value)
+    }
+
     /// Widths of the operands of a lane's multiplier: weight and input.
     pub fn multiplier_bits(&self) -> [f64; 2] {
-        let weight = f64::from(self.max_weight_bits.value);
+        let weight = f64::from(self.tables()[1]);
         [weight, self.max_input_bits.as_ref().map_or(weight, |bits| f64::from(bits.value))]
     }
 
@@ -130,6 +141,7 @@ impl Datapath for SpikeLanes {
         self.check_layouts()?;
         self.check_times()?;
         check_kinds(self.kinds.as_deref())?;
+        check_decoders(&self.decoders, self.max_weight_bits.value)?;
         if let Some(tile) = &self.tile {
             if self.sums_in_memory() {
                 return Err(Fault::new(
@@ -155,6 +167,10 @@ impl Datapath for SpikeLanes {
             sum_bits: Some(self.accumulator_bits.value),
             in_parts: true,
         })
+    }
+
+    fn decoders(&self) -> Option<&[Decoder]> {
+        Some(&self.decoders)
     }
 
     fn refuses_shape(&self, shape: ProductShape) -> Option<String> {

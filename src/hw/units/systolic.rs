@@ -1,9 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use super::datapath::{Datapath, ProductKind, ProductShape, Takes, Widths, check_kinds, refuses_kind};
+use super::datapath::{
+    Datapath, ProductKind, ProductShape, Takes, Widths, check_decoders, check_kinds, refuses_kind, tables,
+};
 use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
 use crate::error::Fault;
 use crate::hw::sourced::{Sourced, number, positive};
+use crate::num::Decoder;
 
 /// `rows` x `columns` multiply-accumulate units, dense.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Systolic {
     pub gated: bool,
     /// Widest weight code that the units take.
     pub max_weight_bits: Sourced<u32>,
+    /// Decoders of weight codes beside two's complement and powers of two.
+    #[serde(default)]
+    pub decoders: Vec<Decoder>,
     /// Width of the other operand.
     pub input_bits: Sourced<u32>,
     /// Width of an accumulator: wider sums are refused, and area is counted for it.
@@ -50,6 +56,11 @@ pub enum Edges {
 }
 
 impl Systolic {
+    /// Gates of the tables of a unit, and the width of the widest operand.
+    pub(crate) fn tables(&self) -> [u32; 2] {
+        tables(&self.decoders, self.max_weight_bits.value)
+    }
+
     fn widths(&self) -> Widths<'_> {
         let Self { max_weight_bits, input_bits, accumulator_bits, .. } = self;
         Widths { max_weight_bits, input_bits, accumulator_bits }
@@ -63,6 +74,7 @@ impl Datapath for Systolic {
 
     fn check(&self) -> Result<(), Fault> {
         check_kinds(self.kinds.as_deref())?;
+        check_decoders(&self.decoders, self.max_weight_bits.value)?;
         positive("rows", &self.rows, 65_536)?;
         positive("columns", &self.columns, 65_536)?;
         if let Some(overhead) = &self.overhead_cycles {
@@ -74,6 +86,10 @@ impl Datapath for Systolic {
 
     fn takes(&self) -> Option<Takes> {
         Some(Takes { in_parts: true, ..self.widths().takes() })
+    }
+
+    fn decoders(&self) -> Option<&[Decoder]> {
+        Some(&self.decoders)
     }
 
     fn refuses_shape(&self, shape: ProductShape) -> Option<String> {

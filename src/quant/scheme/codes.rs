@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Scales tried per octave, for a free scale of levels that are far apart.
+const STEPS_PER_OCTAVE: i32 = 16;
+
 /// Allowed scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scale {
@@ -29,31 +32,6 @@ pub struct Codes {
     pub codes: Vec<i32>,
 }
 
-/// What a datapath does with a weight code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WeightForm {
-    /// An integer: added for a spike, multiplied by a multi-bit input.
-    Integer {
-        /// Code width.
-        bits: u32,
-    },
-    /// A signed power of two: a spike adds a shifted one, a multi-bit input is shifted.
-    PowerOfTwo {
-        /// Largest exponent; the operand is this many bits wide, sign apart.
-        max_exponent: u32,
-    },
-}
-
-impl WeightForm {
-    /// Width, sign included, of the operand that reaches the adder for a spike.
-    pub(crate) fn operand_bits(self) -> u32 {
-        match self {
-            Self::Integer { bits } => bits,
-            Self::PowerOfTwo { max_exponent } => max_exponent + 2,
-        }
-    }
-}
-
 /// Largest magnitude.
 pub fn largest(weights: &[f64]) -> f64 {
     weights.iter().fold(0.0, |m, w| m.max(w.abs()))
@@ -67,13 +45,22 @@ pub fn best_lsb(
     candidates: impl Iterator<Item = f64>,
     value: impl Fn(f64, f64) -> f64,
 ) -> f64 {
-    let error = |lsb: f64| {
+    best_of(candidates, |lsb| {
         let squares = weights.iter().map(|&w| (value(w, lsb) - w).powi(2));
-        match importance {
-            Some(importance) => squares.zip(importance).map(|(e, factor)| e * factor).sum::<f64>(),
-            None => squares.sum(),
-        }
-    };
+        sum_of(squares, importance)
+    })
+}
+
+/// The sum of `squares`, each counting as `importance` says.
+pub fn sum_of(squares: impl Iterator<Item = f64>, importance: Option<&[f64]>) -> f64 {
+    match importance {
+        Some(importance) => squares.zip(importance).map(|(e, factor)| e * factor).sum::<f64>(),
+        None => squares.sum(),
+    }
+}
+
+/// The candidate with the smallest error, the first of equals.
+pub fn best_of(candidates: impl Iterator<Item = f64>, error: impl Fn(f64) -> f64) -> f64 {
     let mut best = (f64::INFINITY, 1.0);
     for lsb in candidates {
         let error = error(lsb);
@@ -82,4 +69,15 @@ pub fn best_lsb(
         }
     }
     best.1
+}
+
+/// From half an octave above `full` to three below it.
+pub fn octaves(full: f64) -> impl Iterator<Item = f64> {
+    let steps = -STEPS_PER_OCTAVE / 2..=3 * STEPS_PER_OCTAVE;
+    steps.map(move |i| full * (-f64::from(i) / f64::from(STEPS_PER_OCTAVE)).exp2())
+}
+
+/// The power of two not below `full`, divided by 1, 2, 4, 8, 16.
+pub fn powers(full: f64) -> impl Iterator<Item = f64> {
+    (0..5).map(move |i| (full.log2().ceil() - f64::from(i)).exp2())
 }

@@ -1,6 +1,8 @@
 //! Weight schemes, one file each: real weights to integer codes with a scale.
 
 mod codes;
+mod form;
+mod levels;
 mod power_of_two;
 mod stored;
 mod uniform;
@@ -8,8 +10,13 @@ mod unit_floor;
 
 use serde::{Deserialize, Serialize};
 
-pub use codes::{Clip, Codes, Scale, WeightForm};
+pub use codes::{Clip, Codes, Scale};
+pub use form::{Family, WeightForm};
+use levels::ScaleChoice;
 pub(crate) use stored::with_step;
+
+use crate::name::plain_number;
+use crate::num::LevelSet;
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
@@ -47,6 +54,19 @@ pub enum WeightScheme {
         /// What shares a scale.
         granularity: Sharing,
     },
+    /// Levels of a set, nearest in the linear domain or by a rule of the set.
+    Levels {
+        /// Which levels.
+        set: LevelSet,
+        /// Code width: sign and index.
+        bits: u32,
+        /// Which scales are allowed.
+        scale: Scale,
+        /// What shares a scale.
+        granularity: Sharing,
+        /// How the scale is found.
+        clip: Clip,
+    },
 }
 
 /// What shares a scale.
@@ -59,10 +79,72 @@ pub enum Sharing {
 }
 
 impl WeightScheme {
+    /// The scheme with a free scale per channel that `word` is short for: `w4`, `pot3`, `floor8`, `int8`,
+    /// `apot4`. Where `mse`, large weights are clipped where that helps. `None` of any other word, and of a scheme without that choice.
+    pub fn from_shorthand(word: &str, mse: bool) -> Option<Self> {
+        let (scale, granularity) = (Scale::Free, Sharing::Channel);
+        let clip = if mse { Clip::Mse } else { Clip::Max };
+        if let Some((set, bits)) = LevelSet::from_shorthand(word) {
+            return Some(Self::Levels { set, bits, scale, granularity, clip });
+        }
+        let digits = word.find(|c: char| c.is_ascii_digit())?;
+        let (name, bits) = (&word[..digits], plain_number(&word[digits..])?);
+        match name {
+            "w" => Some(Self::Uniform { bits, scale, granularity, clip }),
+            _ if mse => None,
+            "pot" => Some(Self::PowerOfTwo { bits, scale, granularity }),
+            "floor" => Some(Self::UnitFloor { bits }),
+            "int" => Some(Self::Stored { bits }),
+            _ => None,
+        }
+    }
+
+    /// What it is called where its width alone is of interest.
+    pub fn shorthand(&self) -> String {
+        let name = match self {
+            Self::Uniform { .. } => "w",
+            Self::UnitFloor { .. } => "floor",
+            Self::Stored { .. } => "int",
+            Self::PowerOfTwo { .. } => "pot",
+            Self::Levels { set, bits, .. } => return set.shorthand(*bits),
+        };
+        format!("{name}{}", self.bits())
+    }
+
+    /// What settings call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Uniform { .. } => "Uniform",
+            Self::UnitFloor { .. } => "UnitFloor",
+            Self::Stored { .. } => "Stored",
+            Self::PowerOfTwo { .. } => "PowerOfTwo",
+            Self::Levels { set, .. } => set.kind(),
+        }
+    }
+
+    /// The schemes that it is one width of.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Uniform { .. } | Self::UnitFloor { .. } | Self::Stored { .. } => Family::Uniform,
+            Self::PowerOfTwo { .. } => Family::PowerOfTwo,
+            Self::Levels { set, .. } => Family::Levels(*set),
+        }
+    }
+
+    /// Which scales are allowed; `None` where there is no choice.
+    pub fn scale(&self) -> Option<Scale> {
+        match *self {
+            Self::Uniform { scale, .. } | Self::PowerOfTwo { scale, .. } | Self::Levels { scale, .. } => {
+                Some(scale)
+            }
+            Self::UnitFloor { .. } | Self::Stored { .. } => None,
+        }
+    }
+
     /// Code width.
     pub fn bits(&self) -> u32 {
         match *self {
-            Self::Uniform { bits, .. } | Self::PowerOfTwo { bits, .. } => bits,
+            Self::Uniform { bits, .. } | Self::PowerOfTwo { bits, .. } | Self::Levels { bits, .. } => bits,
             Self::UnitFloor { bits } | Self::Stored { bits } => bits,
         }
     }
@@ -70,51 +152,108 @@ impl WeightScheme {
     /// What shares a scale.
     pub fn granularity(&self) -> Sharing {
         match *self {
-            Self::Uniform { granularity, .. } | Self::PowerOfTwo { granularity, .. } => granularity,
+            Self::Uniform { granularity, .. }
+            | Self::PowerOfTwo { granularity, .. }
+            | Self::Levels { granularity, .. } => granularity,
             Self::UnitFloor { .. } | Self::Stored { .. } => Sharing::Layer,
         }
     }
 
     /// What the datapath does with a code.
-    pub(crate) fn form(&self) -> WeightForm {
+    pub fn form(&self) -> WeightForm {
         match *self {
             Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
-                WeightForm::Integer { bits }
+                WeightForm::integer(bits)
             }
-            Self::PowerOfTwo { bits, .. } => {
-                WeightForm::PowerOfTwo { max_exponent: power_of_two::max_exponent(bits) }
-            }
+            Self::PowerOfTwo { bits, .. } => WeightForm::power_of_two(bits, power_of_two::max_exponent(bits)),
+            Self::Levels { set, bits, .. } => WeightForm::levels(set, bits),
         }
     }
 
     /// This scheme with one scale for the whole layer.
-    pub fn per_layer(self) -> Self {
-        let granularity = Sharing::Layer;
-        match self {
-            Self::Uniform { bits, scale, clip, .. } => Self::Uniform { bits, scale, granularity, clip },
-            Self::PowerOfTwo { bits, scale, .. } => Self::PowerOfTwo { bits, scale, granularity },
-            Self::UnitFloor { .. } | Self::Stored { .. } => self,
+    pub fn per_layer(mut self) -> Self {
+        if let Self::Uniform { granularity, .. }
+        | Self::PowerOfTwo { granularity, .. }
+        | Self::Levels { granularity, .. } = &mut self
+        {
+            *granularity = Sharing::Layer;
+        }
+        self
+    }
+
+    /// This scheme at scales that are powers of two, where it has a choice.
+    pub fn with_pow2_scale(mut self) -> Self {
+        if let Self::Uniform { scale, .. } | Self::PowerOfTwo { scale, .. } | Self::Levels { scale, .. } =
+            &mut self
+        {
+            *scale = Scale::Pow2;
+        }
+        self
+    }
+
+    /// This scheme at the scale of the largest weight or of the rule, where it has a choice.
+    pub fn unclipped(mut self) -> Self {
+        if let Self::Uniform { clip, .. } | Self::Levels { clip, .. } = &mut self {
+            *clip = Clip::Max;
+        }
+        self
+    }
+
+    /// A code as a memory of [`Self::bits`] holds it: two's complement, or as the decoder reads it.
+    pub(crate) fn stored(&self, code: i32) -> i64 {
+        match *self {
+            Self::PowerOfTwo { bits, .. } => power_of_two::stored(code, bits),
+            Self::Levels { set, bits, .. } => set.stored(code, bits),
+            _ => code.into(),
         }
     }
 
-    /// Codes of `weights`, which share one scale.
+    /// True if [`Self::bits`] hold `code`.
+    pub(crate) fn holds(&self, code: i32) -> bool {
+        match *self {
+            Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
+            Self::Levels { set, bits, .. } => set.holds(code, bits),
+            Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
+                let limit = 1i64 << (bits - 1);
+                (-limit..limit).contains(&i64::from(code))
+            }
+        }
+    }
+
+    /// Magnitudes that its decoder looks up, where it has a table.
+    pub(crate) fn table(&self) -> Option<&'static [i32]> {
+        match *self {
+            Self::Levels { set, bits, .. } if set.is_decoded() => Some(set.magnitudes(bits)),
+            _ => None,
+        }
+    }
+
+    /// Codes of `weights`, rows of `fan_in` each that share one scale.
     ///
     /// # Errors
     /// If the scheme takes integers, and a weight is none.
-    pub fn quantize(&self, weights: &[f64]) -> Result<Codes, String> {
-        if let Self::Stored { bits } = *self {
-            return stored::quantize(weights, bits);
+    pub fn quantize(&self, weights: &[f64], fan_in: usize) -> Result<Codes, String> {
+        match *self {
+            Self::Stored { bits } => stored::quantize(weights, bits),
+            Self::Levels { set, bits, scale, clip, .. } => {
+                Ok(levels::quantize(set, bits, ScaleChoice { scale, clip }, weights, fan_in))
+            }
+            _ => {
+                let lsb = self.lsb(weights, fan_in, None);
+                Ok(Codes { lsb, codes: weights.iter().map(|&w| self.code(w, lsb)).collect() })
+            }
         }
-        let lsb = self.lsb(weights, None);
-        Ok(Codes { lsb, codes: weights.iter().map(|&w| self.code(w, lsb)).collect() })
     }
 
-    /// The scale of `weights`; where it is searched, squared errors count as `importance` says, one factor
+    /// The scale of `weights`, rows of `fan_in` each; where it is searched, squared errors count as `importance` says, one factor
     /// per weight, all the same without.
-    pub fn lsb(&self, weights: &[f64], importance: Option<&[f64]>) -> f64 {
+    pub fn lsb(&self, weights: &[f64], fan_in: usize, importance: Option<&[f64]>) -> f64 {
         match *self {
             Self::Uniform { bits, scale, clip, .. } => uniform::lsb(weights, importance, bits, scale, clip),
             Self::PowerOfTwo { bits, scale, .. } => power_of_two::lsb(weights, importance, bits, scale),
+            Self::Levels { set, bits, scale, clip, .. } => {
+                levels::lsb(set, bits, ScaleChoice { scale, clip }, weights, fan_in, importance)
+            }
             Self::UnitFloor { bits } => unit_floor::lsb(bits),
             Self::Stored { .. } => 1.0,
         }
@@ -125,16 +264,44 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, .. } => uniform::code(weight, lsb, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::code(weight, lsb, bits),
+            Self::Levels { set, bits, .. } => set.code(weight, lsb, bits),
             Self::UnitFloor { .. } => unit_floor::code(weight, lsb),
             Self::Stored { .. } => weight as i32,
         }
     }
 
+    /// The exponents by which the codes of `weights` are shifted at the scale `lsb`; none where the scheme has no blocks.
+    pub(crate) fn exponents(&self, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
+        match *self {
+            Self::Levels { set, bits, .. } => levels::exponents(set, bits, weights, fan_in, lsb),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The code of one weight at the scale `lsb` in a block of this exponent.
+    pub(crate) fn code_at(&self, weight: f64, lsb: f64, exponent: u8) -> i32 {
+        match *self {
+            Self::Levels { set, bits, .. } => levels::code_at(set, bits, weight, lsb, exponent),
+            _ => self.code(weight, lsb),
+        }
+    }
+
+    /// True if a scale depends on the order of weights: by their blocks, or by the last bit of a mean.
+    pub(crate) fn reads_rows_in_order(&self) -> bool {
+        matches!(self, Self::Levels { .. })
+    }
+
+    /// True if its weights are in blocks with an exponent each.
+    pub(crate) fn has_blocks(&self) -> bool {
+        matches!(self, Self::Levels { set, .. } if set.block().is_some())
+    }
+
     /// True if `code` is one of its levels.
-    pub(crate) fn has_level(&self, code: i32) -> bool {
+    pub fn has_level(&self, code: i32) -> bool {
         match *self {
             Self::Uniform { bits, .. } => uniform::has_level(code, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
+            Self::Levels { set, bits, .. } => set.has_level(code, bits),
             Self::Stored { bits } => stored::has_level(code, bits),
             Self::UnitFloor { .. } => true,
         }
@@ -142,7 +309,7 @@ impl WeightScheme {
 
     /// True if codes are the nearest of their levels, so that another choice among them can be better.
     pub(crate) fn rounds_to_nearest(&self) -> bool {
-        matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. })
+        matches!(self, Self::Uniform { .. } | Self::PowerOfTwo { .. } | Self::Levels { .. })
     }
 
     /// True if codes are the weights themselves.
@@ -156,15 +323,21 @@ impl WeightScheme {
             self,
             Self::Uniform { scale: Scale::Free, clip: Clip::Mse, .. }
                 | Self::PowerOfTwo { scale: Scale::Free, .. }
+                | Self::Levels { scale: Scale::Free, clip: Clip::Mse, .. }
         )
     }
 
     /// Says what is wrong with the numbers, if anything.
     pub fn check(&self) -> Result<(), String> {
-        let max = if matches!(self, Self::PowerOfTwo { .. }) { 5 } else { 16 };
-        match self.bits() {
-            bits if (2..=max).contains(&bits) => Ok(()),
-            bits => Err(format!("{bits} bits are not in 2..={max}")),
+        let widths = match self {
+            Self::PowerOfTwo { .. } => 2..=5,
+            Self::Levels { set, .. } => set.widths(),
+            Self::Uniform { .. } | Self::UnitFloor { .. } | Self::Stored { .. } => 2..=16,
+        };
+        let (bits, [least, most]) = (self.bits(), [widths.start(), widths.end()]);
+        match widths.contains(&bits) {
+            true => Ok(()),
+            false => Err(format!("{bits} bits are not in {least}..={most}")),
         }
     }
 }

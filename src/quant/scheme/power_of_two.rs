@@ -1,7 +1,4 @@
-use super::codes::{Scale, best_lsb, largest};
-
-/// Scales tried per octave, for a free scale.
-const STEPS_PER_OCTAVE: i32 = 16;
+use super::codes::{Scale, best_lsb, largest, octaves, powers};
 
 /// Largest k of the levels +-2^k.
 pub fn max_exponent(bits: u32) -> u32 {
@@ -29,6 +26,14 @@ pub fn has_level(code: i32, bits: u32) -> bool {
     magnitude == 0 || (magnitude.is_power_of_two() && magnitude <= 1 << max_exponent(bits))
 }
 
+/// A sign above an exponent of one more than that of the power; 0 is 0.
+pub fn stored(code: i32, bits: u32) -> i64 {
+    match code {
+        0 => 0,
+        _ => i64::from(code < 0) << (bits - 1) | i64::from(code.unsigned_abs().ilog2() + 1),
+    }
+}
+
 /// The scale of the smallest squared error of `weights`, which counts as `importance` says.
 pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale) -> f64 {
     let full = largest(weights) / f64::from(max_exponent(bits)).exp2();
@@ -36,17 +41,9 @@ pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale)
         return 1.0;
     }
     let value = |w: f64, lsb: f64| f64::from(code(w, lsb, bits)) * lsb;
-    // From half an octave above the scale that represents the largest weight to three below.
     match scale {
-        Scale::Free => {
-            let candidates = (-STEPS_PER_OCTAVE / 2..=3 * STEPS_PER_OCTAVE)
-                .map(|i| full * (-f64::from(i) / f64::from(STEPS_PER_OCTAVE)).exp2());
-            best_lsb(weights, importance, candidates, value)
-        }
-        Scale::Pow2 => {
-            let candidates = (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2());
-            best_lsb(weights, importance, candidates, value)
-        }
+        Scale::Free => best_lsb(weights, importance, octaves(full), value),
+        Scale::Pow2 => best_lsb(weights, importance, powers(full), value),
     }
 }
 
@@ -66,6 +63,7 @@ mod tests {
         assert_eq!([2, 3, 4].map(max_exponent), [0, 2, 6]);
         let levels = [0.5, 0.51, 1.5, 1.51, 3.0, 3.01, 100.0].map(|m| nearest_level(m, 2));
         assert_eq!(levels, [0, 1, 1, 2, 2, 4, 4]);
+        assert_eq!([0, 1, -1, 4, -4].map(|code| stored(code, 3)), [0b000, 0b001, 0b101, 0b011, 0b111]);
     }
 
     proptest! {

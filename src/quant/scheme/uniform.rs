@@ -1,4 +1,4 @@
-use super::codes::{Clip, Scale, best_lsb, largest};
+use super::codes::{Clip, Scale, best_lsb, largest, powers};
 use crate::num::Rounding;
 
 /// Scales tried below the one that represents the largest weight, for [`Clip::Mse`].
@@ -33,10 +33,7 @@ pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale,
             let candidates = (0..SHRINK_STEPS).map(|i| full * (1.0 - f64::from(i) * 0.01));
             best_lsb(weights, importance, candidates, value)
         }
-        (Scale::Pow2, Clip::Mse) => {
-            let candidates = (0..5).map(|i| (full.log2().ceil() - f64::from(i)).exp2());
-            best_lsb(weights, importance, candidates, value)
-        }
+        (Scale::Pow2, Clip::Mse) => best_lsb(weights, importance, powers(full), value),
     }
 }
 

@@ -122,8 +122,13 @@ fn bits(search: &SearchDocument) -> Markup {
 
 fn weight_cell(choice: &Choice) -> Cell {
     let bits = f64::from(choice.weight_bits);
-    let kind = if choice.power_of_two { " pot" } else { "" };
-    Cell::number(format!("{bits}{kind}"), bits).shaded(bits / 8.0)
+    let text = match choice.scheme.trim_end_matches(|c: char| c.is_ascii_digit()) {
+        _ if choice.power_of_two => format!("{bits} pot"),
+        // The width of uniform weights says all of them.
+        "" | "w" | "floor" | "int" => bits.to_string(),
+        _ => choice.scheme.clone(),
+    };
+    Cell::number(text, bits).shaded(bits / 8.0)
 }
 
 fn membrane_cell(choice: &Choice) -> Cell {

@@ -58,6 +58,9 @@ pub(super) struct Choice {
     pub membrane_bits: Option<u32>,
     #[serde(default)]
     pub power_of_two: bool,
+    /// Absent from searches of earlier versions.
+    #[serde(default)]
+    pub scheme: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -113,21 +113,31 @@ fn trace(search: &Search) -> Scene {
 
 fn bits(search: &Search, run: &Run, quantity: &'static str, get: fn(&LayerChoice) -> Option<u32>) -> Scene {
     let shown: Vec<&LayerChoice> = run.layers.iter().filter(|layer| get(layer).is_some()).collect();
-    let values = |power: bool| {
+    let values = |family: Option<&str>| {
         let value = |layer: &&LayerChoice| {
-            let applies = quantity == "Membrane bits" || layer.power_of_two == power;
+            let applies = family.is_none_or(|family| layer.family == family);
             f64::from(get(layer).filter(|_| applies).unwrap_or(0))
         };
         shown.iter().map(value).collect()
     };
     let series = match quantity {
         "Membrane bits" => {
-            vec![Series { label: "membranes", colour: palette::SINGLE, values: values(false) }]
+            vec![Series { label: "membranes", colour: palette::SINGLE, values: values(None) }]
         }
-        _ => vec![
-            Series { label: "uniform", colour: palette::part(0), values: values(false) },
-            Series { label: "power of two", colour: palette::part(1), values: values(true) },
-        ],
+        _ => {
+            let mut families = vec!["uniform", "power of two"];
+            let mut others: Vec<&str> = shown.iter().map(|layer| layer.family).collect();
+            others.retain(|family| !families.contains(family));
+            others.sort_unstable();
+            others.dedup();
+            families.extend(others);
+            let of_family = |(i, family): (usize, &'static str)| Series {
+                label: family,
+                colour: palette::part(i),
+                values: values(Some(family)),
+            };
+            families.into_iter().enumerate().map(of_family).collect()
+        }
     };
     Bars {
         title: format!("{quantity} by layer, found by {}", run.strategy),

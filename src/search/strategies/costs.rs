@@ -6,7 +6,7 @@
 
 use nalgebra::{Matrix3, Vector3};
 
-use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
+use crate::search::{Candidate, Engine, Knob, Part, Space, Stop};
 
 /// Savings below this part of the widest setting's cost are none.
 pub const WORTHWHILE: f64 = 1e-4;
@@ -174,22 +174,18 @@ impl Costs {
         &self.added[knob]
     }
 
-    /// The next narrower level of each kind that saves something.
+    /// The next narrower level of each family that saves something.
     pub fn below(&self, space: &Space, knob: usize, level: usize) -> Vec<usize> {
         let useful = |&l: &usize| self.added[knob][l].is_finite();
-        kinds(space, self.knobs[knob].part)
-            .into_iter()
-            .filter_map(|kind| kind.into_iter().filter(useful).find(|&l| l > level))
-            .collect()
+        let next = |ladder: Vec<usize>| ladder.into_iter().filter(useful).find(|&l| l > level);
+        space.ladders(self.knobs[knob].part).into_iter().filter_map(next).collect()
     }
 
-    /// The next wider level of the same kind that costs more, or else of any.
+    /// The next wider level of its family that costs more, or else of any.
     pub fn above(&self, space: &Space, knob: usize, level: usize) -> Option<usize> {
         let useful = |&l: &usize| self.added[knob][l].is_finite() && l < level;
-        let kinds = kinds(space, self.knobs[knob].part);
-        let same = kinds.iter().find(|kind| kind.contains(&level));
-        let next = |levels: &[usize]| levels.iter().copied().rfind(useful);
-        same.and_then(|kind| next(kind)).or_else(|| (0..level).rfind(useful))
+        let own = space.ladders(self.knobs[knob].part).into_iter().find(|ladder| ladder.contains(&level));
+        own.and_then(|ladder| ladder.into_iter().rfind(useful)).or_else(|| (0..level).rfind(useful))
     }
 }
 
@@ -237,23 +233,11 @@ impl AddsUp {
     }
 }
 
-/// The levels of `part` by kind of scheme, each from wide to narrow.
-pub fn kinds(space: &Space, part: Part) -> Vec<Vec<usize>> {
-    let all = 0..space.levels(part);
-    match part {
-        Part::Membranes => vec![all.collect()],
-        Part::Weights => {
-            let (power, uniform) = all.partition(|&level| is_power_of_two(&space.weights[level]));
-            vec![uniform, power]
-        }
-    }
-}
-
-/// A level that saves nothing beside a wider one of its kind only loses.
+/// A level that saves nothing beside a wider one of its family only loses.
 fn drop_useless(space: &Space, part: Part, center: usize, added: &mut [f64]) {
-    for kind in kinds(space, part) {
+    for ladder in space.ladders(part) {
         let mut least = f64::INFINITY;
-        for level in kind {
+        for level in ladder {
             let cost = added[level];
             if cost > least - WORTHWHILE && level != center {
                 added[level] = f64::INFINITY;

@@ -171,6 +171,7 @@ fn normal(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::losses::Kind;
     use super::*;
 
     const ALLOWED: f64 = 0.015;
@@ -185,7 +186,7 @@ mod tests {
     }
 
     fn losses() -> Losses {
-        Losses::new(2, [4.0, 3.0, 4.0])
+        Losses::new(2, vec![Kind::refined(4.0), Kind::coarse(3.0), Kind::membranes(4.0)])
     }
 
     /// base 0.3012; a knob adds 0.35 e^-0.5 = 0.2123 at the pivot and e^1.1 times that below: 0.6377. Of (4, 4)

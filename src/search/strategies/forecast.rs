@@ -5,8 +5,9 @@
 //! images' difficulty away.
 
 use super::drops::Drops;
-use super::losses::{KINDS, Level, Losses, Observation};
-use crate::search::{Batch, Candidate, Engine, Knob, Part, Space, is_power_of_two};
+use super::losses::{Kind, Level, Losses, Observation};
+use crate::quant::scheme::Family;
+use crate::search::{Batch, Candidate, Engine, Knob, Part, Space};
 
 /// Relative errors of losses: of the sum, of [`FEW`] images, and of the sum beyond a loss of e, per power of e,
 /// where errors of layers no longer add up.
@@ -14,8 +15,10 @@ const ERRORS: [f64; 3] = [0.06, 0.12, 0.15];
 const FEW: f64 = 250.0;
 /// What loses more is taken to lose this much.
 const MOST_LOSS: f64 = 16.0;
-/// Bits of powers of two and of membranes that coefficients are of; of uniform weights, those of the reference.
-const PIVOTS: [f64; 2] = [3.0, 4.0];
+/// Bits that coefficients are of, of weights whose steps do not halve with each bit; of others, those of the reference.
+const COARSE_BITS: f64 = 3.0;
+/// Bits of membranes that coefficients are of.
+const MEMBRANE_BITS: f64 = 4.0;
 
 /// What is known of losses.
 pub struct Forecast {
@@ -23,6 +26,8 @@ pub struct Forecast {
     knobs: Vec<Knob>,
     /// What losses are measured in.
     reference: Candidate,
+    /// Kinds of weights; membranes are one more.
+    families: Vec<Family>,
     losses: Losses,
     seen: Vec<Observation>,
     drops: Drops,
@@ -33,11 +38,19 @@ impl Forecast {
     /// Nothing is known but that `reference` is what losses are measured in, and its weights are uniform.
     pub fn new(engine: &Engine, knobs: Vec<Knob>, reference: Candidate) -> Self {
         let pivot = f64::from(engine.space.bits(Part::Weights, reference.level(0, Part::Weights)));
+        let of_family = |family: Family| match family.refines() {
+            true => Kind::refined(pivot),
+            false => Kind::coarse(COARSE_BITS),
+        };
+        let families = engine.space.families();
+        let mut kinds: Vec<Kind> = families.iter().copied().map(of_family).collect();
+        kinds.push(Kind::membranes(MEMBRANE_BITS));
         let allowed = engine.problem.budgets.accuracy_drop;
         Self {
-            losses: Losses::new(knobs.len(), [pivot, PIVOTS[0], PIVOTS[1]]),
+            losses: Losses::new(knobs.len(), kinds),
             knobs,
             reference,
+            families,
             seen: Vec::new(),
             drops: Drops::new(allowed, engine.images()),
             allowed,
@@ -59,7 +72,7 @@ impl Forecast {
     }
 
     fn levels(&self, candidate: &Candidate, space: &Space) -> Vec<Level> {
-        self.knobs.iter().map(|knob| level(space, knob.part, candidate.narrowest(knob))).collect()
+        self.knobs.iter().map(|knob| self.level(space, knob.part, candidate.narrowest(knob))).collect()
     }
 
     /// Fits losses and drops to all that was seen.
@@ -70,7 +83,7 @@ impl Forecast {
 
     /// What `knob` adds to the loss at `to`.
     pub fn added(&self, knob: usize, to: usize, space: &Space) -> f64 {
-        self.losses.added(knob, level(space, self.knobs[knob].part, to))
+        self.losses.added(knob, self.level(space, self.knobs[knob].part, to))
     }
 
     /// What is lost whatever the levels are.
@@ -97,13 +110,16 @@ impl Forecast {
     pub fn chance(&self, candidate: &Candidate, space: &Space) -> f64 {
         self.drops.chance(&self.losses, &self.levels(candidate, space), self.allowed)
     }
-}
 
-/// A level as losses see it.
-fn level(space: &Space, part: Part, level: usize) -> Level {
-    let kind = match part {
-        Part::Membranes => KINDS - 1,
-        Part::Weights => usize::from(is_power_of_two(&space.weights[level])),
-    };
-    Level { kind, bits: f64::from(space.bits(part, level)) }
+    /// A level as losses see it.
+    fn level(&self, space: &Space, part: Part, level: usize) -> Level {
+        let kind = match part {
+            Part::Membranes => self.families.len(),
+            Part::Weights => {
+                let family = space.weights[level].family();
+                self.families.iter().position(|&other| other == family).expect("a family of the space")
+            }
+        };
+        Level { kind, bits: f64::from(space.bits(part, level)) }
+    }
 }

@@ -1,41 +1,61 @@
 //! What levels lose, learnt from candidates that ran.
 //!
 //! The loss of a candidate is taken for a sum: a base, and of every knob exp(c + g n), where n says by how many
-//! bits its level is narrower than the pivot of its kind. Layers differ by factors, so it is the logarithms c
-//! and g that scatter normally: around a mean of their kind, which is unknown itself, with a part that all
-//! kinds of a knob share. Losses are seen with relative errors. The likeliest values are found by the steps of
+//! bits its level is narrower than the pivot of its kind: a family of weights, or membranes. Layers differ by factors,
+//! so it is the logarithms c and g that scatter normally: around a mean of their kind, which is unknown itself, with a
+//! part that all kinds of a knob share. Losses are seen with relative errors. The likeliest values are found by the steps of
 //! Gauss and Newton, and their covariance from the curvature there, Laplace's approximation (MacKay,
 //! Information Theory, Inference, and Learning Algorithms, 2003, chapter 27).
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 
-/// Kinds of levels: uniform weights, powers of two, membranes.
-pub const KINDS: usize = 3;
 /// Mean and standard deviation of the logarithm of the base, in losses of the reference.
 const BASE: [f64; 2] = [-1.2, 0.5];
 /// What all knobs together add to the loss of the reference, before anything is known.
 const ADDED: f64 = 0.7;
-/// Per kind, mean c of a level at the pivot beside that of a knob's share of [`ADDED`], and its standard
-/// deviation.
-const MEAN: [[f64; 2]; KINDS] = [[-0.5, 0.7], [1.0, 1.0], [-1.0, 1.5]];
-/// Per kind, mean g and its standard deviation: squared errors of rounding grow by 1.39 per bit; those of
-/// powers of two hardly, whose large weights stay as far apart.
-const GROWTH: [[f64; 2]; KINDS] = [[1.1, 0.3], [0.4, 0.3], [0.9, 0.4]];
 /// Standard deviations of the c of a knob: of what its kinds share, and of each kind's own part.
 const SHARED: f64 = 0.8;
 const OWN: f64 = 0.7;
-/// Per kind, standard deviation of the g of a knob.
-const OWN_GROWTH: [f64; KINDS] = [0.2, 0.2, 0.4];
 /// Steps to the likeliest values, and the least part of a step that is tried.
 const STEPS: usize = 30;
 const LEAST_STRIDE: f64 = 0.01;
 /// A step that explains less is the last.
 const CLOSE: f64 = 0.01;
 
+/// What is known of a kind of levels before anything ran.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Kind {
+    /// The bits that c is of.
+    pub pivot: f64,
+    /// Mean c of a level at the pivot beside that of a knob's share of [`ADDED`], and its standard deviation.
+    mean: [f64; 2],
+    /// Mean g and its standard deviation.
+    growth: [f64; 2],
+    /// Standard deviation of the g of a knob.
+    own_growth: f64,
+}
+
+impl Kind {
+    /// Weights whose steps halve with each bit: squared errors of rounding grow by 1.39 per bit less.
+    pub fn refined(pivot: f64) -> Self {
+        Self { pivot, mean: [-0.5, 0.7], growth: [1.1, 0.3], own_growth: 0.2 }
+    }
+
+    /// Weights of which the large ones stay as far apart: their errors hardly grow.
+    pub fn coarse(pivot: f64) -> Self {
+        Self { pivot, mean: [1.0, 1.0], growth: [0.4, 0.3], own_growth: 0.2 }
+    }
+
+    /// Membranes.
+    pub fn membranes(pivot: f64) -> Self {
+        Self { pivot, mean: [-1.0, 1.5], growth: [0.9, 0.4], own_growth: 0.4 }
+    }
+}
+
 /// A level as losses see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Index into [`KINDS`].
+    /// Index into the kinds of its [`Losses`].
     pub kind: usize,
     /// Width.
     pub bits: f64,
@@ -55,8 +75,7 @@ pub struct Observation {
 /// What is known of all levels.
 #[derive(Debug, Clone)]
 pub struct Losses {
-    /// Per kind, the bits that c is of.
-    pivots: [f64; KINDS],
+    kinds: Vec<Kind>,
     prior_mean: DVector<f64>,
     prior_variance: DVector<f64>,
     values: DVector<f64>,
@@ -74,21 +93,21 @@ struct Linear {
 }
 
 impl Losses {
-    /// Nothing is known of `knobs` knobs.
-    pub fn new(knobs: usize, pivots: [f64; KINDS]) -> Self {
+    /// Nothing is known of `knobs` knobs, whose levels are of these `kinds`.
+    pub fn new(knobs: usize, kinds: Vec<Kind>) -> Self {
         let share = (ADDED / knobs.max(1) as f64).ln();
         let mut prior = vec![BASE];
-        prior.extend(MEAN.map(|[mean, deviation]| [share + mean, deviation]));
-        prior.extend(GROWTH);
+        prior.extend(kinds.iter().map(|Kind { mean: [mean, deviation], .. }| [share + mean, *deviation]));
+        prior.extend(kinds.iter().map(|kind| kind.growth));
         for _ in 0..knobs {
             prior.push([0.0, SHARED]);
-            prior.extend(OWN_GROWTH.iter().flat_map(|&growth| [[0.0, OWN], [0.0, growth]]));
+            prior.extend(kinds.iter().flat_map(|kind| [[0.0, OWN], [0.0, kind.own_growth]]));
         }
         let prior_mean = DVector::from_iterator(prior.len(), prior.iter().map(|[mean, _]| *mean));
         let prior_variance =
             DVector::from_iterator(prior.len(), prior.iter().map(|[_, deviation]| deviation * deviation));
         let (values, covariance) = (prior_mean.clone(), DMatrix::from_diagonal(&prior_variance));
-        Self { pivots, prior_mean, prior_variance, values, covariance }
+        Self { kinds, prior_mean, prior_variance, values, covariance }
     }
 
     /// Finds the likeliest values for all that was `seen`.
@@ -166,26 +185,26 @@ impl Losses {
             levels.iter().enumerate().map(|(knob, &level)| self.added(knob, level)).collect();
         let loss = base + added.iter().sum::<f64>();
         let mut gradient = vec![(0, base / loss)];
-        let mut of_kinds = [[0.0; 2]; KINDS];
+        let mut of_kinds = vec![[0.0; 2]; self.kinds.len()];
         for (knob, (level, added)) in levels.iter().zip(added).enumerate() {
             let (part, narrower) = (added / loss, self.narrower(*level));
             let [mean, growth] = &mut of_kinds[level.kind];
             *mean += part;
             *growth += part * narrower;
-            let own = Self::own(knob, level.kind);
-            gradient.extend([(Self::shared(knob), part), (own, part), (own + 1, part * narrower)]);
+            let own = self.own(knob, level.kind);
+            gradient.extend([(self.shared(knob), part), (own, part), (own + 1, part * narrower)]);
         }
         for (kind, [mean, growth]) in of_kinds.into_iter().enumerate() {
-            gradient.extend([(1 + kind, mean), (1 + KINDS + kind, growth)]);
+            gradient.extend([(1 + kind, mean), (1 + self.kinds.len() + kind, growth)]);
         }
         (loss.ln(), gradient)
     }
 
     /// What `knob` adds to the loss at `level`.
     pub fn added(&self, knob: usize, level: Level) -> f64 {
-        let (own, v) = (Self::own(knob, level.kind), &self.values);
-        let coefficient = v[1 + level.kind] + v[Self::shared(knob)] + v[own];
-        let growth = v[1 + KINDS + level.kind] + v[own + 1];
+        let (own, v) = (self.own(knob, level.kind), &self.values);
+        let coefficient = v[1 + level.kind] + v[self.shared(knob)] + v[own];
+        let growth = v[1 + self.kinds.len() + level.kind] + v[own + 1];
         (coefficient + growth * self.narrower(level)).exp()
     }
 
@@ -204,15 +223,18 @@ impl Losses {
     }
 
     fn narrower(&self, level: Level) -> f64 {
-        self.pivots[level.kind] - level.bits
+        self.kinds[level.kind].pivot - level.bits
     }
 
-    fn shared(knob: usize) -> usize {
-        1 + 2 * KINDS + knob * (1 + 2 * KINDS)
+    /// Where the part of the c of `knob` is that its kinds share.
+    fn shared(&self, knob: usize) -> usize {
+        let of_kinds = 1 + 2 * self.kinds.len();
+        of_kinds + knob * of_kinds
     }
 
-    fn own(knob: usize, kind: usize) -> usize {
-        Self::shared(knob) + 1 + 2 * kind
+    /// Where c and, behind it, g of `knob` are of a kind alone.
+    fn own(&self, knob: usize, kind: usize) -> usize {
+        self.shared(knob) + 1 + 2 * kind
     }
 }
 
@@ -223,7 +245,10 @@ mod tests {
 
     use super::*;
 
-    const PIVOTS: [f64; KINDS] = [4.0, 3.0, 4.0];
+    fn kinds() -> Vec<Kind> {
+        vec![Kind::refined(4.0), Kind::coarse(3.0), Kind::membranes(4.0)]
+    }
+
     /// What six knobs lose at the pivot; the first is a hundred times as fragile as the last.
     const TRUE: [f64; 6] = [1.0, 0.2, 0.1, 0.08, 0.05, 0.01];
 
@@ -238,7 +263,7 @@ mod tests {
     }
 
     fn learnt(count: usize) -> Losses {
-        let mut losses = Losses::new(TRUE.len(), PIVOTS);
+        let mut losses = Losses::new(TRUE.len(), kinds());
         let mut dice = ChaCha8Rng::seed_from_u64(3);
         let mut seen = Vec::new();
         for _ in 0..count {
@@ -275,7 +300,7 @@ mod tests {
     /// here of a single knob that makes up all of the loss.
     #[test]
     fn the_prior_is_what_is_known_at_first() {
-        let losses = Losses::new(1, PIVOTS);
+        let losses = Losses::new(1, kinds());
         assert!((losses.base() - (-1.2f64).exp()).abs() < 1e-12);
         assert!((losses.added(0, uniform(4.0)) - 0.7 * (-0.5f64).exp()).abs() < 1e-12);
         assert!((losses.added(0, uniform(3.0)) - 0.7 * 0.6f64.exp()).abs() < 1e-12);
@@ -287,7 +312,7 @@ mod tests {
 
     #[test]
     fn fits_without_observations_change_nothing() {
-        let mut losses = Losses::new(2, PIVOTS);
+        let mut losses = Losses::new(2, kinds());
         let before = losses.values.clone();
         losses.fit(&[]);
         assert_eq!(losses.values, before);

@@ -1,7 +1,6 @@
 //! A table of what each single change loses and costs, which relaxations work on.
 
-use super::costs::kinds;
-use crate::search::{Candidate, Engine, Knob, Part, Space, Stop, is_power_of_two};
+use crate::search::{Candidate, Engine, Knob, Part, Space, Stop};
 
 /// Divergence, nats per image, below which single changes are noise: any change of a spike changes others
 /// behind it.
@@ -36,9 +35,9 @@ impl Table {
             let candidates: Vec<Candidate> = (0..levels).map(|level| widest.with(knob, level)).collect();
             let knob_costs = engine.costs(&candidates)?;
             let mut knob_losses = vec![f64::INFINITY; levels];
-            for kind in kinds(engine.space, knob.part) {
+            for ladder in engine.space.ladders(knob.part) {
                 let mut narrower: Option<(usize, f64)> = None;
-                for level in kind.into_iter().rev().filter(|&level| knob_costs[level].is_finite()) {
+                for level in ladder.into_iter().rev().filter(|&level| knob_costs[level].is_finite()) {
                     let loss = match narrower {
                         Some((below, loss)) if loss <= NEGLIGIBLE => {
                             loss * shrinkage(engine.space, knob.part, below, level)
@@ -70,28 +69,28 @@ fn divergence(engine: &mut Engine, candidate: &Candidate, batches: usize) -> Res
 }
 
 /// What remains of a loss from level `narrow` to level `wide`: the squared error of uniform steps falls by
-/// four per bit; that of powers of two hardly, whose large weights stay as far apart.
+/// four per bit; that of a family whose large weights stay as far apart hardly.
 fn shrinkage(space: &Space, part: Part, narrow: usize, wide: usize) -> f64 {
-    if part == Part::Weights && is_power_of_two(&space.weights[wide]) {
+    if part == Part::Weights && !space.weights[wide].family().refines() {
         1.0
     } else {
         0.25f64.powi(space.bits(part, wide) as i32 - space.bits(part, narrow) as i32)
     }
 }
 
-/// No level is free: a measured loss below half the median of its kind, at the narrowest level, is noise,
+/// No level is free: a measured loss below half the median of its family, at the narrowest level, is noise,
 /// and many of them together are none. The widest level of all loses nothing.
 fn raise_to_floor(space: &Space, knobs: &[Knob], losses: &mut [Vec<f64>]) {
     for part in [Part::Weights, Part::Membranes] {
-        for kind in kinds(space, part) {
+        for ladder in space.ladders(part) {
             let of_part = || (0..knobs.len()).filter(|&k| knobs[k].part == part);
-            let Some(&narrowest) = kind.last() else { continue };
+            let Some(&narrowest) = ladder.last() else { continue };
             let mut seen: Vec<f64> =
                 of_part().map(|k| losses[k][narrowest]).filter(|l| l.is_finite()).collect();
             seen.sort_by(f64::total_cmp);
             let floor = seen.get(seen.len() / 2).map_or(0.0, |median| 0.5 * median);
             for k in of_part() {
-                for &level in kind.iter().filter(|&&level| level > 0) {
+                for &level in ladder.iter().filter(|&&level| level > 0) {
                     let least = floor * shrinkage(space, part, narrowest, level);
                     losses[k][level] = losses[k][level].max(least);
                 }
@@ -101,11 +100,7 @@ fn raise_to_floor(space: &Space, knobs: &[Knob], losses: &mut [Vec<f64>]) {
     losses.iter_mut().for_each(|losses| losses[0] = 0.0);
 }
 
-/// The levels of `part` that a strategy steps through which knows one kind of scheme: uniform weights, or
-/// all where there are no others.
+/// The levels of `part` that a strategy steps through which knows one family: that of the widest weights.
 pub fn ladder(space: &Space, part: Part) -> Vec<usize> {
-    let first_is_power = is_power_of_two(&space.weights[0]);
-    let on_ladder =
-        |&level: &usize| part == Part::Membranes || is_power_of_two(&space.weights[level]) == first_is_power;
-    (0..space.levels(part)).filter(on_ladder).collect()
+    space.ladders(part).into_iter().find(|ladder| ladder.first() == Some(&0)).unwrap_or_default()
 }

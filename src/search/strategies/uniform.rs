@@ -1,7 +1,6 @@
 use super::forecast::Forecast;
-use crate::search::{
-    Batch, Candidate, Engine, Granularity, Part, Quantizer, Stop, Strategy, is_power_of_two,
-};
+use crate::quant::scheme::Family;
+use crate::search::{Batch, Candidate, Engine, Granularity, Part, Quantizer, Stop, Strategy};
 
 /// Weight and membrane bits that nearly every network keeps most of its accuracy at.
 const COMMON_BITS: [u32; 2] = [4, 8];
@@ -56,15 +55,15 @@ struct Scan {
     costs: Vec<f64>,
     /// Levels of weights and of membranes.
     levels: Vec<[usize; 2]>,
-    /// True for powers of two.
-    power_of_two: Vec<bool>,
+    /// Families of their weights.
+    families: Vec<Family>,
     /// Per candidate, what was seen of it.
     seen: Vec<Option<Batch>>,
     /// Candidates that meet everything.
     meet: Vec<usize>,
     /// The first one that keeps the accuracy, and not the budgets.
     within: Option<usize>,
-    /// Candidates that lose too much: what is narrower in both, of the same scheme, loses more.
+    /// Candidates that lose too much: what is narrower in both, of the same family, loses more.
     beyond: Vec<usize>,
     /// What is looked at first, in this order: the widest one of those that meet the budgets, or else the cheapest of
     /// all, and the one of common widths.
@@ -90,11 +89,10 @@ impl Scan {
         let levels: Vec<[usize; 2]> = all.iter().map(|(level, _)| *level).collect();
         let fit = (0..all.len()).filter(|&i| fits[order[i]]);
         let widest = fit.min_by_key(|&i| levels[i]).unwrap_or(0);
-        let power_of_two: Vec<bool> =
-            levels.iter().map(|[w, _]| is_power_of_two(&engine.space.weights[*w])).collect();
+        let families: Vec<Family> = levels.iter().map(|[w, _]| engine.space.weights[*w].family()).collect();
         let apart = |&i: &usize| {
             let bits = [Part::Weights, Part::Membranes].map(|p| engine.space.bits(p, levels[i][p as usize]));
-            (power_of_two[i], bits[0].abs_diff(COMMON_BITS[0]), bits[1].abs_diff(COMMON_BITS[1]))
+            (families[i], bits[0].abs_diff(COMMON_BITS[0]), bits[1].abs_diff(COMMON_BITS[1]))
         };
         let common = (0..all.len()).min_by_key(apart).unwrap_or(0);
         Ok(Self {
@@ -102,7 +100,7 @@ impl Scan {
             seen: vec![None; all.len()],
             candidates: all.into_iter().map(|(_, candidate)| candidate).collect(),
             levels,
-            power_of_two,
+            families,
             meet: Vec::new(),
             within: None,
             beyond: Vec::new(),
@@ -121,7 +119,7 @@ impl Scan {
         let [w, m] = self.levels[i];
         self.beyond.iter().any(|&b| {
             let [bw, bm] = self.levels[b];
-            w >= bw && m >= bm && self.power_of_two[i] == self.power_of_two[b]
+            w >= bw && m >= bm && self.families[i] == self.families[b]
         })
     }
 

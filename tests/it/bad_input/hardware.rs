@@ -351,8 +351,11 @@ fn machines_that_cannot_run_the_network() {
         change(&edge, "multi_bit: BitSerial,", "multi_bit: BitSerial, kinds: [Pointwise, Grouped],");
     let flash = change(&bundled_text(CORTEX), "value: 1048576,", "value: 131072,");
     let sram = change(&bundled_text(CORTEX), "value: 393216,", "value: 16384,");
+    let apot = change(&edge, "zeros: Skip,", "zeros: Skip, decoders: [Levels(Apot), Levels(Binary)],");
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
+        ("a table that there is not", (edge.clone(), "e2m1")),
+        ("a table of other levels", (apot, "post4")),
         ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
         (
             "pixels on an array for spikes",
@@ -369,6 +372,10 @@ fn machines_that_cannot_run_the_network() {
     assert_snapshot!(lines(cases, |(text, quant)| refuses(text, quant)), @r"
     16-bit weights on 8-bit lanes
       setting w16: layer patch_embed.proj_conv: 16-bit weights, and hardware edge-28 takes up to 8 (max_weight_bits)
+    a table that there is not
+      setting e2m1: layer patch_embed.proj_conv: weights that Levels(E2m1) decodes, and hardware edge-28 takes two's complement, PowerOfTwo (decoders)
+    a table of other levels
+      setting post4: layer patch_embed.proj_conv: weights that Levels(Post) decodes, and hardware edge-28 takes two's complement, PowerOfTwo, Levels(Apot), Levels(Binary) (decoders)
     pixels on lanes for spikes
       setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (multi_bit)
     pixels on an array for spikes

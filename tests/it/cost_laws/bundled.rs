@@ -47,7 +47,7 @@ fn the_bundled_network_by_hand() {
         );
         let first = name == "patch_embed.proj_conv";
         assert_eq!(
-            (product.is_constant(), product.from_outside, product.weight_bits),
+            (product.is_constant(), product.from_outside, product.weight.code_bits),
             (first, first, 4),
             "{name}"
         );

@@ -24,8 +24,8 @@ fn any_product() -> impl Strategy<Value = Product> {
     (sizes, any::<bool>(), input, 2u32..=8, any::<bool>()).prop_map(
         |((positions, fan_in, outputs, groups), constant, input, bits, power_of_two)| {
             let weight = match power_of_two {
-                true => WeightForm::PowerOfTwo { max_exponent: (1 << (bits.min(5) - 1)) - 2 },
-                false => WeightForm::Integer { bits },
+                true => WeightForm::power_of_two(bits, (1 << (bits.min(5) - 1)) - 2),
+                false => WeightForm::integer(bits),
             };
             let frames = if constant { InputFrames::Repeated } else { InputFrames::PerTimestep };
             let plain = product(positions, fan_in, outputs * groups, bits);
@@ -97,7 +97,7 @@ proptest! {
             let inputs = (p.input_values * frames) as f64 * f64::from(p.input.bits());
             prop_assert!(t.activations_read >= inputs - 1e-6);
             prop_assert_eq!(t.activations_written, (p.positions * p.outputs * case.timesteps) as f64);
-            let weights = (p.fan_in * p.outputs) as f64 * f64::from(p.weight_bits);
+            let weights = (p.fan_in * p.outputs) as f64 * f64::from(p.weight.code_bits);
             let skips = case.spec.units.contains("Skip") && plan.dataflow == Dataflow::OutputStationary
                 && case.spec.units.contains("zeros: Skip");
             prop_assert!(skips || t.weights_read >= weights);
@@ -184,7 +184,7 @@ proptest! {
             let layer = &mut changed.layer;
             let product = layer.product.as_mut().unwrap();
             match operand {
-                0 => (product.weight_bits, product.weight) = (bits, WeightForm::Integer { bits }),
+                0 => product.weight = WeightForm::integer(bits),
                 1 => product.accumulator_bits = bits + 8,
                 2 => product.input = Input::Integers { bits },
                 _ => layer.epilogue = vec![neuron(product.positions * product.outputs, bits)],

@@ -39,7 +39,7 @@ proptest! {
             prop_assert!(close(t.activations_read, inputs), "{} {inputs} {plan:?}\n{nest}", t.activations_read);
             let passes = if plan.placement == Placement::Outermost { case.timesteps } else { 1 };
             let parameters = case.layer.parameter_bits() * passes as f64;
-            let weights = bits(Matrix::Weights, p.weight_bits, |c| c.reads) + parameters;
+            let weights = bits(Matrix::Weights, p.weight.code_bits, |c| c.reads) + parameters;
             prop_assert!(close(t.weights_read, weights), "{} {weights} {plan:?}\n{nest}", t.weights_read);
             // Sums that are kept for all timesteps are another matter.
             if plan.dataflow != Dataflow::OutputStationary && !p.is_constant() {

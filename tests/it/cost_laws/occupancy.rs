@@ -191,7 +191,7 @@ proptest! {
         prop_assert!(bytes.total() >= bytes.model() && bytes.model() > bytes.weights);
         let mut narrower = workload.clone();
         let layer = &mut narrower.layers[at.index(workload.layers.len())];
-        layer.product.as_mut().unwrap().weight_bits -= 1;
+        layer.product.as_mut().unwrap().weight.code_bits -= 1;
         let less = footprint_bytes(&narrower);
         prop_assert!(less.model() < bytes.model() && less.total() < bytes.total());
         let layer = &mut narrower.layers[at.index(workload.layers.len())];

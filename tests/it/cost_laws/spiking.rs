@@ -2,6 +2,7 @@
 
 use spiq::exec::{Activity, Pattern, PatternCount, Patterns};
 use spiq::hw::SpikeEncoding;
+use spiq::quant::WeightScheme;
 
 use super::*;
 
@@ -157,21 +158,48 @@ fn integers_by_hand() {
     };
     let looked_at = 96.0 * 8.0;
     // Eight cycles, gates, additions and registers for each of 39 weights.
-    let serial = cost(WeightForm::Integer { bits: 4 }, "BitSerial");
+    let serial = cost(WeightForm::integer(4), "BitSerial");
     assert_eq!(array_cycles(&serial), [78.0, 26.0, 0.0, 56.0]);
     assert!(close(serial.energy_j.synapse * 1e12, 39.0 * 8.0 * 3.0 + looked_at));
     // One multiplication, addition and register.
-    let multiplier = cost(WeightForm::Integer { bits: 4 }, "Multiplier");
+    let multiplier = cost(WeightForm::integer(4), "Multiplier");
     assert_eq!(array_cycles(&multiplier), [9.75, 3.25, 0.0, 7.0]);
     assert!(close(multiplier.energy_j.synapse * 1e12, 39.0 * 3.0 + looked_at));
     // One shift of the input, addition and register, whatever the lanes have for integers.
     for multi_bit in ["BitSerial", "Multiplier"] {
-        let shifted = cost(WeightForm::PowerOfTwo { max_exponent: 6 }, multi_bit);
+        let shifted = cost(WeightForm::power_of_two(4, 6), multi_bit);
         assert_eq!(
             (array_cycles(&shifted), shifted.energy_j),
             (array_cycles(&multiplier), multiplier.energy_j)
         );
     }
+}
+
+/// A code of E2M1 passes the 24 gates of its table, and a level is at most two powers of two: a spike adds its operand, an
+/// integer is shifted and added twice, in two cycles. Powers of the square root of two are multiplied.
+#[test]
+fn looked_up_weights_by_hand() {
+    let form = |word: &str| WeightScheme::from_shorthand(word, false).unwrap().form();
+    let cost = |word: &str, input: Input, multi_bit: &str| {
+        let layer = Product { input, weight: form(word), ..product(4, 6, 3, 4) };
+        let activity = activity(&layer, &[vec![3, 1, 2, 2], vec![0, 4, 1, 0]]);
+        let cost = cost(lanes(2, 2, "Skip", multi_bit), &self::layer(layer, vec![]), &activity);
+        (array_cycles(&cost), cost.energy_j.synapse * 1e12)
+    };
+    let (integers, looked_at) = (Input::Integers { bits: 8 }, 96.0 * 8.0);
+    let (spiking, adds) = cost("w4", Input::Spikes, "BitSerial");
+    let (cycles, synapse) = cost("e2m1", Input::Spikes, "BitSerial");
+    assert!(cycles == spiking && close(synapse - adds, 39.0 * 24.0));
+    for multi_bit in ["BitSerial", "Multiplier"] {
+        let (cycles, synapse) = cost("e2m1", integers, multi_bit);
+        assert_eq!(cycles, [19.5, 6.5, 0.0, 14.0]);
+        assert!(close(synapse, 39.0 * (24.0 + 2.0 * 3.0) + looked_at));
+    }
+    let (cycles, synapse) = cost("post4", integers, "Multiplier");
+    assert_eq!(cycles, [9.75, 3.25, 0.0, 7.0]);
+    assert!(close(synapse, 39.0 * (f64::from(form("post4").decoder_gates()) + 3.0) + looked_at));
+    // 3 bits are stored, and an operand of 6 is added.
+    assert_eq!((form("post3").code_bits, form("post3").operand_bits), (3, 6));
 }
 
 /// Spikformer 4-384: 64 tokens, 12 heads of 32 channels. q (k^T v) takes 64 x 384 x 32 ANDs and as many

@@ -1,5 +1,7 @@
 //! Random networks of every operation, against the naive computation and the float network.
 
+use spiq::num::LevelSet;
+
 use super::dequantized::*;
 use super::naive::*;
 use super::support::*;
@@ -275,7 +277,15 @@ pub fn zoo_model(dice: &mut Dice, timesteps: usize, exact: bool) -> (Model, Tens
 pub fn any_scheme(dice: &mut Dice) -> String {
     let (scale, granularity) = (dice.pick(&["Pow2", "Free"]), dice.pick(&["Layer", "Channel"]));
     let clip = dice.pick(&["Max", "Mse"]);
-    match dice.int(0, 4) {
+    match dice.int(0, 6) {
+        5.. => {
+            let set = LevelSet::ALL[dice.int(0, LevelSet::ALL.len() as i64 - 1) as usize];
+            let bits = dice.int((*set.widths().start()).into(), (*set.widths().end()).into());
+            let kind = set.kind();
+            format!(
+                "Levels(set: {kind}, bits: {bits}, scale: {scale}, granularity: {granularity}, clip: {clip})"
+            )
+        }
         0 => format!("UnitFloor(bits: {})", dice.int(3, 8)),
         1 => format!("PowerOfTwo(bits: {}, scale: {scale}, granularity: {granularity})", dice.int(2, 4)),
         _ => {

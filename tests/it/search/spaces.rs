@@ -1,7 +1,8 @@
 //! Partitions, steps and settings.
 
+use spiq::num::LevelSet;
 use spiq::quant::Setting;
-use spiq::search::{Candidate, Granularity, Part, Quantizer, Space};
+use spiq::search::{Candidate, Granularity, Part, Quantizer, Space, Widths};
 
 use super::synthetic::{fixed, network, widths};
 
@@ -94,5 +95,34 @@ fn calibration_is_part_of_our_settings_alone() {
     assert!(calibrated(Quantizer::PerChannel));
     for papers in [Quantizer::UnitFloor, Quantizer::FixedPoint, Quantizer::Hybrid] {
         assert!(!calibrated(papers), "{papers:?}");
+    }
+}
+
+/// A space takes every scheme that there is, and each is a step from others.
+#[test]
+fn every_scheme_is_a_level_of_a_space_that_asks_for_it() {
+    let schemes: Vec<String> =
+        LevelSet::ALL.iter().flat_map(|set| set.widths().map(|bits| set.shorthand(bits))).collect();
+    let asked = Widths { schemes: schemes.clone(), ..widths() };
+    for quantizer in [Quantizer::PerChannel, Quantizer::Hybrid] {
+        let space = quantizer.space(&network(), &asked);
+        assert_eq!(space.weights.len(), 8 + schemes.len());
+        assert_eq!(space.families().len(), 2 + LevelSet::ALL.len());
+        let mut on_ladders: Vec<usize> = space.ladders(Part::Weights).into_iter().flatten().collect();
+        on_ladders.sort_unstable();
+        assert_eq!(on_ladders, (0..space.weights.len()).collect::<Vec<_>>());
+        let below: Vec<usize> =
+            (0..space.weights.len()).flat_map(|l| space.below(Part::Weights, l)).collect();
+        for (level, scheme) in space.weights.iter().enumerate() {
+            assert!(level == 0 || below.contains(&level), "{} is no step", scheme.shorthand());
+            let setting = space.setting(&space.uniform(level, 0), "s").unwrap();
+            assert_eq!(fixed(&setting).weights_of("head"), *scheme);
+            assert_eq!(space.layers(&space.uniform(level, 0))[0].scheme, scheme.shorthand());
+            let read = Setting::parse(&space.ron(&space.uniform(level, 0), "s"), "s").unwrap();
+            assert_eq!(read, setting);
+        }
+    }
+    for papers in [Quantizer::UnitFloor, Quantizer::FixedPoint] {
+        assert_eq!(papers.space(&network(), &asked).weights.len(), 6, "{papers:?}");
     }
 }

@@ -52,7 +52,7 @@ impl Synthetic {
     pub fn lost(&self, fixed: &FixedPoint, i: usize) -> f64 {
         let unit = &self.space.units[i];
         let scheme = fixed.weights_of(&unit.layer);
-        let factor = if spiq::search::is_power_of_two(&scheme) { 1.5 } else { 1.0 };
+        let factor = if scheme.family().refines() { 1.0 } else { 1.5 };
         let weights = factor * self.fragility[i] * (-2.0 * f64::from(scheme.bits())).exp2();
         let membranes = unit.neurons.first().map_or(0.0, |neuron| {
             0.3 * self.fragility[i] * (-1.5 * f64::from(fixed.membrane_bits_of(neuron))).exp2()
@@ -109,6 +109,7 @@ pub fn widths() -> Widths {
     Widths {
         uniform: vec![8, 6, 5, 4, 3, 2],
         power_of_two: vec![4, 3],
+        schemes: Vec::new(),
         membranes: vec![16, 8, 6, 4],
         calibrated: false,
     }

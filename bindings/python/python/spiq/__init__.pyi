@@ -218,6 +218,7 @@ def search(
     audit: bool = False,
     weight_bits: Iterable[int] = ...,
     power_of_two_bits: Iterable[int] = ...,
+    schemes: Iterable[str] = (),
     membrane_bits: Iterable[int] = ...,
     calibrated: bool = False,
     limit: int | None = None,

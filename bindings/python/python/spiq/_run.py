@@ -92,6 +92,7 @@ def search(
     audit=_PROBLEM["audit"],
     weight_bits=tuple(_WIDTHS["uniform"]),
     power_of_two_bits=tuple(_WIDTHS["power_of_two"]),
+    schemes=(),
     membrane_bits=tuple(_WIDTHS["membranes"]),
     calibrated=_WIDTHS["calibrated"],
     limit=None,
@@ -130,6 +131,7 @@ def search(
         audit: Run what a gate rejects, too, and count how often it was wrong.
         weight_bits: Widths of uniform weights that are tried.
         power_of_two_bits: Widths of power-of-two weights that are tried.
+        schemes: Further schemes of weights that are tried, by their shorthands, as ``["apot4", "e2m1"]``.
         membrane_bits: Widths of membranes that are tried.
         calibrated: Round weights by calibration images, and match thresholds to firing rates.
         limit: Only the first validation and the first test images.
@@ -181,6 +183,7 @@ def search(
         "widths": {
             "uniform": list(weight_bits),
             "power_of_two": list(power_of_two_bits),
+            "schemes": list(schemes),
             "membranes": list(membrane_bits),
             "calibrated": calibrated,
         },

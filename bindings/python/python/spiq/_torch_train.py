@@ -35,7 +35,7 @@ class Trainer(Applier):
             weights = read["weights"]
             if weights is None:
                 continue
-            if weights["scheme"] not in ("uniform", "power_of_two"):
+            if weights["scheme"] not in ("Uniform", "PowerOfTwo"):
                 message = f"weights of the scheme {weights['scheme']} have no step to learn"
             elif weights["narrow"]:
                 message = "an accumulator of a declared width does not train"

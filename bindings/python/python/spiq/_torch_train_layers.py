@@ -78,7 +78,7 @@ class Weights:
     def __init__(self, name, part, norms, integers, input_step, image, clock):
         self.name, self.part, self.norms, self.clock = name, part, norms, clock
         self.bits, self.pow2, self.per_layer = integers["bits"], integers["pow2"], integers["per_layer"]
-        self.uniform = integers["scheme"] == "uniform"
+        self.uniform = integers["scheme"] == "Uniform"
         self.top = 2 ** (self.bits - 1) - 1 if self.uniform else 2 ** (2 ** (self.bits - 1) - 2)
         # The fewest steps that the largest weight may have, so that its code is the last of the grid.
         lower = 0.5 if self.top == 1 else 0.75
