@@ -2,6 +2,8 @@
 //! are read.
 
 mod bottlenecks;
+mod browser;
+mod exploration_page;
 mod pages;
 mod tables;
 
