@@ -5,6 +5,7 @@ mod bottlenecks;
 mod browser;
 mod exploration_page;
 mod pages;
+mod pictures;
 mod tables;
 
 use std::fs;
