@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use spiq::report::html_page;
 use tempfile::TempDir;
 
 use super::browser::browser;
-use super::{Run, quant, repository};
+use super::{REPORT, Run, quant, repository};
 
 /// Two settings at the rates of the bundled network; most tests look at this run.
 static RATES: LazyLock<Run> = LazyLock::new(|| {
@@ -150,6 +151,26 @@ fn an_older_file_is_drawn_as_far_as_it_goes() {
     assert_eq!(code, 0, "{said}");
     let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(page.contains("a newer spiq looks for it") && page.contains("a newer spiq writes them"));
+}
+
+/// 150 timesteps are 50 columns of 3 each, whose mean is that of the middle one where rates rise evenly.
+#[test]
+fn many_timesteps_are_columns_of_means() {
+    let mut report = REPORT.clone();
+    let rates: Vec<f64> = (0..150).map(|timestep| f64::from(timestep) / 1000.0).collect();
+    for setting in report["settings"].as_array_mut().unwrap() {
+        for layer in setting["layers"].as_array_mut().unwrap() {
+            layer["step_spike_rates"] = rates.clone().into();
+        }
+    }
+    let page = html_page(&report.to_string(), "report.json").unwrap();
+    let (_, table) = page.split_once("a column the mean of up to 3</caption>").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    assert_eq!(table.matches("<th scope=\"col\">").count(), 1 + 50);
+    let (_, second) = table.split_once("<th scope=\"col\">4–6</th>").unwrap();
+    assert!(second.contains("<th scope=\"col\">148–150</th>"));
+    // Timesteps 1 to 3 fire at 0, 0.1 and 0.2 %, the last three at 14.7, 14.8 and 14.9 %.
+    assert!(table.contains(">0.1 %</td>") && table.contains(">14.8 %</td>"));
 }
 
 #[test]
