@@ -248,7 +248,7 @@ mod tests {
             parameter("b"),
         );
         let outcome = |point: usize| {
-            if point % 7 == 0 {
+            if point.is_multiple_of(7) {
                 return Outcome::Refused(format!("point {point} has no room for {}", "x".repeat(60)).into());
             }
             let mut figures = [1.0 / 3.0; Figure::ALL.len()];

@@ -68,7 +68,7 @@ impl Unit {
 /// `count` with its digits in threes.
 pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
-    let breaks = |i: usize| i > 0 && (digits.len() - i) % 3 == 0;
+    let breaks = |i: usize| i > 0 && (digits.len() - i).is_multiple_of(3);
     digits.char_indices().flat_map(|(i, digit)| breaks(i).then_some(',').into_iter().chain([digit])).collect()
 }
 
