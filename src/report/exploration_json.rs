@@ -237,13 +237,13 @@ mod tests {
 
     /// 100 values of two parameters of a machine: every point of the anti-diagonal energy and latency trade, and one in
     /// seven is refused, each for a reason of its own.
-    fn large() -> Exploration {
+    fn large(constraints: &str) -> Exploration {
         let values = "Steps(from: 1, to: 100, plus: 1)";
         let parameter =
             |name: &str| format!("(name: \"{name}\", path: \"{name}.{}\", values: {values})", "x".repeat(60));
         let text = format!(
             "(name: \"large\", hardware: [\"m\"], parameters: [{}, {}], networks: [(model: \"n\", activity: \
-             Rates(\"r\"))], settings: [\"w4\"], objectives: [\"energy_j\", \"latency_s\", \"power_w\"])",
+             Rates(\"r\"))], settings: [\"w4\"], constraints: [{constraints}], objectives: [\"energy_j\", \"latency_s\", \"power_w\"])",
             parameter("a"),
             parameter("b"),
         );
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_points_are_a_small_page() {
-        let found = large();
+        let found = large("");
         let json = exploration_json(&found).unwrap();
         let value: Value = serde_json::from_str(&json).unwrap();
         let front = &found.fronts[0].points;
@@ -287,5 +287,27 @@ mod tests {
         {
             assert!(page.contains(words), "{words}");
         }
+    }
+
+    /// Of the 1,000 points that take at most 1 mJ, 143 are refused; the first 42 of the others take more than 20 µs.
+    #[test]
+    fn points_that_keep_constraints_are_counted() {
+        let found = large("\"energy_j <= 1mJ\", \"latency_s <= 20us\", \"power_w <= 1\"");
+        let value: Value = serde_json::from_str(&exploration_json(&found).unwrap()).unwrap();
+        let kept = &value["kept"][0];
+        // 1 ms / (1 + n) is at most 20 µs from point 49 on, which is refused.
+        assert_eq!(kept["evaluated"], 8571);
+        assert_eq!(kept["constraints"], serde_json::json!([857, 8571 - 42, 8571]));
+        assert_eq!(kept["all"], 857 - 42);
+        let shown = value["shown"].as_array().unwrap();
+        let exceeded =
+            |number: u64| shown.iter().find(|point| point["point"] == number).map(|p| &p["exceeded"]);
+        assert_eq!(exceeded(1), Some(&serde_json::json!([1])));
+        assert_eq!(exceeded(9999), Some(&serde_json::json!([0])));
+        assert!(value["nearest"].as_array().unwrap().is_empty() && value["best"][0]["point"] == 50);
+        let none = large("\"energy_j <= 1nJ\"");
+        let value: Value = serde_json::from_str(&exploration_json(&none).unwrap()).unwrap();
+        assert_eq!(value["nearest"][0]["point"], 1);
+        assert!(value["shown"].as_array().unwrap().iter().any(|point| point["point"] == 1));
     }
 }
