@@ -17,17 +17,34 @@ pub struct Refusal<'a> {
 }
 
 impl Exploration {
-    /// Why points were refused, what was most frequent first.
+    /// Why points were refused, what was most frequent first. Messages that begin with a machine go on without it, so what
+    /// is wrong with many machines is one reason.
     pub fn refusals(&self) -> Vec<Refusal<'_>> {
         let mut found: BTreeMap<&str, Refusal> = BTreeMap::new();
-        for (point, outcome) in self.outcomes.iter().enumerate() {
-            if let Outcome::Refused(why) = outcome {
-                found.entry(why).or_insert(Refusal { why, points: 0, first: point }).points += 1;
+        let of_machine = self.networks.len() * self.settings.len();
+        for (machine, outcomes) in self.outcomes.chunks(of_machine.max(1)).enumerate() {
+            let first = machine * of_machine;
+            let mut changes = None;
+            for (i, outcome) in outcomes.iter().enumerate() {
+                let Outcome::Refused(why) = outcome else { continue };
+                let changes = changes.get_or_insert_with(|| self.changes(first));
+                let why = why.split_once(changes.as_str()).map_or(&**why, |(_, rest)| rest);
+                let entry = found.entry(why).or_insert(Refusal { why, points: 0, first: first + i });
+                entry.points += 1;
             }
         }
         let mut refusals: Vec<Refusal> = found.into_values().collect();
         refusals.sort_by_key(|refusal| (std::cmp::Reverse(refusal.points), refusal.first));
         refusals
+    }
+
+    /// What the name of the machine of point number `point` ends with in messages: its changes and a colon; nothing of one
+    /// without changes.
+    fn changes(&self, point: usize) -> String {
+        let place = self.place(point);
+        let hardware = self.hardware(&place);
+        let changes = &hardware[self.axes[0].levels[place.levels[0]].len()..];
+        if changes.is_empty() { String::new() } else { format!("{changes}: ") }
     }
 
     /// Numbers of points that stand for all, ascending: of fronts about `most_of_fronts`, the ends of each among them, the

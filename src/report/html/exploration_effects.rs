@@ -143,9 +143,9 @@ pub(super) fn refusals(found: &ExplorationDocument) -> Markup {
             "run the network at the setting. They stop no others."
         }
         @if !found.refusals.is_empty() {
-            (Table::sortable("Reasons", "reason", of().map(|refusal| refusal.why.clone()))
+            (Table::sortable("Reasons", "first point", of().map(|refusal| refusal.first.to_string()))
                 .numbers("points", Unit::Whole, of().map(|refusal| Some(refusal.points as f64)))
-                .numbers("first", Unit::Whole, of().map(|refusal| Some(refusal.first as f64)))
+                .words("reason", of().map(|refusal| refusal.why.clone()))
                 .words("network", of().map(|refusal| refusal.network.clone()))
                 .words("machine", of().map(|refusal| refusal.hardware.clone()))
                 .words("setting", of().map(|refusal| refusal.setting.clone()))

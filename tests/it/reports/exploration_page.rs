@@ -106,7 +106,10 @@ fn the_json_says_what_the_points_are() {
     let refused: u64 =
         json["refusals"].as_array().unwrap().iter().map(|r| r["points"].as_u64().unwrap()).sum();
     assert_eq!(refused, 4);
-    assert_eq!(json["refusals"][0]["why"], cell(&rows[0], "refused"));
+    // Four points lack room for a word: one reason, whatever their machines are called.
+    let why = json["refusals"][0]["why"].as_str().unwrap();
+    assert!(json["refusals"].as_array().unwrap().len() == 1 && !why.contains('+'), "{}", json["refusals"]);
+    assert!(cell(&rows[0], "refused").ends_with(why), "{why}");
     let shown = json["shown"].as_array().unwrap();
     assert_eq!(shown.len(), 8);
     for point in shown {
