@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::check_flag;
+use super::given::quoted;
 use super::print::{print, print_json};
 use super::progress::Bars;
 use super::threads::ThreadsArguments;
@@ -17,7 +18,7 @@ use crate::report;
 pub struct Arguments {
     #[command(flatten)]
     of: SpaceArguments,
-    /// Write points.csv, fronts.csv, effects.csv, exploration.json and plots/ here.
+    /// Write report.html, points.csv, fronts.csv, effects.csv, exploration.json and plots/ here.
     #[arg(long, value_name = "DIR", default_value = "spiq-explore")]
     out: PathBuf,
     /// Print exploration.json instead of a table.
@@ -63,7 +64,14 @@ impl SpaceArguments {
     /// All that is read of `space`, whose text is `text`.
     pub fn study(&self, space: Space, text: &str, images: &Bars) -> Result<Study> {
         let sample = self.sample.map(|machines| Sample { machines, seed: self.seed });
-        Study::new(space, sha256([text.as_bytes()]), sample, images)
+        let study = Study::new(space, sha256([text.as_bytes()]), sample, images)?;
+        Ok(study.run_by(self.command()))
+    }
+
+    /// What to type to explore it.
+    fn command(&self) -> String {
+        let sample = self.sample.map(|machines| format!(" --sample {machines} --seed {}", self.seed));
+        format!("spiq explore {}{}", quoted(&self.space), sample.unwrap_or_default())
     }
 }
 

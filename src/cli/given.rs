@@ -14,6 +14,11 @@ pub struct Given {
     words: Vec<OsString>,
 }
 
+/// `word` as a shell reads it.
+pub fn quoted(word: &str) -> String {
+    word.maybe_quote().to_string()
+}
+
 impl Given {
     /// Flags of the subcommand in `matches`, which `command` parsed of `words`.
     pub fn of(command: &Command, matches: &ArgMatches, words: Vec<OsString>) -> Self {

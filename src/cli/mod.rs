@@ -56,7 +56,7 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Charges several accelerators for one network at one setting.
     Compare(compare::Arguments),
-    /// Draws report.html anew from the JSON that simulate, compare or search left in a folder.
+    /// Draws report.html anew from the JSON that simulate, compare, search or explore left in a folder.
     Report(report::Arguments),
     /// Executes a model and says what it classifies; leaves every spike where asked to.
     Run(run::Arguments),

@@ -10,8 +10,8 @@ use crate::report;
 /// Flags of `spiq report`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A folder that simulate, compare or search wrote, or one of its files report.json, comparison.json and
-    /// search.json.
+    /// A folder that simulate, compare, search or explore wrote, or one of its files report.json, comparison.json,
+    /// search.json and exploration.json.
     #[arg(value_name = "DIR")]
     results: PathBuf,
 }
@@ -39,7 +39,7 @@ fn file_of(results: &Path) -> Result<PathBuf> {
         [] => {
             let names = report::HTML_SOURCES.join(", ");
             let message = format!(
-                "{}: none of {names} is there: simulate, compare and search write them where --out says",
+                "{}: none of {names} is there: simulate, compare, search and explore write them where --out says",
                 results.display()
             );
             Err(Error::mismatch(message))

@@ -35,10 +35,16 @@ pub(super) fn axes(space: &Space) -> Vec<Axis> {
 
 /// What makes a description of the machine with these `levels` of the axes.
 pub(super) fn changes(space: &Space, axes: &[Axis], levels: &[usize]) -> Vec<Change> {
-    let values = axes.iter().zip(levels).skip(2).map(|(axis, &level)| &axis.levels[level]);
+    let of = |(axis, &level): (usize, &usize)| changes_of(space, axes, axis, level);
+    levels.iter().enumerate().flat_map(of).collect()
+}
+
+/// The part of [`changes`] that the axis number `axis` has; `hardware` and `table` have none.
+pub(super) fn changes_of(space: &Space, axes: &[Axis], axis: usize, level: usize) -> Vec<Change> {
+    let parameter = axis.checked_sub(2).map(|number| &space.parameters[number]);
     let of =
-        |(parameter, value): (&Parameter, &String)| parameter.changes(value).expect("checked with the space");
-    space.parameters.iter().zip(values).flat_map(of).collect()
+        |parameter: &Parameter| parameter.changes(&axes[axis].levels[level]).expect("checked with the space");
+    parameter.map(of).unwrap_or_default()
 }
 
 /// Machines by their numbers.

@@ -1,9 +1,9 @@
 //! Effects of parameters: how much of an objective each of them decides.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one axis has to do with a figure.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// Name of the axis.
     pub parameter: String,
@@ -15,7 +15,7 @@ pub struct Effect {
 }
 
 /// Points that share a level.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LevelEffect {
     /// The value.
     pub value: String,

@@ -1,9 +1,12 @@
+use serde::Serialize;
+
 use super::axes::Sample;
 use super::axis::{Axis, axes, changes, machines, numbered};
 use super::constraint::Constraint;
 use super::effects::{Effect, effect};
 use super::figure::{Figure, Figures};
 use super::front::front;
+use super::provenance::Provenance;
 use super::space::Space;
 use crate::error::Result;
 
@@ -22,8 +25,8 @@ pub enum Outcome {
 pub struct Exploration {
     /// What was asked for.
     pub space: Space,
-    /// SHA-256 of the text of the space.
-    pub space_sha256: String,
+    /// What it was made of.
+    pub provenance: Provenance,
     /// Names of the networks.
     pub networks: Vec<String>,
     /// Names of the settings.
@@ -52,7 +55,7 @@ pub struct Names {
 }
 
 /// Where a point is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// Per axis of machines.
     pub levels: Vec<usize>,
@@ -83,14 +86,13 @@ pub struct Nearest {
 }
 
 impl Exploration {
-    /// The exploration of `space`, whose text has the digest `space_sha256`; `outcomes` are those of all points, in
-    /// order.
+    /// The exploration of `space`; `outcomes` are those of all points, in order.
     ///
     /// # Errors
     /// If there are too many points.
-    pub(super) fn new(
+    pub(crate) fn new(
         space: Space,
-        space_sha256: String,
+        provenance: Provenance,
         Names { networks, settings }: Names,
         sample: Option<Sample>,
         outcomes: Vec<Outcome>,
@@ -102,7 +104,7 @@ impl Exploration {
         let fronts = Vec::new();
         let found = Self {
             space,
-            space_sha256,
+            provenance,
             networks,
             settings,
             axes,
@@ -202,6 +204,15 @@ impl Exploration {
         let machines =
             machines.filter_map(|(i, axis)| of(&axis.name, &axis.levels, &|place| place.levels[i]));
         machines.chain(of("setting", &self.settings, &|place| place.setting)).collect()
+    }
+
+    /// The best point of `network` in `objective`, of those on the first front that has it; `None` where none keeps all
+    /// constraints.
+    pub fn best(&self, network: usize, objective: Figure) -> Option<usize> {
+        let has = |front: &&FrontOf| front.network == network && front.figures.contains(&objective);
+        let front = self.fronts.iter().find(has)?;
+        let cost = |point: &usize| self.figures(*point).map_or(f64::NAN, |figures| objective.cost(figures));
+        front.points.iter().copied().min_by(|a, b| cost(a).total_cmp(&cost(b)))
     }
 
     /// Whether some point of `network` keeps all constraints.

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::axes::Sample;
 use super::axis::{axes, machines, numbered};
 use super::exploration::Names;
+use super::provenance::Provenance;
 use super::space::Space;
 use crate::error::{Error, Result};
 use crate::files::sha256;
 
 /// Rises when a line changes its meaning.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// First line of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ const SCHEMA_VERSION: u32 = 1;
 struct Head {
     schema_version: u32,
     spiq_version: String,
-    space_sha256: String,
+    provenance: Provenance,
     sample: Option<Sample>,
     networks: Vec<String>,
     settings: Vec<String>,
@@ -40,8 +41,8 @@ struct Entry {
 /// What is to be evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
-    /// SHA-256 of the text of the space.
-    pub space_sha256: String,
+    /// What it is made of.
+    pub provenance: Provenance,
     /// What stands for all machines, if not all are evaluated.
     pub sample: Option<Sample>,
     /// What points are called by.
@@ -56,7 +57,7 @@ impl Plan {
         let head = Head {
             schema_version: SCHEMA_VERSION,
             spiq_version: env!("CARGO_PKG_VERSION").to_owned(),
-            space_sha256: self.space_sha256.clone(),
+            provenance: self.provenance.clone(),
             sample: self.sample,
             networks: self.names.networks.clone(),
             settings: self.names.settings.clone(),
@@ -94,7 +95,7 @@ impl Plan {
             return Err(Error::field(path, "ids_sha256", "the lines are not those that were planned"));
         }
         let names = Names { networks: head.networks, settings: head.settings };
-        Ok(Self { space_sha256: head.space_sha256, sample: head.sample, names, ids })
+        Ok(Self { provenance: head.provenance, sample: head.sample, names, ids })
     }
 
     /// Points of a machine.

@@ -3,11 +3,12 @@ use std::slice::from_ref;
 use std::sync::{Arc, OnceLock};
 
 use super::figure::{Figure, Figures, figures};
+use super::provenance::Input;
 use super::space::{ActivitySpec, NetworkSpec};
 use crate::check::in_range;
 use crate::cost::{Machine, patterns};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluator, Observed, Origin};
+use crate::evaluate::{ActivitySource, Evaluator, Observed, Origin};
 use crate::exec::{Pattern, Rates};
 use crate::files::sha256;
 use crate::load;
@@ -27,6 +28,8 @@ pub(super) struct Prepared {
     reference: OnceLock<Option<f64>>,
     /// SHA-256 of the network, its weights and where activity comes from.
     sha256: String,
+    /// Weights, and where activity comes from.
+    inputs: [Input; 2],
     seen: Vec<Seen>,
 }
 
@@ -56,11 +59,14 @@ impl Prepared {
     /// # Errors
     /// If images do not fit the model.
     pub fn of(model: &Arc<Model>, origin: &Origin, charged: usize, watcher: &dyn Watcher) -> Result<Self> {
-        let source = format!("{:?} {charged}", origin.source()?);
-        let sha256 = sha256([format!("{:?}", model.network), model.sha256.clone(), source]);
+        let source = origin.source()?;
+        let activity = format!("{source:?} {charged}");
+        let sha256 = sha256([format!("{:?}", model.network), model.sha256.clone(), activity]);
+        let weights = Input::new("weights", &model.description.name, model.sha256.clone());
+        let inputs = [weights, activity_input(source)];
         let evaluator = origin.evaluator(model, watcher)?;
         let (images, reference) = (origin.images(), OnceLock::new());
-        Ok(Self { evaluator, images, charged, reference, sha256, seen: Vec::new() })
+        Ok(Self { evaluator, images, charged, reference, sha256, inputs, seen: Vec::new() })
     }
 
     /// What the model is called.
@@ -71,6 +77,11 @@ impl Prepared {
     /// SHA-256 of all that figures depend on beside the machine and the setting.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Weights, and where activity comes from.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 
     fn reference(&self) -> Result<Option<f64>> {
@@ -126,6 +137,15 @@ impl Prepared {
             figures[Figure::AccuracyDrop as usize] = float - mine;
         }
         Ok(figures)
+    }
+}
+
+/// What activity comes from, called as in the other reports.
+fn activity_input(source: ActivitySource) -> Input {
+    match source {
+        ActivitySource::Data(data) => Input::new("images and labels", &data.name, data.sha256),
+        ActivitySource::Rates(rates) => Input::new("rates", &rates.file, rates.sha256),
+        ActivitySource::Spikes(spikes) => Input::new("spikes", &spikes.file, spikes.sha256),
     }
 }
 

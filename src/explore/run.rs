@@ -77,10 +77,9 @@ impl Run {
         };
         let machines = 0..study.points() / study.of_machine();
         let ids: Vec<Vec<String>> = machines.into_par_iter().map(of).collect();
-        let Exploration { space, space_sha256, networks, settings, sample, .. } =
-            study.exploration(Vec::new());
+        let Exploration { space, provenance, networks, settings, sample, .. } = study.exploration(Vec::new());
         let names = Names { networks, settings };
-        let plan = Plan { space_sha256, sample, names, ids: ids.concat() };
+        let plan = Plan { provenance, sample, names, ids: ids.concat() };
         let files = OutputFolder::new(folder, Owner::Plan)?;
         files.write(SPACE, text)?;
         files.write(PLAN, plan.text())?;
@@ -98,7 +97,7 @@ impl Run {
         let text = String::from_utf8(bytes).map_err(|_| Error::field(&plan_path, "text", "not UTF-8"))?;
         let plan = Plan::parse(&text, &plan_path)?;
         let text = files::read_text(&space_path)?;
-        if sha256([text.as_bytes()]) != plan.space_sha256 {
+        if sha256([text.as_bytes()]) != plan.provenance.space_sha256 {
             return Err(Error::field(space_path, "text", "not the space that was planned"));
         }
         let space = Space::parse(&text, &space_path)?;
@@ -132,8 +131,8 @@ impl Run {
         if open.is_empty() {
             return Ok(worked);
         }
-        let Plan { space_sha256, sample, .. } = self.plan.clone();
-        let mut study = Study::new(self.space.clone(), space_sha256, sample, watcher)?;
+        let Plan { provenance, sample, .. } = self.plan.clone();
+        let mut study = Study::new(self.space.clone(), provenance.space_sha256, sample, watcher)?;
         let mut by_machine: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         open.iter().for_each(|point| by_machine.entry(point / of_machine).or_default().push(*point));
         let by_machine = Vec::from_iter(by_machine);
@@ -191,8 +190,8 @@ impl Run {
         if missing != MissingEvaluations::default() {
             return Ok(Err(missing));
         }
-        let Plan { space_sha256, sample, names, .. } = self.plan.clone();
-        Exploration::new(self.space.clone(), space_sha256, names, sample, outcomes).map(Ok)
+        let Plan { provenance, sample, names, .. } = self.plan.clone();
+        Exploration::new(self.space.clone(), provenance, names, sample, outcomes).map(Ok)
     }
 
     /// Refuses results that are none of this plan.

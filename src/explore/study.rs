@@ -4,6 +4,7 @@ use super::axes::Sample;
 use super::axis::{Axis, axes, changes, machines, numbered};
 use super::exploration::{Exploration, Names, Outcome};
 use super::prepared::Prepared;
+use super::provenance::{Input, Provenance};
 use super::space::Space;
 use crate::check::repeated;
 use crate::cost::Machine;
@@ -20,7 +21,7 @@ pub(super) const CHUNK: usize = 256;
 #[derive(Debug)]
 pub struct Study {
     space: Space,
-    space_sha256: String,
+    provenance: Provenance,
     /// `hardware`, `table` and the parameters.
     axes: Vec<Axis>,
     descriptions: Vec<Description>,
@@ -63,8 +64,17 @@ impl Study {
             return Err(Error::mismatch(format!("settings: two of them are named {twice}")));
         }
         let networks = space.networks.iter().map(|spec| Prepared::load(spec, watcher));
-        let networks = networks.collect::<Result<_>>()?;
-        Ok(Self { space, space_sha256, axes, descriptions, tables, settings, networks, sample, machines })
+        let networks: Vec<Prepared> = networks.collect::<Result<_>>()?;
+        let inputs = inputs(&space, &descriptions, &networks)?;
+        let provenance = Provenance { command: String::new(), space_sha256, inputs };
+        Ok(Self { space, provenance, axes, descriptions, tables, settings, networks, sample, machines })
+    }
+
+    /// Is what `command` runs, which results say.
+    #[must_use]
+    pub fn run_by(mut self, command: String) -> Self {
+        self.provenance.command = command;
+        self
     }
 
     /// Evaluates every point; `watcher` hears of every image that is executed, and `counter` of each point. One that is
@@ -90,8 +100,8 @@ impl Study {
             networks: self.networks.iter().map(|network| network.name().to_owned()).collect(),
             settings: self.settings.iter().map(|setting| setting.name.clone()).collect(),
         };
-        let sha256 = self.space_sha256.clone();
-        let found = Exploration::new(self.space.clone(), sha256, names, self.sample, outcomes);
+        let provenance = self.provenance.clone();
+        let found = Exploration::new(self.space.clone(), provenance, names, self.sample, outcomes);
         found.expect("machines were counted before")
     }
 
@@ -148,6 +158,15 @@ impl Study {
         let settings = self.settings.len();
         (&self.networks[i / settings], &self.settings[i % settings])
     }
+}
+
+/// Machines as they are before parameters change them, and what each network is made of.
+fn inputs(space: &Space, descriptions: &[Description], networks: &[Prepared]) -> Result<Vec<Input>> {
+    let machine = |(spec, description): (&String, &Description)| {
+        Ok(Input::new("machine", spec, sha256([description.text_with(&[])?])))
+    };
+    let machines = space.hardware.iter().zip(descriptions).map(machine);
+    machines.chain(networks.iter().flat_map(|network| network.inputs().iter().cloned().map(Ok))).collect()
 }
 
 /// Refuses a parameter that is no field of the machine, or whose values are of another type, whatever the others are.

@@ -2,20 +2,16 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::column::Cell;
+use super::exploration_json::exploration_json;
 use super::terminal::{Column, heading, lines};
 use super::units::{Scale, decimals, fixed};
-use super::{csv, plots};
-use crate::error::{Error, Result};
-use crate::explore::{Axis, Effect, Exploration, Figure, Nearest, Outcome, Sample, Space};
+use super::{csv, page, plots};
+use crate::error::Result;
+use crate::explore::{Effect, Exploration, Figure, Nearest, Outcome};
 use crate::output::{OutputFolder, Owner};
 
-/// Rises when a field changes its name, its unit or its meaning.
-const SCHEMA_VERSION: u32 = 1;
-
-/// Writes `points.csv`, `fronts.csv`, `effects.csv`, `exploration.json` and `plots/` into `dir`.
+/// Writes `report.html`, `points.csv`, `fronts.csv`, `effects.csv`, `exploration.json` and `plots/` into `dir`.
 ///
 /// # Errors
 /// If a file cannot be written; an earlier result is then as it was.
@@ -23,7 +19,9 @@ pub fn write_exploration(found: &Exploration, dir: &Path) -> Result<()> {
     let mut files =
         vec![("fronts.csv".to_owned(), fronts_csv(found)?), ("effects.csv".to_owned(), effects_csv(found)?)];
     files.extend(plots::of_exploration(found)?);
-    files.push(("exploration.json".to_owned(), exploration_json(found)?.into_bytes()));
+    let json = exploration_json(found)?;
+    files.push(page(&json, "exploration.json")?);
+    files.push(("exploration.json".to_owned(), json.into_bytes()));
     let folder = OutputFolder::new(dir, Owner::Exploration)?;
     let points = folder.create("points.csv")?;
     let rows = (0..found.outcomes.len()).map(|point| row(found, point));
@@ -108,91 +106,6 @@ fn effects_csv(found: &Exploration) -> Result<Vec<u8>> {
     csv::write("effects.csv", header.map(str::to_owned).to_vec(), rows.into_iter())
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    schema_version: u32,
-    spiq_version: &'static str,
-    space: &'a Space,
-    space_sha256: &'a str,
-    networks: &'a [String],
-    settings: &'a [String],
-    axes: &'a [Axis],
-    sample: Option<Sample>,
-    all_machines: u64,
-    machines: usize,
-    points: usize,
-    refused: usize,
-    fronts: Vec<FrontReport<'a>>,
-    effects: Vec<EffectsReport<'a>>,
-    nearest: Vec<NearestReport<'a>>,
-}
-
-#[derive(Serialize)]
-struct FrontReport<'a> {
-    network: &'a str,
-    objectives: &'a [Figure],
-    /// Numbers of rows in `points.csv`, from 0.
-    points: &'a [usize],
-}
-
-#[derive(Serialize)]
-struct EffectsReport<'a> {
-    network: &'a str,
-    objective: Figure,
-    parameters: Vec<Effect>,
-}
-
-/// The point that comes closest, of a network none of whose points keeps the constraints.
-#[derive(Serialize)]
-struct NearestReport<'a> {
-    network: &'a str,
-    point: usize,
-    exceeded: Vec<String>,
-}
-
-/// `exploration.json`.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn exploration_json(found: &Exploration) -> Result<String> {
-    let networks = found.networks.iter().enumerate();
-    let effects = networks.clone().flat_map(|(network, name)| {
-        found.space.objectives.iter().map(move |&objective| EffectsReport {
-            network: name,
-            objective,
-            parameters: found.effects(network, objective),
-        })
-    });
-    let nearest = networks.filter(|&(network, _)| !found.is_met(network)).filter_map(|(network, name)| {
-        let Nearest { point, exceeded } = found.nearest(network)?;
-        Some(NearestReport { network: name, point, exceeded })
-    });
-    let fronts = found.fronts.iter().map(|front| FrontReport {
-        network: &found.networks[front.network],
-        objectives: &front.figures,
-        points: &front.points,
-    });
-    let report = Report {
-        schema_version: SCHEMA_VERSION,
-        spiq_version: env!("CARGO_PKG_VERSION"),
-        space: &found.space,
-        space_sha256: &found.space_sha256,
-        networks: &found.networks,
-        settings: &found.settings,
-        axes: &found.axes,
-        sample: found.sample,
-        all_machines: found.all_machines,
-        machines: found.machines.len(),
-        points: found.outcomes.len(),
-        refused: found.refused(),
-        fronts: fronts.collect(),
-        effects: effects.collect(),
-        nearest: nearest.collect(),
-    };
-    let text = serde_json::to_string_pretty(&report);
-    text.map(|text| text + "\n").map_err(|error| Error::io("exploration.json", std::io::Error::other(error)))
-}
-
 /// The table for the terminal: of each network, the best point in each objective, and what decides it.
 pub fn exploration_table(found: &Exploration) -> String {
     let Exploration { space, machines, all_machines, outcomes, .. } = found;
@@ -212,12 +125,8 @@ pub fn exploration_table(found: &Exploration) -> String {
 /// The best point in each objective, and the point of the largest front that comes closest to the best in all of them.
 fn best(found: &Exploration, network: usize) -> Vec<Column> {
     let objectives = &found.space.objectives;
-    let of = |wanted: Figure| {
-        let first = found.fronts.iter().find(|f| f.network == network && f.figures.contains(&wanted))?;
-        let cost = |point: &usize| found.figures(*point).map_or(f64::NAN, |figures| wanted.cost(figures));
-        first.points.iter().copied().min_by(|a, b| cost(a).total_cmp(&cost(b)))
-    };
-    let rows: Vec<(Figure, Option<usize>)> = objectives.iter().map(|&figure| (figure, of(figure))).collect();
+    let rows: Vec<(Figure, Option<usize>)> =
+        objectives.iter().map(|&figure| (figure, found.best(network, figure))).collect();
     let mut columns = vec![Column::new("best", "", rows.iter().map(|(figure, _)| figure.name().to_owned()))];
     for &figure in objectives {
         let value = |point: &usize| found.figures(*point).map(|figures| figure.of(figures));

@@ -12,6 +12,7 @@ mod columns;
 mod comparison;
 mod csv;
 mod exploration;
+mod exploration_json;
 mod file;
 #[cfg(test)]
 mod fixture;
@@ -41,7 +42,8 @@ use crate::evaluate::{Comparison, Evaluation, Simulation};
 use crate::output::{OutputFolder, Owner};
 
 pub use comparison::{comparison_table, comparison_to_json};
-pub use exploration::{exploration_json, exploration_table, unmet_constraints, write_exploration};
+pub use exploration::{exploration_table, unmet_constraints, write_exploration};
+pub use exploration_json::exploration_json;
 pub use html::{SOURCES as HTML_SOURCES, html_page};
 pub use json::to_json;
 pub use search::{closest, format_quantity, search_json, search_table, write_search};

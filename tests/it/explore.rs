@@ -3,4 +3,4 @@
 mod changes;
 mod function;
 mod processes;
-mod spaces;
+pub mod spaces;

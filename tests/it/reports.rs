@@ -2,7 +2,10 @@
 //! are read.
 
 mod bottlenecks;
+mod browser;
+mod exploration_page;
 mod pages;
+mod pictures;
 mod tables;
 
 use std::fs;

@@ -17,17 +17,22 @@ function element(name, attributes = {}, ...children) {
 /** `value` with four digits and the prefix of its unit. */
 function quantity(value, unit) {
   if (value === null || value === undefined) return "–";
-  if (unit === "%") return `${(100 * value).toFixed(2)} %`;
+  if (unit === "%" || unit === "points") return `${(100 * value).toFixed(2)} ${unit}`;
+  if (unit === "mm²") return `${digits(value)} ${unit}`;
   if (unit === "B") {
     const power = value >= 10485760 ? 2 : value >= 1024 ? 1 : 0;
     return `${digits(value / 1024 ** power)} ${["B", "KiB", "MiB"][power]}`;
   }
   const prefixes = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"], [1e-12, "p"]];
-  const counted = unit === "cycles" || unit === "";
+  const counted = ["", "cycles", "bit", "/s"].includes(unit);
   const fits = ([scale]) => Math.abs(value) >= scale && (!counted || scale >= 1);
   const [scale, prefix] = prefixes.find(fits) || [counted || value === 0 ? 1 : 1e-15, counted || value === 0 ? "" : "f"];
   return `${digits(value / scale)} ${prefix}${unit}`.trim();
 }
+
+/** Round values of `unit`, without zeros behind their point. */
+const tick = (unit) => (value) =>
+  quantity(value, unit).replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, "");
 
 /** What round values of `unit` are multiples of. */
 const baseOf = (unit) => (unit === "B" ? 1024 : 1);
@@ -64,26 +69,22 @@ const short = (value) => String(Number(value.toPrecision(3)));
 const LINES = [0, 10, 8, 9, 3, 2, 7, 5, 6, 4, 1, 11];
 const colour = (part) => `var(--p${part % 12})`;
 
-/** Labels of the parts that have any value in `rows`. */
-function legend(labels, rows) {
-  const used = labels.map((_, part) => rows.some((values) => values[part] > 0));
-  const items = labels.map((label, part) => {
+/** Names with their colours. */
+function swatches(items) {
+  const item = ([name, background]) => {
     const swatch = element("i");
-    swatch.style.background = colour(part);
-    return element("li", {}, swatch, label);
-  });
-  return element("ul", { class: "legend" }, ...items.filter((_, part) => used[part]));
+    swatch.style.background = background;
+    return element("li", {}, swatch, name);
+  };
+  return element("ul", { class: "legend" }, ...items.map(item));
 }
 
+/** Labels of the parts that have any value in `rows`. */
+const legend = (labels, rows) => swatches(labels.map((label, part) => [label, colour(part)])
+  .filter((_, part) => rows.some((values) => values[part] > 0)));
+
 /** Names of lines. */
-function lineLegend(names) {
-  const items = names.map((name, line) => {
-    const swatch = element("i");
-    swatch.style.background = colour(LINES[line % 12]);
-    return element("li", {}, swatch, name);
-  });
-  return element("ul", { class: "legend" }, ...items);
-}
+const lineLegend = (names) => swatches(names.map((name, line) => [name, colour(LINES[line % 12])]));
 
 /** Lengths of bars: one that is far longer than all others is cut, so that those can be read. */
 function longest(totals) {
@@ -122,7 +123,7 @@ function bars(place, names, rows, labels, unit, share = false) {
     made.setAttribute("role", "img");
     return made;
   });
-  place.replaceChildren(legend(labels, rows), ...all);
+  place.replaceChildren(...(labels.length > 1 ? [legend(labels, rows)] : []), ...all);
 }
 
 /** About `most` round values between `low` and `high`. */
@@ -162,11 +163,14 @@ function axis(values, from, pixels, { logarithmic, zero, base = 1 }) {
 }
 
 /**
- * A chart of points and lines. Points are {x, y, name, text, part, chosen, choose}, lines {points, part, kind}.
+ * A chart of points and lines. Points are {x, y, name, text, part, kind, small, aside, chosen, choose}, lines
+ * {points, part, kind}. Tab leads to one point, and arrows from there to those that are not aside.
  */
 function plot(place, { points, lines = [], x, y, label, height = 380 }) {
   const width = Math.max(320, Math.min(900, place.clientWidth || 700));
-  const [left, right, top, bottom] = [70, 16, 14, 48];
+  // A long name of the axis goes on behind its bracket in a second line.
+  const names = x.name.length * 6.5 > width - 86 ? x.name.split(/ (?=\()/) : [x.name];
+  const [left, right, top, bottom] = [70, 16, 14, 34 + 14 * names.length];
   const inLines = lines.flatMap((line) => line.points);
   const xs = axis([...points, ...inLines].map((p) => p.x), left, width - left - right, x);
   const ys = axis([...points, ...inLines].map((p) => p.y), height - bottom, top + bottom - height, y);
@@ -182,7 +186,9 @@ function plot(place, { points, lines = [], x, y, label, height = 380 }) {
     svg.append(element("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }),
       element("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, y.text(value)));
   }
-  svg.append(element("text", { x: (left + width - right) / 2, y: height - 8, "text-anchor": "middle" }, x.name),
+  const middle = (left + width - right) / 2;
+  svg.append(...names.map((name, i) =>
+    element("text", { x: middle, y: height - 8 - 14 * (names.length - 1 - i), "text-anchor": "middle" }, name)),
     element("text", { x: 0, y: 0, "text-anchor": "middle", transform: `translate(12 ${(top + height - bottom) / 2}) rotate(-90)` }, y.name));
   for (const line of lines) {
     const path = line.points.map((p, i) => `${i ? "L" : "M"}${xs.at(p.x).toFixed(1)} ${ys.at(p.y).toFixed(1)}`).join("");
@@ -190,23 +196,61 @@ function plot(place, { points, lines = [], x, y, label, height = 380 }) {
     if (line.part !== undefined) drawn.style.stroke = colour(line.part);
     svg.append(drawn);
   }
-  for (const point of points) svg.append(...dot(point, xs.at(point.x), ys.at(point.y)));
+  const places = points.map((point) => [xs.at(point.x), ys.at(point.y)]);
+  const dots = points.map((point, i) => dot(point, ...places[i]));
+  const focused = [...place.querySelectorAll(".point")].indexOf(document.activeElement);
+  svg.append(...dots, ...labels(points, places, left, width));
   place.replaceChildren(svg);
+  const reached = points.map((point, i) => [point, dots[i]]).filter(([point]) => !point.aside);
+  arrows(reached.map(([, made]) => made), Math.max(0, reached.findIndex(([point]) => point.chosen)));
+  dots[focused]?.focus();
 }
 
-/** A point with its name beside it, where it has one. */
+/** Puts number `first` of `stops` into the order of Tab; arrows lead on from it. */
+function arrows(stops, first) {
+  stops.forEach((stop, i) => {
+    stop.setAttribute("tabindex", i === first ? 0 : -1);
+    stop.addEventListener("keydown", (event) => {
+      const next = stops[i + ({ ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key] || NaN)];
+      if (!next) return;
+      event.preventDefault();
+      stop.setAttribute("tabindex", -1);
+      next.setAttribute("tabindex", 0);
+      next.focus();
+    });
+  });
+}
+
+/** Names beside points, between `left` and `right`; one that has no room is said by its point alone. */
+function labels(points, places, left, right) {
+  const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+  const taken = places.map(([x, y]) => ({ x: x - 5, y: y - 5, width: 10, height: 10 }));
+  const order = points.map((_, i) => i).filter((i) => points[i].name).sort((i, j) => Boolean(points[j].chosen) - Boolean(points[i].chosen));
+  return order.flatMap((i) => {
+    const [[x, y], width] = [places[i], 7 * points[i].name.length];
+    const boxes = [[x + 7, y - 17], [x + 7, y + 4], [x - 7 - width, y - 17], [x - 7 - width, y + 4]]
+      .map(([x, y]) => ({ x, y, width, height: 12 }));
+    const box = boxes.find((box) => box.x >= left && box.x + width <= right && !taken.some((other) => overlap(box, other)));
+    if (!box) return [];
+    taken.push(box);
+    const anchor = box.x < x ? "end" : "start";
+    return [element("text", { x: anchor === "end" ? box.x + width : box.x, y: box.y + 10, "text-anchor": anchor }, points[i].name)];
+  });
+}
+
+/** A point. */
 function dot(point, cx, cy) {
-  const made = element("circle", { class: point.chosen ? "point chosen" : "point", cx, cy, r: point.small ? 3.5 : 5.5,
-    tabindex: point.small ? -1 : 0, role: point.choose ? "button" : "img", "aria-label": point.text });
+  const kinds = ["point", ...(point.kind ? [point.kind] : []), ...(point.chosen ? ["chosen"] : [])];
+  const made = element("circle", { class: kinds.join(" "), cx, cy, r: point.small && !point.chosen ? 3.5 : 5.5,
+    tabindex: -1, role: point.choose ? "button" : "img", "aria-label": point.text });
   if (point.choose) made.setAttribute("aria-pressed", String(Boolean(point.chosen)));
-  made.style.fill = colour(point.part || 0);
+  if (!point.kind) made.style.fill = colour(point.part || 0);
   tells(made, point.text);
   if (point.choose) {
     made.addEventListener("click", point.choose);
     made.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), point.choose()));
   }
-  const named = point.name ? [element("text", { x: cx + 8, y: cy - 7 }, point.name)] : [];
-  return [made, ...named];
+  return made;
 }
 
 /** The points that no other beats: small `x` and large `y` are better. */
@@ -231,7 +275,7 @@ function sorting(table) {
       const value = (row) => (numbers ? parseFloat(row.cells[column].dataset.value ?? "NaN") : row.cells[column].textContent);
       const order = (a, b) => {
         const [x, y] = [value(a), value(b)];
-        if (!numbers) return x.localeCompare(y) * (down ? -1 : 1);
+        if (!numbers) return x.localeCompare(y, "en", { numeric: true }) * (down ? -1 : 1);
         if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
         return (x - y) * (down ? -1 : 1);
       };
@@ -240,3 +284,9 @@ function sorting(table) {
   });
 }
 document.querySelectorAll("table.sortable").forEach(sorting);
+
+/** Draws anew what depends on the width of the window when that changes. */
+function redrawn(draw) {
+  let width = innerWidth;
+  addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), draw()));
+}

@@ -167,6 +167,9 @@ fn of_bits(bits: u32) -> Figure {
     (bits > 0).then(|| (f64::from(bits), bits.to_string()))
 }
 
+/// Columns of timesteps at the most.
+const STEP_COLUMNS: usize = 64;
+
 /// How many inputs and neurons of each layer are not zero.
 pub(super) fn rates(document: &Document) -> Markup {
     let inputs = by_row(document, "Inputs that are not zero", |layer| {
@@ -190,19 +193,29 @@ pub(super) fn rates(document: &Document) -> Markup {
 }
 
 /// How many neurons of each layer fire at each timestep, of the row whose layers the page shows first; `None` where no
-/// spikes were executed or recorded.
+/// spikes were executed or recorded. Where there are more timesteps than [`STEP_COLUMNS`], a column is the mean of
+/// several.
 fn step_rates(document: &Document) -> Option<Markup> {
     if matches!(document.source, Source::Rates { .. }) {
         return None;
     }
     let row = document.settings.get(document.featured())?;
     let timesteps = row.layers.iter().map(|layer| layer.step_spike_rates.len()).max()?;
-    let column = |timestep: usize| {
-        let figure = |layer: &Layer| layer.step_spike_rates.get(timestep).map(|&rate| of_rate(rate));
-        ((timestep + 1).to_string(), row.layers.iter().map(figure).collect())
+    let merged = timesteps.div_ceil(STEP_COLUMNS).max(1);
+    let column = |first: usize| {
+        let end = (first + merged).min(timesteps);
+        let figure = |layer: &Layer| layer.step_spike_rates.get(first..end).map(|rates| of_rate(mean(rates)));
+        let heading = if end == first + 1 { end.to_string() } else { format!("{}–{end}", first + 1) };
+        (heading, row.layers.iter().map(figure).collect())
     };
-    let columns: Vec<(String, Vec<Figure>)> = (0..timesteps).map(column).collect();
-    heat_map(&format!("Neurons that fire at each timestep, {}", row.name), &names(&row.layers), &columns)
+    let columns: Vec<(String, Vec<Figure>)> = (0..timesteps).step_by(merged).map(column).collect();
+    let each = if merged == 1 { String::new() } else { format!(", a column the mean of up to {merged}") };
+    let caption = format!("Neurons that fire at each timestep, {}{each}", row.name);
+    heat_map(&caption, &names(&row.layers), &columns)
+}
+
+fn mean(rates: &[f64]) -> f64 {
+    rates.iter().sum::<f64>() / rates.len() as f64
 }
 
 fn of_rate(rate: f64) -> (f64, String) {

@@ -4,6 +4,12 @@
 mod cell;
 mod data;
 mod document;
+mod exploration;
+mod exploration_data;
+mod exploration_document;
+mod exploration_effects;
+mod exploration_points;
+mod inputs;
 mod layers;
 mod numbers;
 mod page;
@@ -19,7 +25,7 @@ use self::read::{Results, read};
 use crate::error::Result;
 
 /// Files of results that a page is made of, of which a folder has one or several.
-pub const SOURCES: [&str; 3] = ["report.json", "comparison.json", "search.json"];
+pub const SOURCES: [&str; 4] = ["report.json", "comparison.json", "search.json", "exploration.json"];
 
 /// The page that shows the results which `json` holds; `path` is the file, for messages.
 ///
@@ -29,5 +35,6 @@ pub fn html_page(json: &str, path: &str) -> Result<String> {
     match read(json, path)? {
         Results::Report(document) => report::page(&document),
         Results::Search(document) => search::page(&document),
+        Results::Exploration(document) => exploration::page(&document),
     }
 }

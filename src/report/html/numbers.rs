@@ -64,3 +64,21 @@ impl Unit {
         format!("{} {}", fixed(scale.apply(value), digits), scale.unit).trim_end().to_owned()
     }
 }
+
+/// `count` with its digits in threes.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let breaks = |i: usize| i > 0 && (digits.len() - i).is_multiple_of(3);
+    digits.char_indices().flat_map(|(i, digit)| breaks(i).then_some(',').into_iter().chain([digit])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stand_in_threes() {
+        let shown = [0, 12, 999, 1000, 123_456, 10_000_000].map(grouped);
+        assert_eq!(shown, ["0", "12", "999", "1,000", "123,456", "10,000,000"]);
+    }
+}

@@ -4,17 +4,20 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::document::{Document, Hardware, Setting, Source};
+use super::exploration_document::ExplorationDocument;
 use super::search_document::SearchDocument;
 use crate::error::{Error, Result};
 
-/// Schema versions of `report.json` and `comparison.json`, and of `search.json`, that pages are made of.
+/// Schema versions of `report.json` and `comparison.json`, of `search.json`, and of `exploration.json`, that pages are made of.
 const REPORT_VERSION: u64 = 2;
 const SEARCH_VERSION: u64 = 3;
+const EXPLORATION_VERSION: u64 = 1;
 
 /// A file of results.
 pub(super) enum Results {
     Report(Box<Document>),
     Search(Box<SearchDocument>),
+    Exploration(Box<ExplorationDocument>),
 }
 
 /// The results that `text` of the file `path` holds.
@@ -25,10 +28,15 @@ pub(super) fn read(text: &str, path: &str) -> Result<Results> {
     let value: Value = serde_json::from_str(text).map_err(|error| torn(path, &error))?;
     let has = |field: &str| value.get(field).is_some();
     let (expected, kind) = match () {
+        () if has("space") => (EXPLORATION_VERSION, "exploration"),
         () if has("settings") => (REPORT_VERSION, "report"),
         () if has("machines") => (REPORT_VERSION, "comparison"),
         () if has("runs") => (SEARCH_VERSION, "search"),
-        () => return Err(Error::mismatch(format!("{path}: no results of simulate, compare or search"))),
+        () => {
+            return Err(Error::mismatch(format!(
+                "{path}: no results of simulate, compare, search or explore"
+            )));
+        }
     };
     match value.get("schema_version").and_then(Value::as_u64) {
         Some(version) if version == expected => {}
@@ -44,6 +52,7 @@ pub(super) fn read(text: &str, path: &str) -> Result<Results> {
     Ok(match kind {
         "report" => Results::Report(Box::new(report(text, path)?)),
         "comparison" => Results::Report(Box::new(comparison(text, path)?)),
+        "exploration" => Results::Exploration(Box::new(exploration(text, path)?)),
         _ => Results::Search(Box::new(parse(text, path)?)),
     })
 }
@@ -132,5 +141,11 @@ fn comparison(text: &str, path: &str) -> Result<Document> {
         document.machines.push(hardware);
         document.settings.push(evaluation);
     }
+    Ok(document)
+}
+
+fn exploration(text: &str, path: &str) -> Result<ExplorationDocument> {
+    let document: ExplorationDocument = parse(text, path)?;
+    document.check().map_err(|fault| fault.at(path))?;
     Ok(document)
 }

@@ -31,7 +31,7 @@ function tradeOff() {
   })).filter((point) => point.y !== null);
   plot(place, {
     points, lines: [{ points: front(points), part: 3 }], label: `Accuracy against ${key}`,
-    x: { name: key, logarithmic: true, base: baseOf(unit), text: (v) => quantity(v, unit).replace(/\.0+ /, " ") },
+    x: { name: key, logarithmic: true, base: baseOf(unit), text: tick(unit) },
     y: { name: "accuracy", text: (v) => `${(100 * v).toFixed(1)} %` },
   });
 }
@@ -172,6 +172,5 @@ if (data.settings.length) {
   by("constants-filter")?.addEventListener("input", filtering);
   overview();
   choose(chosen);
-  let width = innerWidth;
-  addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), choose(chosen)));
+  redrawn(() => choose(chosen));
 }

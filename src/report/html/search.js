@@ -44,7 +44,7 @@ function fronts() {
   const shown = by("front-all").checked ? all : best;
   plot(by("front-chart"), {
     points: shown.flat(), lines: best.map((points, number) => ({ points, part: LINES[number % 12] })), label: "Fronts of the runs",
-    x: { name: key.split("_")[0], logarithmic: true, base: baseOf(UNITS[key]), text: (v) => quantity(v, UNITS[key]).replace(/\.0+ /, " ") },
+    x: { name: key.split("_")[0], logarithmic: true, base: baseOf(UNITS[key]), text: tick(UNITS[key]) },
     y: { name: "accuracy on validation images", text: (v) => `${(100 * v).toFixed(1)} %` },
   });
   by("front-chart").prepend(lineLegend(data.runs.map((run) => run.name)));
@@ -67,7 +67,7 @@ function trace() {
     x: { name: "evaluations, in validation sets executed", zero: true, text: short },
     y: {
       name: `${data.objective} of the best so far`, base: baseOf(OBJECTIVE_UNITS[data.objective]),
-      text: (v) => quantity(v, OBJECTIVE_UNITS[data.objective]).replace(/\.0+ /, " "),
+      text: tick(OBJECTIVE_UNITS[data.objective]),
     },
   });
   by("trace-chart").prepend(lineLegend(data.runs.map((run) => run.name)));
@@ -77,5 +77,4 @@ by("front-quantity").addEventListener("change", fronts);
 by("front-all").addEventListener("change", fronts);
 fronts();
 trace();
-let width = innerWidth;
-addEventListener("resize", () => innerWidth !== width && ((width = innerWidth), fronts(), trace()));
+redrawn(() => (fronts(), trace()));

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::cell::Cell;
 use super::data::rounded;
+use super::inputs::described;
 use super::numbers::Unit;
 use super::page::{Section, page as framed, paragraph};
 use super::search_document::{Choice, Final, Run, SearchDocument};
@@ -53,10 +54,13 @@ fn runs(search: &SearchDocument) -> Markup {
     let of_runs = || search.runs.iter().map(|run| run.promised.as_ref());
     let promised = std::iter::once(None).chain(of_runs().map(|promised| Some(promised?.most_drop)));
     let float = &search.float;
-    let table = Table::sortable("What was found, on test images", "run", names)
+    let mut table = Table::sortable("What was found, on test images", "run", names)
         .numbers("accuracy", Unit::Percent, finals(Some(search.test_accuracy), |f| f.accuracy))
-        .numbers("drop", Unit::Points, finals(Some(0.0), |f| f.accuracy_drop))
-        .numbers("drop promised", Unit::Points, promised)
+        .numbers("drop", Unit::Points, finals(Some(0.0), |f| f.accuracy_drop));
+    if of_runs().any(|promised| promised.is_some()) {
+        table = table.numbers("drop promised", Unit::Points, promised);
+    }
+    let table = table
         .numbers(
             "bits per weight",
             Unit::Plain(""),
@@ -148,10 +152,9 @@ fn front_columns(run: &Run) -> Value {
 }
 
 fn again(search: &SearchDocument) -> Markup {
-    let request = serde_json::to_string_pretty(&search.request).unwrap_or_default();
     html! {
         p { "spiq " (search.spiq_version) ". All that an answer depends on:" }
-        details { summary { "The request" } pre tabindex="0" { code { (request) } } }
+        (described("The request", &search.request))
     }
 }
 

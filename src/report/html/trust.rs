@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::document::{Document, Source};
+use super::inputs::{command, table};
 use super::page::paragraph;
 use super::table::Table;
 
@@ -88,28 +89,16 @@ pub(super) fn constants(document: &Document) -> Markup {
 
 /// The command, the version and the hashes of what went in.
 pub(super) fn again(document: &Document) -> Markup {
-    let mut inputs = vec![("weights".to_owned(), document.model.name.clone(), document.model.sha256.clone())];
-    inputs.extend(
-        document
-            .machines
-            .iter()
-            .map(|machine| ("machine".to_owned(), machine.name.clone(), machine.sha256.clone())),
-    );
+    let mut inputs: Vec<[&str; 3]> = vec![["weights", &document.model.name, &document.model.sha256]];
+    inputs.extend(document.machines.iter().map(|machine| ["machine", &machine.name, &machine.sha256]));
     inputs.push(match &document.source {
-        Source::Data { name, sha256, .. } => ("images and labels".to_owned(), name.clone(), sha256.clone()),
-        Source::Rates { file, sha256 } => ("rates".to_owned(), file.clone(), sha256.clone()),
-        Source::Spikes { file, sha256, .. } => ("spikes".to_owned(), file.clone(), sha256.clone()),
+        Source::Data { name, sha256, .. } => ["images and labels", name, sha256],
+        Source::Rates { file, sha256 } => ["rates", file, sha256],
+        Source::Spikes { file, sha256, .. } => ["spikes", file, sha256],
     });
-    let table = Table::ordered("Inputs", "what", inputs.iter().map(|(what, ..)| what.clone()))
-        .words("name", inputs.iter().map(|(_, name, _)| name.clone()))
-        .words("SHA-256", inputs.iter().map(|(.., sha256)| sha256.clone()));
     html! {
-        @if document.command.is_empty() {
-            p { "It was not run by a command." }
-        } @else {
-            pre tabindex="0" { code { (document.command) } }
-        }
+        (command(&document.command))
         p { "spiq " (document.spiq_version) ", family " (document.model.family) ". The same inputs give the same bytes." }
-        (table.markup())
+        (table(&inputs))
     }
 }

@@ -164,7 +164,7 @@ fn fronts_are_those_of_the_points() {
 
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
-    for name in ["points.csv", "fronts.csv", "effects.csv", "exploration.json"] {
+    for name in ["report.html", "points.csv", "fronts.csv", "effects.csv", "exploration.json"] {
         found.insert(name.to_owned(), fs::read(folder.join(name)).unwrap());
     }
     for entry in fs::read_dir(folder.join("plots")).unwrap() {
@@ -182,7 +182,7 @@ fn bytes_do_not_depend_on_threads() {
     let one = files(&out);
     succeed(explore(folder.path(), SPACE, &["--threads", "2"]));
     assert!(one == files(&out));
-    assert_eq!(one.len(), 4 + 2 * 5);
+    assert_eq!(one.len(), 5 + 2 * 5);
 }
 
 #[test]
