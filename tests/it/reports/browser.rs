@@ -22,6 +22,13 @@ fn chromium() -> Option<PathBuf> {
     found.into_iter().find(|path| path.is_file())
 }
 
+/// The major version of the browser, where there is one.
+pub fn major_version() -> Option<u32> {
+    let output = Command::new(chromium()?).arg("--version").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split([' ', '.']).find_map(|word| word.parse().ok())
+}
+
 /// Opens `file`, whose profile and other files are in `folder`, with further `flags`. Without a browser it says so.
 pub fn open(file: &Path, folder: &Path, flags: &[String]) -> Option<Output> {
     let Some(chromium) = chromium() else {

@@ -3,7 +3,8 @@
 //! `tests/pages/` has a file of results of each kind and, of the page that is drawn of it, pictures at two widths: in light
 //! colours and, of one, in dark ones. They are an eighth as wide and high as what the browser paints, so how it smooths
 //! letters is not seen; what moved or is missing is. Text is set in the font of the plots, which is the same everywhere.
-//! `SPIQ_UPDATE_PICTURES=1 cargo test pictures` writes the golden pictures anew.
+//! `SPIQ_UPDATE_PICTURES=1 cargo test pictures` writes the golden pictures anew, and the version of Chromium that painted
+//! them: only that one is asked whether pages look as they did.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 
-use super::browser::open;
+use super::browser::{major_version, open};
 use super::repository;
 use spiq::report::html_page;
 
@@ -156,7 +157,16 @@ fn check(folder: &Path, name: &str, page: &str, dark: bool) {
 
 #[test]
 fn pages_look_as_they_did() {
-    let Some(folder) = golden() else { return };
+    let (Some(folder), Some(version)) = (golden(), major_version()) else { return };
+    let painter = folder.join("chromium-version");
+    if std::env::var_os("SPIQ_UPDATE_PICTURES").is_some() {
+        fs::write(&painter, format!("{version}\n")).unwrap();
+    }
+    let of_golden = fs::read_to_string(&painter).unwrap();
+    if of_golden.trim() != version.to_string() {
+        eprintln!("golden pictures are of Chromium {}: pages are not compared with them", of_golden.trim());
+        return;
+    }
     for kind in ["report", "comparison", "search", "exploration"] {
         check(&folder, kind, &page(&folder, &format!("{kind}.json")), false);
     }
