@@ -20,12 +20,10 @@ use crate::quant::{QuantizedModel, QuantizedWeighted};
 /// Yields a kernel if it holds what is wanted.
 type Candidate = fn(&Wanted) -> Option<Box<dyn LayerKernel>>;
 
-/// Kernels in the order in which they are asked whether they hold a layer, the fastest first: spikes, counts and
-/// weights of 8 bits, bit planes of small counts, those in groups, inputs and weights of 16 bits, anything else.
-const CANDIDATES: [Candidate; 6] = [
-    |wanted| boxed(LookupLayer::few_planes(wanted)),
-    |wanted| boxed(ProductLayer::of_bytes(wanted)),
-    |wanted| boxed(LookupLayer::new(wanted)),
+/// Kernels in the order in which they are asked whether they hold a layer: spikes and counts, those in groups, inputs and
+/// weights of 16 bits, anything else.
+const CANDIDATES: [Candidate; 4] = [
+    spikes_or_counts,
     |wanted| boxed(GroupedLookup::new(wanted)),
     |wanted| boxed(ProductLayer::of_words(wanted)),
     |wanted| boxed(WordLayer::new(wanted)),
@@ -33,6 +31,19 @@ const CANDIDATES: [Candidate; 6] = [
 
 fn boxed(kernel: Option<impl LayerKernel + 'static>) -> Option<Box<dyn LayerKernel>> {
     kernel.map(|kernel| Box::new(kernel) as Box<dyn LayerKernel>)
+}
+
+/// Look-ups or products of bytes, whichever is faster of those that hold the layer.
+fn spikes_or_counts(wanted: &Wanted) -> Option<Box<dyn LayerKernel>> {
+    let bytes = || boxed(ProductLayer::of_bytes(wanted));
+    // Tables of many bit planes are not even made.
+    if wanted.planes()? > 2 {
+        return bytes().or_else(|| boxed(LookupLayer::new(wanted)));
+    }
+    match LookupLayer::new(wanted) {
+        Some(layer) if layer.beats_products() => boxed(Some(layer)),
+        layer => bytes().or_else(|| boxed(layer)),
+    }
 }
 
 /// A weight layer, ready to run.

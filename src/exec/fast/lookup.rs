@@ -36,15 +36,6 @@ thread_local! {
 }
 
 impl LookupLayer {
-    /// Tables where look-ups are faster than products of bytes: of spikes, and of two bit planes and narrow weights.
-    pub fn few_planes(wanted: &Wanted) -> Option<Self> {
-        match wanted.planes()? {
-            0 | 1 => Self::new(wanted),
-            2 => Self::new(wanted).filter(|layer| layer.matrix.entry() == Entry::Byte),
-            _ => None,
-        }
-    }
-
     /// Tables over all inputs; `None` of inputs that are not looked up, of groups, and where a partial sum does
     /// not fit 16 bits.
     pub fn new(wanted: &Wanted) -> Option<Self> {
@@ -71,6 +62,11 @@ impl LookupLayer {
             (0..packed_rows).map(move |row| IndexRow { row: plane as usize * packed_rows + row, tap })
         };
         Some(Self { planes, rows: taps.iter().flat_map(row).collect(), matrix })
+    }
+
+    /// True if look-ups are faster than products of bytes: of spikes, and of two bit planes and narrow weights.
+    pub fn beats_products(&self) -> bool {
+        self.planes < 2 || self.planes == 2 && self.matrix.entry() == Entry::Byte
     }
 
     /// Fills `index` with what is looked up, `[block][row][column]`.

@@ -12,7 +12,7 @@ use super::float_matrix::FloatMatrix;
 use super::instructions::InstructionSet;
 use super::loops::{Loops, Rescale, generic, loops_compiled_for, neurons};
 use super::pooling::Pooling;
-use super::products::{Operand, Packs, ProductMatrix};
+use super::products::{Packs, ProductMatrix, each_block, product_blocks};
 use super::tables::{BLOCK, Entry, LANES, LookupMatrix, Run, TableLayout, TableOrder, Tables};
 use crate::exec::neuron::Cell;
 
@@ -101,27 +101,8 @@ impl InstructionSet for Avx2 {
         stride: usize,
         out: &mut [i32],
     ) {
-        let blocks: [ProductBlock; 4] = match matrix.operand {
-            Operand::Words => [
-                product_block::<1, false>,
-                product_block::<2, false>,
-                product_block::<3, false>,
-                product_block::<4, false>,
-            ],
-            Operand::Bytes { .. } => [
-                product_block::<1, true>,
-                product_block::<2, true>,
-                product_block::<3, true>,
-                product_block::<4, true>,
-            ],
-        };
-        for from in (0..stride).step_by(PRODUCTS) {
-            for (i, out) in out.chunks_mut(4 * stride).enumerate() {
-                let (block, at) = (blocks[out.len() / stride - 1], packs.columns(from).as_ptr());
-                // SAFETY: passed on; as many channels as there are rows.
-                unsafe { block(matrix, first + 4 * i, at, stride, &mut out[from..]) };
-            }
-        }
+        // SAFETY: passed on; blocks are of as many positions.
+        unsafe { each_block(PRODUCTS, product_blocks!(matrix), matrix, first, packs, stride, out) };
     }
 
     /// # Safety
@@ -372,12 +353,6 @@ unsafe fn store(sums: __m256i, shift: __m128i, bias: Option<i32>, out: *mut i32)
         }
     }
 }
-
-/// [`product_block`] of so many channels.
-///
-/// # Safety
-/// As for the function.
-type ProductBlock = unsafe fn(&ProductMatrix, usize, *const i32, usize, &mut [i32]);
 
 /// `C` channels at 16 positions: what is loaded serves all of them.
 ///

@@ -93,6 +93,58 @@ impl ProductMatrix {
     }
 }
 
+/// Up to four channels of a matrix, from one on, at a few positions: reads packs from those positions on, and writes
+/// rows of a stride.
+///
+/// # Safety
+/// The processor has the instructions; packs and rows hold those positions of as many channels as the block has.
+pub(super) type ProductBlock = unsafe fn(&ProductMatrix, usize, *const i32, usize, &mut [i32]);
+
+/// The blocks of one to four channels that an instruction set has as `product_block::<CHANNELS, BYTES>`, for the
+/// operands of a matrix.
+macro_rules! product_blocks {
+    ($matrix:expr) => {
+        match $matrix.operand {
+            crate::exec::kernels::Operand::Words => [
+                product_block::<1, false>,
+                product_block::<2, false>,
+                product_block::<3, false>,
+                product_block::<4, false>,
+            ],
+            crate::exec::kernels::Operand::Bytes { .. } => [
+                product_block::<1, true>,
+                product_block::<2, true>,
+                product_block::<3, true>,
+                product_block::<4, true>,
+            ],
+        }
+    };
+}
+pub(super) use product_blocks;
+
+/// X of the channels from `first` on, by `blocks` of one to four channels at so many `positions`.
+///
+/// # Safety
+/// As for [`super::instructions::InstructionSet::products`]; [`LANES`] is a multiple of `positions`, and so many are
+/// those of `blocks`.
+pub(super) unsafe fn each_block(
+    positions: usize,
+    blocks: [ProductBlock; 4],
+    matrix: &ProductMatrix,
+    first: usize,
+    packs: Packs,
+    stride: usize,
+    out: &mut [i32],
+) {
+    for from in (0..stride).step_by(positions) {
+        for (i, out) in out.chunks_mut(4 * stride).enumerate() {
+            let (block, at) = (blocks[out.len() / stride - 1], packs.columns(from).as_ptr());
+            // SAFETY: passed on; as many channels as there are rows.
+            unsafe { block(matrix, first + 4 * i, at, stride, &mut out[from..]) };
+        }
+    }
+}
+
 /// Inputs side by side in words of 32 bits, `[block][pack][column]`: blocks of [`LANES`] columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Packs<'a> {

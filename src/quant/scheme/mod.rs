@@ -79,8 +79,8 @@ pub enum Sharing {
 }
 
 impl WeightScheme {
-    /// The scheme with a free scale per channel that `word` is short for: `w4`, `pot3`, `floor8`, `int8`,
-    /// `apot4`. Where `mse`, large weights are clipped where that helps. `None` of any other word, and of a scheme without that choice.
+    /// The scheme with a free scale per channel that `word` is short for: `w4`, `pot3`, `floor8`, `int8`, `apot4`. With
+    /// `mse`, large weights are clipped where that helps. `None` of any other word, and of a scheme without that choice.
     pub fn from_shorthand(word: &str, mse: bool) -> Option<Self> {
         let (scale, granularity) = (Scale::Free, Sharing::Channel);
         let clip = if mse { Clip::Mse } else { Clip::Max };
