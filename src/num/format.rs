@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Rounding;
+use super::{Rounding, ceil_log2, power_of_two};
 
 /// A signed two's complement format: value = integer x 2^-`fraction_bits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl Format {
 
     /// The value of one step.
     pub fn lsb(self) -> f64 {
-        (-(self.fraction_bits as f64)).exp2()
+        power_of_two(-(self.fraction_bits as i32))
     }
 
     /// `x` clamped into the range, and whether that changed it.
@@ -40,7 +40,7 @@ impl Format {
 
     /// The format of `bits` with as many fraction bits as leave room for twice `magnitude`.
     pub(crate) fn for_magnitude(bits: u32, magnitude: f64) -> Self {
-        let integer_bits = if magnitude > 0.0 { (2.0 * magnitude).log2().ceil() as i32 } else { 0 };
+        let integer_bits = if magnitude > 0.0 { ceil_log2(2.0 * magnitude) } else { 0 };
         let fraction_bits = (bits as i32 - 1 - integer_bits).clamp(0, 24) as u32;
         Self { bits, fraction_bits }
     }

@@ -14,6 +14,7 @@ mod decoder;
 mod format;
 mod keep;
 mod levels;
+mod octave;
 mod parts;
 mod requantizer;
 mod rounding;
@@ -24,9 +25,11 @@ pub use decoder::Decoder;
 pub use format::Format;
 pub use keep::Keep;
 pub use levels::{Block, LevelSet};
+pub(crate) use octave::{ceil_log2, floor_log2, nearest_power_of_two, power_of_sixteenths, power_of_two};
 pub(crate) use parts::parts;
 pub use requantizer::Requantizer;
 pub use rounding::Rounding;
+pub(crate) use rounding::half_even;
 pub use word::Word;
 
 /// Bits of the narrowest two's complement word that holds every integer in `[low, high]`.

@@ -1,3 +1,5 @@
+use super::{floor_log2, power_of_two};
+
 /// Multiplies by a positive constant in hardware: (x M + 2^(S-1)) >> S, M unsigned 16 bits.
 ///
 /// A power of two has M = 1 and is a pure rounding shift.
@@ -12,20 +14,20 @@ pub struct Requantizer {
 impl Requantizer {
     /// The requantizer nearest to `ratio`; `None` unless 2^-46 < `ratio` < 2^15.
     pub fn from_ratio(ratio: f64) -> Option<Self> {
-        if !(ratio.is_finite() && ratio > (-46f64).exp2() && ratio < 32768.0) {
+        if !(ratio.is_finite() && ratio > power_of_two(-46) && ratio < 32768.0) {
             return None;
         }
-        let exponent = ratio.log2().round();
-        if ratio == exponent.exp2() {
-            return Some(if exponent < 0.0 {
-                Self { multiplier: 1, shift: -exponent as u32 }
+        let exponent = floor_log2(ratio);
+        if ratio == power_of_two(exponent) {
+            return Some(if exponent < 0 {
+                Self { multiplier: 1, shift: exponent.unsigned_abs() }
             } else {
-                Self { multiplier: 1 << exponent as u32, shift: 0 }
+                Self { multiplier: 1 << exponent, shift: 0 }
             });
         }
         // M in [2^15, 2^16): sixteen significant bits.
-        let mut shift = 15 - ratio.log2().floor() as i32;
-        let mut multiplier = (ratio * f64::from(shift).exp2()).round_ties_even();
+        let mut shift = 15 - exponent;
+        let mut multiplier = (ratio * power_of_two(shift)).round_ties_even();
         if multiplier >= 65536.0 {
             multiplier = 32768.0;
             shift -= 1;

@@ -16,7 +16,7 @@ impl Rounding {
     pub fn round(self, x: f64) -> i64 {
         match self {
             Self::Floor => x.floor() as i64,
-            Self::HalfEven => half_even(x),
+            Self::HalfEven => half_even_integer(x),
             Self::HalfUp => (x + 0.5).floor() as i64,
             Self::TowardZero => x.trunc() as i64,
         }
@@ -40,11 +40,14 @@ impl Rounding {
     }
 }
 
+/// Between 2^52 and 2^53 floats are the integers, and an addition rounds to them.
+const MIDDLE: f64 = 1.5 * (1u64 << 52) as f64;
+/// What stays between them when the middle is added.
+const REACH: f64 = (1u64 << 51) as f64;
+
 /// The nearest integer, ties to even. Processors that are not known to have an instruction for it call a library, which
-/// takes far longer than an addition: between 2^52 and 2^53 floats are the integers, and the addition rounds.
-fn half_even(x: f64) -> i64 {
-    const MIDDLE: f64 = 1.5 * (1u64 << 52) as f64;
-    const REACH: f64 = (1u64 << 51) as f64;
+/// takes far longer than an addition.
+fn half_even_integer(x: f64) -> i64 {
     if x.abs() < REACH {
         (x + MIDDLE).to_bits().wrapping_sub(MIDDLE.to_bits()) as i64
     } else {
@@ -52,9 +55,16 @@ fn half_even(x: f64) -> i64 {
     }
 }
 
+/// The integer nearest to `x`, whose magnitude is less than 2^51, as a float; ties to even.
+pub fn half_even(x: f64) -> f64 {
+    debug_assert!(x.abs() < REACH, "{x}");
+    x + MIDDLE - MIDDLE
+}
+
 #[cfg(test)]
 mod tests {
     use super::Rounding::{self, *};
+    use super::{REACH, half_even};
 
     #[test]
     fn half_even_is_that_of_the_standard_library() {
@@ -66,6 +76,7 @@ mod tests {
         for x in ends.into_iter().chain(quarters).chain(far).chain(others) {
             for x in [x, -x, x + 0.5, x - 0.5] {
                 assert_eq!(HalfEven.round(x), x.round_ties_even() as i64, "{x}");
+                assert!(x.abs().is_nan() || x.abs() >= REACH || half_even(x) == x.round_ties_even(), "{x}");
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::scheme::{Sharing, WeightScheme};
 use crate::model::FoldedLayer;
+use crate::num::{ceil_log2, power_of_two};
 
 /// A channel is dead if its largest weight is at most this part of what the channel is compared with, its bias
 /// or the threshold behind it: 8,192 inputs of 255 stay below 2^-13 of either, and so does their sum.
@@ -41,7 +42,7 @@ pub fn widen_steps(
     for (((weights, codes), bias), lsb) in rows.zip(&layer.bias).zip(lsbs) {
         let steps = bias.abs() / *lsb * gain;
         if steps >= TOO_MANY_STEPS {
-            *lsb *= (steps / MANY_STEPS).log2().ceil().exp2();
+            *lsb *= power_of_two(ceil_log2(steps / MANY_STEPS));
             let exponents = scheme.exponents(weights, fan_in, *lsb).into_iter().chain(std::iter::repeat(0));
             for ((code, &w), exponent) in codes.iter_mut().zip(weights).zip(exponents) {
                 *code = scheme.code_at(w, *lsb, exponent);

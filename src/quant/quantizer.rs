@@ -20,7 +20,7 @@ use crate::model::{
     Attention, ClassToken, ConvGeometry, Fire, FoldedLayer, Grid, InputSpec, IntegerNeuron, Join, Kind, Leak,
     Model, Neuron, Node, NodeId, Op, Padding, Readout, ReadoutOver, Reset, Weighted,
 };
-use crate::num::{Format, Keep, Requantizer, Rounding};
+use crate::num::{Format, Keep, Requantizer, Rounding, ceil_log2};
 use crate::quant::scheme::Sharing;
 
 /// Thresholds have at least 2^8 steps, so that a bias is not rounded coarsely at every timestep.
@@ -536,8 +536,9 @@ fn whole(steps: f64) -> f64 {
 /// The smallest f that gives `threshold` at least [`THRESHOLD_STEPS`] steps in every channel.
 fn default_fraction_bits(steps: &[f64], threshold: f64) -> u32 {
     let coarsest = steps.iter().copied().fold(0.0, f64::max);
-    let missing = (THRESHOLD_STEPS * coarsest / threshold).log2().ceil();
-    (missing.max(0.0) as u32).min(MAX_FRACTION_BITS)
+    let missing = THRESHOLD_STEPS * coarsest / threshold;
+    let bits = if missing > 1.0 { ceil_log2(missing) as u32 } else { 0 };
+    bits.min(MAX_FRACTION_BITS)
 }
 
 /// From pre-activations with `lsbs` onto `format`; a channel too fine to matter becomes 0.

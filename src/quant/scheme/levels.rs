@@ -1,5 +1,5 @@
 use super::codes::{Clip, Codes, Scale, best_of, largest, octaves, powers, sum_of};
-use crate::num::LevelSet;
+use crate::num::{LevelSet, ceil_log2, power_of_two};
 
 /// The exponent of each weight, where the set has blocks: the smallest with which its block is not clipped at `lsb`.
 pub fn exponents(set: LevelSet, bits: u32, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
@@ -56,7 +56,7 @@ pub fn lsb(
     };
     match (choice.scale, choice.clip) {
         (Scale::Free, Clip::Max) => full,
-        (Scale::Pow2, Clip::Max) => full.log2().ceil().exp2(),
+        (Scale::Pow2, Clip::Max) => power_of_two(ceil_log2(full)),
         (Scale::Free, Clip::Mse) => best_of(octaves(full), error),
         (Scale::Pow2, Clip::Mse) => best_of(powers(full), error),
     }

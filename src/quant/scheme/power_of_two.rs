@@ -1,23 +1,30 @@
 use super::codes::{Scale, best_lsb, largest, octaves, powers};
+use crate::num::{nearest_power_of_two, power_of_two};
 
 /// Largest k of the levels +-2^k.
 pub fn max_exponent(bits: u32) -> u32 {
     (1 << (bits - 1)) - 2
 }
 
-/// The level nearest to `magnitude` steps, the smaller one on a tie.
-fn nearest_level(magnitude: f64, max_exponent: u32) -> i32 {
-    if magnitude <= 0.5 {
-        return 0;
-    }
-    // The midpoint between 2^k and 2^(k+1) is 1.5 x 2^k.
-    let exponent = (magnitude / 1.5).log2().ceil().max(0.0) as u32;
-    1 << exponent.min(max_exponent)
+/// The level nearest to `steps`, the smaller magnitude on a tie, of those up to `largest`. Choices and no branches, of
+/// which compilers make vectors.
+fn nearest_level(steps: f64, largest: f64) -> f64 {
+    let magnitude = steps.abs();
+    let power = nearest_power_of_two(magnitude);
+    let level = if power < 1.0 { 1.0 } else { power };
+    let level = if level > largest { largest } else { level };
+    let level = if magnitude > 0.5 { level } else { 0.0 };
+    level.copysign(steps)
+}
+
+/// The largest level.
+fn largest_level(bits: u32) -> f64 {
+    power_of_two(max_exponent(bits) as i32)
 }
 
 /// The signed level nearest to weight / lsb.
 pub fn code(weight: f64, lsb: f64, bits: u32) -> i32 {
-    nearest_level(weight.abs() / lsb, max_exponent(bits)) * if weight < 0.0 { -1 } else { 1 }
+    nearest_level(weight / lsb, largest_level(bits)) as i32
 }
 
 /// True of 0 and the powers of two.
@@ -36,14 +43,15 @@ pub fn stored(code: i32, bits: u32) -> i64 {
 
 /// The scale of the smallest squared error of `weights`, which counts as `importance` says.
 pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale) -> f64 {
-    let full = largest(weights) / f64::from(max_exponent(bits)).exp2();
+    let largest_level = largest_level(bits);
+    let full = largest(weights) / largest_level;
     if full == 0.0 {
         return 1.0;
     }
-    let value = |w: f64, lsb: f64| f64::from(code(w, lsb, bits)) * lsb;
+    let level = |steps: f64| nearest_level(steps, largest_level);
     match scale {
-        Scale::Free => best_lsb(weights, importance, octaves(full), value),
-        Scale::Pow2 => best_lsb(weights, importance, powers(full), value),
+        Scale::Free => best_lsb(weights, importance, octaves(full), level),
+        Scale::Pow2 => best_lsb(weights, importance, powers(full), level),
     }
 }
 
@@ -61,8 +69,9 @@ mod tests {
     #[test]
     fn levels_by_hand() {
         assert_eq!([2, 3, 4].map(max_exponent), [0, 2, 6]);
-        let levels = [0.5, 0.51, 1.5, 1.51, 3.0, 3.01, 100.0].map(|m| nearest_level(m, 2));
-        assert_eq!(levels, [0, 1, 1, 2, 2, 4, 4]);
+        let steps = [0.5, 0.51, 1.5, 1.5f64.next_up(), 3.0, 3.0f64.next_up(), 100.0];
+        assert_eq!(steps.map(|steps| nearest_level(steps, 4.0)), [0.0, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0]);
+        assert_eq!(steps.map(|steps| code(-steps, 1.0, 3)), [0, -1, -1, -2, -2, -4, -4]);
         assert_eq!([0, 1, -1, 4, -4].map(|code| stored(code, 3)), [0b000, 0b001, 0b101, 0b011, 0b111]);
     }
 

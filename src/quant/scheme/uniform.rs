@@ -1,5 +1,5 @@
 use super::codes::{Clip, Scale, best_lsb, largest, powers};
-use crate::num::Rounding;
+use crate::num::{Rounding, ceil_log2, half_even, power_of_two};
 
 /// Scales tried below the one that represents the largest weight, for [`Clip::Mse`].
 const SHRINK_STEPS: u32 = 80;
@@ -25,15 +25,16 @@ pub fn lsb(weights: &[f64], importance: Option<&[f64]>, bits: u32, scale: Scale,
     if full == 0.0 {
         return 1.0;
     }
-    let value = |w: f64, lsb: f64| f64::from(code(w, lsb, bits)) * lsb;
+    let limit = limit(bits) as f64;
+    let level = |steps: f64| half_even(steps.clamp(-limit, limit));
     match (scale, clip) {
         (Scale::Free, Clip::Max) => full,
-        (Scale::Pow2, Clip::Max) => full.log2().ceil().exp2(),
+        (Scale::Pow2, Clip::Max) => power_of_two(ceil_log2(full)),
         (Scale::Free, Clip::Mse) => {
             let candidates = (0..SHRINK_STEPS).map(|i| full * (1.0 - f64::from(i) * 0.01));
-            best_lsb(weights, importance, candidates, value)
+            best_lsb(weights, importance, candidates, level)
         }
-        (Scale::Pow2, Clip::Mse) => best_lsb(weights, importance, powers(full), value),
+        (Scale::Pow2, Clip::Mse) => best_lsb(weights, importance, powers(full), level),
     }
 }
 
