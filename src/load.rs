@@ -153,10 +153,14 @@ fn parse(
     Ok((weights, sha256([bytes])))
 }
 
+/// Numbers whose bytes are copied for the hash at a time.
+const HASHED_AT_ONCE: usize = 1 << 12;
+
 fn seeded(description: &ModelDescription, network: &Network, seed: u64) -> (Weights, String) {
     let weights = seeded_weights(network, &description.input, seed);
     let bytes = |data: &[f32]| -> Vec<u8> { data.iter().flat_map(|x| x.to_le_bytes()).collect() };
-    let hash = sha256(weights.tensors().map(|(_, tensor)| bytes(&tensor.data)));
+    let data = weights.tensors().flat_map(|(_, tensor)| tensor.data.chunks(HASHED_AT_ONCE));
+    let hash = sha256(data.map(bytes));
     (weights, hash)
 }
 

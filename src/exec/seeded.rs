@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
 
 use super::float::{FloatLayer, class_token, image, neuron, weighted, without_weights};
 use super::live::Live;
@@ -16,6 +17,11 @@ use crate::model::{
 use crate::tensor::{Frames, Tensor};
 
 type Tensors = BTreeMap<String, Tensor<f32>>;
+
+/// Numbers that a thread draws in a row.
+const DRAWN_AT_ONCE: usize = 1 << 14;
+/// Pixels that a thread normalizes in a row.
+const PIXELS_AT_ONCE: usize = 64;
 
 /// Side of the squares that the noise image is made of.
 const SQUARE: usize = 8;
@@ -79,14 +85,20 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
 struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// Uniform in [low, high).
-    fn uniform(&mut self, low: f32, high: f32) -> f32 {
-        let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32;
-        low + unit * (high - low)
-    }
-
+    /// Uniform in [low, high). Every thread draws a part of the one sequence.
     fn list(&mut self, length: usize, low: f32, high: f32) -> Vec<f32> {
-        (0..length).map(|_| self.uniform(low, high)).collect()
+        let first = self.0.get_word_pos();
+        let mut list = vec![0.0; length];
+        list.par_chunks_mut(DRAWN_AT_ONCE).enumerate().for_each(|(i, part)| {
+            let mut dice = self.0.clone();
+            dice.set_word_pos(first + (i * DRAWN_AT_ONCE) as u128);
+            for value in part {
+                let unit = (dice.next_u32() >> 8) as f32 / (1 << 24) as f32;
+                *value = low + unit * (high - low);
+            }
+        });
+        self.0.set_word_pos(first + length as u128);
+        list
     }
 
     /// Squares of one value with noise on them; of events, nine pixels in ten see none.
@@ -125,6 +137,8 @@ impl Dice {
         } else {
             vec![0.0; op.geometry.out_channels]
         };
+        let layer = FloatLayer::new(&op.geometry, |i| weight[i], bias.clone());
+        let (mut weight, mut bias) = (Some(weight), Some(bias));
         for parameter in op.parameters(&node.name) {
             let scales = op.stored.as_ref().and_then(|stored| {
                 let scales = stored.parameter(&node.name, op.geometry.out_channels)?;
@@ -132,14 +146,15 @@ impl Dice {
                 (scales == parameter).then(|| vec![stored.scale_of(spread); scales.len()])
             });
             let data = match (parameter.name.strip_prefix(&node.name), scales) {
-                (_, Some(scales)) => scales,
-                (Some(".weight"), _) => weight.clone(),
-                (Some(".bias"), _) => bias.clone(),
-                _ => continue,
+                (_, Some(scales)) => Some(scales),
+                (Some(".weight"), _) => weight.take(),
+                (Some(".bias"), _) => bias.take(),
+                _ => None,
             };
+            let Some(data) = data else { continue };
             tensors.insert(parameter.name, Tensor::new(parameter.shape, data));
         }
-        FloatLayer::new(&op.geometry, |i| weight[i], bias)
+        layer
     }
 
     /// Norm after norm: its mean and variance are those of `value`, its gain and shift are drawn.
@@ -160,7 +175,7 @@ impl Dice {
                 let normal = (x - mean[c]) / (variance[c] + 1e-5).sqrt();
                 normal * gain[c] + shift[c]
             };
-            value = value.map(apply);
+            map_in_place(&mut value, apply);
             bias = bias.iter().enumerate().map(|(c, &b)| apply(b, c)).collect();
             for (part, data) in
                 [("weight", gain), ("bias", shift), ("running_mean", mean), ("running_var", variance)]
@@ -169,7 +184,7 @@ impl Dice {
             }
         }
         if let Some((name, scale)) = scale {
-            value = value.map(|x, c| x * scale[c]);
+            map_in_place(&mut value, |x, c| x * scale[c]);
             bias.iter_mut().zip(&scale).for_each(|(b, scale)| *b *= scale);
             tensors.insert(name.clone(), Tensor::new(vec![channels], scale));
         }
@@ -177,9 +192,18 @@ impl Dice {
     }
 }
 
+/// Applies `f` to every value, with its channel.
+fn map_in_place(value: &mut Frames<f32>, f: impl Fn(f32, usize) -> f32 + Sync) {
+    let pixels = value.data.par_chunks_exact_mut(value.shape.channels).with_min_len(PIXELS_AT_ONCE);
+    pixels.for_each(|pixel| pixel.iter_mut().enumerate().for_each(|(c, x)| *x = f(*x, c)));
+}
+
 /// Weights have variance 1/fan-in, so a layer varies about as much as its inputs are active: at least as
 /// if one in a hundred were.
 const LEAST_VARIANCE: f64 = 0.01;
+
+/// Channels whose statistics a thread sums, pixel after pixel.
+const CHANNELS_AT_ONCE: usize = 64;
 
 /// Mean and variance of every channel. A channel that hardly varies counts as varying a hundredth of
 /// what the others do: one image says little of it, and another must not be magnified without bound.
@@ -188,13 +212,17 @@ fn statistics(value: &Frames<f32>) -> (Vec<f32>, Vec<f32>) {
     let count = (value.data.len() / channels) as f64;
     let mut mean = vec![0.0f64; channels];
     let mut variance = vec![0.0f64; channels];
-    for pixel in value.data.chunks_exact(channels) {
-        mean.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += f64::from(x) / count);
-    }
-    for pixel in value.data.chunks_exact(channels) {
-        let squares = pixel.iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2) / count);
-        variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
-    }
+    let parts = mean.par_chunks_mut(CHANNELS_AT_ONCE).zip(variance.par_chunks_mut(CHANNELS_AT_ONCE));
+    parts.enumerate().for_each(|(i, (mean, variance))| {
+        let pixels = || value.data.chunks_exact(channels).map(|pixel| &pixel[i * CHANNELS_AT_ONCE..]);
+        for pixel in pixels() {
+            mean.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += f64::from(x) / count);
+        }
+        for pixel in pixels() {
+            let squares = pixel.iter().zip(&*mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2) / count);
+            variance.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square);
+        }
+    });
     let floor = (variance.iter().sum::<f64>() / channels as f64 / 100.0).max(LEAST_VARIANCE);
     let narrow = |list: &[f64], floor: f64| list.iter().map(|&x| x.max(floor) as f32).collect();
     (narrow(&mean, f64::NEG_INFINITY), narrow(&variance, floor))
