@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use clap::Args;
@@ -71,10 +72,11 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     let watcher = Bars::new(arguments.quiet);
     let source = origin.source()?;
     let mappings = mappings(&arguments.mapping, &machines)?;
-    let evaluator = origin.evaluator(&model, &watcher)?.with_mappings(mappings).explaining();
-    evaluator.check(&setting, &machines)?;
+    // What is printed explains the costs of the first.
+    let evaluator = origin.evaluator(&model, &watcher)?.with_mappings(mappings).explaining(1);
     watcher.begin(origin.images());
-    let evaluations = evaluator.evaluate(&setting, &machines, &|| watcher.step(&setting.name))?;
+    let progress = |setting: &Setting| watcher.step(&setting.name);
+    let evaluations = evaluator.evaluate_all(from_ref(&setting), &machines, &progress)?.remove(0);
     watcher.end();
     let agreement = |name: &str| if arguments.as_published { Agreement::of(name) } else { Vec::new() };
     let machine = |(hardware, evaluation): (HardwareSummary, Evaluation)| MachineEvaluation {

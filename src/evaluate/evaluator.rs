@@ -30,7 +30,8 @@ pub struct Evaluator {
     /// By the name of the machine that they are for.
     mappings: BTreeMap<String, FixedMapping>,
     batch: usize,
-    explains: bool,
+    /// Machines, the first ones, whose evaluations say why layers cost what they do.
+    explained: usize,
 }
 
 /// Where activity comes from.
@@ -98,7 +99,7 @@ impl Evaluator {
             engine: Backend::default(),
             mappings: BTreeMap::new(),
             batch: 1,
-            explains: false,
+            explained: 0,
         }
     }
 
@@ -117,10 +118,10 @@ impl Evaluator {
         Self { batch, ..self }
     }
 
-    /// With the layers that cost most in every evaluation, why they do, and what would help, and with the timeline: the
-    /// network is mapped and charged again for each change of the machine that is tried.
-    pub fn explaining(self) -> Self {
-        Self { explains: true, ..self }
+    /// With the layers that cost most in the evaluations on the first `machines`, why they do, and what would help, and
+    /// with the timeline: the network is mapped and charged again for each change of a machine that is tried.
+    pub fn explaining(self, machines: usize) -> Self {
+        Self { explained: machines, ..self }
     }
 
     /// For many settings that share layers: a layer is rounded once per scheme.
@@ -203,8 +204,7 @@ impl Evaluator {
             Source::Rates(rates) => self.expect(setting, workload, machines, rates)?,
             Source::Recorded(recording) => {
                 let activity = recording.activity(&patterns(machines, self.network()))?;
-                let charge = |machine: &Machine| self.charge(setting, machine, workload.clone(), activity);
-                side_by_side(machines, charge)?
+                self.charge_all(setting, machines, workload, activity)?
             }
         };
         let note = match &setting.precision {
@@ -316,8 +316,8 @@ impl Evaluator {
     /// If the machine cannot run it.
     pub fn charge_observed(&self, observed: &Observed, machine: &Machine) -> Result<Evaluation> {
         let mapped = self.map(observed.workload.clone(), machine, &observed.mapping)?;
-        let evaluation = self.charge_mapped(&observed.setting, machine, mapped, &observed.charged);
-        Ok(Evaluation { accuracy: observed.accuracy, ..evaluation })
+        let charge = self.charge_mapped(machine, mapped, &observed.charged);
+        Ok(Evaluation { accuracy: observed.accuracy, ..self.summarize(&observed.setting, &charge) })
     }
 
     fn measure(
@@ -336,8 +336,11 @@ impl Evaluator {
         };
         let mut charges: Vec<Charge> = machines.iter().map(charge).collect::<Result<_>>()?;
         let accuracy = Some(samples.charge(workload, &mut charges, run, progress)?);
-        let evaluation = |charge: &Charge| Evaluation { accuracy, ..self.summarize(setting, charge, &seen) };
-        Ok(charges.iter().map(evaluation).collect())
+        let evaluation = |(number, charge): (usize, &Charge)| Evaluation {
+            accuracy,
+            ..self.explain(setting, number, charge, &seen)
+        };
+        Ok(charges.iter().enumerate().map(evaluation).collect())
     }
 
     /// Accuracy of the float network on the images, if there are any.
@@ -371,7 +374,24 @@ impl Evaluator {
         activity: &[Activity],
     ) -> Result<Evaluation> {
         let mapped = self.map(workload, machine, activity)?;
-        Ok(self.charge_mapped(setting, machine, mapped, activity))
+        Ok(self.summarize(setting, &self.charge_mapped(machine, mapped, activity)))
+    }
+
+    /// [`Self::charge`] of each of `machines`, side by side; of several refusals the first is told.
+    fn charge_all(
+        &self,
+        setting: &Setting,
+        machines: &[Machine],
+        workload: &Workload,
+        activity: &[Activity],
+    ) -> Result<Vec<Evaluation>> {
+        let charge = |(number, machine): (usize, &Machine)| {
+            let mapped = self.map(workload.clone(), machine, activity)?;
+            let charge = self.charge_mapped(machine, mapped, activity);
+            Ok(self.explain(setting, number, &charge, activity))
+        };
+        let all: Vec<Result<Evaluation>> = machines.par_iter().enumerate().map(charge).collect();
+        all.into_iter().collect()
     }
 
     /// [`Self::charge`] where `known` holds the plans that were chosen for `machine` on that activity.
@@ -389,7 +409,7 @@ impl Evaluator {
         let mapping = self.fixed_on(machine);
         let workload = workload.in_batches_of(self.batch);
         let mapped = MappedWorkload::best_knowing(workload, machine, activity, mapping, known)?;
-        Ok(self.charge_mapped(setting, machine, mapped, activity))
+        Ok(self.summarize(setting, &self.charge_mapped(machine, mapped, activity)))
     }
 
     /// Charges each of `machines` for the activity that follows from `rates`, which the mapper sees, too.
@@ -404,10 +424,9 @@ impl Evaluator {
         let activity = rates.activity_with(network, &patterns(machines, network));
         let known: Vec<LayerRate> =
             rates.known(network).map(|(node, rate)| LayerRate { layer: node.name.clone(), rate }).collect();
-        side_by_side(machines, |machine| {
-            let evaluation = self.charge(setting, machine, workload.clone(), from_ref(&activity))?;
-            Ok(Evaluation { rates: known.clone(), ..evaluation })
-        })
+        let mut evaluations = self.charge_all(setting, machines, workload, from_ref(&activity))?;
+        evaluations.iter_mut().for_each(|evaluation| evaluation.rates.clone_from(&known));
+        Ok(evaluations)
     }
 
     fn map(&self, workload: Workload, machine: &Machine, samples: &[Activity]) -> Result<MappedWorkload> {
@@ -415,34 +434,28 @@ impl Evaluator {
         MappedWorkload::best_of(workload, machine, samples, self.fixed_on(machine))
     }
 
-    fn charge_mapped(
+    fn charge_mapped<'a>(
         &self,
-        setting: &Setting,
-        machine: &Machine,
+        machine: &'a Machine,
         mapped: MappedWorkload,
         activity: &[Activity],
-    ) -> Evaluation {
+    ) -> Charge<'a> {
         let mut charge = Charge::new(machine, mapped, self.network());
         activity.iter().for_each(|image| charge.add_activity(image));
-        self.summarize(setting, &charge, activity)
+        charge
     }
 
-    /// `seen` is what the mapper saw.
-    fn summarize(&self, setting: &Setting, charge: &Charge, seen: &[Activity]) -> Evaluation {
+    fn summarize(&self, setting: &Setting, charge: &Charge) -> Evaluation {
         let counted = !matches!(self.source, Source::Rates(_));
-        let mut evaluation = charge.evaluation(&setting.name, self.network(), &self.notes, counted);
-        if self.explains {
+        charge.evaluation(&setting.name, self.network(), &self.notes, counted)
+    }
+
+    /// The evaluation on machine `number`, explained if it is one of the first; `seen` is what the mapper saw.
+    fn explain(&self, setting: &Setting, number: usize, charge: &Charge, seen: &[Activity]) -> Evaluation {
+        let mut evaluation = self.summarize(setting, charge);
+        if number < self.explained {
             charge.explain(&mut evaluation, self.network(), self.fixed_on(charge.machine()), seen);
         }
         evaluation
     }
-}
-
-/// What `evaluate` makes of each of `items`, side by side; of several refusals the first is told.
-fn side_by_side<T: Sync>(
-    items: &[T],
-    evaluate: impl Fn(&T) -> Result<Evaluation> + Sync + Send,
-) -> Result<Vec<Evaluation>> {
-    let all: Vec<Result<Evaluation>> = items.par_iter().map(evaluate).collect();
-    all.into_iter().collect()
 }

@@ -90,7 +90,8 @@ impl SimulationRequest {
             .with_engine(self.engine)
             .with_mappings(names.zip(self.mapping.iter().cycle().cloned()).collect())
             .with_batch(self.batch)
-            .explaining();
+            // The other tables are shown in sums alone.
+            .explaining(1);
         watcher.begin(self.origin.images() * self.settings.len());
         let by_setting =
             evaluator.evaluate_all(&self.settings, &self.machines, &|setting| watcher.step(&setting.name))?;
