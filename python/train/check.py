@@ -50,7 +50,7 @@ def check(model, images, args):
     """A line about one model, and whether it is as it should be."""
     torch.manual_seed(1)
     description = ron.read(model)
-    network, x = build(description), to_input(images)
+    network, x = build(description), to_input(images, description)
     state = weights(network, x, args.weights and args.weights / f"{description['name']}.safetensors")
     spikes = {}
     keep(network, spikes)

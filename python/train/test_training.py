@@ -23,7 +23,7 @@ DESCRIPTION = {
         **{"dim": 8, "depth": 1, "heads": 2, "mlp_ratio": 2, "pooling": [True, False, True, False]},
         **{"layers": "Linear", "order": "QueryKeyFirst", "scale": 0.125},
     },
-    "input": {"": "Image", "shape": [1, 28, 28]},
+    "input": {"": "Image", "shape": [1, 28, 28], "mean": [0.286], "std": [0.353]},
     "timesteps": 2,
     "classes": 10,
 }
@@ -62,7 +62,7 @@ class Images(unittest.TestCase):
     def test_variations_are_flips_and_shifts_over_black(self):
         image = np.zeros((400, 28, 28), np.uint8)
         image[:, 14, 10] = 7
-        _, y, x = np.nonzero(images.augment(image, np.random.default_rng(1)))
+        _, y, x = np.nonzero(images.augment(image, 2, np.random.default_rng(1)))
         # Column 10, or 17 where it was flipped; moved by -2 to 2.
         self.assertEqual(set(y), set(range(12, 17)))
         self.assertEqual(set(x), {*range(8, 13), *range(15, 20)})
@@ -74,7 +74,7 @@ class Continued(unittest.TestCase):
         part = rng.integers(0, 256, (24, 28, 28), np.uint8), rng.integers(0, 10, 24, np.uint8)
         torch.manual_seed(1)
         with mock.patch("torch.compile", lambda network: network):
-            return Training(build(DESCRIPTION), DESCRIPTION, RECIPE, (part, part, part), Path(folder))
+            return Training(build(DESCRIPTION), DESCRIPTION, RECIPE, (part, part, part), 2, Path(folder))
 
     def test_ended_and_continued_at_any_step(self):
         with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:

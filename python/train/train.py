@@ -1,4 +1,4 @@
-"""Trains networks on Fashion-MNIST, one after the other, and writes their weights.
+"""Trains networks on Fashion-MNIST or CIFAR-10, one after the other, and writes their weights.
 
     OMP_NUM_THREADS=1 python train.py --data FOLDER --out FOLDER MODEL.ron ...
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+import cifar10
 import fashion_mnist
 import neurons  # noqa: F401  Those of this folder, before the networks ask for any.
 from training import Recipe, Training
@@ -23,10 +24,14 @@ import ron  # noqa: E402
 from build import build  # noqa: E402
 
 
+SETS = {"fashion-mnist": fashion_mnist, "cifar10": cifar10}
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL.ron", help="models/*_fashion.ron")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the four IDX files")
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL.ron", help="models/*.ron")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the images")
+    parser.add_argument("--images", choices=SETS, default="fashion-mnist", help="what they are")
     parser.add_argument("--out", type=Path, required=True, help="folder of weights, logs and checkpoints")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--batch", type=int, default=100)
@@ -49,10 +54,10 @@ def only_one(folder: Path):
     return file
 
 
-def train(path: Path, recipe: Recipe, data, args: argparse.Namespace) -> None:
+def train(path: Path, recipe: Recipe, data, shift: int, args: argparse.Namespace) -> None:
     description = ron.read(path)
     torch.manual_seed(recipe.seed)
-    training = Training(build(description), description, recipe, data, args.out)
+    training = Training(build(description), description, recipe, data, shift, args.out)
     if training.path("safetensors").exists():
         print(f"{training.name} is trained", flush=True)
     else:
@@ -65,9 +70,10 @@ def main() -> None:
     lock = only_one(args.out)
     torch.set_num_threads(1)
     recipe = Recipe(args.epochs, args.batch, args.peak_rate, args.seed)
-    data = fashion_mnist.load(args.data)
+    images = SETS[args.images]
+    data = images.load(args.data)
     for path in args.models:
-        train(path, recipe, data, args)
+        train(path, recipe, data, images.SHIFT, args)
     lock.close()
 
 

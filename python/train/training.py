@@ -48,9 +48,12 @@ class Training:
     processor spent, `log` has the lines of the epochs that are over.
     """
 
-    def __init__(self, network: nn.Module, description: dict, recipe: Recipe, data, folder: Path):
+    def __init__(
+        self, network: nn.Module, description: dict, recipe: Recipe, data, shift: int, folder: Path
+    ):
         self.network, self.description, self.recipe = network, description, recipe
         (self.images, self.labels), self.validation, self.test = data
+        self.shift = shift
         self.folder, self.name = folder, description["name"]
         self.network.to(memory_format=torch.channels_last)
         self.compiled = torch.compile(self.network)
@@ -79,7 +82,8 @@ class Training:
         epoch, index = divmod(self.step, self.steps_per_epoch)
         order = self.recipe.rng(ORDER, epoch).permutation(len(self.images))
         batch = order[index * self.recipe.batch : (index + 1) * self.recipe.batch]
-        x = to_input(augment(self.images[batch], self.recipe.rng(VARIATION, self.step)))
+        images = augment(self.images[batch], self.shift, self.recipe.rng(VARIATION, self.step))
+        x = to_input(images, self.description)
         targets = torch.from_numpy(self.labels[batch].astype(np.int64))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step, self.steps)
@@ -97,7 +101,7 @@ class Training:
         epoch = self.step // self.steps_per_epoch
         self.report(
             f"epoch {epoch:2d}  loss {self.loss / self.steps_per_epoch:.4f}"
-            f"  validation {accuracy(self.network, *self.validation):.4f}  {self.seconds:.0f} s"
+            f"  validation {self.accuracy(*self.validation):.4f}  {self.seconds:.0f} s"
         )
         self.loss = 0.0
 
@@ -148,9 +152,19 @@ class Training:
         """
         weights = rounded(self.network)
         self.network.load_state_dict(weights, strict=False)
-        validation, test = (accuracy(self.network, *part) for part in (self.validation, self.test))
+        validation, test = (self.accuracy(*part) for part in (self.validation, self.test))
         self.report(f"bfloat16  validation {validation:.4f}  test {test:.4f} on {len(self.test[0])} images")
         replace(self.path("safetensors"), lambda file: save_file(weights, file.name))
+
+    @torch.no_grad()
+    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Share of the images whose class is right, in single precision and as it is written."""
+        self.network.eval()
+        correct = 0
+        for start in range(0, len(images), 250):
+            logits = self.network(to_input(images[start : start + 250], self.description))
+            correct += int((logits.argmax(1).numpy() == labels[start : start + 250]).sum())
+        return correct / len(images)
 
 
 def rounded(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -158,17 +172,6 @@ def rounded(network: nn.Module) -> dict[str, torch.Tensor]:
     state = {key: value for key, value in network.state_dict().items() if value.is_floating_point()}
     types = {key: torch.bfloat16 if value.dim() > 1 else torch.float32 for key, value in state.items()}
     return {key: value.to(types[key]).contiguous() for key, value in state.items()}
-
-
-@torch.no_grad()
-def accuracy(network: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
-    """Share of the images whose class is right, in single precision and as it is written."""
-    network.eval()
-    correct = 0
-    for start in range(0, len(images), 250):
-        logits = network(to_input(images[start : start + 250]))
-        correct += int((logits.argmax(1).numpy() == labels[start : start + 250]).sum())
-    return correct / len(images)
 
 
 def replace(path: Path, write) -> None:
