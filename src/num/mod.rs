@@ -23,7 +23,7 @@ pub use accumulator::{Accumulator, Overflow};
 pub use decoder::Decoder;
 pub use format::Format;
 pub use keep::Keep;
-pub use levels::{Block, LevelSet};
+pub use levels::{Block, LevelSet, LevelTable, Pack};
 pub(crate) use parts::parts;
 pub use requantizer::Requantizer;
 pub use rounding::Rounding;
