@@ -35,7 +35,7 @@ impl Decoder {
         })
     }
 
-    /// Its set at the widest codes of up to `most_bits` bits.
+    /// The set at the widest codes of up to `most_bits` bits.
     fn widest(self, most_bits: u32) -> Option<(LevelSet, u32)> {
         let Self::Levels(set) = self else { return None };
         Some((set, set.widths().rfind(|&bits| bits <= most_bits)?))

@@ -106,7 +106,12 @@ impl LevelSet {
         self.definition().bases()
     }
 
-    /// Its tables for `bits`-bit codes: one for each base.
+    /// The levels of `bits`-bit codes at `base`, or where none is chosen yet, at the first one.
+    pub fn table(self, bits: u32, base: Option<u8>) -> LevelTable {
+        LevelTable::new(self.definition(), bits, base)
+    }
+
+    /// All tables for `bits`-bit codes: one for each base.
     fn tables(self, bits: u32) -> impl Iterator<Item = LevelTable> {
         let bases = self.bases().iter().map(|&base| Some(base));
         let only = self.bases().is_empty().then_some(None);
@@ -172,11 +177,6 @@ impl LevelSet {
         let sums: u32 = (0..magnitude_bits).map(|bit| of_bit(bit).saturating_sub(1)).sum();
         let products = table.above_zero() * bits.saturating_sub(2);
         products + self.table_bits(bits) + sums + magnitude_bits + shifter
-    }
-
-    /// Codes and scale by a rule of its own, if it has one; not all `weights` are 0.
-    pub fn by_rule(self, weights: &[f64]) -> Option<(Vec<i32>, f64)> {
-        self.definition().by_rule(weights)
     }
 }
 

@@ -1,48 +1,51 @@
-use super::LevelSet;
+use super::definition::{Block, Levels};
 
 /// The levels of a layer: a set at a width, and at a base where layers choose one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct LevelTable {
-    set: LevelSet,
+    set: &'static dyn Levels,
     bits: u32,
-    base: Option<u8>,
-}
-
-impl LevelSet {
-    /// The levels of `bits`-bit codes at `base`, or where none is chosen yet, at the first one.
-    pub fn table(self, bits: u32, base: Option<u8>) -> LevelTable {
-        LevelTable { set: self, bits, base }
-    }
+    magnitudes: &'static [i32],
 }
 
 impl LevelTable {
-    /// What it is a table of.
-    pub fn set(self) -> LevelSet {
-        self.set
+    /// The levels of `bits`-bit codes of `set` at `base`, or where none is chosen yet, at the first one.
+    pub(super) fn new(set: &'static dyn Levels, bits: u32, base: Option<u8>) -> Self {
+        let magnitudes = match base {
+            Some(base) => set.magnitudes_at(bits, base),
+            None => set.magnitudes(bits),
+        };
+        Self { set, bits, magnitudes }
     }
 
     /// Magnitudes of the levels, ascending.
     pub fn magnitudes(self) -> &'static [i32] {
-        let set = self.set.definition();
-        match self.base {
-            Some(base) => set.magnitudes_at(self.bits, base),
-            None => set.magnitudes(self.bits),
-        }
+        self.magnitudes
+    }
+
+    /// Blocks with an exponent each, by which levels are shifted.
+    pub fn block(self) -> Option<Block> {
+        self.set.block()
+    }
+
+    /// Codes and scale by a rule of its own, if it has one; not all `weights` are 0.
+    pub fn by_rule(self, weights: &[f64]) -> Option<(Vec<i32>, f64)> {
+        self.set.by_rule(weights)
     }
 
     /// The largest of them.
     pub fn top(self) -> i32 {
-        *self.magnitudes().last().expect("sets have levels")
+        *self.magnitudes.last().expect("sets have levels")
     }
 
     /// How many are above 0.
     pub(super) fn above_zero(self) -> u32 {
-        self.magnitudes().iter().filter(|&&magnitude| magnitude > 0).count() as u32
+        self.magnitudes.iter().filter(|&&magnitude| magnitude > 0).count() as u32
     }
 
     /// The signed level nearest to weight / lsb.
     pub fn code(self, weight: f64, lsb: f64) -> i32 {
-        nearest(self.magnitudes(), weight.abs() / lsb) * if weight < 0.0 { -1 } else { 1 }
+        nearest(self.magnitudes, weight.abs() / lsb) * if weight < 0.0 { -1 } else { 1 }
     }
 
     /// True of its levels, and of 0, which channels have that are nothing but a bias.
@@ -58,15 +61,15 @@ impl LevelTable {
 
     /// True of what a code stands for with this exponent.
     pub fn holds_at(self, code: i32, exponent: u32) -> bool {
-        self.magnitudes().iter().any(|&magnitude| i64::from(magnitude) << exponent == i64::from(code).abs())
+        self.magnitudes.iter().any(|&magnitude| i64::from(magnitude) << exponent == i64::from(code).abs())
     }
 
     /// A sign above the index of a magnitude, or two's complement where there is no table.
     pub fn stored(self, code: i32) -> i64 {
-        if !self.set.is_decoded() || self.set.pack().is_some() {
+        if self.set.is_plain() || self.set.pack().is_some() {
             return code.into();
         }
-        let magnitudes = self.magnitudes().iter();
+        let magnitudes = self.magnitudes.iter();
         let index = magnitudes.take_while(|&&magnitude| magnitude < code.abs()).count() as i64;
         i64::from(code < 0) << (self.bits - 1) | index
     }
@@ -80,7 +83,7 @@ fn nearest(magnitudes: &[i32], steps: f64) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::num::LevelSet;
 
     #[test]
     fn stored_codes_by_hand() {

@@ -3,7 +3,7 @@ use crate::num::LevelTable;
 
 /// The exponent of each weight, where the set has blocks: the smallest with which its block is not clipped at `lsb`.
 pub fn exponents(table: LevelTable, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
-    let Some(block) = table.set().block() else { return Vec::new() };
+    let Some(block) = table.block() else { return Vec::new() };
     let top = f64::from(table.top()) + 0.5;
     let exponent = |weights: &[f64]| {
         let fits = |exponent: &u32| largest(weights) / lsb <= top * f64::from(*exponent).exp2();
@@ -51,8 +51,8 @@ pub fn lsb(
     if largest(weights) == 0.0 {
         return 1.0;
     }
-    let shifted = table.set().block().map_or(1, |block| 1 << (block.exponents - 1));
-    let rule = table.set().by_rule(weights).map(|(_, lsb)| lsb);
+    let shifted = table.block().map_or(1, |block| 1 << (block.exponents - 1));
+    let rule = table.by_rule(weights).map(|(_, lsb)| lsb);
     let full = rule.unwrap_or(largest(weights) / f64::from(table.top() * shifted));
     let error = |lsb: f64| error(table, weights, fan_in, lsb, importance);
     match (choice.scale, choice.clip) {
@@ -69,7 +69,7 @@ pub fn quantize(table: LevelTable, choice: ScaleChoice, weights: &[f64], fan_in:
     if largest(weights) == 0.0 {
         return Codes { lsb, codes: vec![0; weights.len()] };
     }
-    let rule = table.set().by_rule(weights).filter(|_| choice.clip == Clip::Max);
+    let rule = table.by_rule(weights).filter(|_| choice.clip == Clip::Max);
     let nearest = || nearest(table, weights, fan_in, lsb);
     Codes { lsb, codes: rule.map_or_else(nearest, |(codes, _)| codes) }
 }
@@ -110,24 +110,24 @@ mod tests {
             };
             let all = LevelSet::ALL.iter().flat_map(|&set| set.widths().flat_map(move |bits| tables(set, bits)));
             for table in all {
-                let (set, magnitudes) = (table.set(), table.magnitudes());
+                let magnitudes = table.magnitudes();
                 let searched = quantize(table, ScaleChoice { scale, clip: Clip::Mse }, &weights, 40);
                 let distance = |w: f64, level: f64| (level * searched.lsb - w).abs();
                 for (&w, &code) in weights.iter().zip(&searched.codes) {
                     prop_assert!(table.has_level(code));
-                    if set.block().is_some() {
+                    if table.block().is_some() {
                         continue;
                     }
                     let levels = magnitudes.iter().flat_map(|&m| [f64::from(m), -f64::from(m)]);
                     let least = levels.map(|level| distance(w, level)).fold(f64::INFINITY, f64::min);
-                    prop_assert!(distance(w, f64::from(code)) <= least + 1e-12, "{:?}", set);
+                    prop_assert!(distance(w, f64::from(code)) <= least + 1e-12, "{:?}", magnitudes);
                 }
                 let plain = quantize(table, ScaleChoice { scale, clip: Clip::Max }, &weights, 40);
                 let error = |codes: &Codes| -> f64 {
                     let values = codes.codes.iter().map(|&code| f64::from(code) * codes.lsb);
                     weights.iter().zip(values).map(|(w, value)| (value - w).powi(2)).sum()
                 };
-                prop_assert!(error(&searched) <= error(&plain) + 1e-12, "{:?}", set);
+                prop_assert!(error(&searched) <= error(&plain) + 1e-12, "{:?}", magnitudes);
                 prop_assert!(!pow2 || searched.lsb.log2().fract() == 0.0);
             }
         }
