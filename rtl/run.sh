@@ -2,7 +2,7 @@
 # Compares layers that `spiq export rtl DIR` wrote with the units of this folder, in Icarus Verilog.
 #
 #     rtl/run.sh DIR...       folders with layer.vh, or folders of such folders
-#     rtl/run.sh              the exhaustive bench of the attention neuron
+#     rtl/run.sh              the exhaustive benches of the attention neuron and of bytes of ternary weights
 #
 # One line per layer: "PASS n values" or the first mismatch. Exit code 0 only if every layer passes and there is one.
 set -euo pipefail
@@ -32,8 +32,10 @@ bench() {
 }
 
 if [[ $# == 0 ]]; then
-    compile tb_ssa_neuron "$rtl"/{tb_ssa_neuron,ssa_neuron}.sv
-    vvp -n "$build/bench.vvp"
+    for unit in ssa_neuron trits; do
+        compile "tb_$unit" "$rtl/tb_$unit.sv" "$rtl/$unit.sv"
+        vvp -n "$build/bench.vvp"
+    done
     exit
 fi
 

@@ -23,7 +23,7 @@ nand=$(awk '/^[ \t]*cell[ \t]*\(/ { name = tolower($0) } /^[ \t]*area[ \t]*:/ { 
 
 units=(lif_step weight_code gather spike_queue walker row_arbiter row_crossbar lanes sequencer)
 sources=("${units[@]/#/$rtl/design/}")
-sources=("${sources[@]/%/.sv}")
+sources=("${sources[@]/%/.sv}" "$rtl/trits.sv")
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 
@@ -55,6 +55,17 @@ done
 for bits in 2 3 4 5; do
     unit lane_power_of_two lanes "CHANNELS=8 ROW_WORDS=$bits MAX_WEIGHT_BITS=$bits SUM_BITS=20 SERIAL_BITS=1 UNIFORM=0 POWERS=1" 8
 done
+# Lanes that look their codes up, of the magnitudes in semantics.md, the first one lowest.
+table() { unit "lane_$1" lanes "CHANNELS=8 ROW_WORDS=$2 MAX_WEIGHT_BITS=$2 SUM_BITS=20 SERIAL_BITS=1 UNIFORM=0 $3" 8; }
+table apot3 3 "TABLE_SIZE=4 TABLE_BITS=3 TABLE=12'h888"
+table apot4 4 "TABLE_SIZE=8 TABLE_BITS=4 TABLE=32'ha8643210"
+table dbq4 4 "TABLE_SIZE=5 TABLE_BITS=3 TABLE=15'h58c8"
+table post3 3 "TABLE_SIZE=4 TABLE_BITS=5 TABLE=20'h82d00"
+table post4 4 "TABLE_SIZE=8 TABLE_BITS=7 TABLE=56'h80b1016202c400"
+table e2m1 4 "TABLE_SIZE=8 TABLE_BITS=4 TABLE=32'hc8643210"
+table mx4 6 "TABLE_SIZE=8 TABLE_BITS=3 TABLE=24'hfac688 EXPONENT_BITS=2"
+table adalog4 4 "TABLE_SIZE=8 TABLE_BITS=7 WRITTEN=1"
+unit trits trits "" 5
 unit lane_bit_serial lanes "CHANNELS=8 ROW_WORDS=8 MAX_WEIGHT_BITS=8 SUM_BITS=20 SERIAL_BITS=9" 8
 for bits in 12 16 20 24 32; do
     unit lane_sum lanes "CHANNELS=8 ROW_WORDS=8 MAX_WEIGHT_BITS=8 SUM_BITS=$bits SERIAL_BITS=1" 8

@@ -101,6 +101,7 @@ class Check:
         scheme = self.scheme | ({"granularity": "Layer"} if node["name"] == "head" else {})
         if scheme["kind"] != "UnitFloor" and node["name"] != "head":
             weights = quantizer.without_dead_channels(weights, bias)
+        scheme = quantizer.at_best_base(weights, scheme)
         codes, lsb = quantizer.quantize(weights, scheme)
         f = quantizer.default_fraction_bits([Fraction(s) * inputs[0] for s in lsb])
         codes, lsb = quantizer.widen_steps(weights, bias, codes, lsb, scheme, 2.0**f / float(inputs[0]))

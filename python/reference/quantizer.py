@@ -84,6 +84,7 @@ def sums(*terms):
 #: Magnitudes of the levels of sets, by set and width.
 LEVELS = {
     "Ternary": {2: [0, 1]},
+    "Trits": {2: [0, 1]},
     "Binary": {1: [1]},
     "Apot": {
         3: sums([0, 4, 2, 1]),
@@ -92,11 +93,36 @@ LEVELS = {
     },
     "Dbq": {4: sorted({abs(4 * a + b) for a in (-1, 0, 1) for b in (-1, 0, 1)})},
     "Post": {bits: [0] + [(8, 11)[k % 2] << k // 2 for k in range(2 ** (bits - 1) - 1)] for bits in (3, 4, 5)},
+    "AdaLog": {3: 3, 4: 7},  # powers of the base
     "E2m1": {4: [0, 1] + [(2 + m) << e for e in range(3) for m in (0, 1)]},
     "Mx": {4: list(range(8))},
 }
+#: Bases 2^(q/37) of sets whose layers choose one, by q, and the largest magnitude.
+BASES, TOP = {"AdaLog": range(16, 45, 4)}, 127
 #: Inputs of a block, and exponents that it may have.
 BLOCKS = {"Mx": (32, 4)}
+
+
+def magnitudes(scheme):
+    """Magnitudes of the levels of a scheme, at its base where its set has several."""
+    levels = LEVELS[scheme["set"]][scheme["bits"]]
+    if scheme["set"] not in BASES:
+        return levels
+    powers = [TOP * 2.0 ** (-k * scheme["base"] / 37) for k in range(levels)]
+    return [0, *sorted(int(round_half_even(power)) for power in powers)]
+
+
+def at_best_base(w, scheme):
+    """The scheme at the first base of the smallest squared error of a layer."""
+    if scheme["kind"] != "Levels" or scheme["set"] not in BASES or "base" in scheme:
+        return scheme
+    at_bases = [scheme | {"base": base} for base in BASES[scheme["set"]]]
+
+    def error(scheme):
+        codes, lsb = quantize(w, scheme)
+        return float(((codes * lsb.reshape(-1, 1, 1, 1) - w) ** 2).sum())
+
+    return min(at_bases, key=error)
 
 
 def exponents(w, lsb, scheme):
@@ -104,7 +130,7 @@ def exponents(w, lsb, scheme):
     if scheme["set"] not in BLOCKS:
         return np.zeros(w.shape, INT)
     inputs, count = BLOCKS[scheme["set"]]
-    top = LEVELS[scheme["set"]][scheme["bits"]][-1] + 0.5
+    top = magnitudes(scheme)[-1] + 0.5
     rows = np.abs(w).reshape(len(w), -1) / np.reshape(lsb, (-1, 1))
     found = np.empty(rows.shape, INT)
     for start in range(0, rows.shape[1], inputs):
@@ -117,7 +143,7 @@ def exponents(w, lsb, scheme):
 def nearest_levels(w, lsb, scheme):
     """The nearest levels of outputs [out, ...], shifted by the exponents of their blocks."""
     e = exponents(w, lsb, scheme)
-    return nearest_codes(w, lsb * 2.0**e, LEVELS[scheme["set"]][scheme["bits"]]) << e
+    return nearest_codes(w, lsb * 2.0**e, magnitudes(scheme)) << e
 
 
 def ternary_rule(w):
@@ -134,7 +160,7 @@ def binary_rule(w):
     return np.where(side < 0, -1, 1), in_order(np.abs(w)) / w.size
 
 
-RULES = {"Ternary": ternary_rule, "Binary": binary_rule}
+RULES = {"Ternary": ternary_rule, "Trits": ternary_rule, "Binary": binary_rule}
 
 
 def in_order(values):
@@ -179,7 +205,7 @@ def levels_codes(w, scheme):
     """Codes and lsb of weights that share a scale, of a set of levels."""
     if np.abs(w).max() == 0:
         return np.zeros(w.shape, INT), 1.0
-    top = LEVELS[scheme["set"]][scheme["bits"]][-1] << BLOCKS.get(scheme["set"], (0, 1))[1] - 1
+    top = magnitudes(scheme)[-1] << BLOCKS.get(scheme["set"], (0, 1))[1] - 1
     rule = RULES.get(scheme["set"])
     codes, full = rule(w) if rule else (None, np.abs(w).max() / top)
     if scheme["clip"] == "Mse":
@@ -205,6 +231,7 @@ def quantize(w, scheme):
         lsb = by_channel(w, scheme["granularity"], lambda w: uniform_lsb(w, bits, scheme["scale"], scheme["clip"]))
         return codes_at(w, lsb, scheme), lsb
     if scheme["kind"] == "Levels":
+        scheme = at_best_base(w, scheme)
         parts = [w] if scheme["granularity"] == "Layer" else [w[i : i + 1] for i in range(len(w))]
         codes, lsb = zip(*(levels_codes(part, scheme) for part in parts), strict=True)
         return np.concatenate(codes).astype(INT), np.resize(lsb, len(w))

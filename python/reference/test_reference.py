@@ -247,6 +247,10 @@ class Quantizer(unittest.TestCase):
         self.assertEqual(quantizer.LEVELS["Apot"][4], [0, 1, 2, 3, 4, 6, 8, 10])
         self.assertEqual(quantizer.LEVELS["Post"][4], [0, 8, 11, 16, 22, 32, 44, 64])
         self.assertEqual(quantizer.LEVELS["Dbq"][4], [0, 1, 3, 4, 5])
+        scheme = {"kind": "Levels", "set": "AdaLog", "bits": 4, "scale": "Free", "granularity": "Channel", "clip": "Max"}
+        self.assertEqual(quantizer.magnitudes(scheme | {"base": 20}), [0, 13, 20, 28, 41, 60, 87, 127])
+        w = np.array([127.0, 70.0, -38.0, 12.7, 0.3, -2.1]).reshape(2, 3, 1, 1)
+        self.assertEqual(quantizer.at_best_base(w, scheme)["base"], 32)
         # Halfway between 8 and 12, and beyond all.
         codes = quantizer.nearest_codes(np.array([10.0, -10.1, 0.5, 99.0]), 1.0, quantizer.LEVELS["E2m1"][4])
         self.assertEqual(codes.tolist(), [8, -12, 0, 12])

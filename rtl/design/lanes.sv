@@ -9,6 +9,8 @@ module lanes #(
     parameter int TABLE_SIZE = 0,           // magnitudes that codes are looked up in
     parameter int TABLE_BITS = 1,           // of each of them
     parameter logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] TABLE = '0,
+    parameter bit WRITTEN = 1'b0,           // a layer brings its own magnitudes
+    parameter int EXPONENT_BITS = 0,        // of a block of weights, which shifts them
     parameter int SUM_BITS = 32,
     parameter int SERIAL_BITS = 9,
     parameter int SHIFT_BITS = SERIAL_BITS > 1 ? $clog2(SERIAL_BITS) : 1
@@ -20,6 +22,9 @@ module lanes #(
     input logic [4:0] log_plane,
     input logic [3:0] weight_bits,
     input logic [1:0] decoder,
+    /* verilator lint_off UNUSEDSIGNAL */
+    input logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] written,
+    /* verilator lint_on UNUSEDSIGNAL */
     input logic adds,
     input logic [SHIFT_BITS-1:0] shift,
     input logic negative,
@@ -28,10 +33,14 @@ module lanes #(
 );
     localparam int VALUE_BITS = POWERS ? (1 << (MAX_WEIGHT_BITS > 5 ? 4 : MAX_WEIGHT_BITS - 1)) : MAX_WEIGHT_BITS;
     localparam int CODE_BITS = VALUE_BITS > MAX_WEIGHT_BITS ? VALUE_BITS : MAX_WEIGHT_BITS;
-    localparam int WEIGHT_BITS = TABLE_SIZE > 0 && TABLE_BITS >= CODE_BITS ? TABLE_BITS + 1 : CODE_BITS;
+    localparam int LEVEL_BITS = TABLE_BITS + (1 << EXPONENT_BITS) - 1;
+    localparam int WEIGHT_BITS = TABLE_SIZE > 0 && LEVEL_BITS >= CODE_BITS ? LEVEL_BITS + 1 : CODE_BITS;
     localparam int LOG_CHANNELS = $clog2(CHANNELS);
     // Planes are as wide as the lanes, or a half, a quarter or an eighth of it.
     localparam int LEAST_PLANE = LOG_CHANNELS > 3 ? LOG_CHANNELS - 3 : 0;
+
+    logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] magnitudes;
+    assign magnitudes = WRITTEN ? written : TABLE;
 
     logic subtracts;
     assign subtracts = SERIAL_BITS > 1 && negative;
@@ -51,8 +60,8 @@ module lanes #(
 
         weight_code #(
             .MAX_BITS(MAX_WEIGHT_BITS), .UNIFORM(UNIFORM), .POWERS(POWERS), .TABLE_SIZE(TABLE_SIZE),
-            .TABLE_BITS(TABLE_BITS), .TABLE(TABLE), .WEIGHT_BITS(WEIGHT_BITS)
-        ) worth (.code, .bits(weight_bits), .decoder, .weight);
+            .TABLE_BITS(TABLE_BITS), .EXPONENT_BITS(EXPONENT_BITS), .WEIGHT_BITS(WEIGHT_BITS)
+        ) worth (.code, .bits(weight_bits), .decoder, .magnitudes, .weight);
 
         assign addend = SERIAL_BITS > 1 ? SUM_BITS'(weight) <<< shift : SUM_BITS'(weight);
         assign next = sum + ((addend ^ {SUM_BITS{subtracts}}) & {SUM_BITS{adds}}) + SUM_BITS'(subtracts && adds);

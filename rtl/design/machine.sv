@@ -17,6 +17,8 @@ module machine #(
     parameter int TABLE_SIZE = 0,
     parameter int TABLE_BITS = 1,
     parameter logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] TABLE = '0,
+    parameter bit WRITTEN = 1'b0,           // the program of a layer ends with its magnitudes
+    parameter int EXPONENT_BITS = 0,
     parameter int SUM_BITS = 32,
     parameter int SERIAL_BITS = 9,
     parameter int MEMBRANE_BITS = 16,
@@ -53,7 +55,8 @@ module machine #(
     output logic wave_issued
 );
     `include "program.svh"
-    localparam int FIELDS = POSITION_0 + 3 * POSITIONS;
+    localparam int TABLE_0 = POSITION_0 + 3 * POSITIONS;
+    localparam int FIELDS = TABLE_0 + (WRITTEN ? TABLE_SIZE : 0);
     localparam int LOG_WORD = $clog2(CHANNELS);
     localparam int LOG_WEIGHT_BANKS = $clog2(WEIGHT_BANKS);
     localparam int WEIGHT_ADDRESS_BITS = $clog2(WEIGHT_BANK_WORDS);
@@ -78,6 +81,7 @@ module machine #(
     logic [4:0] log_plane, log_room;
     logic [3:0] weight_bits;
     logic [1:0] decoder;
+    logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] written;
     logic value_signed;
     logic [SHIFT_BITS-1:0] last_bit;
     logic [23:0] tile_channels;
@@ -101,6 +105,9 @@ module machine #(
     assign log_plane = fields[LOG_PLANE*24+:5];
     assign weight_bits = fields[WEIGHT_BITS*24+:4];
     assign decoder = fields[DECODER*24+:2];
+    for (genvar k = 0; k < (TABLE_SIZE > 0 ? TABLE_SIZE : 1); k++) begin : magnitude
+        assign written[k*TABLE_BITS+:TABLE_BITS] = WRITTEN ? fields[(TABLE_0+(WRITTEN?k:-1))*24+:TABLE_BITS] : '0;
+    end
     assign log_room = fields[LOG_VALUE_ROOM*24+:5];
     assign last_bit = SHIFT_BITS'(fields[VALUE_BITS*24+:5] - 5'd1);
     assign value_signed = fields[VALUE_SIGNED*24];
@@ -257,10 +264,10 @@ module machine #(
 
         lanes #(
             .CHANNELS(CHANNELS), .ROW_WORDS(MAX_ROW_WORDS), .MAX_WEIGHT_BITS(MAX_WEIGHT_BITS), .UNIFORM(UNIFORM),
-            .POWERS(POWERS), .TABLE_SIZE(TABLE_SIZE), .TABLE_BITS(TABLE_BITS), .TABLE(TABLE), .SUM_BITS(SUM_BITS),
-            .SERIAL_BITS(SERIAL_BITS)
+            .POWERS(POWERS), .TABLE_SIZE(TABLE_SIZE), .TABLE_BITS(TABLE_BITS), .TABLE(TABLE), .WRITTEN(WRITTEN),
+            .EXPONENT_BITS(EXPONENT_BITS), .SUM_BITS(SUM_BITS), .SERIAL_BITS(SERIAL_BITS)
         ) adders (
-            .clk, .reset, .enable, .row, .log_plane, .weight_bits, .decoder, .adds(row_adds[p]), .shift(row_shifts[p*SHIFT_BITS+:SHIFT_BITS]),
+            .clk, .reset, .enable, .row, .log_plane, .weight_bits, .decoder, .written, .adds(row_adds[p]), .shift(row_shifts[p*SHIFT_BITS+:SHIFT_BITS]),
             .negative(row_negative[p]), .wave_ends(row_ends), .sums(sums[p*POSITION_SUMS+:POSITION_SUMS])
         );
     end

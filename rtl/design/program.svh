@@ -34,7 +34,7 @@ localparam int WRAP_BITS = 28;
 localparam int ROW_WORDS = 29;        // words of the weights of one input
 localparam int LOG_PLANE = 30;        // log2 of the channels in a bit plane of weights
 localparam int WEIGHT_BITS = 31;
-localparam int DECODER = 32;          // weights are two's complement (0), a sign and an exponent (1), or looked up (2)
+localparam int DECODER = 32;          // weights are two's complement (0), a sign and an exponent (1), or looked up (2), in blocks (3)
 localparam int TILE_WORDS = 33;       // words of the weights of a tile
 localparam int PARAMETER_ROW = 34;    // row of all banks where biases and thresholds begin
 localparam int FRACTION_BITS = 35;
@@ -44,5 +44,6 @@ localparam int OUT_PIXEL_BITS = 38;
 localparam int OUT_FRAME_BITS = 39;
 localparam int OUT_TILE_BITS = 40;
 localparam int TILE_CHANNELS = 41;
-localparam int POSITION_0 = 42;       // per position of a wave: row, column and address of its first tap
+localparam int POSITION_0 = 42;       // per position of a wave: row, column and address of its first tap; behind them,
+                                      // where layers bring it, a table of magnitudes
 /* verilator lint_on UNUSEDPARAM */

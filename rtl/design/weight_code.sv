@@ -1,18 +1,20 @@
 // What a weight code is worth: two's complement of `bits` bits (decoder 0); or a sign above an exponent e that stands for
-// 2^(e-1), and for 0 where it is 0 (1); or a sign above an index into a table of magnitudes (2).
+// 2^(e-1), and for 0 where it is 0 (1); or a sign above an index into a table of magnitudes (2), shifted by the exponent of
+// its block, which stands above the sign (3).
 module weight_code #(
     parameter int MAX_BITS = 8,
     parameter bit UNIFORM = 1'b1,
     parameter bit POWERS = 1'b0,
     parameter int TABLE_SIZE = 0,
     parameter int TABLE_BITS = 1,
-    parameter logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] TABLE = '0,
+    parameter int EXPONENT_BITS = 0,
     parameter int WEIGHT_BITS = 8     // of what it is worth
 ) (
     input logic [MAX_BITS-1:0] code,  // bits above its width are not looked at
     input logic [3:0] bits,
     /* verilator lint_off UNUSEDSIGNAL */
     input logic [1:0] decoder,
+    input logic [(TABLE_SIZE > 0 ? TABLE_SIZE : 1)*TABLE_BITS-1:0] magnitudes,
     /* verilator lint_on UNUSEDSIGNAL */
     output logic signed [WEIGHT_BITS-1:0] weight
 );
@@ -34,10 +36,13 @@ module weight_code #(
         if (sign) power = -power;
         level = '0;
         for (int k = 0; k < TABLE_SIZE; k++)
-            if (below == MAX_BITS'(k)) level = WEIGHT_BITS'(TABLE[k*TABLE_BITS+:TABLE_BITS]);
+            if (below == MAX_BITS'(k)) level = WEIGHT_BITS'(magnitudes[k*TABLE_BITS+:TABLE_BITS]);
+        for (int e = 0; e < EXPONENT_BITS; e++)
+            for (int k = 0; k < MAX_BITS; k++)
+                if (decoder == 2'd3 && 4'(k) == bits + 4'(e) && code[k]) level = level << (1 << e);
         if (sign) level = -level;
         weight = UNIFORM ? uniform : POWERS ? power : level;
         if (POWERS && decoder == 2'd1) weight = power;
-        if (TABLE_SIZE > 0 && decoder == 2'd2) weight = level;
+        if (TABLE_SIZE > 0 && decoder >= 2'd2) weight = level;
     end
 endmodule

@@ -55,7 +55,7 @@ fn unit_mm2(unit: &Unit, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> 
     }
 }
 
-/// The largest of the layouts, and membranes that wait in the array.
+/// The largest of the layouts, membranes that wait in the array, and tables that layers write.
 fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
     let layouts = unit.layouts.iter().map(|layout| lanes_as(unit, &layout.lanes, table, gate_um2));
     let mut largest = layouts.collect::<Option<Vec<_>>>()?.into_iter().max_by(|a, b| {
@@ -63,6 +63,7 @@ fn lanes(unit: &SpikeLanes, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm
         a.total_cmp(&b)
     })?;
     largest.registers += unit.kept_membranes() * table.register_area_um2(NEURON_BITS)? * 1e-6;
+    largest.registers += written_um2(unit.written_bits(), table)? * 1e-6;
     Some(largest)
 }
 
@@ -90,7 +91,8 @@ fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling, table: &EnergyTable, gate_um2:
     Some(array(adders_um2 + count * (multiplier_um2 + table_um2), registers_um2))
 }
 
-/// A multiplier, an adder, tables of weight codes and the registers of sum, weight and input for each unit.
+/// A multiplier, an adder, tables of weight codes and the registers of sum, weight and input for each unit, and once those
+/// of tables that layers write.
 fn systolic(unit: &Systolic, table: &EnergyTable, gate_um2: f64) -> Option<AreaMm2> {
     let code = f64::from(unit.max_weight_bits.value);
     let [gates, weight] = unit.tables().map(f64::from);
@@ -101,7 +103,12 @@ fn systolic(unit: &Systolic, table: &EnergyTable, gate_um2: f64) -> Option<AreaM
     let count = f64::from(unit.rows.value) * f64::from(unit.columns.value);
     let multiplier_um2 = table.multiply_area_um2(weight, input)?;
     let arithmetic_um2 = count * (table.add_area_um2(sum)? + multiplier_um2 + gates * AND_GATES * gate_um2);
-    Some(array(arithmetic_um2, count * registers_um2))
+    Some(array(arithmetic_um2, count * registers_um2 + written_um2(unit.written_bits(), table)?))
+}
+
+/// Registers of so many bits of tables that layers write.
+fn written_um2(bits: f64, table: &EnergyTable) -> Option<f64> {
+    if bits == 0.0 { Some(0.0) } else { table.register_area_um2(bits) }
 }
 
 /// An array of so many um2.

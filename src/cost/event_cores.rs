@@ -87,14 +87,15 @@ impl Tiled for EventCores {
         let fetched =
             if is_dense(self) { operations } else { events * (taps(product) * product.outputs) as f64 };
         let in_step = channels(self, run.layer, product) as f64;
-        let words = |operand, at_once: f64, bits: u32| {
-            f64::from(bits) * machine.padding(operand, product.outputs as f64, at_once, f64::from(bits))
-        };
-        demand.read(Operand::Weights, fetched * words(Operand::Weights, in_step, product.weight.code_bits));
+        let outputs = product.outputs as f64;
+        let weight_words = machine.weight_padding(product, outputs, in_step);
+        demand.read(Operand::Weights, fetched * (product.code_bits() * weight_words));
         let inputs = product.input_values as f64 * frames * passes as f64 * f64::from(product.input.bits());
         demand.read(Operand::Activations, inputs * encoded_input(machine, product, run.activity));
         let moved = moved_sums(self, run, product, operations) * repeat_of(counted, frames);
-        let bits = moved * words(Operand::Membranes, in_step.min(adders), membrane_bits(run.layer, product));
+        let membrane_bits = f64::from(membrane_bits(run.layer, product));
+        let membrane_words = machine.padding(Operand::Membranes, outputs, in_step.min(adders), membrane_bits);
+        let bits = moved * (membrane_bits * membrane_words);
         demand.on_chip[Operand::Membranes] = Traffic { read_bits: bits, written_bits: bits };
         demand
     }

@@ -7,6 +7,7 @@ use crate::hw::{
     Charged, DramIdle, DramSpec, Energies, EventTable, Hardware, MemoryMacro, MemorySpec, Objective, Operand,
     PerOperand,
 };
+use crate::map::Product;
 
 /// A hardware description with everything that its names stand for, looked up once.
 #[derive(Debug, Clone)]
@@ -213,6 +214,17 @@ impl Machine {
         let run = run.min(size);
         let runs = (size / run).floor();
         (runs * whole(run) + whole(size - runs * run)) / (size * bits)
+    }
+
+    /// [`Self::padding`] of the weights of `product`: for a bit of a code, with its part of the exponents, which lie in words
+    /// of their own and are read once for the weights of a block.
+    pub(crate) fn weight_padding(&self, product: &Product, size: f64, run: f64) -> f64 {
+        let of_codes = self.padding(Operand::Weights, size, run, product.code_bits());
+        product.weight.block.map_or(of_codes, |block| {
+            let bits = f64::from(block.exponent_bits());
+            let moved = bits * self.padding(Operand::Weights, size, run, bits) / block.inputs as f64;
+            of_codes + moved / product.code_bits()
+        })
     }
 
     /// Energy of `traffic` in the memory that feeds units with `operand`.

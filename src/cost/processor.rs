@@ -58,7 +58,7 @@ fn demand(
     let word = f64::from(processor.word_bits.value);
     // Partial sums of up to 16 bits are added two at a time, as SADD16 does.
     let lanes = if product.accumulator_bits <= PACKED_ACCUMULATOR_BITS { 2.0 } else { 1.0 };
-    let weight_words = f64::from(product.weight.code_bits) / word;
+    let weight_words = product.weight_bits() / word;
     let sum_words = 1.0 / lanes;
     let arithmetic = match (product.input, product.weight.shifts) {
         (Input::Spikes, _) => processor.alu_cycles.value / lanes,

@@ -133,9 +133,8 @@ fn output_stationary(
     demand.array.ideal = average * serial * outputs / channels;
     demand.array.under_utilisation = average * serial * passes - demand.array.ideal;
     demand.array.imbalance = (busiest - average) * serial * passes;
-    let weight_bits = f64::from(product.weight.code_bits);
-    let words = channel_words(machine, Operand::Weights, plan, product, weight_bits);
-    demand.read(Operand::Weights, weight_rows * outputs * weight_bits * words);
+    let words = weight_words(machine, plan, product);
+    demand.read(Operand::Weights, weight_rows * outputs * product.code_bits() * words);
     let fetched_bits = if style.gathers_inputs() { gathered_bits } else { streamed_bits };
     demand.read(Operand::Activations, fetched_bits(machine, waves, passes));
     if let Some(tile) = plan.tile(&machine.hardware, product) {
@@ -176,11 +175,23 @@ fn move_sums(demand: &mut Demand, machine: &Machine, plan: &Plan, product: &Prod
 /// Bits of whole words that are moved for one that is used, of values that lie side by side along the channels: those
 /// of groups that run side by side, too.
 fn channel_words(machine: &Machine, operand: Operand, plan: &Plan, product: &Product, bits: f64) -> f64 {
+    let [size, run] = side_by_side(plan, product);
+    machine.padding(operand, size, run, bits)
+}
+
+/// [`channel_words`] of weights.
+fn weight_words(machine: &Machine, plan: &Plan, product: &Product) -> f64 {
+    let [size, run] = side_by_side(plan, product);
+    machine.weight_padding(product, size, run)
+}
+
+/// Values that lie side by side along the channels, and how many of them are moved at once.
+fn side_by_side(plan: &Plan, product: &Product) -> [f64; 2] {
     let (size, run) = match plan.groups(product) {
         1 => (product.group_outputs(), plan.channels),
         groups => (product.outputs, plan.channels.min(product.group_outputs()) * groups),
     };
-    machine.padding(operand, size as f64, run as f64, bits)
+    [size as f64, run as f64]
 }
 
 /// Each lane holds one weight; positions stream by, partial sums go to memory.
@@ -198,9 +209,8 @@ fn weight_stationary(unit: &SpikeLanes, machine: &Machine, plan: &Plan, waves: &
     demand.array.ideal = positions * product.fan_in as f64 * outputs * groups * serial / plan.lanes.lanes();
     demand.array.under_utilisation = waves.waves() * input_tiles * tiles * serial - demand.array.ideal;
     let fan_in = product.fan_in as f64;
-    let code_bits = f64::from(product.weight.code_bits);
-    let words = channel_words(machine, Operand::Weights, plan, product, code_bits);
-    let weight_bits = fan_in * outputs * groups * code_bits * words;
+    let words = weight_words(machine, plan, product);
+    let weight_bits = fan_in * outputs * groups * product.code_bits() * words;
     // Weights that fill the array once stay for all tiles of positions.
     let loads = if input_tiles * output_tiles > 1.0 {
         plan.position_tiles().max(overheads::stretches(unit, product))

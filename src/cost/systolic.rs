@@ -177,12 +177,11 @@ fn move_operands(
         Dataflow::InputStationary => (tiled.tile[0], n),
         Dataflow::OutputStationary | Dataflow::Sequential => (k, tiled.tile[1]),
     };
-    let words = |operand, size, run, bits: u32| {
-        f64::from(bits) * machine.padding(operand, size, run, f64::from(bits))
-    };
-    let input_bits = words(Operand::Activations, k, taken, product.input.bits()) * m * k * tiled.repeats;
-    let weight_bits =
-        words(Operand::Weights, n, sent, product.weight.code_bits) * k * n * product.groups as f64;
+    let value_bits = f64::from(product.input.bits());
+    let input_words = machine.padding(Operand::Activations, k, taken, value_bits);
+    let input_bits = value_bits * input_words * m * k * tiled.repeats;
+    let weight_words = machine.weight_padding(product, n, sent);
+    let weight_bits = product.code_bits() * weight_words * k * n * product.groups as f64;
     let channel_tiles = plan.channel_tiles(product) * product.groups as f64;
     let again = tiled.repeats / product.groups as f64;
     let (waves, tiles, weight_reads, input_reads) = match plan.dataflow {

@@ -165,10 +165,9 @@ fn lanes_as(unit: &SpikeLanes, lanes: &Unrolling) -> Resources {
     all
 }
 
-/// A look-up table for each bit of an operand and each decoder: codes have fewer bits than it has inputs.
+/// Look-up tables of all decoders.
 fn table_luts(decoders: &[Decoder], most_bits: u32) -> f64 {
-    let operands = decoders.iter().filter_map(|decoder| decoder.table(most_bits)).map(|[_, operand]| operand);
-    f64::from(operands.sum::<u32>())
+    f64::from(decoders.iter().map(|decoder| decoder.lookup_tables(most_bits)).sum::<u32>())
 }
 
 /// Sums that are added to at once, those registers, and tables of weight codes.

@@ -31,7 +31,7 @@ impl Layer {
         let mut bits = ExecutedBits::default();
         let step = |node: crate::model::NodeId| activity.nodes[node.index()].steps.get(t);
         if let Some((product, step)) = self.product.as_ref().and_then(|p| Some((p, step(p.node)?))) {
-            bits.weights_read = step.synaptic_operations() as f64 * f64::from(product.weight.code_bits);
+            bits.weights_read = step.synaptic_operations() as f64 * product.weight_bits();
             bits.activations_read = product.input_values as f64 * f64::from(product.input.bits());
         }
         for epilogue in self.epilogue.iter().filter(|e| step(e.node).is_some()) {

@@ -153,8 +153,7 @@ fn plans_of(
             Err(fixed.fault(format!("layers: {}{field}", layer.name), message))
         }
         _ => {
-            let bits =
-                layer.product.as_ref().map_or(0.0, |p| p.fan_in as f64 * f64::from(p.weight.code_bits));
+            let bits = layer.product.as_ref().map_or(0.0, |p| p.fan_in as f64 * p.weight_bits());
             let what = format!("layer {}: one output channel", layer.name);
             Err(too_small(hardware, Operand::Weights, &what, bits))
         }

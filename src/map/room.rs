@@ -25,7 +25,7 @@ pub(super) fn tile_buffer_bits(plan: &Plan, layer: &Layer, hardware: &Hardware) 
         _ if values == all => all,
         _ => 2 * values,
     };
-    (stored * hardware.products_in_flight()) as f64 * f64::from(product.weight.code_bits)
+    (stored * hardware.products_in_flight()) as f64 * product.weight_bits()
 }
 
 /// Bits of `operand` at on-chip level number `level`, of which 0 feeds units, while `layer` runs by `plan` beside

@@ -149,10 +149,12 @@ impl Layer {
 
     /// Bits of the weight codes, and of the exponents of their blocks.
     pub fn weight_bits(&self) -> f64 {
-        self.product.as_ref().map_or(0.0, |p| p.outputs as f64 * p.weight.stored_bits(p.fan_in))
+        let bits = |p: &Product| p.fan_in as f64 * p.code_bits() + p.weight.exponent_bits(p.fan_in);
+        self.product.as_ref().map_or(0.0, |p| p.outputs as f64 * bits(p))
     }
 
-    /// Bits of biases, thresholds and requantizers, one each per channel, and of learned tokens.
+    /// Bits of biases, thresholds and requantizers, one each per channel, of the table of its weights, and of learned
+    /// tokens.
     pub fn parameter_bits(&self) -> f64 {
         let Some(product) = &self.product else { return 0.0 };
         let per_channel = self.epilogue.iter().map(|e| match e.kind {
@@ -165,7 +167,10 @@ impl Layer {
             EpilogueKind::ClassToken { learned, bits, .. } => learned as f64 * f64::from(bits),
             _ => 0.0,
         });
-        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>()) + learned.sum::<f64>()
+        let table_bits = f64::from(product.weight.table_bits);
+        product.outputs as f64 * f64::from(PARAMETER_BITS + per_channel.sum::<u32>())
+            + table_bits
+            + learned.sum::<f64>()
     }
 
     /// Output channels of its product; 0 where it has none.
@@ -213,6 +218,19 @@ impl Product {
             from_outside: from.op == Op::Input,
             weight: widths.weight(id),
             accumulator_bits: widths.accumulator_bits(id),
+        }
+    }
+
+    /// Bits that memory holds of the code of a weight.
+    pub(crate) fn code_bits(&self) -> f64 {
+        self.weight.held_bits(self.outputs)
+    }
+
+    /// Bits that memory holds of a weight: of its code, and its part of the exponent of its block.
+    pub(crate) fn weight_bits(&self) -> f64 {
+        match self.weight.block {
+            None => self.code_bits(),
+            Some(_) => self.code_bits() + self.weight.exponent_bits(self.fan_in) / self.fan_in as f64,
         }
     }
 

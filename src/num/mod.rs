@@ -24,7 +24,7 @@ pub use accumulator::{Accumulator, Overflow};
 pub use decoder::Decoder;
 pub use format::Format;
 pub use keep::Keep;
-pub use levels::{Block, LevelSet};
+pub use levels::{Block, LevelSet, LevelTable, Pack};
 pub(crate) use octave::{ceil_log2, floor_log2, nearest_power_of_two, power_of_sixteenths, power_of_two};
 pub(crate) use parts::parts;
 pub use requantizer::Requantizer;

@@ -60,8 +60,16 @@ impl Calibration {
     }
 }
 
-/// Codes of a layer and the scale of each row.
-pub type Rows = (Vec<i32>, Vec<f64>);
+/// Weights of a layer as they were rounded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// Codes of all rows.
+    pub codes: Vec<i32>,
+    /// The scale of each.
+    pub lsbs: Vec<f64>,
+    /// The scheme, at the base that was chosen.
+    pub scheme: WeightScheme,
+}
 
 /// How the weights of a layer become codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +103,7 @@ impl RoundedLayers {
         // Not under the lock: rounding runs on all threads, and another of them may ask meanwhile.
         let rows = Arc::new(round()?);
         let mut known = lock();
-        let bytes = |rows: &Rows| size_of_val(&rows.0[..]) + size_of_val(&rows.1[..]);
+        let bytes = |rows: &Rows| size_of_val(&rows.codes[..]) + size_of_val(&rows.lsbs[..]);
         if known.values().map(|rows| bytes(rows)).sum::<usize>() + bytes(&rows) <= ROUNDED_BYTES {
             known.insert(key, Arc::clone(&rows));
         }
@@ -111,15 +119,16 @@ mod tests {
     fn a_layer_is_rounded_once_per_scheme() {
         let rounded = RoundedLayers::default();
         let key = |bits, approach| (NodeId(3), WeightScheme::UnitFloor { bits }, approach);
-        let rows = |code: i32| move || Ok::<_, ()>((vec![code], vec![1.0]));
+        let scheme = WeightScheme::UnitFloor { bits: 4 };
+        let rows = |code: i32| move || Ok::<_, ()>(Rows { codes: vec![code], lsbs: vec![1.0], scheme });
         let together = |centred| Approach::Together { centred };
         let nearest = |bits| Approach::Nearest(InputCoding::Fixed { bits, frac: 5 });
         for (i, approach) in [together(false), together(true), nearest(8), nearest(7)].into_iter().enumerate()
         {
             let code = i as i32;
-            assert_eq!(rounded.get(key(4, approach), rows(code)).unwrap().0, [code]);
-            assert_eq!(rounded.get::<()>(key(4, approach), || panic!("known")).unwrap().0, [code]);
-            assert_eq!(rounded.get(key(3, approach), rows(code + 9)).unwrap().0, [code + 9]);
+            assert_eq!(rounded.get(key(4, approach), rows(code)).unwrap().codes, [code]);
+            assert_eq!(rounded.get::<()>(key(4, approach), || panic!("known")).unwrap().codes, [code]);
+            assert_eq!(rounded.get(key(3, approach), rows(code + 9)).unwrap().codes, [code + 9]);
         }
         assert_eq!(rounded.get(key(2, nearest(8)), || Err("refused")), Err("refused"));
     }

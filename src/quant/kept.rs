@@ -53,6 +53,8 @@ pub struct LayerIntegers {
     pub fraction_bits: u32,
     /// `[out]`: the value of one step of the shifted sum.
     pub lsb: Vec<f64>,
+    /// Base of the levels, where the layer chose one.
+    pub base: Option<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +101,9 @@ impl KeptIntegers {
                     add("bias", Dtype::I64, integers(&op.bias));
                     add("fraction_bits", Dtype::I64, integers(&[i64::from(op.fraction_bits)]));
                     add("lsb", Dtype::F64, floats(&op.lsb));
+                    if let Some(base) = op.scheme.base() {
+                        add("base", Dtype::I64, integers(&[base.into()]));
+                    }
                 }
                 QuantizedOp::Neuron(op) => add("thresholds", Dtype::I64, integers(&op.thresholds)),
                 _ => {}
@@ -177,12 +182,13 @@ impl KeptIntegers {
                 if lsb.iter().any(|lsb| *lsb <= 0.0) {
                     return Err("a step of its sums is not above 0".to_owned());
                 }
-                self.layers.insert(layer.to_owned(), LayerIntegers { codes, bias, fraction_bits, lsb });
+                let base = all.get(&*format!("{layer}.base")).map(base).transpose()?;
+                self.layers.insert(layer.to_owned(), LayerIntegers { codes, bias, fraction_bits, lsb, base });
             }
             "thresholds" => {
                 self.thresholds.insert(layer.to_owned(), to_integers(view)?);
             }
-            "bias" | "lsb" | "fraction_bits" if all.contains_key(&*format!("{layer}.codes")) => {}
+            "bias" | "lsb" | "fraction_bits" | "base" if all.contains_key(&*format!("{layer}.codes")) => {}
             _ => return Err("unknown".to_owned()),
         }
         Ok(())
@@ -230,7 +236,14 @@ impl KeptIntegers {
         if layer.lsb.len() != node.shape.channels {
             return wrong(format!("{} steps of {} channels", layer.lsb.len(), node.shape.channels));
         }
-        match layer.codes.iter().find(|&&code| !scheme.has_level(code)) {
+        let at_base = scheme.with_base(layer.base.or(scheme.base()));
+        if let Err(message) = at_base.check() {
+            return wrong(message);
+        }
+        if !at_base.open_bases().is_empty() {
+            return wrong("no base of its levels".to_owned());
+        }
+        match layer.codes.iter().find(|&&code| !at_base.has_level(code)) {
             Some(code) => wrong(format!("{code} is no level of its {} bits", scheme.bits())),
             None => Ok(layer),
         }
@@ -256,6 +269,15 @@ impl KeptIntegers {
     /// For messages.
     pub fn path(&self) -> &str {
         &self.path
+    }
+}
+
+/// The base that a tensor holds.
+fn base(view: &TensorView) -> Result<u8, String> {
+    let wide = to_integers(view).map_err(|message| format!("its base: {message}"))?;
+    match wide[..] {
+        [base] => u8::try_from(base).map_err(|_| format!("its base: {base} is none")),
+        _ => Err("more than one base".to_owned()),
     }
 }
 

@@ -181,7 +181,7 @@ impl<'a> Quantizer<'a> {
         let &[input_lsb] = self.lsb(node, 0) else {
             return Err(self.refused(node, "reads values whose scale differs by channel"));
         };
-        let LayerIntegers { codes, bias, fraction_bits, lsb } = match self.kept {
+        let LayerIntegers { codes, bias, fraction_bits, lsb, base } = match self.kept {
             Some(kept) => kept.layer(node, scheme)?.clone(),
             None => self.rounded(id, node, layer, scheme, weighted.geometry, input_lsb)?,
         };
@@ -191,7 +191,7 @@ impl<'a> Quantizer<'a> {
             bias,
             fraction_bits,
             lsb: lsb.clone(),
-            scheme,
+            scheme: scheme.with_base(base),
             padding: self.padding(node, weighted),
             // Follows from the codes, see `prove`.
             accumulator_bits: 0,
@@ -212,7 +212,7 @@ impl<'a> Quantizer<'a> {
     ) -> Result<LayerIntegers> {
         let statistics = self.statistics(id, node)?;
         let rows = self.rows(id, &layer, scheme, geometry, statistics).map_err(|m| self.refused(node, &m))?;
-        let (mut codes, mut weight_lsb) = Arc::unwrap_or_clone(rows);
+        let Rows { mut codes, lsbs: mut weight_lsb, scheme } = Arc::unwrap_or_clone(rows);
         if let (true, Some(seen)) = (self.setting.bias_correction, statistics) {
             correct_bias(&mut layer, &codes, &weight_lsb, seen);
         }
@@ -226,7 +226,7 @@ impl<'a> Quantizer<'a> {
         widen_steps(&layer, &scheme, fine / input_lsb, &mut codes, &mut weight_lsb);
         let lsb: Vec<f64> = weight_lsb.iter().map(|lsb| lsb * input_lsb / fine).collect();
         let bias = layer.bias.iter().zip(&lsb).map(|(b, lsb)| Rounding::HalfEven.round(b / lsb)).collect();
-        Ok(LayerIntegers { codes, bias, fraction_bits, lsb })
+        Ok(LayerIntegers { codes, bias, fraction_bits, lsb, base: scheme.base() })
     }
 
     fn refused(&self, node: &Node, message: &str) -> Error {
@@ -281,11 +281,14 @@ impl<'a> Quantizer<'a> {
                 let moments = |group: usize| seen.moments(group, centred);
                 kept.get((id, scheme, Approach::Together { centred }), || {
                     let moments: Vec<_> = (0..geometry.groups).map(moments).collect();
-                    Ok(second_order::quantize_rows(&layer.weight, &scheme, &moments))
+                    let importance: Vec<_> = moments.iter().map(second_order::importance).collect();
+                    let scheme = scheme.fitted(&layer.weight, geometry.fan_in(), Some(&importance));
+                    let (codes, lsbs) = second_order::quantize_rows(&layer.weight, &scheme, &moments);
+                    Ok(Rows { codes, lsbs, scheme })
                 })
             }
             _ => {
-                let round = || quantize_rows(&layer.weight, &scheme, geometry.fan_in());
+                let round = || quantize_rows(&layer.weight, scheme, geometry.fan_in());
                 if self.calibration.keeps_nearest {
                     kept.get((id, scheme, Approach::Nearest(self.setting.input)), round)
                 } else {
@@ -484,17 +487,13 @@ impl<'a> Quantizer<'a> {
     }
 }
 
-/// Codes of all rows and the scale of each.
-fn quantize_rows(
-    weight: &[f64],
-    scheme: &WeightScheme,
-    fan_in: usize,
-) -> Result<(Vec<i32>, Vec<f64>), String> {
-    let rows = weight.len() / fan_in;
+/// Codes of all rows and the scale of each, every weight rounded by itself.
+fn quantize_rows(weight: &[f64], scheme: WeightScheme, fan_in: usize) -> Result<Rows, String> {
+    let (scheme, rows) = (scheme.fitted(weight, fan_in, None), weight.len() / fan_in);
     match scheme.granularity() {
         Sharing::Layer => {
             let all = scheme.quantize(weight, fan_in)?;
-            Ok((all.codes, vec![all.lsb; rows]))
+            Ok(Rows { codes: all.codes, lsbs: vec![all.lsb; rows], scheme })
         }
         Sharing::Channel => {
             let (mut codes, mut lsbs) = (vec![0; weight.len()], vec![0.0; rows]);
@@ -509,7 +508,7 @@ fn quantize_rows(
                 all.zip(&mut lsbs).with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(fan_in)).map(round).collect();
             // The first row's refusal is told, where there are several.
             rows.into_iter().collect::<Result<(), String>>()?;
-            Ok((codes, lsbs))
+            Ok(Rows { codes, lsbs, scheme })
         }
     }
 }

@@ -33,9 +33,7 @@ impl Metric {
         let inputs = moments.nrows();
         let mut order: Vec<usize> = (0..inputs).collect();
         order.sort_by(|&a, &b| moments[(b, b)].total_cmp(&moments[(a, a)]).then(a.cmp(&b)));
-        let mean = moments.diagonal().iter().sum::<f64>() / inputs as f64;
-        // Inputs that were never seen are all alike.
-        let damping = if mean > 0.0 { DAMPING * mean } else { 1.0 };
+        let damping = damping(moments);
         let mut moments = DMatrix::from_fn(inputs, inputs, |i, j| moments[(order[i], order[j])]);
         (0..inputs).for_each(|i| moments[(i, i)] += damping);
         let inverse = Cholesky::new(moments.clone()).map(|factors| factors.inverse());
@@ -62,6 +60,18 @@ impl Metric {
     fn product(&self, x: &[f64], y: &[f64]) -> f64 {
         self.apply(x).iter().zip(y).map(|(a, b)| a * b).sum()
     }
+}
+
+/// What is added to every diagonal entry; inputs that were never seen are all alike.
+fn damping(moments: &DMatrix<f64>) -> f64 {
+    let mean = moments.diagonal().iter().sum::<f64>() / moments.nrows() as f64;
+    if mean > 0.0 { DAMPING * mean } else { 1.0 }
+}
+
+/// How much the error of the weight of each input counts by itself.
+pub fn importance(moments: &DMatrix<f64>) -> Vec<f64> {
+    let damping = damping(moments);
+    moments.diagonal().iter().map(|own| own + damping).collect()
 }
 
 /// The weights of one output, in the order of its metric.
@@ -307,7 +317,7 @@ mod tests {
                 1 => WeightScheme::PowerOfTwo { bits, scale: Scale::Free, granularity },
                 _ => {
                     let set = LevelSet::ALL[kind - 2];
-                    WeightScheme::Levels { set, bits: *set.widths().end(), scale: Scale::Free, granularity, clip }
+                    WeightScheme::Levels { set, bits: *set.widths().end(), scale: Scale::Free, granularity, clip, base: set.bases().last().copied() }
                 }
             };
             let (codes, lsbs) = quantize_rows(&weights, &scheme, std::slice::from_ref(&moments));

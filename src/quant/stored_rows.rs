@@ -18,7 +18,7 @@ pub fn stored_rows(layer: &FoldedLayer, steps: &[f64], bits: u32, fan_in: usize)
         codes.extend(row.codes);
         lsbs.push(row.lsb);
     }
-    Ok((codes, lsbs))
+    Ok(Rows { codes, lsbs, scheme: WeightScheme::Stored { bits } })
 }
 
 /// The scheme of a classifier, whose outputs are compared with one another: stored codes as they are where all

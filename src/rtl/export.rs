@@ -11,6 +11,7 @@ use super::layer::{DesignLayer, NeuronRule};
 use super::machine::{DesignMachine, SUM_BITS};
 use super::predicted::{CauseCycles, predicted};
 use super::program::{Placed, fields, last_positions, mem};
+use super::table::DesignTable;
 use crate::cost::{Machine, MappedWorkload, patterns};
 use crate::error::{Error, Result};
 use crate::exchange::{Frame, Part, record};
@@ -126,7 +127,8 @@ pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport
     let (layers, left_out) = chosen(request, &mapped, &design)?;
     let frames = recorded(model, images, &layers)?;
     let timesteps = model.network().timesteps;
-    let parameters = parameters(&layers, &design);
+    let table = DesignTable::of(layers.iter().map(|(layer, _)| layer));
+    let parameters = parameters(&layers, &design, &table);
     let mut files: Vec<(String, String)> = vec![("design/design.vh".to_owned(), parameters)];
     files.extend(
         SOURCES
@@ -136,7 +138,7 @@ pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport
     );
     let mut exported = Vec::new();
     for (layer, placed) in &layers {
-        files.extend(layer_files(layer, placed, &design, &frames));
+        files.extend(layer_files(layer, placed, &design, &table, &frames));
         exported.push(ExportedLayer {
             cycles: predicted(layer, &machine, &activity, timesteps),
             ..described(layer, placed, &design)
@@ -207,7 +209,7 @@ fn chosen<'a>(
         return Err(Error::mismatch(format!("--layers: {unknown}: no such layer")));
     }
     let wanted = |layer: &Layer| request.layers.is_empty() || request.layers.contains(&layer.name);
-    let (mut layers, mut left_out, mut shared) = (Vec::new(), BTreeMap::new(), Shared::default());
+    let (mut layers, mut left_out, mut shared) = (Vec::new(), BTreeMap::new(), None);
     for (layer, plan) in all().filter(|(layer, _)| wanted(layer)) {
         match runs(request.model, layer, plan, design, &mut shared) {
             Ok(runs) => layers.push(runs),
@@ -222,31 +224,21 @@ fn chosen<'a>(
     Ok((layers, left_out))
 }
 
-/// What all layers of a design have in common, as the first one that has any of it says.
-#[derive(Default)]
-struct Shared {
-    rule: Option<NeuronRule>,
-    table: Option<&'static [i32]>,
-}
-
-/// `layer` on the design, whose neurons and table are those of the first.
+/// `layer` on the design, whose neurons are those of the first.
 fn runs<'a>(
     model: &'a QuantizedModel,
     layer: &'a Layer,
     plan: &'a Plan,
     design: &DesignMachine,
-    shared: &mut Shared,
+    shared: &mut Option<NeuronRule>,
 ) -> Result<(DesignLayer<'a>, Placed), String> {
     let runs = DesignLayer::new(model, layer, plan, design)?;
     let placed = Placed::new(&runs, design, model.network().timesteps)?;
-    let (rule, table) = (shared.rule.or(runs.rule()), shared.table.or(runs.table()));
+    let rule = shared.or(runs.rule());
     if runs.rule().is_some_and(|own| Some(own) != rule) {
         return Err("neurons that differ from those before".to_owned());
     }
-    if runs.table().is_some_and(|own| Some(own) != table) {
-        return Err("weights that are looked up in another table than those before".to_owned());
-    }
-    *shared = Shared { rule, table };
+    *shared = rule;
     Ok((runs, placed))
 }
 
@@ -273,6 +265,7 @@ fn layer_files(
     layer: &DesignLayer,
     placed: &Placed,
     design: &DesignMachine,
+    table: &DesignTable,
     frames: &Frames,
 ) -> [(String, String); 5] {
     let of = |node: NodeId| -> Vec<&[i64]> {
@@ -291,7 +284,7 @@ fn layer_files(
     let name = |file: &str| format!("{}/{file}.mem", layer.layer.name);
     [
         (name("layer"), about),
-        (name("program"), mem(&fields(layer, placed, design))),
+        (name("program"), mem(&fields(layer, placed, design, table))),
         (name("weights"), weights.mem()),
         (name("inputs"), inputs.mem()),
         (name("expected"), expected),
@@ -315,13 +308,12 @@ fn described(layer: &DesignLayer, placed: &Placed, design: &DesignMachine) -> Ex
 }
 
 /// Parameters of the design: the machine's, and as much of lanes and neurons as the layers use.
-fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> String {
+fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine, table: &DesignTable) -> String {
     let any = |test: fn(&DesignLayer) -> bool| usize::from(layers.iter().any(|(layer, _)| test(layer)));
     let serial = layers.iter().map(|(layer, _)| layer.product.input.bits()).max().unwrap_or(1);
     let unused = NeuronRule { shift: 1, soft_reset: false, membrane_bits: 16 };
     let rule = layers.iter().find_map(|(layer, _)| layer.rule()).unwrap_or(unused);
-    let table = layers.iter().find_map(|(layer, _)| layer.table()).unwrap_or_default();
-    let table_bits = table.last().map_or(1, |largest| largest.ilog2() as usize + 1);
+    let exponent_bits = layers.iter().map(|(layer, _)| layer.exponent_bits()).max().unwrap_or(0);
     let all = [
         ("POSITIONS", design.positions),
         ("CHANNELS", design.channels),
@@ -332,8 +324,7 @@ fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> S
         ("MAX_WEIGHT_BITS", design.max_weight_bits as usize),
         ("UNIFORM", any(|layer| layer.decoder() == 0)),
         ("POWERS", any(|layer| layer.decoder() == 1)),
-        ("TABLE_SIZE", table.len()),
-        ("TABLE_BITS", table_bits),
+        ("EXPONENT_BITS", exponent_bits as usize),
         ("SUM_BITS", SUM_BITS as usize),
         ("SERIAL_BITS", serial as usize),
         ("MEMBRANE_BITS", rule.membrane_bits as usize),
@@ -341,13 +332,7 @@ fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine) -> S
         ("SOFT_RESET", usize::from(rule.soft_reset)),
     ];
     debug_assert!(layers.iter().all(|(l, _)| l.product.input == Input::Spikes || design.serial));
-    let values = all.iter().map(|(name, value)| format!("localparam int {name} = {value};\n"));
-    values.chain([table_parameter(table, table_bits)]).collect()
-}
-
-/// The magnitudes of a table side by side, the first one lowest.
-fn table_parameter(table: &[i32], bits: usize) -> String {
-    let values: String = table.iter().rev().map(|magnitude| format!("{magnitude:0bits$b}")).collect();
-    let (width, values) = if values.is_empty() { (1, "0".to_owned()) } else { (values.len(), values) };
-    format!("localparam logic [{}:0] TABLE = {width}'b{values};\n", width - 1)
+    let all = all.into_iter().chain(table.parameters());
+    let values = all.map(|(name, value)| format!("localparam int {name} = {value};\n"));
+    values.chain([table.constant()]).collect()
 }

@@ -15,14 +15,13 @@ pub fn weights(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) ->
     let mut words = Words::new(machine.channels);
     let ConvGeometry { in_channels, out_channels, .. } = *layer.geometry();
     let (fan_in, taps) = (layer.geometry().fan_in(), layer.geometry().taps());
-    let bits = layer.product.weight.code_bits as usize;
     for output in 0..out_channels {
+        let codes = stored_codes(layer, &layer.weighted.codes[output * fan_in..][..fan_in]);
         let (tile, lane) = (output / layer.channels(), output % layer.channels());
         for (channel, tap) in (0..in_channels).flat_map(|channel| (0..taps).map(move |tap| (channel, tap))) {
-            let code = layer.weighted.codes[output * fan_in + channel * taps + tap];
-            let code = layer.weighted.scheme.stored(code);
+            let code = codes[channel * taps + tap];
             let row = tile * placed.tile_words + (tap * in_channels + channel) * placed.row_words;
-            for plane in 0..bits {
+            for plane in 0..layer.row_bits() as usize {
                 let at = row * machine.channels + (plane << placed.log_plane) + lane;
                 words.put(at, 1, code >> plane);
             }
@@ -40,6 +39,25 @@ pub fn weights(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) ->
         }
     }
     words
+}
+
+/// The weights of an output as rows hold them: codes, below the exponent of their block. Of exponents that lead to the
+/// integers of a block it is the smallest.
+fn stored_codes(layer: &DesignLayer, codes: &[i32]) -> Vec<i64> {
+    let (scheme, weight) = (layer.weighted.scheme, layer.product.weight);
+    let (Some(block), Some(table)) = (weight.block, scheme.table()) else {
+        return codes.iter().map(|&code| scheme.stored(code)).collect();
+    };
+    let in_block = |codes: &[i32]| -> Vec<i64> {
+        let fits = |e: &u32| codes.iter().all(|&code| table.holds_at(code, *e));
+        let exponent = (0..block.exponents).find(fits).expect("codes are levels of a block");
+        let code = |&code: &i32| {
+            let below = table.stored(code / (1 << exponent));
+            i64::from(exponent) << weight.code_bits | below
+        };
+        codes.iter().map(code).collect()
+    };
+    codes.chunks(block.inputs).flat_map(in_block).collect()
 }
 
 /// Bias of an output channel, and its threshold with the low bits that its membranes drop above it.

@@ -4,7 +4,7 @@ use super::machine::{DesignMachine, SUM_BITS};
 use crate::hw::{Placement, SpatialDim};
 use crate::map::{Dataflow, Input, Layer, Plan, Product};
 use crate::model::{ConvGeometry, Kind, NodeId, Op};
-use crate::num::Decoder;
+use crate::num::{Block, Decoder, LevelTable};
 use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp, QuantizedReset, QuantizedWeighted};
 use crate::tensor::Shape;
 
@@ -112,18 +112,31 @@ impl<'a> DesignLayer<'a> {
         self.plan.channels.min(self.product.outputs)
     }
 
-    /// Number of what decodes its weights, as programs of the design have it: nothing, a shifter, or a table.
+    /// Number of what decodes its weights, as programs of the design have it: nothing, a shifter, a table, or
+    /// a table and the exponents of blocks.
     pub fn decoder(&self) -> usize {
         match self.product.weight.decoder {
             None => 0,
             Some(Decoder::PowerOfTwo) => 1,
-            Some(Decoder::Levels(_)) => 2,
+            Some(Decoder::Levels(_)) if self.product.weight.block.is_none() => 2,
+            Some(Decoder::Levels(_)) => 3,
         }
+    }
+
+    /// Bits of a weight in a row: of its code, and of the exponent of its block, which rows repeat as spikes read them in
+    /// any order.
+    pub fn row_bits(&self) -> u32 {
+        self.product.weight.code_bits + self.exponent_bits()
+    }
+
+    /// Bits of the exponents of its blocks.
+    pub fn exponent_bits(&self) -> u32 {
+        self.product.weight.block.map_or(0, Block::exponent_bits)
     }
 
     /// Magnitudes that its weights are looked up in.
     pub fn table(&self) -> Option<&'static [i32]> {
-        self.weighted.scheme.table()
+        self.weighted.scheme.table().map(LevelTable::magnitudes)
     }
 
     fn check_plan(&self, machine: &DesignMachine) -> Result<(), String> {
@@ -159,11 +172,11 @@ impl<'a> DesignLayer<'a> {
 
     fn check_product(&self, machine: &DesignMachine) -> Result<(), String> {
         let product = self.product;
-        if product.weight.code_bits > machine.max_weight_bits {
-            return Err(format!("weights of {} bits", product.weight.code_bits));
+        if self.row_bits() > machine.max_weight_bits {
+            return Err(format!("weights of {} bits", self.row_bits()));
         }
-        if product.weight.block.is_some() {
-            return Err("weights in blocks with exponents of their own".to_owned());
+        if product.weight.pack.is_some() {
+            return Err("weights that share bytes".to_owned());
         }
         if let Input::Integers { bits } = product.input {
             if !machine.serial {

@@ -16,6 +16,7 @@ mod machine;
 mod predicted;
 mod program;
 mod run;
+mod table;
 mod words;
 
 pub use export::{DesignExport, DesignRequest, ExportedLayer, check_machine, export_design};

@@ -2,6 +2,7 @@
 
 use super::layer::DesignLayer;
 use super::machine::{Banks, DesignMachine};
+use super::table::DesignTable;
 use crate::map::Input;
 
 /// Bits of a field, and of an address in it.
@@ -92,7 +93,7 @@ impl Placed {
         let product = layer.product;
         let frames = layer.plan.frames(product, timesteps as f64) as usize;
         let plane = layer.channels().next_power_of_two().max(word / 8).max(1);
-        let row_words = (product.weight.code_bits as usize * plane).div_ceil(word);
+        let row_words = (layer.row_bits() as usize * plane).div_ceil(word);
         let tile_words = product.fan_in * row_words;
         let Banks { banks, bank_words } = machine.weights;
         let parameter_row = (layer.tiles() * tile_words).div_ceil(banks);
@@ -135,8 +136,13 @@ pub fn last_positions(layer: &DesignLayer, machine: &DesignMachine) -> usize {
     (layer.product.positions - 1) % machine.positions + 1
 }
 
-/// Fields by name, in order, of which those without a name belong to the positions of a wave.
-pub fn fields(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> Vec<(&'static str, i64)> {
+/// Fields by name, in order, of which those without a name belong to the positions of a wave and to the table.
+pub fn fields(
+    layer: &DesignLayer,
+    placed: &Placed,
+    machine: &DesignMachine,
+    table: &DesignTable,
+) -> Vec<(&'static str, i64)> {
     let waves = layer.product.positions.div_ceil(machine.positions);
     let mut fields = vec![
         ("TILES", layer.tiles()),
@@ -152,6 +158,7 @@ pub fn fields(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> 
     fields.extend(of_weights(layer, placed).map(|(name, value)| (name, value as i64)));
     fields.extend(of_neurons(layer, placed).map(|(name, value)| (name, value as i64)));
     fields.extend(of_positions(layer, placed, machine));
+    fields.extend(table.written(layer).into_iter().map(|magnitude| ("", magnitude)));
     fields
 }
 

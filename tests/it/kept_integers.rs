@@ -52,6 +52,8 @@ fn kept_integers_are_those_of_calibration() {
         ("spikingformer", "floor5+bias+rate"),
         ("qk_former", "w4u6"),
         ("spikformer_events", "w12+rate"),
+        ("v1", "adalog4+gptq+bias"),
+        ("v2", "adalog3"),
     ];
     for (name, spec) in cases {
         let model = model(name);

@@ -27,6 +27,18 @@ const MODEL: &str = r#"Model(
     timesteps: 3, classes: 10, weights: Seeded(7),
 )"#;
 
+/// A format for each layer: programs bring the tables, of one of them with exponents.
+const FORMATS: &str = r#"Setting(
+    name: "formats",
+    weights: Levels(set: Apot, bits: 4, scale: Free, granularity: Channel, clip: Max),
+    membrane_bits: 8, residual_bits: 16,
+    layers: [
+        ("conv1", Layer(weights: Uniform(bits: 4, scale: Free, granularity: Channel, clip: Max))),
+        ("conv2", Layer(weights: Levels(set: Mx, bits: 4, scale: Free, granularity: Channel, clip: Max))),
+        ("fc", Layer(weights: Levels(set: AdaLog, bits: 4, scale: Free, granularity: Channel, clip: Max))),
+    ],
+)"#;
+
 /// Changes of edge-28 that leave 8 lanes with words of 4 bits.
 fn small_machine() -> Vec<String> {
     let mut changes = vec![
@@ -34,7 +46,7 @@ fn small_machine() -> Vec<String> {
         "units.lanes.layouts.0.lanes.OutputChannels=4".to_owned(),
         "units.lanes.layouts.1.lanes.OutputChannels=4".to_owned(),
         "units.lanes.layouts.2.lanes.Groups=4".to_owned(),
-        "units.lanes.decoders=[Levels(Binary), Levels(E2m1), Levels(Apot), Levels(Post)]".to_owned(),
+        "units.lanes.decoders=[Levels(Binary), Levels(E2m1), Levels(Apot), Levels(Post), Levels(AdaLog), Levels(Mx), Levels(Trits)]".to_owned(),
         "units.vector unit.values_per_cycle=4".to_owned(),
     ];
     for memory in ["weight SRAM", "activation SRAM", "state SRAM"] {
@@ -55,6 +67,7 @@ fn exported(quant: &str) -> TempDir {
 /// The command that writes the small machine with `model` at `quant` into `folder`.
 fn export(folder: &Path, model: &str, quant: &str) -> assert_cmd::Command {
     fs::write(folder.join("model.ron"), model).unwrap();
+    fs::write(folder.join("formats.ron"), FORMATS).unwrap();
     let mut command = cargo_bin_cmd!("spiq");
     command.args(["export", "rtl", "--design", "--model", "model.ron", "--data", "noise"]);
     command.args(["--out", "rtl", "--quant", quant]).current_dir(folder);
@@ -86,7 +99,7 @@ fn a_small_machine_yields_every_integer_in_the_cycles_of_the_model() {
     if !simulator_runs("design") {
         return;
     }
-    let tables = ["t2", "b1", "e2m1", "post4", "apot5"];
+    let tables = ["t2", "b1", "e2m1", "post4", "apot5", "adalog4", "mx4", "formats.ron"];
     for quant in ["w4u8", "w3", "pot3"].into_iter().chain(tables) {
         let folder = exported(quant);
         let printed = make(folder.path());
@@ -99,7 +112,9 @@ fn a_small_machine_yields_every_integer_in_the_cycles_of_the_model() {
             let steps = layer["counted"]["steps"].as_u64().unwrap();
             assert!(steps > 0, "{quant}: {} adds nothing", layer["layer"]);
             // A power of two is shifted by an integer at once in the model, bit by bit here, and so are sums of two.
-            if matches!(quant, "w4u8" | "w3" | "post4") || layer["layer"] != "conv1" {
+            if matches!(quant, "w4u8" | "w3" | "post4" | "adalog4" | "mx4" | "formats.ron")
+                || layer["layer"] != "conv1"
+            {
                 for cause in ["work", "slowest"] {
                     assert_eq!(layer["rtl"][cause], layer["model"][cause], "{quant}: {layer:#}");
                 }
@@ -202,15 +217,18 @@ fn machines_without_rtl_are_refused() {
 
 #[test]
 fn layers_without_rtl_are_refused() {
-    let refused = |model: &str, arguments: &[&str], message: &str| {
+    let refused_at = |quant: &str, model: &str, arguments: &[&str], message: &str| {
         let folder = tempfile::tempdir().unwrap();
-        let output = export(folder.path(), model, "w4").args(arguments).output().unwrap();
+        let output = export(folder.path(), model, quant).args(arguments).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(text.contains(message), "{arguments:?}: {text}");
         assert!(!folder.path().join("rtl/manifest.json").exists());
     };
+    let refused =
+        |model: &str, arguments: &[&str], message: &str| refused_at("w4", model, arguments, message);
     refused(MODEL, &["--layers", "stem"], "--layers: stem: no such layer");
+    refused_at("t1.6", MODEL, &["--layers", "conv2"], "--layers: conv2: weights that share bytes");
     refused(MODEL, &["--limit", "2"], "--limit: the design runs one image");
     let grouped = MODEL.replace("kernel: (1, 3), pad: (0, 1)", "kernel: 1, groups: 2");
     refused(&grouped, &["--layers", "conv3"], "--layers: conv3: groups: the sequencer runs");

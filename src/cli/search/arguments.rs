@@ -113,7 +113,8 @@ pub struct Arguments {
     /// Widths of power-of-two weights that are tried; 0 for none.
     #[arg(long, value_name = "BITS", default_value = "4,3", value_delimiter = ',')]
     pub power_of_two_bits: Vec<u32>,
-    /// Further schemes of weights that are tried, by their shorthands: t2, b1, apot4, post4, e2m1, mx4.
+    /// Further schemes of weights that are tried, by their shorthands: t2, t1.6, b1, apot4, post4,
+    /// adalog4, e2m1, mx4.
     #[arg(long, value_name = "SCHEMES", value_delimiter = ',')]
     pub schemes: Vec<String>,
     /// Widths of membranes that are tried.

@@ -81,6 +81,11 @@ pub(super) fn tables(decoders: &[Decoder], most_bits: u32) -> [u32; 2] {
     tables.fold([0, most_bits], |[gates, operand], [more, wide]| [gates + more, operand.max(wide)])
 }
 
+/// Bits of the tables that layers write, of all `decoders` for codes of up to `most_bits` bits.
+pub(super) fn written_bits(decoders: &[Decoder], most_bits: u32) -> f64 {
+    f64::from(decoders.iter().map(|decoder| decoder.written_bits(most_bits)).sum::<u32>())
+}
+
 /// Refuses a unit that takes nothing.
 pub(super) fn check_kinds(kinds: Option<&[ProductKind]>) -> Result<(), Fault> {
     if kinds.is_some_and(<[_]>::is_empty) {

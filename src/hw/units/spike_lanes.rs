@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::datapath::{
     Datapath, LaneTile, ProductKind, ProductShape, Takes, check_decoders, check_kinds, refuses_kind, tables,
+    written_bits,
 };
 use super::layout::{Layout, LayoutSpec, SpatialDim, Stationary, Unrolling};
 use super::overhead::Overhead;
@@ -66,6 +67,11 @@ impl SpikeLanes {
     /// Gates of the tables of a lane, and the width of the widest operand.
     pub(crate) fn tables(&self) -> [u32; 2] {
         tables(&self.decoders, self.max_weight_bits.value)
+    }
+
+    /// Bits of the tables that layers write.
+    pub(crate) fn written_bits(&self) -> f64 {
+        written_bits(&self.decoders, self.max_weight_bits.value)
     }
 
     /// Widths of the operands of a lane's multiplier: weight and input.

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::datapath::{
     Datapath, ProductKind, ProductShape, Takes, Widths, check_decoders, check_kinds, refuses_kind, tables,
+    written_bits,
 };
 use super::layout::{Layout, SpatialDim, Stationary, Unrolling};
 use crate::error::Fault;
@@ -59,6 +60,11 @@ impl Systolic {
     /// Gates of the tables of a unit, and the width of the widest operand.
     pub(crate) fn tables(&self) -> [u32; 2] {
         tables(&self.decoders, self.max_weight_bits.value)
+    }
+
+    /// Bits of the tables that layers write.
+    pub(crate) fn written_bits(&self) -> f64 {
+        written_bits(&self.decoders, self.max_weight_bits.value)
     }
 
     fn widths(&self) -> Widths<'_> {

@@ -1,6 +1,7 @@
 //! Levels that codes of weights stand for: a sign above the index of a magnitude, each magnitude an integer. One file for
 //! each set, with two lines here.
 
+mod adalog;
 mod apot;
 mod binary;
 mod dbq;
@@ -8,13 +9,16 @@ mod definition;
 mod e2m1;
 mod mx;
 mod post;
+mod table;
 mod ternary;
+mod trits;
 
 use std::ops::RangeInclusive;
 
-pub use definition::Block;
 use definition::Levels;
+pub use definition::{Block, Pack};
 use serde::{Deserialize, Serialize};
+pub use table::LevelTable;
 
 use crate::name::plain_number;
 
@@ -46,6 +50,8 @@ macro_rules! level_sets {
 level_sets! {
     /// -1, 0 and 1, by the threshold of Ternary Weight Networks.
     Ternary = ternary::Ternary,
+    /// The levels of `Ternary`, five weights in a byte.
+    Trits = trits::Trits,
     /// -1 and 1, the side of the mean that a weight lies on.
     Binary = binary::Binary,
     /// Sums of two powers of two.
@@ -54,6 +60,8 @@ level_sets! {
     Dbq = dbq::Dbq,
     /// Powers of the square root of two.
     Post = post::Post,
+    /// Powers of a base that each layer chooses.
+    AdaLog = adalog::AdaLog,
     /// Floating point of 4 bits, 2 of them the exponent and 1 the fraction.
     E2m1 = e2m1::E2m1,
     /// Block floating point: integers in blocks with an exponent each.
@@ -93,9 +101,21 @@ impl LevelSet {
         self.definition().widths()
     }
 
-    /// Magnitudes of the levels of `bits`-bit codes, ascending.
-    pub fn magnitudes(self, bits: u32) -> &'static [i32] {
-        self.definition().magnitudes(bits)
+    /// Bases of which a layer has the one that suits its weights; none where all layers have the same levels.
+    pub fn bases(self) -> &'static [u8] {
+        self.definition().bases()
+    }
+
+    /// The levels of `bits`-bit codes at `base`, or where none is chosen yet, at the first one.
+    pub fn table(self, bits: u32, base: Option<u8>) -> LevelTable {
+        LevelTable::new(self.definition(), bits, base)
+    }
+
+    /// All tables for `bits`-bit codes: one for each base.
+    fn tables(self, bits: u32) -> impl Iterator<Item = LevelTable> {
+        let bases = self.bases().iter().map(|&base| Some(base));
+        let only = self.bases().is_empty().then_some(None);
+        bases.chain(only).map(move |base| self.table(bits, base))
     }
 
     /// True if hardware of its own turns codes into operands.
@@ -106,7 +126,7 @@ impl LevelSet {
     /// Width of the operands of `bits`-bit codes, sign included.
     pub fn operand_bits(self, bits: u32) -> u32 {
         let shifted = self.block().map_or(0, |block| block.exponents - 1);
-        self.magnitudes(bits).last().map_or(1, |largest| largest.ilog2() + 2 + shifted)
+        self.table(bits, None).top().ilog2() + 2 + shifted
     }
 
     /// Blocks with an exponent each, by which levels are shifted.
@@ -114,69 +134,50 @@ impl LevelSet {
         self.definition().block()
     }
 
+    /// What codes of outputs side by side are packed in.
+    pub fn pack(self) -> Option<Pack> {
+        self.definition().pack()
+    }
+
+    /// Bits of the magnitudes that a layer's table is written with; 0 where the table is part of the hardware.
+    pub fn table_bits(self, bits: u32) -> u32 {
+        match self.bases() {
+            [] => 0,
+            _ => self.table(bits, None).above_zero() * (self.operand_bits(bits) - 1),
+        }
+    }
+
     /// Shifted copies of an input that are added up in the place of a multiplication, where that is less work.
     pub fn shifts(self, bits: u32) -> Option<u32> {
-        let terms = self.magnitudes(bits).iter().map(|&magnitude| signed_digits(magnitude)).max();
+        let magnitudes = self.tables(bits).flat_map(LevelTable::magnitudes);
+        let terms = magnitudes.map(|&magnitude| signed_digits(magnitude)).max();
         terms.filter(|&terms| terms <= MOST_SHIFTS && self.block().is_none())
     }
 
     /// Gates of two inputs that turn a `bits`-bit code into an operand: a sum of products for each bit of the magnitude,
-    /// one for its sign, and three for each bit of an exponent that shifts it. Indices that are the magnitudes take none.
+    /// one for its sign, and three for each bit of an exponent that shifts it. A table that is written has a gate more for
+    /// each of its bits. Indices that are the magnitudes take none, and packed codes their part of what unpacks them.
     pub fn decoder_gates(self, bits: u32) -> u32 {
         if !self.is_decoded() {
             return 0;
         }
-        let magnitudes = self.magnitudes(bits);
+        if let Some(pack) = self.pack() {
+            return pack.gates.div_ceil(pack.codes as u32);
+        }
+        let table = self.table(bits, None);
         let magnitude_bits = self.operand_bits(bits) - 1;
         let shifter = self.block().map_or(0, |block| 3 * block.exponent_bits() * magnitude_bits);
-        if magnitudes.iter().zip(0..).all(|(&magnitude, index)| magnitude == index) {
+        if table.magnitudes().iter().zip(0..).all(|(&magnitude, index)| magnitude == index) {
             return magnitude_bits + shifter;
         }
-        let products = magnitudes.iter().filter(|&&magnitude| magnitude > 0).count() as u32;
-        let of_bit =
-            |bit: u32| magnitudes.iter().filter(|&&magnitude| magnitude >> bit & 1 == 1).count() as u32;
+        let of_bit = |bit: u32| match self.bases() {
+            [] => table.magnitudes().iter().filter(|&&magnitude| magnitude >> bit & 1 == 1).count() as u32,
+            _ => table.above_zero(),
+        };
         let sums: u32 = (0..magnitude_bits).map(|bit| of_bit(bit).saturating_sub(1)).sum();
-        products * bits.saturating_sub(2) + sums + magnitude_bits + shifter
+        let products = table.above_zero() * bits.saturating_sub(2);
+        products + self.table_bits(bits) + sums + magnitude_bits + shifter
     }
-
-    /// The signed level nearest to weight / lsb.
-    pub fn code(self, weight: f64, lsb: f64, bits: u32) -> i32 {
-        nearest(self.magnitudes(bits), weight.abs() / lsb) * if weight < 0.0 { -1 } else { 1 }
-    }
-
-    /// True of its levels, and of 0, which channels have that are nothing but a bias.
-    pub fn has_level(self, code: i32, bits: u32) -> bool {
-        code == 0 || self.holds(code, bits)
-    }
-
-    /// True of what a code of `bits` bits stands for, with any exponent.
-    pub fn holds(self, code: i32, bits: u32) -> bool {
-        let exponents = self.block().map_or(1, |block| block.exponents);
-        let magnitudes = self.magnitudes(bits).iter().map(|magnitude| u64::from(magnitude.unsigned_abs()));
-        let mut shifted = magnitudes.flat_map(|magnitude| (0..exponents).map(move |e| magnitude << e));
-        shifted.any(|magnitude| magnitude == u64::from(code.unsigned_abs()))
-    }
-
-    /// A sign above the index of a magnitude, or two's complement where nothing decodes it.
-    pub fn stored(self, code: i32, bits: u32) -> i64 {
-        if !self.is_decoded() {
-            return code.into();
-        }
-        let magnitudes = self.magnitudes(bits).iter();
-        let index = magnitudes.take_while(|&&magnitude| magnitude < code.abs()).count() as i64;
-        i64::from(code < 0) << (bits - 1) | index
-    }
-
-    /// Codes and scale by a rule of its own, if it has one; not all `weights` are 0.
-    pub fn by_rule(self, weights: &[f64]) -> Option<(Vec<i32>, f64)> {
-        self.definition().by_rule(weights)
-    }
-}
-
-/// The magnitude nearest to `steps`, the smaller one on a tie.
-fn nearest(magnitudes: &[i32], steps: f64) -> i32 {
-    let above = |pair: &&[i32]| steps > 0.5 * f64::from(pair[0] + pair[1]);
-    magnitudes[magnitudes.windows(2).take_while(above).count()]
 }
 
 /// Powers of two, each of either sign, whose sum is `magnitude`: as few as there can be.
@@ -196,13 +197,16 @@ mod tests {
     #[test]
     fn every_set_fits_its_codes_and_is_found_by_its_shorthand() {
         for (set, bits) in all() {
-            let magnitudes = set.magnitudes(bits);
-            assert!(magnitudes.is_sorted_by(|a, b| a < b) && magnitudes[0] >= 0, "{set:?}");
-            assert!(magnitudes.len() <= 1 << (bits - 1), "{set:?}");
-            assert!(magnitudes.last().is_some_and(|&largest| largest < 1 << 15), "{set:?}");
+            for table in set.tables(bits) {
+                let magnitudes = table.magnitudes();
+                assert!(magnitudes.is_sorted_by(|a, b| a < b) && magnitudes[0] >= 0, "{set:?}");
+                assert!(magnitudes.len() <= 1 << (bits - 1), "{set:?}");
+                assert!(table.top() < 1 << 15 && table.top() == set.table(bits, None).top(), "{set:?}");
+                assert_eq!(table.above_zero(), set.table(bits, None).above_zero(), "{set:?}");
+            }
             assert_eq!(LevelSet::from_shorthand(&set.shorthand(bits)), Some((set, bits)));
         }
-        for word in ["", "t", "e2m14", "e2m", "t02", "4", "apot", "w4"] {
+        for word in ["", "t", "e2m14", "e2m", "t02", "4", "apot", "w4", "t1.60", "t1.62"] {
             assert_eq!(LevelSet::from_shorthand(word), None, "{word}");
         }
     }
@@ -221,17 +225,14 @@ mod tests {
         // Seven products of 3 inputs, sums of 2, 3, 3 and 2 of them, four bits of either sign.
         assert_eq!(LevelSet::E2m1.decoder_gates(4), 7 * 2 + (1 + 2 + 2 + 1) + 4);
         assert_eq!((LevelSet::Binary.decoder_gates(1), LevelSet::Ternary.decoder_gates(2)), (1, 0));
+        // Seven magnitudes of 7 bits: seven products of 3 inputs, 49 gates with the bits, 7 sums of 7, and the sign.
+        assert_eq!(form(LevelSet::AdaLog, 4), (true, 8, None));
+        assert_eq!((LevelSet::AdaLog.table_bits(4), LevelSet::Post.table_bits(4)), (49, 0));
+        assert_eq!(LevelSet::AdaLog.decoder_gates(4), 7 * 2 + 49 + 7 * 6 + 7);
+        // A fifth of 64.
+        assert_eq!((form(LevelSet::Trits, 2), LevelSet::Trits.decoder_gates(2)), ((true, 2, Some(1)), 13));
         // 88 = 11 x 8 is no sum of two: it is multiplied.
         assert_eq!(form(LevelSet::Post, 4), (true, 8, None));
         assert_eq!([1, 2, 3, 7, 11, 12, 45].map(signed_digits), [1, 1, 2, 2, 3, 2, 4]);
-    }
-
-    #[test]
-    fn stored_codes_by_hand() {
-        // 0, 1, 2, 3, 4, 6, 8, 12.
-        let stored = [0, 1, 12, -1, -12].map(|code| LevelSet::E2m1.stored(code, 4));
-        assert_eq!(stored, [0b0000, 0b0001, 0b0111, 0b1001, 0b1111]);
-        assert_eq!([1, -1].map(|code| LevelSet::Binary.stored(code, 1)), [0, 1]);
-        assert_eq!([0, 1, -1].map(|code| LevelSet::Ternary.stored(code, 2)), [0, 1, -1]);
     }
 }

@@ -1,7 +1,7 @@
 //! What the rest of the program knows of a scheme: what a datapath makes of its codes, and which schemes are one family
 //! of several widths.
 
-use crate::num::{Block, Decoder, LevelSet};
+use crate::num::{Block, Decoder, LevelSet, Pack};
 
 /// Schemes whose levels follow one rule at several widths, in the order in which they are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,25 +45,44 @@ pub struct WeightForm {
     pub shifts: Option<u32>,
     /// Blocks of weights, which store an exponent each.
     pub block: Option<Block>,
+    /// Words that codes of outputs side by side are packed in.
+    pub pack: Option<Pack>,
+    /// Bits of the table that a layer brings.
+    pub table_bits: u32,
 }
 
 impl WeightForm {
     /// An integer: added for a spike, multiplied by a multi-bit input.
     pub fn integer(bits: u32) -> Self {
-        Self { code_bits: bits, decoder: None, operand_bits: bits, shifts: None, block: None }
+        Self {
+            code_bits: bits,
+            decoder: None,
+            operand_bits: bits,
+            shifts: None,
+            block: None,
+            pack: None,
+            table_bits: 0,
+        }
     }
 
     /// A signed power of two up to 2^`max_exponent`: a spike adds a shifted one, a multi-bit input is shifted.
     pub fn power_of_two(bits: u32, max_exponent: u32) -> Self {
         let (decoder, operand_bits) = (Some(Decoder::PowerOfTwo), max_exponent + 2);
-        Self { code_bits: bits, decoder, operand_bits, shifts: Some(1), block: None }
+        Self { decoder, operand_bits, shifts: Some(1), ..Self::integer(bits) }
     }
 
     /// A level of `set`, looked up.
     pub(super) fn levels(set: LevelSet, bits: u32) -> Self {
         let decoder = set.is_decoded().then_some(Decoder::Levels(set));
-        let (operand_bits, shifts) = (set.operand_bits(bits), set.shifts(bits));
-        Self { code_bits: bits, decoder, operand_bits, shifts, block: set.block() }
+        Self {
+            code_bits: bits,
+            decoder,
+            operand_bits: set.operand_bits(bits),
+            shifts: set.shifts(bits),
+            block: set.block(),
+            pack: set.pack(),
+            table_bits: set.table_bits(bits),
+        }
     }
 
     /// The form of codes of `bits` bits in the place of these; `None` where a set of levels has none.
@@ -75,12 +94,22 @@ impl WeightForm {
         }
     }
 
-    /// Bits of the codes and exponents of an output of `fan_in` inputs.
-    pub(crate) fn stored_bits(self, fan_in: usize) -> f64 {
-        let exponents = self
-            .block
-            .map_or(0.0, |block| fan_in.div_ceil(block.inputs) as f64 * f64::from(block.exponent_bits()));
-        fan_in as f64 * f64::from(self.code_bits) + exponents
+    /// Bits that a memory holds of a code of `outputs` side by side: its own, or its part of the words that they are
+    /// packed in.
+    pub(crate) fn held_bits(self, outputs: usize) -> f64 {
+        match self.pack {
+            None => f64::from(self.code_bits),
+            Some(pack) => {
+                let words = outputs.div_ceil(pack.codes);
+                words as f64 * f64::from(pack.bits) / outputs as f64
+            }
+        }
+    }
+
+    /// Bits of the exponents of an output of `fan_in` inputs.
+    pub(crate) fn exponent_bits(self, fan_in: usize) -> f64 {
+        self.block
+            .map_or(0.0, |block| fan_in.div_ceil(block.inputs) as f64 * f64::from(block.exponent_bits()))
     }
 
     /// Gates that decode a code, as far as they are charged: shifters of powers of two are not.

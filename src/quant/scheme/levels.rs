@@ -1,10 +1,10 @@
 use super::codes::{Clip, Codes, Scale, best_of, largest, octaves, powers, sum_of};
-use crate::num::{LevelSet, ceil_log2, power_of_two};
+use crate::num::{LevelTable, ceil_log2, power_of_two};
 
 /// The exponent of each weight, where the set has blocks: the smallest with which its block is not clipped at `lsb`.
-pub fn exponents(set: LevelSet, bits: u32, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
-    let Some(block) = set.block() else { return Vec::new() };
-    let top = set.magnitudes(bits).last().map_or(1.0, |&top| f64::from(top) + 0.5);
+pub fn exponents(table: LevelTable, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
+    let Some(block) = table.block() else { return Vec::new() };
+    let top = f64::from(table.top()) + 0.5;
     let exponent = |weights: &[f64]| {
         let fits = |exponent: &u32| largest(weights) / lsb <= top * f64::from(*exponent).exp2();
         (0..block.exponents - 1).find(fits).unwrap_or(block.exponents - 1) as u8
@@ -14,15 +14,21 @@ pub fn exponents(set: LevelSet, bits: u32, weights: &[f64], fan_in: usize, lsb: 
 }
 
 /// The level nearest to `weight`, shifted by `exponent`.
-pub fn code_at(set: LevelSet, bits: u32, weight: f64, lsb: f64, exponent: u8) -> i32 {
-    set.code(weight, lsb * f64::from(exponent).exp2(), bits) << exponent
+pub fn code_at(table: LevelTable, weight: f64, lsb: f64, exponent: u8) -> i32 {
+    table.code(weight, lsb * f64::from(exponent).exp2()) << exponent
 }
 
 /// The nearest levels of all `weights`.
-fn nearest(set: LevelSet, bits: u32, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<i32> {
-    let exponents = exponents(set, bits, weights, fan_in, lsb);
+fn nearest(table: LevelTable, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<i32> {
+    let exponents = exponents(table, weights, fan_in, lsb);
     let exponents = exponents.into_iter().chain(std::iter::repeat(0));
-    weights.iter().zip(exponents).map(|(&w, e)| code_at(set, bits, w, lsb, e)).collect()
+    weights.iter().zip(exponents).map(|(&w, e)| code_at(table, w, lsb, e)).collect()
+}
+
+/// The squared error of all `weights` at their nearest levels, each counting as `importance` says.
+pub fn error(table: LevelTable, weights: &[f64], fan_in: usize, lsb: f64, importance: Option<&[f64]>) -> f64 {
+    let codes = nearest(table, weights, fan_in, lsb).into_iter();
+    sum_of(codes.zip(weights).map(|(code, w)| (f64::from(code) * lsb - w).powi(2)), importance)
 }
 
 /// How a scale is chosen.
@@ -36,8 +42,7 @@ pub struct ScaleChoice {
 
 /// The scale of `weights`, rows of `fan_in` each, whose squared errors count as `importance` says where it is searched.
 pub fn lsb(
-    set: LevelSet,
-    bits: u32,
+    table: LevelTable,
     choice: ScaleChoice,
     weights: &[f64],
     fan_in: usize,
@@ -46,14 +51,10 @@ pub fn lsb(
     if largest(weights) == 0.0 {
         return 1.0;
     }
-    let shifted = set.block().map_or(1, |block| 1 << (block.exponents - 1));
-    let top = set.magnitudes(bits).last().map_or(1, |top| top * shifted);
-    let rule = set.by_rule(weights).map(|(_, lsb)| lsb);
-    let full = rule.unwrap_or(largest(weights) / f64::from(top));
-    let error = |lsb: f64| {
-        let codes = nearest(set, bits, weights, fan_in, lsb).into_iter();
-        sum_of(codes.zip(weights).map(|(code, w)| (f64::from(code) * lsb - w).powi(2)), importance)
-    };
+    let shifted = table.block().map_or(1, |block| 1 << (block.exponents - 1));
+    let rule = table.by_rule(weights).map(|(_, lsb)| lsb);
+    let full = rule.unwrap_or(largest(weights) / f64::from(table.top() * shifted));
+    let error = |lsb: f64| error(table, weights, fan_in, lsb, importance);
     match (choice.scale, choice.clip) {
         (Scale::Free, Clip::Max) => full,
         (Scale::Pow2, Clip::Max) => power_of_two(ceil_log2(full)),
@@ -63,13 +64,13 @@ pub fn lsb(
 }
 
 /// Codes of `weights`, rows of `fan_in` each that share one scale.
-pub fn quantize(set: LevelSet, bits: u32, choice: ScaleChoice, weights: &[f64], fan_in: usize) -> Codes {
-    let lsb = lsb(set, bits, choice, weights, fan_in, None);
+pub fn quantize(table: LevelTable, choice: ScaleChoice, weights: &[f64], fan_in: usize) -> Codes {
+    let lsb = lsb(table, choice, weights, fan_in, None);
     if largest(weights) == 0.0 {
         return Codes { lsb, codes: vec![0; weights.len()] };
     }
-    let rule = set.by_rule(weights).filter(|_| choice.clip == Clip::Max);
-    let nearest = || nearest(set, bits, weights, fan_in, lsb);
+    let rule = table.by_rule(weights).filter(|_| choice.clip == Clip::Max);
+    let nearest = || nearest(table, weights, fan_in, lsb);
     Codes { lsb, codes: rule.map_or_else(nearest, |(codes, _)| codes) }
 }
 
@@ -78,6 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::num::LevelSet;
 
     /// Two outputs of a block and a half at a step of 1/8: the largest, 7, needs 7 x 2^3 of it; blocks of up to 7.5 eighths
     /// are not shifted, those of up to 15 by one.
@@ -87,9 +89,9 @@ mod tests {
         (weights[0], weights[1], weights[31], weights[32]) = (7.0, -0.9, 0.4, -0.25);
         (weights[40], weights[41], weights[79]) = (1.5, 0.2, 0.9375);
         let choice = ScaleChoice { scale: Scale::Free, clip: Clip::Max };
-        let exponents = exponents(LevelSet::Mx, 4, &weights, 40, 0.125);
+        let exponents = exponents(LevelSet::Mx.table(4, None), &weights, 40, 0.125);
         assert_eq!([0, 31, 32, 39, 40, 71, 72, 79].map(|i| exponents[i]), [3, 3, 0, 0, 1, 1, 0, 0]);
-        let codes = quantize(LevelSet::Mx, 4, choice, &weights, 40);
+        let codes = quantize(LevelSet::Mx.table(4, None), choice, &weights, 40);
         assert_eq!(codes.lsb, 0.125);
         // -0.9 is 7.2 eighths, 0.9 of 2^3; 0.4 is 0.4 of it.
         assert_eq!([0, 1, 31, 32].map(|i| codes.codes[i]), [56, -8, 0, -2]);
@@ -102,26 +104,30 @@ mod tests {
             weights in prop::collection::vec(-2.0f64..2.0, 1..40), pow2: bool,
         ) {
             let scale = if pow2 { Scale::Pow2 } else { Scale::Free };
-            let all = LevelSet::ALL.iter().flat_map(|&set| set.widths().map(move |bits| (set, bits)));
-            for (set, bits) in all {
-                let magnitudes = set.magnitudes(bits);
-                let searched = quantize(set, bits, ScaleChoice { scale, clip: Clip::Mse }, &weights, 40);
+            let tables = |set: LevelSet, bits| {
+                let bases = set.bases().iter().map(|&base| Some(base)).chain([None]);
+                bases.map(move |base| set.table(bits, base))
+            };
+            let all = LevelSet::ALL.iter().flat_map(|&set| set.widths().flat_map(move |bits| tables(set, bits)));
+            for table in all {
+                let magnitudes = table.magnitudes();
+                let searched = quantize(table, ScaleChoice { scale, clip: Clip::Mse }, &weights, 40);
                 let distance = |w: f64, level: f64| (level * searched.lsb - w).abs();
                 for (&w, &code) in weights.iter().zip(&searched.codes) {
-                    prop_assert!(set.has_level(code, bits));
-                    if set.block().is_some() {
+                    prop_assert!(table.has_level(code));
+                    if table.block().is_some() {
                         continue;
                     }
                     let levels = magnitudes.iter().flat_map(|&m| [f64::from(m), -f64::from(m)]);
                     let least = levels.map(|level| distance(w, level)).fold(f64::INFINITY, f64::min);
-                    prop_assert!(distance(w, f64::from(code)) <= least + 1e-12, "{:?}", set);
+                    prop_assert!(distance(w, f64::from(code)) <= least + 1e-12, "{:?}", magnitudes);
                 }
-                let plain = quantize(set, bits, ScaleChoice { scale, clip: Clip::Max }, &weights, 40);
+                let plain = quantize(table, ScaleChoice { scale, clip: Clip::Max }, &weights, 40);
                 let error = |codes: &Codes| -> f64 {
                     let values = codes.codes.iter().map(|&code| f64::from(code) * codes.lsb);
                     weights.iter().zip(values).map(|(w, value)| (value - w).powi(2)).sum()
                 };
-                prop_assert!(error(&searched) <= error(&plain) + 1e-12, "{:?}", set);
+                prop_assert!(error(&searched) <= error(&plain) + 1e-12, "{:?}", magnitudes);
                 prop_assert!(!pow2 || searched.lsb.log2().fract() == 0.0);
             }
         }

@@ -1,5 +1,6 @@
 //! Weight schemes, one file each: real weights to integer codes with a scale.
 
+mod bases;
 mod codes;
 mod form;
 mod levels;
@@ -16,7 +17,7 @@ use levels::ScaleChoice;
 pub(crate) use stored::with_step;
 
 use crate::name::plain_number;
-use crate::num::LevelSet;
+use crate::num::{LevelSet, LevelTable};
 
 /// How the weights of a layer become integers. One more scheme is one file and one line in
 /// each place here.
@@ -66,6 +67,10 @@ pub enum WeightScheme {
         granularity: Sharing,
         /// How the scale is found.
         clip: Clip,
+        /// Of a set whose layers have bases of their own, which; the best one for the weights of a layer where it is
+        /// left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<u8>,
     },
 }
 
@@ -85,7 +90,7 @@ impl WeightScheme {
         let (scale, granularity) = (Scale::Free, Sharing::Channel);
         let clip = if mse { Clip::Mse } else { Clip::Max };
         if let Some((set, bits)) = LevelSet::from_shorthand(word) {
-            return Some(Self::Levels { set, bits, scale, granularity, clip });
+            return Some(Self::Levels { set, bits, scale, granularity, clip, base: None });
         }
         let digits = word.find(|c: char| c.is_ascii_digit())?;
         let (name, bits) = (&word[..digits], plain_number(&word[digits..])?);
@@ -203,7 +208,7 @@ impl WeightScheme {
     pub(crate) fn stored(&self, code: i32) -> i64 {
         match *self {
             Self::PowerOfTwo { bits, .. } => power_of_two::stored(code, bits),
-            Self::Levels { set, bits, .. } => set.stored(code, bits),
+            Self::Levels { set, bits, base, .. } => set.table(bits, base).stored(code),
             _ => code.into(),
         }
     }
@@ -212,7 +217,7 @@ impl WeightScheme {
     pub(crate) fn holds(&self, code: i32) -> bool {
         match *self {
             Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
-            Self::Levels { set, bits, .. } => set.holds(code, bits),
+            Self::Levels { set, bits, base, .. } => set.table(bits, base).holds(code),
             Self::Uniform { bits, .. } | Self::UnitFloor { bits } | Self::Stored { bits } => {
                 let limit = 1i64 << (bits - 1);
                 (-limit..limit).contains(&i64::from(code))
@@ -221,9 +226,9 @@ impl WeightScheme {
     }
 
     /// Magnitudes that its decoder looks up, where it has a table.
-    pub(crate) fn table(&self) -> Option<&'static [i32]> {
+    pub(crate) fn table(&self) -> Option<LevelTable> {
         match *self {
-            Self::Levels { set, bits, .. } if set.is_decoded() => Some(set.magnitudes(bits)),
+            Self::Levels { set, bits, base, .. } if set.is_decoded() => Some(set.table(bits, base)),
             _ => None,
         }
     }
@@ -235,8 +240,8 @@ impl WeightScheme {
     pub fn quantize(&self, weights: &[f64], fan_in: usize) -> Result<Codes, String> {
         match *self {
             Self::Stored { bits } => stored::quantize(weights, bits),
-            Self::Levels { set, bits, scale, clip, .. } => {
-                Ok(levels::quantize(set, bits, ScaleChoice { scale, clip }, weights, fan_in))
+            Self::Levels { set, bits, base, scale, clip, .. } => {
+                Ok(levels::quantize(set.table(bits, base), ScaleChoice { scale, clip }, weights, fan_in))
             }
             _ => {
                 let lsb = self.lsb(weights, fan_in, None);
@@ -251,8 +256,8 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, scale, clip, .. } => uniform::lsb(weights, importance, bits, scale, clip),
             Self::PowerOfTwo { bits, scale, .. } => power_of_two::lsb(weights, importance, bits, scale),
-            Self::Levels { set, bits, scale, clip, .. } => {
-                levels::lsb(set, bits, ScaleChoice { scale, clip }, weights, fan_in, importance)
+            Self::Levels { set, bits, base, scale, clip, .. } => {
+                levels::lsb(set.table(bits, base), ScaleChoice { scale, clip }, weights, fan_in, importance)
             }
             Self::UnitFloor { bits } => unit_floor::lsb(bits),
             Self::Stored { .. } => 1.0,
@@ -264,7 +269,7 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, .. } => uniform::code(weight, lsb, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::code(weight, lsb, bits),
-            Self::Levels { set, bits, .. } => set.code(weight, lsb, bits),
+            Self::Levels { set, bits, base, .. } => set.table(bits, base).code(weight, lsb),
             Self::UnitFloor { .. } => unit_floor::code(weight, lsb),
             Self::Stored { .. } => weight as i32,
         }
@@ -273,7 +278,9 @@ impl WeightScheme {
     /// The exponents by which the codes of `weights` are shifted at the scale `lsb`; none where the scheme has no blocks.
     pub(crate) fn exponents(&self, weights: &[f64], fan_in: usize, lsb: f64) -> Vec<u8> {
         match *self {
-            Self::Levels { set, bits, .. } => levels::exponents(set, bits, weights, fan_in, lsb),
+            Self::Levels { set, bits, base, .. } => {
+                levels::exponents(set.table(bits, base), weights, fan_in, lsb)
+            }
             _ => Vec::new(),
         }
     }
@@ -281,7 +288,9 @@ impl WeightScheme {
     /// The code of one weight at the scale `lsb` in a block of this exponent.
     pub(crate) fn code_at(&self, weight: f64, lsb: f64, exponent: u8) -> i32 {
         match *self {
-            Self::Levels { set, bits, .. } => levels::code_at(set, bits, weight, lsb, exponent),
+            Self::Levels { set, bits, base, .. } => {
+                levels::code_at(set.table(bits, base), weight, lsb, exponent)
+            }
             _ => self.code(weight, lsb),
         }
     }
@@ -301,7 +310,7 @@ impl WeightScheme {
         match *self {
             Self::Uniform { bits, .. } => uniform::has_level(code, bits),
             Self::PowerOfTwo { bits, .. } => power_of_two::has_level(code, bits),
-            Self::Levels { set, bits, .. } => set.has_level(code, bits),
+            Self::Levels { set, bits, base, .. } => set.table(bits, base).has_level(code),
             Self::Stored { bits } => stored::has_level(code, bits),
             Self::UnitFloor { .. } => true,
         }
@@ -335,9 +344,9 @@ impl WeightScheme {
             Self::Uniform { .. } | Self::UnitFloor { .. } | Self::Stored { .. } => 2..=16,
         };
         let (bits, [least, most]) = (self.bits(), [widths.start(), widths.end()]);
-        match widths.contains(&bits) {
-            true => Ok(()),
-            false => Err(format!("{bits} bits are not in {least}..={most}")),
+        if !widths.contains(&bits) {
+            return Err(format!("{bits} bits are not in {least}..={most}"));
         }
+        self.check_base()
     }
 }

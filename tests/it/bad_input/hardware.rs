@@ -355,7 +355,8 @@ fn machines_that_cannot_run_the_network() {
     let cases = [
         ("16-bit weights on 8-bit lanes", (edge.clone(), "w16")),
         ("a table that there is not", (edge.clone(), "e2m1")),
-        ("a table of other levels", (apot, "post4")),
+        ("a table of other levels", (apot.clone(), "post4")),
+        ("bytes of five weights", (apot, "t1.6")),
         ("pixels on lanes for spikes", (change(&edge, "multi_bit: BitSerial", "multi_bit: Absent"), "w4")),
         (
             "pixels on an array for spikes",
@@ -376,6 +377,8 @@ fn machines_that_cannot_run_the_network() {
       setting e2m1: layer patch_embed.proj_conv: weights that Levels(E2m1) decodes, and hardware edge-28 takes two's complement, PowerOfTwo (decoders)
     a table of other levels
       setting post4: layer patch_embed.proj_conv: weights that Levels(Post) decodes, and hardware edge-28 takes two's complement, PowerOfTwo, Levels(Apot), Levels(Binary) (decoders)
+    bytes of five weights
+      setting t1.6: layer patch_embed.proj_conv: weights that Levels(Trits) decodes, and hardware edge-28 takes two's complement, PowerOfTwo, Levels(Apot), Levels(Binary) (decoders)
     pixels on lanes for spikes
       setting w4: layer patch_embed.proj_conv: 9-bit inputs, and hardware edge-28 takes spikes only (multi_bit)
     pixels on an array for spikes

@@ -47,7 +47,7 @@ fn words_that_are_no_setting() {
     let told = refuses(words);
     let advice = "neither a file nor one of the defaults: mixed, pot3-calibrated, w2-calibrated, \
                   w3-calibrated, w4-calibrated; shorthands are fp32, w2 to w16, pot2 to \
-                  pot5, floor2 to floor16, int2 to int16 (weights that are integers already), t2, b1, apot3 to apot5, dbq4, post3 to post5, e2m1, mx4, each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order";
+                  pot5, floor2 to floor16, int2 to int16 (weights that are integers already), t2, t1.6, b1, apot3 to apot5, dbq4, post3 to post5, adalog3 to adalog4, e2m1, mx4, each with u2 to u32 for membrane bits, as in w4u8, and any of +mse, +gptq, +bias, +rate, in this order";
     let (defaults, shorthands) = advice.split_once("; ").unwrap();
     let meant = [("wu8", "w8"), ("x4", "w4"), ("W4", "w4"), ("w-4", "w4")];
     let meant = meant.into_iter().chain([("w4u+8", "w4u8"), ("fp16", "fp32"), ("w4+", "w4"), ("w4u", "w4")]);

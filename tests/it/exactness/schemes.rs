@@ -1,8 +1,8 @@
 //! Every scheme of weights, whichever there are: integers that are levels of it, equal on every instruction set.
 
 use spiq::num::LevelSet;
-use spiq::quant::WeightScheme;
 use spiq::quant::scheme::Sharing;
+use spiq::quant::{QuantizedWeighted, WeightScheme};
 
 use super::fast::assert_fast;
 use super::support::*;
@@ -27,7 +27,7 @@ fn all_schemes_on_random_networks() {
     let mut dice = Dice::new(131);
     let mut workspace = Workspace::default();
     for shorthand in shorthands() {
-        let mut compared = 0;
+        let (mut compared, mut layers) = (0, 0);
         for (mse, per_layer) in [(false, false), (true, false), (false, true)] {
             let Some(scheme) = WeightScheme::from_shorthand(&shorthand, mse) else { continue };
             let scheme = if per_layer { scheme.per_layer() } else { scheme };
@@ -36,14 +36,17 @@ fn all_schemes_on_random_networks() {
             let setting = any_setting(&mut dice, &model.network, &written(&scheme), 12, 14);
             let quantized = quantize(&model, &setting, &calibrate(&model, &images)).unwrap();
             compared += assert_fast(&quantized, &dice.image(&model.network), &mut workspace);
-            for (_, op) in quantized.weighted().filter(|(_, op)| op.scheme == scheme) {
-                let other = op.codes.iter().find(|&&code| !scheme.has_level(code));
+            let of_scheme = |op: &QuantizedWeighted| op.scheme.with_base(None) == scheme;
+            for (_, op) in quantized.weighted().filter(|(_, op)| of_scheme(op)) {
+                layers += 1;
+                assert_eq!(op.scheme.base().is_some(), shorthand.starts_with("adalog"));
+                let other = op.codes.iter().find(|&&code| !op.scheme.has_level(code));
                 assert_eq!(other, None, "{shorthand}");
                 let shared = scheme.granularity() == Sharing::Layer;
                 assert!(!shared || op.lsb.iter().all(|lsb| *lsb == op.lsb[0]), "{shorthand}");
             }
         }
-        println!("{shorthand}: {compared} values");
-        assert!(compared > 100, "{shorthand}");
+        println!("{shorthand}: {compared} values, {layers} layers");
+        assert!(compared > 100 && layers > 0, "{shorthand}");
     }
 }
