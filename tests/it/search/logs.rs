@@ -24,6 +24,7 @@ fn request() -> Request {
         weights: None,
         selection: Selection::default(),
         timesteps: None,
+        machines: None,
         hardware: "edge-28".into(),
         data: "d.ron".into(),
         limit: Some(60),
