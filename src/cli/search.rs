@@ -37,7 +37,7 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
     let dir = arguments.resume.as_ref().unwrap_or(&arguments.out);
     let loaded = Loaded::new(&session.request, &|fault| session.refuse(fault))?;
     session.identify(loaded.identity()?)?;
-    if let Some(message) = beyond_area(&loaded.machine, &session.request.problem.budgets)? {
+    if let Some(message) = beyond_area(loaded.machines.all(), &session.request.problem.budgets)? {
         eprintln!("error: {message}");
         return Ok(1);
     }
@@ -95,16 +95,23 @@ impl SearchWatcher for Bars {
     }
 }
 
-/// The area is a property of the machine: no setting changes it.
-fn beyond_area(machine: &Machine, budgets: &Budgets) -> Result<Option<String>> {
-    let (name, Some(limit)) = (&machine.hardware.name, budgets.area_mm2) else { return Ok(None) };
-    match machine.area_mm2.map(|area| area.total()) {
-        None => Err(Error::mismatch(format!("--max-area: the description of {name} does not give its area"))),
-        Some(area) if area > limit => {
-            let [area, beyond, limit] =
-                [area, area - limit, limit].map(|a| report::format_quantity(a, "mm2"));
-            Ok(Some(format!("area of {area} is {beyond} beyond {limit}, whatever the setting of {name}")))
+/// The area is a property of the machine: no setting changes it. What is wrong with that of all `machines`.
+fn beyond_area(machines: &[Machine], budgets: &Budgets) -> Result<Option<String>> {
+    let Some(limit) = budgets.area_mm2 else { return Ok(None) };
+    let mut least: Option<(f64, &str)> = None;
+    for machine in machines {
+        let name = &machine.hardware.name;
+        let Some(area) = machine.area_mm2.map(|area| area.total()) else {
+            return Err(Error::mismatch(format!(
+                "--max-area: the description of {name} does not give its area"
+            )));
+        };
+        if least.is_none_or(|(least, _)| area < least) {
+            least = Some((area, name));
         }
-        Some(_) => Ok(None),
     }
+    Ok(least.filter(|(area, _)| *area > limit).map(|(area, name)| {
+        let [area, beyond, limit] = [area, area - limit, limit].map(|a| report::format_quantity(a, "mm2"));
+        format!("area of {area} is {beyond} beyond {limit}, whatever the setting of {name}")
+    }))
 }

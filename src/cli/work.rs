@@ -30,9 +30,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (None, None) => Part::Shard { number: 0, of: 1 },
     };
     let plan = Run::open(&arguments.folder)?;
-    let WorkerSummary { done, skipped } =
+    let WorkerSummary { done, refused, skipped } =
         arguments.run.run("points", |images, points| plan.work(&part, images, points))?;
-    print(&format!("{done} evaluations made, {skipped} were there\n"))
+    let refused = if refused == 0 { String::new() } else { format!(" ({refused} refused)") };
+    print(&format!("{done} evaluations made{refused}, {skipped} were there\n"))
 }
 
 fn parse(text: &str) -> Result<Part> {

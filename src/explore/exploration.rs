@@ -1,14 +1,15 @@
 use serde::Serialize;
 
-use super::axes::Sample;
-use super::axis::{Axis, axes, changes, machines, numbered};
 use super::constraint::Constraint;
 use super::effects::{Effect, effect};
 use super::figure::{Figure, Figures};
 use super::front::front;
+use super::machines::machines;
 use super::provenance::Provenance;
+use super::sample::Sample;
 use super::space::Space;
 use crate::error::Result;
+use crate::hw::Axis;
 
 /// What came of a point.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,8 +98,8 @@ impl Exploration {
         sample: Option<Sample>,
         outcomes: Vec<Outcome>,
     ) -> Result<Self> {
-        let axes = axes(&space);
-        let numbered = numbered(&axes);
+        let axes = space.machines.axes();
+        let numbered = Axis::numbered(&axes);
         let machines = machines(&space, &numbered, sample)?;
         let all_machines = numbered.count() as u64;
         let fronts = Vec::new();
@@ -122,7 +123,7 @@ impl Exploration {
         let of_machine = self.networks.len() * self.settings.len();
         let (machine, rest) = (point / of_machine, point % of_machine);
         Place {
-            levels: numbered(&self.axes).levels(self.machines[machine]),
+            levels: Axis::numbered(&self.axes).levels(self.machines[machine]),
             network: rest / self.settings.len(),
             setting: rest % self.settings.len(),
         }
@@ -244,10 +245,6 @@ impl Exploration {
 
     /// The machine of a point as `--hw` takes it.
     pub fn hardware(&self, place: &Place) -> String {
-        let mut spec = self.axes[0].levels[place.levels[0]].clone();
-        changes(&self.space, &self.axes, &place.levels)
-            .iter()
-            .for_each(|change| spec += &format!("+{change}"));
-        spec
+        self.space.machines.spec(&self.axes, &place.levels)
     }
 }

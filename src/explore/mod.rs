@@ -11,35 +11,34 @@
 //! # Ok::<(), spiq::Error>(())
 //! ```
 
-mod axes;
-mod axis;
 mod constraint;
+mod counter;
 mod effects;
 mod exploration;
 mod figure;
 mod front;
 mod function;
-mod parameter;
+mod machines;
 mod plan;
 mod prepared;
 mod provenance;
 mod record;
 mod run;
+mod sample;
 mod shown;
 mod space;
 mod study;
 
-pub use axes::{Axes, Sample};
-pub use axis::Axis;
+pub use crate::hw::Axis;
 pub use constraint::Constraint;
 pub use effects::{Effect, LevelEffect};
 pub use exploration::{Exploration, FrontOf, Names, Nearest, Outcome, Place};
 pub use figure::{Figure, Figures};
 pub use front::front;
 pub use function::{Answer, Function};
-pub use parameter::{Parameter, Value, Values};
 pub use provenance::{Input, Provenance};
 pub use run::{MissingEvaluations, Part, Run, WorkerSummary};
+pub use sample::Sample;
 pub use shown::Refusal;
 pub(crate) use shown::evenly;
 pub use space::{ActivitySpec, NetworkSpec, Space};

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::axes::Sample;
-use super::axis::{axes, machines, numbered};
 use super::exploration::Names;
+use super::machines::machines;
 use super::provenance::Provenance;
+use super::sample::Sample;
 use super::space::Space;
 use crate::error::{Error, Result};
 use crate::files::sha256;
+use crate::hw::Axis;
 
 /// Rises when a line changes its meaning.
 const SCHEMA_VERSION: u32 = 2;
@@ -108,7 +109,7 @@ impl Plan {
     /// # Errors
     /// If its points are not those of `space`.
     pub fn check(&self, space: &Space, path: &str) -> Result<()> {
-        let machines = machines(space, &numbered(&axes(space)), self.sample)?.len();
+        let machines = machines(space, &Axis::numbered(&space.machines.axes()), self.sample)?.len();
         let counts = [self.names.networks.len(), self.names.settings.len()];
         let same = counts == [space.networks.len(), space.settings.len()];
         if same && machines * self.of_machine() == self.ids.len() {

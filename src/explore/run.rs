@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::counter::Counter;
 use super::exploration::{Exploration, Names, Outcome};
 use super::plan::Plan;
 use super::record::{sealed, unsealed};
@@ -16,7 +17,7 @@ use super::space::Space;
 use super::study::{CHUNK, Study};
 use crate::error::{Error, Result};
 use crate::files::{self, sha256};
-use crate::output::{OutputFolder, Owner, write_durably};
+use crate::output::{OutputFolder, Owner, is_unfinished, remove_abandoned, write_durably};
 use crate::watch::Watcher;
 
 const SPACE: &str = "space.ron";
@@ -52,6 +53,8 @@ pub enum Part {
 pub struct WorkerSummary {
     /// Evaluations that it made.
     pub done: usize,
+    /// Those of them that were refused.
+    pub refused: usize,
     /// Evaluations of its part that were made before.
     pub skipped: usize,
 }
@@ -127,16 +130,17 @@ impl Run {
         let mine = self.points_of(part)?;
         let is_open = |point: &usize| self.result(&self.plan.ids[*point]).is_err();
         let open: Vec<usize> = mine.par_iter().copied().filter(is_open).collect();
-        let worked = WorkerSummary { done: open.len(), skipped: mine.len() - open.len() };
+        let worked = WorkerSummary { done: open.len(), refused: 0, skipped: mine.len() - open.len() };
         if open.is_empty() {
             return Ok(worked);
         }
+        self.remove_abandoned();
         let Plan { provenance, sample, .. } = self.plan.clone();
         let mut study = Study::new(self.space.clone(), provenance.space_sha256, sample, watcher)?;
         let mut by_machine: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         open.iter().for_each(|point| by_machine.entry(point / of_machine).or_default().push(*point));
         let by_machine = Vec::from_iter(by_machine);
-        counter.begin(open.len());
+        let counter = Counter::begin(counter, open.len());
         for chunk in by_machine.chunks(CHUNK) {
             let made: Vec<_> = chunk.par_iter().map(|(machine, _)| study.machine(*machine)).collect();
             made.iter().flatten().for_each(|machine| study.observe(machine, watcher));
@@ -146,13 +150,12 @@ impl Run {
                     if study.id(made, i) != *id {
                         return Err(self.changed());
                     }
-                    let text = sealed(id, &study.charge(made, i, counter));
+                    let text = sealed(id, &study.charge(made, i, &counter));
                     write_durably(&self.path(id), text.as_bytes())
                 })
             })?;
         }
-        counter.end();
-        Ok(worked)
+        Ok(WorkerSummary { refused: counter.end(), ..worked })
     }
 
     /// Points of `part`.
@@ -190,6 +193,7 @@ impl Run {
         if missing != MissingEvaluations::default() {
             return Ok(Err(missing));
         }
+        self.remove_abandoned();
         let Plan { provenance, sample, names, .. } = self.plan.clone();
         Exploration::new(self.space.clone(), provenance, names, sample, outcomes).map(Ok)
     }
@@ -201,13 +205,19 @@ impl Run {
             for file in entries(&folder)? {
                 let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
                 // What a killed worker was writing has no name yet.
-                if !name.starts_with(".new-") && !known.contains(name) {
+                if !is_unfinished(name) && !known.contains(name) {
                     let message = "no result of this plan: other inputs had another plan";
                     return Err(Error::field(file.display().to_string(), "id", message));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Removes what workers were writing that were killed. Nobody needs it gone, so what cannot be removed stays.
+    fn remove_abandoned(&self) {
+        let folders = entries(&self.folder.join(RESULTS)).unwrap_or_default();
+        folders.iter().for_each(|folder| remove_abandoned(folder));
     }
 
     fn changed(&self) -> Error {

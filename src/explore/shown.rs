@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::axis::changes_of;
 use super::exploration::{Exploration, Outcome};
 
 /// Why points were refused.
@@ -71,7 +70,7 @@ impl Exploration {
     /// What each level of the axis number `axis` appends to a machine's name for `--hw`.
     pub fn suffixes(&self, axis: usize) -> Vec<String> {
         let suffix = |level: usize| {
-            let changes = changes_of(&self.space, &self.axes, axis, level);
+            let changes = self.space.machines.changes_of(&self.axes, axis, level);
             changes.iter().map(|change| format!("+{change}")).collect()
         };
         (0..self.axes[axis].levels.len()).map(suffix).collect()

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::constraint::Constraint;
 use super::figure::Figure;
-use super::parameter::Parameter;
 use crate::check::repeated;
 use crate::error::{Fault, Result};
 use crate::files::Folder;
+use crate::hw::{MachineSpace, Parameter};
 use crate::ron_file::parse_ron;
+use crate::search::{Budgets, DEFAULT_ACCURACY_DROP};
 
 /// Most objectives: every two and every three of them have a front.
 const MAX_OBJECTIVES: usize = 5;
@@ -16,28 +17,54 @@ const MAX_OBJECTIVES: usize = 5;
 /// Machines, settings and networks that are evaluated together, and what is wanted of them. Names and paths are those of
 /// the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "File", into = "File")]
 pub struct Space {
     /// What reports call it.
-    #[serde(deserialize_with = "crate::name::title")]
     pub name: String,
-    /// Machines, built in or by their paths.
-    pub hardware: Vec<String>,
-    /// Tables of energies that each machine is charged by; its own where there are none.
-    #[serde(default)]
-    pub tables: Vec<String>,
-    /// Fields of the machines, with the values that are tried; all of them with all.
-    #[serde(default)]
-    pub parameters: Vec<Parameter>,
+    /// The machines.
+    pub machines: MachineSpace,
     /// Networks with what they do.
     pub networks: Vec<NetworkSpec>,
     /// Settings, built in or by their paths.
     pub settings: Vec<String>,
     /// What every point of a front keeps.
-    #[serde(default)]
     pub constraints: Vec<Constraint>,
     /// What fronts are of.
     pub objectives: Vec<Figure>,
+}
+
+/// A space as its file reads.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Space")]
+struct File {
+    #[serde(deserialize_with = "crate::name::title")]
+    name: String,
+    hardware: Vec<String>,
+    #[serde(default)]
+    tables: Vec<String>,
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    networks: Vec<NetworkSpec>,
+    settings: Vec<String>,
+    #[serde(default)]
+    constraints: Vec<Constraint>,
+    objectives: Vec<Figure>,
+}
+
+impl From<File> for Space {
+    fn from(file: File) -> Self {
+        let File { name, hardware, tables, parameters, networks, settings, constraints, objectives } = file;
+        let machines = MachineSpace { hardware, tables, parameters };
+        Self { name, machines, networks, settings, constraints, objectives }
+    }
+}
+
+impl From<Space> for File {
+    fn from(space: Space) -> Self {
+        let Space { name, machines, networks, settings, constraints, objectives } = space;
+        let MachineSpace { hardware, tables, parameters } = machines;
+        Self { name, hardware, tables, parameters, networks, settings, constraints, objectives }
+    }
 }
 
 /// A network and where its activity comes from.
@@ -93,18 +120,44 @@ impl Space {
         Ok(space)
     }
 
-    fn check(&self) -> Result<(), Fault> {
-        let lists: [(&'static str, &[String]); 2] =
-            [("hardware", &self.hardware), ("settings", &self.settings)];
-        for (field, list) in lists {
-            if list.is_empty() {
-                return Err(Fault::new(field, "empty"));
+    /// The constraints as budgets of a search.
+    ///
+    /// # Errors
+    /// Names a constraint that a search has no budget for.
+    pub fn budgets(&self) -> Result<Budgets, Fault> {
+        let mut budgets = Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() };
+        for constraint in &self.constraints {
+            let limit = Some(constraint.limit);
+            match constraint.figure {
+                Figure::AccuracyDrop if !constraint.is_least => budgets.accuracy_drop = constraint.limit,
+                Figure::ModelBytes if !constraint.is_least => budgets.model_bytes = limit,
+                Figure::FootprintBytes if !constraint.is_least => budgets.footprint_bytes = limit,
+                Figure::EnergyJ if !constraint.is_least => budgets.energy_j = limit,
+                Figure::PowerW if !constraint.is_least => budgets.power_w = limit,
+                Figure::LatencyS if !constraint.is_least => budgets.latency_s = limit,
+                Figure::AreaMm2 if !constraint.is_least => budgets.area_mm2 = limit,
+                _ => {
+                    let message = format!(
+                        "{constraint}: a search limits accuracy_drop, model_bytes, footprint_bytes, energy_j, power_w, \
+                         latency_s and area_mm2 from above"
+                    );
+                    return Err(Fault::new("constraints", message));
+                }
             }
         }
-        for (field, list) in lists.into_iter().chain([("tables", &self.tables[..])]) {
-            if let Some(twice) = repeated(list.iter().map(String::as_str)) {
-                return Err(Fault::new(field, format!("{twice} stands there twice")));
-            }
+        Ok(budgets)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        /// Columns of `points.csv` that are no figures.
+        const TAKEN: [&str; 8] =
+            ["point", "network", "hardware", "table", "setting", "meets", "refused", "exceeded"];
+        self.machines.check(TAKEN.into_iter().chain(Figure::ALL.map(Figure::name)))?;
+        if self.settings.is_empty() {
+            return Err(Fault::new("settings", "empty"));
+        }
+        if let Some(twice) = repeated(self.settings.iter().map(String::as_str)) {
+            return Err(Fault::new("settings", format!("{twice} stands there twice")));
         }
         if self.networks.is_empty() {
             return Err(Fault::new("networks", "empty"));
@@ -112,7 +165,6 @@ impl Space {
         if let Some(twice) = repeated(self.networks.iter().map(|network| network.model.as_str())) {
             return Err(Fault::new("networks", format!("{twice} stands there twice: points go by its name")));
         }
-        self.check_parameters()?;
         let mut objectives = HashSet::new();
         if let Some(twice) = self.objectives.iter().find(|objective| !objectives.insert(**objective)) {
             return Err(Fault::new("objectives", format!("{} stands there twice", twice.name())));
@@ -122,25 +174,6 @@ impl Space {
             return Err(Fault::new("objectives", format!("{count} are not in 1..={MAX_OBJECTIVES}")));
         }
         self.check_known()
-    }
-
-    fn check_parameters(&self) -> Result<(), Fault> {
-        /// Columns of `points.csv` that are no figures.
-        const TAKEN: [&str; 8] =
-            ["point", "network", "hardware", "table", "setting", "meets", "refused", "exceeded"];
-        let names = self.parameters.iter().map(|parameter| parameter.name.as_str());
-        if let Some(twice) = repeated(names.clone().chain(TAKEN).chain(Figure::ALL.map(Figure::name))) {
-            return Err(Fault::new("parameters", format!("{twice} is the name of another column")));
-        }
-        for parameter in &self.parameters {
-            let field = |rest: &str| format!("parameters: {}: {rest}", parameter.name);
-            let values = parameter.values.all().map_err(|message| Fault::new(field("values"), message))?;
-            if let Some(twice) = repeated(values.iter().map(String::as_str)) {
-                return Err(Fault::new(field("values"), format!("{twice} stands there twice")));
-            }
-            values.iter().try_for_each(|value| parameter.changes(value).map(|_| ()))?;
-        }
-        Ok(())
     }
 
     /// Refuses accuracies that nobody measures.

@@ -1,16 +1,17 @@
 use rayon::prelude::*;
 
-use super::axes::Sample;
-use super::axis::{Axis, axes, changes, machines, numbered};
+use super::counter::Counter;
 use super::exploration::{Exploration, Names, Outcome};
+use super::machines::machines;
 use super::prepared::Prepared;
 use super::provenance::{Input, Provenance};
+use super::sample::Sample;
 use super::space::Space;
 use crate::check::repeated;
 use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::files::sha256;
-use crate::hw::{Description, Energies};
+use crate::hw::{Axis, Description, Energies};
 use crate::quant::Setting;
 use crate::watch::Watcher;
 
@@ -50,12 +51,10 @@ impl Study {
         sample: Option<Sample>,
         watcher: &dyn Watcher,
     ) -> Result<Self> {
-        let axes = axes(&space);
-        let machines = machines(&space, &numbered(&axes), sample)?;
-        let descriptions =
-            space.hardware.iter().map(|spec| Description::load(spec)).collect::<Result<Vec<_>>>()?;
-        descriptions.iter().try_for_each(|description| check_fields(&space, description))?;
-        let tables = match &space.tables[..] {
+        let axes = space.machines.axes();
+        let machines = machines(&space, &Axis::numbered(&axes), sample)?;
+        let descriptions = space.machines.descriptions()?;
+        let tables = match &space.machines.tables[..] {
             [] => vec![None],
             tables => tables.iter().map(|table| Energies::load(table).map(Some)).collect::<Result<_>>()?,
         };
@@ -77,16 +76,16 @@ impl Study {
         self
     }
 
-    /// Evaluates every point; `watcher` hears of every image that is executed, and `counter` of each point. One that is
-    /// refused does not stop the others.
+    /// Evaluates every point; `watcher` hears of every image that is executed, and `counter` of each point and how many were
+    /// refused by then. One that is refused does not stop the others.
     pub fn explore(&mut self, watcher: &dyn Watcher, counter: &dyn Watcher) -> Exploration {
         let mut outcomes = Vec::with_capacity(self.points());
-        counter.begin(self.points());
+        let counter = Counter::begin(counter, self.points());
         for first in (0..self.machines.len()).step_by(CHUNK) {
             let chunk = first..(first + CHUNK).min(self.machines.len());
             let made: Vec<Made> = chunk.into_par_iter().map(|i| self.machine(i)).collect();
             made.iter().flatten().for_each(|machine| self.observe(machine, watcher));
-            let of = |made: &Made| (0..self.of_machine()).map(|i| self.charge(made, i, counter)).collect();
+            let of = |made: &Made| (0..self.of_machine()).map(|i| self.charge(made, i, &counter)).collect();
             let found: Vec<Vec<Outcome>> = made.par_iter().map(of).collect();
             outcomes.extend(found.into_iter().flatten());
         }
@@ -118,8 +117,8 @@ impl Study {
     /// Number `i` of the machines that are evaluated, or why there is none.
     pub(super) fn machine(&self, i: usize) -> Made {
         let make = || {
-            let levels = numbered(&self.axes).levels(self.machines[i]);
-            let changes = changes(&self.space, &self.axes, &levels);
+            let levels = Axis::numbered(&self.axes).levels(self.machines[i]);
+            let changes = self.space.machines.changes(&self.axes, &levels);
             let (hardware, _) = self.descriptions[levels[0]].changed(&changes)?;
             let machine = Machine::new(hardware)?;
             match &self.tables[levels[1]] {
@@ -137,14 +136,15 @@ impl Study {
     }
 
     /// What comes of point number `i` of a machine that was observed.
-    pub(super) fn charge(&self, made: &Made, i: usize, counter: &dyn Watcher) -> Outcome {
+    pub(super) fn charge(&self, made: &Made, i: usize, counter: &Counter) -> Outcome {
         let (network, setting) = self.parts(i);
         let figures = made.as_ref().map_err(Clone::clone).and_then(|m| network.charge(m, setting));
-        counter.step("");
-        match figures {
+        let outcome = match figures {
             Ok(figures) => Outcome::Evaluated(Box::new(figures)),
             Err(why) => Outcome::Refused(why.into_boxed_str()),
-        }
+        };
+        counter.count(&outcome);
+        outcome
     }
 
     /// SHA-256 of all that point number `i` of a machine depends on.
@@ -165,18 +165,6 @@ fn inputs(space: &Space, descriptions: &[Description], networks: &[Prepared]) ->
     let machine = |(spec, description): (&String, &Description)| {
         Ok(Input::new("machine", spec, sha256([description.text_with(&[])?])))
     };
-    let machines = space.hardware.iter().zip(descriptions).map(machine);
+    let machines = space.machines.hardware.iter().zip(descriptions).map(machine);
     machines.chain(networks.iter().flat_map(|network| network.inputs().iter().cloned().map(Ok))).collect()
-}
-
-/// Refuses a parameter that is no field of the machine, or whose values are of another type, whatever the others are.
-fn check_fields(space: &Space, description: &Description) -> Result<()> {
-    for parameter in &space.parameters {
-        for value in parameter.values.all().expect("checked with the space") {
-            let changes = parameter.changes(&value).expect("checked with the space");
-            let checked = description.text_with(&changes);
-            checked.map_err(|e| Error::mismatch(format!("parameter {}: {e}", parameter.name)))?;
-        }
-    }
-    Ok(())
 }

@@ -23,6 +23,7 @@ mod operand;
 pub mod published;
 mod scaling;
 mod sourced;
+mod space;
 mod sram;
 pub mod table;
 mod units;
@@ -39,6 +40,7 @@ pub use machine::{Description, Hardware, Objective, Placement, SpikeEncoding};
 pub use memory::{MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
+pub use space::{Axes, Axis, MachineSpace, Parameter, Value, Values};
 pub use sram::{Sram, SramCell};
 pub use units::{
     Channels, Chunks, Done, DuringSweep, Edges, Encoder, EventCores, EventOverheads, EventTime, InputChunks,

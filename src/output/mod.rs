@@ -19,7 +19,7 @@
 mod durable;
 mod list;
 
-pub(crate) use self::durable::write_durably;
+pub(crate) use self::durable::{is_unfinished, remove_abandoned, write_durably};
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

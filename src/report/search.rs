@@ -18,17 +18,26 @@ use crate::search::{
 /// Rises when a field changes its name, its unit or its meaning.
 const SCHEMA_VERSION: u32 = 3;
 
-/// Writes `report.html`, `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`.
+/// Writes `report.html`, `search.json`, `setting.ron`, `settings/`, `fronts/*.csv` and `plots/` into `dir`; where machines
+/// were chosen, too, `machine.ron` and `machines/`.
 ///
 /// # Errors
 /// If a file cannot be written; an earlier result is then as it was.
 pub fn write_search(search: &Search, request: &Request, dir: &Path) -> Result<()> {
     let json = search_json(search, request)?;
     let mut files = Vec::new();
-    if let Some(setting) = search.best.and_then(|best| search.runs[best].setting.as_ref()) {
+    let best = search.best.map(|best| &search.runs[best]);
+    if let Some(setting) = best.and_then(|best| best.setting.as_ref()) {
         files.push(("setting.ron".to_owned(), setting.clone().into_bytes()));
     }
+    if let Some(machine) = best.and_then(|best| best.machine.as_ref()) {
+        files.push(("machine.ron".to_owned(), machine.text.clone().into_bytes()));
+    }
     for run in &search.runs {
+        if let Some(machine) = &run.machine {
+            let file = format!("machines/{}.ron", Run::label(&run.strategy, run.seed));
+            files.push((file, machine.text.clone().into_bytes()));
+        }
         if let Some(setting) = &run.setting {
             files.push((setting_file(run), setting.clone().into_bytes()));
         }
@@ -198,6 +207,7 @@ pub fn search_table(search: &Search) -> String {
         rows.push(row(search, run, found.as_ref()));
     }
     push_rows(&mut text, &rows);
+    push_machines(&mut text, search);
     push_peaks(&mut text, search);
     push_promises(&mut text, search);
     // Where no run found anything, the error says it.
@@ -213,6 +223,27 @@ pub fn search_table(search: &Search) -> String {
     );
     push_papers(&mut text, search);
     text
+}
+
+/// Per run, the machine that was found, and what it comes to.
+fn push_machines(text: &mut String, search: &Search) {
+    let found = search.runs.iter().filter_map(|run| Some((run, run.machine.as_ref()?, run.best.as_ref()?)));
+    for (run, machine, best) in found {
+        let parameters = machine.parameters.iter().map(|(name, value)| format!("{name} {value}"));
+        let _ = writeln!(
+            text,
+            "\n{}, seed {}: machine with {}; {} of {}, area of {}",
+            run.strategy,
+            run.seed,
+            parameters.collect::<Vec<_>>().join(", "),
+            search.objective.name(),
+            format_quantity(search.objective.of(&best.measured.figures), search.objective.unit()),
+            best.measured
+                .figures
+                .area_mm2
+                .map_or_else(|| "-".to_owned(), |area| format_quantity(area, "mm2")),
+        );
+    }
 }
 
 /// Per run, what is promised of unseen images and because of what.

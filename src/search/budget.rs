@@ -23,6 +23,7 @@ keywords! {
         Latency = "latency": "Time of an inference.",
         Power = "power": "Energy divided by time.",
         Edp = "edp": "Energy times time.",
+        Edap = "edap": "Energy times time times area of the machine.",
     }
 }
 
@@ -36,6 +37,7 @@ impl Objective {
             Self::Latency => figures.latency_s,
             Self::Power => figures.power_w,
             Self::Edp => figures.energy_j * figures.latency_s,
+            Self::Edap => figures.energy_j * figures.latency_s * figures.area_mm2.unwrap_or(f64::INFINITY),
         }
     }
 
@@ -47,6 +49,7 @@ impl Objective {
             Self::Latency => "s",
             Self::Power => "W",
             Self::Edp => "Js",
+            Self::Edap => "Js mm2",
         }
     }
 
@@ -59,6 +62,7 @@ impl Objective {
             Self::Latency => "latency",
             Self::Power => "power",
             Self::Edp => "energy-delay product",
+            Self::Edap => "energy-delay-area product",
         }
     }
 }

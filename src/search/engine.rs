@@ -1,10 +1,11 @@
 //! The loop that all strategies share: it answers them through the fidelities, counts what they use, holds
 //! them to the budget of evaluations, and verifies what they found on the whole validation set.
 
+mod machines;
 mod verify;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
@@ -12,10 +13,9 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::outcome::{Conclusion, Fidelity, GateSummary, LayerOutlook, Run, Step, TraceStep, Verified};
 use super::paired::{Decision, decide};
-use super::store::Store;
-use super::{Batch, Candidate, Figures, Knob, Problem, Space, Violation};
+use super::store::{Design, Store};
+use super::{Batch, Candidate, Choice, Figures, Knob, Problem, Space, Violation};
 use crate::error::{Error, Result};
-use crate::quant::Setting;
 
 /// Cost of exceeding a limit by its own size, in objectives of the widest setting.
 const PENALTY: f64 = 10.0;
@@ -40,8 +40,10 @@ impl From<Error> for Stop {
 }
 
 /// What an accuracy test says of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
+    /// The candidate, on the machine on which it costs least if it keeps the accuracy.
+    pub candidate: Candidate,
     /// The drop of accuracy is allowed.
     pub within: bool,
     /// All budgets are met.
@@ -65,7 +67,6 @@ struct Used {
     batches: usize,
     own: bool,
     drift: bool,
-    full: bool,
 }
 
 /// One run of one strategy.
@@ -81,8 +82,13 @@ pub struct Engine<'a, 's> {
     /// Objective of the widest setting.
     scale: f64,
     used: HashMap<String, Used>,
-    looked_at: BTreeSet<Candidate>,
-    ids: RefCell<HashMap<Candidate, String>>,
+    /// Designs that were measured on the whole validation set.
+    measured: HashSet<String>,
+    /// Settings that images were run of.
+    looked_at: BTreeSet<Vec<Choice>>,
+    ids: RefCell<HashMap<Vec<Choice>, String>>,
+    /// Machines in view.
+    shortlist: Vec<usize>,
     images: u64,
     seconds: f64,
     seed: u64,
@@ -114,7 +120,7 @@ impl<'a, 's> Engine<'a, 's> {
         store: &'a mut Store<'s>,
     ) -> Result<Self> {
         let (started, asked_before) = (Instant::now(), store.asked_seconds);
-        let widest = store.oracle.charge(&space.setting(&space.widest(), "widest")?)?;
+        let widest = store.oracle.charge(&space.setting(&space.widest(), "widest")?, space.base_machine)?;
         let scale = problem.objective.of(&widest);
         Ok(Self {
             space,
@@ -124,8 +130,10 @@ impl<'a, 's> Engine<'a, 's> {
             dice: ChaCha8Rng::seed_from_u64(seed),
             scale,
             used: HashMap::new(),
+            measured: HashSet::new(),
             looked_at: BTreeSet::new(),
             ids: RefCell::default(),
+            shortlist: vec![space.base_machine],
             images: 0,
             seconds: 0.0,
             seed,
@@ -254,8 +262,8 @@ impl<'a, 's> Engine<'a, 's> {
     }
 
     fn estimates(&mut self, candidates: &[Candidate]) -> Result<Vec<Option<Figures>>> {
-        let settings = candidates.iter().map(|c| self.named(c)).collect::<Result<Vec<_>>>()?;
-        self.store.estimates(&settings)
+        let designs = candidates.iter().map(|c| self.design(c)).collect::<Result<Vec<_>>>()?;
+        self.store.estimates(&designs)
     }
 
     /// Costs at the activity of the float network; zeros where the machine cannot run the candidate.
@@ -291,6 +299,7 @@ impl<'a, 's> Engine<'a, 's> {
             !sequential || decision == Decision::Open
         })?;
         let within = decision == Decision::Within;
+        let candidate = &if within { self.on_best_machine(candidate)? } else { candidate.clone() };
         let figures = if within { self.own(candidate)? } else { self.estimate(candidate)? };
         let violations = self.problem.budgets.violations(&figures);
         let meets = within && violations.is_empty();
@@ -307,7 +316,7 @@ impl<'a, 's> Engine<'a, 's> {
                 self.near.insert(candidate.clone(), cost);
             }
         }
-        Ok(Verdict { within, meets, sum, cost })
+        Ok(Verdict { candidate: candidate.clone(), within, meets, sum, cost })
     }
 
     /// Mean divergence of a candidate on the first `images` images, as far as this run executed them: whole
@@ -332,8 +341,8 @@ impl<'a, 's> Engine<'a, 's> {
     /// # Errors
     /// If the candidate is no setting.
     pub fn anchor(&mut self, candidate: &Candidate) -> Result<(), Stop> {
-        let (_, setting) = self.named(candidate)?;
-        Ok(self.store.oracle.anchor(&setting)?)
+        let design = self.design(candidate)?;
+        Ok(self.store.oracle.anchor(&design.setting)?)
     }
 
     /// Mean over layers of the drift of a candidate's membranes.
@@ -342,7 +351,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// [`Stop::Exhausted`] where the evaluations are used up.
     pub fn drift(&mut self, candidate: &Candidate) -> Result<f64, Stop> {
         self.check()?;
-        let (id, setting) = self.named(candidate)?;
+        let Design { setting_id: id, setting, .. } = self.design(candidate)?;
         self.store.drift(&id, &setting)?;
         let drift = self.store.known(&id).and_then(|known| known.drift.as_ref());
         let (layers, images, seconds) = drift.expect("drift was measured");
@@ -358,7 +367,7 @@ impl<'a, 's> Engine<'a, 's> {
     /// neither charged nor used.
     pub fn audit(&mut self, candidate: &Candidate) -> Result<bool, Stop> {
         let (all, allowed) = (self.store.oracle.images(), self.problem.budgets.accuracy_drop);
-        let (id, setting) = self.named(candidate)?;
+        let Design { setting_id: id, setting, .. } = self.design(candidate)?;
         let mut decision = Decision::Open;
         self.store.batches(&id, &setting, &mut |sum| {
             decision = decide(sum, all, allowed);
@@ -382,20 +391,20 @@ impl<'a, 's> Engine<'a, 's> {
         if self.left() > 0.0 { Ok(()) } else { Err(Stop::Exhausted) }
     }
 
-    /// What names a candidate in the log. It is the hash of a text, and asked for again and again.
+    /// What names the setting of a candidate in the log. It is the hash of a text, and asked for again and again.
     fn id(&self, candidate: &Candidate) -> String {
-        if let Some(id) = self.ids.borrow().get(candidate) {
+        if let Some(id) = self.ids.borrow().get(&candidate.choices) {
             return id.clone();
         }
         let id = self.space.id(candidate);
-        self.ids.borrow_mut().insert(candidate.clone(), id.clone());
+        self.ids.borrow_mut().insert(candidate.choices.clone(), id.clone());
         id
     }
 
-    fn named(&self, candidate: &Candidate) -> Result<(String, Setting)> {
-        let id = self.id(candidate);
-        let setting = self.space.setting(candidate, &id)?;
-        Ok((id, setting))
+    fn design(&self, candidate: &Candidate) -> Result<Design> {
+        let (setting_id, machine) = (self.id(candidate), candidate.machine);
+        let setting = self.space.setting(candidate, &setting_id)?;
+        Ok(Design { id: self.space.design_id(&setting_id, machine), setting_id, setting, machine })
     }
 
     fn batches(
@@ -404,12 +413,12 @@ impl<'a, 's> Engine<'a, 's> {
         more: &mut dyn FnMut(&Batch) -> bool,
     ) -> Result<Batch, Stop> {
         self.check()?;
-        let (id, setting) = self.named(candidate)?;
+        let Design { setting_id: id, setting, .. } = self.design(candidate)?;
         let count = self.store.batches(&id, &setting, more)?;
         let known = self.store.known(&id).expect("batches were run");
         let mut sum = Batch::default();
         known.batches[..count].iter().for_each(|batch| sum.add(batch));
-        self.looked_at.insert(candidate.clone());
+        self.looked_at.insert(candidate.choices.clone());
         let used = self.used.entry(id).or_default();
         let ran = known.batches.iter().zip(&known.batch_seconds).take(count);
         for (batch, seconds) in ran.skip(used.batches) {
@@ -422,9 +431,9 @@ impl<'a, 's> Engine<'a, 's> {
 
     /// Costs at the candidate's own activity on a few images.
     fn own(&mut self, candidate: &Candidate) -> Result<Figures> {
-        let (id, setting) = self.named(candidate)?;
-        let (figures, seconds) = self.store.own(&id, &setting)?;
-        if !std::mem::replace(&mut self.used.entry(id).or_default().own, true) {
+        let design = self.design(candidate)?;
+        let (figures, seconds) = self.store.own(&design)?;
+        if !std::mem::replace(&mut self.used.entry(design.setting_id).or_default().own, true) {
             self.seconds += seconds;
         }
         Ok(figures)
@@ -432,10 +441,12 @@ impl<'a, 's> Engine<'a, 's> {
 
     /// The whole validation set with its activity; not limited by the evaluations.
     fn full(&mut self, candidate: &Candidate) -> Result<Verified> {
-        let (id, setting) = self.named(candidate)?;
-        let measured = self.store.full(&id, &setting)?;
+        let design = self.design(candidate)?;
+        let measured = self.store.full(&design)?;
+        let Design { id, setting_id, .. } = design;
         let seconds = self.store.known(&id).and_then(|known| known.full.as_ref()).map_or(0.0, |(_, s)| *s);
-        let is_new = !std::mem::replace(&mut self.used.entry(id.clone()).or_default().full, true);
+        self.used.entry(setting_id.clone()).or_default();
+        let is_new = self.measured.insert(id.clone());
         if is_new {
             self.images += self.store.oracle.images() as u64;
             self.seconds += seconds;
@@ -455,7 +466,14 @@ impl<'a, 's> Engine<'a, 's> {
                 step.accuracy_drop = Some(drop);
             }
         }
-        Ok(Verified { candidate: candidate.clone(), id, drop, measured, violations })
+        Ok(Verified {
+            candidate: candidate.clone(),
+            id: setting_id,
+            design_id: id,
+            drop,
+            measured,
+            violations,
+        })
     }
 
     /// Why a candidate is not accepted; `None` where it is.
@@ -520,10 +538,11 @@ impl<'a, 's> Engine<'a, 's> {
         best
     }
 
-    /// Every candidate that images were run of for this run, and what they say of it.
-    pub fn looked_at(&self) -> impl Iterator<Item = (&Candidate, Batch)> {
-        self.looked_at.iter().map(|candidate| {
-            let id = self.id(candidate);
+    /// Every setting that images were run of for this run, and what they say of it.
+    pub fn looked_at(&self) -> impl Iterator<Item = (Candidate, Batch)> {
+        self.looked_at.iter().map(|choices| {
+            let candidate = Candidate { choices: choices.clone(), machine: self.space.base_machine };
+            let id = self.id(&candidate);
             let ran = self.used.get(&id).map_or(0, |used| used.batches);
             let known = self.store.known(&id).map_or(&[][..], |known| &known.batches);
             let mut sum = Batch::default();
@@ -555,6 +574,7 @@ impl<'a, 's> Engine<'a, 's> {
             seconds: self.spent_seconds(),
             space: self.space.clone(),
             setting: best.as_ref().map(text),
+            machine: None,
             layers: best.as_ref().map(|b| self.space.layers(&b.candidate)).unwrap_or_default(),
             outlook,
             best,

@@ -41,7 +41,7 @@ impl Identity {
     /// If an image does not decode.
     pub fn of(
         model: &Model,
-        machine: &Machine,
+        machines: &[Machine],
         data: &DataSet,
         validation: usize,
         test: &Images,
@@ -58,7 +58,7 @@ impl Identity {
             classes: *classes,
             input_sha256: sha256([format!("{input:?}")]),
             weights_sha256: model.sha256.clone(),
-            hardware_sha256: sha256([format!("{machine:?}")]),
+            hardware_sha256: sha256(machines.iter().map(|machine| format!("{machine:?}"))),
             validation_sha256: digest(&seen)?,
             test_sha256: digest(test)?,
         })

@@ -6,10 +6,10 @@ use super::log::{DataPart, Log};
 use super::session::Session;
 use super::store::HeldOut;
 use super::{
-    DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Measured, NetworkOracle, Oracle, Problem, Promise,
-    Request, Run, Search, Space, Store, Strategy, legal_space, measure, run_strategy, runs,
+    DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Machines, Measured, NetworkOracle, Objective, Oracle,
+    Problem, Promise, Request, Run, Search, Space, Store, Strategy, legal_space, measure, run_strategy, runs,
 };
-use crate::check::in_range;
+use crate::check::{in_range, refuse_if};
 use crate::cost::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
@@ -32,8 +32,8 @@ pub trait SearchWatcher: Watcher {
 /// Everything that a request names.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The machine.
-    pub machine: Machine,
+    /// The machine, or those that are chosen among.
+    pub machines: Machines,
     model: Arc<Model>,
     /// What it is compared with: the model with the timesteps of its description.
     described: Arc<Model>,
@@ -55,9 +55,12 @@ impl Loaded {
     /// # Errors
     /// Names the file that does not load, and those of [`Loaded::of`].
     pub fn new(request: &Request, refuse: &dyn Fn(Fault) -> Error) -> Result<Self> {
-        let (hardware, _) = Hardware::load(&request.hardware)?;
+        let machines = match &request.machines {
+            Some(space) => Machines::of(space)?,
+            None => Machines::one(Machine::new(Hardware::load(&request.hardware)?.0)?),
+        };
         // Before anything that takes long to load.
-        check_memories(request, &hardware).map_err(refuse)?;
+        check_machines(request, &machines).map_err(refuse)?;
         let weights = request.weights.as_ref().map(Path::new);
         let load = |timesteps| load::model_with(&request.model, weights, &request.selection, timesteps);
         let described = Arc::new(load(None)?);
@@ -68,23 +71,23 @@ impl Loaded {
             _ => Arc::clone(&described),
         };
         let data = DataSet::load_for(&request.data, &model.description)?;
-        Ok(Self { described, ..Self::of(request, Machine::new(hardware)?, model, data, refuse)? })
+        Ok(Self { described, ..Self::of(request, machines, model, data, refuse)? })
     }
 
-    /// Everything that `request` names, where model, machine and data are loaded already; `refuse` says where a
+    /// Everything that `request` names, where model, machines and data are loaded already; `refuse` says where a
     /// number of it was read.
     ///
     /// # Errors
-    /// If there are fewer images than are asked for or no validation images, or a budget is of a memory that the
+    /// If there are fewer images than are asked for or no validation images, or a budget is of a memory or an area that a
     /// machine lacks.
     pub fn of(
         request: &Request,
-        machine: Machine,
+        machines: Machines,
         model: Arc<Model>,
         data: DataSet,
         refuse: &dyn Fn(Fault) -> Error,
     ) -> Result<Self> {
-        check_memories(request, &machine.hardware).map_err(refuse)?;
+        check_machines(request, &machines).map_err(refuse)?;
         let mut validation = data.validation_of("a search looks at")?.clone();
         let mut test = data.test.clone();
         let check = |field: &'static str, count: usize, most: usize| {
@@ -105,7 +108,7 @@ impl Loaded {
         validation.truncate(looked_at);
         held_out.select(looked_at..held_out.len());
         let described = Arc::clone(&model);
-        Ok(Self { machine, model, described, data, validation, held_out, promise, unpromised, test })
+        Ok(Self { machines, model, described, data, validation, held_out, promise, unpromised, test })
     }
 
     /// What all answers depend on. Reads every image.
@@ -114,7 +117,7 @@ impl Loaded {
     /// If an image does not decode.
     pub fn identity(&self) -> Result<Identity> {
         let validation = self.validation.len() + self.held_out.len();
-        Identity::of(&self.model, &self.machine, &self.data, validation, &self.test)
+        Identity::of(&self.model, self.machines.all(), &self.data, validation, &self.test)
     }
 
     /// Goes through with the search of `session`, of which `watcher` hears.
@@ -127,6 +130,7 @@ impl Loaded {
         // What cannot be searched is refused before anything long starts, and before the log says so.
         let space = |strategy: &dyn Strategy| {
             let space = strategy.quantizer().space(&self.model.network, &request.widths);
+            let space = Space { machines: self.machines.levels().to_vec(), ..space };
             space.check().map(|()| space)
         };
         let spaces =
@@ -155,7 +159,7 @@ impl Loaded {
     }
 
     fn oracle<'a>(&'a self, evaluator: &'a Evaluator, images: &'a Images) -> Result<NetworkOracle<'a>> {
-        let oracle = NetworkOracle::new(evaluator, &self.machine, Backend::default(), images)?;
+        let oracle = NetworkOracle::new(evaluator, self.machines.all(), Backend::default(), images)?;
         Ok(oracle.compared_with(&self.described))
     }
 
@@ -191,7 +195,7 @@ impl Loaded {
         request: &Request,
         oracle: &NetworkOracle,
         store: &mut Store,
-        runs: Vec<Run>,
+        mut runs: Vec<Run>,
         watcher: &dyn Watcher,
     ) -> Result<Search> {
         let evaluator = OnceCell::new();
@@ -206,13 +210,16 @@ impl Loaded {
             Ok(on_test()?.float_accuracy_of(&self.described)?.expect("images are executed"))
         })?;
         let mut finals = Vec::new();
-        for run in &runs {
+        for run in &mut runs {
+            let machine = run.best.as_ref().map_or(run.space.base_machine, |best| best.candidate.machine);
+            run.machine = if run.best.is_some() { self.machines.found(machine)? } else { None };
+            let machine = &self.machines.all()[machine];
             finals.push(match (&run.setting, &run.best) {
                 (Some(text), Some(best)) => {
                     let setting = Setting::parse(text, &run.strategy)?;
                     let measured =
-                        store.on_test(&best.id, || measure(on_test()?, &self.machine, &setting))?;
-                    Some(self.found(setting.name, measured, test_accuracy))
+                        store.on_test(&best.design_id, || measure(on_test()?, machine, &setting))?;
+                    Some(found(machine, setting.name, measured, test_accuracy))
                 }
                 _ => None,
             });
@@ -222,7 +229,7 @@ impl Loaded {
         let best = found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, i)| i);
         Ok(Search {
             model: self.name(),
-            hardware: self.machine.hardware.name.clone(),
+            hardware: self.machines.name(),
             data: self.data.name.clone(),
             images: [self.validation.len(), self.test.len()],
             objective: request.problem.objective,
@@ -230,34 +237,11 @@ impl Loaded {
             promise: self.promise,
             unpromised: self.unpromised.clone(),
             reference_accuracy: [store.reference_accuracy()?, test_accuracy],
-            float: oracle.float_figures()?,
+            float: oracle.float_figures(runs.first().map_or(0, |run| run.space.base_machine))?,
             runs,
             finals,
             best,
         })
-    }
-
-    /// What is reported of `setting`; `reference` is the accuracy of the float network.
-    fn found(&self, setting: String, measured: Measured, reference: f64) -> Final {
-        let Measured { accuracy, figures } = measured;
-        let memory = |memory: &MemorySpec| {
-            let capacity_bytes = memory.capacity_bytes.value as f64;
-            let peak_bytes = figures.peak_bytes.get(&memory.name).copied().unwrap_or_default();
-            let (name, share) = (memory.name.clone(), peak_bytes / capacity_bytes);
-            FinalMemory { name, capacity_bytes, peak_bytes, share }
-        };
-        Final {
-            setting,
-            accuracy,
-            accuracy_drop: reference - accuracy,
-            model_bytes: figures.model_bytes,
-            footprint_bytes: figures.footprint_bytes,
-            memories: self.machine.hardware.memories.iter().map(memory).collect(),
-            energy_j: figures.energy_j,
-            latency_s: figures.latency_s,
-            power_w: figures.power_w,
-            average_weight_bits: figures.average_weight_bits,
-        }
     }
 
     fn evaluator(&self, images: &Images, watcher: &dyn Watcher) -> Result<Evaluator> {
@@ -266,6 +250,29 @@ impl Loaded {
             Evaluator::new(Arc::clone(&self.model), &self.data, images, &|| watcher.step("reading"))?;
         watcher.end();
         Ok(evaluator.keeping_layers())
+    }
+}
+
+/// What is reported of `setting` on `machine`; `reference` is the accuracy of the float network.
+fn found(machine: &Machine, setting: String, measured: Measured, reference: f64) -> Final {
+    let Measured { accuracy, figures } = measured;
+    let memory = |memory: &MemorySpec| {
+        let capacity_bytes = memory.capacity_bytes.value as f64;
+        let peak_bytes = figures.peak_bytes.get(&memory.name).copied().unwrap_or_default();
+        let (name, share) = (memory.name.clone(), peak_bytes / capacity_bytes);
+        FinalMemory { name, capacity_bytes, peak_bytes, share }
+    };
+    Final {
+        setting,
+        accuracy,
+        accuracy_drop: reference - accuracy,
+        model_bytes: figures.model_bytes,
+        footprint_bytes: figures.footprint_bytes,
+        memories: machine.hardware.memories.iter().map(memory).collect(),
+        energy_j: figures.energy_j,
+        latency_s: figures.latency_s,
+        power_w: figures.power_w,
+        average_weight_bits: figures.average_weight_bits,
     }
 }
 
@@ -299,8 +306,15 @@ fn promise(request: &Request, validation: usize) -> Result<(Option<Promise>, Opt
     }
 }
 
-/// Refuses budgets of memories that `hardware` lacks.
-fn check_memories(request: &Request, hardware: &Hardware) -> Result<(), Fault> {
-    let known = request.problem.budgets.check_memories(hardware);
-    known.map_err(|message| Fault::new("problem.budgets.peak_bytes", message))
+/// Refuses budgets of memories that one of `machines` lacks, and an area that no description gives.
+fn check_machines(request: &Request, machines: &Machines) -> Result<(), Fault> {
+    for machine in machines.all() {
+        let known = request.problem.budgets.check_memories(&machine.hardware);
+        known.map_err(|message| Fault::new("problem.budgets.peak_bytes", message))?;
+        let is_open = machine.area_mm2.is_none() && request.problem.objective == Objective::Edap;
+        refuse_if(is_open, "problem.objective", || {
+            format!("the description of {} does not give its area", machine.hardware.name)
+        })?;
+    }
+    Ok(())
 }

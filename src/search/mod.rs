@@ -1,6 +1,6 @@
-//! Finds the setting of each layer that meets budgets on a described machine.
+//! Finds the setting of each layer that meets budgets on a described machine, or on one of several, which is chosen with it.
 //!
-//! A [`Strategy`] proposes candidates of a [`Space`], the [`Engine`] answers through the fidelities of an
+//! A [`Strategy`] proposes candidates of a [`Space`], settings on one of its [`Machines`], the [`Engine`] answers through the fidelities of an
 //! [`Oracle`], from cheap to expensive: cost at known activity, membrane drift, a few batches, the paired
 //! test, the whole validation set with its own activity. `docs/search.md` says how and why.
 //!
@@ -20,6 +20,7 @@ mod identity;
 mod keyword;
 mod loaded;
 pub mod log;
+mod machines;
 mod network;
 mod oracle;
 mod outcome;
@@ -46,6 +47,7 @@ pub use engine::{Engine, Stop, Verdict};
 pub use identity::Identity;
 pub use keyword::Keyword;
 pub use loaded::{Loaded, SearchWatcher};
+pub use machines::{FoundMachine, Machines};
 pub use network::{NetworkOracle, measure};
 pub use oracle::{Batch, Figures, Measured, Oracle};
 pub use outcome::{

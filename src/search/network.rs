@@ -1,5 +1,6 @@
 //! The oracle of a real network, which executes its settings.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::slice::from_ref;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,6 +27,9 @@ const CHARGED_IMAGES: usize = 8;
 const DRIFT_IMAGES: usize = 8;
 /// Batches, the first ones, whose prefixes are kept.
 const KEPT_BATCHES: usize = 4;
+/// Settings whose activity on the charged images is kept for further machines, and those whose workload is.
+const KEPT_ACTIVITIES: usize = 64;
+const KEPT_WORKLOADS: usize = 1024;
 /// Memory that the prefixes of one batch may take.
 const PREFIX_BYTES: usize = 96 << 20;
 /// Seed of the order in which images are run: the same for all searches, so that they share results.
@@ -36,7 +40,7 @@ pub struct NetworkOracle<'a> {
     evaluator: &'a Evaluator,
     /// Model whose float classes are those to keep.
     compared_with: &'a Model,
-    machine: &'a Machine,
+    machines: &'a [Machine],
     engine: Backend,
     images: &'a Images,
     /// A random order of the images.
@@ -45,11 +49,50 @@ pub struct NetworkOracle<'a> {
     reference: OnceLock<Vec<Reference>>,
     /// Activity of the float network on the first images.
     activity: Vec<Activity>,
-    /// Plans of layers that were chosen on that activity.
-    plans: KnownPlans,
+    /// Plans of layers that were chosen on that activity, by machine.
+    plans: Vec<KnownPlans>,
+    /// What settings did last, and what they make of the network, where further machines may be charged for it.
+    own: Kept<Own>,
+    workloads: Kept<Arc<Workload>>,
     /// Run when first needed.
     drift: OnceLock<DriftReference>,
     anchor: Mutex<Option<Anchor>>,
+}
+
+/// What a setting does on the charged images.
+#[derive(Clone)]
+struct Own {
+    workload: Workload,
+    activity: Arc<Vec<Activity>>,
+}
+
+/// What is known of the last few settings.
+struct Kept<T> {
+    most: usize,
+    known: Mutex<VecDeque<(FixedPoint, T)>>,
+}
+
+impl<T: Clone> Kept<T> {
+    /// Of `most` settings.
+    fn new(most: usize) -> Self {
+        Self { most, known: Mutex::default() }
+    }
+
+    /// What is known of `fixed`, or what `find` says.
+    fn get(&self, fixed: &FixedPoint, find: impl FnOnce() -> Result<T>) -> Result<T> {
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = lock().iter().find(|(other, _)| other == fixed) {
+            return Ok(known.clone());
+        }
+        // Not under the lock: another thread may ask for another setting meanwhile.
+        let found = find()?;
+        let mut known = lock();
+        known.truncate(self.most.saturating_sub(1));
+        if self.most > 0 {
+            known.push_front((fixed.clone(), found.clone()));
+        }
+        Ok(found)
+    }
 }
 
 /// A network that the next ones resemble, and its runs as far as they are kept.
@@ -66,33 +109,35 @@ struct Reference {
 }
 
 impl<'a> NetworkOracle<'a> {
-    /// An oracle of the validation images `images`, which `evaluator` measures, on `machine`. Runs the float network
-    /// on the first few.
+    /// An oracle of the validation images `images`, which `evaluator` measures, on `machines`, of which there is one at
+    /// least. Runs the float network on the first few.
     ///
     /// # Errors
     /// If an image is no longer there.
     pub fn new(
         evaluator: &'a Evaluator,
-        machine: &'a Machine,
+        machines: &'a [Machine],
         engine: Backend,
         images: &'a Images,
     ) -> Result<Self> {
         let order = shuffled(images.len());
         let float = FloatExecutor::new(evaluator.model());
-        let patterns = patterns(from_ref(machine), &evaluator.model().network);
+        let patterns = patterns(machines, &evaluator.model().network);
         let charged = &order[..CHARGED_IMAGES.min(order.len())];
         let activity = |&i: &usize| Ok(float.run_with(&images.sample(i)?, &patterns).activity);
         let activity = charged.par_iter().map(activity).collect::<Result<_>>()?;
         Ok(Self {
             evaluator,
             compared_with: evaluator.model(),
-            machine,
+            machines,
             engine,
             images,
             order,
             reference: OnceLock::new(),
             activity,
-            plans: KnownPlans::default(),
+            plans: machines.iter().map(|_| KnownPlans::default()).collect(),
+            own: Kept::new(if machines.len() > 1 { KEPT_ACTIVITIES } else { 0 }),
+            workloads: Kept::new(if machines.len() > 1 { KEPT_WORKLOADS } else { 0 }),
             drift: OnceLock::new(),
             anchor: Mutex::default(),
         })
@@ -145,18 +190,47 @@ impl<'a> NetworkOracle<'a> {
         number * BATCH..((number + 1) * BATCH).min(self.order.len())
     }
 
-    /// Cost of the float network at its own activity, charged as a datapath of 32-bit integers.
+    /// Cost of the float network at its own activity, charged as a datapath of 32-bit integers, on machine number
+    /// `machine`.
     ///
     /// # Errors
     /// If the machine cannot run it.
-    pub(crate) fn float_figures(&self) -> Result<Figures> {
+    pub(crate) fn float_figures(&self, machine: usize) -> Result<Figures> {
         let setting = Setting::load("fp32")?;
         let workload = Workload::float32(&self.evaluator.model().network);
-        Ok(Figures::from(&self.evaluator.charge(&setting, self.machine, workload, &self.activity)?))
+        Ok(Figures::from(&self.evaluator.charge(
+            &setting,
+            &self.machines[machine],
+            workload,
+            &self.activity,
+        )?))
     }
 
     fn prepare(&self, setting: &Setting) -> Result<Arc<Prepared>> {
         fixed(setting).and_then(|_| self.evaluator.prepare(setting))
+    }
+
+    /// What a setting does on the charged images.
+    fn own(&self, setting: &Setting) -> Result<Own> {
+        self.own.get(fixed(setting)?, || {
+            let prepared = self.prepare(setting)?;
+            let executor = IntegerExecutor::new(integers(&prepared), self.engine);
+            let first = self.order[..self.charged_images()].par_iter();
+            let patterns = patterns(self.machines, &self.evaluator.model().network);
+            let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
+            let activity = Arc::new(first.map(run).collect::<Result<Vec<_>>>()?);
+            Ok(Own { workload: prepared.workload.clone(), activity })
+        })
+    }
+
+    /// What the network is to the cost model, as far as costs are estimated.
+    fn workload(&self, setting: &Setting) -> Result<Arc<Workload>> {
+        self.workloads.get(fixed(setting)?, || {
+            // How weights are rounded and thresholds chosen changes hardly any width, and takes long.
+            let mut nearest = fixed(setting)?.clone();
+            (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);
+            Ok(Arc::new(Workload::quantized(&self.evaluator.quantize(&nearest)?)))
+        })
     }
 
     /// Runs the images of batch `number`, from where they differ from the anchor if that is known.
@@ -226,14 +300,11 @@ impl Oracle for NetworkOracle<'_> {
         self.ranks(number).len()
     }
 
-    fn charge(&self, setting: &Setting) -> Result<Figures> {
+    fn charge(&self, setting: &Setting, machine: usize) -> Result<Figures> {
         self.images.interrupt().check()?;
-        // How weights are rounded and thresholds chosen changes hardly any width, and takes long.
-        let mut nearest = fixed(setting)?.clone();
-        (nearest.rounding, nearest.rate_matching) = (WeightRounding::Nearest, false);
-        let workload = Workload::quantized(&self.evaluator.quantize(&nearest)?);
-        let evaluation =
-            self.evaluator.charge_knowing(setting, self.machine, workload, &self.activity, &self.plans)?;
+        let workload = Workload::clone(&*self.workload(setting)?);
+        let (machine, plans) = (&self.machines[machine], &self.plans[machine]);
+        let evaluation = self.evaluator.charge_knowing(setting, machine, workload, &self.activity, plans)?;
         Ok(Figures::from(&evaluation))
     }
 
@@ -251,15 +322,10 @@ impl Oracle for NetworkOracle<'_> {
         CHARGED_IMAGES.min(self.order.len())
     }
 
-    fn charge_own(&self, setting: &Setting) -> Result<Figures> {
-        let prepared = self.prepare(setting)?;
-        let executor = IntegerExecutor::new(integers(&prepared), self.engine);
-        let first = self.order[..self.charged_images()].par_iter();
-        let patterns = patterns(from_ref(self.machine), &self.evaluator.model().network);
-        let run = |&i: &usize| Ok(executor.run_with(&self.images.sample(i)?, &patterns).activity);
-        let activity = first.map(run).collect::<Result<Vec<_>>>()?;
-        let workload = prepared.workload.clone();
-        Ok(Figures::from(&self.evaluator.charge(setting, self.machine, workload, &activity)?))
+    fn charge_own(&self, setting: &Setting, machine: usize) -> Result<Figures> {
+        let Own { workload, activity, .. } = self.own(setting)?;
+        let machine = &self.machines[machine];
+        Ok(Figures::from(&self.evaluator.charge(setting, machine, workload, &activity)?))
     }
 
     fn run(&self, setting: &Setting, first: usize, more: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
@@ -281,8 +347,8 @@ impl Oracle for NetworkOracle<'_> {
         Ok((reference.drift(self.evaluator.model(), integers(&prepared)), reference.images()))
     }
 
-    fn measure(&self, setting: &Setting) -> Result<Measured> {
-        measure(self.evaluator, self.machine, setting)
+    fn measure(&self, setting: &Setting, machine: usize) -> Result<Measured> {
+        measure(self.evaluator, &self.machines[machine], setting)
     }
 }
 

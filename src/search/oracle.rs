@@ -91,7 +91,8 @@ pub struct Measured {
     pub figures: Figures,
 }
 
-/// Answers about settings; the same question always gets the same answer.
+/// Answers about settings, and what they cost machines that go by their numbers; the same question always gets the same
+/// answer.
 pub trait Oracle: Sync {
     /// Images of the validation set.
     fn images(&self) -> usize;
@@ -112,7 +113,7 @@ pub trait Oracle: Sync {
     ///
     /// # Errors
     /// If the machine cannot run the setting.
-    fn charge(&self, setting: &Setting) -> Result<Figures>;
+    fn charge(&self, setting: &Setting, machine: usize) -> Result<Figures>;
 
     /// Marks a setting that the next ones resemble, which may save time and changes no answer.
     ///
@@ -122,14 +123,14 @@ pub trait Oracle: Sync {
         Ok(())
     }
 
-    /// Images that [`Self::charge_own`] executes.
+    /// Images that [`Self::charge_own`] executes, once for all machines.
     fn charged_images(&self) -> usize;
 
     /// Costs at the setting's own activity on the first images.
     ///
     /// # Errors
     /// If the machine cannot run the setting.
-    fn charge_own(&self, setting: &Setting) -> Result<Figures>;
+    fn charge_own(&self, setting: &Setting, machine: usize) -> Result<Figures>;
 
     /// Runs batches from number `first` on, the next one whenever `more` answers true.
     ///
@@ -147,5 +148,5 @@ pub trait Oracle: Sync {
     ///
     /// # Errors
     /// If the machine cannot run the setting.
-    fn measure(&self, setting: &Setting) -> Result<Measured>;
+    fn measure(&self, setting: &Setting, machine: usize) -> Result<Measured>;
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::machines::FoundMachine;
 use super::{Candidate, Figures, LayerChoice, Measured, Objective, Promise, Promised, Space, Violation};
 
 /// How a candidate was looked at.
@@ -66,6 +67,9 @@ pub struct Verified {
     pub candidate: Candidate,
     /// Names its setting.
     pub id: String,
+    /// Names it with its machine.
+    #[serde(skip)]
+    pub design_id: String,
     /// Accuracy of the float network minus its own.
     pub drop: f64,
     /// Accuracy and costs.
@@ -174,6 +178,9 @@ pub struct Run {
     /// The setting file of what was found.
     #[serde(skip)]
     pub setting: Option<String>,
+    /// The machine of it, where machines were chosen, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<FoundMachine>,
     /// Layers of the setting that was found.
     pub layers: Vec<LayerChoice>,
     /// What they lose, and what a step would bring.
@@ -245,7 +252,7 @@ pub struct FinalMemory {
 pub struct Search {
     /// Name of the model.
     pub model: String,
-    /// Name of the machine.
+    /// Name of the machine, or how many there are to choose among.
     pub hardware: String,
     /// Name of the data.
     pub data: String,

@@ -14,7 +14,7 @@ use crate::error::Result;
 pub fn outlook(engine: &mut Engine, found: &Candidate) -> Result<Vec<LayerOutlook>> {
     let knobs = engine.space.knobs(Granularity::Tensor);
     let mut forecast = Forecast::new(engine, knobs.clone(), found.clone());
-    let seen: Vec<(Candidate, Batch)> = engine.looked_at().map(|(c, sum)| (c.clone(), sum)).collect();
+    let seen: Vec<(Candidate, Batch)> = engine.looked_at().collect();
     for (candidate, sum) in seen.iter().filter(|(_, sum)| sum.images > 0) {
         forecast.learn(engine, candidate, sum);
     }

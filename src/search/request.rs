@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::budget::check_accuracy_drop;
 use super::identity::Identity;
 use super::problem::{Problem, Widths};
+use super::strategies::runs;
 use super::strategy_name::{StrategyForm, StrategyName};
 use crate::check::{MEMBRANE_BITS, in_range, refuse_if};
 use crate::error::Fault;
+use crate::hw::MachineSpace;
 use crate::model::Selection;
 use crate::quant::WeightScheme;
 
@@ -27,6 +29,9 @@ pub struct Request {
     pub timesteps: Option<usize>,
     /// Machine, as the user named it.
     pub hardware: String,
+    /// Machines that are chosen among, where there are several; `hardware` is the first of them then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machines: Option<MachineSpace>,
     /// Data, as the user named it.
     pub data: String,
     /// Images of either part.
@@ -108,6 +113,7 @@ impl Request {
         check_source("weights", self.weights.as_deref().unwrap_or("-"))?;
         check_source("selection.key", self.selection.key.as_deref().unwrap_or("-"))?;
         check_source("hardware", &self.hardware)?;
+        self.machines.iter().try_for_each(check_machines)?;
         check_source("data", &self.data)?;
         let confidence = self.confidence.unwrap_or_default();
         refuse_if(!(0.0..=MOST_CONFIDENCE).contains(&confidence), "confidence", || {
@@ -124,7 +130,15 @@ impl Request {
         let mut seen = HashSet::new();
         let mut forms = self.strategies.iter().flat_map(|name| name.forms(self.accelerated));
         let twice = forms.find(|&form| !seen.insert(form));
-        twice.map_or(Ok(()), |form| Err(Fault::new("strategies", format!("{form} twice"))))
+        twice.map_or(Ok(()), |form| Err(Fault::new("strategies", format!("{form} twice"))))?;
+        let all = runs(&self.strategies, self.accelerated);
+        let of_bits = all.iter().find(|strategy| !strategy.chooses_machine());
+        refuse_if(self.machines.is_some() && of_bits.is_some(), "strategies", || {
+            let name = of_bits.map_or("", |strategy| strategy.name());
+            format!(
+                "{name} chooses bits for one machine, and no machine: ilp, ratio-greedy, nsga2, uniform and random do"
+            )
+        })
     }
 }
 
@@ -206,12 +220,14 @@ impl Widths {
 pub fn short_name(field: &str) -> &str {
     match field {
         "hardware" => "hw",
+        field if field.starts_with("machines") => "space",
         "strategies" => "strategy",
         "seeds" => "seed",
         "widths.uniform" => "weight_bits",
         "widths.power_of_two" => "power_of_two_bits",
         "widths.schemes" => "schemes",
         "widths.membranes" => "membrane_bits",
+        "problem.objective" => "minimize",
         "problem.max_evaluations" => "max_evaluations",
         "problem.max_seconds" => "max_seconds",
         "problem.slack" => "slack",
@@ -227,6 +243,16 @@ pub fn short_name(field: &str) -> &str {
         "selection.key" => "checkpoint_key",
         field => field,
     }
+}
+
+/// Machines that a log may name.
+fn check_machines(space: &MachineSpace) -> Result<(), Fault> {
+    let at = |fault: Fault| Fault::new(format!("machines: {}", fault.field), fault.message);
+    space.check(std::iter::empty()).map_err(at)?;
+    space.hardware.iter().try_for_each(|spec| check_source("machines: hardware", spec))?;
+    refuse_if(!space.tables.is_empty(), "machines: tables", || {
+        "a search charges machines by their own; energy_table may be a parameter".to_owned()
+    })
 }
 
 /// Messages repeat what a file is called.

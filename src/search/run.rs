@@ -1,4 +1,4 @@
-//! The part of a space that a machine can run, and one run of one strategy on it.
+//! The part of a space that machines can run, and one run of one strategy on it.
 
 use super::engine::{Engine, Stop};
 use super::oracle::Oracle;
@@ -10,19 +10,27 @@ use super::store::Store;
 use super::strategy::Strategy;
 use crate::error::{Error, Result};
 
-/// The part of `space` that the machine can run: levels that it refuses everywhere are left out, and the
-/// widest levels as long as it refuses them together.
+/// The part of `space` that one of its machines can run: levels that all refuse everywhere are left out, and the
+/// widest levels as long as all refuse them together. The first machine that runs the widest ones is its base.
 ///
 /// # Errors
 /// With the machine's own words if nothing is left, or one point, or if it lacks the decoder of a scheme.
 pub fn legal_space(space: Space, oracle: &dyn Oracle) -> Result<Space> {
     space.check()?;
-    let refusal = |space: &Space, weights: usize, membranes: usize| -> Result<Option<Error>> {
-        match oracle.charge(&space.setting(&space.uniform(weights, membranes), "level")?) {
-            Ok(_) => Ok(None),
-            Err(error @ Error::Mismatch(_)) => Ok(Some(error)),
-            Err(error) => Err(error),
+    let taker = |space: &Space, weights: usize, membranes: usize| -> Result<Result<usize, Error>> {
+        let setting = space.setting(&space.uniform(weights, membranes), "level")?;
+        let mut refusal = None;
+        for machine in 0..space.machines.len() {
+            match oracle.charge(&setting, machine) {
+                Ok(_) => return Ok(Ok(machine)),
+                Err(error @ Error::Mismatch(_)) => refusal = refusal.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(Err(refusal.expect("there is a machine")))
+    };
+    let refusal = |space: &Space, weights: usize, membranes: usize| -> Result<Option<Error>> {
+        Ok(taker(space, weights, membranes)?.err())
     };
     let (last_weights, last_membranes) = (space.weights.len() - 1, space.membranes.len() - 1);
     if let Some(error) = refusal(&space, last_weights, last_membranes)? {
@@ -43,7 +51,11 @@ pub fn legal_space(space: Space, oracle: &dyn Oracle) -> Result<Space> {
         }
     }
     let mut left = Space { weights, membranes, ..space };
-    while refusal(&left, 0, 0)?.is_some() {
+    loop {
+        if let Ok(machine) = taker(&left, 0, 0)? {
+            left.base_machine = machine;
+            return left.check().map(|()| left);
+        }
         // The narrowest levels run together, so this ends before either list is empty.
         if left.membranes.len() > 1 {
             left.membranes.remove(0);
@@ -51,7 +63,6 @@ pub fn legal_space(space: Space, oracle: &dyn Oracle) -> Result<Space> {
             left.weights.remove(0);
         }
     }
-    left.check().map(|()| left)
 }
 
 /// Runs `strategy` on `space`.

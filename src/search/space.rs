@@ -1,5 +1,5 @@
-//! The space of a search: a weight scheme and a membrane width per tensor, and the partitions that tie tensors
-//! together.
+//! The space of a search: a weight scheme and a membrane width per tensor, the partitions that tie tensors together, and the
+//! machines that it all may run on.
 
 use std::fmt::Write;
 
@@ -65,9 +65,14 @@ pub struct Choice {
     pub membranes: u8,
 }
 
-/// One point of a space.
+/// One point of a space: a setting, and the machine that runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Candidate(pub Vec<Choice>);
+pub struct Candidate {
+    /// The setting, unit by unit.
+    pub choices: Vec<Choice>,
+    /// Index into [`Space::machines`]. What is lost does not depend on it.
+    pub machine: usize,
+}
 
 /// All points: for every unit any of the weight schemes with any of the membrane widths.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +85,10 @@ pub struct Space {
     pub membranes: Vec<u32>,
     /// True where settings round the weights of an output together and match firing rates.
     pub calibrated: bool,
+    /// Per machine, its level on every axis; a machine that is given has no axes.
+    pub machines: Vec<Vec<usize>>,
+    /// The machine of candidates that name none.
+    pub base_machine: usize,
 }
 
 /// Hexadecimal digits that name a setting.
@@ -124,10 +133,10 @@ impl Space {
                 _ => (),
             }
         }
-        Self { units, weights, membranes, calibrated: false }
+        Self { units, weights, membranes, calibrated: false, machines: vec![Vec::new()], base_machine: 0 }
     }
 
-    /// Distinct points, as a decimal logarithm.
+    /// Distinct settings, as a decimal logarithm.
     pub fn size_log10(&self) -> f64 {
         let choices = |unit: &Unit| {
             let membranes = if unit.neurons.is_empty() { 1 } else { self.membranes.len() };
@@ -138,13 +147,13 @@ impl Space {
 
     /// The widest of everything.
     pub fn widest(&self) -> Candidate {
-        Candidate(vec![Choice { weights: 0, membranes: 0 }; self.units.len()])
+        self.uniform(0, 0)
     }
 
     /// The candidate of one choice everywhere.
     pub fn uniform(&self, weights: usize, membranes: usize) -> Candidate {
         let choice = Choice { weights: weights as u8, membranes: membranes as u8 };
-        Candidate(vec![choice; self.units.len()])
+        Candidate { choices: vec![choice; self.units.len()], machine: self.base_machine }
     }
 
     /// What can be changed at `granularity`: the weights of every group, then the membranes of those that
@@ -248,7 +257,7 @@ impl Space {
             scheme(first.weights),
             bits(first.membranes)
         );
-        for (unit, choice) in self.units.iter().zip(&candidate.0) {
+        for (unit, choice) in self.units.iter().zip(&candidate.choices) {
             let _ = writeln!(text, "        ({:?}, Layer(weights: {})),", unit.layer, scheme(choice.weights));
             for neuron in &unit.neurons {
                 let _ =
@@ -271,7 +280,7 @@ impl Space {
         if self.calibrated {
             (fixed.rounding, fixed.rate_matching) = (WeightRounding::SecondOrder, true);
         }
-        for (unit, &choice) in self.units.iter().zip(&candidate.0) {
+        for (unit, &choice) in self.units.iter().zip(&candidate.choices) {
             let layer = LayerOverride { weights: Some(weights(choice)), ..LayerOverride::default() };
             fixed.layers.push((unit.layer.clone(), layer));
             let membranes = Some(membrane_bits(choice));
@@ -283,14 +292,24 @@ impl Space {
 
     /// What stands for the layers that a setting does not name.
     fn first(&self, candidate: &Candidate) -> Choice {
-        candidate.0.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 })
+        candidate.choices.first().copied().unwrap_or(Choice { weights: 0, membranes: 0 })
     }
 
-    /// What names a candidate wherever it was found: the first digits of the SHA-256 of its setting.
+    /// What names the setting of a candidate wherever it was found: the first digits of its SHA-256.
     pub fn id(&self, candidate: &Candidate) -> String {
         let mut id = sha256([self.ron(candidate, "")]);
         id.truncate(ID_DIGITS);
         id
+    }
+
+    /// What names the setting `id` on a machine: the setting alone where there is one machine.
+    pub fn design_id(&self, id: &str, machine: usize) -> String {
+        if self.machines.len() == 1 {
+            return id.to_owned();
+        }
+        let mut design = sha256([format!("{id} {machine}")]);
+        design.truncate(ID_DIGITS);
+        design
     }
 
     /// What a candidate chooses per weight layer.
@@ -307,7 +326,7 @@ impl Space {
                 membrane_bits: (!unit.neurons.is_empty()).then_some(membrane_bits),
             }
         };
-        self.units.iter().zip(&candidate.0).map(layer).collect()
+        self.units.iter().zip(&candidate.choices).map(layer).collect()
     }
 
     /// Refuses a space of one point.
@@ -333,8 +352,8 @@ impl Candidate {
     /// The level of `part` in the unit `unit`.
     pub fn level(&self, unit: usize, part: Part) -> usize {
         usize::from(match part {
-            Part::Weights => self.0[unit].weights,
-            Part::Membranes => self.0[unit].membranes,
+            Part::Weights => self.choices[unit].weights,
+            Part::Membranes => self.choices[unit].membranes,
         })
     }
 
@@ -348,13 +367,18 @@ impl Candidate {
         knob.units.iter().map(|&unit| self.level(unit, knob.part)).min().unwrap_or(0)
     }
 
+    /// With the same setting on another machine.
+    pub fn on(&self, machine: usize) -> Self {
+        Self { choices: self.choices.clone(), machine }
+    }
+
     /// With all units of `knob` at `level`.
     pub fn with(&self, knob: &Knob, level: usize) -> Self {
         let mut changed = self.clone();
         for &unit in &knob.units {
             match knob.part {
-                Part::Weights => changed.0[unit].weights = level as u8,
-                Part::Membranes => changed.0[unit].membranes = level as u8,
+                Part::Weights => changed.choices[unit].weights = level as u8,
+                Part::Membranes => changed.choices[unit].membranes = level as u8,
             }
         }
         changed

@@ -12,10 +12,23 @@ use super::{Batch, Figures, Measured, Oracle, Promise};
 use crate::error::{Error, Result};
 use crate::quant::Setting;
 
+/// A setting on a machine.
+#[derive(Debug, Clone)]
+pub struct Design {
+    /// What names both.
+    pub id: String,
+    /// What names the setting.
+    pub setting_id: String,
+    /// The setting.
+    pub setting: Setting,
+    /// Number of the machine.
+    pub machine: usize,
+}
+
 /// What a setting costs at the activity of the float network; nothing where the machine cannot run it.
 pub type Estimate = Option<Figures>;
 
-/// All that is known of one setting.
+/// All that is known of one setting, or of one on a machine.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// Batches from the first on.
@@ -193,33 +206,34 @@ impl<'a> Store<'a> {
         ran.map(|()| first + count)
     }
 
-    /// Costs of settings at the activity of the float network, in parallel; none where the machine cannot
+    /// Costs of designs at the activity of the float network, in parallel; none where the machine cannot
     /// run one.
-    pub(crate) fn estimates(&mut self, settings: &[(String, Setting)]) -> Result<Vec<Option<Figures>>> {
+    pub(crate) fn estimates(&mut self, designs: &[Design]) -> Result<Vec<Option<Figures>>> {
         let unknown = |id: &String| self.known.get(id).is_none_or(|known| known.estimate.is_none());
-        let new: Vec<&(String, Setting)> = settings.iter().filter(|(id, _)| unknown(id)).collect();
+        let new: Vec<&Design> = designs.iter().filter(|design| unknown(&design.id)).collect();
         let oracle = self.oracle;
-        let charge = |(_, setting): &&(String, Setting)| match oracle.charge(setting) {
+        let charge = |design: &&Design| match oracle.charge(&design.setting, design.machine) {
             Ok(figures) => Ok(Some(figures)),
             Err(Error::Mismatch(_)) => Ok(None),
             Err(error) => Err(error),
         };
         let figures = new.par_iter().map(charge).collect::<Result<Vec<_>>>()?;
-        for ((id, _), figures) in new.into_iter().zip(figures) {
-            self.known.entry(id.clone()).or_default().estimate = Some(figures);
+        for (design, figures) in new.into_iter().zip(figures) {
+            self.known.entry(design.id.clone()).or_default().estimate = Some(figures);
         }
-        Ok(settings.iter().map(|(id, _)| self.known[id].estimate.clone().flatten()).collect())
+        Ok(designs.iter().map(|design| self.known[&design.id].estimate.clone().flatten()).collect())
     }
 
-    /// Costs of a setting at its own activity on a few images.
-    pub fn own(&mut self, id: &str, setting: &Setting) -> Result<(Figures, f64)> {
+    /// Costs of a design at its own activity on a few images.
+    pub(crate) fn own(&mut self, design: &Design) -> Result<(Figures, f64)> {
+        let Design { id, setting, machine, .. } = design;
         if let Some(own) = self.known.get(id).and_then(|known| known.own.as_ref()) {
             return Ok(own.clone());
         }
         let start = Instant::now();
-        let figures = self.oracle.charge_own(setting)?;
+        let figures = self.oracle.charge_own(setting, *machine)?;
         let seconds = self.took(start);
-        self.record(Entry::Charge { id: id.to_owned(), figures: figures.clone(), seconds })?;
+        self.record(Entry::Charge { id: id.clone(), figures: figures.clone(), seconds })?;
         Ok((figures, seconds))
     }
 
@@ -234,15 +248,16 @@ impl<'a> Store<'a> {
         self.record(Entry::Drift { id: id.to_owned(), layers, images, seconds })
     }
 
-    /// A setting on the whole validation set.
-    pub fn full(&mut self, id: &str, setting: &Setting) -> Result<Measured> {
+    /// A design on the whole validation set.
+    pub(crate) fn full(&mut self, design: &Design) -> Result<Measured> {
+        let Design { id, setting, machine, .. } = design;
         if let Some((measured, _)) = self.known.get(id).and_then(|known| known.full.as_ref()) {
             return Ok(measured.clone());
         }
         let start = Instant::now();
-        let measured = self.oracle.measure(setting)?;
+        let measured = self.oracle.measure(setting, *machine)?;
         let seconds = self.took(start);
-        self.record(Entry::Full { id: id.to_owned(), measured: measured.clone(), seconds })?;
+        self.record(Entry::Full { id: id.clone(), measured: measured.clone(), seconds })?;
         Ok(measured)
     }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod logs;
+mod machines;
 mod processes;
 mod spaces;
 mod strategies;

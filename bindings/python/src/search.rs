@@ -9,7 +9,7 @@ use spiq::model::Selection;
 use spiq::ron_file::parse_ron;
 use spiq::search::log::Log;
 use spiq::search::{
-    Budgets, DriftMetric, Granularity, Identity, Loaded, Objective, Problem, Request, SearchWatcher, Session,
+    Budgets, DriftMetric, Granularity, Identity, Loaded, Machines, Objective, Problem, Request, SearchWatcher, Session,
     StrategyName, Widths, short_name,
 };
 use spiq::{Error, Result, report};
@@ -78,6 +78,7 @@ impl Wanted {
             selection: Selection::default(),
             timesteps: None,
             hardware: names.hardware,
+            machines: None,
             data: names.data,
             limit: self.limit,
             validation_images: self.validation_images,
@@ -147,7 +148,7 @@ pub fn search(
         let data = data.until(interrupt);
         let mut session =
             if resume { resumed(&dir, request)? } else { Session::begin(request, &dir, refuse)? };
-        let loaded = Loaded::of(&session.request, machine, model, data, &|fault| session.refuse(fault))?;
+        let loaded = Loaded::of(&session.request, Machines::one(machine), model, data, &|fault| session.refuse(fault))?;
         session.identify(loaded.identity()?)?;
         let search = loaded.search(&mut session, progress)?;
         session.log.check_place()?;

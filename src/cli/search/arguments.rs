@@ -10,6 +10,7 @@ use crate::cli::model::ModelArguments;
 use crate::cli::set::SetArguments;
 use crate::cli::threads::ThreadsArguments;
 use crate::error::{Error, Fault, Result};
+use crate::explore::Space;
 use crate::hw::Hardware;
 use crate::name::Printable;
 use crate::search::{
@@ -33,6 +34,10 @@ pub struct Arguments {
     pub hw: String,
     #[command(flatten)]
     pub set: SetArguments,
+    /// A built-in space, or the path of one (docs/explore.md): the machine is chosen among its machines together with the
+    /// bits, and its constraints are budgets; networks, settings and objectives of it do not count here.
+    #[arg(long, value_name = "SPACE", conflicts_with_all = ["hw", "set"])]
+    pub space: Option<String>,
     /// A built-in data set, or the path of a data description: the search looks at its validation images,
     /// the report at its test images.
     #[arg(long, value_name = "D", default_value = "fashion-mnist")]
@@ -152,18 +157,18 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         Some(path) => Ok(path.to_owned()),
         None => Err(Error::mismatch(format!("--weights: {path:?} is not UTF-8, as a log is"))),
     };
+    let space = arguments.space.as_ref().map(|spec| Space::load(spec)).transpose()?.map(|(space, _)| space);
+    let hardware = match &space {
+        Some(space) => space.machines.hardware[0].clone(),
+        None => arguments.set.of(&arguments.hw)?,
+    };
     Ok(Request {
         model: arguments.model.name.clone(),
         weights: arguments.model.weights.as_ref().map(text).transpose()?,
         selection: arguments.model.selection(),
         timesteps: arguments.model.timesteps,
-        hardware: arguments.set.of(&arguments.hw)?,
-        data: arguments.data.clone(),
-        limit: arguments.limit,
-        validation_images: arguments.validation_images,
-        confidence: arguments.confidence,
         problem: Problem {
-            budgets: budgets(arguments)?,
+            budgets: budgets(arguments, space.as_ref(), &hardware)?,
             objective: arguments.minimize,
             max_evaluations: f64::from(arguments.max_evaluations),
             max_seconds: arguments.max_seconds,
@@ -172,6 +177,12 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
             slack: arguments.slack,
             audit: arguments.audit,
         },
+        hardware,
+        machines: space.map(|space| space.machines),
+        data: arguments.data.clone(),
+        limit: arguments.limit,
+        validation_images: arguments.validation_images,
+        confidence: arguments.confidence,
         widths: Widths {
             uniform: arguments.weight_bits.clone(),
             power_of_two: arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect(),
@@ -200,16 +211,20 @@ pub fn refuse_flag(fault: Fault) -> Error {
     Error::mismatch(format!("--{flag}: {}", fault.message))
 }
 
-/// Budgets of the file and of flags; flags win.
-fn budgets(arguments: &Arguments) -> Result<Budgets> {
+/// Budgets of the file, or else of the constraints of `space`, and of flags, which win. `hw` is the machine, or the first
+/// of them.
+fn budgets(arguments: &Arguments, space: Option<&Space>, hw: &str) -> Result<Budgets> {
     if arguments.max_memory.is_some() {
         return Err(Error::mismatch(format!(
             "--max-memory: {MEMORY_FIGURES}; --max-model, --max-footprint and --max-peak limit them"
         )));
     }
-    let mut budgets = match &arguments.budget {
-        Some(path) => budgets_of_file(path, &arguments.set.of(&arguments.hw)?)?,
-        None => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
+    let mut budgets = match (&arguments.budget, space) {
+        (Some(path), _) => budgets_of_file(path, hw)?,
+        (None, Some(space)) => space
+            .budgets()
+            .map_err(|fault| Error::mismatch(format!("--space: {}: {}", fault.field, fault.message)))?,
+        (None, None) => Budgets { accuracy_drop: DEFAULT_ACCURACY_DROP, ..Budgets::default() },
     };
     if let Some(drop) = arguments.max_accuracy_drop {
         check_accuracy_drop(drop)

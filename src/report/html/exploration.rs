@@ -27,7 +27,7 @@ pub(super) fn page(found: &ExplorationDocument) -> Result<String> {
         section("again", "Run it again", again(found)),
     ];
     let title = format!("Exploration: {}", found.space.name);
-    let subtitle = format!("{} on {}", found.networks.join(", "), found.space.hardware.join(", "));
+    let subtitle = format!("{} on {}", found.networks.join(", "), found.space.machines.hardware.join(", "));
     Ok(framed(&title, &subtitle, &sections, &data(found), SCRIPT))
 }
 

@@ -92,7 +92,8 @@ fn trace(search: &Search) -> Scene {
         "J" => |largest| Scale::si(largest, "J"),
         "s" => |largest| Scale::si(largest, "s"),
         "W" => |largest| Scale::si(largest, "W"),
-        _ => |largest| Scale::si(largest, "Js"),
+        "Js" => |largest| Scale::si(largest, "Js"),
+        _ => |largest| Scale::si(largest, "Js mm2"),
     };
     let name = search.objective.name();
     let title = format!("{}{}", name[..1].to_uppercase(), &name[1..]);

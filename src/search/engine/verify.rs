@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{Engine, Ruling};
 use crate::error::Result;
 use crate::search::outcome::{Closest, Conclusion, Fidelity};
-use crate::search::store::HeldOut;
+use crate::search::store::{Design, HeldOut};
 use crate::search::{Batch, Candidate};
 
 /// Candidates that may be verified whatever was used before.
@@ -96,7 +96,7 @@ impl Engine<'_, '_> {
     /// What held-out images say of a candidate.
     fn on_held_out(&mut self, candidate: &Candidate, held_out: HeldOut) -> Result<Batch> {
         let HeldOut { oracle, promise } = held_out;
-        let (id, setting) = self.named(candidate)?;
+        let Design { setting_id: id, setting, .. } = self.design(candidate)?;
         let (seen, seconds) = self.store.on_held_out(oracle, &id, &setting)?;
         self.images += u64::from(seen.images);
         self.seconds += seconds;

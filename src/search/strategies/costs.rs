@@ -29,9 +29,19 @@ pub struct Costs {
     activity: Vec<Vec<f64>>,
     /// How far these add up.
     adds_up: AddsUp,
-    /// Per knob and level, the cost that it adds to the center; infinite for what the machine refuses, and for
-    /// what saves nothing beside a wider level.
-    added: Vec<Vec<f64>>,
+    /// Of the center's machine, and behind it of the others in view.
+    tables: Vec<Table>,
+}
+
+/// What changes of the center cost on a machine.
+pub struct Table {
+    /// Number of the machine.
+    pub machine: usize,
+    /// What the setting of the center costs more there than on its own machine.
+    pub moved: f64,
+    /// Per knob and level, the cost that it adds to the center on this machine; infinite for what the machine refuses, and
+    /// for what saves nothing beside a wider level.
+    pub added: Vec<Vec<f64>>,
 }
 
 impl Costs {
@@ -47,7 +57,7 @@ impl Costs {
             estimate: 0.0,
             activity: knobs.iter().map(|knob| vec![0.0; engine.space.levels(knob.part)]).collect(),
             adds_up: AddsUp::default(),
-            added: Vec::new(),
+            tables: Vec::new(),
         };
         costs.recenter(engine, center)?;
         if engine.problem.depends_on_activity() {
@@ -125,17 +135,33 @@ impl Costs {
         self.center = center.clone();
         self.estimate = engine.cost(center)?;
         self.own = self.measured(engine, center)?;
-        self.added.clear();
-        for k in 0..self.knobs.len() {
-            let knob = self.knobs[k].clone();
-            let levels = engine.space.levels(knob.part);
-            let candidates: Vec<Candidate> = (0..levels).map(|level| center.with(&knob, level)).collect();
-            let expected = self.expected(engine, &candidates)?;
-            let mut added: Vec<f64> = expected.iter().map(|cost| cost - self.own).collect();
-            drop_useless(engine.space, knob.part, center.narrowest(&knob), &mut added);
-            self.added.push(added);
+        self.tables.clear();
+        let others = engine.in_view().iter().copied().filter(|&machine| machine != center.machine);
+        let machines: Vec<usize> = std::iter::once(center.machine).chain(others).collect();
+        for machine in machines {
+            self.tables.extend(self.table(engine, &center.on(machine))?);
         }
         Ok(())
+    }
+
+    /// Costs of changes to `center`, on its machine; nothing where that cannot run it.
+    fn table(&self, engine: &mut Engine, center: &Candidate) -> Result<Option<Table>, Stop> {
+        let estimate = engine.cost(center)?;
+        let is_own = center.machine == self.center.machine;
+        if !estimate.is_finite() && !is_own {
+            return Ok(None);
+        }
+        let own = if is_own { self.own } else { self.own * estimate / self.estimate };
+        let mut all = Vec::new();
+        for knob in &self.knobs {
+            let levels = engine.space.levels(knob.part);
+            let candidates: Vec<Candidate> = (0..levels).map(|level| center.with(knob, level)).collect();
+            let expected = self.expected(engine, &candidates)?;
+            let mut added: Vec<f64> = expected.iter().map(|cost| cost - own).collect();
+            drop_useless(engine.space, knob.part, center.narrowest(knob), &mut added);
+            all.push(added);
+        }
+        Ok(Some(Table { machine: center.machine, moved: own - self.own, added: all }))
     }
 
     /// Expected costs of candidates at their own activity; infinite for what the machine refuses.
@@ -169,21 +195,26 @@ impl Costs {
         }
     }
 
-    /// Per level of the knob `knob`, the cost that it adds to the center.
+    /// Per level of the knob `knob`, the cost that it adds to the center on its machine.
     pub fn added(&self, knob: usize) -> &[f64] {
-        &self.added[knob]
+        &self.tables[0].added[knob]
+    }
+
+    /// Costs on the center's machine, and behind it on the others in view.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
     }
 
     /// The next narrower level of each family that saves something.
     pub fn below(&self, space: &Space, knob: usize, level: usize) -> Vec<usize> {
-        let useful = |&l: &usize| self.added[knob][l].is_finite();
+        let useful = |&l: &usize| self.added(knob)[l].is_finite();
         let next = |ladder: Vec<usize>| ladder.into_iter().filter(useful).find(|&l| l > level);
         space.ladders(self.knobs[knob].part).into_iter().filter_map(next).collect()
     }
 
     /// The next wider level of its family that costs more, or else of any.
     pub fn above(&self, space: &Space, knob: usize, level: usize) -> Option<usize> {
-        let useful = |&l: &usize| self.added[knob][l].is_finite() && l < level;
+        let useful = |&l: &usize| self.added(knob)[l].is_finite() && l < level;
         let own = space.ladders(self.knobs[knob].part).into_iter().find(|ladder| ladder.contains(&level));
         own.and_then(|ladder| ladder.into_iter().rfind(useful)).or_else(|| (0..level).rfind(useful))
     }

@@ -19,6 +19,10 @@ impl Strategy for Ilp {
         Quantizer::PerChannel
     }
 
+    fn chooses_machine(&self) -> bool {
+        true
+    }
+
     fn is_random(&self) -> bool {
         true
     }
@@ -49,8 +53,11 @@ pub fn proposal(engine: &mut Engine, model: &Surrogate) -> Result<Option<Candida
     while !ranked.is_empty() {
         let rest = ranked.split_off(ranked.len().min(FINALISTS));
         let candidates: Vec<Candidate> = ranked.iter().map(|(_, p)| p.candidate.clone()).collect();
+        let candidates = engine.placed(candidates)?;
         let costs = model.costs.expected(engine, &candidates)?;
-        ranked.iter_mut().zip(costs).for_each(|((w, p), cost)| *w = worth(cost, p.chance));
+        for (((w, p), candidate), cost) in ranked.iter_mut().zip(candidates).zip(costs) {
+            (*w, p.candidate) = (worth(cost, p.chance), candidate);
+        }
         sort(&mut ranked);
         ranked.truncate(MEASURED);
         for (w, p) in &mut ranked {

@@ -33,6 +33,10 @@ impl Strategy for Nsga2 {
         Quantizer::PerChannel
     }
 
+    fn chooses_machine(&self) -> bool {
+        true
+    }
+
     fn is_random(&self) -> bool {
         true
     }
@@ -49,7 +53,7 @@ impl Strategy for Nsga2 {
             for _ in 0..POPULATION {
                 let parents = [select(engine, &before), select(engine, &before)];
                 let candidate = child(engine, &model, parents);
-                if !population.iter().any(|m| m.candidate == candidate) {
+                if !population.iter().any(|m| m.candidate.choices == candidate.choices) {
                     population.push(member(engine, &mut model, candidate)?);
                 }
             }
@@ -64,6 +68,7 @@ impl Strategy for Nsga2 {
 
 /// Loss and cost of a candidate; those that lose so much or so little that they are of no use are alike.
 fn member(engine: &mut Engine, model: &mut Surrogate, candidate: Candidate) -> Result<Member, Stop> {
+    let candidate = engine.placed(vec![candidate])?.remove(0);
     let cost = model.costs.expected(engine, std::slice::from_ref(&candidate))?[0];
     let loss =
         if cost.is_finite() { model.sample(engine, &candidate)?.max(USEFUL[0]) } else { f64::INFINITY };
@@ -150,7 +155,7 @@ fn test_front(engine: &mut Engine, mut model: Surrogate, mut front: Vec<Member>)
         match best {
             Some(best) if worth(&front[best]) > 0.0 => {
                 let member = front.swap_remove(best);
-                if !model.tried.contains(&member.candidate) {
+                if !model.tried.contains(&member.candidate.choices) {
                     model.test(engine, &member.candidate)?;
                 }
             }
@@ -167,7 +172,7 @@ mod tests {
     #[test]
     fn the_first_front_survives_in_whole() {
         let member = |loss: f64, cost: f64| Member {
-            candidate: Candidate(vec![Choice { weights: cost as u8, membranes: 0 }]),
+            candidate: Candidate { choices: vec![Choice { weights: cost as u8, membranes: 0 }], machine: 0 },
             loss,
             cost,
             excess: 0.0,

@@ -18,12 +18,17 @@ impl Strategy for Random {
         Quantizer::PerChannel
     }
 
+    fn chooses_machine(&self) -> bool {
+        true
+    }
+
     fn is_random(&self) -> bool {
         true
     }
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
         engine.test(&engine.space.widest())?;
+        engine.look_around(&engine.space.widest())?;
         let knobs = engine.knobs();
         let mut draws = 0;
         while draws < DRAWS {
@@ -34,6 +39,7 @@ impl Strategy for Random {
                 let level = engine.below(narrowest[knob.part as usize]);
                 candidate = candidate.with(knob, level);
             }
+            let candidate = engine.placed(vec![candidate])?.remove(0);
             let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
             draws += 1;
             if engine.cost(&candidate)? < least {

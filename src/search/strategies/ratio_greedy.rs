@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::costs::WORTHWHILE;
 use super::ilp::proposal;
 use super::surrogate::Surrogate;
-use crate::search::{Candidate, Engine, Quantizer, Space, Stop, Strategy};
+use crate::search::{Candidate, Choice, Engine, Quantizer, Space, Stop, Strategy};
 
 /// Tests in a row that find nothing, after which there is nothing to find nearby.
 const PATIENCE: usize = 24;
@@ -27,6 +27,10 @@ impl Strategy for RatioGreedy {
         Quantizer::PerChannel
     }
 
+    fn chooses_machine(&self) -> bool {
+        true
+    }
+
     fn is_random(&self) -> bool {
         true
     }
@@ -41,10 +45,11 @@ impl Strategy for RatioGreedy {
                 next => next,
             };
             let Some(next) = next else { break };
+            let next = engine.placed(vec![next])?.remove(0);
             let least = engine.best().map_or(f64::INFINITY, |(_, cost)| cost);
             // The model of costs is additive, the machine is not.
             if model.costs.measured(engine, &next)? >= least {
-                skipped.insert(next);
+                skipped.insert(next.choices);
             } else if model.test(engine, &next)?.meets {
                 failures = 0;
             } else {
@@ -56,7 +61,7 @@ impl Strategy for RatioGreedy {
 }
 
 /// The untested candidate on the path from the center with the largest expected saving.
-fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Candidate>) -> Option<Candidate> {
+fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Vec<Choice>>) -> Option<Candidate> {
     let mut levels: Vec<usize> = model.knobs.iter().map(|knob| model.center.narrowest(knob)).collect();
     let (mut saved, mut best) = (0.0, None);
     let mut most = 0.0;
@@ -69,7 +74,7 @@ fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Candidate>) -> 
         if chance < HOPELESS {
             break;
         }
-        let known = model.tried.contains(&candidate) || skipped.contains(&candidate);
+        let known = model.tried.contains(&candidate.choices) || skipped.contains(&candidate.choices);
         if !known && saved * chance > most {
             (most, best) = (saved * chance, Some(candidate));
         }

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::costs::Costs;
+use super::costs::{Costs, Table};
 use super::forecast::Forecast;
 use super::knapsack::knapsack;
 use super::uniform;
-use crate::search::{Candidate, Engine, Granularity, Knob, Space, Stop, Verdict};
+use crate::search::{Candidate, Choice, Engine, Granularity, Knob, Space, Stop, Verdict};
 
 /// Most random candidates that are run first, one batch each.
 const DESIGN: usize = 40;
@@ -55,8 +55,8 @@ pub struct Surrogate {
     pub costs: Costs,
     /// What they lose.
     pub forecast: Forecast,
-    /// Candidates that were tested.
-    pub tried: HashSet<Candidate>,
+    /// Settings that were tested.
+    pub tried: HashSet<Vec<Choice>>,
 }
 
 impl Surrogate {
@@ -66,6 +66,7 @@ impl Surrogate {
     /// [`Stop::Exhausted`] where the evaluations do not suffice.
     pub fn start(engine: &mut Engine) -> Result<Self, Stop> {
         let start = uniform::start(engine)?.unwrap_or_else(|| engine.space.widest());
+        engine.look_around(&start)?;
         engine.anchor(&start)?;
         let knobs = engine.knobs();
         let mut model = Self {
@@ -126,18 +127,19 @@ impl Surrogate {
     pub fn test(&mut self, engine: &mut Engine, candidate: &Candidate) -> Result<Verdict, Stop> {
         let verdict = engine.test(candidate)?;
         self.costs.learn(engine, candidate)?;
-        self.tried.insert(candidate.clone());
+        self.tried.insert(candidate.choices.clone());
         self.forecast.learn(engine, candidate, &verdict.sum);
         self.forecast.fit();
         let is_best = match engine.best() {
-            Some((best, _)) => verdict.meets && best == candidate,
+            Some((best, _)) => verdict.meets && *best == verdict.candidate,
             None => verdict.within && (!self.keeps || verdict.cost < self.costs.own()),
         };
         if is_best {
             self.keeps = true;
             engine.anchor(candidate)?;
-            self.center = candidate.clone();
-            self.costs.recenter(engine, candidate)?;
+            self.center = verdict.candidate.clone();
+            engine.look_around(&self.center)?;
+            self.costs.recenter(engine, &verdict.candidate)?;
         }
         Ok(verdict)
     }
@@ -146,13 +148,19 @@ impl Surrogate {
     pub fn front(&self, space: &Space) -> Vec<Candidate> {
         // The center keeps the accuracy, whatever is expected of it.
         let allowed = self.forecast.allowed_loss().max(self.forecast.loss(&self.center, space));
+        let mut front = Vec::new();
+        self.costs.tables().iter().for_each(|table| self.add_front(&mut front, table, allowed, space));
+        front
+    }
+
+    /// Adds the cheapest candidates around the center on the machine of `table`.
+    fn add_front(&self, front: &mut Vec<Candidate>, table: &Table, allowed: f64, space: &Space) {
         let class = |k: usize| -> Vec<(f64, f64)> {
-            let costs = self.costs.added(k).iter().enumerate();
+            let costs = table.added[k].iter().enumerate();
             costs.map(|(level, &cost)| (cost, self.forecast.added(k, level, space))).collect()
         };
         let classes: Vec<_> = (0..self.knobs.len()).map(class).collect();
         let base = self.forecast.base();
-        let mut front: Vec<Candidate> = Vec::new();
         for i in 0..AIMS {
             let [low, high] = AIM_RANGE;
             let aim = allowed * (low + (high - low) * i as f64 / (AIMS - 1) as f64);
@@ -160,12 +168,12 @@ impl Surrogate {
                 continue;
             };
             let pairs = self.knobs.iter().zip(levels);
-            let candidate = pairs.fold(self.center.clone(), |c, (knob, level)| c.with(knob, level));
+            let center = self.center.on(table.machine);
+            let candidate = pairs.fold(center, |c, (knob, level)| c.with(knob, level));
             if !front.contains(&candidate) {
                 front.push(candidate);
             }
         }
-        front
     }
 
     /// What was not tested of the front and the center, of what differs from these in one knob, and of the center with a
@@ -174,9 +182,9 @@ impl Surrogate {
         let mut known = self.tried.clone();
         let mut candidates: Vec<(Candidate, f64)> = Vec::new();
         let mut add = |candidate: Candidate| {
-            let cost = self.added_cost(&candidate);
-            if cost.is_finite() && known.insert(candidate.clone()) {
-                candidates.push((candidate, cost));
+            let (cost, machine) = self.added_cost(&candidate);
+            if cost.is_finite() && known.insert(candidate.choices.clone()) {
+                candidates.push((candidate.on(machine), cost));
             }
         };
         for member in self.front(space).iter().chain([&self.center]) {
@@ -207,9 +215,13 @@ impl Surrogate {
         space.knobs(groups).iter().map(narrowed).collect()
     }
 
-    /// What a candidate costs beside the center, were costs additive.
-    fn added_cost(&self, candidate: &Candidate) -> f64 {
-        let added = |(k, knob): (usize, &Knob)| self.costs.added(k)[candidate.narrowest(knob)];
-        self.knobs.iter().enumerate().map(added).sum()
+    /// What a setting costs beside the center, were costs additive, and the machine in view on which that is least.
+    fn added_cost(&self, candidate: &Candidate) -> (f64, usize) {
+        let on = |table: &Table| {
+            let added = |(k, knob): (usize, &Knob)| table.added[k][candidate.narrowest(knob)];
+            (table.moved + self.knobs.iter().enumerate().map(added).sum::<f64>(), table.machine)
+        };
+        let tables = self.costs.tables().iter().map(on);
+        tables.min_by(|a, b| a.0.total_cmp(&b.0)).expect("that of the center is one")
     }
 }

@@ -1,6 +1,6 @@
 use super::forecast::Forecast;
 use crate::quant::scheme::Family;
-use crate::search::{Batch, Candidate, Engine, Granularity, Part, Quantizer, Stop, Strategy};
+use crate::search::{Batch, Candidate, Engine, Granularity, Part, Quantizer, Space, Stop, Strategy};
 
 /// Weight and membrane bits that nearly every network keeps most of its accuracy at.
 const COMMON_BITS: [u32; 2] = [4, 8];
@@ -19,6 +19,10 @@ impl Strategy for Uniform {
 
     fn quantizer(&self) -> Quantizer {
         Quantizer::PerChannel
+    }
+
+    fn chooses_machine(&self) -> bool {
+        true
     }
 
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
@@ -80,7 +84,16 @@ impl Scan {
         let levels = (0..weights).flat_map(|w| (0..membranes).map(move |m| [w, m]));
         let mut all: Vec<([usize; 2], Candidate)> =
             levels.map(|[w, m]| ([w, m], engine.space.uniform(w, m))).collect();
-        let candidates: Vec<Candidate> = all.iter().map(|(_, candidate)| candidate.clone()).collect();
+        let apart = |space: &Space, [w, m]: [usize; 2]| {
+            let bits = [space.bits(Part::Weights, w), space.bits(Part::Membranes, m)];
+            let [weights, membranes] = [0, 1].map(|i| bits[i].abs_diff(COMMON_BITS[i]));
+            (space.weights[w].family(), weights, membranes)
+        };
+        if let Some((_, common)) = all.iter().min_by_key(|(levels, _)| apart(engine.space, *levels)) {
+            engine.look_around(common)?;
+        }
+        let candidates = engine.placed(all.iter().map(|(_, candidate)| candidate.clone()).collect())?;
+        all.iter_mut().zip(&candidates).for_each(|((_, own), placed)| own.machine = placed.machine);
         let costs: Vec<f64> = engine.costs(&candidates)?;
         let fits = engine.fit_budgets(&candidates)?;
         let mut order: Vec<usize> = (0..all.len()).filter(|&i| costs[i].is_finite()).collect();
@@ -90,11 +103,7 @@ impl Scan {
         let fit = (0..all.len()).filter(|&i| fits[order[i]]);
         let widest = fit.min_by_key(|&i| levels[i]).unwrap_or(0);
         let families: Vec<Family> = levels.iter().map(|[w, _]| engine.space.weights[*w].family()).collect();
-        let apart = |&i: &usize| {
-            let bits = [Part::Weights, Part::Membranes].map(|p| engine.space.bits(p, levels[i][p as usize]));
-            (families[i], bits[0].abs_diff(COMMON_BITS[0]), bits[1].abs_diff(COMMON_BITS[1]))
-        };
-        let common = (0..all.len()).min_by_key(apart).unwrap_or(0);
+        let common = (0..all.len()).min_by_key(|&i| apart(engine.space, levels[i])).unwrap_or(0);
         Ok(Self {
             costs: order.iter().map(|&i| costs[i]).collect(),
             seen: vec![None; all.len()],

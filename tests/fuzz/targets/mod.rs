@@ -32,7 +32,7 @@ const fn target(name: &'static str, names: &'static str, run: fn(&[u8]) -> Resul
 const ANY_FILE: &str = ".tmp";
 
 /// All parsers.
-pub const TARGETS: [Target; 38] = [
+pub const TARGETS: [Target; 39] = [
     target("aedat", ANY_FILE, data::aedat),
     target("budget", "input.ron", search::budget),
     target("changes", "=", search::changes),
@@ -61,6 +61,7 @@ pub const TARGETS: [Target; 38] = [
     target("npz", "x.npz", data::npz),
     target("pickle", "input.pth", checkpoints::pickle),
     target("picture", "a.png", data::picture),
+    target("plan", ANY_FILE, search::plan),
     target("rates", "input.csv", descriptions::rates),
     target("recorded_neuron", ANY_FILE, exchange::recorded_neuron),
     target("results", "input.json", results::results),

@@ -1,7 +1,7 @@
 //! What searches, explorations and sensitivities read.
 
 use spiq::Result;
-use spiq::explore::Space;
+use spiq::explore::{Run, Space};
 use spiq::hw::{Change, Description};
 use spiq::search::{Budgets, log};
 use spiq::sensitivity::Imported;
@@ -23,6 +23,13 @@ pub fn changes(bytes: &[u8]) -> Result<()> {
 
 pub fn space(bytes: &[u8]) -> Result<()> {
     Space::parse(&String::from_utf8_lossy(bytes), "input.ron").map(drop)
+}
+
+/// A plan of two evaluations, whose space is the one below.
+pub fn plan(bytes: &[u8]) -> Result<()> {
+    const SPACE: &str = "Space(name: \"small\", hardware: [\"edge-28\"], networks: [(model: \"sdtv1_2-64_fashion\", activity: Rates(\"sdtv1_2-64_fashion\"))], settings: [\"w8\", \"w4\"], objectives: [\"energy_j\"])";
+    let files = Files::new(&[("plan.jsonl", bytes), ("space.ron", SPACE.as_bytes())]);
+    Run::open(files.path("").as_path()).map(drop)
 }
 
 /// Every entry of a log, which a resumed search takes for its own.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -101,12 +101,21 @@ fn single_evaluations_and_shards_add_up() {
     let id = entry["id"].as_str().unwrap();
     assert_eq!(succeed(work(&run, &["--id", id])), "1 evaluations made, 0 were there\n");
     let of: Vec<String> = (0..3).map(|i| succeed(work(&run, &["--shard", &format!("{i}/3")]))).collect();
-    assert_eq!(of[0], "4 evaluations made, 0 were there\n");
+    assert_eq!(of[0], "4 evaluations made (4 refused), 0 were there\n");
     assert_eq!(of[1], "3 evaluations made, 1 were there\n");
+    // What workers were writing that were killed: long ago, and perhaps not.
+    let beside = |name: &str| results(&run)[0].with_file_name(name);
+    for (name, hours) in [(".new-old", 2), (".new-young", 0)] {
+        let file = fs::File::create(beside(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+    }
     succeed(merge(&run));
+    assert_eq!([".new-old", ".new-young"].map(|name| beside(name).exists()), [false, true]);
     assert!(files(&run.join("merged")) == files(&folder.path().join("out")));
     // A damaged result is named, made again, and then whole.
-    let damaged = &results(&run)[5];
+    let is_evaluated = |path: &&PathBuf| fs::read_to_string(path).unwrap().contains("\"refused\":null");
+    let all = results(&run);
+    let damaged = all.iter().filter(is_evaluated).nth(3).unwrap();
     let whole = fs::read_to_string(damaged).unwrap();
     fs::write(damaged, whole.replacen("\"id\"", "\"ie\"", 1)).unwrap();
     let message = refused(&merge(&run), 1);

@@ -22,13 +22,15 @@ pub struct Synthetic {
     fragility: Vec<f64>,
     /// Part of its energy that a network with the narrowest membranes saves, because it fires less.
     silence: f64,
+    /// Machines, by the bytes that their weight memory holds; one that holds all where there is none.
+    memories: Vec<f64>,
 }
 
 impl Synthetic {
     pub fn new() -> Self {
         let space = Quantizer::PerChannel.space(&network(), &widths());
         let fragility = (0..space.units.len()).map(|i| 4000.0 / (1.0 + i as f64).powf(1.3)).collect();
-        Self { space, fragility, silence: 0.0 }
+        Self { space, fragility, silence: 0.0, memories: Vec::new() }
     }
 
     /// An oracle of which every unit loses `times` as many images.
@@ -41,6 +43,24 @@ impl Synthetic {
     /// With narrow membranes that save up to `silence` of the energy.
     pub fn firing_less(silence: f64) -> Self {
         Self { silence, ..Self::new() }
+    }
+
+    /// On machines whose weight memories hold these bytes each.
+    pub fn on_machines(memories: &[f64]) -> Self {
+        Self { memories: memories.to_vec(), ..Self::new() }
+    }
+
+    /// Figures of a candidate on machine number `machine`, whatever its activity is.
+    pub fn figures_on(&self, setting: &Setting, machine: usize) -> Figures {
+        self.moved(self.figures(fixed(setting)), machine)
+    }
+
+    /// What a memory leaves out of the model is loaded for ten times the energy; its area and its energy grow with it.
+    fn moved(&self, figures: Figures, machine: usize) -> Figures {
+        let Some(&bytes) = self.memories.get(machine) else { return figures };
+        let left_out = (figures.model_bytes - bytes).max(0.0);
+        let energy_j = figures.energy_j * (1.0 + bytes / 2e5) + 8e-11 * left_out;
+        Figures { energy_j, area_mm2: Some(0.1 + bytes / 2e5), ..figures }
     }
 
     /// Bytes of all membranes at 16 bits, which the one memory of this machine holds.
@@ -152,16 +172,16 @@ impl Oracle for Synthetic {
         BATCH
     }
 
-    fn charge(&self, setting: &Setting) -> Result<Figures> {
-        Ok(self.figures(fixed(setting)))
+    fn charge(&self, setting: &Setting, machine: usize) -> Result<Figures> {
+        Ok(self.figures_on(setting, machine))
     }
 
     fn charged_images(&self) -> usize {
         8
     }
 
-    fn charge_own(&self, setting: &Setting) -> Result<Figures> {
-        Ok(self.own_figures(fixed(setting)))
+    fn charge_own(&self, setting: &Setting, machine: usize) -> Result<Figures> {
+        Ok(self.moved(self.own_figures(fixed(setting)), machine))
     }
 
     /// What is lost is spread over the batches as evenly as whole images allow.
@@ -187,9 +207,9 @@ impl Oracle for Synthetic {
         Ok(((0..self.space.units.len()).map(layer).collect(), 8))
     }
 
-    fn measure(&self, setting: &Setting) -> Result<Measured> {
+    fn measure(&self, setting: &Setting, machine: usize) -> Result<Measured> {
         let lost = self.all_lost(fixed(setting)).round().min(ACCURACY * IMAGES as f64);
         let accuracy = ACCURACY - lost / IMAGES as f64;
-        Ok(Measured { accuracy, figures: self.own_figures(fixed(setting)) })
+        Ok(Measured { accuracy, figures: self.moved(self.own_figures(fixed(setting)), machine) })
     }
 }

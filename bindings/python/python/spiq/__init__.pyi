@@ -13,7 +13,7 @@ _Rows = Any
 # numpy.ndarray, torch.Tensor, or what numpy.asarray takes.
 _Array = Any
 _Layout = Literal["NHW", "NCHW", "NHWC", "NTCHW"]
-_Minimize = Literal["model", "footprint", "energy", "latency", "power", "edp"]
+_Minimize = Literal["model", "footprint", "energy", "latency", "power", "edp", "edap"]
 
 class Error(ValueError):
     file: str | None

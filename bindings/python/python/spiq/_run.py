@@ -119,7 +119,8 @@ def search(
         max_power: Largest energy divided by time, as ``"20mW"``.
         max_latency: Largest time of an inference, as ``"2ms"``.
         max_area: Largest area of the machine, as ``"0.5mm2"``.
-        minimize: ``"model"``, ``"footprint"``, ``"energy"``, ``"latency"``, ``"power"`` or ``"edp"``.
+        minimize: ``"model"``, ``"footprint"``, ``"energy"``, ``"latency"``, ``"power"``, ``"edp"`` or
+            ``"edap"``.
         strategies: Who looks (``docs/search.md``).
         accelerated: Give the papers' strategies scales per channel, membranes and tests that stop when decided.
         seeds: Seeds of random choices.

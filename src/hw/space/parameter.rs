@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
-use crate::hw::{Change, parse_bytes};
+use crate::hw::changes::{Change, parse_bytes};
 
 /// Most values of a parameter.
 const MAX_VALUES: usize = 10_000;

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Explores a small space on Dask and on HyperQueue, kills a worker and a task in the middle, and compares what they leave
+# with what one process writes, byte by byte. Both come from PyPI, into an environment of their own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} CARGO_INCREMENTAL=0
+environment=$CARGO_TARGET_DIR/engines
+if ! python3 -m venv "$environment"; then
+    echo "engines: skipped, python3 has no venv"
+    exit 0
+fi
+if ! "$environment/bin/python" -m pip --quiet --disable-pip-version-check install distributed hyperqueue; then
+    echo "engines: skipped, distributed and hyperqueue can not be installed"
+    exit 0
+fi
+# Behind `cargo test`, it is there.
+cargo build --locked --profile test --quiet
+log=$environment/log
+if ! "$environment/bin/python" python/engines/check.py --spiq "$CARGO_TARGET_DIR/debug/spiq" 2>"$log"; then
+    cat "$log" >&2
+    exit 1
+fi
