@@ -125,3 +125,22 @@ impl WeightForm {
         matches!(self.decoder, Some(Decoder::Levels(_)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 64 outputs are 13 bytes of five, 10 are two; 40 inputs are two blocks with an exponent of 2 bits each.
+    #[test]
+    fn stored_bits_by_hand() {
+        let packed = WeightForm::levels(LevelSet::Trits, 2);
+        assert_eq!([64, 10, 1].map(|outputs| packed.held_bits(outputs)), [1.625, 1.6, 8.0]);
+        let blocks = WeightForm::levels(LevelSet::Mx, 4);
+        assert_eq!(
+            (blocks.held_bits(64), blocks.exponent_bits(40), packed.exponent_bits(40)),
+            (4.0, 4.0, 0.0)
+        );
+        let written = WeightForm::levels(LevelSet::AdaLog, 4);
+        assert_eq!((written.table_bits, blocks.table_bits), (7 * 7, 0));
+    }
+}
