@@ -164,17 +164,15 @@ fn with_code(bytes: &[u8], code: i8) -> Vec<u8> {
     [&bytes[..end - 1], &[code as u8], &bytes[end..]].concat()
 }
 
-/// `bytes` with every threshold of a neuron layer replaced by `threshold`, or without any.
-fn with_thresholds(bytes: &[u8], threshold: Option<i64>) -> Vec<u8> {
+/// `bytes` with other `integers` in the tensor `name`, or without it.
+fn with_integers(bytes: &[u8], name: &str, integers: Option<&[i64]>) -> Vec<u8> {
     let file = SafeTensors::deserialize(bytes).unwrap();
     let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
-    let name = "block.0.attn.q_lif.thresholds";
-    let count = if threshold.is_some() { file.tensor(name).unwrap().data().len() / 8 } else { 0 };
-    let own: Vec<u8> =
-        std::iter::repeat_n(threshold.unwrap_or(0), count).flat_map(i64::to_le_bytes).collect();
-    let views = file.iter().map(|(other, view)| match other == name {
-        true => (other, TensorView::new(view.dtype(), vec![count], &own).unwrap()),
-        false => (other, view),
+    let own: Vec<u8> = integers.unwrap_or(&[]).iter().flat_map(|x| x.to_le_bytes()).collect();
+    let views = file.iter().filter_map(|(other, view)| match (other == name, integers) {
+        (false, _) => Some((other, view)),
+        (true, None) => None,
+        (true, Some(all)) => Some((other, TensorView::new(view.dtype(), vec![all.len()], &own).unwrap())),
     });
     safetensors::serialize(views, header.metadata().clone()).unwrap()
 }
@@ -186,6 +184,7 @@ fn files_of_integers_that_make_no_sense() {
     let setting = kept(&folder, &calibrated(&v1), "w3");
     let path = folder.path().join("kept.safetensors");
     let sound = fs::read(&path).unwrap();
+    let thresholds = "block.0.attn.q_lif.thresholds";
     let cases = [
         ("cut", sound[..sound.len() - 1].to_vec()),
         ("no integers", with(&sound, "\"spiq\"", "\"spoq\"")),
@@ -195,8 +194,8 @@ fn files_of_integers_that_make_no_sense() {
         ("a tensor of no layer", with(&sound, "ranges", "rongas")),
         ("a code of four bits", with_code(&sound, 4)),
         ("another code of three bits", with_code(&sound, -3)),
-        ("no thresholds", with_thresholds(&sound, None)),
-        ("thresholds beyond everything", with_thresholds(&sound, Some(i64::MIN))),
+        ("no thresholds", with_integers(&sound, thresholds, Some(&[]))),
+        ("thresholds beyond everything", with_integers(&sound, thresholds, Some(&[i64::MIN; 64]))),
         ("steps of another type", with(&sound, "\"dtype\":\"F64\"", "\"dtype\":\"I64\"")),
     ];
     let mut told = String::new();
@@ -240,4 +239,23 @@ fn files_of_integers_that_make_no_sense() {
       /kept.safetensors: No such file or directory (os error 2)
     ");
     assert!(setting.kept_of(&v1).is_some());
+}
+
+#[test]
+fn bases_that_a_layer_can_not_have() {
+    let folder = TempDir::new().unwrap();
+    let v1 = model("v1");
+    kept(&folder, &calibrated(&v1), "adalog3");
+    let path = folder.path().join("kept.safetensors");
+    let sound = fs::read(&path).unwrap();
+    let cases: [Option<&[i64]>; 5] = [None, Some(&[17]), Some(&[300]), Some(&[16, 20]), Some(&[])];
+    let mut told = String::new();
+    for base in cases {
+        fs::write(&path, with_integers(&sound, "block.0.attn.k_conv.base", base)).unwrap();
+        let setting = Setting::load(folder.path().join("kept.ron").to_str().unwrap()).map(fixed);
+        let ranges = Calibration::of_any_range(v1.network.nodes.len());
+        let error = setting.and_then(|setting| quantize(&v1, &setting, &ranges)).unwrap_err().to_string();
+        told += &format!("{base:?} {}\n", error.replace(folder.path().to_str().unwrap(), ""));
+    }
+    assert_snapshot!(told, @"");
 }
