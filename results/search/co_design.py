@@ -91,10 +91,10 @@ def kib(text):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--spiq", default="target/release/spiq")
-    parser.add_argument("--evaluations", type=int, default=20)
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--evaluations", type=int, default=12)
+    parser.add_argument("--images", type=int, default=750)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--objectives", nargs="+", default=list(OBJECTIVES))
+    parser.add_argument("--objectives", nargs="+", default=["energy", "edap", "edp"])
     arguments = parser.parse_args()
     spiq = str(Path(arguments.spiq).resolve())
     folder = Path(tempfile.mkdtemp())

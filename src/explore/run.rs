@@ -53,7 +53,7 @@ pub enum Part {
 pub struct WorkerSummary {
     /// Evaluations that it made.
     pub done: usize,
-    /// Those of them that were refused.
+    /// Evaluations, of those, that were refused.
     pub refused: usize,
     /// Evaluations of its part that were made before.
     pub skipped: usize,

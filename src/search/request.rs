@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::budget::check_accuracy_drop;
 use super::identity::Identity;
 use super::problem::{Problem, Widths};
-use super::strategies::runs;
 use super::strategy_name::{StrategyForm, StrategyName};
 use crate::check::{MEMBRANE_BITS, in_range, refuse_if};
 use crate::error::Fault;
@@ -131,14 +130,15 @@ impl Request {
         let mut forms = self.strategies.iter().flat_map(|name| name.forms(self.accelerated));
         let twice = forms.find(|&form| !seen.insert(form));
         twice.map_or(Ok(()), |form| Err(Fault::new("strategies", format!("{form} twice"))))?;
-        let all = runs(&self.strategies, self.accelerated);
-        let of_bits = all.iter().find(|strategy| !strategy.chooses_machine());
-        refuse_if(self.machines.is_some() && of_bits.is_some(), "strategies", || {
-            let name = of_bits.map_or("", |strategy| strategy.name());
-            format!(
-                "{name} chooses bits for one machine, and no machine: ilp, ratio-greedy, nsga2, uniform and random do"
-            )
-        })
+        let mut forms = self.strategies.iter().flat_map(|name| name.forms(self.accelerated));
+        match forms.find(|form| self.machines.is_some() && !form.chooses_machine()) {
+            None => Ok(()),
+            Some(form) => {
+                let others = "ilp, ratio-greedy, nsga2, uniform and random do";
+                let message = format!("{form} chooses bits for one machine, and no machine: {others}");
+                Err(Fault::new("strategies", message))
+            }
+        }
     }
 }
 

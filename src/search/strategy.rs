@@ -30,11 +30,6 @@ pub trait Strategy {
         self.quantizer() == Quantizer::PerChannel
     }
 
-    /// True where machines are chosen with the bits.
-    fn chooses_machine(&self) -> bool {
-        false
-    }
-
     /// True where the result depends on the seed.
     fn is_random(&self) -> bool {
         false

@@ -45,6 +45,13 @@ impl StrategyName {
     }
 }
 
+impl StrategyForm {
+    /// True where machines are chosen with the bits: the papers' choose bits for one.
+    pub(crate) fn chooses_machine(self) -> bool {
+        !PAPERS.contains(&self.name)
+    }
+}
+
 impl fmt::Display for StrategyForm {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let accelerated = if self.accelerated { " accelerated" } else { "" };

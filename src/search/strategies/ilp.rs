@@ -19,10 +19,6 @@ impl Strategy for Ilp {
         Quantizer::PerChannel
     }
 
-    fn chooses_machine(&self) -> bool {
-        true
-    }
-
     fn is_random(&self) -> bool {
         true
     }

@@ -33,10 +33,6 @@ impl Strategy for Nsga2 {
         Quantizer::PerChannel
     }
 
-    fn chooses_machine(&self) -> bool {
-        true
-    }
-
     fn is_random(&self) -> bool {
         true
     }

@@ -18,10 +18,6 @@ impl Strategy for Random {
         Quantizer::PerChannel
     }
 
-    fn chooses_machine(&self) -> bool {
-        true
-    }
-
     fn is_random(&self) -> bool {
         true
     }

@@ -27,10 +27,6 @@ impl Strategy for RatioGreedy {
         Quantizer::PerChannel
     }
 
-    fn chooses_machine(&self) -> bool {
-        true
-    }
-
     fn is_random(&self) -> bool {
         true
     }

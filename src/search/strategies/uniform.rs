@@ -21,10 +21,6 @@ impl Strategy for Uniform {
         Quantizer::PerChannel
     }
 
-    fn chooses_machine(&self) -> bool {
-        true
-    }
-
     fn run(&self, engine: &mut Engine) -> Result<(), Stop> {
         scan(engine, HOPELESS).map(|_| ())
     }

@@ -56,7 +56,7 @@ fn a_setting_is_on_the_machine_that_it_is_best_on() {
     }
 }
 
-/// As many images lead as far as with the best machine, which nobody knew; and further than with most.
+/// Choosing the machine leads as far with as many images as the best machine does, which nobody knew.
 #[test]
 fn machines_cost_no_images() {
     for name in [StrategyName::Ilp, StrategyName::RatioGreedy] {
