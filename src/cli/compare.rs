@@ -60,6 +60,9 @@ pub struct Arguments {
     quiet: bool,
 }
 
+/// Machines whose costs are explained: each takes as long as a dozen others, and few of many will be read.
+const EXPLAINED: usize = 8;
+
 /// Runs `spiq compare`.
 pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     let setting = Setting::load(&arguments.quant)?;
@@ -72,8 +75,7 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<()> {
     let watcher = Bars::new(arguments.quiet);
     let source = origin.source()?;
     let mappings = mappings(&arguments.mapping, &machines)?;
-    // What is printed explains the costs of the first.
-    let evaluator = origin.evaluator(&model, &watcher)?.with_mappings(mappings).explaining(1);
+    let evaluator = origin.evaluator(&model, &watcher)?.with_mappings(mappings).explaining(EXPLAINED);
     watcher.begin(origin.images());
     let progress = |setting: &Setting| watcher.step(&setting.name);
     let evaluations = evaluator.evaluate_all(from_ref(&setting), &machines, &progress)?.remove(0);

@@ -277,7 +277,7 @@ fn base(view: &TensorView) -> Result<u8, String> {
     let wide = to_integers(view).map_err(|message| format!("its base: {message}"))?;
     match wide[..] {
         [base] => u8::try_from(base).map_err(|_| format!("its base: {base} is none")),
-        _ => Err("more than one base".to_owned()),
+        _ => Err(format!("its base: {} values, expected 1", wide.len())),
     }
 }
 

@@ -152,3 +152,28 @@ fn more_memory_for_maps_costs_next_to_nothing() {
     });
     assert!(more < 1.03 * less, "{more} beside {less} Js");
 }
+
+/// Nine machines of one description: the ninth costs what the others do, and is not explained.
+#[test]
+fn the_first_eight_machines_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let edge =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hw_configs/edge-28.ron")).unwrap();
+    let write = |i: usize| {
+        let path = folder.path().join(format!("edge-{i}.ron"));
+        std::fs::write(&path, edge.replacen("\"edge-28\"", &format!("\"edge-{i}\""), 1)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let machines: Vec<String> = (0..9).map(write).collect();
+    let flags = ["--rates", "sdtv1_2-64_fashion", "--quant", "w4", "--hw", &machines.join(",")];
+    let report = report(&folder.path().join("out"), &flags);
+    let machines = report["machines"].as_array().unwrap();
+    let explained = |machine: &Value| machine["evaluation"]["bottlenecks"].as_array().unwrap().len();
+    assert_eq!(machines.iter().map(explained).collect::<Vec<_>>(), [5, 5, 5, 5, 5, 5, 5, 5, 0]);
+    for machine in machines {
+        for figure in ["energy_j", "latency_s", "traffic_bits"] {
+            assert!(!machine["evaluation"][figure].is_null());
+            assert_eq!(machine["evaluation"][figure], machines[0]["evaluation"][figure], "{figure}");
+        }
+    }
+}

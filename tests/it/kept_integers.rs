@@ -257,5 +257,11 @@ fn bases_that_a_layer_can_not_have() {
         let error = setting.and_then(|setting| quantize(&v1, &setting, &ranges)).unwrap_err().to_string();
         told += &format!("{base:?} {}\n", error.replace(folder.path().to_str().unwrap(), ""));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r"
+    None /kept.safetensors: block.0.attn.k_conv: no base of its levels
+    Some([17]) /kept.safetensors: block.0.attn.k_conv: base 17 is none of [16, 20, 24, 28, 32, 36, 40, 44]
+    Some([300]) /kept.safetensors: block.0.attn.k_conv.codes: its base: 300 is none
+    Some([16, 20]) /kept.safetensors: block.0.attn.k_conv.codes: its base: 2 values, expected 1
+    Some([]) /kept.safetensors: block.0.attn.k_conv.codes: its base: 0 values, expected 1
+    ");
 }
