@@ -13,8 +13,8 @@ if ! "$environment/bin/python" -m pip --quiet --disable-pip-version-check instal
     echo "engines: skipped, distributed and hyperqueue can not be installed"
     exit 0
 fi
-# Behind `cargo test`, it is there.
-cargo build --locked --profile test --quiet
+# The binary of the tests: behind `cargo test`, it is there.
+cargo test --locked --no-run --quiet --test it
 log=$environment/log
 if ! "$environment/bin/python" python/engines/check.py --spiq "$CARGO_TARGET_DIR/debug/spiq" 2>"$log"; then
     cat "$log" >&2
