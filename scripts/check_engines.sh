@@ -3,16 +3,8 @@
 # with what one process writes, byte by byte. Both come from PyPI, into an environment of their own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} CARGO_INCREMENTAL=0
-environment=$CARGO_TARGET_DIR/engines
-if ! python3 -m venv "$environment"; then
-    echo "engines: skipped, python3 has no venv"
-    exit 0
-fi
-if ! "$environment/bin/python" -m pip --quiet --disable-pip-version-check install distributed hyperqueue; then
-    echo "engines: skipped, distributed and hyperqueue can not be installed"
-    exit 0
-fi
+source scripts/environment.sh
+environment engines distributed hyperqueue
 # The binary of the tests: behind `cargo test`, it is there.
 cargo test --locked --no-run --quiet --test it
 log=$environment/log
