@@ -14,6 +14,7 @@ mod faint;
 mod input;
 mod kept;
 mod neuron;
+mod noise;
 mod quantized;
 mod quantizer;
 mod real_layer;
@@ -31,6 +32,7 @@ pub(crate) use neuron::{LOIHI_BITS, LOIHI_INPUT_SHIFT};
 pub use neuron::{
     MembraneWord, QuantizedLoihi, QuantizedNeuron, QuantizedReadout, QuantizedReset, per_channel,
 };
+pub use noise::rounding_noise;
 pub use quantized::{QuantizedAdd, QuantizedModel, QuantizedOp, QuantizedTokens, QuantizedWeighted};
 pub use quantizer::quantize;
 pub(crate) use quantizer::quantize_layerwise;

@@ -488,7 +488,7 @@ impl<'a> Quantizer<'a> {
 }
 
 /// Codes of all rows and the scale of each, every weight rounded by itself.
-fn quantize_rows(weight: &[f64], scheme: WeightScheme, fan_in: usize) -> Result<Rows, String> {
+pub(super) fn quantize_rows(weight: &[f64], scheme: WeightScheme, fan_in: usize) -> Result<Rows, String> {
     let (scheme, rows) = (scheme.fitted(weight, fan_in, None), weight.len() / fan_in);
     match scheme.granularity() {
         Sharing::Layer => {

@@ -17,7 +17,9 @@ use crate::evaluate::{Evaluator, Prepared};
 use crate::exec::{Activity, Backend, Execution, FloatExecutor, IntegerExecutor, PrefixCache, class_of};
 use crate::map::Workload;
 use crate::model::{Images, Model, Sample};
-use crate::quant::{FixedPoint, Precision, QuantizedModel, Setting, WeightRounding};
+use crate::quant::{
+    FixedPoint, Precision, QuantizedModel, Setting, WeightRounding, WeightScheme, rounding_noise,
+};
 
 /// Images of a batch: what a sequential test looks at before it decides again.
 const BATCH: usize = 250;
@@ -306,6 +308,10 @@ impl Oracle for NetworkOracle<'_> {
         let (machine, plans) = (&self.machines[machine], &self.plans[machine]);
         let evaluation = self.evaluator.charge_knowing(setting, machine, workload, &self.activity, plans)?;
         Ok(Figures::from(&evaluation))
+    }
+
+    fn rounding_noise(&self, scheme: WeightScheme) -> Result<Vec<f64>> {
+        rounding_noise(self.evaluator.model(), scheme)
     }
 
     fn anchor(&self, setting: &Setting) -> Result<()> {

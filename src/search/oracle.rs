@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::drift::LayerDrift;
 use crate::error::Result;
 use crate::evaluate::Evaluation;
-use crate::quant::Setting;
+use crate::quant::{Setting, WeightScheme};
 
 /// What a setting costs per inference.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -114,6 +114,13 @@ pub trait Oracle: Sync {
     /// # Errors
     /// If the machine cannot run the setting.
     fn charge(&self, setting: &Setting, machine: usize) -> Result<Figures>;
+
+    /// Per weight layer, in order of execution, the squared error that rounding to `scheme` makes of its weights, beside
+    /// their squares; executes nothing.
+    ///
+    /// # Errors
+    /// If a layer's weights do not take the scheme.
+    fn rounding_noise(&self, scheme: WeightScheme) -> Result<Vec<f64>>;
 
     /// Marks a setting that the next ones resemble, which may save time and changes no answer.
     ///

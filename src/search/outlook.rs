@@ -13,7 +13,7 @@ use crate::error::Result;
 /// If the input is wrong.
 pub fn outlook(engine: &mut Engine, found: &Candidate) -> Result<Vec<LayerOutlook>> {
     let knobs = engine.space.knobs(Granularity::Tensor);
-    let mut forecast = Forecast::new(engine, knobs.clone(), found.clone());
+    let mut forecast = Forecast::new(engine, knobs.clone(), found.clone())?;
     let seen: Vec<(Candidate, Batch)> = engine.looked_at().collect();
     for (candidate, sum) in seen.iter().filter(|(_, sum)| sum.images > 0) {
         forecast.learn(engine, candidate, sum);
@@ -26,18 +26,18 @@ pub fn outlook(engine: &mut Engine, found: &Candidate) -> Result<Vec<LayerOutloo
     let changed: Vec<Candidate> = changed.filter_map(|(step, to)| Some(found.with(step.knob, to?))).collect();
     let mut objectives = engine.objectives(&changed)?.into_iter();
     let before = engine.objectives(std::slice::from_ref(found))?[0];
-    let loss = forecast.loss(found, space);
+    let loss = forecast.loss(found);
     let mut parts: Vec<(usize, Part, PartOutlook)> = Vec::new();
     for step in &steps {
         let mut outlook_of = |to: Option<usize>| {
             let to = to?;
             let objective = objectives.next().expect("one per step")? - before?;
-            let added = forecast.added(step.number, to, space) - forecast.added(step.number, step.at, space);
+            let added = forecast.added(step.number, to) - forecast.added(step.number, step.at);
             let accuracy_drop = forecast.drop_per_loss() * added;
             Some(StepOutlook { level: label(space, step.knob.part, to), objective, accuracy_drop })
         };
         let (narrower, wider) = (outlook_of(step.narrower), outlook_of(step.wider));
-        let loss_share = forecast.added(step.number, step.at, space) / loss;
+        let loss_share = forecast.added(step.number, step.at) / loss;
         let level = label(space, step.knob.part, step.at);
         parts.push((step.knob.units[0], step.knob.part, PartOutlook { level, loss_share, narrower, wider }));
     }

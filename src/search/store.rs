@@ -10,7 +10,7 @@ use super::drift::LayerDrift;
 use super::log::{DataPart, Entry, Log, Logged};
 use super::{Batch, Figures, Measured, Oracle, Promise};
 use crate::error::{Error, Result};
-use crate::quant::Setting;
+use crate::quant::{Setting, WeightScheme};
 
 /// A setting on a machine.
 #[derive(Debug, Clone)]
@@ -65,6 +65,8 @@ pub struct Store<'a> {
     /// Who verifies what was found.
     pub held_out: Option<HeldOut<'a>>,
     known: HashMap<String, Known>,
+    /// What rounding to a scheme leaves of the weights of each layer.
+    noise: HashMap<WeightScheme, Vec<f64>>,
     /// Accuracy of the float network on either part of the data.
     float: HashMap<DataPart, f64>,
     log: Option<&'a mut Log>,
@@ -75,8 +77,8 @@ pub struct Store<'a> {
 impl<'a> Store<'a> {
     /// Knows nothing, and keeps what it learns to itself.
     pub fn new(oracle: &'a dyn Oracle) -> Self {
-        let (known, float) = (HashMap::new(), HashMap::new());
-        Self { oracle, held_out: None, known, float, log: None, asked_seconds: 0.0 }
+        let (known, noise, float) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { oracle, held_out: None, known, noise, float, log: None, asked_seconds: 0.0 }
     }
 
     /// Verifies what is found on `held_out`.
@@ -204,6 +206,16 @@ impl<'a> Store<'a> {
             self.record(Entry::Batches { id: id.to_owned(), first, batches, seconds })?;
         }
         ran.map(|()| first + count)
+    }
+
+    /// Per scheme and weight layer, the squared error of rounding beside the squares of the weights.
+    pub(crate) fn rounding_noise(&mut self, schemes: &[WeightScheme]) -> Result<Vec<&[f64]>> {
+        let oracle = self.oracle;
+        let new: Vec<_> = schemes.iter().copied().filter(|scheme| !self.noise.contains_key(scheme)).collect();
+        let noise =
+            new.par_iter().map(|&scheme| oracle.rounding_noise(scheme)).collect::<Result<Vec<_>>>()?;
+        self.noise.extend(new.into_iter().zip(noise));
+        Ok(schemes.iter().map(|scheme| &self.noise[scheme][..]).collect())
     }
 
     /// Costs of designs at the activity of the float network, in parallel; none where the machine cannot

@@ -8,7 +8,7 @@
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn, Vector2};
 
-use super::losses::{Level, Losses};
+use super::losses::Losses;
 use crate::search::Batch;
 
 /// Standard deviations, before anything is known, of the drop without loss and of the drop per loss, in drops
@@ -19,9 +19,22 @@ const MOST_LOSS: f64 = 3.0;
 /// Least standard deviation of a drop that was seen.
 const LEAST_ERROR: f64 = 3e-4;
 
+/// Places and weights of the quadrature of Gauss and Hermite for a normal distribution (Abramowitz and Stegun, Handbook of
+/// Mathematical Functions, 1964, table 25.10, of seven places).
+const NODES: [[f64; 2]; 7] = [
+    [-3.750_439_7, 0.000_548_27],
+    [-2.366_759_4, 0.030_757_12],
+    [-1.154_405_4, 0.240_123_18],
+    [0.0, 0.457_142_86],
+    [1.154_405_4, 0.240_123_18],
+    [2.366_759_4, 0.030_757_12],
+    [3.750_439_7, 0.000_548_27],
+];
+
 /// What was seen of one candidate.
 struct Seen {
-    levels: Vec<Level>,
+    /// One per knob.
+    bits: Vec<f64>,
     loss: f64,
     drop: f64,
     /// Part of the images on which exactly one network is right.
@@ -41,7 +54,7 @@ pub struct Drops {
 
 /// Where the loss of a candidate comes from.
 struct Shares {
-    levels: Vec<Level>,
+    bits: Vec<f64>,
     /// What each knob adds to the loss.
     added: Vec<f64>,
     loss: f64,
@@ -67,12 +80,12 @@ impl Drops {
     }
 
     /// Remembers what `sum` says of a candidate of this loss.
-    pub fn learn(&mut self, levels: Vec<Level>, loss: f64, sum: &Batch) {
+    pub fn learn(&mut self, bits: Vec<f64>, loss: f64, sum: &Batch) {
         let images = f64::from(sum.images);
         if loss < MOST_LOSS && images > 0.0 {
             // One more than seen: none at all does not prove that there is none.
             let disagreement = (f64::from(sum.lost + sum.gained) + 1.0) / (images + 1.0);
-            self.seen.push(Seen { levels, loss, drop: sum.drop(), disagreement, images });
+            self.seen.push(Seen { bits, loss, drop: sum.drop(), disagreement, images });
         }
     }
 
@@ -81,7 +94,7 @@ impl Drops {
         let images: f64 = self.seen.iter().map(|seen| seen.images).sum();
         let disagreed: f64 = self.seen.iter().map(|seen| seen.images * seen.disagreement).sum();
         let scatter = disagreed / images.max(1.0) / self.images;
-        let shares: Vec<_> = self.seen.iter().map(|seen| Shares::new(losses, &seen.levels)).collect();
+        let shares: Vec<_> = self.seen.iter().map(|seen| Shares::new(losses, &seen.bits)).collect();
         let [mean, _] = self.prior;
         let at = |i: usize| Vector2::new(1.0, self.seen[i].loss);
         let covariance = DMatrix::from_fn(self.seen.len(), self.seen.len(), |i, j| {
@@ -125,12 +138,11 @@ impl Drops {
         loss.min(MOST_LOSS)
     }
 
-    /// The chance that a candidate loses no more than `allowed` of the validation set.
-    pub fn chance(&self, losses: &Losses, levels: &[Level], allowed: f64) -> f64 {
-        let own = Shares::new(losses, levels);
-        let loss = own.loss;
-        let at = Vector2::new(1.0, loss);
-        let of_loss = (self.line()[1] * loss).powi(2) * losses.variance(levels);
+    /// The chance that a candidate loses no more than `allowed` of the validation set: its loss is uncertain by factors,
+    /// so the chance is the mean of those of the losses that it may have.
+    pub fn chance(&self, losses: &Losses, bits: &[f64], allowed: f64) -> f64 {
+        let own = Shares::new(losses, bits);
+        let at = Vector2::new(1.0, own.loss);
         let (drop, variance) = match &self.fitted {
             None => (self.prior[0].dot(&at), self.of_line(at, at)),
             Some(fitted) => {
@@ -145,19 +157,22 @@ impl Drops {
                 (drop, (self.of_line(at, at) + fitted.scatter - explained).max(0.0))
             }
         };
-        normal((allowed - drop) / (variance + of_loss + LEAST_ERROR * LEAST_ERROR).sqrt())
+        let (slope, of_loss) = (self.per_loss() * own.loss, losses.variance(bits).sqrt());
+        let deviation = (variance + LEAST_ERROR * LEAST_ERROR).sqrt();
+        let at = |x: f64| normal((allowed - drop - slope * ((x * of_loss).exp() - 1.0)) / deviation);
+        NODES.iter().map(|[x, weight]| weight * at(*x)).sum()
     }
 }
 
 impl Shares {
-    fn new(losses: &Losses, levels: &[Level]) -> Self {
-        let added = levels.iter().enumerate().map(|(knob, &level)| losses.added(knob, level)).collect();
-        Self { levels: levels.to_vec(), added, loss: losses.loss(levels) }
+    fn new(losses: &Losses, bits: &[f64]) -> Self {
+        let added = bits.iter().enumerate().map(|(knob, &bits)| losses.added(knob, bits)).collect();
+        Self { bits: bits.to_vec(), added, loss: losses.loss(bits) }
     }
 
     /// The part of the losses of both that comes from equal levels.
     fn shared_with(&self, other: &Self, losses: &Losses) -> f64 {
-        let knobs = self.levels.iter().zip(&other.levels).zip(&self.added);
+        let knobs = self.bits.iter().zip(&other.bits).zip(&self.added);
         let same = knobs.filter(|((own, others), _)| own == others).map(|(_, added)| added);
         (losses.base() + same.sum::<f64>()) / (self.loss * other.loss).sqrt()
     }
@@ -171,22 +186,18 @@ fn normal(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::losses::Kind;
+    use super::super::losses::{Kind, Observation};
     use super::*;
 
     const ALLOWED: f64 = 0.015;
     const IMAGES: usize = 4000;
-
-    fn levels(bits: [f64; 2]) -> Vec<Level> {
-        bits.map(|bits| Level { kind: 0, bits }).to_vec()
-    }
 
     fn batch(images: u32, lost: u32, gained: u32) -> Batch {
         Batch { images, lost, gained, divergence: 0.0 }
     }
 
     fn losses() -> Losses {
-        Losses::new(2, vec![Kind::refined(4.0), Kind::coarse(3.0), Kind::membranes(4.0)])
+        Losses::new(vec![Kind::weights(4.0), Kind::membranes(4.0)], vec![0; 2])
     }
 
     /// base 0.3012; a knob adds 0.35 e^-0.5 = 0.2123 at the pivot and e^1.1 times that below: 0.6377. Of (4, 4)
@@ -194,7 +205,7 @@ mod tests {
     #[test]
     fn what_is_shared_by_hand() {
         let losses = losses();
-        let [a, b] = [[4.0, 4.0], [4.0, 3.0]].map(|bits| Shares::new(&losses, &levels(bits)));
+        let [a, b] = [[4.0, 4.0], [4.0, 3.0]].map(|bits| Shares::new(&losses, &bits));
         assert!((a.loss - 0.7258).abs() < 1e-4 && (b.loss - 1.1512).abs() < 1e-4);
         assert!((a.shared_with(&b, &losses) - 0.5618).abs() < 1e-4);
         assert!((a.shared_with(&a, &losses) - 1.0).abs() < 1e-12);
@@ -207,13 +218,34 @@ mod tests {
         }
     }
 
+    /// Moments of a normal distribution: 1, 0, 1, 0, 3.
+    #[test]
+    fn the_quadrature() {
+        for (power, expected) in [(0, 1.0), (1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0)] {
+            let moment: f64 = NODES.iter().map(|[x, weight]| weight * x.powi(power)).sum();
+            assert!((moment - expected).abs() < 1e-6, "{power}: {moment}");
+        }
+    }
+
+    /// Nothing ran, so losses scatter by factors of e and more, and drops per loss by themselves: what is expected to
+    /// lose as much as is allowed may or may not keep it, what loses 4 or 11 times as much hardly, and less and less.
+    #[test]
+    fn a_loss_that_is_uncertain_by_factors() {
+        let (losses, drops) = (losses(), Drops::new(ALLOWED, IMAGES));
+        let chance = |bits| drops.chance(&losses, &[bits; 2], ALLOWED);
+        assert!((0.3..0.7).contains(&chance(4.0)), "{}", chance(4.0));
+        assert!(chance(2.0) < 0.3 && chance(1.0) < chance(2.0), "{} {}", chance(2.0), chance(1.0));
+    }
+
     #[test]
     fn what_ran_on_all_images_is_decided() {
-        let (losses, seen) = (losses(), levels([4.0, 3.0]));
+        let (mut losses, seen) = (losses(), vec![4.0, 3.0]);
+        let loss = 1.15f64;
+        losses.fit(&[Observation { bits: seen.clone(), log_loss: loss.ln(), error: 0.05 }]);
         let mut drops = Drops::new(ALLOWED, IMAGES);
-        drops.learn(seen.clone(), 1.15, &batch(4000, 120, 80));
+        drops.learn(seen.clone(), loss, &batch(4000, 120, 80));
         drops.fit(&losses);
-        // What is expected of its own loss is still open; its drop is 0.01.
+        // What is expected of its own loss is still open by a twentieth; its drop is 0.01.
         let chance = |allowed| drops.chance(&losses, &seen, allowed);
         assert!(chance(0.03) > 0.95 && chance(-0.01) < 0.05, "{} {}", chance(0.03), chance(-0.01));
         assert!((chance(0.01) - 0.5).abs() < 0.05, "{}", chance(0.01));
@@ -224,25 +256,25 @@ mod tests {
         let losses = losses();
         let mut drops = Drops::new(ALLOWED, IMAGES);
         for (first, second) in [(8.0, 8.0), (6.0, 5.0), (5.0, 4.0), (4.0, 4.0), (4.0, 3.0), (3.0, 3.0)] {
-            let levels = levels([first, second]);
-            let loss = losses.loss(&levels);
+            let bits = vec![first, second];
+            let loss = losses.loss(&bits);
             let lost = (4000.0 * 0.02 * loss).round() as u32;
-            drops.learn(levels, loss, &batch(4000, 60 + lost, 60));
+            drops.learn(bits, loss, &batch(4000, 60 + lost, 60));
         }
         drops.fit(&losses);
         // 0.02 per loss: 0.015 at 0.75.
         assert!((drops.loss_of(ALLOWED) - 0.75).abs() < 0.1, "{}", drops.loss_of(ALLOWED));
         // Half as much again as foretold, on the same images as (3, 4) would lose.
-        let before = drops.chance(&losses, &levels([3.0, 4.0]), 0.025);
-        drops.learn(levels([3.0, 5.0]), losses.loss(&levels([3.0, 5.0])), &batch(4000, 190, 60));
+        let before = drops.chance(&losses, &[3.0, 4.0], 0.025);
+        drops.learn(vec![3.0, 5.0], losses.loss(&[3.0, 5.0]), &batch(4000, 190, 60));
         drops.fit(&losses);
-        assert!(drops.chance(&losses, &levels([3.0, 4.0]), 0.025) < before);
+        assert!(drops.chance(&losses, &[3.0, 4.0], 0.025) < before);
     }
 
     #[test]
     fn what_loses_much_is_left_out() {
         let mut drops = Drops::new(ALLOWED, IMAGES);
-        drops.learn(levels([2.0, 2.0]), 9.0, &batch(250, 200, 0));
+        drops.learn(vec![2.0, 2.0], 9.0, &batch(250, 200, 0));
         drops.fit(&losses());
         assert_eq!(drops.loss_of(ALLOWED), 1.0);
     }

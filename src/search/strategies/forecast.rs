@@ -5,29 +5,28 @@
 //! images' difficulty away.
 
 use super::drops::Drops;
-use super::losses::{Kind, Level, Losses, Observation};
-use crate::quant::scheme::Family;
-use crate::search::{Batch, Candidate, Engine, Knob, Part, Space};
+use super::losses::{Kind, Losses, Observation};
+use crate::error::Result;
+use crate::search::{Batch, Candidate, Engine, Knob, Part};
 
-/// Relative errors of losses: of the sum, of [`FEW`] images, and of the sum beyond a loss of e, per power of e,
-/// where errors of layers no longer add up.
-const ERRORS: [f64; 3] = [0.06, 0.12, 0.15];
+/// Relative errors of losses: of the sum, of [`FEW`] images, and per power of e beyond a loss of e^[`STRAIGHT`], where
+/// errors of layers no longer add up.
+const ERRORS: [f64; 3] = [0.12, 0.12, 0.5];
 const FEW: f64 = 250.0;
+const STRAIGHT: f64 = 0.5;
 /// What loses more is taken to lose this much.
-const MOST_LOSS: f64 = 16.0;
-/// Bits that coefficients are of, of weights whose steps do not halve with each bit; of others, those of the reference.
-const COARSE_BITS: f64 = 3.0;
-/// Bits of membranes that coefficients are of.
+const MOST_LOSS: f64 = 64.0;
+/// Bits of membranes that coefficients are of; of weights, those of the reference.
 const MEMBRANE_BITS: f64 = 4.0;
 
 /// What is known of losses.
 pub struct Forecast {
     /// What is changed.
     knobs: Vec<Knob>,
+    /// Per knob and level, how precise it is.
+    bits: Vec<Vec<f64>>,
     /// What losses are measured in.
     reference: Candidate,
-    /// Kinds of weights; membranes are one more.
-    families: Vec<Family>,
     losses: Losses,
     seen: Vec<Observation>,
     drops: Drops,
@@ -35,26 +34,29 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Nothing is known but that `reference` is what losses are measured in, and its weights are uniform.
-    pub fn new(engine: &Engine, knobs: Vec<Knob>, reference: Candidate) -> Self {
-        let pivot = f64::from(engine.space.bits(Part::Weights, reference.level(0, Part::Weights)));
-        let of_family = |family: Family| match family.refines() {
-            true => Kind::refined(pivot),
-            false => Kind::coarse(COARSE_BITS),
+    /// Nothing is known but that `reference` is what losses are measured in, and how precise every level is.
+    ///
+    /// # Errors
+    /// Those of [`Engine::precision_bits`].
+    pub fn new(engine: &mut Engine, knobs: Vec<Knob>, reference: Candidate) -> Result<Self> {
+        let bits = engine.precision_bits(&knobs)?;
+        let of_weights = |(k, knob): (usize, &Knob)| {
+            (knob.part == Part::Weights).then(|| bits[k][reference.narrowest(knob)])
         };
-        let families = engine.space.families();
-        let mut kinds: Vec<Kind> = families.iter().copied().map(of_family).collect();
-        kinds.push(Kind::membranes(MEMBRANE_BITS));
+        let of_reference: Vec<f64> = knobs.iter().enumerate().filter_map(of_weights).collect();
+        let pivot = of_reference.iter().sum::<f64>() / of_reference.len().max(1) as f64;
+        let kinds = vec![Kind::weights(pivot), Kind::membranes(MEMBRANE_BITS)];
+        let kind_of = knobs.iter().map(|knob| usize::from(knob.part == Part::Membranes)).collect();
         let allowed = engine.problem.budgets.accuracy_drop;
-        Self {
-            losses: Losses::new(knobs.len(), kinds),
+        Ok(Self {
+            losses: Losses::new(kinds, kind_of),
             knobs,
+            bits,
             reference,
-            families,
             seen: Vec::new(),
             drops: Drops::new(allowed, engine.images()),
             allowed,
-        }
+        })
     }
 
     /// Remembers what `sum` says of a candidate, for a later [`Self::fit`]; returns its loss.
@@ -63,16 +65,17 @@ impl Forecast {
         let loss = (sum.mean_divergence() / same.max(f64::MIN_POSITIVE)).clamp(1.0 / MOST_LOSS, MOST_LOSS);
         let [of_sum, of_few, beyond] = ERRORS;
         let few = of_few * (FEW / f64::from(sum.images.max(1))).sqrt();
-        let large = beyond * (loss.ln() - 1.0).max(0.0);
+        let large = beyond * (loss.ln() - STRAIGHT).max(0.0);
         let error = (of_sum * of_sum + few * few + large * large).sqrt();
-        let levels = self.levels(candidate, engine.space);
-        self.drops.learn(levels.clone(), loss, sum);
-        self.seen.push(Observation { levels, log_loss: loss.ln(), error });
+        let bits = self.bits_of(candidate);
+        self.drops.learn(bits.clone(), loss, sum);
+        self.seen.push(Observation { bits, log_loss: loss.ln(), error });
         loss
     }
 
-    fn levels(&self, candidate: &Candidate, space: &Space) -> Vec<Level> {
-        self.knobs.iter().map(|knob| self.level(space, knob.part, candidate.narrowest(knob))).collect()
+    /// How precise a candidate is, knob by knob.
+    fn bits_of(&self, candidate: &Candidate) -> Vec<f64> {
+        self.knobs.iter().zip(&self.bits).map(|(knob, bits)| bits[candidate.narrowest(knob)]).collect()
     }
 
     /// Fits losses and drops to all that was seen.
@@ -81,9 +84,9 @@ impl Forecast {
         self.drops.fit(&self.losses);
     }
 
-    /// What `knob` adds to the loss at `to`.
-    pub fn added(&self, knob: usize, to: usize, space: &Space) -> f64 {
-        self.losses.added(knob, self.level(space, self.knobs[knob].part, to))
+    /// What `knob` adds to the loss at `level`.
+    pub fn added(&self, knob: usize, level: usize) -> f64 {
+        self.losses.added(knob, self.bits[knob][level])
     }
 
     /// What is lost whatever the levels are.
@@ -92,8 +95,8 @@ impl Forecast {
     }
 
     /// The loss of a candidate.
-    pub fn loss(&self, candidate: &Candidate, space: &Space) -> f64 {
-        self.losses.loss(&self.levels(candidate, space))
+    pub fn loss(&self, candidate: &Candidate) -> f64 {
+        self.losses.loss(&self.bits_of(candidate))
     }
 
     /// The loss at which the allowed drop is expected.
@@ -107,19 +110,7 @@ impl Forecast {
     }
 
     /// The chance that a candidate keeps the accuracy.
-    pub fn chance(&self, candidate: &Candidate, space: &Space) -> f64 {
-        self.drops.chance(&self.losses, &self.levels(candidate, space), self.allowed)
-    }
-
-    /// A level as losses see it.
-    fn level(&self, space: &Space, part: Part, level: usize) -> Level {
-        let kind = match part {
-            Part::Membranes => self.families.len(),
-            Part::Weights => {
-                let family = space.weights[level].family();
-                self.families.iter().position(|&other| other == family).expect("a family of the space")
-            }
-        };
-        Level { kind, bits: f64::from(space.bits(part, level)) }
+    pub fn chance(&self, candidate: &Candidate) -> f64 {
+        self.drops.chance(&self.losses, &self.bits_of(candidate), self.allowed)
     }
 }

@@ -1,11 +1,11 @@
 //! What levels lose, learnt from candidates that ran.
 //!
 //! The loss of a candidate is taken for a sum: a base, and of every knob exp(c + g n), where n says by how many
-//! bits its level is narrower than the pivot of its kind: a family of weights, or membranes. Layers differ by factors,
-//! so it is the logarithms c and g that scatter normally: around a mean of their kind, which is unknown itself, with a
-//! part that all kinds of a knob share. Losses are seen with relative errors. The likeliest values are found by the steps of
-//! Gauss and Newton, and their covariance from the curvature there, Laplace's approximation (MacKay,
-//! Information Theory, Inference, and Learning Algorithms, 2003, chapter 27).
+//! bits its level is narrower than the pivot of its kind: weights, or membranes. Bits of weights are those of their
+//! precision, so that all schemes of a layer have its c and g. Layers differ by factors, so it is the logarithms c and g
+//! that scatter normally, around a mean of their kind, which is unknown itself. Losses are seen with relative errors. The
+//! likeliest values are found by the steps of Gauss and Newton, and their covariance from the curvature there, Laplace's
+//! approximation (MacKay, Information Theory, Inference, and Learning Algorithms, 2003, chapter 27).
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 
@@ -13,59 +13,42 @@ use nalgebra::{Cholesky, DMatrix, DVector};
 const BASE: [f64; 2] = [-1.2, 0.5];
 /// What all knobs together add to the loss of the reference, before anything is known.
 const ADDED: f64 = 0.7;
-/// Standard deviations of the c of a knob: of what its kinds share, and of each kind's own part.
-const SHARED: f64 = 0.8;
-const OWN: f64 = 0.7;
 /// Steps to the likeliest values, and the least part of a step that is tried.
 const STEPS: usize = 30;
 const LEAST_STRIDE: f64 = 0.01;
 /// A step that explains less is the last.
 const CLOSE: f64 = 0.01;
 
-/// What is known of a kind of levels before anything ran.
+/// What is known of a kind of knobs before anything ran.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kind {
     /// The bits that c is of.
     pub pivot: f64,
-    /// Mean c of a level at the pivot beside that of a knob's share of [`ADDED`], and its standard deviation.
+    /// Mean c beside that of a knob's share of [`ADDED`], and its standard deviation.
     mean: [f64; 2],
     /// Mean g and its standard deviation.
     growth: [f64; 2],
-    /// Standard deviation of the g of a knob.
-    own_growth: f64,
+    /// Standard deviations of the c and of the g of a knob.
+    own: [f64; 2],
 }
 
 impl Kind {
-    /// Weights whose steps halve with each bit: squared errors of rounding grow by 1.39 per bit less.
-    pub fn refined(pivot: f64) -> Self {
-        Self { pivot, mean: [-0.5, 0.7], growth: [1.1, 0.3], own_growth: 0.2 }
-    }
-
-    /// Weights of which the large ones stay as far apart: their errors hardly grow.
-    pub fn coarse(pivot: f64) -> Self {
-        Self { pivot, mean: [1.0, 1.0], growth: [0.4, 0.3], own_growth: 0.2 }
+    /// Weights: their squared error grows by ln 4 = 1.39 per bit of precision less, and losses by a little less.
+    pub fn weights(pivot: f64) -> Self {
+        Self { pivot, mean: [-0.5, 0.7], growth: [1.1, 0.3], own: [1.3, 0.2] }
     }
 
     /// Membranes.
     pub fn membranes(pivot: f64) -> Self {
-        Self { pivot, mean: [-1.0, 1.5], growth: [0.9, 0.4], own_growth: 0.4 }
+        Self { pivot, mean: [-1.0, 1.5], growth: [0.9, 0.4], own: [1.06, 0.4] }
     }
-}
-
-/// A level as losses see it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// Index into the kinds of its [`Losses`].
-    pub kind: usize,
-    /// Width.
-    pub bits: f64,
 }
 
 /// A candidate that ran.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// One per knob.
-    pub levels: Vec<Level>,
+    /// Bits, one per knob.
+    pub bits: Vec<f64>,
     /// Logarithm of its loss, in losses of the reference.
     pub log_loss: f64,
     /// Standard deviation of that.
@@ -76,6 +59,8 @@ pub struct Observation {
 #[derive(Debug, Clone)]
 pub struct Losses {
     kinds: Vec<Kind>,
+    /// Per knob, the index of its kind.
+    kind_of: Vec<usize>,
     prior_mean: DVector<f64>,
     prior_variance: DVector<f64>,
     values: DVector<f64>,
@@ -93,21 +78,18 @@ struct Linear {
 }
 
 impl Losses {
-    /// Nothing is known of `knobs` knobs, whose levels are of these `kinds`.
-    pub fn new(knobs: usize, kinds: Vec<Kind>) -> Self {
-        let share = (ADDED / knobs.max(1) as f64).ln();
+    /// Nothing is known of knobs, each of one of the `kinds`, as `kind_of` says.
+    pub fn new(kinds: Vec<Kind>, kind_of: Vec<usize>) -> Self {
+        let share = (ADDED / kind_of.len().max(1) as f64).ln();
         let mut prior = vec![BASE];
         prior.extend(kinds.iter().map(|Kind { mean: [mean, deviation], .. }| [share + mean, *deviation]));
         prior.extend(kinds.iter().map(|kind| kind.growth));
-        for _ in 0..knobs {
-            prior.push([0.0, SHARED]);
-            prior.extend(kinds.iter().flat_map(|kind| [[0.0, OWN], [0.0, kind.own_growth]]));
-        }
+        prior.extend(kind_of.iter().flat_map(|&kind| kinds[kind].own.map(|deviation| [0.0, deviation])));
         let prior_mean = DVector::from_iterator(prior.len(), prior.iter().map(|[mean, _]| *mean));
         let prior_variance =
             DVector::from_iterator(prior.len(), prior.iter().map(|[_, deviation]| deviation * deviation));
         let (values, covariance) = (prior_mean.clone(), DMatrix::from_diagonal(&prior_variance));
-        Self { kinds, prior_mean, prior_variance, values, covariance }
+        Self { kinds, kind_of, prior_mean, prior_variance, values, covariance }
     }
 
     /// Finds the likeliest values for all that was `seen`.
@@ -144,16 +126,16 @@ impl Losses {
     /// Squared errors of what was seen, and of the values beside what is known of them at first: twice the
     /// logarithm of the likelihood that is lost.
     fn misfit(&self, seen: &[Observation]) -> f64 {
-        let error = |o: &Observation| ((o.log_loss - self.loss(&o.levels).ln()) / o.error).powi(2);
+        let error = |o: &Observation| ((o.log_loss - self.loss(&o.bits).ln()) / o.error).powi(2);
         let values = self.values.iter().zip(&self.prior_mean).zip(&self.prior_variance);
         let prior = values.map(|((value, mean), variance)| (value - mean).powi(2) / variance);
         seen.iter().map(error).sum::<f64>() + prior.sum::<f64>()
     }
 
-    /// The loss of these levels, in those of the reference.
-    pub fn loss(&self, levels: &[Level]) -> f64 {
-        let added = |(knob, level): (usize, &Level)| self.added(knob, *level);
-        self.base() + levels.iter().enumerate().map(added).sum::<f64>()
+    /// The loss of levels of these bits, in those of the reference.
+    pub fn loss(&self, bits: &[f64]) -> f64 {
+        let added = |(knob, bits): (usize, &f64)| self.added(knob, *bits);
+        self.base() + bits.iter().enumerate().map(added).sum::<f64>()
     }
 
     /// What is seen, as if losses were straight around the present values.
@@ -161,7 +143,7 @@ impl Losses {
         let mut jacobian = DMatrix::zeros(seen.len(), self.values.len());
         let mut rest = DVector::zeros(seen.len());
         for (i, observation) in seen.iter().enumerate() {
-            let (log_loss, gradient) = self.gradient(&observation.levels);
+            let (log_loss, gradient) = self.gradient(&observation.bits);
             rest[i] = observation.log_loss - log_loss;
             for (parameter, slope) in gradient {
                 jacobian[(i, parameter)] += slope;
@@ -179,20 +161,19 @@ impl Losses {
     }
 
     /// Logarithm of the loss, and its slopes; a parameter may come up several times.
-    fn gradient(&self, levels: &[Level]) -> (f64, Vec<(usize, f64)>) {
-        let base = self.values[0].exp();
-        let added: Vec<f64> =
-            levels.iter().enumerate().map(|(knob, &level)| self.added(knob, level)).collect();
+    fn gradient(&self, bits: &[f64]) -> (f64, Vec<(usize, f64)>) {
+        let base = self.base();
+        let added: Vec<f64> = bits.iter().enumerate().map(|(knob, &bits)| self.added(knob, bits)).collect();
         let loss = base + added.iter().sum::<f64>();
         let mut gradient = vec![(0, base / loss)];
         let mut of_kinds = vec![[0.0; 2]; self.kinds.len()];
-        for (knob, (level, added)) in levels.iter().zip(added).enumerate() {
-            let (part, narrower) = (added / loss, self.narrower(*level));
-            let [mean, growth] = &mut of_kinds[level.kind];
-            *mean += part;
-            *growth += part * narrower;
-            let own = self.own(knob, level.kind);
-            gradient.extend([(self.shared(knob), part), (own, part), (own + 1, part * narrower)]);
+        for (knob, (&bits, added)) in bits.iter().zip(added).enumerate() {
+            let part = added / loss;
+            let slopes = [part, part * self.narrower(knob, bits)];
+            let [mean, growth] = &mut of_kinds[self.kind_of[knob]];
+            *mean += slopes[0];
+            *growth += slopes[1];
+            gradient.extend([(self.own(knob), slopes[0]), (self.own(knob) + 1, slopes[1])]);
         }
         for (kind, [mean, growth]) in of_kinds.into_iter().enumerate() {
             gradient.extend([(1 + kind, mean), (1 + self.kinds.len() + kind, growth)]);
@@ -200,12 +181,12 @@ impl Losses {
         (loss.ln(), gradient)
     }
 
-    /// What `knob` adds to the loss at `level`.
-    pub fn added(&self, knob: usize, level: Level) -> f64 {
-        let (own, v) = (self.own(knob, level.kind), &self.values);
-        let coefficient = v[1 + level.kind] + v[self.shared(knob)] + v[own];
-        let growth = v[1 + self.kinds.len() + level.kind] + v[own + 1];
-        (coefficient + growth * self.narrower(level)).exp()
+    /// What `knob` adds to the loss at a level of `bits`.
+    pub fn added(&self, knob: usize, bits: f64) -> f64 {
+        let (kind, own, v) = (self.kind_of[knob], self.own(knob), &self.values);
+        let coefficient = v[1 + kind] + v[own];
+        let growth = v[1 + self.kinds.len() + kind] + v[own + 1];
+        (coefficient + growth * self.narrower(knob, bits)).exp()
     }
 
     /// What is lost whatever the levels are.
@@ -213,28 +194,22 @@ impl Losses {
         self.values[0].exp()
     }
 
-    /// Variance of the logarithm of the loss of these levels.
-    pub fn variance(&self, levels: &[Level]) -> f64 {
-        let (_, gradient) = self.gradient(levels);
+    /// Variance of the logarithm of the loss of levels of these bits.
+    pub fn variance(&self, bits: &[f64]) -> f64 {
+        let (_, gradient) = self.gradient(bits);
         let row = |(i, slope): &(usize, f64)| {
             slope * gradient.iter().map(|(j, other)| other * self.covariance[(*i, *j)]).sum::<f64>()
         };
         gradient.iter().map(row).sum::<f64>().max(0.0)
     }
 
-    fn narrower(&self, level: Level) -> f64 {
-        self.kinds[level.kind].pivot - level.bits
+    fn narrower(&self, knob: usize, bits: f64) -> f64 {
+        self.kinds[self.kind_of[knob]].pivot - bits
     }
 
-    /// Where the part of the c of `knob` is that its kinds share.
-    fn shared(&self, knob: usize) -> usize {
-        let of_kinds = 1 + 2 * self.kinds.len();
-        of_kinds + knob * of_kinds
-    }
-
-    /// Where c and, behind it, g of `knob` are of a kind alone.
-    fn own(&self, knob: usize, kind: usize) -> usize {
-        self.shared(knob) + 1 + 2 * kind
+    /// Where c and, behind it, g of `knob` are.
+    fn own(&self, knob: usize) -> usize {
+        1 + 2 * self.kinds.len() + 2 * knob
     }
 }
 
@@ -245,30 +220,27 @@ mod tests {
 
     use super::*;
 
-    fn kinds() -> Vec<Kind> {
-        vec![Kind::refined(4.0), Kind::coarse(3.0), Kind::membranes(4.0)]
+    /// Knobs of weights.
+    fn of_weights(knobs: usize) -> Losses {
+        Losses::new(vec![Kind::weights(4.0), Kind::membranes(4.0)], vec![0; knobs])
     }
 
     /// What six knobs lose at the pivot; the first is a hundred times as fragile as the last.
     const TRUE: [f64; 6] = [1.0, 0.2, 0.1, 0.08, 0.05, 0.01];
 
-    fn uniform(bits: f64) -> Level {
-        Level { kind: 0, bits }
-    }
-
     /// A sum that grows by four per bit.
-    fn loss(levels: &[Level]) -> f64 {
-        let added = |(true_loss, level): (&f64, &Level)| true_loss * 4f64.powf(4.0 - level.bits);
-        0.3 + TRUE.iter().zip(levels).map(added).sum::<f64>()
+    fn loss(bits: &[f64]) -> f64 {
+        let added = |(true_loss, bits): (&f64, &f64)| true_loss * 4f64.powf(4.0 - bits);
+        0.3 + TRUE.iter().zip(bits).map(added).sum::<f64>()
     }
 
     fn learnt(count: usize) -> Losses {
-        let mut losses = Losses::new(TRUE.len(), kinds());
+        let mut losses = of_weights(TRUE.len());
         let mut dice = ChaCha8Rng::seed_from_u64(3);
         let mut seen = Vec::new();
         for _ in 0..count {
-            let levels: Vec<Level> = (0..6).map(|_| uniform(f64::from(3 + dice.next_u32() % 4))).collect();
-            seen.push(Observation { log_loss: loss(&levels).ln(), error: 0.02, levels });
+            let bits: Vec<f64> = (0..6).map(|_| f64::from(3 + dice.next_u32() % 4)).collect();
+            seen.push(Observation { log_loss: loss(&bits).ln(), error: 0.02, bits });
         }
         losses.fit(&seen);
         losses
@@ -278,10 +250,10 @@ mod tests {
     fn coefficients_of_a_sum_are_learnt() {
         let losses = learnt(40);
         for (knob, expected) in TRUE.into_iter().enumerate() {
-            let found = losses.added(knob, uniform(4.0));
+            let found = losses.added(knob, 4.0);
             assert!((found / expected).ln().abs() < 0.4, "{knob}: {found} is not {expected}");
         }
-        let narrow = [3.0, 5.0, 2.0, 3.0, 4.0, 2.0].map(uniform);
+        let narrow = [3.0, 5.0, 2.0, 3.0, 4.0, 2.0];
         let found = losses.loss(&narrow);
         assert!((found / loss(&narrow)).ln().abs() < 0.2, "{found} is not {}", loss(&narrow));
     }
@@ -289,10 +261,9 @@ mod tests {
     #[test]
     fn what_was_seen_is_less_uncertain_than_what_was_not() {
         let (few, many) = (learnt(4), learnt(40));
-        let seen = [uniform(4.0); 6];
+        let seen = [4.0; 6];
         assert!(many.variance(&seen) < 0.3 * few.variance(&seen));
-        let mut unseen = seen;
-        unseen[0] = Level { kind: 1, bits: 3.0 };
+        let unseen = [-6.0, 4.0, 4.0, 4.0, 4.0, 4.0];
         assert!(many.variance(&unseen) > 10.0 * many.variance(&seen));
     }
 
@@ -300,19 +271,18 @@ mod tests {
     /// here of a single knob that makes up all of the loss.
     #[test]
     fn the_prior_is_what_is_known_at_first() {
-        let losses = Losses::new(1, kinds());
+        let losses = of_weights(1);
         assert!((losses.base() - (-1.2f64).exp()).abs() < 1e-12);
-        assert!((losses.added(0, uniform(4.0)) - 0.7 * (-0.5f64).exp()).abs() < 1e-12);
-        assert!((losses.added(0, uniform(3.0)) - 0.7 * 0.6f64.exp()).abs() < 1e-12);
-        let narrow = uniform(-36.0);
+        assert!((losses.added(0, 4.0) - 0.7 * (-0.5f64).exp()).abs() < 1e-12);
+        assert!((losses.added(0, 3.0) - 0.7 * 0.6f64.exp()).abs() < 1e-12);
         let growth = 40.0 * 40.0 * (0.3f64.powi(2) + 0.2f64.powi(2));
-        let expected = 0.7f64.powi(2) + 0.8f64.powi(2) + 0.7f64.powi(2) + growth;
-        assert!((losses.variance(&[narrow]) / expected - 1.0).abs() < 1e-9);
+        let expected = 0.7f64.powi(2) + 1.3f64.powi(2) + growth;
+        assert!((losses.variance(&[-36.0]) / expected - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn fits_without_observations_change_nothing() {
-        let mut losses = Losses::new(2, kinds());
+        let mut losses = of_weights(2);
         let before = losses.values.clone();
         losses.fit(&[]);
         assert_eq!(losses.values, before);

@@ -41,7 +41,7 @@ impl Strategy for Nsga2 {
         let mut model = Surrogate::start(engine)?;
         let center = model.center.clone();
         let mut population = vec![member(engine, &mut model, center)?];
-        for candidate in model.front(engine.space).into_iter().take(POPULATION - 1) {
+        for candidate in model.front().into_iter().take(POPULATION - 1) {
             population.push(member(engine, &mut model, candidate)?);
         }
         while engine.left() > KEPT {
@@ -144,7 +144,7 @@ fn test_front(engine: &mut Engine, mut model: Surrogate, mut front: Vec<Member>)
     loop {
         let least = engine.best().map(|(_, cost)| cost);
         let worth = |m: &Member| {
-            let chance = model.forecast.chance(&m.candidate, engine.space);
+            let chance = model.forecast.chance(&m.candidate);
             least.map_or(chance, |least| (least - m.cost) * chance)
         };
         let best = (0..front.len()).max_by(|&a, &b| worth(&front[a]).total_cmp(&worth(&front[b])));

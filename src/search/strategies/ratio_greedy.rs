@@ -66,7 +66,7 @@ fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Vec<Choice>>) -
         saved += saving;
         let pairs = model.knobs.iter().zip(&levels);
         let candidate = pairs.fold(model.center.clone(), |c, (knob, &level)| c.with(knob, level));
-        let chance = model.forecast.chance(&candidate, space);
+        let chance = model.forecast.chance(&candidate);
         if chance < HOPELESS {
             break;
         }
@@ -82,7 +82,7 @@ fn promising(space: &Space, model: &Surrogate, skipped: &HashSet<Vec<Choice>>) -
 fn steepest(space: &Space, model: &Surrogate, levels: &[usize]) -> Option<(Move, f64)> {
     let change = |k: usize, to: usize| {
         let (costs, from) = (model.costs.added(k), levels[k]);
-        let lost = model.forecast.added(k, to, space) - model.forecast.added(k, from, space);
+        let lost = model.forecast.added(k, to) - model.forecast.added(k, from);
         (k, to, costs[from] - costs[to], lost)
     };
     let knobs = 0..model.knobs.len();

@@ -71,7 +71,7 @@ impl Surrogate {
         let knobs = engine.knobs();
         let mut model = Self {
             costs: Costs::around(engine, &knobs, &start)?,
-            forecast: Forecast::new(engine, knobs.clone(), start.clone()),
+            forecast: Forecast::new(engine, knobs.clone(), start.clone())?,
             knobs,
             center: start.clone(),
             keeps: false,
@@ -145,19 +145,19 @@ impl Surrogate {
     }
 
     /// The cheapest candidates around the center for losses around the allowed one, by knapsacks.
-    pub fn front(&self, space: &Space) -> Vec<Candidate> {
+    pub fn front(&self) -> Vec<Candidate> {
         // The center keeps the accuracy, whatever is expected of it.
-        let allowed = self.forecast.allowed_loss().max(self.forecast.loss(&self.center, space));
+        let allowed = self.forecast.allowed_loss().max(self.forecast.loss(&self.center));
         let mut front = Vec::new();
-        self.costs.tables().iter().for_each(|table| self.add_front(&mut front, table, allowed, space));
+        self.costs.tables().iter().for_each(|table| self.add_front(&mut front, table, allowed));
         front
     }
 
     /// Adds the cheapest candidates around the center on the machine of `table`.
-    fn add_front(&self, front: &mut Vec<Candidate>, table: &Table, allowed: f64, space: &Space) {
+    fn add_front(&self, front: &mut Vec<Candidate>, table: &Table, allowed: f64) {
         let class = |k: usize| -> Vec<(f64, f64)> {
             let costs = table.added[k].iter().enumerate();
-            costs.map(|(level, &cost)| (cost, self.forecast.added(k, level, space))).collect()
+            costs.map(|(level, &cost)| (cost, self.forecast.added(k, level))).collect()
         };
         let classes: Vec<_> = (0..self.knobs.len()).map(class).collect();
         let base = self.forecast.base();
@@ -187,14 +187,14 @@ impl Surrogate {
                 candidates.push((candidate.on(machine), cost));
             }
         };
-        for member in self.front(space).iter().chain([&self.center]) {
+        for member in self.front().iter().chain([&self.center]) {
             for (k, knob) in self.knobs.iter().enumerate() {
                 (0..self.costs.added(k).len()).for_each(|to| add(member.with(knob, to)));
             }
         }
         GROUPS.into_iter().flat_map(|groups| self.narrowed(space, groups)).for_each(add);
         let propose = |(candidate, added_cost): (Candidate, f64)| {
-            let chance = self.forecast.chance(&candidate, space);
+            let chance = self.forecast.chance(&candidate);
             Proposal { candidate, added_cost, chance }
         };
         candidates.into_par_iter().map(propose).collect()

@@ -8,6 +8,8 @@ const COMMON_BITS: [u32; 2] = [4, 8];
 const HOPELESS: f64 = 0.1;
 /// Smallest chance where uniform candidates are only what a search starts from.
 const HOPELESS_START: f64 = 0.3;
+/// Candidates that are worth this part of the worthiest are worth as much.
+const ALIKE: f64 = 0.95;
 
 /// One choice for the whole network: the cheapest that keeps accuracy and budgets.
 pub struct Uniform;
@@ -41,9 +43,9 @@ pub fn start(engine: &mut Engine) -> Result<Option<Candidate>, Stop> {
 /// [`start`] as far as any candidate keeps the accuracy with at least that chance.
 fn scan(engine: &mut Engine, least_chance: f64) -> Result<Option<Candidate>, Stop> {
     let mut scan = Scan::new(engine, least_chance)?;
-    while let Some(level) = scan.next(engine) {
+    while let Some(level) = scan.next() {
         let verdict = engine.test(&scan.candidates[level])?;
-        scan.learn(engine, level, verdict.within, verdict.meets, verdict.sum);
+        scan.learn(engine, level, verdict.within, verdict.meets, verdict.sum)?;
     }
     let found = scan.cheapest().or(scan.within);
     Ok(found.map(|level| scan.candidates.swap_remove(level)))
@@ -129,7 +131,7 @@ impl Scan {
     }
 
     /// What to look at next; `None` where nothing is left that may be cheaper.
-    fn next(&self, engine: &Engine) -> Option<usize> {
+    fn next(&self) -> Option<usize> {
         if let Some(first) = self.first.into_iter().find(|&i| self.seen.get(i) == Some(&None)) {
             return Some(first);
         }
@@ -137,19 +139,30 @@ impl Scan {
         let end = found.unwrap_or(self.candidates.len());
         let most = self.costs.get(end).or(self.costs.last())?;
         let worth = |i: usize| {
-            let chance = self.chance(engine, i);
+            let chance = self.chance(i);
             (chance >= self.least_chance || found.is_none()).then_some(((most - self.costs[i]) * chance, i))
         };
         let open = (0..end).filter(|&i| self.seen[i].is_none() && !self.is_hopeless(i));
-        open.filter_map(worth).max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, i)| i)
+        let worths: Vec<(f64, usize)> = open.filter_map(worth).collect();
+        let largest = worths.iter().fold(0.0, |largest: f64, (worth, _)| largest.max(*worth));
+        // Whatever is narrower fails with the widest.
+        let alike = worths.iter().filter(|(worth, _)| *worth >= ALIKE * largest);
+        alike.map(|&(_, i)| i).min_by_key(|&i| (self.levels[i], i))
     }
 
     /// The chance that candidate number `i` keeps the accuracy.
-    fn chance(&self, engine: &Engine, i: usize) -> f64 {
-        self.forecast.as_ref().map_or(1.0, |forecast| forecast.chance(&self.candidates[i], engine.space))
+    fn chance(&self, i: usize) -> f64 {
+        self.forecast.as_ref().map_or(1.0, |forecast| forecast.chance(&self.candidates[i]))
     }
 
-    fn learn(&mut self, engine: &Engine, i: usize, within: bool, meets: bool, sum: Batch) {
+    fn learn(
+        &mut self,
+        engine: &mut Engine,
+        i: usize,
+        within: bool,
+        meets: bool,
+        sum: Batch,
+    ) -> Result<(), Stop> {
         self.seen[i] = Some(sum);
         match (within, meets) {
             (_, true) => self.meet.push(i),
@@ -160,20 +173,21 @@ impl Scan {
             forecast.learn(engine, &self.candidates[i], &sum);
             forecast.fit();
         } else if i == self.first[1] {
-            self.forecast = Some(self.begin_forecast(engine));
+            self.forecast = Some(self.begin_forecast(engine)?);
         }
+        Ok(())
     }
 
     /// In losses of the candidate of common widths, after all that was seen.
-    fn begin_forecast(&self, engine: &Engine) -> Forecast {
+    fn begin_forecast(&self, engine: &mut Engine) -> Result<Forecast, Stop> {
         let knobs = engine.space.knobs(Granularity::Network);
-        let mut forecast = Forecast::new(engine, knobs, self.candidates[self.first[1]].clone());
+        let mut forecast = Forecast::new(engine, knobs, self.candidates[self.first[1]].clone())?;
         for (candidate, sum) in self.candidates.iter().zip(&self.seen) {
             if let Some(sum) = sum {
                 forecast.learn(engine, candidate, sum);
             }
         }
         forecast.fit();
-        forecast
+        Ok(forecast)
     }
 }

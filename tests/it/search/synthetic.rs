@@ -3,7 +3,7 @@
 use spiq::error::Result;
 use spiq::load;
 use spiq::model::Network;
-use spiq::quant::{FixedPoint, Precision, Setting};
+use spiq::quant::{FixedPoint, Precision, Setting, WeightScheme};
 use spiq::search::{
     Batch, Budgets, DriftMetric, Figures, Granularity, LayerDrift, Measured, Objective, Oracle, Problem,
     Quantizer, Space, Widths,
@@ -178,6 +178,11 @@ impl Oracle for Synthetic {
 
     fn charged_images(&self) -> usize {
         8
+    }
+
+    /// As of uniform weights that use all of their range: four times as much per bit less.
+    fn rounding_noise(&self, scheme: WeightScheme) -> Result<Vec<f64>> {
+        Ok(vec![4f64.powi(-(scheme.bits() as i32)); self.fragility.len()])
     }
 
     fn charge_own(&self, setting: &Setting, machine: usize) -> Result<Figures> {
