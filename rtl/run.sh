@@ -2,7 +2,8 @@
 # Compares layers that `spiq export rtl DIR` wrote with the units of this folder, in Icarus Verilog.
 #
 #     rtl/run.sh DIR...       folders with layer.vh, or folders of such folders
-#     rtl/run.sh              the exhaustive benches of the attention neuron and of bytes of ternary weights
+#     rtl/run.sh              the benches of units alone: attention neuron, bytes of ternary weights, popcount, multiplier,
+#                             requantizer
 #
 # One line per layer: "PASS n values" or the first mismatch. Exit code 0 only if every layer passes and there is one.
 set -euo pipefail
@@ -32,8 +33,10 @@ bench() {
 }
 
 if [[ $# == 0 ]]; then
-    for unit in ssa_neuron trits; do
-        compile "tb_$unit" "$rtl/tb_$unit.sv" "$rtl/$unit.sv"
+    for unit in ssa_neuron trits popcount multiply_accumulate requantize; do
+        source=$rtl/$unit.sv
+        [[ -e $source ]] || source=$rtl/design/$unit.sv
+        compile "tb_$unit" "$rtl/tb_$unit.sv" "$source"
         vvp -n "$build/bench.vvp"
     done
     exit

@@ -21,9 +21,9 @@ command -v yosys >/dev/null || { echo "yosys is not on PATH" >&2; exit 2; }
 nand=$(awk '/^[ \t]*cell[ \t]*\(/ { name = tolower($0) } /^[ \t]*area[ \t]*:/ { gsub(/[^0-9.]/, ""); if (name ~ /nand2[^0-9a-z]*_?[x0-9]*[ "\)]/ && (!best || $0 + 0 < best)) best = $0 + 0 } END { print best }' "$liberty")
 [[ -n $nand ]] || { echo "--liberty: $liberty: no cell whose name has nand2" >&2; exit 2; }
 
-units=(lif_step weight_code gather spike_queue walker row_arbiter row_crossbar lanes sequencer)
+units=(lif_step weight_code gather spike_queue walker row_arbiter row_crossbar lanes sequencer requantize)
 sources=("${units[@]/#/$rtl/design/}")
-sources=("${sources[@]/%/.sv}" "$rtl/trits.sv")
+sources=("${sources[@]/%/.sv}" "$rtl"/{trits,popcount,multiply_accumulate}.sv)
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 
@@ -76,6 +76,11 @@ for bits in 4 6 8 12 16; do
 done
 unit neuron_soft_reset lif_step "X_BITS=20 V_BITS=16 SOFT_RESET=1"
 unit neuron_multiplied_leak lif_step "X_BITS=20 V_BITS=16 SHIFT=16 MULTIPLIER_BITS=16"
+# A requantizer of sums of so many bits, and what counts spikes that come at once.
+for bits in 16 20; do unit requantizer requantize "X_BITS=$bits Y_BITS=$((bits + 17))"; done
+for bits in 16 64 256; do unit popcount popcount "BITS=$bits"; done
+# Units of a systolic array: weights of so many bits, inputs of 8, 24 bits of sums.
+for bits in 2 4 8; do unit multiply_accumulate multiply_accumulate "WEIGHT_BITS=$bits INPUT_BITS=8 SUM_BITS=24"; done
 unit walker walker "WORD_BITS=64 SERIAL_BITS=1"
 unit walker walker "WORD_BITS=64 SERIAL_BITS=9"
 unit spike_queue spike_queue "WORD_BITS=64 DEPTH=16"

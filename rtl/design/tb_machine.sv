@@ -2,6 +2,8 @@
 // where its cycles went.
 //
 //     SIMULATION +dir=LAYER      writes LAYER/run.log, prints "PASS n words" or the first difference
+//                +trace=FILE     writes FILE.lanes, what goes into the lanes of the first position clock by clock, and
+//                                FILE.neurons, into the first eight neurons: `power.sh` reads them
 module tb_machine;
     `include "design.vh"
     `include "program.svh"
@@ -178,6 +180,31 @@ module tb_machine;
         else $display("FAIL %0d of %0d words differ", different, compared);
         $finish;
     end
+
+    // What lanes and neurons see.
+    localparam int TRACED = CHANNELS < 8 ? CHANNELS : 8;
+    int lanes_trace = 0, neurons_trace = 0;
+    string trace;
+    logic [TRACED*MEMBRANE_BITS-1:0] membranes;
+    logic [TRACED*SUM_BITS-1:0] potentials, thresholds;
+    logic [TRACED*5-1:0] discards;
+    for (genvar c = 0; c < TRACED; c++) begin : traced
+        assign membranes[c*MEMBRANE_BITS+:MEMBRANE_BITS] = dut.vector.neuron[c].membrane;
+        assign potentials[c*SUM_BITS+:SUM_BITS] = dut.vector.neuron[c].potential;
+        assign thresholds[c*SUM_BITS+:SUM_BITS] = dut.vector.neuron[c].threshold;
+        assign discards[c*5+:5] = dut.vector.neuron[c].threshold_word[31:27];
+    end
+    initial
+        if ($value$plusargs("trace=%s", trace)) begin
+            lanes_trace = $fopen({trace, ".lanes"}, "w");
+            neurons_trace = $fopen({trace, ".neurons"}, "w");
+        end
+    always @(negedge clk)
+        if (lanes_trace != 0 && phase == 3) begin
+            $fwrite(lanes_trace, "%h %b %b %b\n", dut.array[0].row, dut.row_adds[0], dut.row_ends, dut.enable);
+            if (dut.vector.row_valid && dut.vector.moves)
+                $fwrite(neurons_trace, "%h %h %h %h\n", membranes, potentials, thresholds, discards);
+        end
 
     // A layer that waits for itself ends here: no wave takes so long.
     int waited = 0;

@@ -29,7 +29,7 @@ pub trait CostModel {
 
     /// What lanes that keep sums and stand for `lanes`, or a unit without lanes, have to know of spikes beyond their
     /// counts.
-    fn patterns(&self, _lanes: &Unrolling) -> Vec<Pattern> {
+    fn patterns(&self, _machine: &Machine, _lanes: &Unrolling) -> Vec<Pattern> {
         Vec::new()
     }
 }
@@ -53,7 +53,7 @@ impl Machine {
                 let keep_sums = layouts.into_iter().filter(|layout| layout.keeps == Stationary::Outputs);
                 keep_sums.map(|layout| layout.lanes).collect()
             };
-            lanes.into_iter().flat_map(move |lanes| self.cost_model(number).patterns(&lanes))
+            lanes.into_iter().flat_map(move |lanes| self.cost_model(number).patterns(self, &lanes))
         })
     }
 }

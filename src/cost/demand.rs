@@ -60,7 +60,8 @@ impl Behind {
 pub struct Demand {
     /// Time of the array.
     pub array: ArrayCycles,
-    /// Loads and stores that a processor waits for: the accesses of its array time.
+    /// Accesses that the array waits for, and that are part of its time: loads and stores of a processor, rows in the same
+    /// banks.
     pub accesses: Stalls,
     /// Time of neurons, joins, pooling and attention.
     pub epilogue_cycles: f64,
@@ -95,6 +96,7 @@ impl Demand {
     /// Adds what `after` it asks of units and of the memories that feed them.
     pub fn follow(&mut self, after: &Self) {
         self.array = self.array.then(&after.array);
+        self.accesses.add_all(&after.accesses);
         self.epilogue_cycles += after.epilogue_cycles;
         self.ideal.add_scaled(&after.ideal, 1.0);
         self.busy.add_scaled(&after.busy, 1.0);

@@ -32,7 +32,7 @@ impl CostModel for EventCores {
         cost
     }
 
-    fn patterns(&self, _: &Unrolling) -> Vec<Pattern> {
+    fn patterns(&self, _: &Machine, _: &Unrolling) -> Vec<Pattern> {
         let outputs = self.overheads.output_spike_cycles.as_ref().map(|_| Pattern::Outputs);
         searched(self).into_iter().chain(outputs).collect()
     }

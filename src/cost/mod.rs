@@ -12,6 +12,7 @@
 
 mod accesses;
 mod area;
+mod bank_conflicts;
 mod cost_model;
 mod demand;
 mod encoding;

@@ -4,7 +4,7 @@ use super::cost_model::CostModel;
 use super::run::Run;
 use super::tiled::{self, OnChip, Tiled, encoded_input};
 use super::zeros::{MovedSums, Walk, Waves, ZeroHandling, handling};
-use super::{Demand, LayerCost, Machine, Traffic, overheads};
+use super::{Demand, LayerCost, Machine, Traffic, bank_conflicts, overheads};
 use crate::exec::Pattern;
 use crate::hw::table::EnergyTable;
 use crate::hw::{MultiBit, Operand, Placement, SpatialDim, SpikeLanes, Unrolling, Zeros};
@@ -20,8 +20,11 @@ impl CostModel for SpikeLanes {
         Some(tiled::on_chip(self, machine, run, known))
     }
 
-    fn patterns(&self, lanes: &Unrolling) -> Vec<Pattern> {
-        handling(&self.zeros).patterns(&lanes.without(SpatialDim::Batch))
+    fn patterns(&self, machine: &Machine, lanes: &Unrolling) -> Vec<Pattern> {
+        let lanes = lanes.without(SpatialDim::Batch);
+        let mut patterns = handling(&self.zeros).patterns(&lanes);
+        patterns.extend(bank_conflicts::pattern(self, machine, &lanes));
+        patterns
     }
 }
 
@@ -65,7 +68,8 @@ impl SpikeLanes {
 /// one. What is the same for all of them comes once: weights that stay in lanes, and rows that lanes in step add.
 fn share_lanes(unit: &SpikeLanes, demand: Demand, plan: &Plan, images: f64, batch: f64) -> Demand {
     let share = (batch / images).ceil() / batch;
-    let mut shared = Demand { array: demand.array.times(share), waves: demand.waves * share, ..demand };
+    let (array, accesses) = (demand.array.times(share), demand.accesses.times(share));
+    let mut shared = Demand { array, accesses, waves: demand.waves * share, ..demand };
     shared.array.ideal = demand.array.ideal / images;
     shared.array.under_utilisation += demand.array.ideal * (share - 1.0 / images);
     let in_step = matches!(unit.zeros, Zeros::Dense | Zeros::Gated);
@@ -134,7 +138,12 @@ fn output_stationary(
     demand.array.under_utilisation = average * serial * passes - demand.array.ideal;
     demand.array.imbalance = (busiest - average) * serial * passes;
     let words = weight_words(machine, plan, product);
-    demand.read(Operand::Weights, weight_rows * outputs * product.code_bits() * words);
+    let met = bank_conflicts::counted(unit, machine, plan, waves);
+    let read_rows = met.map_or(weight_rows, |met| met.reads);
+    demand.read(Operand::Weights, read_rows * outputs * product.code_bits() * words);
+    if let Some(met) = met {
+        bank_conflicts::wait(&mut demand, machine, (met.cycles - busiest) * passes);
+    }
     let fetched_bits = if style.gathers_inputs() { gathered_bits } else { streamed_bits };
     demand.read(Operand::Activations, fetched_bits(machine, waves, passes));
     if let Some(tile) = plan.tile(&machine.hardware, product) {

@@ -13,7 +13,7 @@ pub struct ArrayCycles {
     pub fill_drain: f64,
     /// Waiting for the slowest lane of a wave.
     pub imbalance: f64,
-    /// Loads and stores that a processor cannot hide.
+    /// Loads and stores that a processor cannot hide; rows of weights whose banks others read.
     pub access: f64,
 }
 

@@ -36,7 +36,7 @@ fn patterns(machine: &Machine, mapped: &MappedWorkload) -> Vec<Pattern> {
     for (plan, layer) in mapped.plans.iter().zip(&mapped.workload.layers) {
         let looks = matches!(plan.dataflow, Dataflow::OutputStationary | Dataflow::Sequential);
         if layer.product.is_some() && looks {
-            let found = machine.cost_model(plan.unit).patterns(&plan.lanes);
+            let found = machine.cost_model(plan.unit).patterns(machine, &plan.lanes);
             patterns
                 .extend(found.into_iter().filter(|pattern| !patterns.contains(pattern)).collect::<Vec<_>>());
         }
@@ -62,6 +62,7 @@ fn of_pattern(pattern: Pattern, counted: Option<usize>) -> String {
         Pattern::Windows { .. } => format!("inputs that spike in a window are {source}"),
         Pattern::Products { .. } => format!("spikes that rows have in common are {source}"),
         Pattern::Chunks { .. } => format!("steps through chunks of inputs are {source}"),
+        Pattern::Rows(_) => format!("rows of weights that meet in banks are {source}"),
         Pattern::Maps => format!("spikes of input maps are {source}"),
         Pattern::Positions { .. } => format!("spikes of input positions are {source}"),
         Pattern::Outputs if counted.is_none() => "output spikes follow from rates".to_owned(),

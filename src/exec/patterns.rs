@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::rows::{RowReads, RowShape};
 use super::spike_matrix::{SpikeMatrix, draw};
 use super::waves::{WaveShape, Waves};
 use crate::model::{ConvGeometry, Kind, Network, Node, NodeId, Op, Weighted};
@@ -37,6 +38,8 @@ pub enum Pattern {
     },
     /// How long lanes wait for each other that step over zeros side by side.
     Waves(WaveShape),
+    /// Which rows of weights are read together, and which wait for each other's banks.
+    Rows(RowShape),
     /// Inputs that are not zero, by timestep and input channel.
     Maps,
     /// Inputs that are not zero, by timestep and input position in raster order.
@@ -84,6 +87,7 @@ impl Pattern {
         match self {
             Self::Waves(shape) => shape.suits(groups),
             Self::Windows { .. } | Self::Products { .. } | Self::Chunks { .. } => spikes,
+            Self::Rows(_) => groups == 1 && spikes,
             // Events of a camera are spikes, too.
             Self::Maps | Self::Positions { .. } => groups == 1,
             Self::Outputs => false,
@@ -104,6 +108,8 @@ pub struct PatternCount {
     pub searches: u64,
     /// Maps and positions: inputs that are not zero, timestep by timestep; outputs: spikes.
     pub inputs: Arc<[u32]>,
+    /// Rows: what they take where they are of 1, 2, 3 ... words.
+    pub rows: Arc<[RowReads]>,
 }
 
 impl PatternCount {
@@ -195,6 +201,9 @@ fn count<T: Copy + Default + PartialEq>(
         }
         return PatternCount { steps: waves.steps(), ..PatternCount::default() };
     }
+    if let Pattern::Rows(_) = pattern {
+        return group(0).count(pattern);
+    }
     (0..geometry.groups).fold(PatternCount::default(), |mut sum, number| {
         sum.add(group(number).count(pattern));
         sum
@@ -224,6 +233,7 @@ fn inputs<T: Copy + Default + PartialEq>(pattern: Pattern, input: &Frames<T>) ->
         | Pattern::Products { .. }
         | Pattern::Chunks { .. }
         | Pattern::Waves(_)
+        | Pattern::Rows(_)
         | Pattern::Outputs => None,
     }
 }
@@ -256,6 +266,9 @@ impl SpikeMatrix {
                 let mut waves = Waves::new(shape, [1, self.positions()], [self.timesteps, 1], 1);
                 waves.add(0, self);
                 PatternCount { steps: waves.steps(), ..PatternCount::default() }
+            }
+            Pattern::Rows(shape) => {
+                PatternCount { rows: shape.count(self).into(), ..PatternCount::default() }
             }
             Pattern::Maps | Pattern::Positions { .. } | Pattern::Outputs => PatternCount::default(),
         }

@@ -387,6 +387,7 @@ impl Hardware {
             return Err(Fault::new(field("capacity_bytes"), message));
         }
         positive(&field("bandwidth_bits_per_cycle"), &memory.bandwidth_bits_per_cycle, 1 << 24)?;
+        memory.check_conflicts().map_err(|m| Fault::new(field("conflicts"), m))?;
         let wrong = |message: &'static str| Err(Fault::new(field("macro_model"), message));
         match (memory.macro_model, self.is_whole_chip()) {
             (MemoryMacro::Cacti(_), _) if self.fpga.is_some() => wrong("memories of an fpga are BlockRam"),

@@ -27,8 +27,32 @@ pub struct MemorySpec {
     pub word_bits: Sourced<u32>,
     /// Bits that can move per cycle, reads and writes together: at most a word of every bank.
     pub bandwidth_bits_per_cycle: Sourced<u32>,
+    /// Whether accesses that meet in a bank wait for each other.
+    #[serde(default, skip_serializing_if = "BankConflicts::is_absent")]
+    pub conflicts: BankConflicts,
     /// Where its energy, leakage and area come from.
     pub macro_model: MemoryMacro,
+}
+
+/// What happens where accesses meet in a bank.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum BankConflicts {
+    /// Accesses are taken never to meet.
+    #[default]
+    Absent,
+    /// Of the rows of weights that positions ask for in one cycle, those are read whose banks do not meet, and the others
+    /// later: counted in the spikes of a run.
+    Counted {
+        /// True if positions that ask for one row read it together.
+        shares_rows: bool,
+    },
+}
+
+impl BankConflicts {
+    fn is_absent(&self) -> bool {
+        *self == Self::Absent
+    }
 }
 
 /// Where energy, leakage and area of a memory come from.
@@ -51,6 +75,20 @@ impl MemorySpec {
     /// Banks that it is made of.
     pub fn banks(&self) -> u32 {
         self.banks.as_ref().map_or(1, |banks| banks.value)
+    }
+
+    /// Rows of weights are what is counted.
+    pub(super) fn check_conflicts(&self) -> Result<(), String> {
+        if self.conflicts.is_absent() {
+            return Ok(());
+        }
+        if !self.holds.contains(&Operand::Weights) || !self.feeds.is_empty() {
+            return Err("rows of weights are counted, and this memory feeds no units with them".to_owned());
+        }
+        match self.banks() {
+            2..=64 => Ok(()),
+            banks => Err(format!("of {banks} banks, and those of 2 to 64 are counted")),
+        }
     }
 
     /// A bank yields or takes one word per cycle.

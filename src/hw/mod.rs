@@ -37,7 +37,7 @@ pub use energies::{Energies, names as table_names};
 pub use event_table::{Counting, EventTable, Integers};
 pub use fpga::{Fpga, Resources, resources};
 pub use machine::{Description, Hardware, Objective, Placement, SpikeEncoding};
-pub use memory::{MemoryMacro, MemorySpec};
+pub use memory::{BankConflicts, MemoryMacro, MemorySpec};
 pub use operand::{Operand, PerOperand};
 pub use sourced::Sourced;
 pub use space::{Axes, Axis, MachineSpace, Parameter, Value, Values};

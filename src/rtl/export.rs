@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
-use serde::{Deserialize, Serialize};
-
 use super::images::{inputs, spikes, sums, weights};
 use super::layer::{DesignLayer, NeuronRule};
 use super::machine::{DesignMachine, SUM_BITS};
+use super::manifest::{DesignExport, DesignRequest, ExportedLayer, Frames};
+use super::operations::{self, PlacedOperation};
 use super::predicted::{CauseCycles, predicted};
 use super::program::{Placed, fields, last_positions, mem};
 use super::table::DesignTable;
@@ -23,68 +23,8 @@ use crate::model::{Images, NodeId};
 use crate::output::{OutputFolder, Owner};
 use crate::quant::QuantizedModel;
 
-/// What [`export_design`] is asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct DesignRequest<'a> {
-    /// The network.
-    pub model: &'a QuantizedModel,
-    /// Names of the model and the setting.
-    pub names: [&'a str; 2],
-    /// The machine.
-    pub hardware: &'a Hardware,
-    /// One image.
-    pub images: &'a Images,
-    /// Names of weight layers; all that the design runs where there are none.
-    pub layers: &'a [String],
-}
-
-/// `manifest.json` of a design.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DesignExport {
-    pub(super) schema: String,
-    pub(super) version: u32,
-    /// Model, setting, machine.
-    pub model: String,
-    pub(super) setting: String,
-    pub(super) hardware: String,
-    /// SHA-256 of everything that a run reads; its log repeats it.
-    pub(super) sha256: String,
-    pub(super) positions: usize,
-    pub(super) channels: usize,
-    /// Layers that run, in the order of the network.
-    pub layers: Vec<ExportedLayer>,
-    /// Weight layers that do not, and why.
-    pub left_out: BTreeMap<String, String>,
-}
-
-/// A layer of [`DesignExport`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExportedLayer {
-    /// Name of the layer, and of its folder.
-    pub name: String,
-    /// How it is mapped, in words.
-    pub(super) mapping: String,
-    /// Values that it yields: spikes, or sums.
-    pub(super) values: u64,
-    /// True if sums leave instead of spikes.
-    pub(super) sums: bool,
-    /// Output channels of a tile, and of the last one.
-    pub(super) tile_channels: [usize; 2],
-    /// Tiles.
-    pub(super) tiles: usize,
-    /// Rows that neurons take of the last wave of a tile.
-    pub(super) last_rows: usize,
-    /// By the cost model.
-    pub(super) cycles: CauseCycles,
-}
-
-impl DesignExport {
-    /// What `manifest.json` is called.
-    pub(super) const SCHEMA: &'static str = "spiq-rtl-design";
-}
-
 /// Files of the design, in the order in which they are compiled.
-const SOURCES: [(&str, &str); 16] = [
+const SOURCES: [(&str, &str); 21] = [
     ("program.svh", include_str!("../../rtl/design/program.svh")),
     ("sram.sv", include_str!("../../rtl/design/sram.sv")),
     ("two_port_sram.sv", include_str!("../../rtl/design/two_port_sram.sv")),
@@ -99,12 +39,14 @@ const SOURCES: [(&str, &str); 16] = [
     ("neurons.sv", include_str!("../../rtl/design/neurons.sv")),
     ("sequencer.sv", include_str!("../../rtl/design/sequencer.sv")),
     ("machine.sv", include_str!("../../rtl/design/machine.sv")),
+    ("elementwise.svh", include_str!("../../rtl/design/elementwise.svh")),
+    ("requantize.sv", include_str!("../../rtl/design/requantize.sv")),
+    ("element_lane.sv", include_str!("../../rtl/design/element_lane.sv")),
+    ("elementwise.sv", include_str!("../../rtl/design/elementwise.sv")),
+    ("tb_elementwise.sv", include_str!("../../rtl/design/tb_elementwise.sv")),
     ("tb_machine.sv", include_str!("../../rtl/design/tb_machine.sv")),
     ("Makefile", include_str!("../../rtl/design/Makefile")),
 ];
-
-/// Recorded frames by node and timestep.
-type Frames = BTreeMap<(NodeId, usize), Vec<i64>>;
 
 /// Refuses machines that have no RTL.
 ///
@@ -124,11 +66,17 @@ pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport
     let machine = Machine::new(hardware.clone())?;
     let activity = executed(model, &machine, images)?;
     let mapped = mapped(model, &machine, &activity)?;
-    let (layers, left_out) = chosen(request, &mapped, &design)?;
-    let frames = recorded(model, images, &layers)?;
+    let (layers, mut left_out) = chosen(request, &mapped, &design)?;
+    let (operations, others) = operations::chosen(request, &mapped, &design, &layers)?;
+    left_out.extend(others);
+    if layers.is_empty() && operations.is_empty() {
+        let reasons: Vec<String> = left_out.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        return Err(Error::mismatch(format!("no layer that the design runs: {}", reasons.join("; "))));
+    }
+    let frames = recorded(model, images, &layers, &operations)?;
     let timesteps = model.network().timesteps;
     let table = DesignTable::of(layers.iter().map(|(layer, _)| layer));
-    let parameters = parameters(&layers, &design, &table);
+    let parameters = parameters(&layers, &operations, &design, &table);
     let mut files: Vec<(String, String)> = vec![("design/design.vh".to_owned(), parameters)];
     files.extend(
         SOURCES
@@ -143,6 +91,10 @@ pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport
             cycles: predicted(layer, &machine, &activity, timesteps),
             ..described(layer, placed, &design)
         });
+    }
+    for operation in &operations {
+        files.extend(operation.files(&design, &frames));
+        exported.push(operation.described(&machine, &activity, timesteps));
     }
     let manifest = DesignExport {
         schema: DesignExport::SCHEMA.to_owned(),
@@ -205,10 +157,14 @@ fn chosen<'a>(
     design: &DesignMachine,
 ) -> Result<Chosen<'a>> {
     let all = || mapped.workload.layers.iter().zip(&mapped.plans);
-    if let Some(unknown) = request.layers.iter().find(|&name| all().all(|(layer, _)| layer.name != *name)) {
+    let is_layer = |name: &String| all().any(|(layer, _)| layer.name == *name);
+    let is_node = |name: &String| request.model.network().iter().any(|(_, node)| node.name == *name);
+    if let Some(unknown) = request.layers.iter().find(|&name| !is_layer(name) && !is_node(name)) {
         return Err(Error::mismatch(format!("--layers: {unknown}: no such layer")));
     }
-    let wanted = |layer: &Layer| request.layers.is_empty() || request.layers.contains(&layer.name);
+    let wanted = |layer: &Layer| {
+        layer.product.is_some() && (request.layers.is_empty() || request.layers.contains(&layer.name))
+    };
     let (mut layers, mut left_out, mut shared) = (Vec::new(), BTreeMap::new(), None);
     for (layer, plan) in all().filter(|(layer, _)| wanted(layer)) {
         match runs(request.model, layer, plan, design, &mut shared) {
@@ -216,10 +172,6 @@ fn chosen<'a>(
             Err(why) if request.layers.is_empty() => _ = left_out.insert(layer.name.clone(), why),
             Err(why) => return Err(Error::mismatch(format!("--layers: {}: {why}", layer.name))),
         }
-    }
-    if layers.is_empty() {
-        let reasons: Vec<String> = left_out.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-        return Err(Error::mismatch(format!("no layer that the design runs: {}", reasons.join("; "))));
     }
     Ok((layers, left_out))
 }
@@ -243,11 +195,17 @@ fn runs<'a>(
 }
 
 /// What goes in and out of `layers`.
-fn recorded(model: &QuantizedModel, images: &Images, layers: &[(DesignLayer<'_>, Placed)]) -> Result<Frames> {
+fn recorded(
+    model: &QuantizedModel,
+    images: &Images,
+    layers: &[(DesignLayer<'_>, Placed)],
+    operations: &[PlacedOperation<'_>],
+) -> Result<Frames> {
     let frames = Mutex::new(Frames::new());
     let wanted = |id: NodeId, part: Part| {
         let one = |(layer, _): &(DesignLayer<'_>, Placed)| id == layer.input || id == yields(layer);
-        part == Part::Values && layers.iter().any(one)
+        let of_operation = || operations.iter().any(|operation| operation.touches(id));
+        part == Part::Values && (layers.iter().any(one) || of_operation())
     };
     record(model, images, &wanted, &|frame: Frame| {
         frames.lock().expect("no writer panics").insert((frame.node, frame.t), frame.values);
@@ -303,16 +261,27 @@ fn described(layer: &DesignLayer, placed: &Placed, design: &DesignMachine) -> Ex
         tile_channels: [channels, (outputs - 1) % channels + 1],
         tiles: layer.tiles(),
         last_rows: last_positions(layer, design) * placed.repeats,
+        element_bits: None,
         cycles: CauseCycles::default(),
     }
 }
 
 /// Parameters of the design: the machine's, and as much of lanes and neurons as the layers use.
-fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine, table: &DesignTable) -> String {
+fn parameters(
+    layers: &[(DesignLayer<'_>, Placed)],
+    operations: &[PlacedOperation<'_>],
+    design: &DesignMachine,
+    table: &DesignTable,
+) -> String {
     let any = |test: fn(&DesignLayer) -> bool| usize::from(layers.iter().any(|(layer, _)| test(layer)));
     let serial = layers.iter().map(|(layer, _)| layer.product.input.bits()).max().unwrap_or(1);
     let unused = NeuronRule { shift: 1, soft_reset: false, membrane_bits: 16 };
-    let rule = layers.iter().find_map(|(layer, _)| layer.rule()).unwrap_or(unused);
+    let of_layers = layers.iter().find_map(|(layer, _)| layer.rule());
+    let of_operations = || operations.iter().find_map(|placed| placed.operation.rule());
+    let rule = of_layers.or_else(of_operations).unwrap_or(unused);
+    // Maps between layers lie in memories as large as they need: the machine passes them on timestep by timestep.
+    let [activations, sums] = operations::memory_words(operations);
+    let activations = activations.max(design.activations.words());
     let exponent_bits = layers.iter().map(|(layer, _)| layer.exponent_bits()).max().unwrap_or(0);
     let all = [
         ("POSITIONS", design.positions),
@@ -321,6 +290,9 @@ fn parameters(layers: &[(DesignLayer<'_>, Placed)], design: &DesignMachine, tabl
         ("WEIGHT_BANK_WORDS", design.weights.bank_words),
         ("ACTIVATION_BANKS", design.activations.banks),
         ("ACTIVATION_BANK_WORDS", design.activations.bank_words),
+        ("OPERATION_WORDS", activations.next_multiple_of(design.activations.banks)),
+        ("SUM_BANKS", design.sums.banks),
+        ("SUM_WORDS", sums.max(1).next_multiple_of(design.sums.banks)),
         ("MAX_WEIGHT_BITS", design.max_weight_bits as usize),
         ("UNIFORM", any(|layer| layer.decoder() == 0)),
         ("POWERS", any(|layer| layer.decoder() == 1)),

@@ -8,7 +8,7 @@ use crate::model::ConvGeometry;
 use crate::quant::per_channel;
 
 /// A threshold that nothing reaches.
-const UNREACHED: i64 = (1 << (THRESHOLD_BITS - 1)) - 1;
+pub const UNREACHED: i64 = (1 << (THRESHOLD_BITS - 1)) - 1;
 
 /// Rows of weights, bit plane by bit plane, and behind them biases and thresholds of each tile.
 pub fn weights(layer: &DesignLayer, placed: &Placed, machine: &DesignMachine) -> Words {

@@ -213,7 +213,7 @@ impl<'a> DesignLayer<'a> {
 }
 
 /// What `neuron` does, if the design can.
-fn rule(neuron: &QuantizedNeuron) -> Result<NeuronRule, String> {
+pub fn rule(neuron: &QuantizedNeuron) -> Result<NeuronRule, String> {
     let Some(word) = &neuron.membrane else { return Err("neurons without membranes".to_owned()) };
     let first = neuron.keeps[0];
     if first.multiplier != 1 || neuron.keeps.iter().any(|&keep| keep != first) {

@@ -22,6 +22,8 @@ pub struct DesignMachine {
     pub weights: Banks,
     /// The memory of spikes.
     pub activations: Banks,
+    /// The memory of sums.
+    pub sums: Banks,
     /// Widest weight.
     pub max_weight_bits: u32,
     /// True if lanes take integers bit by bit.
@@ -93,6 +95,7 @@ impl DesignMachine {
             channels,
             weights: Banks::new(hardware, Operand::Weights, channels)?,
             activations: Banks::new(hardware, Operand::Activations, channels)?,
+            sums: Banks::new(hardware, Operand::PartialSums, channels)?,
             max_weight_bits: unit.max_weight_bits.value,
             serial: unit.multi_bit == MultiBit::BitSerial,
         };

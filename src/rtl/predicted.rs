@@ -48,8 +48,27 @@ pub fn predicted(
     activity: &Activity,
     timesteps: usize,
 ) -> CauseCycles {
-    let Plan { unit, dataflow, lanes, placement, recompute, channels, .. } = *layer.plan;
-    let plan = Plan {
+    let product = Product { from_outside: false, ..layer.product.clone() };
+    let all = Layer { product: Some(product), epilogue: vec![behind(layer)], ..layer.layer.clone() };
+    causes(layer_cost(&all, &alone(layer.plan), machine, activity, timesteps).cycles)
+}
+
+/// Cycles of one operation of `layer`, everything on chip.
+pub fn predicted_operation(
+    (layer, plan): (&Layer, &Plan),
+    epilogue: &Epilogue,
+    machine: &Machine,
+    activity: &Activity,
+    timesteps: usize,
+) -> CauseCycles {
+    let operation = Layer { product: None, epilogue: vec![epilogue.clone()], ..layer.clone() };
+    causes(layer_cost(&operation, &alone(plan), machine, activity, timesteps).cycles)
+}
+
+/// `plan` with everything on chip.
+fn alone(plan: &Plan) -> Plan {
+    let Plan { unit, dataflow, lanes, placement, recompute, channels, .. } = *plan;
+    Plan {
         unit,
         dataflow,
         lanes,
@@ -62,10 +81,10 @@ pub fn predicted(
         activations: None,
         residual: None,
         group: None,
-    };
-    let product = Product { from_outside: false, ..layer.product.clone() };
-    let alone = Layer { product: Some(product), epilogue: vec![behind(layer)], ..layer.layer.clone() };
-    let cycles = layer_cost(&alone, &plan, machine, activity, timesteps).cycles;
+    }
+}
+
+fn causes(cycles: Cycles) -> CauseCycles {
     let Cycles { ideal, under_utilisation, fill_drain, imbalance, epilogue, port_stall, .. } = cycles;
     CauseCycles {
         work: ideal + under_utilisation,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::export::{DesignExport, ExportedLayer};
 use super::machine::SUM_BITS;
+use super::manifest::{DesignExport, ExportedLayer};
 use super::predicted::CauseCycles;
 use crate::error::{Error, Result};
 use crate::files::{MAX_LOG, MAX_TEXT, read};
@@ -26,7 +26,64 @@ pub struct LayerRun {
     /// Cycles of the cost model by cause.
     pub model: CauseCycles,
     /// Cycles of the RTL as its bench counted them.
-    pub counted: SimulatedCounts,
+    pub counted: Counted,
+}
+
+/// What a bench counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Counted {
+    /// Of a weight layer.
+    Lanes(SimulatedCounts),
+    /// Of an operation between weight layers.
+    Operation(OperationCounts),
+}
+
+/// Counters of the bench of operations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OperationCounts {
+    /// From the start to the last line that is written.
+    pub cycles: u64,
+    /// Rows of the first operand, one for each tap of a window.
+    pub steps: u64,
+}
+
+impl Counted {
+    fn new(layer: &ExportedLayer) -> Self {
+        match layer.element_bits {
+            Some(_) => Self::Operation(OperationCounts::default()),
+            None => Self::Lanes(SimulatedCounts::default()),
+        }
+    }
+
+    /// How many counters a log has.
+    fn count(&self) -> usize {
+        match self {
+            Self::Lanes(_) => SimulatedCounts::NAMES.len(),
+            Self::Operation(_) => 2,
+        }
+    }
+
+    fn of_name(&mut self, name: &str) -> Option<&mut u64> {
+        match (self, name) {
+            (Self::Lanes(counts), _) => counts.of_name(name),
+            (Self::Operation(counts), "cycles") => Some(&mut counts.cycles),
+            (Self::Operation(counts), "steps") => Some(&mut counts.steps),
+            (Self::Operation(_), _) => None,
+        }
+    }
+
+    /// By the causes of the cost model.
+    fn causes(&self, layer: &ExportedLayer, positions: usize) -> CauseCycles {
+        match self {
+            Self::Lanes(counts) => counts.causes(layer, positions),
+            Self::Operation(OperationCounts { cycles, steps }) => CauseCycles {
+                neurons: *steps as f64,
+                ports: cycles.saturating_sub(*steps) as f64,
+                ..CauseCycles::default()
+            },
+        }
+    }
 }
 
 /// Counters of the bench: cycles, but for the last two, which count lanes of positions.
@@ -139,7 +196,7 @@ fn check_layer(dir: &Path, export: &DesignExport, layer: &ExportedLayer) -> Resu
     if lines.next() != Some(&format!("export {}", export.sha256)) {
         return Err(bad("the log of another export"));
     }
-    let (mut counted, mut words, mut seen, mut ends) = (SimulatedCounts::default(), Vec::new(), 0, false);
+    let (mut counted, mut words, mut seen, mut ends) = (Counted::new(layer), Vec::new(), 0, false);
     for line in lines {
         match line.split_once(' ') {
             Some(("word" | "row", word)) => words.push(word),
@@ -151,7 +208,7 @@ fn check_layer(dir: &Path, export: &DesignExport, layer: &ExportedLayer) -> Resu
             None => ends = line == "end",
         }
     }
-    if !ends || seen != SimulatedCounts::NAMES.len() {
+    if !ends || seen != counted.count() {
         return Err(bad("the log does not end: the run was cut short"));
     }
     let expected = String::from_utf8(read(dir.join(&layer.name).join("expected.mem"), MAX_LOG)?);
@@ -173,6 +230,13 @@ fn differences(export: &DesignExport, layer: &ExportedLayer, expected: &str, got
     let expected: Vec<&str> = expected.lines().collect();
     let rows_of_tile = expected.len() / layer.tiles.max(1);
     let mut different = expected.len().abs_diff(got.len()) as u64;
+    if let Some(bits) = layer.element_bits {
+        let rows = expected.chunks(bits).zip(got.chunks(bits));
+        return different
+            + rows
+                .map(|(expected, got)| values_that_differ(expected, got, export.channels, bits))
+                .sum::<u64>();
+    }
     for (i, (expected, got)) in expected.iter().zip(got).enumerate() {
         different += if layer.sums {
             let last = i / rows_of_tile + 1 == layer.tiles;
@@ -198,6 +262,22 @@ fn sums_that_differ(expected: &str, got: &str, channels: usize) -> u64 {
     (0..channels.min(expected.len() / digits)).filter(differs).count() as u64
 }
 
+/// Values of `bits` bits that differ, of `channels` side by side in words of a bit for each channel.
+fn values_that_differ(expected: &[&str], got: &[&str], channels: usize, bits: usize) -> u64 {
+    let words = |row: &[&str]| -> Vec<Option<u64>> {
+        row.iter().map(|word| u64::from_str_radix(word, 16).ok()).collect()
+    };
+    let (expected, got) = (words(expected), words(got));
+    let bit = |words: &[Option<u64>], at: usize| {
+        words.get(at / channels).copied().flatten().map(|word| word >> (at % channels) & 1)
+    };
+    let differs = |channel: &usize| {
+        let mut own = channel * bits..(channel + 1) * bits;
+        own.any(|at| bit(&got, at).is_none() || bit(&got, at) != bit(&expected, at))
+    };
+    (0..channels).filter(differs).count() as u64
+}
+
 /// Bits that differ, of a word of `bits` bits.
 fn bits_that_differ(expected: &str, got: &str, bits: usize) -> u64 {
     let word = |text: &str| u64::from_str_radix(text, 16).ok();
@@ -210,6 +290,15 @@ fn bits_that_differ(expected: &str, got: &str, bits: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two values of 4 bits in two words of 4 channels: a row of 16 bits has four of them.
+    #[test]
+    fn values_reach_over_words() {
+        let differ = |got: &[&str]| values_that_differ(&["1", "2", "3", "4"], got, 4, 4);
+        assert_eq!(differ(&["1", "2", "3", "4"]), 0);
+        assert_eq!(differ(&["1", "6", "3", "x"]), 2);
+        assert_eq!(differ(&["1", "2", "3"]), 1);
+    }
 
     #[test]
     fn unknown_and_wrong_digits_differ() {

@@ -106,9 +106,10 @@ fn a_small_machine_yields_every_integer_in_the_cycles_of_the_model() {
         let (code, text) = validated(folder.path());
         assert_eq!(code, 0, "{quant}: {printed}{text}");
         let report: Value = serde_json::from_str(&text).unwrap();
-        // 42 positions of 6 channels and 12 of 8 and of 2 at three timesteps; sums of ten classes.
-        assert_eq!(report["compared"], 3 * (42 * 6 + 12 * 8 + 12 * 2 + 10));
-        for layer in report["layers"].as_array().unwrap() {
+        // 42 positions of 6 channels and 12 of 8 and of 2 at three timesteps; sums of ten classes, and those over timesteps.
+        assert_eq!(report["compared"], 3 * (42 * 6 + 12 * 8 + 12 * 2 + 10) + 10);
+        let layers = report["layers"].as_array().unwrap();
+        for layer in layers.iter().filter(|layer| layer["layer"] != "logits") {
             let steps = layer["counted"]["steps"].as_u64().unwrap();
             assert!(steps > 0, "{quant}: {} adds nothing", layer["layer"]);
             // A power of two is shifted by an integer at once in the model, bit by bit here, and so are sums of two.
@@ -158,6 +159,62 @@ fn broken_designs_are_noticed() {
     }
     make(folder.path());
     assert_eq!(validated(folder.path()).0, 0);
+}
+
+/// A Spike-driven Transformer: pooling of spikes and of sums, a requantized stream with joins and neurons, attention.
+const TRANSFORMER: &str = r#"Model(
+    name: "small_transformer",
+    family: SpikeDrivenV1(dim: 8, depth: 1, heads: 2, mlp_ratio: 1, pooling: (false, false, true, true)),
+    input: Image(shape: (1, 9, 8), mean: [0.5], std: [0.5], bits: 8),
+    timesteps: 3, classes: 5, weights: Seeded(7),
+)"#;
+
+/// What stands between its weight layers.
+const OPERATIONS: &str = "patch_embed.maxpool2,patch_embed.maxpool3,patch_embed.stream,patch_embed.proj_lif3,\
+    patch_embed.add,block.0.attn.shortcut_lif,block.0.attn.sdsa,block.0.attn.talking_heads_lif,block.0.attn.mask,\
+    block.0.attn.add,head_mean,head_lif,logits";
+
+/// 13 operations, every integer, each in no fewer cycles than it has rows; and with broken ones.
+#[test]
+fn operations_between_layers_yield_every_integer() {
+    if !simulator_runs("operations") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = export(folder.path(), TRANSFORMER, "w4");
+    for change in small_machine() {
+        let wider = change.replace("Channels=4", "Channels=8").replace("Groups=4", "Groups=8");
+        let wider = wider.replace("cycle=4", "cycle=8").replace("word_bits=4", "word_bits=8");
+        command.args(["--set", &wider.replace("per_cycle=32", "per_cycle=64")]);
+    }
+    command.args(["--layers", OPERATIONS]).assert().success();
+    let printed = make(folder.path());
+    let (code, text) = validated(folder.path());
+    assert_eq!(code, 0, "{printed}{text}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 13);
+    for layer in layers {
+        let count = |name: &str| layer["counted"][name].as_u64().unwrap();
+        assert!(count("steps") > 0 && count("cycles") > count("steps"), "{layer:#}");
+    }
+    for (file, right, wrong) in [
+        ("element_lane.sv", "x > reduced ? x", "x < reduced ? x"),
+        ("element_lane.sv", "begins ? MEMBRANE_BITS'(0)", "1'b0 ? MEMBRANE_BITS'(0)"),
+        ("requantize.sv", ">>> (shift - 6'd1)) + BITS'(1)", ">>> (shift - 6'd1))"),
+        ("element_lane.sv", "in_map ? x : maximum ? LEAST", "in_map ? x : maximum ? '0"),
+        ("elementwise.sv", "b_wants && !writes && !(a_wants", "b_wants && !(a_wants"),
+        ("elementwise.sv", "'0 : a_place[4] + fields[A_FRAME*24+:24]", "'0 : a_place[4]"),
+    ] {
+        let path = folder.path().join("rtl/design").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(right), "{file}: {right}");
+        fs::write(&path, text.replace(right, wrong)).unwrap();
+        let printed = make(folder.path());
+        let (code, report) = validated(folder.path());
+        assert_eq!(code, 1, "{file}: {wrong}: {printed}{report}");
+        fs::write(&path, text).unwrap();
+    }
 }
 
 #[test]

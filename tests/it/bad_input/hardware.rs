@@ -106,6 +106,16 @@ fn values_out_of_range() {
             "bandwidth_bits_per_cycle: (value: 1024,",
             "bandwidth_bits_per_cycle: (value: 2048,",
         ),
+        (
+            "rows that meet in a memory of activations",
+            "bandwidth_bits_per_cycle: (value: 256,",
+            "conflicts: Counted(shares_rows: true), bandwidth_bits_per_cycle: (value: 256,",
+        ),
+        (
+            "rows that meet in 65 banks",
+            "banks: (value: 16, source: \"design choice: a row",
+            "conflicts: Counted(shares_rows: true), banks: (value: 65, source: \"design choice: a row",
+        ),
         ("no vector unit", "values_per_cycle: (value: 64,", "values_per_cycle: (value: 0,"),
         ("64-bit weights", "max_weight_bits: (value: 8,", "max_weight_bits: (value: 64,"),
         ("DRAM bus of no bits", "bus_width_bits: (value: 16,", "bus_width_bits: (value: 0,"),
@@ -153,6 +163,10 @@ fn values_out_of_range() {
       changed.ron: memories: weight SRAM: bandwidth_bits_per_cycle: 0 is not in 1..=16777216
     a port of two words per bank
       changed.ron: memories: weight SRAM: bandwidth_bits_per_cycle: 2048 are more than a 64-bit word of each of its banks (16)
+    rows that meet in a memory of activations
+      changed.ron: memories: activation SRAM: conflicts: rows of weights are counted, and this memory feeds no units with them
+    rows that meet in 65 banks
+      changed.ron: memories: weight SRAM: conflicts: of 65 banks, and those of 2 to 64 are counted
     no vector unit
       changed.ron: units: vector unit: values_per_cycle: 0 is not in 1..=65536
     64-bit weights

@@ -1,7 +1,8 @@
 //! From eight rows of three spikes to cycles and bits: executed, counted and charged, each by hand.
 
-use spiq::exec::Pattern;
-use spiq::hw::SpikeEncoding;
+use spiq::cost::StallPart;
+use spiq::exec::{Pattern, RowShape};
+use spiq::hw::{BankConflicts, Sourced, SpikeEncoding};
 
 use super::*;
 use crate::exactness::support::{
@@ -14,6 +15,11 @@ const SPIKES: [[[u16; 3]; 4]; 2] =
     [[[1, 1, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0]], [[1, 0, 1], [0, 0, 0], [0, 0, 1], [0, 1, 1]]];
 const WINDOWS: Pattern = Pattern::Windows { positions: 2, timesteps: 2 };
 const PRODUCTS: Pattern = Pattern::Products { rows: 4, columns: 3 };
+
+/// Waves of two positions in front of so many banks.
+fn rows(banks: usize, shares: bool) -> Pattern {
+    Pattern::Rows(RowShape { positions: 2, banks, most_words: banks, shares })
+}
 
 /// Events that a convolution copies and neurons without memory fire as they are, and three outputs of them:
 /// the layer of those outputs, of 4-bit weights, with what was counted of it.
@@ -35,20 +41,30 @@ fn executed() -> (Layer, Activity, usize) {
     let model = model(network, &[], &weights);
     let data = SPIKES.as_flattened().as_flattened().to_vec();
     let sample = Frames { frames: 2, shape: Shape::new(3, 1, 4), data };
-    let activity = FloatExecutor::new(&model).run_with(&sample, &[WINDOWS, PRODUCTS]).activity;
+    let activity = FloatExecutor::new(&model)
+        .run_with(&sample, &[WINDOWS, PRODUCTS, rows(8, true), rows(8, false), rows(16, true)])
+        .activity;
     let node = find(&model.network, "sums");
     let product = Product { node: NodeId(node as u32), ..product(4, 3, 3, 4) };
     (layer(product, Vec::new()), activity, node)
 }
 
 fn cost(compute: String, encoding: SpikeEncoding) -> LayerCost {
-    let (layer, activity, _) = executed();
-    let mut machine = Spec { dram_bits: None, ..Spec::roomy(compute) }.innermost().unit_machine();
+    let mut machine = machine(compute);
     machine.hardware.spike_encoding = encoding;
+    cost_on(&machine)
+}
+
+fn machine(compute: String) -> Machine {
+    Spec { dram_bits: None, ..Spec::roomy(compute) }.innermost().unit_machine()
+}
+
+fn cost_on(machine: &Machine) -> LayerCost {
+    let (layer, activity, _) = executed();
     layer_cost(
         &layer,
-        &plan(&machine, Dataflow::OutputStationary, Placement::Innermost, 2),
-        &machine,
+        &plan(machine, Dataflow::OutputStationary, Placement::Innermost, 2),
+        machine,
         &activity,
         2,
     )
@@ -75,6 +91,28 @@ fn lanes_wait_for_the_slowest_of_real_spikes() {
     assert!(close(dense.energy_j.synapse * 1e12, 72.0 * 2.0));
     let gated = cost(lanes(2, 2, "Gated", "BitSerial"), SpikeEncoding::Bitmap);
     assert_eq!((array_cycles(&gated), gated.energy_j.synapse), (array_cycles(&dense), skip.energy_j.synapse));
+}
+
+#[test]
+fn rows_of_real_spikes_meet_in_banks() {
+    let met = |banks: usize, shares_rows| {
+        let mut machine = machine(lanes(2, 2, "Skip", "BitSerial"));
+        let weights = &mut machine.hardware.memories[0];
+        weights.banks = Some(Sourced { value: banks as u32, source: "test".to_owned() });
+        weights.conflicts = BankConflicts::Counted { shares_rows };
+        let cost = cost_on(&machine);
+        assert_eq!(array_cycles(&cost), [7.5, 2.5, 0.0, 6.0]);
+        let waits: Vec<f64> = cost.stalls.iter().map(|stall| stall.cycles).collect();
+        assert!(cost.stalls.iter().all(|stall| stall.part == StallPart::Port));
+        assert_eq!(waits.iter().sum::<f64>(), cost.cycles.port_stall);
+        [cost.cycles.port_stall, (cost.traffic_bits.weights_read - 96.0) / 12.0]
+    };
+    // Rows of two weights of 4 bits are 8 words of one bit. The waves see rows 0 1 2 beside 0; 0 2; 1; and 2 beside 1 2. In
+    // 16 banks two of them lie side by side, and the first wave reads row 0 once.
+    assert_eq!(met(16, true), [0.0, 9.0]);
+    // In 8 banks the last wave takes a cycle more, in each of two passes; without sharing the first one, too.
+    assert_eq!(met(8, true), [2.0, 9.0]);
+    assert_eq!(met(8, false), [4.0, 10.0]);
 }
 
 #[test]
