@@ -35,6 +35,13 @@ class Lif(nn.Module):
     The reset carries no gradient.
     """
 
+    detach_reset = True
+
+    @staticmethod
+    def surrogate_function(x):
+        """Spikes of what a potential exceeds its threshold by."""
+        return Fire.apply(x, 0.0)
+
     def __init__(self, threshold=1.0, tau=2.0):
         super().__init__()
         self.threshold, self.tau = threshold, tau

@@ -88,7 +88,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step, self.steps)
         self.network.train()
-        loss = functional.cross_entropy(self.compiled(x), targets, label_smoothing=LABEL_SMOOTHING)
+        loss = self.loss_of(x, targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -96,6 +96,9 @@ class Training:
         self.step += 1
         self.loss += loss.item()
         self.seconds += time.process_time() - start
+
+    def loss_of(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(self.compiled(x), targets, label_smoothing=LABEL_SMOOTHING)
 
     def end_epoch(self) -> None:
         epoch = self.step // self.steps_per_epoch

@@ -39,6 +39,9 @@ struct SettingArguments {
     /// Write here: a name that ends in .ron, with a .safetensors file beside it.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Keep the integers for the weights that the model description names, which --weights were trained from.
+    #[arg(long, requires = "weights")]
+    trained: bool,
 }
 
 #[derive(Debug, Args)]
@@ -129,9 +132,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             (format!("{layers} layers, {} images", subject.images.len()), &folder.out)
         }
         Format::Rtl(arguments) => (design(arguments)?, &arguments.folder.out),
-        Format::Setting(SettingArguments { subject, out }) => {
-            let subject = Subject::load(subject, Some(1))?;
-            let (setting, integers) = subject.kept()?;
+        Format::Setting(SettingArguments { subject: arguments, out, trained }) => {
+            let subject = Subject::load(arguments, Some(1))?;
+            let origin = trained.then(|| arguments.model.load_untrained()).transpose()?;
+            let (setting, integers) = subject.kept(origin.as_ref())?;
             export_setting(setting, &integers, out)?;
             ("with its integers beside it".to_owned(), out)
         }

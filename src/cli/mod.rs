@@ -3,6 +3,7 @@
 mod activity;
 mod compare;
 mod completions;
+mod cost_table;
 mod describe;
 mod evaluate;
 mod explore;
@@ -62,6 +63,8 @@ enum Command {
     Run(run::Arguments),
     /// Quantizes one layer at a time: what accuracy it costs, and which cheap measures foretell it.
     Sensitivity(sensitivity::Arguments),
+    /// Charges a machine for every layer at every choice of its weights, as a table for training and searches elsewhere.
+    CostTable(cost_table::Arguments),
     /// Searches the setting of each layer that meets budgets of accuracy, memory, energy, power and latency.
     Search(Box<search::Arguments>),
     /// Evaluates one machine at one setting as JSON, for optimisers; --serve answers requests line by line.
@@ -111,6 +114,7 @@ fn run(command: Command, given: &Given) -> Result<u8> {
         Command::Report(arguments) => report::run(&arguments)?,
         Command::Run(arguments) => run::run(&arguments)?,
         Command::Sensitivity(arguments) => sensitivity::run(&arguments)?,
+        Command::CostTable(arguments) => cost_table::run(&arguments)?,
         Command::Search(arguments) => return search::run(&arguments, given),
         Command::Evaluate(arguments) => return evaluate::run(&arguments),
         Command::Explore(arguments) => return explore::run(&arguments),

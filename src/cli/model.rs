@@ -35,6 +35,14 @@ impl ModelArguments {
         Selection { key: self.checkpoint_key.clone(), ignore_extra: self.ignore_extra }
     }
 
+    /// The model with the weights that its description names.
+    ///
+    /// # Errors
+    /// If a file does not load.
+    pub fn load_untrained(&self) -> Result<Model> {
+        load::model_with(&self.name, None, &Selection::default(), self.timesteps)
+    }
+
     /// The model with these weights.
     ///
     /// # Errors

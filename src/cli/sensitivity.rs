@@ -10,7 +10,7 @@ use super::threads::ThreadsArguments;
 use crate::error::{Error, Result};
 use crate::model::DataSet;
 use crate::output::{self, Owner};
-use crate::quant::{Precision, Setting};
+use crate::quant::{FixedPoint, Precision, Setting};
 use crate::report;
 use crate::sensitivity::{Choice, Imported, Measure, Subject, measures, sensitivities};
 
@@ -55,18 +55,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.limit == 0 {
         return Err(Error::mismatch("--limit: 0 is not above 0"));
     }
-    let mut choices: Vec<Choice> = Vec::new();
-    for text in &arguments.bits {
-        let choice = Choice::parse(text)?;
-        if choices.iter().any(|other| other.name == choice.name) {
-            return Err(Error::mismatch(format!("--bits: {} twice", choice.name)));
-        }
-        choices.push(choice);
-    }
-    let base = Setting::load(&arguments.base)?;
-    let Precision::Fixed(fixed) = base.precision else {
-        return Err(Error::mismatch("--base: fp32 has no integers to change a layer of"));
-    };
+    let choices = choices_of(&arguments.bits)?;
+    let (base, fixed) = base_of(&arguments.base)?;
     let model = Arc::new(arguments.model.load()?);
     let mut all = measures();
     for path in &arguments.import {
@@ -83,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bar = progress::bar(all.len() as u64 + 1, arguments.quiet);
     let found = pool.install(|| {
         let subject = Subject::new(Arc::clone(&model), &data, fixed, choices, arguments.limit)?;
-        let names = (model.description.name.as_str(), data.name.as_str(), base.name.as_str());
+        let names = (model.description.name.as_str(), data.name.as_str(), base.as_str());
         sensitivities(&subject, &all, names, &|what| {
             bar.set_message(what.to_owned());
             bar.inc(1);
@@ -97,5 +87,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print_json(&report::sensitivity_json(&found)?)
     } else {
         print(&report::sensitivity_table(&found))
+    }
+}
+
+/// What a layer may become, as `--bits` names it.
+pub(super) fn choices_of(bits: &[String]) -> Result<Vec<Choice>> {
+    let mut choices: Vec<Choice> = Vec::new();
+    for text in bits {
+        let choice = Choice::parse(text)?;
+        if choices.iter().any(|other| other.name == choice.name) {
+            return Err(Error::mismatch(format!("--bits: {} twice", choice.name)));
+        }
+        choices.push(choice);
+    }
+    Ok(choices)
+}
+
+/// Name and rest of the setting of all layers but one, which `--base` names.
+pub(super) fn base_of(base: &str) -> Result<(String, FixedPoint)> {
+    let setting = Setting::load(base)?;
+    match setting.precision {
+        Precision::Fixed(fixed) => Ok((setting.name, fixed)),
+        Precision::Float32 => Err(Error::mismatch("--base: fp32 has no integers to change a layer of")),
     }
 }

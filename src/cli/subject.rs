@@ -54,14 +54,14 @@ impl Subject {
         self.calibrated.model()
     }
 
-    /// The setting, and its file of integers.
-    pub fn kept(&self) -> Result<(&FixedPoint, Vec<u8>)> {
+    /// The setting, and its file of integers: for `stood_for`, or the model itself.
+    pub fn kept(&self, stood_for: Option<&Model>) -> Result<(&FixedPoint, Vec<u8>)> {
         match &self.setting.precision {
             Precision::Float32 => Err(Error::mismatch("--quant: fp32 has no integers to keep")),
             Precision::Fixed(fixed) => {
-                let integers =
-                    self.calibrated.integers(fixed).map_err(|e| e.at_setting(&self.setting.name))?;
-                Ok((fixed, integers))
+                let model = stood_for.unwrap_or(self.model());
+                let integers = self.calibrated.integers_for(fixed, model);
+                Ok((fixed, integers.map_err(|e| e.at_setting(&self.setting.name))?))
             }
         }
     }

@@ -114,8 +114,17 @@ impl Calibrated {
     /// # Errors
     /// Those of [`Calibrated::quantize`].
     pub fn integers(&self, setting: &FixedPoint) -> Result<Vec<u8>> {
+        self.integers_for(setting, &self.model)
+    }
+
+    /// [`Calibrated::integers`], to be those of the setting for `model`: what this model was trained from, with other
+    /// weights.
+    ///
+    /// # Errors
+    /// Those of [`Calibrated::quantize`].
+    pub fn integers_for(&self, setting: &FixedPoint, model: &Model) -> Result<Vec<u8>> {
         let (quantized, calibration) = (self.quantize(setting)?, self.known(setting)?);
-        Ok(KeptIntegers::to_bytes(&self.model, &setting.asked_text(), &calibration.magnitude, &quantized))
+        Ok(KeptIntegers::to_bytes(model, &setting.asked_text(), &calibration.magnitude, &quantized))
     }
 
     fn known(&self, setting: &FixedPoint) -> Result<Calibration> {

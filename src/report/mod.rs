@@ -10,6 +10,7 @@ mod bottlenecks;
 mod column;
 mod columns;
 mod comparison;
+mod cost_table;
 mod csv;
 mod exploration;
 mod exploration_json;
@@ -42,6 +43,7 @@ use crate::evaluate::{Comparison, Evaluation, Simulation};
 use crate::output::{OutputFolder, Owner};
 
 pub use comparison::{comparison_table, comparison_to_json};
+pub use cost_table::{cost_table_csv, cost_table_text};
 pub use exploration::{exploration_table, unmet_constraints, write_exploration};
 pub use exploration_json::exploration_json;
 pub use html::{SOURCES as HTML_SOURCES, html_page};

@@ -10,6 +10,7 @@
 
 mod accuracy;
 mod correlation;
+mod cost_table;
 mod divergence;
 mod drift;
 mod imported;
@@ -23,6 +24,7 @@ use std::time::Instant;
 
 pub use accuracy::{IsolatedAccuracy, isolated_accuracy};
 pub use correlation::spearman;
+pub use cost_table::{ChoiceCost, CostTable, cost_table};
 pub use divergence::OutputDivergence;
 pub use drift::{Drift, MembraneDrift, SpikeFlips, next_neurons};
 pub use imported::Imported;

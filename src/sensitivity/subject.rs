@@ -171,7 +171,8 @@ impl Subject {
     }
 }
 
-fn candidates(model: &Model, base: &FixedPoint, choices: &[Choice]) -> Vec<Candidate> {
+/// Every layer with every choice, layer by layer.
+pub(super) fn candidates(model: &Model, base: &FixedPoint, choices: &[Choice]) -> Vec<Candidate> {
     let layers = model.network.weighted();
     let candidates = layers.flat_map(|(node, layer, _)| {
         let names = move |what: &Choice| {

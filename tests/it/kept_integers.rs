@@ -100,6 +100,29 @@ fn integers_of_other_timesteps_are_not_used() {
     }
 }
 
+/// Integers of a network that was trained from another stand in for those of that one, and for no third.
+#[test]
+fn trained_integers_are_kept_for_what_training_started_from() {
+    let folder = TempDir::new().unwrap();
+    let seeded = |seed: u32| {
+        let text = fs::read_to_string("tests/data/families/v1.ron").unwrap();
+        let path = folder.path().join(format!("{seed}.ron"));
+        fs::write(&path, text.replace("Seeded(5)", &format!("Seeded({seed})"))).unwrap();
+        Arc::new(load::model(path.to_str().unwrap()).unwrap())
+    };
+    let [untrained, trained, third] = [1, 2, 3].map(seeded);
+    let setting = fixed(Setting::load("w3").unwrap());
+    let trained = calibrated(&trained);
+    let integers = trained.integers_for(&setting, &untrained).unwrap();
+    let path = folder.path().join("kept.ron");
+    export_setting(&setting, &integers, &path).unwrap();
+    let kept = fixed(Setting::load(path.to_str().unwrap()).unwrap());
+    let found = calibrated(&untrained).quantize(&kept).unwrap();
+    assert_eq!(found.ops(), trained.quantize(&setting).unwrap().ops());
+    assert_ne!(found.ops(), calibrated(&untrained).quantize(&setting).unwrap().ops());
+    assert!(kept.kept_of(trained.model()).is_none() && kept.kept_of(&third).is_none());
+}
+
 /// Bytes do not depend on who writes them when.
 #[test]
 fn a_file_of_integers_is_written_alike() {

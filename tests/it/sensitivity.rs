@@ -2,16 +2,20 @@
 
 use std::fs;
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use insta::assert_snapshot;
+use spiq::cost::Machine;
+use spiq::evaluate::Evaluator;
+use spiq::hw::Hardware;
 use spiq::load;
 use spiq::model::{DataSet, Model};
 use spiq::quant::{FixedPoint, Precision, Setting};
 use spiq::sensitivity::{
     Choice, Measure, MembraneDrift, NuclearNorm, OutputDivergence, SpikeFlips, Subject, WeightError,
-    isolated_accuracy, measures, next_neurons, sensitivities,
+    cost_table, isolated_accuracy, measures, next_neurons, sensitivities,
 };
 
 fn fixed(spec: &str) -> FixedPoint {
@@ -67,6 +71,64 @@ fn membranes_are_choices_too() {
         let of_weights = measure.name.contains("weight error");
         assert!(!of_weights || measure.correlation.is_none(), "{}", measure.name);
     }
+}
+
+/// A layer in a table of costs costs what it does in a network that is evaluated whole.
+#[test]
+fn a_table_of_costs_has_the_costs_of_evaluations() {
+    let model = model("v1");
+    let mut data = DataSet::load_for("noise", &model.description).unwrap();
+    data.validation.truncate(2);
+    let images = data.validation.clone();
+    let evaluator = Evaluator::new(Arc::clone(&model), &data, &images, &|| ()).unwrap();
+    let machine = Machine::new(Hardware::load("edge-28").unwrap().0).unwrap();
+    let choices = ["8", "3", "pot3"].map(|bits| Choice::parse(bits).unwrap());
+    let base = fixed("w8");
+    let table = cost_table(&evaluator, ("w8", &base), &choices, &machine, 2, &|| ()).unwrap();
+    assert_eq!(table.rows.len(), 3 * model.network.weighted().count());
+    let whole =
+        &evaluator.evaluate(&Setting::load("w8").unwrap(), slice::from_ref(&machine), &|| ()).unwrap()[0];
+    for rows in table.rows.chunks(3) {
+        let layer = whole.layers.iter().find(|layer| layer.name == rows[0].layer).unwrap();
+        let energy_j = layer.energy_j.total() + layer.leakage_j;
+        assert_eq!((rows[0].energy_j, rows[0].cycles), (energy_j, layer.cycles.total()), "{}", layer.name);
+        assert_eq!(rows[0].weight_bytes, layer.weight_bytes);
+        assert_eq!(rows[0].network_energy_j, whole.total_energy_j());
+        assert_eq!(rows.iter().map(|row| row.weight_bits).collect::<Vec<_>>(), [8, 3, 3]);
+        assert!(rows[1].energy_j < rows[0].energy_j, "{}", layer.name);
+    }
+    let membranes = [Choice::parse("u4").unwrap()];
+    let error = cost_table(&evaluator, ("w8", &base), &membranes, &machine, 2, &|| ()).unwrap_err();
+    assert_eq!(error.to_string(), "--bits: u4 says nothing of weights");
+    // Lanes of this machine decode no sums of two powers of two.
+    let sums = [Choice::parse("apot4").unwrap()];
+    let error = cost_table(&evaluator, ("w8", &base), &sums, &machine, 2, &|| ()).unwrap_err().to_string();
+    assert!(error.contains("patch_embed.proj_conv at apot4"), "{error}");
+}
+
+const COLUMNS: &str = "layer,choice,weight_bits,energy_j,cycles,weight_bytes,network_energy_j,network_cycles";
+
+#[test]
+fn the_command_leaves_a_table_of_costs() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let run = |more: &[&str]| {
+        let words = ["cost-table", "--quiet", "--data", "noise", "--limit", "1", "--bits", "8,2"];
+        let output = cargo_bin_cmd!("spiq").args(words).args(more).current_dir(&folder).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&["--out", "costs.csv"]), (0, String::new()));
+    let text = fs::read_to_string(folder.path().join("costs.csv")).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], COLUMNS);
+    // 18 layers; of the first 1 x 8 x 9 weights.
+    assert_eq!(lines.len(), 1 + 2 * 18);
+    let cells = |line: usize| lines[line].split(',').collect::<Vec<_>>();
+    assert_eq!((&cells(1)[..3], cells(1)[5]), (&["patch_embed.proj_conv", "w8", "8"][..], "72"));
+    assert_eq!((&cells(2)[..3], cells(2)[5]), (&["patch_embed.proj_conv", "w2", "2"][..], "18"));
+    assert_eq!(
+        run(&["--base", "fp32"]),
+        (2, "error: --base: fp32 has no integers to change a layer of\n".to_owned())
+    );
 }
 
 #[test]

@@ -34,7 +34,8 @@ fn the_manual_page_names_every_command() {
     let page = printed(&["man"]);
     assert!(page.starts_with(".ie") && page.contains(".TH spiq 1"), "{page}");
     for command in commands() {
-        assert!(page.contains(&format!("spiq\\-{command}(1)")), "{command}");
+        let escaped = command.replace('-', "\\-");
+        assert!(page.contains(&format!("spiq\\-{escaped}(1)")), "{command}");
     }
 }
 

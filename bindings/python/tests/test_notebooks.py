@@ -24,9 +24,10 @@ def execute(path):
     return shown, space
 
 
-def test_there_are_two():
+def test_there_are_three():
     assert [path.name for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [
         "from_pth_to_3_bits.ipynb",
+        "layers_choose_their_bits.ipynb",
         "reading_a_report.ipynb",
     ]
 
@@ -40,6 +41,16 @@ def test_from_pth_to_3_bits(tmp_path, monkeypatch, capsys):
     assert shown[-1].count("<table>") == 2
     accuracy = space["report"].to_dict()["settings"][0]["accuracy"]
     assert accuracy > 0.6, "what is shown is a network that has learned"
+
+
+def test_layers_choose_their_bits(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    _, space = execute(NOTEBOOKS / "layers_choose_their_bits.ipynb")
+    assert space["chosen"].keys() == {"conv1", "conv2", "head"} and (tmp_path / "chosen.ron").exists()
+    (trained,) = space["trained"].to_dict()["settings"]
+    widest = next(setting for setting in space["settings"] if setting["name"] == "w4")
+    assert trained["accuracy"] > 0.6 and trained["model_bytes"] < widest["model_bytes"]
 
 
 def test_reading_a_report(tmp_path, monkeypatch, capsys):

@@ -154,6 +154,7 @@ def test_gradients_by_hand():
             torch.nn.Identity(),
             surrogate,
             lambda: np.array([0.25]),
+            lambda function, *given: function(*given),
             level=1.0,
             many=True,
             rounding=rounding,

@@ -15,8 +15,12 @@ class Rounding:
         scaled = x.double() / steps.to(x.device)
         whole = scaled.round()
         if whole.numel():
-            self.distance = max(self.distance, float((scaled - whole).abs().max()))
+            self.seen((scaled - whole).abs().max())
         return whole.to(torch.int64)
+
+    def seen(self, distance):
+        """Notes a distance that was seen elsewhere."""
+        self.distance = max(self.distance, float(distance))
 
 
 def along(values, shape, dtype=torch.int64):
@@ -78,13 +82,9 @@ class Neuron(Spiking):
         self.v = None
 
     def levels_of(self, x):
-        return self.advance(x)[1]
-
-    def advance(self, x):
-        """The potential, what fires, and where the membrane, which is then ``v``, fits its word."""
-        thresholds = self.thresholds.to(x.device)
+        """What fires; the membrane is then ``v``."""
         g = x if self.v is None else self.v + x
-        fires, inside = g >= thresholds, None
+        fires = g >= self.thresholds.to(x.device)
         if self.bits is not None:
             taken = g if self.amounts is None else self.amounts.to(x.device).expand_as(g)
             taken = torch.where(fires, taken, torch.zeros_like(g))
@@ -93,9 +93,8 @@ class Neuron(Spiking):
             # Half a step makes a reciprocal divide exactly; of a multiplier of 1 it leaves a shift.
             kept = ((2 * (g if delayed else g - taken) + 1) * self.multiplier) >> (self.shift + 1)
             stored = (kept - taken if delayed else kept) >> discards
-            inside = (stored >= -limit) & (stored < limit)
             self.v = stored.clamp(-limit, limit - 1) << discards
-        return g, fires, inside
+        return fires
 
     def membrane(self, x):
         """What it keeps, in the unit and the type of its input ``x``."""
@@ -141,10 +140,6 @@ class Requantize:
         return border.numpy()
 
     def __call__(self, module, _inputs, output):
-        return self.grid(module, output)[0].to(output.dtype)
-
-    def grid(self, module, output):
-        """What takes the place of ``output``, in double precision, and where it was not clamped."""
         axis = channel_axis(module, output)
         x = output.detach().double().movedim(axis, -1)
         x = x if self.missing is None else x + self.missing.to(x.device)
@@ -153,7 +148,7 @@ class Requantize:
         total = stream + x
         # The ends of the grid hold for the sum behind a join.
         clamped = total if self.joins and self.joined is None else total.clamp(*self.limits)
-        return ((clamped - stream) * self.step).movedim(-1, axis), (clamped == total).movedim(-1, axis)
+        return ((clamped - stream) * self.step).movedim(-1, axis).to(output.dtype)
 
     def _on_grid(self, x):
         """Integers of ``x``, whose last index counts channels, not yet clamped."""

@@ -23,8 +23,11 @@ def reset(part):
     """Forgets what was seen, if ``part`` is a layer of neurons."""
     if hands_on(part):
         part.reset_mem()
-    elif callable(getattr(part, "reset", None)) and (hasattr(part, "v") or hasattr(part, "v_threshold")):
-        part.reset()
+    elif "reset" in part.__dict__ or hasattr(part, "v") or hasattr(part, "v_threshold"):
+        # What stands in for a neuron has a state, whether the neuron itself has one or not.
+        own = getattr(part, "reset", None)
+        if callable(own):
+            own()
 
 
 def tensors_of(module):

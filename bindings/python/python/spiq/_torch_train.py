@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+import torch._dynamo.config as limits
+import torch._functorch.config as partitioning
 
 from . import _spiq
 from . import _torch_train_layers as trained
@@ -13,9 +15,10 @@ from ._torch_apply import Applier
 class Trainer(Applier):
     """What :func:`spiq.torch.prepare_qat` does, with a way back for each step."""
 
-    def __init__(self, training, model, integers, lie, surrogate):
+    def __init__(self, training, model, integers, lie, surrogate, compiled):
         super().__init__(training, model, integers, lie)
         self.surrogate, self.clock = surrogate, training._clock
+        self.runner = Compiled() if compiled else _as_it_is
         # By the name of a weight layer; by that of a node that puts values on a grid.
         self.weights, self.requantizers = {}, {}
         self.network = trained.Network(self.module, self.weights)
@@ -55,13 +58,16 @@ class Trainer(Applier):
         return self.surrogate or own
 
     def train_weights(self, node):
+        self.weights[node["name"]] = self.learned_weights(node, self.integers, "weight_log2_step")
+
+    def learned_weights(self, node, integers, parameter):
+        """The weights of ``node`` as ``integers`` say, with their steps as ``parameter`` of its module."""
         name, part = node["name"], self.part(node["name"])
         norms = [self.part(norm) for norm in node["norms"]]
-        read = self.integers[name]["weights"]
-        step = self.integers[node["inputs"][0]]["steps"][0]
-        weights = trained.Weights(name, part, norms, read, step, self.image(node, part), self.clock)
-        self.applied._undo.append(lambda: delattr(part, "weight_log2_step"))
-        self.weights[name] = weights
+        read, step = integers[name]["weights"], integers[node["inputs"][0]]["steps"][0]
+        weights = trained.Weights(name, part, norms, read, step, self.image(node, part), self.clock, parameter)
+        self.applied._undo.append(lambda: delattr(part, parameter))
+        return weights
 
     def image(self, node, part):
         """Of the layer that reads the image, what normalizes it per weight, and what its zero points leave."""
@@ -96,7 +102,8 @@ class Trainer(Applier):
     def requantizer(self, name, source, joined):
         read = self.integers[name]
         steps = self.steps_of(source["name"])
-        grid = trained.TrainedRequantize(read["requantize"], steps, read["steps"][0], self.rounding, joined)
+        step = read["steps"][0]
+        grid = trained.TrainedRequantize(read["requantize"], steps, step, self.rounding, joined, self.runner)
         self.requantizers[name] = grid
         return grid
 
@@ -105,10 +112,35 @@ class Trainer(Applier):
 
     def neuron(self, name, layout, arguments):
         read, part = self.integers[name], self.part(name)
-        arguments = arguments | dict(shape=layout.channel_shape, steps_of=self.steps_of(self.nodes[name]["inputs"][0]))
+        arguments = arguments | dict(shape=layout.channel_shape, run=self.runner)
+        arguments["steps_of"] = self.steps_of(self.nodes[name]["inputs"][0])
         if read["levels"] is None:
             return trained.TrainedNeuron(read["neuron"], part=part, surrogate=self.surrogate_of(name), **arguments)
         return trained.TrainedLevels(len(read["levels"][0]), **arguments)
+
+
+def _as_it_is(function, *arguments):
+    return function(*arguments)
+
+
+class Compiled:
+    """Calls functions of tensors that it compiles, one program for each shape."""
+
+    def __init__(self):
+        self.programs = {}
+
+    def __call__(self, function, *arguments):
+        if not torch.is_grad_enabled():
+            return function(*arguments)
+        shapes = function, *(tuple(x.shape) if torch.is_tensor(x) else None for x in arguments)
+        # What is kept for the way back takes longer to write than to compute again.
+        with partitioning.patch(activation_memory_budget=0.0), limits.patch(recompile_limit=256):
+            if shapes not in self.programs:
+                self.programs[shapes] = torch.compile(function, dynamic=False)
+            return self.programs[shapes](*arguments)
+
+    def __getstate__(self):
+        return {"programs": {}}
 
 
 class _Fixed:

@@ -8,7 +8,7 @@ import torch
 
 from . import _quantizer as quantizer
 from ._error import Error
-from ._torch_layers import Levels, Neuron, Requantize, along
+from ._torch_layers import Levels, Neuron, Requantize, along, channel_axis
 from ._torch_neurons import hands_on
 
 # What PyTorch adds to a variance, and the library with it.
@@ -75,7 +75,7 @@ class Weights:
     always a code at the end of the grid, so that it says the step.
     """
 
-    def __init__(self, name, part, norms, integers, input_step, image, clock):
+    def __init__(self, name, part, norms, integers, input_step, image, clock, parameter="weight_log2_step"):
         self.name, self.part, self.norms, self.clock = name, part, norms, clock
         self.bits, self.pow2, self.per_layer = integers["bits"], integers["pow2"], integers["per_layer"]
         self.uniform = integers["scheme"] == "Uniform"
@@ -88,7 +88,8 @@ class Weights:
         # Of the layer that reads the image, per weight: its normalization, and what a rounded zero point leaves.
         self.image, self.leaves = image
         steps = torch.tensor(integers["steps"][:1] if self.per_layer else integers["steps"], dtype=part.weight.dtype)
-        part.register_parameter("weight_log2_step", torch.nn.Parameter(steps.log2().to(part.weight.device)))
+        self.parameter = parameter
+        part.register_parameter(parameter, torch.nn.Parameter(steps.log2().to(part.weight.device)))
         self.x_steps = None
 
     def gains(self, dtype):
@@ -128,7 +129,7 @@ class Weights:
 
     def codes(self, real):
         """Codes of ``real`` weights at the learned step, and the step; gradients are those of LSQ."""
-        learned = self.part.weight_log2_step
+        learned = getattr(self.part, self.parameter)
         largest = real.detach().abs()
         largest = largest.max() if self.per_layer else largest.flatten(1).max(1).values
         if not bool(torch.isfinite(learned).all() & torch.isfinite(largest).all()):
@@ -215,9 +216,15 @@ class Network:
         with ExitStack() as stack:
             for weights in self.weights.values():
                 weight, bias = weights.now()
+                lone = len(weights.norms) == 1 and weights.norms[0] not in self.grids
+                if lone or not weights.norms:
+                    stack.enter_context(lent(weights.part, {"weight": weight, "bias": bias}))
+                    for norm in weights.norms:
+                        stack.enter_context(idle(norm))
+                    continue
                 values = {"weight": weight}
                 if weights.part.bias is not None:
-                    values["bias"], bias = bias, torch.zeros_like(bias)
+                    values["bias"] = torch.zeros_like(bias)
                 stack.enter_context(lent(weights.part, values))
                 for norm in weights.norms:
                     added = bias if norm is weights.norms[-1] else torch.zeros_like(bias)
@@ -228,24 +235,40 @@ class Network:
     @contextmanager
     def adding(self, norm, bias):
         """``norm`` adds ``bias`` meanwhile, and does nothing else."""
-        grid, variance = self.grids.get(norm), torch.full_like(norm.running_var, 1.0 - norm.eps)
+        grid = self.grids.get(norm)
         bias = bias if grid is None else grid.trained_border(bias)
-        values = {"weight": torch.ones_like(bias), "bias": bias}
-        values |= {"running_mean": torch.zeros_like(variance), "running_var": variance}
         training, norm.training = norm.training, False
         try:
-            with lent(norm, values):
+            with lent(norm, nothing_but(norm, bias)):
                 yield
         finally:
             norm.training = training
 
 
+def nothing_but(norm, bias):
+    """Parameters and buffers of a normalization that adds ``bias`` in use."""
+    values = {"weight": torch.ones_like(bias), "bias": bias, "running_mean": torch.zeros_like(bias)}
+    return values | {"running_var": torch.full_like(norm.running_var, 1.0 - norm.eps)}
+
+
+@contextmanager
+def idle(norm):
+    """``norm`` yields what it is given meanwhile."""
+    own = norm.__dict__.get("forward")
+    norm.__dict__["forward"] = lambda x: x
+    try:
+        with lent(norm, nothing_but(norm, torch.zeros_like(norm.running_mean))):
+            yield
+    finally:
+        norm.__dict__.pop("forward") if own is None else norm.__dict__.update(forward=own)
+
+
 class TrainedRequantize(Requantize):
     """:class:`Requantize` at steps that ``source`` yields anew for every call."""
 
-    def __init__(self, integers, source, step, rounding, joined):
+    def __init__(self, integers, source, step, rounding, joined, run):
         super().__init__(integers, source(), step, rounding, joined)
-        self.source = source
+        self.source, self.run = source, run
 
     def refresh(self):
         steps = self.source()
@@ -261,54 +284,110 @@ class TrainedRequantize(Requantize):
 
     def __call__(self, module, _inputs, output):
         self.refresh()
-        return through(output, *self.grid(module, output))
+        axis = channel_axis(module, output)
+        along_axis = [1] * output.dim()
+        along_axis[axis] = -1
+        values = dict(steps=self.steps, multipliers=self.multipliers, unit=2.0 ** self.shifts.double())
+        values |= {} if self.missing is None else {"missing": self.missing}
+        constants = {name: value.to(output.device, torch.float64).view(along_axis) for name, value in values.items()}
+        constants["steps"] = constants["steps"].to(output.dtype)
+        constants["step"] = torch.tensor(self.step, dtype=torch.float64)
+        # The ends of the grid hold for the sum behind a join.
+        limits = None if self.joins and self.joined is None else tuple(self.limits)
+        value, distance = self.run(on_grid, output, self.stream(output, axis), constants, limits)
+        self.rounding.seen(distance)
+        return value
+
+    def stream(self, output, axis):
+        """The integers that ``output`` is added to, as they lie in it; None where they are not known."""
+        if self.joined is None:
+            return None
+        moved = output.movedim(axis, -1).shape
+        return self.joined.popleft().transpose(1, 2).reshape(moved).movedim(-1, axis)
+
+
+def on_grid(x, stream, constants, limits):
+    """``x`` as requantized and added to ``stream`` by integers, where it leaves no limits with a gradient.
+
+    Yields what :func:`whole_of` says, too.
+    """
+    read = x.detach()
+    if "missing" in constants:
+        read = (read + constants["missing"]).to(x.dtype)
+    whole, distance = whole_of(read, constants["steps"])
+    unit = constants["unit"]
+    grid = ((whole.double() * constants["multipliers"] + (unit / 2).floor()) / unit).floor()
+    stream = torch.zeros_like(grid) if stream is None else stream.double()
+    total = stream + grid
+    clamped = total if limits is None else total.clamp(*limits)
+    return through(x, (clamped - stream) * constants["step"], clamped == total), distance
 
 
 class Trained:
-    """What stands in for a layer of neurons in training: ``steps_of`` yields the steps of its input anew."""
+    """What stands in for a layer of neurons in training: ``steps_of`` yields the steps of its input anew.
 
-    def told(self, x):
-        """Integers of ``x``, which listeners are told."""
-        self.steps = along(self.steps_of(), self.shape, torch.float64)
-        whole = self.rounding(x.detach(), self.steps)
+    Whole numbers are floats here, which hold those of single precision up to 2^24. ``run`` calls a function of
+    tensors, which may be compiled.
+    """
+
+    def tell(self, whole, distance):
+        """Notes ``distance``, and tells listeners the ``whole`` numbers that are read."""
+        self.rounding.seen(distance)
         for listener in self.listeners:
             listener(whole)
-        return whole
 
-    def forward(self, x):
-        whole = self.told(x)
-        if self.many:
-            return torch.stack([self.fire(*frame) for frame in zip(x, whole)])
-        return self.fire(x, whole)
+    def steps_now(self, x):
+        return along(self.steps_of(), self.shape, torch.float64).to(x)
+
+
+def whole_of(x, steps):
+    """``x`` in ``steps``, rounded, and how far from whole numbers it was, or its type leaves it, at most."""
+    scaled = x / steps
+    whole = scaled.round()
+    doubt = torch.finfo(x.dtype).eps / 2
+    return whole, torch.maximum((scaled - whole).abs(), scaled.abs() * doubt).amax()
 
 
 class TrainedNeuron(Trained, Neuron):
     """A neuron whose spikes are those of the integers, and whose gradient is the surrogate at their potential."""
 
-    def __init__(self, integers, shape, part, surrogate, steps_of, **arguments):
+    def __init__(self, integers, shape, part, surrogate, steps_of, run, **arguments):
         super().__init__(integers, shape, steps=None, **arguments)
         if self.reset_by == "amount" and any(integers["amounts"]):
             raise Error("neurons whose spikes subtract an amount of their own are not trained", file="training")
-        self.shape, self.steps_of, self.part, self.surrogate = shape, steps_of, part, surrogate
+        self.shape, self.steps_of, self.part, self.run = shape, steps_of, part, run
         self.heights, self.fixed_gain = integers["heights"], integers["gain"]
         self.learned = torch.is_tensor(getattr(part, "w", None)) and getattr(part, "tau", None) is None
         # snnTorch always detaches it.
-        self.detached, self.real = bool(getattr(part, "detach_reset", hands_on(part))), None
+        detached = bool(getattr(part, "detach_reset", hands_on(part)))
+        self.fires = Fires(surrogate, self.reset_by, detached, self.bits, self.level)
+        self.real = None
 
-    def told(self, x):
+    def forward(self, x):
+        constants, frames = self.constants(x), x if self.many else x[None]
+        spikes, self.real, self.v, *seen = self.run(self.fires, frames, self.real, self.v, constants)
+        self.tell(*seen)
+        return spikes if self.many else spikes[0]
+
+    def constants(self, x):
+        """What the timesteps share, in what the neuron computes with now."""
         tau = self.dynamics(x)
-        heights = np.asarray(self.heights)
-        thresholds = quantizer.thresholds(tau, heights, np.asarray(self.steps_of()), self.strict)
-        self.thresholds = along(thresholds, self.shape)
+        heights, steps = np.asarray(self.heights), np.asarray(self.steps_of())
+        thresholds = quantizer.thresholds(tau, heights, steps, self.strict)
         taken = thresholds - int(self.strict)
-        if self.reset_by in ("threshold", "delayed"):
-            self.amounts = along(taken, self.shape)
+        word = np.zeros(1, int)
         if self.bits is not None:
             behind = taken if self.reset_by == "delayed" else None
             word = quantizer.discards(thresholds, self.multiplier, self.shift, self.bits, behind)
-            self.discards = along(word, self.shape)
-        self.height = along(heights, self.shape, torch.float64).to(x)
-        return super().told(x)
+        values = dict(thresholds=thresholds, taken=taken, unit=2.0**word, height=heights)
+        values = {name: along(value, self.shape, torch.float64) for name, value in values.items()}
+        values |= dict(gain=self.gain, kept=self.kept, ratio=self.multiplier / 2 ** (self.shift + 1))
+        values = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in values.items()}
+        # A power of two leaves no more digits than there were.
+        exact = x.dtype if self.multiplier == 1 or self.bits is None else torch.float64
+        types = dict.fromkeys(("thresholds", "taken", "unit", "ratio"), exact)
+        values = {name: value.to(x.device, types.get(name, x.dtype)) for name, value in values.items()}
+        return values | {"steps": self.steps_now(x)}
 
     def dynamics(self, x):
         """Sets ``gain``, by what a potential of integers exceeds that of the neuron, and what a membrane keeps.
@@ -328,21 +407,6 @@ class TrainedNeuron(Trained, Neuron):
         self.gain = through(1.0 / leak, torch.as_tensor(tau))
         return tau
 
-    def fire(self, x, whole):
-        g, fires, inside = self.advance(whole)
-        steps = self.steps.to(x.device)
-        potential = through(x if self.real is None else x + self.real, g * steps) / self.gain
-        spikes = through(self.surrogate(potential - self.height).to(x.dtype), fires)
-        if self.bits is not None:
-            out = spikes.detach() if self.detached else spikes
-            taken = out * (potential if self.amounts is None else self.height if self.reset_by != "amount" else 0.0)
-            if self.reset_by == "delayed":
-                left = potential * self.kept - taken
-            else:
-                left = (potential - taken) * self.kept
-            self.real = through(left * self.gain, self.v * steps, inside)
-        return spikes * self.level
-
     def membrane(self, x):
         return torch.zeros_like(x) if self.real is None else self.real
 
@@ -355,18 +419,67 @@ class TrainedNeuron(Trained, Neuron):
         return self.__dict__ | {"real": None, "v": None}
 
 
+class Fires:
+    """Frames of a neuron: ``v`` is its membrane in steps, ``real`` what that is worth, with a gradient."""
+
+    def __init__(self, surrogate, reset_by, detached, bits, level):
+        self.surrogate, self.reset_by, self.detached = surrogate, reset_by, detached
+        self.bits, self.level = bits, level
+
+    def __call__(self, x, real, v, constants):
+        """Spikes of ``x [T, ...]``, what is left behind the last of them, and what :func:`whole_of` yields."""
+        whole, distance = whole_of(x.detach(), constants["steps"])
+        spikes, exact = [], whole.to(constants["thresholds"].dtype)
+        for now, steps in zip(x.unbind(0), exact.unbind(0)):
+            out, real, v = self.frame(now, steps, real, v, constants)
+            spikes.append(out * self.level)
+        return torch.stack(spikes), real, v, whole, distance
+
+    def frame(self, x, whole, real, v, c):
+        g = whole if v is None else v + whole
+        fires = (g >= c["thresholds"]).to(x.dtype)
+        potential = through(x if real is None else x + real, g * c["steps"]) / c["gain"]
+        spikes = through(self.surrogate(potential - c["height"]).to(x.dtype), fires)
+        if self.bits is None:
+            return spikes, None, None
+        left, stored, limit = self.left(g, fires, c), None, 2.0 ** (self.bits - 1)
+        stored = (left / c["unit"]).floor()
+        v = stored.clamp(-limit, limit - 1) * c["unit"]
+        out = spikes.detach() if self.detached else spikes
+        taken = out * (c["height"] if self.reset_by in ("threshold", "delayed") else potential)
+        taken = torch.zeros_like(taken) if self.reset_by == "amount" else taken
+        kept = c["kept"]
+        real = potential * kept - taken if self.reset_by == "delayed" else (potential - taken) * kept
+        inside = (stored >= -limit) & (stored < limit)
+        return spikes, through(real * c["gain"], v * c["steps"], inside), v
+
+    def left(self, g, fires, c):
+        """What the leak leaves of the potential, less what a spike takes; half a step makes a reciprocal exact."""
+        amount = {"threshold": c["taken"], "delayed": c["taken"], "amount": 0.0}.get(self.reset_by, g)
+        taken = torch.where(fires > 0, amount, torch.zeros_like(g))
+        if self.reset_by == "delayed":
+            return ((2 * g + 1) * c["ratio"]).floor() - taken
+        return ((2 * (g - taken) + 1) * c["ratio"]).floor()
+
+
 class TrainedLevels(Trained, Levels):
     """Integer spikes; the gradient is that of their input within their range."""
 
-    def __init__(self, levels, shape, steps_of, **arguments):
+    def __init__(self, levels, shape, steps_of, run, **arguments):
         super().__init__([[0] * levels], shape, steps=None, **arguments)
-        self.shape, self.steps_of = shape, steps_of
+        self.shape, self.steps_of, self.run = shape, steps_of, run
 
-    def told(self, x):
+    def forward(self, x):
         rows = quantizer.level_thresholds(len(self.thresholds), np.asarray(self.steps_of()))
-        self.thresholds = [along(row, self.shape) for row in rows]
-        return super().told(x)
+        rows = [along(row, self.shape, torch.float64).to(x) for row in rows]
+        out, *seen = self.run(fired_levels, x, self.steps_now(x), rows, self.level)
+        self.tell(*seen)
+        return out
 
-    def fire(self, x, whole):
-        inside = (x >= 0) & (x <= len(self.thresholds))
-        return through(x * self.level, self.levels_of(whole) * self.level, inside)
+
+def fired_levels(x, steps, rows, level):
+    """How many thresholds ``x`` reaches, with its gradient within their range, and what :func:`whole_of` yields."""
+    whole, distance = whole_of(x.detach(), steps)
+    count = sum((whole >= row).to(x.dtype) for row in rows)
+    inside = (x >= 0) & (x <= len(rows))
+    return through(x * level, count * level, inside), whole, distance

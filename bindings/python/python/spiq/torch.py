@@ -21,7 +21,7 @@ from . import _spiq
 from ._error import Error
 from ._subject import Data, Model, Setting
 
-__all__ = ["Applied", "Training", "apply_to", "prepare_qat", "verify"]
+__all__ = ["Applied", "Choosing", "Training", "apply_to", "prepare_choice", "prepare_qat", "verify"]
 
 # How far a value may be from an integer, in steps, so that there is no doubt which.
 _AMBIGUOUS = 0.2
@@ -35,7 +35,7 @@ def _parts():
         import torch
     except ImportError as error:
         raise ImportError("spiq.torch needs PyTorch, which is not installed: pip install torch") from error
-    names = ("apply", "family", "module", "neurons", "train", "train_layers", "verify")
+    names = ("apply", "choose", "family", "module", "neurons", "train", "train_layers", "verify")
     return torch, SimpleNamespace(**{name: import_module(f"spiq._torch_{name}") for name in names})
 
 
@@ -93,8 +93,12 @@ class Training(Applied):
 
     @property
     def steps(self):
-        """Forward passes in training mode so far."""
+        """Forward passes in training mode so far; who continues a training run says at which it was."""
         return self._clock.steps
+
+    @steps.setter
+    def steps(self, steps):
+        self._clock.steps = steps
 
     def calibrate(self):
         """Ranges of values between two weight layers without a neuron are found anew, of the weights of now."""
@@ -127,6 +131,57 @@ class Training(Applied):
 
     def __repr__(self):
         return f"<spiq.torch.Training {self.setting.name}, {self.steps} steps>"
+
+
+class Choosing(Applied):
+    """A module whose layers learn which scheme and bits their weights take, until :meth:`finish`.
+
+    Attributes:
+        module: The module.
+        setting: The first setting, which says all but weights.
+        model: The model that training starts from.
+        choices: Names of the settings that layers choose among.
+        temperature: Of the Gumbel-softmax; the lower, the nearer the gradient of a choice is to that of what is drawn.
+    """
+
+    def __init__(self, module, model, settings, data, clock, costs):
+        super().__init__(module, model, settings[0])
+        self.model, self._data, self._clock, self._costs, self._trainer = model, data, clock, costs, None
+        self.choices, self.temperature = [setting.name for setting in settings], 1.0
+
+    @property
+    def steps(self):
+        """Forward passes in training mode so far."""
+        return self._clock.steps
+
+    @property
+    def chosen(self):
+        """By weight layer, the likeliest of ``choices``."""
+        _, parts = _parts()
+        return {layer: self.choices[k] for layer, k in parts.choose.chosen(self).items()}
+
+    def expected(self, column="energy_j"):
+        """The sum of ``column`` of the table of costs over all layers, as likely as each choice is: a tensor with a
+        gradient, to be added to the loss."""
+        _, parts = _parts()
+        return parts.choose.expected(self, column)
+
+    def finish(self):
+        """Ends the choice: the module has its own neurons again, and its float weights as they were learned.
+
+        Returns:
+            The :class:`Setting` that takes the likeliest choice in every layer, for :func:`prepare_qat`.
+        """
+        _, parts = _parts()
+        setting = Setting(parts.choose.setting_of(self))
+        model = Model._held(parts.choose.network_now(self))
+        self.undo()
+        _READ[self.module] = model
+        setting._searched = model, self._data
+        return setting
+
+    def __repr__(self):
+        return f"<spiq.torch.Choosing {', '.join(self.choices)}, {self.steps} steps>"
 
 
 def _copied(module, setting, sha256, rounding):
@@ -262,7 +317,7 @@ def verify(module, setting, images=None, *, data=None, model=None, limit=8, forw
     return verification
 
 
-def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forward=None):
+def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forward=None, compiled=False):
     """Makes ``module`` compute the integers of a setting while it trains; gradients pass straight through.
 
     Every forward pass, in training and in evaluation, yields the integers of the weights as they are. Weights and
@@ -286,6 +341,8 @@ def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forwa
         surrogate: A function of how far potentials are above their threshold, in units of the float network, that
             yields spikes with a gradient; without, the ``surrogate_function`` (SpikingJelly) or ``spike_grad``
             (snnTorch) of each layer of neurons.
+        compiled: Compiles what takes the place of neurons and of grids (``torch.compile``, which needs a compiler of
+            C++): the integers are those of an eager run, several times as fast.
 
     Returns:
         A :class:`Training`; ``finish`` writes the weights, ``undo`` leaves them off their grids.
@@ -307,13 +364,69 @@ def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forwa
     trained = asked.setting._inner.trained(fractions, prepared.residual_fraction_bits())
     lie = parts.verify.layouts_of(module, asked.model, asked.data, forward)
     training = Training(module, asked.model, Setting._held(trained), asked.held, parts.train_layers.Clock())
-    training._trainer = parts.train.Trainer(training, asked.model, integers, lie, surrogate)
+    training._trainer = parts.train.Trainer(training, asked.model, integers, lie, surrogate, compiled)
     try:
         training._trainer.run()
     except BaseException:
         training.undo()
         raise
     return training
+
+
+def prepare_choice(
+    module, settings, costs, data=None, *, model=None, surrogate=None, forward=None, compiled=False
+):
+    """Makes every weight layer of ``module`` learn which setting its weights are of (SpikeHQ, arXiv 2412.05505).
+
+    Going forward, a layer computes the integers of one of the settings, drawn by a Gumbel-softmax; going back, the
+    choice has the gradient of the mixture, and what is expected of a table of costs is a part of the loss:
+
+        choosing = spiq.torch.prepare_choice(net, ["w4", "w3", "w2", "pot3"], "costs.csv", data)
+        first = choosing.expected("energy_j").detach()
+        ...
+        loss = cross_entropy(net(images), labels) + 0.5 * choosing.expected("energy_j") / first
+        ...
+        setting = choosing.finish()                           # then prepare_qat(net, setting, data)
+
+    Learned are, beside what :func:`prepare_qat` learns, ``weight_choice`` of each layer and a step for each of its
+    choices; float weights are shared among them. Draws are of PyTorch's generator, and so follow its seed. The
+    methods of the paper (a choice per layer between uniform and power of two, a relaxation that is annealed by
+    ``temperature``, costs in the loss) are as it says; schedules and weights of losses are the caller's.
+
+    Args:
+        module, data, model, surrogate, forward, compiled: As of :func:`prepare_qat`.
+        settings: Two or more, by names that differ; the first says membranes and all else that is not weights.
+        costs: What a layer costs at each: the path of a CSV file of ``spiq cost-table``, or its rows as dicts with
+            ``layer``, ``choice`` (the name of a setting) and figures.
+
+    Returns:
+        A :class:`Choosing`.
+
+    Raises:
+        Error: If the module is not that of the model, a scheme has no step to learn, or a cost is missing or not
+            finite; the module is then as it was. In training as :func:`prepare_qat`.
+    """
+    _, parts = _parts()
+    settings = [Setting._of(setting) for setting in settings]
+    if len({setting.name for setting in settings}) < max(len(settings), 2):
+        raise Error("settings: a choice is one of two or more, by names that differ", file="settings")
+    asked = _asked(module, settings[0], data, model)
+    if getattr(module, "_spiq_applied", None) is not None:
+        raise Error("module: it computes the integers of a setting already: undo() first", file="module")
+    prepared = [_spiq.Prepared(asked.model._inner, setting._inner, asked.data, 1) for setting in settings]
+    first, *others = ({node["name"]: node for node in one.integers()} for one in prepared)
+    layers = [name for name, node in first.items() if node["weights"]]
+    costs = parts.choose.read_costs(costs, layers, [setting.name for setting in settings])
+    lie = parts.verify.layouts_of(module, asked.model, asked.data, forward)
+    choosing = Choosing(module, asked.model, settings, asked.held, parts.train_layers.Clock(), costs)
+    arguments = choosing, asked.model, first, lie, surrogate, compiled, others
+    choosing._trainer = parts.choose.ChoosingTrainer(*arguments)
+    try:
+        choosing._trainer.run()
+    except BaseException:
+        choosing.undo()
+        raise
+    return choosing
 
 
 def read_as(module, model, samples, limit, forward):

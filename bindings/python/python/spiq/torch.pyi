@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any
 
@@ -39,9 +39,33 @@ class Training(Applied):
     model: Model
     @property
     def steps(self) -> int: ...
+    @steps.setter
+    def steps(self, steps: int) -> None: ...
     def calibrate(self) -> None: ...
     def finish(self) -> Model: ...
 
+class Choosing(Applied):
+    model: Model
+    choices: list[str]
+    temperature: float
+    @property
+    def steps(self) -> int: ...
+    @property
+    def chosen(self) -> dict[str, str]: ...
+    def expected(self, column: str = "energy_j") -> Any: ...
+    def finish(self) -> Setting: ...
+
+def prepare_choice(
+    module: Any,
+    settings: Iterable[Setting | _Path | dict[str, Any]],
+    costs: _Path | list[dict[str, Any]],
+    data: Data | _Path | None = None,
+    *,
+    model: Model | _Path | dict[str, Any] | None = None,
+    surrogate: Callable[[Any], Any] | None = None,
+    forward: _Forward | None = None,
+    compiled: bool = False,
+) -> Choosing: ...
 def prepare_qat(
     module: Any,
     setting: Setting | _Path | dict[str, Any],
@@ -50,6 +74,7 @@ def prepare_qat(
     model: Model | _Path | dict[str, Any] | None = None,
     surrogate: Callable[[Any], Any] | None = None,
     forward: _Forward | None = None,
+    compiled: bool = False,
 ) -> Training: ...
 def apply_to(
     module: Any,
