@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use super::outcome::{Conclusion, Fidelity, GateSummary, LayerOutlook, Run, Step, TraceStep, Verified};
 use super::paired::{Decision, decide};
 use super::store::{Design, Store};
-use super::{Batch, Candidate, Choice, Figures, Knob, Part, Problem, Space, Violation};
+use super::{Batch, Candidate, Choice, Figures, Knob, Problem, Space, Violation};
 use crate::error::{Error, Result};
 
 /// Cost of exceeding a limit by its own size, in objectives of the widest setting.
@@ -23,8 +23,6 @@ const PENALTY: f64 = 10.0;
 /// that a test accepted is nearly always what is found.
 const KEPT: f64 = 2.0;
 const MOST_KEPT: f64 = 0.25;
-/// What rounding leaves of weights that it does not change, beside their squares.
-const LEAST_NOISE: f64 = 1e-9;
 
 /// Why a strategy ends before its own end.
 #[derive(Debug)]
@@ -210,23 +208,12 @@ impl<'a, 's> Engine<'a, 's> {
         self.space.knobs(self.problem.granularity)
     }
 
-    /// Per knob and level, in bits, how precise it leaves its values: a membrane its width, weights half the binary
-    /// logarithm of their squares beside the squared errors of rounding (the mean over layers), which halving all steps
-    /// raises by one.
+    /// Per level of weights and unit, the squared error of rounding beside the squares of the weights.
     ///
     /// # Errors
     /// If a layer's weights do not take a scheme.
-    pub fn precision_bits(&mut self, knobs: &[Knob]) -> Result<Vec<Vec<f64>>> {
-        let noise = self.store.rounding_noise(&self.space.weights)?;
-        let of_unit = |level: usize, unit: usize| -0.5 * noise[level][unit].max(LEAST_NOISE).log2();
-        let of_units = |level: usize, units: &[usize]| {
-            units.iter().map(|&unit| of_unit(level, unit)).sum::<f64>() / units.len() as f64
-        };
-        let bits = |knob: &Knob| match knob.part {
-            Part::Weights => (0..noise.len()).map(|level| of_units(level, &knob.units)).collect(),
-            Part::Membranes => self.space.membranes.iter().map(|&bits| f64::from(bits)).collect(),
-        };
-        Ok(knobs.iter().map(bits).collect())
+    pub fn rounding_noise(&mut self) -> Result<Vec<&[f64]>> {
+        self.store.rounding_noise(&self.space.weights)
     }
 
     /// The objective, as a fraction of that of the widest setting, with penalties for exceeded budgets:

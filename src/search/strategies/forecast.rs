@@ -18,6 +18,8 @@ const STRAIGHT: f64 = 0.5;
 const MOST_LOSS: f64 = 64.0;
 /// Bits of membranes that coefficients are of; of weights, those of the reference.
 const MEMBRANE_BITS: f64 = 4.0;
+/// What rounding leaves of weights that it does not change, beside their squares.
+const LEAST_NOISE: f64 = 1e-9;
 
 /// What is known of losses.
 pub struct Forecast {
@@ -37,9 +39,9 @@ impl Forecast {
     /// Nothing is known but that `reference` is what losses are measured in, and how precise every level is.
     ///
     /// # Errors
-    /// Those of [`Engine::precision_bits`].
+    /// If a layer's weights do not take a scheme.
     pub fn new(engine: &mut Engine, knobs: Vec<Knob>, reference: Candidate) -> Result<Self> {
-        let bits = engine.precision_bits(&knobs)?;
+        let bits = precision_bits(engine, &knobs)?;
         let of_weights = |(k, knob): (usize, &Knob)| {
             (knob.part == Part::Weights).then(|| bits[k][reference.narrowest(knob)])
         };
@@ -113,4 +115,20 @@ impl Forecast {
     pub fn chance(&self, candidate: &Candidate) -> f64 {
         self.drops.chance(&self.losses, &self.bits_of(candidate), self.allowed)
     }
+}
+
+/// Per knob and level, in bits, how precise it leaves its values: a membrane its width, weights half the binary logarithm of
+/// their squares beside the squared errors of rounding (the mean over layers), which halving all steps raises by one.
+fn precision_bits(engine: &mut Engine, knobs: &[Knob]) -> Result<Vec<Vec<f64>>> {
+    let space = engine.space;
+    let noise = engine.rounding_noise()?;
+    let of_unit = |level: usize, unit: usize| -0.5 * noise[level][unit].max(LEAST_NOISE).log2();
+    let of_units = |level: usize, units: &[usize]| {
+        units.iter().map(|&unit| of_unit(level, unit)).sum::<f64>() / units.len() as f64
+    };
+    let bits = |knob: &Knob| match knob.part {
+        Part::Weights => (0..noise.len()).map(|level| of_units(level, &knob.units)).collect(),
+        Part::Membranes => space.membranes.iter().map(|&bits| f64::from(bits)).collect(),
+    };
+    Ok(knobs.iter().map(bits).collect())
 }

@@ -180,7 +180,7 @@ impl Oracle for Synthetic {
         8
     }
 
-    /// As of uniform weights that use all of their range: four times as much per bit less.
+    /// Uniform weights that use all of their range have four times as much per bit less.
     fn rounding_noise(&self, scheme: WeightScheme) -> Result<Vec<f64>> {
         Ok(vec![4f64.powi(-(scheme.bits() as i32)); self.fragility.len()])
     }
