@@ -11,6 +11,11 @@ import spiq
 FOLDER = Path(spiq.__file__).parent
 
 
+def sets(node):
+    """True for what sets a property, whose name is that of what gets it."""
+    return any(isinstance(d, ast.Attribute) and d.attr == "setter" for d in node.decorator_list)
+
+
 def stubbed(path):
     """Functions of a stub by their dotted name."""
 
@@ -18,7 +23,7 @@ def stubbed(path):
         for node in body:
             if isinstance(node, ast.ClassDef):
                 yield from walk(node.body, f"{node.name}.")
-            elif isinstance(node, ast.FunctionDef):
+            elif isinstance(node, ast.FunctionDef) and not sets(node):
                 yield prefix + node.name, node
 
     return dict(walk(ast.parse(path.read_text(encoding="utf-8")).body, ""))
