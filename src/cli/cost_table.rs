@@ -6,11 +6,11 @@ use clap::Args;
 use super::model::ModelArguments;
 use super::print::print;
 use super::progress;
-use super::sensitivity::{base_of, choices_of};
+use super::sensitivity::{base_of, choices_of, images_above_zero};
 use super::set::SetArguments;
 use super::threads::ThreadsArguments;
 use crate::cost::Machine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::Evaluator;
 use crate::hw::Hardware;
 use crate::model::DataSet;
@@ -53,15 +53,13 @@ pub struct Arguments {
 /// Runs `spiq cost-table`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let pool = arguments.threads.pool()?;
+    images_above_zero(arguments.limit)?;
     let choices = choices_of(&arguments.bits)?;
     let (base, fixed) = base_of(&arguments.base)?;
     let machine = Machine::new(Hardware::load(&arguments.set.of(&arguments.hw)?)?.0)?;
     let model = Arc::new(arguments.model.load()?);
     let data = DataSet::load_for(&arguments.data, &model.description)?;
     let mut images = data.validation_of("a table of costs charges for the activity of")?.clone();
-    if arguments.limit == 0 {
-        return Err(Error::mismatch("--limit: 0 is not above 0"));
-    }
     images.truncate(arguments.limit.min(images.len()));
     let layers = model.network.weighted().count();
     let bar = progress::bar((layers * choices.len()) as u64, arguments.quiet);

@@ -52,9 +52,7 @@ pub struct Arguments {
 /// Runs `spiq sensitivity`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let pool = arguments.threads.pool()?;
-    if arguments.limit == 0 {
-        return Err(Error::mismatch("--limit: 0 is not above 0"));
-    }
+    images_above_zero(arguments.limit)?;
     let choices = choices_of(&arguments.bits)?;
     let (base, fixed) = base_of(&arguments.base)?;
     let model = Arc::new(arguments.model.load()?);
@@ -88,6 +86,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     } else {
         print(&report::sensitivity_table(&found))
     }
+}
+
+/// Refuses a `--limit` of no image.
+pub(super) fn images_above_zero(limit: usize) -> Result<()> {
+    if limit == 0 { Err(Error::mismatch("--limit: 0 is not above 0")) } else { Ok(()) }
 }
 
 /// What a layer may become, as `--bits` names it.

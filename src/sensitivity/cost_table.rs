@@ -43,8 +43,8 @@ pub struct ChoiceCost {
     pub network_cycles: f64,
 }
 
-/// Charges `machine` for every weight layer at every one of `choices`, the others at the setting `base`, called `name`: the inputs of a layer are
-/// then its, whatever its choice. `progress` is told of every choice.
+/// Charges `machine` for every weight layer at every one of `choices`, the others at the setting `base`, called `name`, so that
+/// what a layer reads does not depend on its choice. `progress` is told of every choice.
 ///
 /// # Errors
 /// If a choice is one of membranes, if the setting does not fit the model, or if the machine cannot run a layer at a
