@@ -69,6 +69,26 @@ pub struct ExportedLayer {
 impl DesignExport {
     /// What `manifest.json` is called.
     pub(super) const SCHEMA: &'static str = "spiq-rtl-design";
+
+    /// Refuses what no export writes: words of lanes and values have 1 to 64 bits, and layers the names of folders.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { schema, version, channels, positions, layers, .. } = self;
+        if schema != Self::SCHEMA || *version != 1 {
+            return Err(format!("schema {schema} {version}, not {} 1", Self::SCHEMA));
+        }
+        if !(1..=64).contains(channels) || *positions == 0 {
+            return Err(format!("{positions} positions of {channels} channels are no lanes"));
+        }
+        for ExportedLayer { name, element_bits, .. } in layers {
+            if name.contains(['/', '\\']) || name.starts_with('.') {
+                return Err("a layer's name that is no folder's".to_owned());
+            }
+            if let Some(bits) = element_bits.filter(|bits| !(1..=64).contains(bits)) {
+                return Err(format!("{name}: element_bits: {bits} is not in 1..=64"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Recorded frames by node and timestep.

@@ -237,6 +237,26 @@ fn logs_of_other_runs_are_refused() {
 }
 
 #[test]
+fn manifests_that_no_export_writes_are_refused() {
+    let folder = exported("w3");
+    let path = folder.path().join("rtl/manifest.json");
+    let whole: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (field, value, message) in [
+        ("/layers/0/element_bits", 0, "conv1: element_bits: 0 is not in 1..=64"),
+        ("/layers/0/element_bits", 65, "conv1: element_bits: 65 is not in 1..=64"),
+        ("/channels", 0, "channels are no lanes"),
+        ("/channels", 65, "channels are no lanes"),
+        ("/positions", 0, "channels are no lanes"),
+    ] {
+        let mut manifest = whole.clone();
+        *manifest.pointer_mut(field).unwrap() = Value::from(value);
+        fs::write(&path, manifest.to_string()).unwrap();
+        let (code, text) = validated(folder.path());
+        assert!(code == 2 && text.contains(message), "{field} {value}: {text}");
+    }
+}
+
+#[test]
 fn machines_without_rtl_are_refused() {
     let refused = |arguments: &[&str], message: &str| {
         let folder = tempfile::tempdir().unwrap();
