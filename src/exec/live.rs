@@ -26,19 +26,18 @@ impl<T> Live<T> {
         self.values[node.inputs[i].index()].as_ref().expect("nodes run in order")
     }
 
-    /// Keeps what node `id` yields, and drops what it was the last to read.
-    pub fn finish(&mut self, id: NodeId, node: &Node, value: Frames<T>) {
+    /// Keeps what node `id` yields, and returns what it was the last to read.
+    pub fn finish(&mut self, id: NodeId, node: &Node, value: Frames<T>) -> Vec<Frames<T>> {
         self.values[id.index()] = Some(value);
-        self.release(id, node);
+        self.release(id, node)
     }
 
-    /// Drops what node `id` was the last to read.
-    pub fn release(&mut self, id: NodeId, node: &Node) {
-        for input in &node.inputs {
-            if self.last_reader[input.index()] == Some(id.index()) {
-                self.values[input.index()] = None;
-            }
-        }
+    /// Returns what node `id` was the last to read.
+    pub fn release(&mut self, id: NodeId, node: &Node) -> Vec<Frames<T>> {
+        let read = node.inputs.iter().map(|input| input.index());
+        read.filter(|&input| self.last_reader[input] == Some(id.index()))
+            .filter_map(|input| self.values[input].take())
+            .collect()
     }
 
     /// Numbers that are kept.

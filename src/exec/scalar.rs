@@ -148,10 +148,12 @@ pub(super) fn execute<W: Word>(
         (Op::MaxPool(window), _) => {
             // Padding never wins, and on spikes the largest is an OR.
             let lowest = W::saturate(i64::MIN);
-            counted(fold_windows(window, input(0), node.shape, lowest, |a, b| a.max(b)))
+            let output = Frames::zeros(input(0).frames, node.shape);
+            counted(fold_windows(window, input(0), output, lowest, |a, b| a.max(b)))
         }
         (Op::AvgPool(window), _) => {
-            counted(fold_windows(window, input(0), node.shape, W::default(), |a, b| a + b))
+            let output = Frames::zeros(input(0).frames, node.shape);
+            counted(fold_windows(window, input(0), output, W::default(), |a, b| a + b))
         }
         (Op::Attention(attention), _) => match attention {
             Attention::KeyValueCount => counted(key_value_count(input(0), input(node.inputs.len() - 1))),

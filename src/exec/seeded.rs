@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::float::{FloatLayer, class_token, image, neuron, weighted, without_weights};
 use super::live::Live;
 use super::readout::float_readout;
+use super::spare::Spare;
 use crate::model::{
     FloatLeak, InputSpec, Leak, LearnedTokens, Network, Node, Op, Padding, Sample, Weighted, Weights,
     threshold_name,
@@ -32,7 +33,7 @@ const SQUARE: usize = 8;
 pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weights {
     let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
     let sample = dice.noise(network, input);
-    let mut live = Live::new(network);
+    let (mut live, mut spare) = (Live::new(network), Spare::default());
     let mut tensors = Tensors::new();
     // Per node, the folded bias of a weight layer: what the padding behind it may hold.
     let mut biases: Vec<Vec<f32>> = Vec::new();
@@ -44,7 +45,8 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                 if op.padding == Padding::BiasOfInput {
                     layer.padding.clone_from(&biases[network.input_of(node, 0).inputs[0].index()]);
                 }
-                let value = weighted(op, &layer, live.input(node, 0), node.shape);
+                let input = live.input(node, 0);
+                let value = weighted(op, &layer, input, spare.room(input.frames, node.shape));
                 dice.normalize(value, layer.bias, op, &mut tensors)
             }
             Op::Neuron(op) => {
@@ -53,7 +55,8 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                     tensors.insert(name, Tensor::new(vec![channels], vec![1.0; channels]));
                 }
                 let leak = initial_leak(node, op.leak, &mut tensors);
-                (neuron(op, (&[1.0], &[leak]), live.input(node, 0), network.timesteps), Vec::new())
+                let spikes = spare.room(network.timesteps, node.shape);
+                (neuron(op, (&[1.0], &[leak]), live.input(node, 0), spikes), Vec::new())
             }
             Op::ClassToken(op) => {
                 for parameter in node.parameters() {
@@ -68,10 +71,10 @@ pub fn seeded_weights(network: &Network, input: &InputSpec, seed: u64) -> Weight
                 let leaks = [initial_leak(node, op.leak, &mut tensors)];
                 (float_readout(&leaks, op.over, live.input(node, 0), network.timesteps), Vec::new())
             }
-            _ => (without_weights(node, &live, network.timesteps), Vec::new()),
+            _ => (without_weights(node, (&live, &mut spare), network.timesteps), Vec::new()),
         };
         biases.push(bias);
-        live.finish(id, node, value);
+        live.finish(id, node, value).into_iter().for_each(|read| spare.keep(read));
     }
     for parameter in &network.unused {
         let data = vec![0.0; parameter.len()];

@@ -2,21 +2,21 @@
 
 use super::fast::in_tiles;
 use crate::model::Window;
-use crate::tensor::{Frames, Shape};
+use crate::tensor::Frames;
 
 /// Look-ups that take as long as one value.
 const LOOKUPS_OF_A_VALUE: usize = 64;
 
-/// Each window folded into one value, from `nothing` on; `shape` is that of what comes out.
+/// Each window folded into one value of `output`, whatever it holds, from `nothing` on.
 pub fn fold_windows<T: Copy + Default + Send + Sync>(
     window: &Window,
     input: &Frames<T>,
-    shape: Shape,
+    mut output: Frames<T>,
     nothing: T,
     fold: impl Fn(T, T) -> T + Sync,
 ) -> Frames<T> {
+    let shape = output.shape;
     let geometry = window.geometry(shape.channels);
-    let mut output = Frames::zeros(input.frames, shape);
     let work = output.data.len() * window.values() * LOOKUPS_OF_A_VALUE;
     in_tiles(work, shape.channels, &mut output.data, |first, out| {
         for (i, out) in out.chunks_exact_mut(shape.channels).enumerate() {

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use super::room::Room;
 use super::threads;
 use super::value::{Layout, Value, stride_of};
 use crate::exec::kernels::{self, Cpu, LANES, Packs, ProductMatrix};
+use crate::exec::room::Room;
 use crate::model::Gate;
 
 /// Room of a thread for a head.

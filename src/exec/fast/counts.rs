@@ -1,10 +1,10 @@
 //! Activity counters from the values of the fast executor.
 
 use super::gather::Gather;
-use super::room::Room;
 use super::value::Value;
 use crate::exec::activity::{NodeActivity, StepActivity, WAVE_SIZES};
 use crate::exec::kernels::{self, Cpu};
+use crate::exec::room::Room;
 use crate::model::ConvGeometry;
 
 /// Room for counting.

@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use super::codes::{code, words};
 use super::gather::Gather;
 use super::kernel::{LayerKernel, MAX_PLANES, Scratch, Wanted};
-use super::room::Room;
 use super::source::{LayerInput, PackedSource};
 use crate::exec::kernels::{self, BLOCK, Cpu, LookupMatrix, TableRoom};
+use crate::exec::room::Room;
 
 /// A look-up here takes as long as so many of a layer whose channels share their inputs.
 const SLOWER_THAN_SHARED: usize = 32;

@@ -2,10 +2,10 @@
 
 use std::fmt::Debug;
 
-use super::room::Room;
 use super::source::{LayerInput, PackedRoom, WordRoom};
 use super::threads::in_tiles;
 use crate::exec::kernels::{self, Cpu};
+use crate::exec::room::Room;
 use crate::quant::QuantizedWeighted;
 
 /// Counts and integer spikes up to this many bits are looked up bit by bit.

@@ -21,7 +21,6 @@ mod plan;
 mod pooling;
 mod prepared;
 mod products;
-mod room;
 mod snapshot;
 mod source;
 mod threads;

@@ -1,7 +1,7 @@
 //! Maps with their padding around them: every tap of a window is a distance, the same for all outputs.
 
-use super::room::Room;
 use crate::exec::kernels::LANES;
+use crate::exec::room::Room;
 use crate::model::ConvGeometry;
 use crate::tensor::Shape;
 

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::gather::Gather;
-use super::room::Room;
 use super::threads;
 use super::value::{Layout, Value};
 use crate::exec::kernels::{self, Cpu, Pooling};
+use crate::exec::room::Room;
 use crate::model::{ConvGeometry, Window};
 
 /// Values that are worth a thread.

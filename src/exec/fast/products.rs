@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use super::codes::{dense, words};
 use super::kernel::{LayerKernel, Scratch, Wanted};
-use super::room::Room;
 use super::source::{LayerInput, WordSource};
 use super::threads::{self, in_tiles};
 use crate::exec::kernels::{self, Cpu, LANES, Operand, Packs, ProductMatrix};
+use crate::exec::room::Room;
 
 /// A pack of multiplications takes as long as so many that are looked up.
 const SLOWER_THAN_LOOKUPS: usize = 16;

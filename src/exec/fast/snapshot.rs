@@ -1,8 +1,8 @@
 //! Values at a cut of a network, from which another run starts.
 
 use super::plan::Plan;
-use super::room::Room;
 use super::value::{Buffer, Layout, Value};
+use crate::exec::room::Room;
 use crate::model::Network;
 use crate::quant::QuantizedModel;
 

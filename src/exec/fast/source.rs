@@ -1,9 +1,9 @@
 //! The input of a weight layer, row by row, with what lies around a map where a window reads it.
 
 use super::gather::Gather;
-use super::room::Room;
 use super::value::Value;
 use crate::exec::kernels::{self, Cpu};
+use crate::exec::room::Room;
 
 /// The value that a weight layer reads.
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::kernel::{LayerKernel, Scratch};
 use super::neuron::NeuronScratch;
-use super::room::Room;
 use super::source::LayerInput;
 use super::threads::{self, MACS_OF_A_THREAD, TILES_OF_A_THREAD};
+use crate::exec::room::Room;
 
 thread_local! {
     static SUMS: RefCell<Room<i32>> = RefCell::default();

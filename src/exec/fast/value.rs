@@ -1,8 +1,8 @@
 //! Values of a run: channel by channel, all timesteps of a channel in one row.
 
-use super::room::Room;
 use crate::exec::kernels::LANES;
 use crate::exec::kernels::{self, Cpu};
+use crate::exec::room::Room;
 use crate::num::Word;
 use crate::tensor::{Frames, Shape};
 

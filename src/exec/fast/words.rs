@@ -6,9 +6,9 @@ use super::codes::{dense, words};
 use super::gather::Gather;
 use super::kernel::{LayerKernel, Scratch, Wanted};
 use super::padded::Padded;
-use super::room::Room;
 use super::source::{LayerInput, WordSource};
 use crate::exec::kernels::{self, Cpu};
+use crate::exec::room::Room;
 
 /// A multiplication of a row by a constant takes as long as so many that are looked up.
 const SLOWER_THAN_LOOKUPS: usize = 64;

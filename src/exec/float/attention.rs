@@ -36,15 +36,15 @@ struct Head {
 
 impl Head {
     fn new([k, v]: [&Frames<f32>; 2], t: usize, head: usize, heads: usize) -> Self {
-        let (tokens, width) = (k.shape.positions(), k.shape.channels / heads);
+        let (cpu, tokens, width) = (Cpu::best(), k.shape.positions(), k.shape.channels / heads);
         let key = |channel: usize| move |token: usize| head_of(k, t, token, head, heads)[channel];
         let value = |token: usize| {
             let values = head_of(v, t, token, head, heads);
             move |channel: usize| values[channel]
         };
         Self {
-            keys: FloatMatrix::new(width, &vec![0.0; tokens], key),
-            values: FloatMatrix::new(tokens, &vec![0.0; v.shape.channels / heads], value),
+            keys: FloatMatrix::new(cpu, width, &vec![0.0; tokens], key),
+            values: FloatMatrix::new(cpu, tokens, &vec![0.0; v.shape.channels / heads], value),
         }
     }
 

@@ -37,7 +37,7 @@ impl FloatLayer {
         let (taps, channels) = (geometry.taps(), geometry.in_channels);
         let weights = if geometry.groups == 1 {
             let weight = &weight;
-            FloatWeights::Full(FloatMatrix::new(taps * channels, &bias, |row| {
+            FloatWeights::Full(FloatMatrix::new(Cpu::best(), taps * channels, &bias, |row| {
                 let (tap, channel) = (row / channels, row % channels);
                 move |out| weight((out * channels + channel) * taps + tap)
             }))
@@ -81,10 +81,14 @@ fn reads(g: &ConvGeometry, input: Shape, shape: Shape) -> Vec<u32> {
     (0..shape.positions()).flat_map(|position| taps(position).map(at)).collect()
 }
 
-/// Weighted sums and bias.
-pub fn weighted(op: &Weighted, layer: &FloatLayer, input: &Frames<f32>, shape: Shape) -> Frames<f32> {
-    let (cpu, g) = (Cpu::best(), &op.geometry);
-    let mut output = Frames::zeros(input.frames, shape);
+/// Weighted sums and bias, in `output`, whatever it holds.
+pub fn weighted(
+    op: &Weighted,
+    layer: &FloatLayer,
+    input: &Frames<f32>,
+    mut output: Frames<f32>,
+) -> Frames<f32> {
+    let (cpu, g, shape) = (Cpu::best(), &op.geometry, output.shape);
     let zeros = vec![0.0; g.in_channels];
     let padding = if layer.padding.is_empty() { &zeros } else { &layer.padding };
     let work = g.fan_in() * output.data.len() * LOOKUPS_OF_AN_OPERATION;

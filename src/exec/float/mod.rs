@@ -11,11 +11,13 @@ pub use layer::{FloatLayer, weighted};
 pub use neuron::neuron;
 pub use operations::{class_token, image, without_weights};
 
+use std::sync::Mutex;
+
 use super::activity::{Activity, NodeActivity, StepActivity, count_outputs, count_products};
 use super::execution::run_counting;
 use super::patterns::Pattern;
 use super::readout::{float_readout, updates};
-use super::{Execution, live::Live};
+use super::{Execution, live::Live, spare::Spare};
 use crate::model::{FloatLeak, Kind, Model, Node, NodeId, Op, Padding, Sample, Weighted, fold};
 use crate::quant::Calibration;
 use crate::tensor::Frames;
@@ -25,6 +27,8 @@ pub struct FloatExecutor<'a> {
     model: &'a Model,
     /// Per node; of weight layers.
     layers: Vec<Option<FloatLayer>>,
+    /// Buffers of runs that are over.
+    idle: Mutex<Vec<Spare<f32>>>,
 }
 
 impl<'a> FloatExecutor<'a> {
@@ -45,7 +49,7 @@ impl<'a> FloatExecutor<'a> {
                 _ => None,
             });
         }
-        Self { model, layers }
+        Self { model, layers, idle: Mutex::default() }
     }
 
     /// Runs one image.
@@ -62,9 +66,9 @@ impl<'a> FloatExecutor<'a> {
     pub fn calibrate(&self, sample: &Sample) -> Calibration {
         let mut calibration = Calibration::new(self.model.network.nodes.len());
         self.values(sample, |id, value| {
-            // What is no number would be lost in a maximum.
-            let finite = |x: &f32| if x.is_finite() { x.abs() } else { f32::INFINITY };
-            let magnitude = value.data.iter().map(finite).fold(0.0, f32::max);
+            // Magnitudes are in the order of their bits, those of what is no number above infinity.
+            let largest = value.data.iter().map(|x| x.abs().to_bits()).max().unwrap_or(0);
+            let magnitude = f32::from_bits(largest.min(f32::INFINITY.to_bits()));
             calibration.magnitude[id.index()] = f64::from(magnitude);
         });
         calibration
@@ -95,12 +99,14 @@ impl<'a> FloatExecutor<'a> {
         sample: &Sample,
         mut observe: impl FnMut(NodeId, &Node, &Live<f32>, &Frames<f32>),
     ) -> Vec<f32> {
+        let mut spare = self.idle.lock().expect("nothing panics here").pop().unwrap_or_default();
         let mut live = Live::new(&self.model.network);
         for (id, node) in self.model.network.iter() {
-            let value = self.node(id, node, &live, sample);
+            let value = self.node(id, node, (&live, &mut spare), sample);
             observe(id, node, &live, &value);
-            live.finish(id, node, value);
+            live.finish(id, node, value).into_iter().for_each(|read| spare.keep(read));
         }
+        self.idle.lock().expect("nothing panics here").push(spare);
         live.into_last().map_or_else(Vec::new, |frames| frames.data)
     }
 
@@ -119,15 +125,25 @@ impl<'a> FloatExecutor<'a> {
         self.layers[id.index()].as_ref().expect("a weight layer")
     }
 
-    fn node(&self, id: NodeId, node: &Node, live: &Live<f32>, sample: &Sample) -> Frames<f32> {
+    fn node(
+        &self,
+        id: NodeId,
+        node: &Node,
+        (live, spare): (&Live<f32>, &mut Spare<f32>),
+        sample: &Sample,
+    ) -> Frames<f32> {
         match &node.op {
             Op::Input => image(sample, &self.model.description.input),
-            Op::Weighted(op) => weighted(op, self.layer(id), live.input(node, 0), node.shape),
+            Op::Weighted(op) => {
+                let input = live.input(node, 0);
+                weighted(op, self.layer(id), input, spare.room(input.frames, node.shape))
+            }
             Op::Neuron(op) => {
                 let scales = self.model.weights.thresholds(node).unwrap_or(&[1.0]);
                 let leaks: Vec<FloatLeak> =
                     self.model.weights.decays(node).into_iter().map(|decay| decay.float).collect();
-                neuron(op, (scales, &leaks), live.input(node, 0), self.model.network.timesteps)
+                let spikes = spare.room(self.model.network.timesteps, node.shape);
+                neuron(op, (scales, &leaks), live.input(node, 0), spikes)
             }
             Op::ClassToken(op) => {
                 class_token(&self.model.weights.class_token(node, op), live.input(node, 0), node.shape)
@@ -137,7 +153,7 @@ impl<'a> FloatExecutor<'a> {
                     self.model.weights.decays(node).into_iter().map(|decay| decay.float).collect();
                 float_readout(&leaks, op.over, live.input(node, 0), self.model.network.timesteps)
             }
-            _ => without_weights(node, live, self.model.network.timesteps),
+            _ => without_weights(node, (live, spare), self.model.network.timesteps),
         }
     }
 

@@ -12,12 +12,13 @@ use crate::tensor::Frames;
 /// Values whose membranes stay in the first-level cache for all timesteps.
 const VALUES_OF_A_TILE: usize = 2048;
 
-/// Spikes of all timesteps; `scales` multiply the threshold. They and `leaks` are per channel, or one for all.
+/// Spikes of all timesteps in `output`, whatever it holds; `scales` multiply the threshold. They and `leaks` are per
+/// channel, or one for all.
 pub fn neuron(
     op: &Neuron,
     (scales, leaks): (&[f32], &[FloatLeak]),
     input: &Frames<f32>,
-    timesteps: usize,
+    mut output: Frames<f32>,
 ) -> Frames<f32> {
     let channels = input.shape.channels;
     let heights: Vec<f64> = (0..channels).map(|c| op.height(per_channel(scales, c))).collect();
@@ -33,7 +34,6 @@ pub fn neuron(
         Leak::Loihi { current_decay, .. } => Some((4095 - current_decay) as f32 / 4096.0),
         _ => None,
     };
-    let mut output = Frames::zeros(timesteps, input.shape);
     let work = output.data.len() * LOOKUPS_OF_AN_OPERATION;
     let length = VALUES_OF_A_TILE.next_multiple_of(channels);
     let tiles = tiles(&mut output, length);

@@ -1,28 +1,41 @@
 //! Operations of the float reference that read no weights.
 
+use super::super::fast::in_tiles;
 use super::super::live::Live;
+use super::super::spare::Spare;
 use super::super::windows::fold_windows;
 use super::attention::{channel_sum, head_of, mask, product};
+use super::inputs::LOOKUPS_OF_AN_OPERATION;
 use crate::model::{Attention, Gate, InputSpec, IntegerNeuron, LearnedTokens, Node, Op, Sample};
 use crate::tensor::{Frames, Shape};
 
 /// What an operation that reads no weights yields.
-pub fn without_weights(node: &Node, live: &Live<f32>, timesteps: usize) -> Frames<f32> {
+pub fn without_weights(
+    node: &Node,
+    (live, spare): (&Live<f32>, &mut Spare<f32>),
+    timesteps: usize,
+) -> Frames<f32> {
     let input = |i| live.input(node, i);
+    let mut room = |inputs: [usize; 2]| {
+        let frames = inputs.map(|i| input(i).frames);
+        spare.room(frames[0].max(frames[1]), node.shape)
+    };
     match &node.op {
         Op::IntegerNeuron(op) => integer_neuron(*op, input(0)),
         Op::Requantize(_) => input(0).clone(),
-        Op::Add(_) => zip(input(0), input(1), |a, b| a + b),
-        Op::Gate(Gate::Or) => zip(input(0), input(1), f32::max),
-        Op::Gate(Gate::AndNot) => zip(input(0), input(1), |a, b| a * (1.0 - b)),
-        Op::MaxPool(window) => fold_windows(window, input(0), node.shape, f32::NEG_INFINITY, f32::max),
+        Op::Add(_) => zip(input(0), input(1), room([0, 1]), |a, b| a + b),
+        Op::Gate(Gate::Or) => zip(input(0), input(1), room([0, 1]), f32::max),
+        Op::Gate(Gate::AndNot) => zip(input(0), input(1), room([0, 1]), |a, b| a * (1.0 - b)),
+        Op::MaxPool(window) => fold_windows(window, input(0), room([0, 0]), f32::NEG_INFINITY, f32::max),
         Op::AvgPool(window) => {
-            let sums = fold_windows(window, input(0), node.shape, 0.0, |a, b| a + b);
-            sums.map(|sum, _| sum / window.values() as f32)
+            let mut means = fold_windows(window, input(0), room([0, 0]), 0.0, |a, b| a + b);
+            means.data.iter_mut().for_each(|sum| *sum /= window.values() as f32);
+            means
         }
         Op::PlanePool { heads } => plane_pool(input(0), *heads),
         Op::Attention(Attention::KeyValueCount) => {
-            sum_tokens(&zip(input(0), input(node.inputs.len() - 1), |k, v| k * v))
+            let (k, v) = (input(0), input(node.inputs.len() - 1));
+            sum_tokens(&zip(k, v, spare.room(k.frames.max(v.frames), k.shape), |k, v| k * v))
         }
         Op::Attention(Attention::ChannelCount { heads }) => channel_sum(input(0), *heads),
         Op::Attention(Attention::Product { heads, scale, .. }) => {
@@ -76,11 +89,27 @@ fn integer_neuron(op: IntegerNeuron, input: &Frames<f32>) -> Frames<f32> {
     input.map(|x, _| x.clamp(0.0, op.max as f32).round_ties_even() / op.norm as f32)
 }
 
-fn zip(a: &Frames<f32>, b: &Frames<f32>, f: impl Fn(f32, f32) -> f32) -> Frames<f32> {
-    let frames = a.frames.max(b.frames);
-    let mut data = Vec::with_capacity(frames * a.shape.values());
-    (0..frames).for_each(|t| data.extend(a.at(t).iter().zip(b.at(t)).map(|(&a, &b)| f(a, b))));
-    Frames { frames, shape: a.shape, data }
+/// `f` of each pair in `output`, whatever it holds.
+fn zip(
+    a: &Frames<f32>,
+    b: &Frames<f32>,
+    mut output: Frames<f32>,
+    f: impl Fn(f32, f32) -> f32 + Sync,
+) -> Frames<f32> {
+    let (frame, work) = (a.shape.values(), output.data.len() * LOOKUPS_OF_AN_OPERATION);
+    in_tiles(work, 1, &mut output.data, |first, out| {
+        let mut at = first;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let (t, inside) = (at / frame, at % frame);
+            let (now, later) = rest.split_at_mut(rest.len().min(frame - inside));
+            let pairs = a.at(t)[inside..].iter().zip(&b.at(t)[inside..]);
+            now.iter_mut().zip(pairs).for_each(|(out, (&a, &b))| *out = f(a, b));
+            at += now.len();
+            rest = later;
+        }
+    });
+    output
 }
 
 /// The largest of 3x3 neighbours in the plane of tokens and channels of a head.

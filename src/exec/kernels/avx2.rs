@@ -109,7 +109,14 @@ impl InstructionSet for Avx2 {
     /// As the trait says.
     #[target_feature(enable = "avx2,popcnt")]
     unsafe fn float_products(&self, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
-        float::products::<16>(matrix, inputs, out);
+        float::products::<16>(matrix, inputs, out, float::dense_block);
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn nonzero_bits(&self, values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
+        float::nonzero_bits(values, stride, channels, bits, |values| float_flags(values))
     }
 
     /// # Safety
@@ -207,9 +214,8 @@ unsafe fn channel_of_block(tables: &Tables, channel: usize, rows: Rows, out: &mu
 #[target_feature(enable = "avx2")]
 unsafe fn digits<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
     let from = tables.of(channel);
-    let low_byte = _mm256_set1_epi16(255);
     let digit = _mm_cvtsi32_si128(tables.matrix.digit as i32);
-    let (mut even, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
+    let (mut both, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
     let mut row = rows.start;
     for &end in &rows.run.parts {
         let (mut low, mut high) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
@@ -229,17 +235,14 @@ unsafe fn digits<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at
             row += 1;
         }
         for j in 0..J {
-            let high_even = _mm256_sll_epi16(_mm256_and_si256(high[j], low_byte), digit);
             let high_odd = _mm256_sll_epi16(_mm256_srli_epi16::<8>(high[j]), digit);
-            even[j] = _mm256_add_epi16(even[j], _mm256_and_si256(low[j], low_byte));
-            odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(low[j]));
-            even[j] = _mm256_add_epi16(even[j], high_even);
-            odd[j] = _mm256_add_epi16(odd[j], high_odd);
+            both[j] = _mm256_add_epi16(both[j], _mm256_add_epi16(low[j], _mm256_sll_epi16(high[j], digit)));
+            odd[j] = _mm256_add_epi16(odd[j], _mm256_add_epi16(_mm256_srli_epi16::<8>(low[j]), high_odd));
         }
     }
     let (matrix, first) = (tables.matrix, rows.start == 0);
     // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-    unsafe { store_all(matrix, tables.first + channel, first, even, odd, out) };
+    unsafe { store_all(matrix, tables.first + channel, first, both, odd, out) };
 }
 
 /// One channel at `J` vectors of positions, tables of 8-bit sums.
@@ -249,8 +252,6 @@ unsafe fn digits<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at
 #[target_feature(enable = "avx2")]
 unsafe fn bytes<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at: usize, out: &mut [i32]) {
     let from = tables.of(channel);
-    // Sums of both bytes of each word, of which the low one counts once and the high one 256 times, and of the high
-    // ones alone: all in 16 bits, whatever is carried beyond them.
     let (mut both, mut odd) = ([_mm256_setzero_si256(); J], [_mm256_setzero_si256(); J]);
     let mut row = rows.start;
     for &end in &rows.run.parts {
@@ -272,10 +273,9 @@ unsafe fn bytes<const J: usize>(tables: &Tables, channel: usize, rows: Rows, at:
             odd[j] = _mm256_add_epi16(odd[j], _mm256_srli_epi16::<8>(sums[j]));
         }
     }
-    let even = std::array::from_fn(|j| _mm256_sub_epi16(both[j], _mm256_slli_epi16::<8>(odd[j])));
     let (matrix, first) = (tables.matrix, rows.start == 0);
     // SAFETY: `J` vectors of `out`; only the first run overwrites what is there.
-    unsafe { store_all(matrix, tables.first + channel, first, even, odd, out) };
+    unsafe { store_all(matrix, tables.first + channel, first, both, odd, out) };
 }
 
 /// Adds what `row` looks up in tables of 8-bit sums.
@@ -303,7 +303,8 @@ unsafe fn add_bytes_of_a_row<const J: usize>(
     }
 }
 
-/// Writes the sums of `J` vectors of positions, the even and the odd ones apart.
+/// Writes the sums of `J` vectors of positions: from those of both bytes of each word, of which the low one counts once
+/// and the high one 256 times, and of the high ones alone, all in 16 bits, whatever is carried beyond them.
 ///
 /// # Safety
 /// `J` vectors can be written to `out`.
@@ -312,16 +313,17 @@ unsafe fn store_all<const J: usize>(
     matrix: &LookupMatrix,
     channel: usize,
     first: bool,
-    even: [__m256i; J],
+    both: [__m256i; J],
     odd: [__m256i; J],
     out: &mut [i32],
 ) {
     let shift = _mm_cvtsi32_si128(matrix.shift as i32);
     let bias = first.then_some(matrix.bias[channel]);
     for j in 0..J {
+        let even = _mm256_sub_epi16(both[j], _mm256_slli_epi16::<8>(odd[j]));
         // The first and the last 8 of each 16.
-        let lower = _mm256_unpacklo_epi16(even[j], odd[j]);
-        let upper = _mm256_unpackhi_epi16(even[j], odd[j]);
+        let lower = _mm256_unpacklo_epi16(even, odd[j]);
+        let upper = _mm256_unpackhi_epi16(even, odd[j]);
         let halves = [
             _mm256_permute2x128_si256::<0x20>(lower, upper),
             _mm256_permute2x128_si256::<0x31>(lower, upper),
@@ -450,4 +452,24 @@ unsafe fn add_bytes<const C: usize>(
             acc[c][j] = _mm256_add_epi32(acc[c][j], pairs);
         }
     }
+}
+
+/// Bits of up to 64 values that are not zero, and of those that are neither 0 nor 1.
+#[target_feature(enable = "avx2")]
+fn float_flags(values: &[f32]) -> (u64, u64) {
+    let (mut nonzero, mut others) = (0, 0);
+    for (i, values) in values.chunks(8).enumerate() {
+        let mut eight = [0.0; 8];
+        let values = values.first_chunk().unwrap_or_else(|| {
+            eight[..values.len()].copy_from_slice(values);
+            &eight
+        });
+        // SAFETY: eight values.
+        let x = unsafe { _mm256_loadu_ps(values.as_ptr()) };
+        let not_0 = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, _mm256_setzero_ps());
+        let not_1 = _mm256_cmp_ps::<_CMP_NEQ_UQ>(x, _mm256_set1_ps(1.0));
+        nonzero |= (_mm256_movemask_ps(not_0) as u64) << (8 * i);
+        others |= (_mm256_movemask_ps(_mm256_and_ps(not_0, not_1)) as u64) << (8 * i);
+    }
+    (nonzero, others)
 }

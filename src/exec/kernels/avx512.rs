@@ -1,4 +1,5 @@
-//! Kernels for AVX-512: 64-entry tables in one register, or in two where the sums have 16 bits.
+//! Kernels for AVX-512: 64-entry tables of bytes in one register. Sums of more bits are two digits, which are looked up
+//! and added up in bytes apart for as many tables as provably fit.
 
 // One index runs over several arrays of vectors.
 #![allow(clippy::needless_range_loop)]
@@ -6,8 +7,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::Avx2;
-use super::float::{FloatInputs, FloatNeuron, FloatRows};
-use super::float_matrix::FloatMatrix;
+use super::float::{self, FloatInputs, FloatNeuron, FloatRows, TALL};
+use super::float_matrix::{FloatMatrix, WIDEST};
 use super::instructions::InstructionSet;
 use super::loops::{Loops, Rescale, generic, loops_compiled_for};
 use super::pooling::Pooling;
@@ -46,7 +47,7 @@ impl InstructionSet for Avx512 {
     }
 
     fn table_layout(&self) -> TableLayout {
-        TableLayout { inputs: 6, order: TableOrder::Apart }
+        TableLayout { inputs: 6, order: TableOrder::Digits }
     }
 
     fn channels_of_a_tile(&self) -> usize {
@@ -57,37 +58,17 @@ impl InstructionSet for Avx512 {
     /// As the trait says.
     #[target_feature(enable = "avx512f,avx512bw")]
     unsafe fn expand(&self, matrix: &LookupMatrix, halves: &[u8], tables: &mut [u8]) {
-        let entry = matrix.entry;
-        let each = |i: usize| i as i8;
-        let low: [i8; 64] = std::array::from_fn(|i| each(i & 7));
-        let high: [i8; 64] = std::array::from_fn(|i| each(8 + (i >> 3)));
-        let words = |indices: &[i8]| -> __m512i {
-            let wide: [i16; 32] = std::array::from_fn(|i| indices[i].into());
-            // SAFETY: 64 bytes.
-            unsafe { _mm512_loadu_si512(wide.as_ptr().cast()) }
-        };
-        // SAFETY: 64 bytes each.
-        let bytes = unsafe { [low, high].map(|indices| _mm512_loadu_si512(indices.as_ptr().cast())) };
-        let words = [words(&low), words(&high), words(&high[32..])];
-        for (halves, table) in
-            halves.chunks_exact(16 * entry.bytes()).zip(tables.chunks_exact_mut(64 * entry.bytes()))
-        {
-            // SAFETY: one pair of halves, and one table.
-            unsafe {
-                let at: *mut __m512i = table.as_mut_ptr().cast();
-                match entry {
-                    Entry::Byte => {
-                        let pair = _mm512_broadcast_i32x4(_mm_loadu_si128(halves.as_ptr().cast()));
-                        let [low, high] = bytes.map(|indices| _mm512_shuffle_epi8(pair, indices));
-                        _mm512_storeu_si512(at, _mm512_add_epi8(low, high));
-                    }
-                    Entry::Word => {
-                        let pair = _mm512_broadcast_i64x4(_mm256_loadu_si256(halves.as_ptr().cast()));
-                        let [low, high, highest] =
-                            words.map(|indices| _mm512_permutexvar_epi16(indices, pair));
-                        _mm512_storeu_si512(at, _mm512_add_epi16(low, high));
-                        _mm512_storeu_si512(at.add(1), _mm512_add_epi16(low, highest));
-                    }
+        let pairs = halves.chunks_exact(matrix.bytes_of_halves());
+        let tables = tables.chunks_exact_mut(matrix.bytes_of_a_table());
+        // SAFETY: one pair of halves, and one table.
+        unsafe {
+            match matrix.entry {
+                Entry::Byte => pairs.zip(tables).for_each(|(halves, table)| expand_bytes(halves, table)),
+                Entry::Word => {
+                    let orders = digit_orders();
+                    pairs
+                        .zip(tables)
+                        .for_each(|(halves, table)| expand_digits(matrix.digit, orders, halves, table));
                 }
             }
         }
@@ -130,12 +111,22 @@ impl InstructionSet for Avx512 {
         unsafe { each_block(LANES, product_blocks!(matrix), matrix, first, packs, stride, out) };
     }
 
+    fn float_panel(&self) -> usize {
+        WIDEST
+    }
+
     /// # Safety
     /// As the trait says.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
     unsafe fn float_products(&self, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
-        // The compiler makes more of vectors of 256 bits.
-        // SAFETY: whoever has these instructions has those.
-        unsafe { Avx2.float_products(matrix, inputs, out) }
+        float::products::<32>(matrix, inputs, out, |packed, rows, sums| dense_block(packed, rows, sums));
+    }
+
+    /// # Safety
+    /// As the trait says.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt")]
+    unsafe fn nonzero_bits(&self, values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
+        float::nonzero_bits(values, stride, channels, bits, |values| float_flags(values))
     }
 
     /// # Safety
@@ -177,6 +168,55 @@ impl InstructionSet for Avx512 {
     }
 }
 
+/// The table of bytes of two halves of eight entries.
+///
+/// # Safety
+/// `halves` has 16 bytes, and `table` 64.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn expand_bytes(halves: &[u8], table: &mut [u8]) {
+    let low: [i8; 64] = std::array::from_fn(|i| (i & 7) as i8);
+    let high: [i8; 64] = std::array::from_fn(|i| 8 + (i >> 3) as i8);
+    // SAFETY: 64 bytes each, and what the caller says.
+    unsafe {
+        let pair = _mm512_broadcast_i32x4(_mm_loadu_si128(halves.as_ptr().cast()));
+        let [low, high] =
+            [low, high].map(|order| _mm512_shuffle_epi8(pair, _mm512_loadu_si512(order.as_ptr().cast())));
+        _mm512_storeu_si512(table.as_mut_ptr().cast(), _mm512_add_epi8(low, high));
+    }
+}
+
+/// Which of eight and eight words the entries of a table are made of: the first half of all, and the second halves of
+/// the first and of the last 8 of each 16, so that packing brings all in their order.
+#[target_feature(enable = "avx512f")]
+fn digit_orders() -> [__m512i; 3] {
+    let of = |word: fn(usize) -> usize| {
+        let words: [i16; 32] = std::array::from_fn(|i| word(i) as i16);
+        // SAFETY: 64 bytes.
+        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+    };
+    [of(|i| i & 7), of(|i| 8 + (i >> 3) * 2), of(|i| 9 + (i >> 3) * 2)]
+}
+
+/// The tables of the two digits of the sums of two halves of eight entries of 16 bits.
+///
+/// # Safety
+/// `halves` has 32 bytes, and `table` 128.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn expand_digits(digit: u32, orders: [__m512i; 3], halves: &[u8], table: &mut [u8]) {
+    let (mask, shift) = (_mm512_set1_epi16((1 << digit) - 1), _mm_cvtsi32_si128(digit as i32));
+    // SAFETY: what the caller says.
+    unsafe {
+        let pair = _mm512_broadcast_i64x4(_mm256_loadu_si256(halves.as_ptr().cast()));
+        let [low, first, last] = orders.map(|order| _mm512_permutexvar_epi16(order, pair));
+        let sums = [_mm512_add_epi16(low, first), _mm512_add_epi16(low, last)];
+        let [first, last] = sums.map(|sums| _mm512_and_si512(sums, mask));
+        let at: *mut __m512i = table.as_mut_ptr().cast();
+        _mm512_storeu_si512(at, _mm512_packus_epi16(first, last));
+        let [first, last] = sums.map(|sums| _mm512_srl_epi16(sums, shift));
+        _mm512_storeu_si512(at.add(1), _mm512_packus_epi16(first, last));
+    }
+}
+
 /// All channels at `J` vectors of positions, the bytes of which stay in the first-level cache for a run.
 ///
 /// # Safety
@@ -194,8 +234,11 @@ unsafe fn block<const J: usize>(tables: &Tables, index: &[u8], stride: usize, ou
                 match (tables.matrix.entry, tables.count - channel) {
                     (Entry::Byte, 1) => bytes::<1, J>(tables, channel, rows, stride, out),
                     (Entry::Byte, _) => bytes::<2, J>(tables, channel, rows, stride, out),
-                    (Entry::Word, 1) => words::<1, J>(tables, channel, rows, stride, out),
-                    (Entry::Word, _) => words::<2, J>(tables, channel, rows, stride, out),
+                    (Entry::Word, 1) => digits::<J>(tables, channel, rows, out),
+                    (Entry::Word, _) => {
+                        digits::<J>(tables, channel, rows, out);
+                        digits::<J>(tables, channel + 1, rows, &mut out[stride..]);
+                    }
                 }
             }
             channel += 2;
@@ -212,41 +255,40 @@ struct Rows<'a> {
     index: &'a [u8],
 }
 
-/// `C` channels at `J` vectors of positions, tables of 16-bit sums.
+/// One channel at `J` vectors of positions, tables of two digits.
 ///
 /// # Safety
-/// As for [`block`]; there are `C` channels from `channel` on, and `out` starts with the first.
+/// As for [`block`]; `out` starts with the channel.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")]
-unsafe fn words<const C: usize, const J: usize>(
-    tables: &Tables,
-    channel: usize,
-    rows: Rows,
-    stride: usize,
-    out: &mut [i32],
-) {
-    let from: [&[u8]; C] = std::array::from_fn(|c| tables.of(channel + c));
-    let (mut even, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
-    for row in rows.start..rows.run.end {
-        for j in 0..J {
-            // SAFETY: vector `j` of row `row`, and a table of each channel.
+unsafe fn digits<const J: usize>(tables: &Tables, channel: usize, rows: Rows, out: &mut [i32]) {
+    let from = tables.of(channel);
+    let digit = _mm_cvtsi32_si128(tables.matrix.digit as i32);
+    let (mut both, mut odd) = ([_mm512_setzero_si512(); J], [_mm512_setzero_si512(); J]);
+    let mut row = rows.start;
+    for &end in &rows.run.parts {
+        let (mut low, mut high) = ([_mm512_setzero_si512(); J], [_mm512_setzero_si512(); J]);
+        while row < end {
+            // SAFETY: two tables, and `J` vectors of row `row`.
             unsafe {
-                // A word look-up reads the low 6 bits of each word: the even positions, and shifted the odd.
-                let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
-                let shifted = _mm512_srli_epi16::<8>(bytes);
-                for c in 0..C {
-                    let table: *const __m512i = from[c].as_ptr().add(row * 2 * TABLE).cast();
-                    let (low, high) = (_mm512_load_si512(table), _mm512_load_si512(table.add(1)));
-                    even[c][j] = _mm512_add_epi16(even[c][j], _mm512_permutex2var_epi16(low, bytes, high));
-                    odd[c][j] = _mm512_add_epi16(odd[c][j], _mm512_permutex2var_epi16(low, shifted, high));
+                let table: *const __m512i = from.as_ptr().add(row * 2 * TABLE).cast();
+                let (lows, highs) = (_mm512_load_si512(table), _mm512_load_si512(table.add(1)));
+                for j in 0..J {
+                    let bytes = _mm512_loadu_si512(rows.index.as_ptr().add((row * J + j) * LANES).cast());
+                    low[j] = _mm512_add_epi8(low[j], _mm512_permutexvar_epi8(bytes, lows));
+                    high[j] = _mm512_add_epi8(high[j], _mm512_permutexvar_epi8(bytes, highs));
                 }
             }
+            row += 1;
+        }
+        for j in 0..J {
+            let high_odd = _mm512_sll_epi16(_mm512_srli_epi16::<8>(high[j]), digit);
+            both[j] = _mm512_add_epi16(both[j], _mm512_add_epi16(low[j], _mm512_sll_epi16(high[j], digit)));
+            odd[j] = _mm512_add_epi16(odd[j], _mm512_add_epi16(_mm512_srli_epi16::<8>(low[j]), high_odd));
         }
     }
-    for c in 0..C {
-        let (first, at) = (rows.start == 0, &mut out[c * stride..]);
-        // SAFETY: `J` vectors of the row of channel `c`.
-        unsafe { store_all(tables.matrix, tables.first + channel + c, first, even[c], odd[c], at) };
-    }
+    let (matrix, first) = (tables.matrix, rows.start == 0);
+    // SAFETY: `J` vectors of the row of the channel.
+    unsafe { store_all(matrix, tables.first + channel, first, both, odd, out) };
 }
 
 /// `C` channels at `J` vectors of positions, tables of 8-bit sums.
@@ -262,8 +304,7 @@ unsafe fn bytes<const C: usize, const J: usize>(
     out: &mut [i32],
 ) {
     let from: [&[u8]; C] = std::array::from_fn(|c| tables.of(channel + c));
-    let low_byte = _mm512_set1_epi16(255);
-    let (mut even, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
+    let (mut both, mut odd) = ([[_mm512_setzero_si512(); J]; C], [[_mm512_setzero_si512(); J]; C]);
     let mut row = rows.start;
     for &end in &rows.run.parts {
         let mut sums = [[_mm512_setzero_si512(); J]; C];
@@ -285,7 +326,7 @@ unsafe fn bytes<const C: usize, const J: usize>(
         }
         for c in 0..C {
             for j in 0..J {
-                even[c][j] = _mm512_add_epi16(even[c][j], _mm512_and_si512(sums[c][j], low_byte));
+                both[c][j] = _mm512_add_epi16(both[c][j], sums[c][j]);
                 odd[c][j] = _mm512_add_epi16(odd[c][j], _mm512_srli_epi16::<8>(sums[c][j]));
             }
         }
@@ -293,11 +334,12 @@ unsafe fn bytes<const C: usize, const J: usize>(
     for c in 0..C {
         let (first, at) = (rows.start == 0, &mut out[c * stride..]);
         // SAFETY: `J` vectors of the row of channel `c`.
-        unsafe { store_all(tables.matrix, tables.first + channel + c, first, even[c], odd[c], at) };
+        unsafe { store_all(tables.matrix, tables.first + channel + c, first, both[c], odd[c], at) };
     }
 }
 
-/// Writes the sums of `J` vectors of positions, the even and the odd ones apart.
+/// Writes the sums of `J` vectors of positions: from those of both bytes of each word, of which the low one counts once
+/// and the high one 256 times, and of the high ones alone, all in 16 bits, whatever is carried beyond them.
 ///
 /// # Safety
 /// `J` vectors can be written to `out`.
@@ -306,15 +348,16 @@ unsafe fn store_all<const J: usize>(
     matrix: &LookupMatrix,
     channel: usize,
     first: bool,
-    even: [__m512i; J],
+    both: [__m512i; J],
     odd: [__m512i; J],
     out: &mut [i32],
 ) {
     let shift = _mm_cvtsi32_si128(matrix.shift as i32);
     let bias = first.then_some(matrix.bias[channel]);
     for j in 0..J {
+        let even = _mm512_sub_epi16(both[j], _mm512_slli_epi16::<8>(odd[j]));
         // SAFETY: vector `j` of `out`.
-        unsafe { store(even[j], odd[j], shift, bias, out.as_mut_ptr().add(j * LANES)) };
+        unsafe { store(even, odd[j], shift, bias, out.as_mut_ptr().add(j * LANES)) };
     }
 }
 
@@ -400,25 +443,26 @@ fn update(cell: &Cell, v: __m512i, x: __m512i) -> (u16, u16, __m512i) {
         Some(amount) => _mm512_mask_sub_epi32(g, fires, g, _mm512_set1_epi32(amount)),
         None => _mm512_maskz_mov_epi32(!fires, g),
     };
-    let discard = _mm_cvtsi32_si128(cell.discard as i32);
+    // Shifts of each lane take one operation, shifts of all by one count two.
+    let discard = _mm512_set1_epi32(cell.discard as i32);
     let mut kept = kept(cell, reset);
     if let Some(amount) = cell.delayed {
         kept = _mm512_mask_sub_epi32(kept, fires, kept, _mm512_set1_epi32(amount));
-        kept = _mm512_sra_epi32(kept, discard);
+        kept = _mm512_srav_epi32(kept, discard);
     }
     if !cell.clamps {
-        return (fires, 0, _mm512_sll_epi32(kept, discard));
+        return (fires, 0, _mm512_sllv_epi32(kept, discard));
     }
     let stored = _mm512_max_epi32(kept, _mm512_set1_epi32(cell.low));
     let stored = _mm512_min_epi32(stored, _mm512_set1_epi32(cell.high));
-    (fires, _mm512_cmpneq_epi32_mask(stored, kept), _mm512_sll_epi32(stored, discard))
+    (fires, _mm512_cmpneq_epi32_mask(stored, kept), _mm512_sllv_epi32(stored, discard))
 }
 
 /// What is stored of 16 potentials, before their word clamps them; see [`Cell::kept`].
 #[target_feature(enable = "avx512f")]
 fn kept(cell: &Cell, left: __m512i) -> __m512i {
     if cell.keep.multiplier == 1 {
-        return _mm512_sra_epi32(left, _mm_cvtsi32_si128(cell.keep.shift.min(31) as i32));
+        return _mm512_srav_epi32(left, _mm512_set1_epi32(cell.keep.shift.min(31) as i32));
     }
     // Potentials have 31 bits, so that twice as much and 1 is a word; products have two.
     let twice = _mm512_add_epi32(_mm512_add_epi32(left, left), _mm512_set1_epi32(1));
@@ -457,4 +501,47 @@ unsafe fn set_bits(spikes: &mut [u8], fires: u64, columns: u64, bit: u8) {
             _mm512_mask_storeu_epi8(at, fires, _mm512_or_si512(before, bit));
         }
     }
+}
+
+/// Adds the products of packed inputs and rows of weights, which are rounded before they are added.
+#[target_feature(enable = "avx512f")]
+fn dense_block(packed: &[[f32; TALL]], rows: &[[f32; 32]], sums: &mut [[f32; 32]; TALL]) {
+    // SAFETY: two vectors of a row.
+    let load =
+        |row: &[f32; 32]| unsafe { [_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row[16..].as_ptr())] };
+    let mut acc = [[_mm512_setzero_ps(); 2]; TALL];
+    for (acc, sums) in acc.iter_mut().zip(&*sums) {
+        *acc = load(sums);
+    }
+    for (x, row) in packed.iter().zip(rows) {
+        let row = load(row);
+        for c in 0..TALL {
+            let x = _mm512_set1_ps(x[c]);
+            for half in 0..2 {
+                acc[c][half] = _mm512_add_ps(acc[c][half], _mm512_mul_ps(row[half], x));
+            }
+        }
+    }
+    for (acc, sums) in acc.iter().zip(sums) {
+        for (acc, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
+            // SAFETY: one vector.
+            unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), *acc) };
+        }
+    }
+}
+
+/// Bits of up to 64 values that are not zero, and of those that are neither 0 nor 1.
+#[target_feature(enable = "avx512f")]
+fn float_flags(values: &[f32]) -> (u64, u64) {
+    let (mut nonzero, mut others) = (0, 0);
+    for (i, values) in values.chunks(16).enumerate() {
+        let lanes = (0xffff_u32 >> (16 - values.len())) as u16;
+        // SAFETY: `lanes` leaves out what is behind the values.
+        let x = unsafe { _mm512_maskz_loadu_ps(lanes, values.as_ptr()) };
+        let not_0 = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(x, _mm512_setzero_ps());
+        let not_1 = _mm512_mask_cmp_ps_mask::<_CMP_NEQ_UQ>(not_0, x, _mm512_set1_ps(1.0));
+        nonzero |= u64::from(not_0) << (16 * i);
+        others |= u64::from(not_1) << (16 * i);
+    }
+    (nonzero, others)
 }

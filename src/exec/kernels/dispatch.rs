@@ -89,6 +89,13 @@ pub fn float_products(cpu: Cpu, matrix: &FloatMatrix, inputs: FloatInputs, out: 
     unsafe { cpu.instructions().float_products(matrix, inputs, out) }
 }
 
+/// Which of the `channels` of each position, rows of `stride`, are not zero: `[position][word]`; true if all of those
+/// are 1.
+pub fn nonzero_bits(cpu: Cpu, values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
+    // SAFETY: a `Cpu` exists only for instructions that the processor has.
+    unsafe { cpu.instructions().nonzero_bits(values, stride, channels, bits) }
+}
+
 /// All timesteps of one channel of neurons: `x` holds `positions` values per timestep, or once for all;
 /// where one fires, `bit` is set in `spikes`. `fired` and `clamped` are counted per timestep.
 ///

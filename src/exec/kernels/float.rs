@@ -3,17 +3,18 @@
 
 use std::ops::Range;
 
-use super::float_matrix::{FloatMatrix, PANEL, Panel};
+use super::float_matrix::{FloatMatrix, Panel, WIDEST};
+use crate::exec::room::Room;
 use crate::model::FloatLeak;
 
 /// Inputs of one word of bits.
 const WORD: usize = 64;
 /// Columns whose sums stay in the second-level cache while panels pass by.
 const COLUMNS: usize = 96;
-/// Rows of a panel that stay in the cache while columns pass by.
-const ROWS: usize = 192;
+/// Weights of a panel that stay in the cache while columns pass by.
+const WEIGHTS: usize = 64 * 128;
 /// Columns whose sums a dense product holds in registers.
-const TALL: usize = 6;
+pub const TALL: usize = 6;
 
 /// What some columns of a product read.
 #[derive(Debug, Clone, Copy)]
@@ -69,16 +70,21 @@ pub struct FloatRows<'a> {
     pub stride: usize,
 }
 
-/// Sums of every column; where all inputs are read, `W` outputs of some of them at once: two vectors, which must
-/// divide the width of a panel.
+/// Sums of every column; where all inputs are read, `W` outputs of some of them at once by `dense_block`: two
+/// vectors, the last of which may reach beyond the panel.
 #[inline(always)]
-pub fn products<const W: usize>(matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
+pub fn products<const W: usize>(
+    matrix: &FloatMatrix,
+    inputs: FloatInputs,
+    out: FloatRows,
+    dense_block: impl Fn(&[[f32; TALL]], &[[f32; W]], &mut [[f32; W]; TALL]) + Copy,
+) {
     let columns = inputs.sources.len() / inputs.taps;
     for first in (0..columns).step_by(COLUMNS) {
         let inputs = inputs.columns(first, COLUMNS.min(columns - first));
         let mut out = FloatRows { data: &mut out.data[first * out.stride..], stride: out.stride };
         if inputs.form == FloatForm::Dense {
-            dense::<W>(matrix, inputs, &mut out);
+            dense::<W>(matrix, inputs, &mut out, dense_block);
             continue;
         }
         for panel in matrix.panels() {
@@ -87,7 +93,11 @@ pub fn products<const W: usize>(matrix: &FloatMatrix, inputs: FloatInputs, out: 
                 16 => sparse_panel::<16>(panel, inputs, &mut out),
                 32 => sparse_panel::<32>(panel, inputs, &mut out),
                 48 => sparse_panel::<48>(panel, inputs, &mut out),
-                _ => sparse_panel::<PANEL>(panel, inputs, &mut out),
+                64 => sparse_panel::<64>(panel, inputs, &mut out),
+                80 => sparse_panel::<80>(panel, inputs, &mut out),
+                96 => sparse_panel::<96>(panel, inputs, &mut out),
+                112 => sparse_panel::<112>(panel, inputs, &mut out),
+                _ => sparse_panel::<WIDEST>(panel, inputs, &mut out),
             }
         }
     }
@@ -97,17 +107,20 @@ pub fn products<const W: usize>(matrix: &FloatMatrix, inputs: FloatInputs, out: 
 #[inline(always)]
 fn sparse_panel<const W: usize>(panel: Panel, inputs: FloatInputs, out: &mut FloatRows) {
     let words = inputs.channels.div_ceil(WORD);
-    let (taps_at_once, words_at_once) = ((ROWS / inputs.channels).max(1), ROWS / WORD);
+    let rows = WEIGHTS / W;
+    let (taps_at_once, words_at_once) = ((rows / inputs.channels).max(1), rows / WORD);
     let mut bias = [0.0; W];
     bias.copy_from_slice(panel.bias);
-    let mut sums = vec![bias; inputs.sources.len() / inputs.taps];
+    let mut room = Room::default();
+    let sums = room.at_least(inputs.sources.len() / inputs.taps * W).as_chunks_mut::<W>().0;
+    sums.fill(bias);
     for tap in (0..inputs.taps).step_by(taps_at_once) {
         let taps = tap..(tap + taps_at_once).min(inputs.taps);
         for word in (0..words).step_by(words_at_once) {
             let block = (taps.clone(), word..(word + words_at_once).min(words));
             match inputs.form {
-                FloatForm::Spikes => sparse::<W, true>(panel, inputs, block, &mut sums),
-                _ => sparse::<W, false>(panel, inputs, block, &mut sums),
+                FloatForm::Spikes => sparse::<W, true>(panel, inputs, block, sums),
+                _ => sparse::<W, false>(panel, inputs, block, sums),
             }
         }
     }
@@ -152,7 +165,12 @@ fn sparse<const W: usize, const SPIKES: bool>(
 
 /// All products of some columns, whose inputs are packed first: `[block of columns][row][column]`.
 #[inline(always)]
-fn dense<const W: usize>(matrix: &FloatMatrix, inputs: FloatInputs, out: &mut FloatRows) {
+fn dense<const W: usize>(
+    matrix: &FloatMatrix,
+    inputs: FloatInputs,
+    out: &mut FloatRows,
+    dense_block: impl Fn(&[[f32; TALL]], &[[f32; W]], &mut [[f32; W]; TALL]) + Copy,
+) {
     let columns = inputs.sources.len() / inputs.taps;
     let mut packed = vec![[0.0; TALL]; columns.div_ceil(TALL) * matrix.rows()];
     for (column, sources) in inputs.sources.chunks_exact(inputs.taps).enumerate() {
@@ -165,28 +183,41 @@ fn dense<const W: usize>(matrix: &FloatMatrix, inputs: FloatInputs, out: &mut Fl
     for panel in matrix.panels() {
         for first in (0..panel.outs).step_by(W) {
             let mut out = FloatRows { data: &mut out.data[panel.first..], stride: out.stride };
-            dense_strip::<W>(panel, first, &packed, columns, &mut strip, &mut out);
+            bring_together(panel, first, &mut strip);
+            dense_strip::<W>(panel, first, (&packed, columns), &strip, &mut out, dense_block);
         }
     }
 }
 
-/// `W` outputs of a panel from `first` on, two vectors, whose weights are brought together in `strip`.
+/// The weights of `W` outputs of a panel, from `first` on.
+#[inline(always)]
+fn bring_together<const W: usize>(panel: Panel, first: usize, strip: &mut Vec<[f32; W]>) {
+    strip.clear();
+    strip.extend(panel.weights.chunks_exact(panel.width).map(|row| {
+        let row = &row[first..];
+        row.first_chunk().copied().unwrap_or_else(|| {
+            let mut weights = [0.0; W];
+            weights[..row.len()].copy_from_slice(row);
+            weights
+        })
+    }));
+}
+
+/// `W` outputs of a panel from `first` on, two vectors, whose weights are `rows`.
 #[inline(always)]
 fn dense_strip<const W: usize>(
     panel: Panel,
     first: usize,
-    packed: &[[f32; TALL]],
-    columns: usize,
-    strip: &mut Vec<f32>,
+    (packed, columns): (&[[f32; TALL]], usize),
+    rows: &[[f32; W]],
     out: &mut FloatRows,
+    dense_block: impl Fn(&[[f32; TALL]], &[[f32; W]], &mut [[f32; W]; TALL]),
 ) {
-    strip.clear();
-    panel.weights.chunks_exact(panel.width).for_each(|row| strip.extend_from_slice(&row[first..][..W]));
-    let rows = strip.as_chunks::<W>().0;
-    let outs = W.min(panel.outs - first);
+    let (outs, sums_of) = (W.min(panel.outs - first), W.min(panel.width - first));
+    let mut bias = [0.0; W];
+    bias[..sums_of].copy_from_slice(&panel.bias[first..][..sums_of]);
     for (block, packed) in packed.chunks_exact(rows.len()).enumerate() {
-        let mut sums = [[0.0f32; W]; TALL];
-        sums.iter_mut().for_each(|sums| sums.copy_from_slice(&panel.bias[first..][..W]));
+        let mut sums = [bias; TALL];
         dense_block(packed, rows, &mut sums);
         let count = TALL.min(columns - block * TALL);
         for (c, sums) in sums.iter().enumerate().take(count) {
@@ -195,9 +226,9 @@ fn dense_strip<const W: usize>(
     }
 }
 
-/// What is loaded serves all columns.
+/// Adds the products of packed inputs and rows of weights; what is loaded serves all columns.
 #[inline(always)]
-fn dense_block<const W: usize>(packed: &[[f32; TALL]], rows: &[[f32; W]], sums: &mut [[f32; W]; TALL]) {
+pub fn dense_block<const W: usize>(packed: &[[f32; TALL]], rows: &[[f32; W]], sums: &mut [[f32; W]; TALL]) {
     let mut acc = *sums;
     for (x, row) in packed.iter().zip(rows) {
         for (acc, x) in acc.iter_mut().zip(x) {
@@ -236,43 +267,34 @@ pub fn depthwise(rows: &[f32], bias: &[f32], inputs: FloatInputs, out: &mut [f32
     }
 }
 
-/// Which of the `channels` of each position are not zero, `[position][word]`; true if all of those are 1.
+/// Which of the `channels` of each position are not zero, `[position][word]`, by `flags`: those of up to 64 values, and
+/// of those the ones that are not 1; true if there are none of these.
 #[inline(always)]
-pub fn nonzero_bits(values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
-    let mut others = 0;
+pub fn nonzero_bits(
+    values: &[f32],
+    stride: usize,
+    channels: usize,
+    bits: &mut [u64],
+    flags: impl Fn(&[f32]) -> (u64, u64),
+) -> bool {
+    let mut any_other = 0;
     for (pixel, words) in values.chunks(stride).zip(bits.chunks_exact_mut(channels.div_ceil(WORD))) {
         for (values, word) in pixel[..channels].chunks(WORD).zip(words) {
-            let mut flags = [0u8; WORD];
-            match values.first_chunk::<WORD>() {
-                Some(values) => others |= flags_of(values, &mut flags),
-                None => others |= flags_of(values, &mut flags),
-            }
-            *word = word_of(&flags);
+            let others;
+            (*word, others) = flags(values);
+            any_other |= others;
         }
     }
-    others == 0
+    any_other == 0
 }
 
-/// 1 where a value is not zero; not 0 if one of those is not 1.
+/// Bits of the values that are not zero, and of those that are neither 0 nor 1.
 #[inline(always)]
-fn flags_of(values: &[f32], flags: &mut [u8; WORD]) -> u32 {
-    let mut others = 0;
-    for (&x, flag) in values.iter().zip(flags) {
-        *flag = u8::from(x != 0.0);
-        others |= u32::from(x != 0.0) & u32::from(x != 1.0);
-    }
-    others
-}
-
-/// Low bits of bytes side by side.
-#[inline(always)]
-fn word_of(flags: &[u8; WORD]) -> u64 {
-    // The product with low bits of 8 bytes has those bits side by side in its highest byte.
-    const SIDE_BY_SIDE: u64 = 0x0102_0408_1020_4080;
-    let eight = |(i, bytes): (usize, &[u8; 8])| {
-        (u64::from_le_bytes(*bytes).wrapping_mul(SIDE_BY_SIDE) >> 56) << (8 * i)
-    };
-    flags.as_chunks::<8>().0.iter().enumerate().map(eight).fold(0, |word, byte| word | byte)
+pub fn flags_of(values: &[f32]) -> (u64, u64) {
+    let bit = |flag: bool, i: usize| u64::from(flag) << i;
+    values.iter().enumerate().fold((0, 0), |(nonzero, others), (i, &x)| {
+        (nonzero | bit(x != 0.0, i), others | bit(x != 0.0 && x != 1.0, i))
+    })
 }
 
 /// Neurons of the float reference.

@@ -2,8 +2,11 @@
 
 use rayon::prelude::*;
 
-/// Output channels of a panel, whose sums stay in registers.
-pub const PANEL: usize = 64;
+use super::cpu::Cpu;
+use crate::exec::room::Room;
+
+/// Output channels of the widest panel of any instruction set.
+pub const WIDEST: usize = 128;
 /// The last panel is as wide as its output channels need, in vectors of so many.
 const VECTOR: usize = 16;
 /// Weights that are worth a thread.
@@ -14,7 +17,9 @@ const WEIGHTS_OF_A_THREAD: usize = 1 << 16;
 pub struct FloatMatrix {
     outs: usize,
     rows: usize,
-    weights: Vec<f32>,
+    /// Output channels of a panel, whose sums stay in registers.
+    panel: usize,
+    weights: Room<f32>,
     /// Per output channel, with those that fill the last panel.
     bias: Vec<f32>,
 }
@@ -37,23 +42,27 @@ pub struct Panel<'a> {
 impl FloatMatrix {
     /// A matrix of as many outputs as biases; `weights_of` yields, of a row, the weights of outputs.
     pub fn new<W: Fn(usize) -> f32>(
+        cpu: Cpu,
         rows: usize,
         bias: &[f32],
         weights_of: impl Fn(usize) -> W + Sync,
     ) -> Self {
-        let outs = bias.len();
+        let (outs, panel_outs) = (bias.len(), cpu.instructions().float_panel());
         let mut padded = bias.to_vec();
         padded.resize(outs.next_multiple_of(VECTOR), 0.0);
-        let mut weights = vec![0.0; rows * padded.len()];
-        let panels = weights.par_chunks_mut((rows * PANEL).max(1)).enumerate();
-        panels.with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(rows * PANEL + 1)).for_each(|(panel, weights)| {
-            let (first, width) = (panel * PANEL, weights.len() / rows);
-            for (row, line) in weights.chunks_exact_mut(width).enumerate() {
-                let weight = weights_of(row);
-                line.iter_mut().zip(first..outs).for_each(|(line, out)| *line = weight(out));
-            }
-        });
-        Self { outs, rows, weights, bias: padded }
+        let mut weights = Room::default();
+        let panels =
+            weights.at_least(rows * padded.len()).par_chunks_mut((rows * panel_outs).max(1)).enumerate();
+        panels.with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(rows * panel_outs + 1)).for_each(
+            |(panel, weights)| {
+                let (first, width) = (panel * panel_outs, weights.len() / rows);
+                for (row, line) in weights.chunks_exact_mut(width).enumerate() {
+                    let weight = weights_of(row);
+                    line.iter_mut().zip(first..outs).for_each(|(line, out)| *line = weight(out));
+                }
+            },
+        );
+        Self { outs, rows, panel: panel_outs, weights, bias: padded }
     }
 
     /// Output channels.
@@ -68,8 +77,8 @@ impl FloatMatrix {
 
     /// All panels.
     pub(super) fn panels(&self) -> impl Iterator<Item = Panel<'_>> {
-        self.bias.chunks(PANEL).enumerate().map(|(i, bias)| {
-            let (first, width) = (i * PANEL, bias.len());
+        self.bias.chunks(self.panel.max(1)).enumerate().map(|(i, bias)| {
+            let (first, width) = (i * self.panel, bias.len());
             let weights = &self.weights[first * self.rows..][..width * self.rows];
             Panel { first, outs: width.min(self.outs - first), width, weights, bias }
         })

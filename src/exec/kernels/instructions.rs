@@ -4,6 +4,8 @@ use std::panic::RefUnwindSafe;
 
 use super::float::{self, FloatInputs, FloatRows};
 use super::float_matrix::FloatMatrix;
+#[cfg(doc)]
+use super::float_matrix::WIDEST;
 use super::loops::{Loops, neurons};
 use super::portable;
 use super::products::{Packs, ProductMatrix};
@@ -80,7 +82,20 @@ pub trait InstructionSet: Loops + RefUnwindSafe {
     /// # Safety
     /// The processor has the instructions.
     unsafe fn float_products(&self, matrix: &FloatMatrix, inputs: FloatInputs, out: FloatRows) {
-        float::products::<8>(matrix, inputs, out);
+        float::products::<8>(matrix, inputs, out, float::dense_block);
+    }
+
+    /// Output channels whose sums a sparse product of real numbers holds in registers: at most [`WIDEST`].
+    fn float_panel(&self) -> usize {
+        64
+    }
+
+    /// See [`super::nonzero_bits()`].
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn nonzero_bits(&self, values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
+        float::nonzero_bits(values, stride, channels, bits, float::flags_of)
     }
 
     /// See [`super::neuron()`].

@@ -367,12 +367,6 @@ define_loops! { ($)
         float::depthwise(rows, bias, inputs, out);
     }
 
-    /// Which of the `channels` of each position, rows of `stride`, are not zero: `[position][word]`; true if all of
-    /// those are 1.
-    fn nonzero_bits(values: &[f32], stride: usize, channels: usize, bits: &mut [u64]) -> bool {
-        float::nonzero_bits(values, stride, channels, bits)
-    }
-
     /// One timestep of neurons, pixel by pixel; `thresholds` and the `amounts` that a spike subtracts are those of the
     /// channels of a pixel.
     fn float_neurons(

@@ -33,8 +33,6 @@ pub struct TableLayout {
 /// Where the tables of several channels lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TableOrder {
-    /// `[channel][row][entry]`, of sums of 8 or of 16 bits.
-    Apart,
     /// `[channel][row][digit][entry]`: sums of 8 bits, or two digits of them, the low one first.
     Digits,
     /// `[tile][row][entry][channel]`, of sums of 16 bits.
@@ -117,7 +115,7 @@ impl<'a> Tables<'a> {
         assert!(start + count <= channels);
         let length = matrix.rows * matrix.bytes_of_a_table();
         let bytes = match matrix.layout.order {
-            TableOrder::Apart | TableOrder::Digits => &bytes_of(lines)[start * length..][..count * length],
+            TableOrder::Digits => &bytes_of(lines)[start * length..][..count * length],
             TableOrder::SideBySide => &bytes_of(lines)[..channels * length],
         };
         Self { matrix, first, count, bytes, interleaved: (channels, start) }
@@ -136,7 +134,7 @@ impl<'a> Tables<'a> {
     pub fn one(&self, i: usize) -> Tables<'a> {
         assert!(i < self.count);
         let bytes = match self.matrix.layout.order {
-            TableOrder::Apart | TableOrder::Digits => self.of(i),
+            TableOrder::Digits => self.of(i),
             TableOrder::SideBySide => self.bytes,
         };
         let interleaved = (self.interleaved.0, self.interleaved.1 + i);

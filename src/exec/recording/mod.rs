@@ -165,7 +165,7 @@ fn count(
                 observe(network, id, &value, &mut activity);
                 live.finish(id, node, value);
             }
-            None => live.release(id, node),
+            None => drop(live.release(id, node)),
         }
     }
     Ok(activity)
