@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load;
 use crate::model::{Model, Selection};
 
@@ -24,9 +24,10 @@ pub struct ModelArguments {
     /// never left out.
     #[arg(long)]
     ignore_extra: bool,
-    /// Run so many timesteps instead of those that the description says; a search goes on comparing with these.
-    #[arg(long, value_name = "T")]
-    pub timesteps: Option<usize>,
+    /// Run so many timesteps instead of those that the description says; a search goes on comparing with these, and
+    /// chooses among several, separated by commas.
+    #[arg(long, value_name = "T", value_delimiter = ',')]
+    pub timesteps: Vec<usize>,
 }
 
 impl ModelArguments {
@@ -40,7 +41,7 @@ impl ModelArguments {
     /// # Errors
     /// If a file does not load.
     pub fn load_untrained(&self) -> Result<Model> {
-        load::model_with(&self.name, None, &Selection::default(), self.timesteps)
+        load::model_with(&self.name, None, &Selection::default(), self.one_timesteps()?)
     }
 
     /// The model with these weights.
@@ -48,6 +49,14 @@ impl ModelArguments {
     /// # Errors
     /// If a file does not load, or the weights do not fit the model.
     pub fn load(&self) -> Result<Model> {
-        load::model_with(&self.name, self.weights.as_deref(), &self.selection(), self.timesteps)
+        load::model_with(&self.name, self.weights.as_deref(), &self.selection(), self.one_timesteps()?)
+    }
+
+    fn one_timesteps(&self) -> Result<Option<usize>> {
+        match self.timesteps[..] {
+            [] => Ok(None),
+            [timesteps] => Ok(Some(timesteps)),
+            _ => Err(Error::mismatch("--timesteps: only a search chooses among several")),
+        }
     }
 }

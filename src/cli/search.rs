@@ -1,7 +1,10 @@
 mod arguments;
 mod interrupt;
+mod timesteps;
 
 pub use self::arguments::{Arguments, default_request};
+
+use std::path::Path;
 
 use self::arguments::{refuse_flag, request};
 use super::given::Given;
@@ -11,7 +14,7 @@ use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::report;
 use crate::search::log::Log;
-use crate::search::{Budgets, Loaded, Request, SearchWatcher, Session, Terms};
+use crate::search::{Budgets, Loaded, Request, Search, SearchWatcher, Session, Terms};
 
 /// Flags that a search may be resumed with; all others are part of what it is.
 const RESUMED_WITH: [&str; 8] =
@@ -24,6 +27,14 @@ pub fn run(arguments: &Arguments, given: &Given) -> Result<u8> {
 
 fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
     interrupt::install(given.words())?;
+    let [timesteps @ .., last] = &arguments.model.timesteps[..] else {
+        return run_one(arguments, given, None);
+    };
+    if timesteps.is_empty() { run_one(arguments, given, Some(*last)) } else { timesteps::run(arguments) }
+}
+
+/// Searches the network at `timesteps`, if they are not those of its description.
+fn run_one(arguments: &Arguments, given: &Given, timesteps: Option<usize>) -> Result<u8> {
     let mut session = match &arguments.resume {
         Some(dir) => {
             check_resumed(given)?;
@@ -32,7 +43,7 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
             interrupt::keeps(&session.log);
             session
         }
-        None => Session::begin(request(arguments)?, &arguments.out, refuse_flag)?,
+        None => Session::begin(request(arguments, timesteps)?, &arguments.out, refuse_flag)?,
     };
     let dir = arguments.resume.as_ref().unwrap_or(&arguments.out);
     let loaded = Loaded::new(&session.request, &|fault| session.refuse(fault))?;
@@ -41,23 +52,38 @@ fn run_here(arguments: &Arguments, given: &Given) -> Result<u8> {
         eprintln!("error: {message}");
         return Ok(1);
     }
-    let search = loaded.search(&mut session, &Bars::new(arguments.quiet))?;
-    session.log.check_place()?;
-    interrupt::wait_for(|| report::write_search(&search, &session.request, dir))?;
+    let search = searched(&loaded, &mut session, &Bars::new(arguments.quiet), dir)?;
     if arguments.json {
         print_json(&report::search_json(&search, &session.request)?)?
     } else {
-        let layers = if arguments.explain { report::outlook_text } else { report::layers_table };
-        let layers = layers(&search).unwrap_or_default();
-        print(&format!("{}\n{layers}\nWrote {}\n", report::search_table(&search), dir.display()))?
+        print(&format!("{}\nWrote {}\n", text(&search, arguments), dir.display()))?
     }
-    Ok(match search.best {
+    Ok(exit_code(&search))
+}
+
+/// Goes through with the search of `session`, and writes what it found to `dir`.
+fn searched(loaded: &Loaded, session: &mut Session, bars: &Bars, dir: &Path) -> Result<Search> {
+    let search = loaded.search(session, bars)?;
+    session.log.check_place()?;
+    interrupt::wait_for(|| report::write_search(&search, &session.request, dir))?;
+    Ok(search)
+}
+
+/// What the screen shows of `search`.
+fn text(search: &Search, arguments: &Arguments) -> String {
+    let layers = if arguments.explain { report::outlook_text } else { report::layers_table };
+    format!("{}\n{}", report::search_table(search), layers(search).unwrap_or_default())
+}
+
+/// 0 if budgets are met; 1 if not, and what is nearest is said.
+fn exit_code(search: &Search) -> u8 {
+    match search.best {
         Some(_) => 0,
         None => {
-            eprintln!("error: {}", report::closest(&search));
+            eprintln!("error: {}", report::closest(search));
             1
         }
-    })
+    }
 }
 
 /// Refuses flags that a search which is resumed has already.

@@ -30,6 +30,7 @@ mod sensitivity;
 mod table;
 mod tables;
 mod terminal;
+mod timesteps;
 mod trace;
 mod units;
 
@@ -52,6 +53,7 @@ pub use search::{closest, format_quantity, search_json, search_table, write_sear
 pub use search_layers::{layers_table, outlook_text};
 pub use sensitivity::{sensitivity_json, sensitivity_table, write_sensitivity};
 pub use table::table;
+pub use timesteps::{TimestepsTried, best_timesteps, timesteps_table, write_timesteps};
 
 /// Writes `report.html`, `report.json`, `settings.csv`, `layers.csv`, `memories.csv`, `units.csv`, `tables.csv`, `rates/*.csv` (one per
 /// setting), `plots/*.svg` and `plots/*.png`, and `trace.json` where it was asked for, into `dir`, which is made if it is not there.

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use super::log::{DataPart, Log};
 use super::session::Session;
 use super::store::HeldOut;
+use rayon::prelude::*;
+
 use super::{
-    DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Machines, Measured, NetworkOracle, Objective, Oracle,
-    Problem, Promise, Request, Run, Search, Space, Store, Strategy, legal_space, measure, run_strategy, runs,
+    Batch, DEFAULT_CONFIDENCE, Final, FinalMemory, Identity, Machines, Measured, NetworkOracle, Objective,
+    Oracle, Problem, Promise, Request, Run, Search, Space, Store, Strategy, legal_space, measure,
+    run_strategy, runs,
 };
 use crate::check::{in_range, refuse_if};
 use crate::cost::Machine;
 use crate::error::{Error, Fault, Result};
 use crate::evaluate::{CALIBRATION_IMAGES, Evaluator};
-use crate::exec::Backend;
+use crate::exec::{Backend, FloatExecutor, class_of};
 use crate::hw::{Hardware, MemorySpec};
 use crate::load;
 use crate::model::{DataSet, Images, Model, ModelDescription};
@@ -163,6 +166,27 @@ impl Loaded {
         Ok(oracle.compared_with(&self.described))
     }
 
+    /// What the float network loses and gains on the validation images by its timesteps, before anything is quantized.
+    ///
+    /// # Errors
+    /// If an image is no longer there.
+    pub fn float_batch(&self) -> Result<Batch> {
+        let [float, described] = [&self.model, &self.described].map(|model| FloatExecutor::new(model));
+        let run = |i: usize| {
+            let sample = self.validation.sample(i)?;
+            let is_right = |float: &FloatExecutor| {
+                class_of(&float.values(&sample, |_, _| ())) == self.validation.labels[i] as usize
+            };
+            let [now, before] = [&float, &described].map(is_right);
+            let [lost, gained] = [before && !now, now && !before].map(u32::from);
+            Ok(Batch { images: 1, lost, gained, divergence: 0.0 })
+        };
+        let batches = (0..self.validation.len()).into_par_iter().map(run).collect::<Result<Vec<_>>>()?;
+        let mut all = Batch::default();
+        batches.iter().for_each(|batch| all.add(batch));
+        Ok(all)
+    }
+
     /// What reports call the model.
     fn name(&self) -> String {
         let ModelDescription { name, timesteps, .. } = &self.model.description;
@@ -286,7 +310,8 @@ fn promise(request: &Request, validation: usize) -> Result<(Option<Promise>, Opt
     }
     let strategies = runs(&request.strategies, request.accelerated);
     let seeds = |strategy: &dyn Strategy| if strategy.is_random() { request.seeds.len() } else { 1 };
-    let count = strategies.iter().map(|strategy| seeds(strategy.as_ref())).sum();
+    let count: usize = strategies.iter().map(|strategy| seeds(strategy.as_ref())).sum();
+    let count = count.saturating_mul(request.alternatives as usize);
     let promise = Promise::of_one(count, allowed, confidence, (validation / 2) as u32);
     if promise.target().is_some() {
         return Ok((Some(promise), None));

@@ -42,6 +42,9 @@ pub struct Request {
     /// the default if there are images enough. Logs that do not say were written before there were promises.
     #[serde(default = "nothing_promised")]
     pub confidence: Option<f64>,
+    /// Searches of which this is one and whose best is taken: what is promised holds for whichever it is.
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    pub alternatives: u32,
     /// What is wanted.
     pub problem: Problem,
     /// What is tried.
@@ -59,6 +62,14 @@ pub struct Request {
 /// Promise of logs that say nothing of it.
 fn nothing_promised() -> Option<f64> {
     Some(0.0)
+}
+
+fn alone() -> u32 {
+    1
+}
+
+fn is_alone(alternatives: &u32) -> bool {
+    *alternatives == 1
 }
 
 /// What more images could not be found for.
@@ -118,6 +129,7 @@ impl Request {
         refuse_if(!(0.0..=MOST_CONFIDENCE).contains(&confidence), "confidence", || {
             format!("{confidence} is not in 0..={MOST_CONFIDENCE} (0.95 stands for 95 %)")
         })?;
+        refuse_if(self.alternatives == 0, "alternatives", || "0 is not above 0".to_owned())?;
         self.terms().check()?;
         self.check_strategies()?;
         self.problem.check()?;

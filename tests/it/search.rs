@@ -7,3 +7,4 @@ mod processes;
 mod spaces;
 mod strategies;
 mod synthetic;
+mod timesteps;

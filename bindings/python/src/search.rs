@@ -77,6 +77,7 @@ impl Wanted {
             weights: None,
             selection: Selection::default(),
             timesteps: None,
+            alternatives: 1,
             hardware: names.hardware,
             machines: None,
             data: names.data,

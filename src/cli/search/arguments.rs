@@ -151,8 +151,9 @@ pub struct Arguments {
     pub quiet: bool,
 }
 
-/// What was asked for, without the digests of what is not loaded yet.
-pub fn request(arguments: &Arguments) -> Result<Request> {
+/// What was asked for, at `timesteps` if they are not those of the description, without the digests of what is not loaded
+/// yet.
+pub fn request(arguments: &Arguments, timesteps: Option<usize>) -> Result<Request> {
     let text = |path: &PathBuf| match path.to_str() {
         Some(path) => Ok(path.to_owned()),
         None => Err(Error::mismatch(format!("--weights: {path:?} is not UTF-8, as a log is"))),
@@ -166,7 +167,7 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         model: arguments.model.name.clone(),
         weights: arguments.model.weights.as_ref().map(text).transpose()?,
         selection: arguments.model.selection(),
-        timesteps: arguments.model.timesteps,
+        timesteps,
         problem: Problem {
             budgets: budgets(arguments, space.as_ref(), &hardware)?,
             objective: arguments.minimize,
@@ -183,6 +184,7 @@ pub fn request(arguments: &Arguments) -> Result<Request> {
         limit: arguments.limit,
         validation_images: arguments.validation_images,
         confidence: arguments.confidence,
+        alternatives: 1,
         widths: Widths {
             uniform: arguments.weight_bits.clone(),
             power_of_two: arguments.power_of_two_bits.iter().copied().filter(|&b| b != 0).collect(),
@@ -202,7 +204,7 @@ pub fn default_request() -> Request {
     let command = Arguments::augment_args(Command::new("search"));
     let matches = command.try_get_matches_from(["search"]).expect("every flag has a default or is optional");
     let arguments = Arguments::from_arg_matches(&matches).expect("defaults are what flags may be");
-    request(&arguments).expect("defaults make sense")
+    request(&arguments, None).expect("defaults make sense")
 }
 
 /// Names the flag of a field of a request.

@@ -30,6 +30,7 @@ fn request() -> Request {
         limit: Some(60),
         validation_images: None,
         confidence: Some(0.0),
+        alternatives: 1,
         problem: Problem {
             budgets: Budgets { footprint_bytes: Some(3e5), ..problem().budgets },
             ..problem()
