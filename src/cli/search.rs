@@ -1,20 +1,19 @@
 mod arguments;
+mod found;
 mod interrupt;
 mod timesteps;
 
 pub use self::arguments::{Arguments, default_request};
 
-use std::path::Path;
-
 use self::arguments::{refuse_flag, request};
+use self::found::{beyond_area, exit_code, searched, text};
 use super::given::Given;
 use super::print::{print, print_json};
 use super::progress::Bars;
-use crate::cost::Machine;
 use crate::error::{Error, Result};
 use crate::report;
 use crate::search::log::Log;
-use crate::search::{Budgets, Loaded, Request, Search, SearchWatcher, Session, Terms};
+use crate::search::{Loaded, Request, SearchWatcher, Session, Terms};
 
 /// Flags that a search may be resumed with; all others are part of what it is.
 const RESUMED_WITH: [&str; 8] =
@@ -61,31 +60,6 @@ fn run_one(arguments: &Arguments, given: &Given, timesteps: Option<usize>) -> Re
     Ok(exit_code(&search))
 }
 
-/// Goes through with the search of `session`, and writes what it found to `dir`.
-fn searched(loaded: &Loaded, session: &mut Session, bars: &Bars, dir: &Path) -> Result<Search> {
-    let search = loaded.search(session, bars)?;
-    session.log.check_place()?;
-    interrupt::wait_for(|| report::write_search(&search, &session.request, dir))?;
-    Ok(search)
-}
-
-/// What the screen shows of `search`.
-fn text(search: &Search, arguments: &Arguments) -> String {
-    let layers = if arguments.explain { report::outlook_text } else { report::layers_table };
-    format!("{}\n{}", report::search_table(search), layers(search).unwrap_or_default())
-}
-
-/// 0 if budgets are met; 1 if not, and what is nearest is said.
-fn exit_code(search: &Search) -> u8 {
-    match search.best {
-        Some(_) => 0,
-        None => {
-            eprintln!("error: {}", report::closest(search));
-            1
-        }
-    }
-}
-
 /// Refuses flags that a search which is resumed has already.
 fn check_resumed(given: &Given) -> Result<()> {
     given.beside(&RESUMED_WITH).map_or(Ok(()), |flag| {
@@ -119,25 +93,4 @@ impl SearchWatcher for Bars {
     fn looks(&self, strategy: &str, seed: u64) {
         self.say(&format!("{strategy}, seed {seed}"));
     }
-}
-
-/// The area is a property of the machine: no setting changes it. What is wrong with that of all `machines`.
-fn beyond_area(machines: &[Machine], budgets: &Budgets) -> Result<Option<String>> {
-    let Some(limit) = budgets.area_mm2 else { return Ok(None) };
-    let mut least: Option<(f64, &str)> = None;
-    for machine in machines {
-        let name = &machine.hardware.name;
-        let Some(area) = machine.area_mm2.map(|area| area.total()) else {
-            return Err(Error::mismatch(format!(
-                "--max-area: the description of {name} does not give its area"
-            )));
-        };
-        if least.is_none_or(|(least, _)| area < least) {
-            least = Some((area, name));
-        }
-    }
-    Ok(least.filter(|(area, _)| *area > limit).map(|(area, name)| {
-        let [area, beyond, limit] = [area, area - limit, limit].map(|a| report::format_quantity(a, "mm2"));
-        format!("area of {area} is {beyond} beyond {limit}, whatever the setting of {name}")
-    }))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::arguments::{Arguments, refuse_flag, request};
-use super::{beyond_area, exit_code, searched, text};
+use super::found::{beyond_area, exit_code, searched, text};
 use crate::cli::print::{print, print_json};
 use crate::cli::progress::Bars;
 use crate::error::{Error, Result};
@@ -84,8 +84,8 @@ fn choices(arguments: &Arguments) -> Result<Vec<Choice>> {
 
 fn show(arguments: &Arguments, tried: &[TimestepsTried]) -> Result<u8> {
     let best = report::best_timesteps(tried);
-    let searches = tried.iter().filter_map(|tried| tried.search.as_ref());
-    let Some((search, request)) = best.map_or_else(|| searches.last(), |best| best.search.as_ref()) else {
+    let mut searches = tried.iter().filter_map(|tried| tried.search.as_ref());
+    let Some((search, request)) = best.map_or_else(|| searches.next(), |best| best.search.as_ref()) else {
         eprintln!("error: the float network loses more than is allowed at each of these timesteps");
         return Ok(1);
     };

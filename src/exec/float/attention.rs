@@ -43,8 +43,8 @@ impl Head {
             move |channel: usize| values[channel]
         };
         Self {
-            keys: FloatMatrix::new(cpu, width, &vec![0.0; tokens], key),
-            values: FloatMatrix::new(cpu, tokens, &vec![0.0; v.shape.channels / heads], value),
+            keys: FloatMatrix::new(cpu.float_panel(), width, &vec![0.0; tokens], key),
+            values: FloatMatrix::new(cpu.float_panel(), tokens, &vec![0.0; v.shape.channels / heads], value),
         }
     }
 

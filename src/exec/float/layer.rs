@@ -37,7 +37,7 @@ impl FloatLayer {
         let (taps, channels) = (geometry.taps(), geometry.in_channels);
         let weights = if geometry.groups == 1 {
             let weight = &weight;
-            FloatWeights::Full(FloatMatrix::new(Cpu::best(), taps * channels, &bias, |row| {
+            FloatWeights::Full(FloatMatrix::new(Cpu::best().float_panel(), taps * channels, &bias, |row| {
                 let (tap, channel) = (row / channels, row % channels);
                 move |out| weight((out * channels + channel) * taps + tap)
             }))

@@ -506,9 +506,11 @@ unsafe fn set_bits(spikes: &mut [u8], fires: u64, columns: u64, bit: u8) {
 /// Adds the products of packed inputs and rows of weights, which are rounded before they are added.
 #[target_feature(enable = "avx512f")]
 fn dense_block(packed: &[[f32; TALL]], rows: &[[f32; 32]], sums: &mut [[f32; 32]; TALL]) {
-    // SAFETY: two vectors of a row.
-    let load =
-        |row: &[f32; 32]| unsafe { [_mm512_loadu_ps(row.as_ptr()), _mm512_loadu_ps(row[16..].as_ptr())] };
+    let load = |row: &[f32; 32]| {
+        let [low, high] = row.as_chunks::<16>().0 else { unreachable!("two vectors") };
+        // SAFETY: a vector each.
+        unsafe { [_mm512_loadu_ps(low.as_ptr()), _mm512_loadu_ps(high.as_ptr())] }
+    };
     let mut acc = [[_mm512_setzero_ps(); 2]; TALL];
     for (acc, sums) in acc.iter_mut().zip(&*sums) {
         *acc = load(sums);

@@ -110,6 +110,11 @@ impl Cpu {
         self.instructions().channels_of_a_tile()
     }
 
+    /// Output channels whose sums a sparse product of real numbers holds in registers.
+    pub fn float_panel(self) -> usize {
+        self.instructions().float_panel()
+    }
+
     /// Kernels of the processor, for which it has the instructions.
     pub(super) fn instructions(self) -> &'static dyn InstructionSet {
         self.0.0

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use super::cpu::Cpu;
 use crate::exec::room::Room;
 
 /// Output channels of the widest panel of any instruction set.
@@ -40,29 +39,27 @@ pub struct Panel<'a> {
 }
 
 impl FloatMatrix {
-    /// A matrix of as many outputs as biases; `weights_of` yields, of a row, the weights of outputs.
+    /// A matrix of as many outputs as biases, in panels of `panel` of them; `weights_of` yields, of a row, the weights of
+    /// outputs.
     pub fn new<W: Fn(usize) -> f32>(
-        cpu: Cpu,
+        panel: usize,
         rows: usize,
         bias: &[f32],
         weights_of: impl Fn(usize) -> W + Sync,
     ) -> Self {
-        let (outs, panel_outs) = (bias.len(), cpu.instructions().float_panel());
+        let outs = bias.len();
         let mut padded = bias.to_vec();
         padded.resize(outs.next_multiple_of(VECTOR), 0.0);
         let mut weights = Room::default();
-        let panels =
-            weights.at_least(rows * padded.len()).par_chunks_mut((rows * panel_outs).max(1)).enumerate();
-        panels.with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(rows * panel_outs + 1)).for_each(
-            |(panel, weights)| {
-                let (first, width) = (panel * panel_outs, weights.len() / rows);
-                for (row, line) in weights.chunks_exact_mut(width).enumerate() {
-                    let weight = weights_of(row);
-                    line.iter_mut().zip(first..outs).for_each(|(line, out)| *line = weight(out));
-                }
-            },
-        );
-        Self { outs, rows, panel: panel_outs, weights, bias: padded }
+        let panels = weights.at_least(rows * padded.len()).par_chunks_mut((rows * panel).max(1)).enumerate();
+        panels.with_min_len(WEIGHTS_OF_A_THREAD.div_ceil(rows * panel + 1)).for_each(|(i, weights)| {
+            let (first, width) = (i * panel, weights.len() / rows);
+            for (row, line) in weights.chunks_exact_mut(width).enumerate() {
+                let weight = weights_of(row);
+                line.iter_mut().zip(first..outs).for_each(|(line, out)| *line = weight(out));
+            }
+        });
+        Self { outs, rows, panel, weights, bias: padded }
     }
 
     /// Output channels.

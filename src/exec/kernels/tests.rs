@@ -214,7 +214,9 @@ fn float_products_have_one_order() {
                 let inputs =
                     FloatInputs { values: &values, stride, channels, bits, padding, sources, taps, form };
                 let of_row = |row: usize| &rows[row * outs..];
-                let matrix = FloatMatrix::new(cpu, taps * channels, &bias, |row| move |out| of_row(row)[out]);
+                let matrix = FloatMatrix::new(cpu.float_panel(), taps * channels, &bias, |row| {
+                    move |out| of_row(row)[out]
+                });
                 let mut out = vec![f32::NAN; columns * (outs + 1)];
                 let of_columns = FloatRows { data: &mut out[1..], stride: outs + 1 };
                 float_products(cpu, &matrix, inputs, of_columns);

@@ -247,7 +247,7 @@ fn what_makes_no_sense_is_refused_with_line_and_field() {
     an escape
       log.jsonl:1: model: "\u{1b}[31mred" is empty or has control characters
     an unknown field
-      log.jsonl:1:140: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `selection`, `timesteps`, `hardware`, `machines`, `data`, `limit`, `validation_images`, `confidence`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
+      log.jsonl:1:140: unknown field `\u{1b}[31mred`, expected one of `model`, `weights`, `selection`, `timesteps`, `hardware`, `machines`, `data`, `limit`, `validation_images`, `confidence`, `alternatives`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     a budget that is none
       log.jsonl:1:298: unknown field `powre_w`, expected one of `accuracy_drop`, `model_bytes`, `footprint_bytes`, `peak_bytes`, `energy_j`, `power_w`, `latency_s`, `area_mm2`
     accuracy
@@ -307,7 +307,7 @@ fn a_line_that_is_missing_or_out_of_place_is_noticed() {
     empty
       log.jsonl:2:0: EOF while parsing a value
     no header
-      log.jsonl:1:11: unknown field `fidelity`, expected one of `model`, `weights`, `selection`, `timesteps`, `hardware`, `machines`, `data`, `limit`, `validation_images`, `confidence`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
+      log.jsonl:1:11: unknown field `fidelity`, expected one of `model`, `weights`, `selection`, `timesteps`, `hardware`, `machines`, `data`, `limit`, `validation_images`, `confidence`, `alternatives`, `problem`, `widths`, `strategies`, `accelerated`, `seeds`, `identity`
     unsealed
       log.jsonl:1: checksum: the line has none: no search of this version wrote it
     "###);
