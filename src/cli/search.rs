@@ -6,7 +6,7 @@ mod timesteps;
 pub use self::arguments::{Arguments, default_request};
 
 use self::arguments::{refuse_flag, request};
-use self::found::{beyond_area, exit_code, searched, text};
+use self::found::{TIMESTEPS, beyond_area, exit_code, refuse_earlier, searched, text};
 use super::given::Given;
 use super::print::{print, print_json};
 use super::progress::Bars;
@@ -42,7 +42,10 @@ fn run_one(arguments: &Arguments, given: &Given, timesteps: Option<usize>) -> Re
             interrupt::keeps(&session.log);
             session
         }
-        None => Session::begin(request(arguments, timesteps)?, &arguments.out, refuse_flag)?,
+        None => {
+            refuse_earlier(&arguments.out.join(TIMESTEPS))?;
+            Session::begin(request(arguments, timesteps)?, &arguments.out, refuse_flag)?
+        }
     };
     let dir = arguments.resume.as_ref().unwrap_or(&arguments.out);
     let loaded = Loaded::new(&session.request, &|fault| session.refuse(fault))?;

@@ -10,6 +10,20 @@ use crate::error::{Error, Result};
 use crate::report;
 use crate::search::{Budgets, Loaded, Search, Session};
 
+/// The log in the folder of a search.
+pub const LOG: &str = "log.jsonl";
+/// What a search that chose among timesteps leaves.
+pub const TIMESTEPS: &str = "timesteps.csv";
+
+/// Refuses to write where `file` says that an earlier search has left what it found.
+pub fn refuse_earlier(file: &Path) -> Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let message = "is there from an earlier search: --out names another folder";
+    Err(Error::mismatch(format!("{} {message}", file.display())))
+}
+
 /// Goes through with the search of `session`, and writes what it found to `dir`.
 pub fn searched(loaded: &Loaded, session: &mut Session, bars: &Bars, dir: &Path) -> Result<Search> {
     let search = loaded.search(session, bars)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::arguments::{Arguments, refuse_flag, request};
-use super::found::{beyond_area, exit_code, searched, text};
+use super::found::{LOG, beyond_area, exit_code, refuse_earlier, searched, text};
 use crate::cli::print::{print, print_json};
 use crate::cli::progress::Bars;
 use crate::error::{Error, Result};
@@ -68,6 +68,8 @@ fn choices(arguments: &Arguments) -> Result<Vec<Choice>> {
         return Err(Error::mismatch(message));
     }
     all.sort_unstable_by(|a, b| b.cmp(a));
+    refuse_earlier(&arguments.out.join(LOG))?;
+    all.iter().try_for_each(|&timesteps| refuse_earlier(&folder(arguments, timesteps).join(LOG)))?;
     let mut choices = Vec::new();
     for timesteps in all {
         let request = request(arguments, Some(timesteps))?;

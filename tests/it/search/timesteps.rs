@@ -71,6 +71,16 @@ fn timesteps_that_cannot_be_chosen_among_are_refused() {
         message(&["simulate", "--timesteps", "4,2"]),
         "error: --timesteps: only a search chooses among several\n"
     );
+    fs::create_dir_all(bench.path("t/timesteps-2")).unwrap();
+    let earlier = "is there from an earlier search: --out names another folder\n";
+    fs::write(bench.path("t/timesteps-2/log.jsonl"), "{}\n").unwrap();
+    let refused = message(&[&SHORT[..], &["4,2", "--out", "t"]].concat());
+    assert_eq!(refused.replace('\\', "/"), format!("error: t/timesteps-2/log.jsonl {earlier}"));
+    fs::write(bench.path("t/timesteps.csv"), "").unwrap();
+    assert_eq!(
+        message(&["search", "--out", "t"]).replace('\\', "/"),
+        format!("error: t/timesteps.csv {earlier}")
+    );
     let refused = message(&["search", "--resume", "t", "--timesteps", "4,2"]);
     assert!(refused.contains("--timesteps"), "{refused}");
 }
