@@ -1,8 +1,6 @@
 //! Buffers of values that nobody reads any more, for values to come: memory that the system has not to find and clear
 //! again.
 
-use std::cmp::Reverse;
-
 use crate::tensor::{Frames, Shape};
 
 /// Buffers that are kept, the largest.
@@ -25,8 +23,7 @@ impl<T: Copy + Default> Spare<T> {
 
     /// Keeps the buffer of `frames`, which nobody reads any more, unless it is smaller than all that are kept.
     pub fn keep(&mut self, frames: Frames<T>) {
-        let place =
-            self.0.partition_point(|buffer| Reverse(buffer.capacity()) < Reverse(frames.data.capacity()));
+        let place = self.0.partition_point(|buffer| buffer.capacity() > frames.data.capacity());
         self.0.insert(place, frames.data);
         self.0.truncate(BUFFERS);
     }

@@ -7,7 +7,7 @@ use super::{Identity, Request, Terms};
 use crate::error::{Error, Fault, Result};
 
 /// The log inside the folder of a search.
-const LOG: &str = "log.jsonl";
+pub(crate) const LOG: &str = "log.jsonl";
 
 /// A search that this process alone may go on with.
 #[derive(Debug)]

@@ -10,8 +10,6 @@ use crate::error::{Error, Result};
 use crate::report;
 use crate::search::{Budgets, Loaded, Search, Session};
 
-/// The log in the folder of a search.
-pub const LOG: &str = "log.jsonl";
 /// What a search that chose among timesteps leaves.
 pub const TIMESTEPS: &str = "timesteps.csv";
 

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use super::arguments::{Arguments, refuse_flag, request};
-use super::found::{LOG, beyond_area, exit_code, refuse_earlier, searched, text};
+use super::found::{beyond_area, exit_code, refuse_earlier, searched, text};
 use crate::cli::print::{print, print_json};
 use crate::cli::progress::Bars;
 use crate::error::{Error, Result};
 use crate::report::{self, TimestepsTried};
-use crate::search::{Batch, Loaded, Request, Session};
+use crate::search::{Batch, LOG, Loaded, Request, Session};
 
 /// Standard errors by which the float network at fewer timesteps may lose more than is allowed and still be searched.
 const STANDARD_ERRORS: f64 = 2.0;
@@ -25,7 +25,12 @@ struct Choice {
 /// Searches at each of the timesteps; 0 if budgets are met at any.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let choices = choices(arguments)?;
-    let allowed = choices[0].request.problem.budgets.accuracy_drop;
+    let Choice { request, loaded, .. } = &choices[0];
+    if let Some(message) = beyond_area(loaded.machines.all(), &request.problem.budgets)? {
+        eprintln!("error: {message}");
+        return Ok(1);
+    }
+    let allowed = request.problem.budgets.accuracy_drop;
     let is_worth = |choice: &Choice| {
         let Batch { images, lost, gained, .. } = choice.float;
         let standard_error = f64::from(lost + gained).sqrt() / f64::from(images.max(1));
@@ -75,9 +80,6 @@ fn choices(arguments: &Arguments) -> Result<Vec<Choice>> {
         let request = request(arguments, Some(timesteps))?;
         request.check().map_err(refuse_flag)?;
         let loaded = Loaded::new(&request, &refuse_flag)?;
-        if let Some(message) = beyond_area(loaded.machines.all(), &request.problem.budgets)? {
-            return Err(Error::mismatch(message));
-        }
         let float = loaded.float_batch()?;
         choices.push(Choice { timesteps, request, loaded, float });
     }
