@@ -59,7 +59,6 @@ pub use problem::{Problem, Widths};
 pub use promise::{DEFAULT_CONFIDENCE, Promise, Promised};
 pub use request::{Request, Terms, short_name};
 pub use run::{legal_space, run_strategy};
-pub(crate) use session::LOG;
 pub use session::Session;
 pub use space::{Candidate, Choice, Granularity, Knob, LayerChoice, Part, Space, Unit};
 pub use store::{HeldOut, Store};

@@ -6,9 +6,6 @@ use super::log::{Log, Logged};
 use super::{Identity, Request, Terms};
 use crate::error::{Error, Fault, Result};
 
-/// The log inside the folder of a search.
-pub(crate) const LOG: &str = "log.jsonl";
-
 /// A search that this process alone may go on with.
 #[derive(Debug)]
 pub struct Session {
@@ -25,13 +22,16 @@ pub struct Session {
 }
 
 impl Session {
+    /// The log inside the folder of a search.
+    pub const LOG: &str = "log.jsonl";
+
     /// Begins what `request` asks for, with a log of its own in `dir`; `refuse` names what is wrong with it.
     ///
     /// # Errors
     /// Those of `refuse`, if the request makes no sense, and of [`Log::create`].
     pub fn begin(request: Request, dir: &Path, refuse: fn(Fault) -> Error) -> Result<Self> {
         request.check().map_err(refuse)?;
-        let log = Log::create(&dir.join(LOG))?;
+        let log = Log::create(&dir.join(Self::LOG))?;
         Ok(Self { request, resumed: None, answers: Vec::new(), log, refuse })
     }
 
@@ -45,7 +45,7 @@ impl Session {
         extended: impl FnOnce(&Request) -> Result<Terms>,
         refuse: fn(Fault) -> Error,
     ) -> Result<Self> {
-        let (contents, log) = Log::resume(&dir.join(LOG))?;
+        let (contents, log) = Log::resume(&dir.join(Self::LOG))?;
         let mut request = contents.request.clone();
         request.extend(extended(&request)?).map_err(refuse)?;
         Ok(Self { request, resumed: Some(contents.request), answers: contents.answers, log, refuse })

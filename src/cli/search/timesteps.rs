@@ -8,7 +8,7 @@ use crate::cli::print::{print, print_json};
 use crate::cli::progress::Bars;
 use crate::error::{Error, Result};
 use crate::report::{self, TimestepsTried};
-use crate::search::{Batch, LOG, Loaded, Request, Session};
+use crate::search::{Batch, Loaded, Request, Session};
 
 /// Standard errors by which the float network at fewer timesteps may lose more than is allowed and still be searched.
 const STANDARD_ERRORS: f64 = 2.0;
@@ -73,8 +73,8 @@ fn choices(arguments: &Arguments) -> Result<Vec<Choice>> {
         return Err(Error::mismatch(message));
     }
     all.sort_unstable_by(|a, b| b.cmp(a));
-    refuse_earlier(&arguments.out.join(LOG))?;
-    all.iter().try_for_each(|&timesteps| refuse_earlier(&folder(arguments, timesteps).join(LOG)))?;
+    refuse_earlier(&arguments.out.join(Session::LOG))?;
+    all.iter().try_for_each(|&timesteps| refuse_earlier(&folder(arguments, timesteps).join(Session::LOG)))?;
     let mut choices = Vec::new();
     for timesteps in all {
         let request = request(arguments, Some(timesteps))?;
