@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 import spiq
+from images import to_input
 from qat import QatRecipe, QuantizedTraining, build, ron
 from training import rounded
 
@@ -36,7 +37,8 @@ class Quantized(unittest.TestCase):
             save_file(rounded(build(ron.read(path))), weights)
         rng = np.random.default_rng(1)
         part = rng.integers(0, 256, (24, 28, 28), np.uint8), rng.integers(0, 10, 24, np.uint8)
-        recipe = QatRecipe(**dict(epochs=2, batch=8, peak_rate=1e-2, seed=3, setting="w3u6") | changed)
+        asked = dict(setting="w3u6", calibrated=False, distil=0.0)
+        recipe = QatRecipe(**dict(epochs=2, batch=8, peak_rate=1e-2, seed=3) | asked | changed)
         return QuantizedTraining(path, weights, recipe, (part, part, part), folder, "tiny-w3u6", compiled=False)
 
     def test_ended_and_continued_at_any_step(self):
@@ -55,6 +57,18 @@ class Quantized(unittest.TestCase):
             report = spiq.simulate(model, spiq.Data("fashion-mnist", limit=24), settings=[written[2]], progress=False)
             (row,) = report.settings if isinstance(report.settings, list) else report.settings.to_dict("records")
             self.assertIn(f"test {row['accuracy']:.4f}", log[-1])
+
+    def test_a_loss_of_the_float_network_alone_is_least_for_its_own_logits(self):
+        """Labels do not count; calibrated at 8 bits, the loss is hardly above the entropy of what the teacher says."""
+        with tempfile.TemporaryDirectory() as folder:
+            training = self.training(folder, setting="w8", calibrated=True, distil=1.0)
+            training.network.eval()
+            x = to_input(training.images[:8], training.description)
+            likely = training.teacher(x).softmax(1)
+            entropy = -(likely * likely.log()).sum(1).mean()
+            losses = [float(training.loss_of(x, torch.full((8,), label))) for label in (0, 9)]
+            self.assertEqual(*losses)
+            self.assertTrue(-1e-6 < losses[0] - entropy < 0.05, (losses, entropy))
 
     def test_a_loss_that_is_not_finite_says_layer_and_step(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -56,8 +56,8 @@ def logits_of(network):
     return network(PIXELS)
 
 
-def train(network, steps, rate=2e-3):
-    """Losses; every parameter has to have a gradient."""
+def train(network, steps, rate=2e-3, on_grids=False):
+    """Losses; every parameter has to have a gradient, but a step whose weights lie on its grid."""
     optimizer, losses = torch.optim.Adam(network.parameters(), rate), []
     network.train()
     for _ in range(steps):
@@ -65,7 +65,8 @@ def train(network, steps, rate=2e-3):
         optimizer.zero_grad()
         loss.backward()
         for name, parameter in network.named_parameters():
-            assert torch.isfinite(parameter.grad).all() and parameter.grad.abs().sum() > 0, name
+            still = on_grids and name.endswith("step")
+            assert torch.isfinite(parameter.grad).all() and (still or parameter.grad.abs().sum() > 0), name
         optimizer.step()
         losses.append(float(loss.detach()))
     network.eval()
@@ -104,6 +105,36 @@ def test_the_integers_are_those_that_training_saw(kind, arguments, setting):
     assert found.equal and found.differing == 0, str(found)
     with spiq.torch.apply_to(network, training.setting, model=model), torch.no_grad():
         assert torch.allclose(logits_of(network), seen, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, arguments, asked",
+    # Rates of neurons on a stream are not matched by scales of a layer, and a layer of the last has no bias.
+    [(Spikformer, SIZES, "bias_correction"), (Shortcuts, {}, "bias_correction"), (Bordered, {}, "rate_matching")],
+)
+@pytest.mark.parametrize("weights", ["Uniform(bits: 4, scale: Free", "Uniform(bits: 3, scale: Pow2"])
+def test_training_starts_from_calibrated_integers(kind, arguments, asked, weights):
+    """Before the first step its integers are those of the setting, not those of weights rounded to nearest."""
+    network = made(kind, **arguments)
+    read(network)
+    # A scale that is a power of two takes up no threshold.
+    asked = "" if asked == "rate_matching" and "Pow2" in weights else f"{asked}: true"
+    setting = f"""Setting(name: "calibrated", weights: {weights}, granularity: Channel, clip: Max), membrane_bits: 8,
+        residual_bits: 12, rounding: SecondOrder, {asked})"""
+    with torch.no_grad():
+        with spiq.torch.apply_to(network, setting, data()):
+            expected = logits_of(network)
+        other, arguments = copy.deepcopy(network), dict(model=read(network), surrogate=Surrogate.apply)
+        nearest = spiq.torch.prepare_qat(other, setting, data(), **arguments)
+        assert not torch.allclose(logits_of(nearest.module), expected, atol=1e-3)
+    training = spiq.torch.prepare_qat(network, setting, data(), surrogate=Surrogate.apply, calibrated=True)
+    with torch.no_grad():
+        assert torch.allclose(logits_of(network), expected, atol=1e-5)
+    train(network, 3, on_grids=True)
+    training.calibrate()
+    training.finish()
+    found = spiq.torch.verify(network, training.setting, data(), model=read(network))
+    assert found.differing == 0, str(found)
 
 
 @pytest.mark.parametrize(

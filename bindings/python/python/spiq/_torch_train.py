@@ -10,13 +10,16 @@ from . import _torch_train_layers as trained
 from ._arrays import tensor
 from ._error import Error
 from ._torch_apply import Applier
+from ._torch_train_start import start_from
 
 
 class Trainer(Applier):
     """What :func:`spiq.torch.prepare_qat` does, with a way back for each step."""
 
-    def __init__(self, training, model, integers, lie, surrogate, compiled):
+    def __init__(self, training, model, integers, lie, surrogate, compiled, parameters=None):
         super().__init__(training, model, integers, lie)
+        # Where training starts from integers: what they are worth, by name.
+        self.parameters = parameters
         self.surrogate, self.clock = surrogate, training._clock
         self.runner = Compiled() if compiled else _as_it_is
         # By the name of a weight layer; by that of a node that puts values on a grid.
@@ -29,6 +32,8 @@ class Trainer(Applier):
         for node in self.nodes.values():
             if node["kind"] == "weighted":
                 self.train_weights(node)
+        if self.parameters is not None:
+            start_from(self, self.parameters)
         self.replace(self.module, "forward", self.network.forward)
         super().run(())
 

@@ -179,14 +179,19 @@ class Weights:
     def exact_bias(self, written):
         """What the integers of the bias are worth, ``[out]``."""
         bias = self.folded_bias(torch.float64).cpu().numpy()
-        if self.leaves is not None:
-            weight = written.double()
-            for gain in self.gains(torch.float64):
-                weight = weight * gain.view(self.behind)
-            rest = (weight.cpu() * self.leaves).flatten(1).numpy()
-            # In the order of the library, which decides how a sum is rounded.
-            bias = np.concatenate([bias[:, None], rest], axis=1).cumsum(axis=1)[:, -1]
+        # In the order of the library, which decides how a sum is rounded.
+        terms = np.concatenate([bias[:, None], self.of_zero_points(written)], axis=1)
+        bias = terms.cumsum(axis=1)[:, -1]
         return torch.from_numpy(np.rint(bias / self.x_steps) * self.x_steps).to(self.part.weight.device)
+
+    def of_zero_points(self, written):
+        """What each of the ``written`` weights adds to the bias, as zero points of the image are rounded, ``[out, *]``."""
+        if self.leaves is None:
+            return np.zeros((len(written), 0))
+        weight = written.double()
+        for gain in self.gains(torch.float64):
+            weight = weight * gain.view(self.behind)
+        return (weight.cpu() * self.leaves).flatten(1).numpy()
 
     def finite(self, gradient):
         """Refuses gradients of a loss that is not finite."""

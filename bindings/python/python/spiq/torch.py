@@ -317,7 +317,9 @@ def verify(module, setting, images=None, *, data=None, model=None, limit=8, forw
     return verification
 
 
-def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forward=None, compiled=False):
+def prepare_qat(
+    module, setting, data=None, *, model=None, surrogate=None, forward=None, compiled=False, calibrated=False
+):
     """Makes ``module`` compute the integers of a setting while it trains; gradients pass straight through.
 
     Every forward pass, in training and in evaluation, yields the integers of the weights as they are. Weights and
@@ -335,14 +337,18 @@ def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forwa
         spiq.torch.verify(net, training.setting, data)        # 0 differ
 
     Args:
-        module, setting, data, model, forward: As of :func:`apply_to`. What a setting asks of calibration images
-            beside ranges (second-order rounding, bias correction, matched rates) is where training starts, as far
-            as it is in the steps of weights, and is learned from there on.
+        module, setting, data, model, forward: As of :func:`apply_to`. Of what a setting asks of calibration images
+            beside ranges (second-order rounding, bias correction, matched rates) training starts with the steps of
+            weights; all of it is learned from there on.
         surrogate: A function of how far potentials are above their threshold, in units of the float network, that
             yields spikes with a gradient; without, the ``surrogate_function`` (SpikingJelly) or ``spike_grad``
             (snnTorch) of each layer of neurons.
         compiled: Compiles what takes the place of neurons and of grids (``torch.compile``, which needs a compiler of
             C++): the integers are those of an eager run, several times as fast.
+        calibrated: Start from the integers of the setting with all that it asks of calibration images, those that it
+            keeps among them, and not from float weights rounded to nearest. Weights, biases and normalizations of the
+            module become what the integers are worth (:meth:`Training.undo` leaves them so); thresholds that were
+            matched become scales of the channels in front of them, where one layer with steps per channel is.
 
     Returns:
         A :class:`Training`; ``finish`` writes the weights, ``undo`` leaves them off their grids.
@@ -364,7 +370,8 @@ def prepare_qat(module, setting, data=None, *, model=None, surrogate=None, forwa
     trained = asked.setting._inner.trained(fractions, prepared.residual_fraction_bits())
     lie = parts.verify.layouts_of(module, asked.model, asked.data, forward)
     training = Training(module, asked.model, Setting._held(trained), asked.held, parts.train_layers.Clock())
-    training._trainer = parts.train.Trainer(training, asked.model, integers, lie, surrogate, compiled)
+    worth = {name: values for name, _, values in prepared.parameters()} if calibrated else None
+    training._trainer = parts.train.Trainer(training, asked.model, integers, lie, surrogate, compiled, worth)
     try:
         training._trainer.run()
     except BaseException:

@@ -75,6 +75,7 @@ def prepare_qat(
     surrogate: Callable[[Any], Any] | None = None,
     forward: _Forward | None = None,
     compiled: bool = False,
+    calibrated: bool = False,
 ) -> Training: ...
 def apply_to(
     module: Any,
