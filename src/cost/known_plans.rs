@@ -1,39 +1,114 @@
+//! What is known of plans on one machine and the same samples: neighbours in a search share nearly all of their layers.
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::front::Fronts;
-use crate::map::{Layer, Plan};
+use super::prefetch::Outline;
+use crate::map::{Layer, Plan, Workload};
 
-/// The best plans of layers that were tried before, on one machine and the same samples: neighbours in a search share
-/// nearly all of their layers.
+/// What is known of all layers that were mapped before.
 #[derive(Debug, Default)]
-pub struct KnownPlans(Mutex<HashMap<usize, Vec<Known>>>);
+pub struct KnownPlans(Mutex<HashMap<usize, Vec<Arc<KnownLayer>>>>);
 
+/// What is known of a layer.
 #[derive(Debug)]
-struct Known {
+pub struct KnownLayer {
     layer: Layer,
-    choices: Vec<Plan>,
-    fronts: Arc<Fronts>,
+    /// The best of some plans.
+    pub fronts: ByPlans<Fronts>,
+    /// The least that each of the ways to compute it costs.
+    pub ways: ByPlans<Vec<Outline>>,
+    /// The least that it costs unhindered.
+    pub least: ByPlans<Outline>,
+    costs: Mutex<HashMap<[u64; 2], Outline>>,
 }
 
+/// What is known by lists of plans.
+#[derive(Debug)]
+pub struct ByPlans<T>(Mutex<Vec<(Vec<Plan>, Arc<T>)>>);
+
 impl KnownPlans {
-    /// The best of `choices` for `layer`, number `index` of its network: as `best` says where they are not known.
-    pub(super) fn fronts(
-        &self,
-        index: usize,
-        layer: &Layer,
-        choices: &[Plan],
-        best: impl FnOnce() -> Fronts,
-    ) -> Arc<Fronts> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |known: &&Known| known.layer == *layer && known.choices == choices;
-        if let Some(known) = lock().get(&index).and_then(|known| known.iter().find(same)) {
-            return known.fronts.clone();
-        }
-        // Not under the lock: another thread may look for another layer meanwhile.
-        let fronts = Arc::new(best());
-        let known = Known { layer: layer.clone(), choices: choices.to_vec(), fronts: fronts.clone() };
-        lock().entry(index).or_default().push(known);
-        fronts
+    /// What is known of each layer of `workload`, now and from now on.
+    pub(super) fn of(&self, workload: &Workload) -> Vec<Arc<KnownLayer>> {
+        let mut known = locked(&self.0);
+        let of_layer = |(number, layer): (usize, &Layer)| {
+            let variants = known.entry(number).or_default();
+            if let Some(found) = variants.iter().find(|known| known.layer == *layer) {
+                return found.clone();
+            }
+            variants.push(Arc::new(KnownLayer::new(layer.clone())));
+            variants[variants.len() - 1].clone()
+        };
+        workload.layers.iter().enumerate().map(of_layer).collect()
     }
+}
+
+impl KnownLayer {
+    fn new(layer: Layer) -> Self {
+        let (fronts, ways, least) = (ByPlans::default(), ByPlans::default(), ByPlans::default());
+        Self { layer, fronts, ways, least, costs: Mutex::default() }
+    }
+
+    /// What it costs by each of `plans`: as `computed` says of those that are not known.
+    pub fn costs(&self, plans: &[Plan], computed: impl FnOnce(&[Plan]) -> Vec<Outline>) -> Vec<Outline> {
+        let keys: Vec<[u64; 2]> = plans.iter().map(key).collect();
+        let known: Vec<Option<Outline>> = {
+            let costs = locked(&self.costs);
+            keys.iter().map(|key| costs.get(key).copied()).collect()
+        };
+        let is_new = |i: &usize| known[*i].is_none();
+        let missing: Vec<usize> = (0..plans.len()).filter(is_new).collect();
+        if missing.is_empty() {
+            return known.into_iter().flatten().collect();
+        }
+        // Not under the lock: another thread may look for other plans meanwhile.
+        let found = computed(&missing.iter().map(|&i| plans[i]).collect::<Vec<_>>());
+        let mut costs = locked(&self.costs);
+        costs.extend(missing.iter().map(|&i| keys[i]).zip(found.iter().copied()));
+        let mut found = found.into_iter();
+        known.into_iter().filter_map(|cost| cost.or_else(|| found.next())).collect()
+    }
+}
+
+impl<T> Default for ByPlans<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> ByPlans<T> {
+    /// What is known of `plans`: what `find` finds where nothing is.
+    pub fn get(&self, plans: &[Plan], find: impl FnOnce() -> T) -> Arc<T> {
+        if let Some((_, known)) = locked(&self.0).iter().find(|(known, _)| known == plans) {
+            return known.clone();
+        }
+        let found = Arc::new(find());
+        locked(&self.0).push((plans.to_vec(), found.clone()));
+        found
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All of `plan` that decides what a layer costs, in 128 bits: a plan takes six times as much, a search meets millions of
+/// them, and of a million no two share a key but with a chance of 10^-27.
+fn key(plan: &Plan) -> [u64; 2] {
+    // Other layers that take turns and what stays beside them need room, which legal plans have.
+    let Plan { group: _, activations, residual, .. } = *plan;
+    [0_u8, 1].map(|seed| {
+        let mut hasher = DefaultHasher::new();
+        seed.hash(&mut hasher);
+        (plan.unit, plan.dataflow, plan.lanes, plan.placement, plan.recompute).hash(&mut hasher);
+        (plan.channels, plan.order, plan.resident_channels, plan.home).hash(&mut hasher);
+        for passage in [activations, residual] {
+            let shares = passage.map(|passage| [passage.input, passage.read, passage.written]);
+            let bits = shares.map(|shares| shares.map(|s| [s.behind.to_bits(), s.off_chip.to_bits()]));
+            bits.hash(&mut hasher);
+        }
+        hasher.finish()
+    })
 }

@@ -72,6 +72,8 @@ impl MappedWorkload {
         let fixed = fixed.as_ref();
         let placements = machine.hardware.placements.iter();
         let placements = placements.filter(|&&p| fixed.is_none_or(|fixed| fixed.allows(p)));
+        let known = known.map(|known| known.of(&workload));
+        let known = known.as_deref();
         let mut best: Option<Choice> = None;
         let mut refusal = None;
         for &placement in placements {

@@ -3,9 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use super::front::{Front, Fronts};
+use super::known_plans::KnownLayer;
 use super::least_costs::least_costs;
 use super::prefetch::Outline;
-use super::{KnownPlans, Machine, plan_costs};
+use super::{Machine, plan_costs};
 use crate::exec::Activity;
 use crate::hw::{Objective, Operand, Placement};
 use crate::map::{
@@ -41,10 +42,10 @@ pub struct Mapper<'a> {
     pub placement: Placement,
     /// What a file fixes.
     pub fixed: Option<&'a Wishes>,
-    /// What is known of plans, where there is something to learn for.
-    pub known: Option<&'a KnownPlans>,
+    /// Per layer, what is known of its plans, where there is something to learn for.
+    pub known: Option<&'a [Arc<KnownLayer>]>,
     /// Per layer, the least that it costs in each of the [ways] to compute it, once that was asked.
-    pub least: &'a [OnceLock<Vec<Outline>>],
+    pub least: &'a [OnceLock<Arc<Vec<Outline>>>],
 }
 
 /// Plans of one layer, and what the best of them cost.
@@ -72,9 +73,9 @@ impl Mapper<'_> {
         let described = &self.workload.layers[layer];
         let buffer = |plan| stream_buffer_bits(plan, described, &self.machine.hardware);
         let buffer_bits: Vec<f64> = plans.iter().map(buffer).collect();
-        let best = || self.fronts(&self.costs(layer, &plans), &buffer_bits);
+        let best = || self.fronts(&self.computed(layer, &plans), &buffer_bits);
         let fronts = match self.known {
-            Some(known) => known.fronts(layer, described, &plans, best),
+            Some(known) => known[layer].fronts.get(&plans, best),
             None => Arc::new(best()),
         };
         Tried { plans, buffer_bits, fronts }
@@ -88,6 +89,13 @@ impl Mapper<'_> {
 
     /// Costs of layer number `layer` by each of `plans`, all samples together.
     pub fn costs(&self, layer: usize, plans: &[Plan]) -> Vec<Outline> {
+        match self.known {
+            Some(known) => known[layer].costs(plans, |plans| self.computed(layer, plans)),
+            None => self.computed(layer, plans),
+        }
+    }
+
+    fn computed(&self, layer: usize, plans: &[Plan]) -> Vec<Outline> {
         let Self { workload, machine, .. } = *self;
         let mut sums = vec![Outline::default(); plans.len()];
         for activity in self.samples {
@@ -118,7 +126,11 @@ impl Mapper<'_> {
         let Self { workload, machine, samples, placement, fixed, .. } = *self;
         let least = self.least[layer].get_or_init(|| {
             let ways = ways(layer, workload, &machine.hardware, placement, fixed);
-            least_costs(workload, &workload.layers[layer], &ways, machine, samples)
+            let least = || least_costs(workload, &workload.layers[layer], &ways, machine, samples);
+            match self.known {
+                Some(known) => known[layer].ways.get(&ways, least),
+                None => Arc::new(least()),
+            }
         });
         let scores = least.iter().map(|cost| self.score(cost) * SLACK);
         let mut ways: Vec<(usize, f64)> = scores.enumerate().collect();

@@ -38,13 +38,16 @@ pub fn may_beat(mapper: &Mapper, known: f64) -> bool {
     let least = |layer: &usize| {
         let plans = unhindered(*layer, workload, hardware, placement);
         let described = &workload.layers[*layer];
-        let mut sum = Outline::default();
-        for activity in samples {
-            let unhindered = |cost: &_| Outline::unhindered(cost, machine);
-            let costs = plan_costs(workload, described, &plans, machine, activity, unhindered);
-            sum.add(&costs.into_iter().reduce(|a, b| a.smaller(&b)).unwrap_or_default());
-        }
-        sum
+        let sum = || {
+            let mut sum = Outline::default();
+            for activity in samples {
+                let unhindered = |cost: &_| Outline::unhindered(cost, machine);
+                let costs = plan_costs(workload, described, &plans, machine, activity, unhindered);
+                sum.add(&costs.into_iter().reduce(|a, b| a.smaller(&b)).unwrap_or_default());
+            }
+            sum
+        };
+        mapper.known.map_or_else(sum, |known| *known[*layer].least.get(&plans, sum))
     };
     let layers: Vec<usize> = (0..workload.layers.len()).collect();
     let least: Vec<Outline> = layers.par_iter().map(least).collect();

@@ -74,7 +74,7 @@ pub enum SpikeEncoding {
 }
 
 /// Where the loop over timesteps stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Placement {
     /// Inside each layer: weights are fetched once, all timesteps of a layer's spikes are stored.
     Innermost,

@@ -48,7 +48,7 @@ impl Operand {
 }
 
 /// One value for each [`Operand`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PerOperand<T>([T; Operand::ALL.len()]);
 
 impl<T> PerOperand<T> {

@@ -4,7 +4,7 @@ use super::{Dim, Matrix};
 use crate::hw::Stationary;
 
 /// What stays in the array while the rest streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 pub enum Dataflow {
     /// Sums: inputs and weights stream.
     OutputStationary,

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Deserialize;
 
 /// Which tiles of a layer come from off chip one after the other, outermost first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Order {
     /// Tiles of channels outermost: the weights of a tile come once, all inputs for every tile.
