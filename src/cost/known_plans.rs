@@ -10,7 +10,18 @@ use crate::map::{Layer, Plan, Workload};
 
 /// What is known of all layers that were mapped before.
 #[derive(Debug, Default)]
-pub struct KnownPlans(Mutex<HashMap<usize, Vec<Arc<KnownLayer>>>>);
+pub struct KnownPlans(Mutex<HashMap<usize, Variants>>);
+
+/// A layer of a network at several settings.
+#[derive(Debug, Default)]
+struct Variants {
+    known: Vec<Arc<KnownLayer>>,
+    lists: Arc<Lists>,
+}
+
+/// Lists of plans, each once: they are long, and most settings of a layer have the same choices.
+#[derive(Debug, Default)]
+struct Lists(Mutex<Vec<Arc<[Plan]>>>);
 
 /// What is known of a layer.
 #[derive(Debug)]
@@ -27,27 +38,31 @@ pub struct KnownLayer {
 
 /// What is known by lists of plans.
 #[derive(Debug)]
-pub struct ByPlans<T>(Mutex<Vec<(Vec<Plan>, Arc<T>)>>);
+pub struct ByPlans<T> {
+    known: Mutex<Vec<(Arc<[Plan]>, Arc<T>)>>,
+    lists: Arc<Lists>,
+}
 
 impl KnownPlans {
     /// What is known of each layer of `workload`, now and from now on.
     pub(super) fn of(&self, workload: &Workload) -> Vec<Arc<KnownLayer>> {
         let mut known = locked(&self.0);
         let of_layer = |(number, layer): (usize, &Layer)| {
-            let variants = known.entry(number).or_default();
-            if let Some(found) = variants.iter().find(|known| known.layer == *layer) {
-                return found.clone();
-            }
-            variants.push(Arc::new(KnownLayer::new(layer.clone())));
-            variants[variants.len() - 1].clone()
+            let Variants { known, lists } = known.entry(number).or_default();
+            let found = known.iter().find(|known| known.layer == *layer).cloned();
+            found.unwrap_or_else(|| {
+                let unknown = Arc::new(KnownLayer::new(layer.clone(), lists));
+                known.push(unknown.clone());
+                unknown
+            })
         };
         workload.layers.iter().enumerate().map(of_layer).collect()
     }
 }
 
 impl KnownLayer {
-    fn new(layer: Layer) -> Self {
-        let (fronts, ways, least) = (ByPlans::default(), ByPlans::default(), ByPlans::default());
+    fn new(layer: Layer, lists: &Arc<Lists>) -> Self {
+        let (fronts, ways, least) = (ByPlans::new(lists), ByPlans::new(lists), ByPlans::new(lists));
         Self { layer, fronts, ways, least, costs: Mutex::default() }
     }
 
@@ -72,21 +87,31 @@ impl KnownLayer {
     }
 }
 
-impl<T> Default for ByPlans<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
 impl<T> ByPlans<T> {
+    fn new(lists: &Arc<Lists>) -> Self {
+        Self { known: Mutex::default(), lists: lists.clone() }
+    }
+
     /// What is known of `plans`: what `find` finds where nothing is.
     pub fn get(&self, plans: &[Plan], find: impl FnOnce() -> T) -> Arc<T> {
-        if let Some((_, known)) = locked(&self.0).iter().find(|(known, _)| known == plans) {
+        if let Some((_, known)) = locked(&self.known).iter().find(|(known, _)| **known == *plans) {
             return known.clone();
         }
         let found = Arc::new(find());
-        locked(&self.0).push((plans.to_vec(), found.clone()));
+        locked(&self.known).push((self.lists.once(plans), found.clone()));
         found
+    }
+}
+
+impl Lists {
+    /// The list of `plans`.
+    fn once(&self, plans: &[Plan]) -> Arc<[Plan]> {
+        let mut lists = locked(&self.0);
+        let known = lists.iter().find(|list| ***list == *plans).cloned();
+        known.unwrap_or_else(|| {
+            lists.push(plans.into());
+            lists[lists.len() - 1].clone()
+        })
     }
 }
 
