@@ -5,10 +5,14 @@ module element_lane #(
     parameter int VALUE_BITS = 32,
     parameter int MEMBRANE_BITS = 16,
     parameter int SHIFT = 1,
-    parameter bit SOFT_RESET = 1'b0
+    parameter bit SOFT_RESET = 1'b0,
+    parameter int LEVELS = 1,
+    parameter int PLACES = 1,
+    parameter int LOG_PLACES = PLACES > 1 ? $clog2(PLACES) : 1
 ) (
     input logic clk,
     input logic parameter_write,
+    input logic [LOG_PLACES-1:0] parameter_place,
     input logic [37:0] parameter_word,
     /* verilator lint_off UNUSEDSIGNAL */
     input logic [CHANNELS*VALUE_BITS-1:0] a_row,
@@ -29,13 +33,16 @@ module element_lane #(
     input logic adds,
     input logic rescales,
     input logic fires,
+    input logic counts,
+    input logic [LOG_PLACES-1:0] ends_block, // where the parameters of its block begin
     input logic [5:0] bits,          // that the value is clamped to, where it is rescaled
     output logic [VALUE_BITS-1:0] value
 );
     localparam logic signed [VALUE_BITS-1:0] LEAST = VALUE_BITS'(1) << (VALUE_BITS - 1);
 
-    logic [37:0] own;
-    always_ff @(posedge clk) if (parameter_write) own <= parameter_word;
+    logic [37:0] parameters[PLACES], own;
+    always_ff @(posedge clk) if (parameter_write) parameters[parameter_place] <= parameter_word;
+    assign own = parameters[ends_block];
 
     // Value number CHANNEL of a row of values of 2^log_room bits.
     logic signed [VALUE_BITS-1:0] a, b, late_b, x, reduced;
@@ -67,6 +74,7 @@ module element_lane #(
     logic signed [VALUE_BITS+16:0] scaled, sum, most;
     logic signed [MEMBRANE_BITS-1:0] membrane, stored;
     logic spike;
+    logic [VALUE_BITS-1:0] reached;
 
     requantize #(
         .X_BITS(VALUE_BITS), .Y_BITS(VALUE_BITS + 17)
@@ -77,7 +85,13 @@ module element_lane #(
         sum = scaled + (adds ? (VALUE_BITS+17)'(late_b) : '0);
         if (sum > most) sum = most;
         if (sum < -most - 1) sum = -most - 1;
-        value = fires ? VALUE_BITS'(spike) : rescales ? VALUE_BITS'(sum) : reduced;
+        value = counts ? reached : fires ? VALUE_BITS'(spike) : rescales ? VALUE_BITS'(sum) : reduced;
+    end
+
+    always @* begin
+        reached = '0;
+        for (int k = 0; k < LEVELS; k++)
+            reached += VALUE_BITS'(reduced >= $signed(parameters[ends_block+LOG_PLACES'(k)][31:0]));
     end
 
     lif_step #(

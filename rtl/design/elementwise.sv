@@ -2,7 +2,7 @@
 // counts, sums over positions or timesteps. All of them are one loop over rows of channels:
 //
 //     for each row of the output:  sum or maximum over the taps of a window of (A, or A and B)
-//                                  -> as it is, requantized and added to B, or through a neuron
+//                                  -> as it is, requantized and added to B, through a neuron, or as an integer spike
 //
 // Rows come from two memories, a line of all banks per clock from each: activations, which are written as well, and sums.
 // A row of values of 2^log_room bits is as many words, several rows of spikes lie in one line. Timesteps are innermost, so
@@ -15,8 +15,12 @@ module elementwise #(
     parameter int MEMBRANE_BITS = 16,
     parameter int SHIFT = 1,
     parameter bit SOFT_RESET = 1'b0,
-    parameter int FIELDS = 41,
+    parameter int LEVELS = 1,                // of an integer spike
+    parameter int PARAMETER_BLOCKS = 1,      // of channels, each with parameters of its own
+    parameter int FIELDS = 42,
     parameter int QUEUE_DEPTH = 8,
+    parameter int PLACES = LEVELS * PARAMETER_BLOCKS,
+    parameter int LOG_PLACES = PLACES > 1 ? $clog2(PLACES) : 1,
     parameter int LOG_CHANNELS = $clog2(CHANNELS)
 ) (
     input logic clk,
@@ -25,8 +29,10 @@ module elementwise #(
     /* verilator lint_off UNUSEDSIGNAL */
     input logic [FIELDS*24-1:0] fields,
     /* verilator lint_on UNUSEDSIGNAL */
-    // Multiplier or threshold of a channel, and its shift or discard above it, before the start.
+    // Multiplier or threshold of a channel, and its shift or discard above it, before the start: LEVELS words of a block of
+    // channels, one behind the other.
     input logic parameter_write,
+    input logic [LOG_PLACES-1:0] parameter_place,
     input logic [LOG_CHANNELS-1:0] parameter_channel,
     input logic [37:0] parameter_word,
     // Activations: writes come first.
@@ -186,6 +192,7 @@ module elementwise #(
     logic [LOG_SUM_BANKS-1:0] a_at_word;
     logic [LOG_BANKS-1:0] b_at_word;
     logic [FIELD_BITS-1:0] out_at, row_out;
+    logic [LOG_PLACES-1:0] block_at, row_block, ends_block;
     logic is_first, is_last, was_in_map, begins, row_first, row_last, row_in_map, row_begins;
     logic [ROW-1:0] a_row, b_row;
 
@@ -200,12 +207,14 @@ module elementwise #(
         comes <= !reset && step_done;
         {is_first, is_last, was_in_map, begins} <= {first_tap, last_tap, in_map, frame == '0};
         out_at <= out_word;
+        block_at <= LOG_PLACES'(block * LEVELS);
         if (a_comes && a_from_sums) a_row <= placed_sums(a_row, sums, a_at, a_at_word);
         if (a_comes && !a_from_sums) a_row <= placed(a_row, data, a_at, a_at_word[LOG_BANKS-1:0]);
         if (b_comes) b_row <= placed(b_row, data, b_at, b_at_word);
         row_comes <= !reset && comes;
         {row_first, row_last, row_in_map, row_begins} <= {is_first, is_last, was_in_map, begins};
         row_out <= out_at;
+        row_block <= block_at;
     end
 
     // A row with line number `at` of it; the first one begins at its word.
@@ -226,14 +235,17 @@ module elementwise #(
         ends <= !reset && row_comes && row_last;
         ends_begins <= row_begins;
         ends_out <= row_out;
+        ends_block <= row_block;
         taken_b <= b_row;
     end
 
     for (genvar c = 0; c < CHANNELS; c++) begin : lane
         element_lane #(
-            .CHANNEL(c), .CHANNELS(CHANNELS), .VALUE_BITS(VALUE_BITS), .MEMBRANE_BITS(MEMBRANE_BITS), .SHIFT(SHIFT), .SOFT_RESET(SOFT_RESET)
+            .CHANNEL(c), .CHANNELS(CHANNELS), .VALUE_BITS(VALUE_BITS), .MEMBRANE_BITS(MEMBRANE_BITS), .SHIFT(SHIFT), .SOFT_RESET(SOFT_RESET),
+            .LEVELS(LEVELS), .PLACES(PLACES)
         ) unit (
-            .clk, .parameter_write(parameter_write && parameter_channel == LOG_CHANNELS'(c)), .parameter_word,
+            .clk, .parameter_write(parameter_write && parameter_channel == LOG_CHANNELS'(c)), .parameter_place, .parameter_word,
+            .ends_block, .counts(fields[COUNTS*24]),
             .a_row, .b_row, .a_room, .b_room, .a_signed(fields[A_SIGNED*24]), .b_signed(fields[B_SIGNED*24]), .conjunction, .maximum,
             .takes(row_comes), .first(row_first), .in_map(row_in_map), .ends, .begins(ends_begins), .ends_b(taken_b),
             .adds, .rescales, .fires, .bits(fields[OUT_VALUE_BITS*24+:6]), .value(finished[c*VALUE_BITS+:VALUE_BITS])

@@ -44,4 +44,5 @@ localparam int OUT_VALUE_BITS = 37;   // that a rescaled value is clamped to
 localparam int OUT_FIRST = 38;
 localparam int OUT_BLOCK = 39;
 localparam int OUT_FRAME = 40;
+localparam int COUNTS = 41;           // thresholds that a value reaches are counted
 /* verilator lint_on UNUSEDPARAM */

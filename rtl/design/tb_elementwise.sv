@@ -5,12 +5,15 @@
 module tb_elementwise;
     `include "design.vh"
 
-    localparam int FIELDS = 41;
+    localparam int FIELDS = 42;
+    localparam int PLACES = LEVELS * PARAMETER_BLOCKS;
+    localparam int LOG_PLACES = PLACES > 1 ? $clog2(PLACES) : 1;
     localparam int LOG_CHANNELS = $clog2(CHANNELS);
 
     logic clk = 0, reset = 1, start = 0, parameter_write = 0;
     logic [FIELDS*24-1:0] fields;
     logic [LOG_CHANNELS-1:0] parameter_channel = 0;
+    logic [LOG_PLACES-1:0] parameter_place = 0;
     logic [37:0] parameter_word = 0;
     logic read, write, sums_read, step, done;
     logic [23:0] line, sums_line;
@@ -19,13 +22,13 @@ module tb_elementwise;
 
     elementwise #(
         .CHANNELS(CHANNELS), .BANKS(ACTIVATION_BANKS), .SUM_BANKS(SUM_BANKS), .MEMBRANE_BITS(MEMBRANE_BITS), .SHIFT(SHIFT),
-        .SOFT_RESET(SOFT_RESET != 0), .FIELDS(FIELDS)
+        .SOFT_RESET(SOFT_RESET != 0), .FIELDS(FIELDS), .LEVELS(LEVELS), .PARAMETER_BLOCKS(PARAMETER_BLOCKS)
     ) dut (.*);
 
     // Of layer.mem: words of activations and of sums, first word and words of the output.
     logic [31:0] about[4];
     logic [23:0] program_words[FIELDS];
-    logic [37:0] parameters[CHANNELS];
+    logic [37:0] parameters[PLACES*CHANNELS];
     logic [CHANNELS-1:0] activations[OPERATION_WORDS], sum_words[SUM_WORDS], expected[OPERATION_WORDS];
     logic [255:0] exported[1];
 
@@ -63,11 +66,12 @@ module tb_elementwise;
         $fwrite(log, "export %h\n", exported[0]);
         @(negedge clk);
         @(negedge clk) reset = 0;
-        for (int c = 0; c < CHANNELS; c++) begin
+        for (int i = 0; i < PLACES * CHANNELS; i++) begin
             @(negedge clk);
             parameter_write = 1;
-            parameter_channel = LOG_CHANNELS'(c);
-            parameter_word = parameters[c];
+            parameter_place = LOG_PLACES'(i / CHANNELS);
+            parameter_channel = LOG_CHANNELS'(i % CHANNELS);
+            parameter_word = parameters[i];
         end
         @(negedge clk) parameter_write = 0;
         start = 1;

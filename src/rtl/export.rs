@@ -93,7 +93,11 @@ pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport
         });
     }
     for operation in &operations {
-        files.extend(operation.files(&design, &frames));
+        files.extend(operation.files(
+            &design,
+            &frames,
+            operations::parameter_places(&operations, design.channels),
+        ));
         exported.push(operation.described(&machine, &activity, timesteps));
     }
     let manifest = DesignExport {
@@ -282,6 +286,7 @@ fn parameters(
     // Maps between layers lie in memories as large as they need: the machine passes them on timestep by timestep.
     let [activations, sums] = operations::memory_words(operations);
     let activations = activations.max(design.activations.words());
+    let [blocks, levels] = operations::parameter_places(operations, design.channels);
     let exponent_bits = layers.iter().map(|(layer, _)| layer.exponent_bits()).max().unwrap_or(0);
     let all = [
         ("POSITIONS", design.positions),
@@ -293,6 +298,8 @@ fn parameters(
         ("OPERATION_WORDS", activations.next_multiple_of(design.activations.banks)),
         ("SUM_BANKS", design.sums.banks),
         ("SUM_WORDS", sums.max(1).next_multiple_of(design.sums.banks)),
+        ("PARAMETER_BLOCKS", blocks),
+        ("LEVELS", levels),
         ("MAX_WEIGHT_BITS", design.max_weight_bits as usize),
         ("UNIFORM", any(|layer| layer.decoder() == 0)),
         ("POWERS", any(|layer| layer.decoder() == 1)),

@@ -29,11 +29,12 @@ impl Map {
         let node = model.network().node(id);
         let bits = match (node.kind, model.op(id)) {
             (Kind::Spikes, _) => 1,
+            (Kind::Levels { max, .. }, _) => u32::BITS - max.leading_zeros(),
             (_, QuantizedOp::Requantize { format, .. }) => format.bits,
             (_, QuantizedOp::AddMembrane(add)) => add.format.bits,
             _ => SUM_BITS,
         };
-        let signed = node.kind != Kind::Spikes;
+        let signed = !matches!(node.kind, Kind::Spikes | Kind::Levels { .. });
         let frames = if node.op.is_over_timesteps() { 1 } else { node.frames(timesteps) };
         Self { node: id, shape: node.shape, frames, room: bits.next_power_of_two() as usize, signed }
     }
@@ -80,6 +81,8 @@ pub enum Finish<'a> {
     Rescales(&'a [Requantizer], Format),
     /// Through neurons.
     Fires(&'a QuantizedNeuron),
+    /// The number of thresholds that it reaches, of each channel or of all.
+    Counts(&'a [Vec<i64>]),
 }
 
 /// One operation without weights.
@@ -173,6 +176,9 @@ impl<'a> DesignOperation<'a> {
                 Self { b: second(), finish: Finish::Rescales(&IDENTITY, format), ..self }
             }
             (Op::Neuron(_), QuantizedOp::Neuron(neuron)) => Self { finish: Finish::Fires(neuron), ..self },
+            (Op::IntegerNeuron(_), QuantizedOp::Levels { thresholds }) => {
+                Self { finish: Finish::Counts(thresholds), ..self }
+            }
             (Op::Attention(Attention::KeyValueCount), _) => {
                 let b = second();
                 Self { conjunction: b.is_some(), b, window: whole, ..self }
@@ -191,10 +197,6 @@ impl<'a> DesignOperation<'a> {
             && b.shape.channels != self.a.shape.channels
         {
             return Err("a mask for several channels".to_owned());
-        }
-        if !matches!(self.finish, Finish::Nothing) && self.out.shape.channels > machine.channels {
-            let lanes = machine.channels;
-            return Err(format!("parameters of more than {lanes} channels"));
         }
         if self.over_timesteps && self.a.shape.positions() > 1 {
             return Err("sums over the timesteps of a map".to_owned());
@@ -221,6 +223,19 @@ impl<'a> DesignOperation<'a> {
         match self.finish {
             Finish::Fires(neuron) if neuron.membrane.is_some() => rule(neuron).ok(),
             _ => None,
+        }
+    }
+
+    /// Blocks of channels that have parameters of their own.
+    pub fn parameter_blocks(&self, channels: usize) -> usize {
+        if matches!(self.finish, Finish::Nothing) { 1 } else { self.out.blocks(channels) }
+    }
+
+    /// Thresholds of an integer spike; 1 where there is none.
+    pub fn levels(&self) -> usize {
+        match self.finish {
+            Finish::Counts(thresholds) => thresholds.iter().map(Vec::len).max().unwrap_or(0).max(1),
+            _ => 1,
         }
     }
 

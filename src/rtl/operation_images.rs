@@ -69,9 +69,18 @@ pub fn yielded(operation: &DesignOperation, machine: &DesignMachine, frames: Nod
     words
 }
 
-/// A word of parameters for every lane: multiplier or threshold, above it shift or discard.
-pub fn parameters(operation: &DesignOperation, machine: &DesignMachine) -> String {
-    let word = |channel: usize| -> i64 {
+/// Words of parameters, for every lane of `levels` rows of each of `blocks` blocks of channels: multiplier or threshold,
+/// above it shift or discard.
+pub fn parameters(
+    operation: &DesignOperation,
+    machine: &DesignMachine,
+    [blocks, levels]: [usize; 2],
+) -> String {
+    let clamped = |threshold: i64| {
+        let largest = i64::from(i32::MAX);
+        threshold.clamp(-largest, largest) & 0xffff_ffff
+    };
+    let word = |channel: usize, level: usize| -> i64 {
         let used = channel < operation.out.shape.channels;
         match operation.finish {
             Finish::Rescales(requantizers, _) if used => {
@@ -81,15 +90,22 @@ pub fn parameters(operation: &DesignOperation, machine: &DesignMachine) -> Strin
             Finish::Fires(neuron) if used => {
                 let discards = neuron.membrane.as_ref().map_or(&[][..], |word| &word.discards);
                 let discard = discards.get(channel).or(discards.first()).map_or(0, |&d| i64::from(d));
-                let threshold = per_channel(&neuron.thresholds, channel);
-                let largest = i64::from(i32::MAX);
-                discard << 32 | threshold.clamp(-largest, largest) & 0xffff_ffff
+                discard << 32 | clamped(per_channel(&neuron.thresholds, channel))
             }
-            Finish::Fires(_) => UNREACHED,
+            Finish::Counts(thresholds) if used => {
+                let own = thresholds.get(channel).unwrap_or(&thresholds[0]);
+                clamped(own.get(level).copied().unwrap_or(i64::MAX))
+            }
+            Finish::Fires(_) | Finish::Counts(_) => UNREACHED,
             _ => 0,
         }
     };
-    (0..machine.channels).map(|channel| format!("{:010x}\n", word(channel))).collect()
+    let rows = (0..blocks).flat_map(|block| (0..levels).map(move |level| (block, level)));
+    let row = |(block, level): (usize, usize)| {
+        let lanes = (0..machine.channels).map(move |lane| (block * machine.channels + lane, level));
+        lanes.map(|(channel, level)| format!("{:010x}\n", word(channel, level))).collect::<String>()
+    };
+    rows.map(row).collect()
 }
 
 /// Fields of `rtl/design/elementwise.svh` by name, in order.
@@ -109,7 +125,6 @@ pub fn fields(
         Finish::Rescales(_, format) => format.bits,
         _ => SUM_BITS,
     };
-    let fires = matches!(operation.finish, Finish::Fires(_));
     let mut fields: Vec<(&'static str, i64)> = [
         ("BLOCKS", out.blocks(machine.channels)),
         ("ROWS", out.shape.height),
@@ -129,7 +144,7 @@ pub fn fields(
         ("CONJUNCTION", is(operation.conjunction)),
         ("MAXIMUM", is(operation.maximum)),
         ("RESCALES", is(matches!(operation.finish, Finish::Rescales(..)))),
-        ("FIRES", is(fires)),
+        ("FIRES", is(matches!(operation.finish, Finish::Fires(_)))),
         ("A_SUMS", is(places.a_is_sums)),
         ("A_LOG_ROOM", operation.a.room.ilog2() as usize),
         ("A_SIGNED", is(operation.a.signed)),
@@ -149,6 +164,7 @@ pub fn fields(
         ("OUT_FIRST", places.out),
         ("OUT_BLOCK", out.block_words()),
         ("OUT_FRAME", out.frame_words(machine.channels)),
+        ("COUNTS", is(matches!(operation.finish, Finish::Counts(_)))),
     ];
     fields.extend(written.map(|(name, value)| (name, value as i64)));
     fields

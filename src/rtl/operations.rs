@@ -25,6 +25,14 @@ pub struct PlacedOperation<'a> {
     words: [usize; 2],
 }
 
+/// Blocks of channels, and thresholds of an integer spike, that have parameters in the largest of `operations`.
+pub fn parameter_places(operations: &[PlacedOperation<'_>], channels: usize) -> [usize; 2] {
+    operations.iter().fold([1, 1], |[blocks, levels], placed| {
+        let operation = &placed.operation;
+        [blocks.max(operation.parameter_blocks(channels)), levels.max(operation.levels())]
+    })
+}
+
 /// Words of activations and of sums that the largest of `operations` needs.
 pub fn memory_words(operations: &[PlacedOperation<'_>]) -> [usize; 2] {
     operations.iter().fold([0, 0], |most, placed| [0, 1].map(|i| most[i].max(placed.words[i])))
@@ -87,7 +95,12 @@ impl PlacedOperation<'_> {
     }
 
     /// What the bench reads, with `frames` of all nodes.
-    pub fn files(&self, design: &DesignMachine, frames: &Frames) -> Vec<(String, String)> {
+    pub fn files(
+        &self,
+        design: &DesignMachine,
+        frames: &Frames,
+        places_of_parameters: [usize; 2],
+    ) -> Vec<(String, String)> {
         let Self { operation, places, .. } = self;
         let of = |id: NodeId| -> Vec<&[i64]> {
             (0..).map_while(|t| frames.get(&(id, t)).map(Vec::as_slice)).collect()
@@ -103,7 +116,7 @@ impl PlacedOperation<'_> {
         vec![
             file("layer", about),
             file("program", mem(&fields(operation, design, places))),
-            file("parameters", parameters(operation, design)),
+            file("parameters", parameters(operation, design, places_of_parameters)),
             file("inputs", inputs.mem()),
             file("sums", sums.mem()),
             file("expected", expected.mem()),
@@ -142,6 +155,7 @@ impl PlacedOperation<'_> {
             Finish::Rescales(..) if b.is_some() => format!("{what}, requantized, added to B"),
             Finish::Rescales(..) => format!("{what}, requantized"),
             Finish::Fires(_) => format!("{what}, through neurons"),
+            Finish::Counts(_) => format!("{what}, as integer spikes"),
         }
     }
 }

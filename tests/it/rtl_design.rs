@@ -185,23 +185,8 @@ fn operations_between_layers_yield_every_integer() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut command = export(folder.path(), TRANSFORMER, "w4");
-    for change in small_machine() {
-        let wider = change.replace("Channels=4", "Channels=8").replace("Groups=4", "Groups=8");
-        let wider = wider.replace("cycle=4", "cycle=8").replace("word_bits=4", "word_bits=8");
-        command.args(["--set", &wider.replace("per_cycle=32", "per_cycle=64")]);
-    }
-    command.args(["--layers", OPERATIONS]).assert().success();
-    let printed = make(folder.path());
-    let (code, text) = validated(folder.path());
-    assert_eq!(code, 0, "{printed}{text}");
-    let report: Value = serde_json::from_str(&text).unwrap();
-    let layers = report["layers"].as_array().unwrap();
-    assert_eq!(layers.len(), 13);
-    for layer in layers {
-        let count = |name: &str| layer["counted"][name].as_u64().unwrap();
-        assert!(count("steps") > 0 && count("cycles") > count("steps"), "{layer:#}");
-    }
+    export(folder.path(), TRANSFORMER, "w4").args(["--layers", OPERATIONS]).assert().success();
+    assert_eq!(operations_yield_every_integer(folder.path()), 13);
     for (file, right, wrong) in [
         ("element_lane.sv", "x > reduced ? x", "x < reduced ? x"),
         ("element_lane.sv", "begins ? MEMBRANE_BITS'(0)", "1'b0 ? MEMBRANE_BITS'(0)"),
@@ -209,6 +194,69 @@ fn operations_between_layers_yield_every_integer() {
         ("element_lane.sv", "in_map ? x : maximum ? LEAST", "in_map ? x : maximum ? '0"),
         ("elementwise.sv", "b_wants && !writes && !(a_wants", "b_wants && !(a_wants"),
         ("elementwise.sv", "'0 : a_place[4] + fields[A_FRAME*24+:24]", "'0 : a_place[4]"),
+        ("elementwise.sv", "LOG_PLACES'(block * LEVELS)", "LOG_PLACES'(0)"),
+    ] {
+        is_noticed(folder.path(), file, right, wrong);
+    }
+}
+
+/// Runs what was exported into `folder`, and returns how many operations there were.
+fn operations_yield_every_integer(folder: &Path) -> usize {
+    let printed = make(folder);
+    let (code, text) = validated(folder);
+    assert_eq!(code, 0, "{printed}{text}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let layers = report["layers"].as_array().unwrap();
+    for layer in layers {
+        let count = |name: &str| layer["counted"][name].as_u64().unwrap();
+        assert!(count("steps") > 0 && count("cycles") > count("steps"), "{layer:#}");
+    }
+    layers.len()
+}
+
+/// Integer spikes of 0 to 5 behind sums and, of 0 to 3, behind a stream, of more channels than lanes.
+const INTEGER_SPIKES: &str = r#"Model(
+    name: "integer_spikes",
+    family: Layers([
+        Conv(name: "conv1", out_channels: 6, kernel: 3, pad: 1, bias: true),
+        Requantize(name: "stream", grid: Residual),
+        IntegerNeuron(name: "spike1", max: 5, norm: 5),
+        Conv(name: "conv2", out_channels: 6, kernel: 3, pad: 1, bias: true),
+        Add(name: "add", inputs: ("stream", "conv2")),
+        IntegerNeuron(name: "spike2", max: 3, norm: 3),
+        Linear(name: "fc", out_features: 10, flatten: true),
+        MeanTimesteps(name: "logits"),
+    ]),
+    input: Image(shape: (1, 6, 7), mean: [0.5], std: [0.01], bits: 8),
+    timesteps: 2, classes: 10, weights: Seeded(7),
+)"#;
+
+/// A stream in quarters, whose values often lie on a threshold.
+const COARSE: &str = r#"Setting(
+    name: "coarse",
+    weights: Uniform(bits: 4, scale: Free, granularity: Channel, clip: Max),
+    membrane_bits: 8, residual_bits: 8, residual_fraction_bits: Some(2),
+)"#;
+
+#[test]
+fn integer_spikes_yield_every_integer() {
+    if !simulator_runs("integer spikes") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("coarse.ron"), COARSE).unwrap();
+    export(folder.path(), INTEGER_SPIKES, "coarse.ron")
+        .args(["--layers", "spike1,add,spike2"])
+        .assert()
+        .success();
+    assert_eq!(operations_yield_every_integer(folder.path()), 3);
+    let yielded = fs::read_to_string(log(folder.path(), "spike1")).unwrap();
+    let words = yielded.lines().filter_map(|line| line.strip_prefix("word "));
+    let digits: String = words.collect();
+    assert!(digits.chars().filter(|&digit| digit != '0').count() > 20, "{yielded}");
+    for (file, right, wrong) in [
+        ("element_lane.sv", "reduced >= $signed(parameters", "reduced > $signed(parameters"),
+        ("element_lane.sv", "LOG_PLACES'(k)][31:0]", "LOG_PLACES'(0)][31:0]"),
     ] {
         is_noticed(folder.path(), file, right, wrong);
     }
