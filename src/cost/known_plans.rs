@@ -19,9 +19,11 @@ struct Variants {
     lists: Arc<Lists>,
 }
 
+type List = Arc<[Plan]>;
+
 /// Lists of plans, each once: they are long, and most settings of a layer have the same choices.
 #[derive(Debug, Default)]
-struct Lists(Mutex<Vec<Arc<[Plan]>>>);
+struct Lists(Mutex<Vec<List>>);
 
 /// What is known of a layer.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub struct KnownLayer {
 /// What is known by lists of plans.
 #[derive(Debug)]
 pub struct ByPlans<T> {
-    known: Mutex<Vec<(Arc<[Plan]>, Arc<T>)>>,
+    known: Mutex<Vec<(List, Arc<T>)>>,
     lists: Arc<Lists>,
 }
 
@@ -105,7 +107,7 @@ impl<T> ByPlans<T> {
 
 impl Lists {
     /// The list of `plans`.
-    fn once(&self, plans: &[Plan]) -> Arc<[Plan]> {
+    fn once(&self, plans: &[Plan]) -> List {
         let mut lists = locked(&self.0);
         let known = lists.iter().find(|list| ***list == *plans).cloned();
         known.unwrap_or_else(|| {
@@ -136,4 +138,35 @@ fn key(plan: &Plan) -> [u64; 2] {
         }
         hasher.finish()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hw::{Hardware, Operand, Placement};
+    use crate::map::{Farther, Group, Home, Passage};
+
+    /// Room that layers beside need is no part of what a layer costs; where its operands live is.
+    #[test]
+    fn keys_are_of_what_decides_the_cost() {
+        let hardware = Hardware::load("edge-28").unwrap().0;
+        let plan = Plan::least(&hardware, Placement::Innermost);
+        let group = Some(Group { first: 3, layers: 2, beside_bits: 64.0 });
+        assert_eq!(key(&plan), key(&Plan { group, ..plan }));
+        let mut home = plan.home;
+        home[Operand::Membranes] = Home::OffChip;
+        let half = Farther { behind: 0.0, off_chip: 0.5 };
+        let read = Some(Passage { read: half, ..Passage::default() });
+        let written = Some(Passage { written: half, ..Passage::default() });
+        let others = [
+            Plan { home, ..plan },
+            Plan { channels: plan.channels + 1, ..plan },
+            Plan { resident_channels: 1, ..plan },
+            Plan { activations: read, ..plan },
+            Plan { activations: written, ..plan },
+            Plan { residual: read, ..plan },
+        ];
+        let keys: Vec<[u64; 2]> = others.iter().map(key).collect();
+        assert!((0..keys.len()).all(|i| keys[i] != key(&plan) && !keys[..i].contains(&keys[i])));
+    }
 }

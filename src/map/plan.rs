@@ -48,7 +48,7 @@ pub struct Group {
 impl Plan {
     /// The plan that stores the least: sums stay in the array, in the first layout that keeps them, and nothing is off
     /// chip.
-    pub(super) fn least(hardware: &Hardware, placement: Placement) -> Self {
+    pub(crate) fn least(hardware: &Hardware, placement: Placement) -> Self {
         let (unit, datapath) = hardware.product_units().next().expect("checked when parsed");
         let layouts = datapath.layouts();
         let keeps_sums = layouts.iter().find(|layout| layout.keeps == Stationary::Outputs);
