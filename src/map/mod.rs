@@ -61,6 +61,7 @@ pub use residents::Residents;
 pub use space::Settled;
 pub(crate) use space::Shortage;
 pub use turns::Turns;
+pub(crate) use widths::bits_of_count;
 pub use wishes::Wishes;
 pub(crate) use wishes::{layers_take_turns, maps_have_homes};
 pub use workload::{Layer, Workload};

@@ -137,6 +137,6 @@ pub(super) fn stored_bits(widths: &dyn Widths, id: NodeId, node: &Node) -> u32 {
 }
 
 /// Width of an unsigned count.
-pub(super) fn bits_of_count(max: u32) -> u32 {
+pub(crate) fn bits_of_count(max: u32) -> u32 {
     u32::BITS - max.leading_zeros()
 }

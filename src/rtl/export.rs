@@ -92,12 +92,9 @@ pub fn export_design(request: &DesignRequest, dir: &Path) -> Result<DesignExport
             ..described(layer, placed, &design)
         });
     }
+    let parameter_places = operations::parameter_places(&operations, design.channels);
     for operation in &operations {
-        files.extend(operation.files(
-            &design,
-            &frames,
-            operations::parameter_places(&operations, design.channels),
-        ));
+        files.extend(operation.files(&design, &frames, parameter_places));
         exported.push(operation.described(&machine, &activity, timesteps));
     }
     let manifest = DesignExport {

@@ -2,7 +2,7 @@
 
 use super::layer::{NeuronRule, rule};
 use super::machine::{DesignMachine, SUM_BITS};
-use crate::map::Epilogue;
+use crate::map::{Epilogue, bits_of_count};
 use crate::model::{Attention, Join, Kind, Node, NodeId, Op, Sides, Window};
 use crate::num::{Format, Requantizer};
 use crate::quant::{QuantizedModel, QuantizedNeuron, QuantizedOp};
@@ -29,7 +29,7 @@ impl Map {
         let node = model.network().node(id);
         let bits = match (node.kind, model.op(id)) {
             (Kind::Spikes, _) => 1,
-            (Kind::Levels { max, .. }, _) => u32::BITS - max.leading_zeros(),
+            (Kind::Levels { max, .. }, _) => bits_of_count(max),
             (_, QuantizedOp::Requantize { format, .. }) => format.bits,
             (_, QuantizedOp::AddMembrane(add)) => add.format.bits,
             _ => SUM_BITS,

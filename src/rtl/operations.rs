@@ -99,7 +99,7 @@ impl PlacedOperation<'_> {
         &self,
         design: &DesignMachine,
         frames: &Frames,
-        places_of_parameters: [usize; 2],
+        parameter_places: [usize; 2],
     ) -> Vec<(String, String)> {
         let Self { operation, places, .. } = self;
         let of = |id: NodeId| -> Vec<&[i64]> {
@@ -116,7 +116,7 @@ impl PlacedOperation<'_> {
         vec![
             file("layer", about),
             file("program", mem(&fields(operation, design, places))),
-            file("parameters", parameters(operation, design, places_of_parameters)),
+            file("parameters", parameters(operation, design, parameter_places)),
             file("inputs", inputs.mem()),
             file("sums", sums.mem()),
             file("expected", expected.mem()),

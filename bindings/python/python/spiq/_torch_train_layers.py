@@ -99,10 +99,20 @@ class Weights:
 
     def folded(self, weight, dtype):
         """``weight`` as the library folds it, ``[out, ...]``."""
+        weight = self.normalized(weight, dtype)
+        return weight if self.image is None else weight * self.image.to(weight)
+
+    def normalized(self, weight, dtype):
+        """``weight`` with what the normalizations multiply it by, ``[out, ...]``."""
         weight = weight.to(dtype)
         for gain in self.gains(dtype):
             weight = weight * gain.view(self.behind)
-        return weight if self.image is None else weight * self.image.to(weight)
+        return weight
+
+    def unfolded(self, values):
+        """The weights that are ``values`` when they are folded, in double precision."""
+        whole = self.folded(torch.ones_like(self.part.weight, dtype=torch.float64), torch.float64)
+        return values / torch.where(whole == 0, torch.ones_like(whole), whole)
 
     def folded_bias(self, dtype):
         """The bias with the normalizations behind it, ``[out]``."""
@@ -161,9 +171,7 @@ class Weights:
 
     def written(self, codes, step):
         """The weights in single precision that a checkpoint holds for ``codes``."""
-        whole = torch.ones_like(self.part.weight, dtype=torch.float64)
-        whole = self.folded(whole, torch.float64)
-        values = codes.double() * step.double() / torch.where(whole == 0, torch.ones_like(whole), whole)
+        values = self.unfolded(codes.double() * step.double())
         return (values * _BELOW if self.pow2 else values).float()
 
     def quantized(self, weight):
@@ -188,10 +196,7 @@ class Weights:
         """What each of the ``written`` weights adds to the bias, as zero points of the image are rounded, ``[out, *]``."""
         if self.leaves is None:
             return np.zeros((len(written), 0))
-        weight = written.double()
-        for gain in self.gains(torch.float64):
-            weight = weight * gain.view(self.behind)
-        return (weight.cpu() * self.leaves).flatten(1).numpy()
+        return (self.normalized(written, torch.float64).cpu() * self.leaves).flatten(1).numpy()
 
     def finite(self, gradient):
         """Refuses gradients of a loss that is not finite."""

@@ -58,9 +58,8 @@ def source_of(trainer, name):
 def put(weights, scale, values, bias):
     """Parameters of ``weights`` for folded weights of ``values`` and a folded ``bias``, times ``scale [out]``."""
     part = weights.part
-    whole = weights.folded(torch.ones_like(part.weight, dtype=torch.float64), torch.float64)
     values = torch.from_numpy(values).view(part.weight.shape) * scale.view(weights.behind)
-    part.weight.copy_(values.to(part.weight.device) / torch.where(whole == 0, torch.ones_like(whole), whole))
+    part.weight.copy_(weights.unfolded(values.to(part.weight.device)))
     learned = getattr(part, weights.parameter)
     learned += (scale[: len(learned)].log2()).to(learned)
     given = weights.folded_bias(torch.float64).cpu() + torch.from_numpy(weights.of_zero_points(part.weight).sum(1))
